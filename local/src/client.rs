@@ -1,0 +1,262 @@
+//! The caller's side.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
+
+/// Calls a server on a Unix socket, with a connection of its own for each call.
+#[derive(Clone, Debug)]
+pub struct Client {
+    path: PathBuf,
+}
+
+impl Client {
+    /// Names the socket; nothing is opened yet.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// The socket's path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Posts a JSON document and reads one.
+    ///
+    /// # Errors
+    /// [`CallError`]; a status other than 200 is [`CallError::Refused`].
+    pub async fn post<Q, A>(&self, path: &str, body: &Q, limit: Duration) -> Result<A, CallError>
+    where
+        Q: Serialize + Sync + ?Sized,
+        A: DeserializeOwned,
+    {
+        let octets = self
+            .exchange(Method::POST, path, json(body)?, limit)
+            .await?;
+        serde_json::from_slice(&octets).map_err(|source| CallError::Unreadable { source })
+    }
+
+    /// Gets a JSON document.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn get<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        limit: Duration,
+    ) -> Result<A, CallError> {
+        let octets = self.get_octets(path, limit).await?;
+        serde_json::from_slice(&octets).map_err(|source| CallError::Unreadable { source })
+    }
+
+    /// Gets a body as it is.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn get_octets(&self, path: &str, limit: Duration) -> Result<Bytes, CallError> {
+        self.exchange(Method::GET, path, Bytes::new(), limit).await
+    }
+
+    /// Posts a JSON document and reads the answer line by line, as the lines come.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn stream<Q: Serialize + Sync + ?Sized>(
+        &self,
+        path: &str,
+        body: &Q,
+    ) -> Result<Lines, CallError> {
+        let (connection, response) = self.send(Method::POST, path, json(body)?).await?;
+        let (head, body) = response.into_parts();
+        if head.status != StatusCode::OK {
+            let octets = collect(body).await.unwrap_or_default();
+            return Err(refused(head.status, &octets));
+        }
+        Ok(Lines {
+            body,
+            buffer: BytesMut::new(),
+            connection,
+        })
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        limit: Duration,
+    ) -> Result<Bytes, CallError> {
+        let call = async {
+            let (connection, response) = self.send(method, path, body).await?;
+            let (head, body) = response.into_parts();
+            let octets = collect(body).await;
+            drop(connection);
+            let octets = octets?;
+            if head.status == StatusCode::OK {
+                Ok(octets)
+            } else {
+                Err(refused(head.status, &octets))
+            }
+        };
+        tokio::time::timeout(limit, call)
+            .await
+            .map_err(|_| CallError::TimedOut { limit })?
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(Aborted, Response<Incoming>), CallError> {
+        let unreachable = |source| CallError::Unreachable {
+            path: self.path.clone(),
+            source,
+        };
+        let stream = UnixStream::connect(&self.path).await.map_err(unreachable)?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "lives exactly as long as the guard it is put in"
+        )]
+        let connection = Aborted(tokio::spawn(async move { drop(connection.await) }));
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "localhost")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))?;
+        let response = sender.send_request(request).await?;
+        Ok((connection, response))
+    }
+}
+
+/// The lines of a streamed answer.
+#[derive(Debug)]
+pub struct Lines {
+    body: Incoming,
+    buffer: BytesMut,
+    #[expect(dead_code, reason = "ends the connection when dropped")]
+    connection: Aborted,
+}
+
+impl Lines {
+    /// The next line, without its end; none when the stream has ended. Safe to cancel.
+    ///
+    /// # Errors
+    /// [`CallError::Broken`] when the connection broke, [`CallError::TooLong`] for a line of over
+    /// 64 MiB.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|&octet| octet == b'\n') {
+                let line = self.buffer.split_to(end).freeze();
+                self.buffer.advance(1);
+                return Ok(Some(line));
+            }
+            if self.buffer.len() > BODY_OCTETS {
+                return Err(CallError::TooLong);
+            }
+            match self.body.frame().await {
+                None => return Ok(None),
+                Some(frame) => {
+                    if let Ok(data) = frame?.into_data() {
+                        self.buffer.extend_from_slice(&data);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Ends the connection's task with the call.
+#[derive(Debug)]
+struct Aborted(JoinHandle<()>);
+
+impl Drop for Aborted {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// Nobody serves the socket, or this user may not open it.
+    #[error("cannot reach {}", path.display())]
+    Unreachable {
+        /// The socket.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// No whole answer within the limit.
+    #[error("no answer within {limit:?}")]
+    TimedOut {
+        /// The limit.
+        limit: Duration,
+    },
+    /// The connection broke.
+    #[error("the connection broke")]
+    Broken(#[from] hyper::Error),
+    /// The request could not be written down.
+    #[error("the request is not possible")]
+    Request(#[from] http::Error),
+    /// The server answered with an error.
+    #[error("refused with status {status}: {body}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The body, cut at 4,096 octets.
+        body: String,
+    },
+    /// The answer is no such document.
+    #[error("the answer cannot be read")]
+    Unreadable {
+        /// The JSON fault.
+        source: serde_json::Error,
+    },
+    /// The answer is longer than 64 MiB.
+    #[error("the answer is too long")]
+    TooLong,
+}
+
+fn json<Q: Serialize + ?Sized>(body: &Q) -> Result<Bytes, CallError> {
+    serde_json::to_vec(body)
+        .map(Bytes::from)
+        .map_err(|source| CallError::Unreadable { source })
+}
+
+async fn collect(body: Incoming) -> Result<Bytes, CallError> {
+    match Limited::new(body, BODY_OCTETS).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) => match error.downcast::<hyper::Error>() {
+            Ok(error) => Err(CallError::Broken(*error)),
+            Err(_) => Err(CallError::TooLong),
+        },
+    }
+}
+
+fn refused(status: StatusCode, body: &[u8]) -> CallError {
+    let body = body.get(..body.len().min(SHOWN_OCTETS)).unwrap_or_default();
+    CallError::Refused {
+        status: status.as_u16(),
+        body: String::from_utf8_lossy(body).into_owned(),
+    }
+}
+
+const BODY_OCTETS: usize = 64 * 1024 * 1024;
+const SHOWN_OCTETS: usize = 4_096;

@@ -1,0 +1,10 @@
+//! HTTP over the Unix sockets of one machine.
+//!
+//! [`serve`] puts a router on a socket that only this user (or root) may reach; [`Client`] calls
+//! one. Nothing of the product is known here.
+
+mod client;
+mod serve;
+
+pub use client::{CallError, Client, Lines};
+pub use serve::{Listener, ServeError, serve};

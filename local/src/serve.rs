@@ -1,0 +1,142 @@
+//! The server's side: mode 0600, and the peer's user checked on every connection.
+
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use axum::Router;
+use nix::unistd::Uid;
+use tokio::net::{UnixListener, UnixStream};
+use tokio_util::sync::CancellationToken;
+
+/// Serves a router on a Unix socket until the token is cancelled, then finishes running requests.
+///
+/// A socket file that nobody answers on is replaced; one that somebody serves is an error. The
+/// parent folder must exist.
+///
+/// # Errors
+/// [`ServeError`] when the socket cannot be made; later faults of single connections are logged.
+pub async fn serve(
+    path: &Path,
+    router: Router,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
+    Listener::bind(path).await?.serve(router, shutdown).await;
+    Ok(())
+}
+
+/// A socket that is bound already, so that its maker can say "ready" before it serves.
+#[derive(Debug)]
+pub struct Listener {
+    inner: UnixListener,
+    path: PathBuf,
+}
+
+impl Listener {
+    /// Binds a socket of mode 0600.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub async fn bind(path: &Path) -> Result<Self, ServeError> {
+        let fail = |source| ServeError::Bind {
+            path: path.to_owned(),
+            source,
+        };
+        match tokio::fs::symlink_metadata(path).await {
+            Ok(found) if !found.file_type().is_socket() => {
+                return Err(ServeError::NotASocket {
+                    path: path.to_owned(),
+                });
+            }
+            Ok(_) if UnixStream::connect(path).await.is_ok() => {
+                return Err(ServeError::Taken {
+                    path: path.to_owned(),
+                });
+            }
+            Ok(_) => tokio::fs::remove_file(path).await.map_err(fail)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(fail(error)),
+        }
+        let inner = UnixListener::bind(path).map_err(fail)?;
+        tokio::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+            .await
+            .map_err(fail)?;
+        Ok(Self {
+            inner,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Serves until the token is cancelled; removes the socket file at the end.
+    pub async fn serve(self, router: Router, shutdown: CancellationToken) {
+        let path = self.path.clone();
+        let served = axum::serve(SameUser(self.inner), router)
+            .with_graceful_shutdown(shutdown.cancelled_owned())
+            .await;
+        if let Err(error) = served {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "local socket failed"
+            );
+        }
+        drop(tokio::fs::remove_file(&path).await);
+    }
+}
+
+/// Accepts connections of this user and of root only.
+struct SameUser(UnixListener);
+
+impl axum::serve::Listener for SameUser {
+    type Io = UnixStream;
+    type Addr = tokio::net::unix::SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, address) = axum::serve::Listener::accept(&mut self.0).await;
+            match stream.peer_cred() {
+                Ok(peer) if may_talk(peer.uid()) => return (stream, address),
+                Ok(peer) => {
+                    tracing::warn!(uid = peer.uid(), "local connection of another user refused")
+                }
+                Err(error) => tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "local connection of an unknown user refused"
+                ),
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.0.local_addr()
+    }
+}
+
+fn may_talk(uid: u32) -> bool {
+    uid == 0 || uid == Uid::effective().as_raw()
+}
+
+/// Why a local socket cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// Another process serves it.
+    #[error("{} is served by another process; stop that one first", path.display())]
+    Taken {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// Something else stands at its path.
+    #[error("{} exists and is no socket; move it away", path.display())]
+    NotASocket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error("cannot serve on {}", path.display())]
+    Bind {
+        /// The socket.
+        path: PathBuf,
+        /// Its reason.
+        source: io::Error,
+    },
+}

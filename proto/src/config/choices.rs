@@ -1,0 +1,167 @@
+//! Closed sets: what an option may say. Each has the spelling of its option as JSON.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$vdoc])* #[serde(rename = $text)] $variant),+
+        }
+
+        impl $name {
+            /// Every variant, in the order of its documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The option's spelling.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+choice! {
+    /// Which flow an integration runs: the part of the section's name after `radius_server_`.
+    Mode {
+        /// Password, then a factor without a prompt.
+        Auto = "auto",
+        /// Password, then a prompt.
+        Challenge = "challenge",
+        /// PEAP or TTLS.
+        Eap = "eap",
+        /// Password with a factor appended, always.
+        Concat = "concat",
+        /// The password field is the factor.
+        DuoOnly = "duo_only",
+    }
+}
+
+choice! {
+    /// `failmode`: what an unavailable second factor means.
+    #[derive(Default)]
+    FailMode {
+        /// Accept on the password alone.
+        #[default]
+        Safe = "safe",
+        /// Reject.
+        Secure = "secure",
+    }
+}
+
+choice! {
+    /// One entry of `factors`.
+    FactorChoice {
+        /// The service picks the best out-of-band factor.
+        Auto = "auto",
+        /// A push to the phone.
+        Push = "push",
+        /// A phone call.
+        Phone = "phone",
+        /// A prompt for a passcode.
+        Passcode = "passcode",
+    }
+}
+
+choice! {
+    /// `pw_codec`: how the octets of a password spell characters.
+    #[derive(Default)]
+    PasswordCodec {
+        /// UTF-8.
+        #[default]
+        Utf8 = "utf-8",
+        /// ISO 8859-1: every octet is a character.
+        Latin1 = "latin-1",
+    }
+}
+
+choice! {
+    /// `message_authenticator_N`: what is asked of a client's requests (RFC 3579 section 3.2,
+    /// CVE-2024-3596).
+    #[derive(Default)]
+    MessageAuthenticator {
+        /// Verified when present; its absence is tolerated unless the request carries Proxy-State
+        /// or EAP-Message.
+        #[default]
+        Auto = "auto",
+        /// Must be present and right.
+        Require = "require",
+        /// Verified when present; its absence is always tolerated, except with EAP-Message. For a
+        /// named legacy device.
+        Off = "off",
+    }
+}
+
+choice! {
+    /// `transport` of a directory.
+    #[derive(Default)]
+    Transport {
+        /// No TLS.
+        #[default]
+        Clear = "clear",
+        /// TLS begun inside LDAP (RFC 4511 section 4.14).
+        StartTls = "starttls",
+        /// TLS from the first octet.
+        Ldaps = "ldaps",
+    }
+}
+
+choice! {
+    /// `auth_type` of a directory.
+    DirectoryAuth {
+        /// NTLMv2.
+        Ntlm2 = "ntlm2",
+        /// A simple bind.
+        Plain = "plain",
+    }
+}
+
+choice! {
+    /// `prompt_format`.
+    PromptFormat {
+        /// Lines.
+        Console = "console",
+        /// Lines joined by `<br>`.
+        Html = "html",
+        /// One line.
+        Short = "short",
+    }
+}
+
+choice! {
+    /// The lowest TLS version EAP may use.
+    #[derive(Default)]
+    TlsVersion {
+        /// TLS 1.2.
+        #[default]
+        Tls12 = "tls1.2",
+        /// TLS 1.3.
+        Tls13 = "tls1.3",
+    }
+}
+
+choice! {
+    /// How the value of an attribute is to be read and written.
+    AttributeType {
+        /// Text, UTF-8.
+        Text = "text",
+        /// Any octets.
+        Octets = "octets",
+        /// An IPv4 address, 4 octets.
+        Ipv4 = "ipv4",
+        /// An IPv6 address, 16 octets.
+        Ipv6 = "ipv6",
+        /// An unsigned 32-bit number.
+        Integer = "integer",
+        /// Seconds since 1970, 4 octets.
+        Date = "date",
+    }
+}

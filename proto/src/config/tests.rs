@@ -1,0 +1,134 @@
+use super::*;
+
+fn sample() -> serde_json::Value {
+    serde_json::json!({
+        "revision": 3,
+        "authenticators": [
+            {"id": "duo_only_client", "kind": "duo_only"},
+            {"id": "radius_client", "kind": {"radius": {
+                "hosts": [{"name": "192.0.2.1", "port": 1812}], "secret": "upstream"}}},
+        ],
+        "integrations": [{
+            "id": "radius_server_auto", "mode": "auto", "authenticator": "duo_only_client",
+            "application": {"ikey": "DIXXXXXXXXXXXXXXXXXX", "skey": "key", "host": "API.example.com"},
+            "clients": [{"address": "10.0.0.0/24", "secret": "s"}],
+        }],
+    })
+}
+
+fn check(json: serde_json::Value) -> Result<Snapshot, Faults> {
+    Snapshot::try_from(serde_json::from_value::<raw::Snapshot>(json).unwrap())
+}
+
+#[test]
+fn fills_in_the_documented_defaults() {
+    let snapshot = check(sample()).unwrap();
+    let one = &snapshot.integrations[0];
+    assert_eq!(
+        (one.port, one.fail_mode, one.listen),
+        (1812, FailMode::Safe, None)
+    );
+    assert_eq!(one.factors, [FactorChoice::Auto]);
+    assert_eq!(
+        one.append,
+        Append::Delimited {
+            delimiter: ",".to_owned()
+        }
+    );
+    assert_eq!(
+        (one.application.host.as_str(), one.application.port),
+        ("api.example.com", 443)
+    );
+    assert_eq!(one.api_timeout, None);
+    let AuthenticatorKind::Radius(upstream) = &snapshot.authenticators[1].kind else {
+        panic!("a RADIUS upstream")
+    };
+    assert_eq!((upstream.retries, upstream.retry_wait.as_secs()), (3, 2));
+}
+
+#[test]
+fn names_every_fault_by_its_path() {
+    let mut json = sample();
+    json["revision"] = 0.into();
+    json["authenticators"][1]["kind"]["radius"]["hosts"] = serde_json::json!([]);
+    json["integrations"][0]["port"] = 0.into();
+    json["integrations"][0]["clients"][0]["address"] = "vpn".into();
+    json["integrations"][0]["append"] =
+        serde_json::json!({"allow": true, "delimiter": "a", "password_length": 0});
+    let faults = check(json).unwrap_err();
+    let paths: Vec<_> = faults.0.iter().map(|fault| fault.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "revision",
+            "authenticators[1].hosts",
+            "integrations[0].port",
+            "integrations[0].clients[0].address",
+            "integrations[0].append.delimiter",
+            "integrations[0].append.password_length",
+        ]
+    );
+}
+
+#[test]
+fn refuses_what_cannot_be_served() {
+    type Change = fn(&mut serde_json::Value);
+    let cases: &[(&str, Change, &str)] = &[
+        (
+            "an authenticator that is not there",
+            |j| j["integrations"][0]["authenticator"] = "ad_client".into(),
+            "integrations[0].authenticator: there is no authenticator 'ad_client'",
+        ),
+        (
+            "eap over duo_only_client",
+            |j| {
+                j["integrations"][0]["mode"] = "eap".into();
+                j["integrations"][0]["eap"] =
+                    serde_json::json!({"certificates": "c", "private_key": "k"});
+            },
+            "integrations[0].authenticator: mode eap needs a directory or a RADIUS server to check passwords",
+        ),
+        (
+            "one client address twice on a port",
+            |j| {
+                let mut second = j["integrations"][0].clone();
+                second["id"] = "radius_server_auto2".into();
+                second["listen"] = "127.0.0.1".into();
+                j["integrations"].as_array_mut().unwrap().push(second);
+            },
+            "integrations[1].clients[0].address: 10.0.0.0/24 is integrations[0].clients[0] on port 1812 already",
+        ),
+        (
+            "one id twice",
+            |j| {
+                let mut second = j["integrations"][0].clone();
+                second["port"] = 1813.into();
+                j["integrations"].as_array_mut().unwrap().push(second);
+            },
+            "integrations[1].id: 'radius_server_auto' is integrations[0] already",
+        ),
+    ];
+    for (name, change, want) in cases {
+        let mut json = sample();
+        change(&mut json);
+        assert_eq!(check(json).unwrap_err().to_string(), *want, "{name}");
+    }
+}
+
+#[test]
+fn debug_output_holds_no_secret() {
+    let mut json = sample();
+    json["integrations"][0]["clients"][0]["secret"] = "PLANTED-1".into();
+    json["integrations"][0]["application"]["skey"] = "PLANTED-2".into();
+    json["authenticators"][1]["kind"]["radius"]["secret"] = "PLANTED-3".into();
+    let raw: raw::Snapshot = serde_json::from_value(json.clone()).unwrap();
+    let text = format!("{raw:?} {:?}", check(json).unwrap());
+    assert!(!text.contains("PLANTED"), "{text}");
+}
+
+#[test]
+fn an_unknown_field_is_refused_not_ignored() {
+    let mut json = sample();
+    json["integrations"][0]["require_blood_sample"] = true.into();
+    assert!(serde_json::from_value::<raw::Snapshot>(json).is_err());
+}

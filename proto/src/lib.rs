@@ -1,0 +1,14 @@
+//! What crosses between the planes: configuration snapshots, events, RPC messages, ids and secrets.
+//!
+//! Pure: no sockets, files, clock, randomness or async. Neither plane is known here.
+//!
+//! Read first: [`config::Snapshot`] (one whole, checked configuration), [`config::raw`] (its JSON
+//! form on the wire and at rest), [`event::AuthEvent`] (one login, with its timeline) and
+//! [`rpc`] (the methods between the planes).
+
+pub mod address;
+pub mod config;
+pub mod event;
+pub mod id;
+pub mod rpc;
+pub mod secret;

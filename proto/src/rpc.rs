@@ -1,0 +1,220 @@
+//! The methods between the planes, as `POST /countersign.v1.DataPlane/<Method>` with JSON bodies.
+//!
+//! No transport here. `Subscribe` answers with a stream: one [`ToNode`] document a line. The other
+//! methods answer with one document, or with an [`RpcError`] and its HTTP status.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Fault, raw};
+use crate::event::AuthEvent;
+use crate::id::{NodeId, Revision};
+
+/// The version of these messages. A node of another version is refused by name.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// The path below which the methods live.
+pub const SERVICE: &str = "/countersign.v1.DataPlane";
+
+/// How often `Subscribe` sends a heartbeat, in seconds. Three missed ones mean a dead stream.
+pub const HEARTBEAT_SECONDS: u64 = 5;
+
+/// The most events in one [`ReportEvents`].
+pub const EVENTS_PER_REPORT: usize = 1_000;
+
+/// The longest message either side reads, in octets.
+pub const MESSAGE_OCTETS: usize = 64 * 1024 * 1024;
+
+/// `Subscribe`: revisions and commands from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscribe {
+    /// Who asks.
+    pub node: NodeId,
+    /// The node's [`PROTOCOL_VERSION`].
+    pub protocol: u32,
+    /// The node's program version.
+    pub version: String,
+    /// The revision it serves; none when it serves nothing yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serving: Option<Revision>,
+}
+
+/// One line of `Subscribe`'s answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToNode {
+    /// A whole configuration. The first line always is one, when there is one.
+    Snapshot {
+        /// Unchecked: the node checks it for itself.
+        snapshot: Box<raw::Snapshot>,
+    },
+    /// The stream lives.
+    Heartbeat,
+}
+
+/// `Acknowledge`: what became of a revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledge {
+    /// Who answers.
+    pub node: NodeId,
+    /// Which revision.
+    pub revision: Revision,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+/// What a node made of a revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is served now.
+    Applied,
+    /// The revision before it is served on.
+    Refused {
+        /// Why, with the path of each fault: `integrations[2].port: address in use`.
+        faults: Vec<Fault>,
+    },
+}
+
+/// `ReportEvents`: logins that finished.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReportEvents {
+    /// Who reports.
+    pub node: NodeId,
+    /// At most [`EVENTS_PER_REPORT`].
+    pub events: Vec<AuthEvent>,
+    /// How many were dropped since the node started, because the queue was full.
+    pub dropped: u64,
+}
+
+/// `ReportStatus`: how a node is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportStatus {
+    /// Who reports.
+    pub node: NodeId,
+    /// How it is.
+    pub status: NodeStatus,
+}
+
+/// How a node is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Its program version.
+    pub version: String,
+    /// What it does.
+    pub state: NodeState,
+    /// The revision it serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
+    /// Where that came from.
+    pub source: ConfigSource,
+    /// Whether its subscription is up.
+    pub connected: bool,
+    /// Logins that wait for something.
+    pub logins_in_flight: u64,
+    /// Events dropped since it started.
+    pub events_dropped: u64,
+    /// Seconds since it started.
+    pub uptime_seconds: u64,
+    /// Its sockets.
+    pub listeners: Vec<ListenerStatus>,
+}
+
+/// What a node does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeState {
+    /// It has no configuration yet and answers nothing.
+    Starting,
+    /// It serves.
+    Serving,
+    /// It takes no new logins and finishes those it has.
+    Draining,
+}
+
+/// Where a node's configuration came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfigSource {
+    /// There is none yet.
+    None,
+    /// The sealed copy of the last good revision.
+    SealedCopy,
+    /// The control plane.
+    ControlPlane,
+}
+
+/// One socket of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenerStatus {
+    /// Where it listens: `0.0.0.0:1812`.
+    pub address: String,
+    /// The integrations it serves.
+    pub integrations: Vec<String>,
+}
+
+/// An empty answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Empty {}
+
+/// A method's error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct RpcError {
+    /// What kind.
+    pub code: RpcCode,
+    /// For a person.
+    pub message: String,
+}
+
+/// gRPC's names of errors, as far as they are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RpcCode {
+    /// The request is wrong; the same one will fail again.
+    InvalidArgument,
+    /// The caller is not known.
+    Unauthenticated,
+    /// The caller may not.
+    PermissionDenied,
+    /// What it names is not there.
+    NotFound,
+    /// It cannot be done in the present state, such as another protocol version.
+    FailedPrecondition,
+    /// A bound was reached; later it may do.
+    ResourceExhausted,
+    /// It cannot be reached now; trying again later makes sense.
+    Unavailable,
+    /// A fault of the callee.
+    Internal,
+}
+
+impl RpcCode {
+    /// The HTTP status it travels with.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::InvalidArgument | Self::FailedPrecondition => 400,
+            Self::Unauthenticated => 401,
+            Self::PermissionDenied => 403,
+            Self::NotFound => 404,
+            Self::ResourceExhausted => 429,
+            Self::Unavailable => 503,
+            Self::Internal => 500,
+        }
+    }
+}
+
+impl std::fmt::Display for RpcCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::InvalidArgument => "invalid_argument",
+            Self::Unauthenticated => "unauthenticated",
+            Self::PermissionDenied => "permission_denied",
+            Self::NotFound => "not_found",
+            Self::FailedPrecondition => "failed_precondition",
+            Self::ResourceExhausted => "resource_exhausted",
+            Self::Unavailable => "unavailable",
+            Self::Internal => "internal",
+        })
+    }
+}

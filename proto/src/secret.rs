@@ -1,0 +1,106 @@
+//! A value that is never shown.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::{Zeroize, Zeroizing};
+
+/// Holds a secret: no `Display`, a redacted `Debug`, wiped when dropped.
+///
+/// It has no `Serialize` of its own: a field that crosses to another process says so with
+/// `#[serde(with = "proto::secret::on_the_wire")]`, so that each such place can be found.
+#[derive(Clone)]
+pub struct Secret<T: Zeroize>(Zeroizing<T>);
+
+impl<T: Zeroize> Secret<T> {
+    /// Takes a value into keeping.
+    pub fn new(value: T) -> Self {
+        Self(Zeroizing::new(value))
+    }
+
+    /// Shows the value to the code that needs it.
+    #[must_use]
+    pub fn expose(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Zeroize> fmt::Debug for Secret<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+impl<T: Zeroize + AsRef<[u8]>> PartialEq for Secret<T> {
+    /// Compares without stopping at the first difference; the length is no secret.
+    fn eq(&self, other: &Self) -> bool {
+        let (a, b) = (self.0.as_ref(), other.0.as_ref());
+        let difference = a.iter().zip(b).fold(0, |all, (x, y)| all | (x ^ y));
+        a.len() == b.len() && std::hint::black_box(difference) == 0
+    }
+}
+
+impl<T: Zeroize + AsRef<[u8]>> Eq for Secret<T> {}
+
+impl From<&str> for Secret<String> {
+    fn from(text: &str) -> Self {
+        Self::new(text.to_owned())
+    }
+}
+
+impl<T: Zeroize + Default> Default for Secret<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<'de, T: Zeroize + Deserialize<'de>> Deserialize<'de> for Secret<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self::new)
+    }
+}
+
+/// Serde's `with` module for a secret that must reach the other side of a trusted channel.
+pub mod on_the_wire {
+    use super::{Deserialize, Deserializer, Secret, Serialize, Serializer, Zeroize};
+
+    /// Writes the value itself.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<T: Zeroize + Serialize, S: Serializer>(
+        secret: &Secret<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        secret.expose().serialize(serializer)
+    }
+
+    /// Reads the value.
+    ///
+    /// # Errors
+    /// Those of the deserializer.
+    pub fn deserialize<'de, T: Zeroize + Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Secret<T>, D::Error> {
+        Secret::deserialize(deserializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_nothing_of_the_value() {
+        let secret = Secret::from("hunter2");
+        assert_eq!(format!("{secret:?}"), "[secret]");
+    }
+
+    #[test]
+    fn equality_is_of_the_whole_value() {
+        assert_eq!(Secret::from("a"), Secret::from("a"));
+        for other in ["b", "ab", ""] {
+            assert_ne!(Secret::from("a"), Secret::from(other), "{other}");
+        }
+    }
+}
