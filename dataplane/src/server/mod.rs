@@ -1,0 +1,1 @@
+//! Sockets, the duplicate cache and the driver of the flows.
