@@ -1,1 +1,4 @@
 //! Sockets, the duplicate cache and the driver of the flows.
+
+mod clients;
+mod socket;

@@ -1,0 +1,341 @@
+//! A UDP socket that reads in batches and answers from the address that was asked.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::os::fd::{AsRawFd, RawFd};
+
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6,
+    SockaddrStorage, recvmmsg, sendmsg, setsockopt, sockopt,
+};
+use socket2::{Domain, Protocol, Type};
+use tokio::io::Interest;
+
+/// A bound socket. Made inside the runtime that reads it; any thread may send on it.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    fd: tokio::net::UdpSocket,
+    address: SocketAddr,
+    /// Bound to all addresses: the one asked must be remembered for the answer.
+    wildcard: bool,
+}
+
+/// The address a datagram was sent to, where the socket is bound to all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asked(Option<IpAddr>);
+
+impl Asked {
+    /// For a socket bound to one address.
+    pub(crate) const THE_BOUND_ONE: Self = Self(None);
+}
+
+/// A bound socket that no runtime watches yet, so that all can be bound before one is served.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    socket: UdpSocket,
+    address: SocketAddr,
+    /// Octets of receive buffer that the system granted.
+    pub(crate) receive_buffer: usize,
+}
+
+impl Bound {
+    /// Binds; none means all addresses, IPv6 and IPv4 on one socket where the machine has IPv6.
+    pub(crate) fn new(listen: Option<IpAddr>, port: u16) -> io::Result<Self> {
+        match listen {
+            Some(address) => Self::on(SocketAddr::new(address, port)),
+            None => match Self::on(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
+                // A machine without IPv6 says so in several ways.
+                Err(_) => Self::on(SocketAddr::new(
+                    std::net::Ipv4Addr::UNSPECIFIED.into(),
+                    port,
+                )),
+                bound => bound,
+            },
+        }
+    }
+
+    fn on(address: SocketAddr) -> io::Result<Self> {
+        let socket = socket2::Socket::new(
+            Domain::for_address(address),
+            Type::DGRAM,
+            Some(Protocol::UDP),
+        )?;
+        if address.is_ipv6() {
+            socket.set_only_v6(!address.ip().is_unspecified())?;
+        }
+        socket.set_nonblocking(true)?;
+        // Root may pass the system's limit; others get what the limit allows.
+        if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
+            socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+        }
+        if address.ip().is_unspecified() {
+            if address.is_ipv6() {
+                setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
+            } else {
+                setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+            }
+        }
+        socket.bind(&address.into())?;
+        // The kernel doubles what it grants, for its own book-keeping (socket(7)).
+        let receive_buffer = socket.recv_buffer_size()? / 2;
+        let socket = UdpSocket::from(socket);
+        let address = socket.local_addr()?;
+        Ok(Self {
+            socket,
+            address,
+            receive_buffer,
+        })
+    }
+
+    /// Where it is bound.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Hands it to the current runtime.
+    pub(crate) fn watch(self) -> io::Result<Socket> {
+        Ok(Socket {
+            wildcard: self.address.ip().is_unspecified(),
+            address: self.address,
+            fd: tokio::net::UdpSocket::from_std(self.socket)?,
+        })
+    }
+}
+
+impl Socket {
+    /// Waits for datagrams and hands up to [`BATCH`] of them over, in order.
+    pub(crate) async fn receive(
+        &self,
+        batch: &mut Batch,
+        mut each: impl FnMut(&[u8], SocketAddr, Asked),
+    ) -> io::Result<()> {
+        loop {
+            self.fd.readable().await?;
+            let read = self.fd.try_io(Interest::READABLE, || {
+                batch
+                    .read(self.fd.as_raw_fd(), self.wildcard, &mut each)
+                    .map_err(io::Error::from)
+            });
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Sends one datagram from the address that was asked. Does not wait: a full send buffer drops
+    /// it, as the network may, and the client asks again.
+    pub(crate) fn send(&self, octets: &[u8], to: SocketAddr, from: Asked) -> io::Result<()> {
+        let fd = self.fd.as_raw_fd();
+        let octets = [IoSlice::new(octets)];
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let sent = match (self.address, to) {
+            (SocketAddr::V4(_), SocketAddr::V4(to)) => {
+                let to = SockaddrIn::from(to);
+                match from.0 {
+                    Some(IpAddr::V4(from)) => {
+                        let info = libc_in_pktinfo(from);
+                        let control = [ControlMessage::Ipv4PacketInfo(&info)];
+                        sendmsg(fd, &octets, &control, flags, Some(&to))
+                    }
+                    _ => sendmsg(fd, &octets, &[], flags, Some(&to)),
+                }
+            }
+            (_, to) => {
+                let to = SockaddrIn6::from(mapped(to));
+                match from.0 {
+                    Some(from) => {
+                        let info = libc_in6_pktinfo(from);
+                        let control = [ControlMessage::Ipv6PacketInfo(&info)];
+                        sendmsg(fd, &octets, &control, flags, Some(&to))
+                    }
+                    None => sendmsg(fd, &octets, &[], flags, Some(&to)),
+                }
+            }
+        };
+        sent.map(drop).map_err(io::Error::from)
+    }
+
+    /// Where it is bound.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// Buffers for one batch, made once per socket.
+pub(crate) struct Batch {
+    headers: MultiHeaders<SockaddrStorage>,
+    buffers: Vec<[u8; DATAGRAM_OCTETS]>,
+}
+
+impl Batch {
+    /// Allocates for [`BATCH`] datagrams.
+    pub(crate) fn new() -> Self {
+        let control = nix::cmsg_space!(nix::libc::in6_pktinfo);
+        Self {
+            headers: MultiHeaders::preallocate(BATCH, Some(control)),
+            buffers: vec![[0; DATAGRAM_OCTETS]; BATCH],
+        }
+    }
+
+    fn read(
+        &mut self,
+        fd: RawFd,
+        wildcard: bool,
+        each: &mut impl FnMut(&[u8], SocketAddr, Asked),
+    ) -> nix::Result<()> {
+        let mut slices: Vec<[IoSliceMut<'_>; 1]> = self
+            .buffers
+            .iter_mut()
+            .map(|buffer| [IoSliceMut::new(buffer)])
+            .collect();
+        let received = recvmmsg(
+            fd,
+            &mut self.headers,
+            slices.iter_mut(),
+            MsgFlags::MSG_DONTWAIT,
+            None,
+        )?;
+        for message in received {
+            let Some(source) = message.address.as_ref().and_then(source) else {
+                continue;
+            };
+            let asked = if wildcard {
+                asked(message.cmsgs())
+            } else {
+                Asked::THE_BOUND_ONE
+            };
+            // One iov a message, already cut to what was received.
+            for octets in message.iovs() {
+                each(octets, source, asked);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn asked(control: nix::Result<nix::sys::socket::CmsgIterator<'_>>) -> Asked {
+    let address = control
+        .into_iter()
+        .flatten()
+        .find_map(|message| match message {
+            ControlMessageOwned::Ipv4PacketInfo(info) => Some(IpAddr::from(
+                u32::from_be(info.ipi_addr.s_addr).to_be_bytes(),
+            )),
+            ControlMessageOwned::Ipv6PacketInfo(info) => Some(IpAddr::from(info.ipi6_addr.s6_addr)),
+            _ => None,
+        });
+    Asked(address)
+}
+
+/// The source, with IPv4 written as IPv4. None for what cannot be answered.
+fn source(address: &SockaddrStorage) -> Option<SocketAddr> {
+    let source = if let Some(v4) = address.as_sockaddr_in() {
+        SocketAddr::V4(SocketAddrV4::from(*v4))
+    } else {
+        SocketAddr::V6(SocketAddrV6::from(*address.as_sockaddr_in6()?))
+    };
+    let source = match source.ip().to_canonical() {
+        v4 @ IpAddr::V4(_) => SocketAddr::new(v4, source.port()),
+        // Keeps the scope of link-local addresses.
+        IpAddr::V6(_) => source,
+    };
+    let ip = source.ip();
+    (source.port() != 0 && !ip.is_unspecified() && !ip.is_multicast()).then_some(source)
+}
+
+fn mapped(to: SocketAddr) -> SocketAddrV6 {
+    match to {
+        SocketAddr::V6(v6) => v6,
+        SocketAddr::V4(v4) => SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0),
+    }
+}
+
+fn libc_in_pktinfo(from: std::net::Ipv4Addr) -> nix::libc::in_pktinfo {
+    nix::libc::in_pktinfo {
+        ipi_ifindex: 0,
+        ipi_spec_dst: nix::libc::in_addr {
+            s_addr: u32::from_ne_bytes(from.octets()),
+        },
+        ipi_addr: nix::libc::in_addr { s_addr: 0 },
+    }
+}
+
+fn libc_in6_pktinfo(from: IpAddr) -> nix::libc::in6_pktinfo {
+    let from = match from {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    };
+    nix::libc::in6_pktinfo {
+        ipi6_addr: nix::libc::in6_addr {
+            s6_addr: from.octets(),
+        },
+        ipi6_ifindex: 0,
+    }
+}
+
+/// Datagrams read with one system call.
+const BATCH: usize = 32;
+
+/// The longest datagram read: a RADIUS packet (RFC 2865 section 3) and one octet more, so that a
+/// longer one is seen as such by its length field.
+const DATAGRAM_OCTETS: usize = 4_097;
+
+/// The receive buffer asked for: it decides how large a burst can be.
+pub(crate) const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn echo_once(listen: Option<IpAddr>, ask: &str) -> SocketAddr {
+        let socket = Bound::new(listen, 0).unwrap().watch().unwrap();
+        let client = tokio::net::UdpSocket::bind(if ask.contains(':') {
+            "[::]:0"
+        } else {
+            "0.0.0.0:0"
+        })
+        .await
+        .unwrap();
+        let to = SocketAddr::new(ask.parse().unwrap(), socket.address().port());
+        for text in [&b"one"[..], b"two"] {
+            client.send_to(text, to).await.unwrap();
+        }
+        let (mut batch, mut seen) = (Batch::new(), Vec::new());
+        while seen.len() < 2 {
+            socket
+                .receive(&mut batch, |octets, source, asked| {
+                    seen.push(octets.to_vec());
+                    socket.send(octets, source, asked).unwrap();
+                })
+                .await
+                .unwrap();
+        }
+        assert_eq!(seen, [b"one".to_vec(), b"two".to_vec()]);
+        let mut buffer = [0; 16];
+        let (length, from) = client.recv_from(&mut buffer).await.unwrap();
+        assert_eq!(&buffer[..length], b"one");
+        assert_eq!(from.port(), to.port());
+        from
+    }
+
+    #[tokio::test]
+    async fn answers_come_from_the_address_that_was_asked() {
+        for ask in ["127.0.0.1", "127.0.0.2", "::1"] {
+            assert_eq!(echo_once(None, ask).await.ip().to_string(), ask);
+        }
+        let one = Some("127.0.0.3".parse().unwrap());
+        assert_eq!(
+            echo_once(one, "127.0.0.3").await.ip().to_string(),
+            "127.0.0.3"
+        );
+    }
+
+    #[test]
+    fn a_taken_port_is_said_so() {
+        let first = Bound::new(None, 0).unwrap();
+        let again = Bound::new(None, first.address().port()).unwrap_err();
+        assert_eq!(again.kind(), io::ErrorKind::AddrInUse);
+    }
+}
