@@ -1,0 +1,152 @@
+//! Follows the control plane: applies its revisions, says what became of each, reports status.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use local::{CallError, Client, Lines};
+use proto::config::raw;
+use proto::id::Revision;
+use proto::rpc::{
+    Acknowledge, ConfigSource, Empty, HEARTBEAT_SECONDS, PROTOCOL_VERSION, ReportStatus, SERVICE,
+    Subscribe, ToNode, Verdict,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::last_good::LastGood;
+use crate::node::Node;
+
+/// Runs until the token is cancelled.
+pub(crate) async fn follow(
+    node: Arc<Node>,
+    control: Client,
+    last_good: LastGood,
+    stop: CancellationToken,
+) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = subscribe(&node, &control, &last_good) => {}
+        () = report_status(&node, &control) => {}
+    }
+}
+
+async fn subscribe(node: &Arc<Node>, control: &Client, last_good: &LastGood) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match one_subscription(node, control, last_good, &mut pause).await {
+            Ok(()) => tracing::info!("the control plane ended the subscription"),
+            Err(error) => tracing::warn!(
+                error = &error as &dyn Error,
+                "no subscription to the control plane; serving on"
+            ),
+        }
+        node.set_connected(false);
+        // The control plane is away: what it last sent is better than nothing.
+        if node.serving().is_none() {
+            start_from_copy(node, last_good).await;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LAST_PAUSE);
+    }
+}
+
+async fn one_subscription(
+    node: &Arc<Node>,
+    control: &Client,
+    last_good: &LastGood,
+    pause: &mut Duration,
+) -> Result<(), CallError> {
+    let hello = Subscribe {
+        node: node.id().clone(),
+        protocol: PROTOCOL_VERSION,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        serving: node.serving(),
+    };
+    let mut lines = control.stream(&format!("{SERVICE}/Subscribe"), &hello).await?;
+    node.set_connected(true);
+    tracing::info!(node = %node.id(), "subscribed to the control plane");
+    while let Some(message) = next(&mut lines).await? {
+        *pause = FIRST_PAUSE;
+        let ToNode::Snapshot { snapshot } = message else { continue };
+        let revision = Revision(snapshot.revision);
+        let verdict = apply(node, *snapshot, ConfigSource::ControlPlane, Some(last_good)).await;
+        let acknowledge = Acknowledge { node: node.id().clone(), revision, verdict };
+        let Empty {} =
+            control.post(&format!("{SERVICE}/Acknowledge"), &acknowledge, CALL_LIMIT).await?;
+        // Readiness hangs on this report: it does not wait for its turn.
+        send_status(node, control).await;
+    }
+    Ok(())
+}
+
+async fn next(lines: &mut Lines) -> Result<Option<ToNode>, CallError> {
+    let limit = Duration::from_secs(3 * HEARTBEAT_SECONDS);
+    let line =
+        tokio::time::timeout(limit, lines.next()).await.map_err(|_| CallError::TimedOut { limit })??;
+    line.map(|line| serde_json::from_slice(&line).map_err(|source| CallError::Unreadable { source }))
+        .transpose()
+}
+
+/// Applies a revision whole, or says why not.
+async fn apply(
+    node: &Arc<Node>,
+    raw: raw::Snapshot,
+    source: ConfigSource,
+    keep: Option<&LastGood>,
+) -> Verdict {
+    let revision = raw.revision;
+    match node.apply(raw.clone(), source).await {
+        Ok(()) => {
+            tracing::info!(revision, "revision applied");
+            if let Some(copy) = keep {
+                let copy = copy.clone();
+                let stored = tokio::task::spawn_blocking(move || copy.store(&raw)).await;
+                if let Ok(Err(error)) = stored {
+                    tracing::error!(
+                        error = &error as &dyn Error,
+                        "no sealed copy of this revision: without the control plane this node cannot start"
+                    );
+                }
+            }
+            Verdict::Applied
+        }
+        Err(faults) => {
+            tracing::error!(revision, %faults, "revision refused; the one before is served on");
+            Verdict::Refused { faults: faults.0 }
+        }
+    }
+}
+
+async fn start_from_copy(node: &Arc<Node>, last_good: &LastGood) {
+    let copy = last_good.clone();
+    match tokio::task::spawn_blocking(move || copy.load()).await {
+        Ok(Ok(Some(snapshot))) => {
+            tracing::warn!(revision = snapshot.revision, "starting from the sealed copy");
+            apply(node, snapshot, ConfigSource::SealedCopy, None).await;
+        }
+        Ok(Ok(None)) => tracing::warn!("no sealed copy yet: nothing is served until the control plane is back"),
+        Ok(Err(error)) => tracing::error!(error = &error as &dyn Error, "the sealed copy is of no use"),
+        Err(_) => {}
+    }
+}
+
+async fn report_status(node: &Node, control: &Client) {
+    let mut turns = tokio::time::interval(STATUS_INTERVAL);
+    loop {
+        turns.tick().await;
+        send_status(node, control).await;
+    }
+}
+
+async fn send_status(node: &Node, control: &Client) {
+    let report = ReportStatus { node: node.id().clone(), status: node.status() };
+    let sent = control.post::<_, Empty>(&format!("{SERVICE}/ReportStatus"), &report, CALL_LIMIT).await;
+    if let Err(error) = sent {
+        tracing::debug!(error = &error as &dyn Error, "status not reported");
+    }
+}
+
+const CALL_LIMIT: Duration = Duration::from_secs(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_secs(2);
+const STATUS_INTERVAL: Duration = Duration::from_secs(5);

@@ -1,0 +1,193 @@
+//! Finished logins on their way out: to the supervisor's pipe, to the control plane, to whoever
+//! waits for one. Bounded; what does not fit is dropped and counted.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use local::Client;
+use proto::event::AuthEvent;
+use proto::id::NodeId;
+use proto::rpc::{EVENTS_PER_REPORT, Empty, SERVICE};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::{broadcast, mpsc};
+
+use crate::metrics::Metrics;
+
+/// Where the driver leaves finished logins. Never waits.
+#[derive(Clone, Debug)]
+pub(crate) struct Reports {
+    queue: mpsc::Sender<AuthEvent>,
+    live: broadcast::Sender<Arc<AuthEvent>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Reports {
+    /// A queue and its reader.
+    pub(crate) fn new(metrics: Arc<Metrics>) -> (Self, Queue) {
+        let (queue, receiver) = mpsc::channel(QUEUED_EVENTS);
+        let (live, _) = broadcast::channel(LIVE_EVENTS);
+        (Self { queue, live, metrics }, Queue(receiver))
+    }
+
+    /// Hands a finished login over, or drops and counts it.
+    pub(crate) fn send(&self, event: AuthEvent) {
+        if self.live.receiver_count() > 0 {
+            drop(self.live.send(Arc::new(event.clone())));
+        }
+        if self.queue.try_send(event).is_err() {
+            self.metrics.events_dropped.inc();
+        }
+    }
+
+    /// Every login that finishes from now on.
+    pub(crate) fn watch(&self) -> broadcast::Receiver<Arc<AuthEvent>> {
+        self.live.subscribe()
+    }
+}
+
+/// The reader's end of the queue.
+#[derive(Debug)]
+pub(crate) struct Queue(mpsc::Receiver<AuthEvent>);
+
+/// Where finished logins are told besides the control plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginLines {
+    /// One JSON line each on standard output, for the supervisor.
+    Stdout,
+    /// One line each in the log.
+    Log,
+}
+
+/// Moves events out until every [`Reports`] is gone, then flushes.
+pub(crate) async fn run(
+    Queue(mut queue): Queue,
+    lines: LoginLines,
+    node: NodeId,
+    control: Client,
+    metrics: Arc<Metrics>,
+) {
+    let dropped = Arc::clone(&metrics);
+    let (waiting, backlog) = mpsc::channel(QUEUED_EVENTS / EVENTS_PER_REPORT);
+    let tell = async move {
+        let mut stdout = tokio::io::stdout();
+        let mut events = Vec::with_capacity(EVENTS_PER_REPORT);
+        let mut text = Vec::new();
+        while queue.recv_many(&mut events, EVENTS_PER_REPORT).await > 0 {
+            let mut encoded = Vec::with_capacity(events.len());
+            for event in events.drain(..) {
+                if lines == LoginLines::Log {
+                    log(&event);
+                }
+                // An event holds numbers and text only: it always has a JSON form.
+                let Ok(json) = serde_json::value::to_raw_value(&event) else { continue };
+                if lines == LoginLines::Stdout {
+                    text.extend_from_slice(json.get().as_bytes());
+                    text.push(b'\n');
+                }
+                encoded.push(json);
+            }
+            if !text.is_empty() {
+                // A supervisor that is gone takes this process with it; nothing to save here.
+                drop(stdout.write_all(&text).await);
+                drop(stdout.flush().await);
+                text.clear();
+            }
+            let count = encoded.len();
+            if waiting.try_send(encoded).is_err() {
+                metrics.events_dropped.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+            }
+        }
+    };
+    tokio::join!(tell, deliver(backlog, &node, &control, &dropped));
+}
+
+/// Delivers batches in order. Keeps trying while the control plane is away, and gives up at once
+/// when the node stops.
+async fn deliver(
+    mut backlog: mpsc::Receiver<Vec<Box<RawValue>>>,
+    node: &NodeId,
+    control: &Client,
+    metrics: &Metrics,
+) {
+    let mut pause = FIRST_PAUSE;
+    let mut held: VecDeque<Box<RawValue>> = VecDeque::new();
+    loop {
+        if held.is_empty() {
+            match backlog.recv().await {
+                None => return,
+                Some(batch) => held.extend(batch),
+            }
+        }
+        // Small batches that piled up meanwhile go as one.
+        while held.len() < EVENTS_PER_REPORT
+            && let Ok(batch) = backlog.try_recv()
+        {
+            held.extend(batch);
+        }
+        let now = held.len().min(EVENTS_PER_REPORT);
+        let report = Report { node, events: held.iter().take(now).collect(), dropped: metrics.events_dropped.get() };
+        let sent =
+            control.post::<_, Empty>(&format!("{SERVICE}/ReportEvents"), &report, CALL_LIMIT).await;
+        match sent {
+            Ok(Empty {}) => {
+                held.drain(..now);
+                pause = FIRST_PAUSE;
+            }
+            Err(local::CallError::Refused { status, body }) if status < 500 && status != 429 => {
+                tracing::error!(status, body, events = now, "the control plane refused events");
+                held.drain(..now);
+            }
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "events wait");
+                match tokio::time::timeout(pause, backlog.recv()).await {
+                    // The node stops: what could not be delivered is lost, and was told on its
+                    // other way out.
+                    Ok(None) => {
+                        metrics.events_dropped.inc_by(u64::try_from(held.len()).unwrap_or(0));
+                        return;
+                    }
+                    Ok(Some(batch)) if held.len() < QUEUED_EVENTS => held.extend(batch),
+                    Ok(Some(batch)) => {
+                        metrics.events_dropped.inc_by(u64::try_from(batch.len()).unwrap_or(0));
+                    }
+                    Err(_) => {}
+                }
+                pause = (pause * 2).min(LAST_PAUSE);
+            }
+        }
+    }
+}
+
+/// The wire form of [`proto::rpc::ReportEvents`], with events that are JSON already.
+#[derive(Serialize)]
+struct Report<'a> {
+    node: &'a NodeId,
+    events: Vec<&'a Box<RawValue>>,
+    dropped: u64,
+}
+
+fn log(event: &AuthEvent) {
+    tracing::info!(
+        login = %event.id,
+        integration = %event.integration,
+        client = %event.client,
+        user = event.user.as_deref(),
+        outcome = %event.outcome,
+        reason = %event.reason,
+        factor = event.factor.map(proto::event::Factor::as_str),
+        revision = event.revision.0,
+        elapsed_ms = event.elapsed_us / 1000,
+        "login"
+    );
+}
+
+/// Events that wait at most, in each of the two queues.
+const QUEUED_EVENTS: usize = 20_000;
+/// Events that a watcher may lag behind.
+const LIVE_EVENTS: usize = 1_024;
+const CALL_LIMIT: Duration = Duration::from_secs(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_secs(5);
