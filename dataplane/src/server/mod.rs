@@ -1,0 +1,3 @@
+//! What stands between the sockets and the flows.
+
+pub mod dedup;
