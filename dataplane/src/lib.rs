@@ -1,12 +1,107 @@
-//! The data plane: answers RADIUS requests by a flow, a primary and a second factor.
+//! The data plane: answers RADIUS requests by a flow, a primary and a second factor. It owns
+//! nothing that must outlive a restart, and needs no control plane to answer a login.
 //!
-//! Read first: [`flow`] (what decides), `server::driver` (what performs the decisions) and
-//! [`radius`] (what is on the wire). The control plane is not needed to answer a login.
+//! Read first: [`flow`] (what decides), [`server`] (what performs the decisions) and
+//! [`radius::Packet`] (what came in).
 
+pub mod admin;
 pub mod clock;
+mod control;
 pub mod duo;
 pub mod flow;
 pub mod metrics;
+mod node;
 pub mod primary;
 pub mod radius;
 pub mod server;
+pub mod settings;
+
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::control::last_good::LastGood;
+use crate::control::report::Reports;
+use crate::metrics::Metrics;
+use crate::node::Node;
+use crate::server::threads::ReceiveThreads;
+use crate::settings::Settings;
+
+/// Serves until `shutdown` is cancelled, then lets logins in flight finish within the grace period.
+///
+/// # Errors
+/// [`RunError`] when it cannot start. Once it runs it serves on, whatever happens around it.
+pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), RunError> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&settings.data_dir)
+        .map_err(|source| RunError::DataDir { path: settings.data_dir.clone(), source })?;
+    let metrics = Metrics::new().map_err(RunError::Metrics)?;
+    let (reports, queue) = Reports::new(Arc::clone(&metrics));
+    let max_logins = settings.max_logins_in_flight;
+    let shared = node::shared(settings.node.clone(), Arc::clone(&metrics), reports, max_logins)
+        .map_err(|_| RunError::Random)?;
+    let threads = ReceiveThreads::start(settings.receive_threads).map_err(RunError::Threads)?;
+    let node = Arc::new(Node::new(shared, threads));
+    let admin = local::Listener::bind(&settings.admin_socket).await?;
+    let control = local::Client::new(&settings.control_socket);
+    let (stop_links, stop_admin) = (CancellationToken::new(), CancellationToken::new());
+    let last_good = LastGood::new(&settings.data_dir);
+    let links =
+        control::client::follow(Arc::clone(&node), control.clone(), last_good, stop_links.clone());
+    let reporting = control::report::run(
+        queue,
+        settings.login_lines,
+        settings.node.clone(),
+        control,
+        Arc::clone(&metrics),
+    );
+    let serving = async {
+        let admin = admin.serve(admin::router(Arc::clone(&node)), stop_admin.clone());
+        let draining = async {
+            shutdown.cancelled().await;
+            tracing::info!(in_flight = node.status().logins_in_flight, "stopping");
+            stop_links.cancel();
+            let left = node.drain(settings.grace).await;
+            if left > 0 {
+                tracing::warn!(left, "logins were still waiting at the end of the grace period");
+            }
+            stop_admin.cancel();
+        };
+        tokio::join!(links, admin, draining);
+        // The reports end when the last of their senders is gone, which the node holds.
+        drop(node);
+    };
+    tokio::join!(serving, reporting);
+    Ok(())
+}
+
+/// Why a data plane cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// Its folder cannot be made.
+    #[error("cannot make the folder {}", path.display())]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Its admin socket cannot be made.
+    #[error("the admin socket cannot be made")]
+    Admin(#[from] local::ServeError),
+    /// The receive threads cannot be started.
+    #[error("the receive threads cannot be started")]
+    Threads(#[source] io::Error),
+    /// The metrics contradict each other: a fault of ours.
+    #[error("the metrics cannot be made")]
+    Metrics(#[source] prometheus::Error),
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers")]
+    Random,
+}

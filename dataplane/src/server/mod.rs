@@ -1,4 +1,10 @@
-//! Sockets, the duplicate cache and the driver of the flows.
+//! What stands between the sockets and the flows: receiving, the duplicate cache, the driver.
 
-mod clients;
-mod socket;
+pub(crate) mod clients;
+pub mod dedup;
+mod driver;
+pub(crate) mod receive;
+mod reply;
+pub(crate) mod served;
+pub(crate) mod socket;
+pub(crate) mod threads;

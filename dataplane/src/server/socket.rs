@@ -55,7 +55,7 @@ impl Bound {
         }
     }
 
-    fn on(address: SocketAddr) -> io::Result<Self> {
+    fn on(address: SocketAddr, share: bool) -> io::Result<Self> {
         let socket = socket2::Socket::new(
             Domain::for_address(address),
             Type::DGRAM,
@@ -76,7 +76,9 @@ impl Bound {
                 setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
             }
         }
+        socket.set_reuse_address(share)?;
         socket.bind(&address.into())?;
+        socket.set_reuse_address(false)?;
         // The kernel doubles what it grants, for its own book-keeping (socket(7)).
         let receive_buffer = socket.recv_buffer_size()? / 2;
         let socket = UdpSocket::from(socket);
@@ -290,7 +292,7 @@ mod tests {
     use super::*;
 
     async fn echo_once(listen: Option<IpAddr>, ask: &str) -> SocketAddr {
-        let socket = Bound::new(listen, 0).unwrap().watch().unwrap();
+        let socket = Bound::new(listen, 0, &[]).unwrap().watch().unwrap();
         let client = tokio::net::UdpSocket::bind(if ask.contains(':') {
             "[::]:0"
         } else {
@@ -332,10 +334,15 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_taken_port_is_said_so() {
-        let first = Bound::new(None, 0).unwrap();
-        let again = Bound::new(None, first.address().port()).unwrap_err();
-        assert_eq!(again.kind(), io::ErrorKind::AddrInUse);
+    #[tokio::test]
+    async fn a_taken_port_is_said_so_unless_its_socket_is_ours_and_leaving() {
+        let first = Bound::new(None, 0, &[]).unwrap().watch().unwrap();
+        let (one, port) = (Some("127.0.0.1".parse().unwrap()), first.address().port());
+        let taken = |bound: io::Result<Bound>| bound.unwrap_err().kind() == io::ErrorKind::AddrInUse;
+        assert!(taken(Bound::new(one, port, &[])));
+        let second = Bound::new(one, port, &[&first]).unwrap();
+        assert_eq!(second.address().port(), port);
+        drop(first);
+        assert!(taken(Bound::new(one, port, &[])), "the port is not left open to others");
     }
 }

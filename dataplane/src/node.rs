@@ -1,0 +1,463 @@
+//! A node: applies revisions, and is what the control link and the admin socket talk to.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use proto::address::AddressRange;
+use proto::config::{
+    AuthenticatorKind, Faults, Integration, MessageAuthenticator, Mode, Settings, Snapshot, raw,
+};
+use proto::id::{AuthenticatorId, IntegrationId, NodeId, Revision};
+use proto::rpc::{ConfigSource, ListenerStatus, NodeState, NodeStatus};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::duo::client::DuoClients;
+use crate::flow::PrimaryUse;
+use crate::metrics::Metrics;
+use crate::primary::Primary;
+use crate::radius::SharedSecret;
+use crate::server::clients::ClientTable;
+use crate::server::receive::{self, Shared};
+use crate::server::served::{Series, Served, ServedClient, Site};
+use crate::server::socket::{Bound, RECEIVE_BUFFER, Socket};
+use crate::server::threads::ReceiveThreads;
+
+/// One data plane.
+#[derive(Debug)]
+pub(crate) struct Node {
+    shared: Arc<Shared>,
+    threads: ReceiveThreads,
+    connected: AtomicBool,
+    started: Instant,
+    /// What is served now. Held while a revision is applied, so that two never mix.
+    applying: tokio::sync::Mutex<Running>,
+    /// What the status shows of it.
+    facts: Mutex<Facts>,
+}
+
+/// What an applied revision left running.
+#[derive(Debug, Default)]
+struct Running {
+    sites: HashMap<Place, RunningSite>,
+    primaries: HashMap<AuthenticatorId, Arc<Primary>>,
+    duo: DuoClients,
+    integrations: HashSet<IntegrationId>,
+}
+
+/// Where an integration listens.
+type Place = (Option<IpAddr>, u16);
+
+#[derive(Debug)]
+struct RunningSite {
+    site: Arc<Site>,
+    stop: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Facts {
+    revision: Option<Revision>,
+    source: ConfigSource,
+    targets: Vec<Target>,
+}
+
+/// Where a login of this machine can go.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) served: Arc<Served>,
+    pub(crate) site: Arc<Site>,
+}
+
+impl Node {
+    pub(crate) fn new(shared: Arc<Shared>, threads: ReceiveThreads) -> Self {
+        let facts = Facts { revision: None, source: ConfigSource::None, targets: Vec::new() };
+        Self {
+            shared,
+            threads,
+            connected: AtomicBool::new(false),
+            started: clock::now(),
+            applying: tokio::sync::Mutex::default(),
+            facts: Mutex::new(facts),
+        }
+    }
+
+    pub(crate) fn id(&self) -> &NodeId {
+        &self.shared.node
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The revision served.
+    pub(crate) fn serving(&self) -> Option<Revision> {
+        self.facts().revision
+    }
+
+    pub(crate) fn set_connected(&self, connected: bool) {
+        self.connected.store(connected, Ordering::Relaxed);
+        self.shared.metrics.control_connected.set(i64::from(connected));
+    }
+
+    /// What is served, for `login`.
+    pub(crate) fn targets(&self) -> Vec<Target> {
+        self.facts().targets.clone()
+    }
+
+    fn facts(&self) -> std::sync::MutexGuard<'_, Facts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Serves a revision whole, or changes nothing.
+    ///
+    /// Sockets that stay are not touched; new ones are bound before old ones close; logins in
+    /// progress end under the revision they began with.
+    pub(crate) async fn apply(
+        &self,
+        raw: raw::Snapshot,
+        source: ConfigSource,
+    ) -> Result<(), Faults> {
+        let mut running = self.applying.lock().await;
+        let applied = self.try_apply(&mut running, raw, source);
+        let result = if applied.is_ok() { "applied" } else { "refused" };
+        self.shared.metrics.config_applies.with_label_values(&[result]).inc();
+        applied
+    }
+
+    fn try_apply(
+        &self,
+        running: &mut Running,
+        raw: raw::Snapshot,
+        source: ConfigSource,
+    ) -> Result<(), Faults> {
+        let snapshot = Snapshot::try_from(raw)?;
+        let mut faults = Faults::default();
+        let primaries = self.primaries(&snapshot, &running.primaries, &mut faults);
+        let mut duo = running.duo.clone();
+        let served: Vec<Option<Arc<Served>>> = snapshot
+            .integrations
+            .iter()
+            .enumerate()
+            .map(|(index, integration)| {
+                let path = format!("integrations[{index}]");
+                self.served(integration, &snapshot, &primaries, &mut duo, &path, &mut faults)
+            })
+            .collect();
+        let bound = bind_new(&snapshot, &running.sites, &mut faults);
+        let (bound, served) = faults.into_result((bound, served))?;
+        // From here on nothing can fail but the registration of a bound socket.
+        let mut tables = client_tables(served.into_iter().flatten());
+        let mut places: HashSet<Place> = HashSet::new();
+        let mut targets = Vec::new();
+        for (place, bound) in bound {
+            let clients = tables.remove(&place).unwrap_or_default();
+            let table = ClientTable::new(clients.iter().cloned());
+            let (site, stop) = self.open(bound, table).map_err(|error| {
+                let mut faults = Faults::default();
+                faults.add("integrations", format!("a socket cannot be watched: {error}"));
+                faults
+            })?;
+            targets.extend(targets_of(&clients, &site));
+            places.insert(place);
+            running.sites.insert(place, RunningSite { site, stop });
+        }
+        for (place, clients) in tables {
+            if let Some(RunningSite { site, .. }) = running.sites.get(&place) {
+                targets.extend(targets_of(&clients, site));
+                site.set_clients(ClientTable::new(clients));
+                places.insert(place);
+            }
+        }
+        running.sites.retain(|place, one| {
+            let kept = places.contains(place);
+            if !kept {
+                tracing::info!(listener = %one.site.socket.address(), "listener closed");
+                one.stop.cancel();
+            }
+            kept
+        });
+        let integrations: HashSet<IntegrationId> =
+            snapshot.integrations.iter().map(|one| one.id.clone()).collect();
+        for gone in running.integrations.difference(&integrations) {
+            self.shared.metrics.forget_integration(gone.as_str());
+        }
+        duo.forget_unused();
+        running.integrations = integrations;
+        running.primaries = primaries;
+        running.duo = duo;
+        self.shared
+            .metrics
+            .config_revision
+            .set(i64::try_from(snapshot.revision.0).unwrap_or(i64::MAX));
+        *self.facts() = Facts { revision: Some(snapshot.revision), source, targets };
+        Ok(())
+    }
+
+    /// Authenticators whose settings did not change keep their connections.
+    fn primaries(
+        &self,
+        snapshot: &Snapshot,
+        running: &HashMap<AuthenticatorId, Arc<Primary>>,
+        faults: &mut Faults,
+    ) -> HashMap<AuthenticatorId, Arc<Primary>> {
+        let used: HashSet<&AuthenticatorId> =
+            snapshot.integrations.iter().filter_map(|one| one.authenticator.as_ref()).collect();
+        let mut primaries = HashMap::new();
+        for (index, authenticator) in snapshot.authenticators.iter().enumerate() {
+            if matches!(authenticator.kind, AuthenticatorKind::DuoOnly)
+                || !used.contains(&authenticator.id)
+            {
+                continue;
+            }
+            let primary = match running.get(&authenticator.id) {
+                Some(same) if same.settings() == &authenticator.kind => Ok(Arc::clone(same)),
+                _ => Primary::new(authenticator, &self.shared.metrics.primary_requests),
+            };
+            match primary {
+                Ok(primary) => drop(primaries.insert(authenticator.id.clone(), primary)),
+                Err(error) => {
+                    faults.add(format!("authenticators[{index}]"), with_causes(&error));
+                }
+            }
+        }
+        primaries
+    }
+
+    fn served(
+        &self,
+        integration: &Arc<Integration>,
+        snapshot: &Snapshot,
+        primaries: &HashMap<AuthenticatorId, Arc<Primary>>,
+        duo: &mut DuoClients,
+        path: &str,
+        faults: &mut Faults,
+    ) -> Option<Arc<Served>> {
+        if !matches!(integration.mode, Mode::Auto | Mode::Concat | Mode::DuoOnly) {
+            faults.add(
+                format!("{path}.mode"),
+                format!("this node's version does not serve mode {}", integration.mode),
+            );
+            return None;
+        }
+        let primary =
+            integration.authenticator.as_ref().and_then(|id| primaries.get(id)).map(Arc::clone);
+        let primary_use = match (&integration.authenticator, &primary) {
+            (None, _) => PrimaryUse::None,
+            (Some(_), None) => PrimaryUse::AnyPassword,
+            (Some(_), Some(primary)) => PrimaryUse::Ask { budget: primary.budget() },
+        };
+        let settings: &Settings = &snapshot.settings;
+        let duo = match duo.client(&integration.application, settings) {
+            Ok(duo) => duo,
+            Err(error) => {
+                faults.add(format!("{path}.application"), with_causes(&error));
+                return None;
+            }
+        };
+        Some(Arc::new(Served {
+            config: Arc::clone(integration),
+            revision: snapshot.revision,
+            primary,
+            primary_use,
+            duo,
+            series: Series::new(&self.shared.metrics, integration.id.as_str()),
+        }))
+    }
+
+    fn open(
+        &self,
+        bound: Bound,
+        table: ClientTable<Arc<ServedClient>>,
+    ) -> io::Result<(Arc<Site>, CancellationToken)> {
+        let granted = bound.receive_buffer;
+        let runtime = self.threads.next();
+        let entered = runtime.enter();
+        let socket = bound.watch()?;
+        drop(entered);
+        let address = socket.address();
+        if granted < RECEIVE_BUFFER {
+            tracing::warn!(
+                listener = %address,
+                granted,
+                wanted = RECEIVE_BUFFER,
+                "small receive buffer: a burst of requests may be lost; raise net.core.rmem_max"
+            );
+        }
+        tracing::info!(listener = %address, "listening");
+        let site = Arc::new(Site::new(socket, table));
+        let stop = CancellationToken::new();
+        runtime.spawn(receive::serve(Arc::clone(&self.shared), Arc::clone(&site), stop.clone()));
+        Ok((site, stop))
+    }
+
+    /// Lets a login of this machine in; gives its shared secret. None when the integration is not
+    /// served, or no room is left.
+    pub(crate) fn admit(
+        &self,
+        integration: &IntegrationId,
+        source: SocketAddr,
+        secret: &str,
+    ) -> bool {
+        let target = self.targets().into_iter().find(|one| one.served.config.id == *integration);
+        let Some(Target { served, site }) = target else { return false };
+        let client = ServedClient {
+            name: "login".to_owned(),
+            secret: SharedSecret::new(secret.as_bytes()),
+            policy: MessageAuthenticator::Require,
+            served,
+        };
+        site.admit(clock::now(), source, client)
+    }
+
+    /// How this node is.
+    pub(crate) fn status(&self) -> NodeStatus {
+        let facts = self.facts();
+        let mut listeners: BTreeMap<SocketAddr, Vec<String>> = BTreeMap::new();
+        for target in &facts.targets {
+            let address = target.site.socket.address();
+            listeners.entry(address).or_default().push(target.served.config.id.to_string());
+        }
+        let draining = self.shared.draining.load(Ordering::Relaxed);
+        NodeStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            state: match (draining, facts.revision) {
+                (true, _) => NodeState::Draining,
+                (false, None) => NodeState::Starting,
+                (false, Some(_)) => NodeState::Serving,
+            },
+            revision: facts.revision,
+            source: facts.source,
+            connected: self.connected.load(Ordering::Relaxed),
+            logins_in_flight: u64::try_from(self.shared.in_flight.load(Ordering::Relaxed))
+                .unwrap_or(u64::MAX),
+            events_dropped: self.shared.metrics.events_dropped.get(),
+            uptime_seconds: clock::now().saturating_duration_since(self.started).as_secs(),
+            listeners: listeners
+                .into_iter()
+                .map(|(address, integrations)| ListenerStatus {
+                    address: address.to_string(),
+                    integrations,
+                })
+                .collect(),
+        }
+    }
+
+    /// Takes no new logins, waits for those in flight, then closes the sockets. Gives how many
+    /// were left when the grace period ended.
+    pub(crate) async fn drain(&self, grace: Duration) -> u64 {
+        self.shared.draining.store(true, Ordering::Relaxed);
+        self.shared.logins.close();
+        drop(tokio::time::timeout(grace, self.shared.logins.wait()).await);
+        let left = self.shared.in_flight.load(Ordering::Relaxed);
+        for one in self.applying.lock().await.sites.values() {
+            one.stop.cancel();
+        }
+        u64::try_from(left).unwrap_or(u64::MAX)
+    }
+}
+
+type Clients = Vec<(AddressRange, Arc<ServedClient>)>;
+
+/// Which clients each place has.
+fn client_tables(served: impl Iterator<Item = Arc<Served>>) -> HashMap<Place, Clients> {
+    let mut tables: HashMap<Place, Clients> = HashMap::new();
+    for served in served {
+        let place = (served.config.listen, served.config.port);
+        let clients = tables.entry(place).or_default();
+        for client in &served.config.clients {
+            let one = ServedClient {
+                name: client.address.to_string(),
+                secret: SharedSecret::new(client.secret.expose().as_bytes()),
+                policy: client.message_authenticator,
+                served: Arc::clone(&served),
+            };
+            clients.push((client.address, Arc::new(one)));
+        }
+    }
+    tables
+}
+
+fn targets_of(clients: &Clients, site: &Arc<Site>) -> Vec<Target> {
+    let mut seen = HashSet::new();
+    clients
+        .iter()
+        .filter(|(_, client)| seen.insert(client.served.config.id.clone()))
+        .map(|(_, client)| Target { served: Arc::clone(&client.served), site: Arc::clone(site) })
+        .collect()
+}
+
+/// Binds every place that is not open yet.
+fn bind_new(
+    snapshot: &Snapshot,
+    open: &HashMap<Place, RunningSite>,
+    faults: &mut Faults,
+) -> Vec<(Place, Bound)> {
+    let wanted: HashSet<Place> =
+        snapshot.integrations.iter().map(|one| (one.listen, one.port)).collect();
+    let mut bound: Vec<(Place, Bound)> = Vec::new();
+    for (index, integration) in snapshot.integrations.iter().enumerate() {
+        let place = (integration.listen, integration.port);
+        if open.contains_key(&place) || bound.iter().any(|(other, _)| *other == place) {
+            continue;
+        }
+        let leaving: Vec<&Socket> = open
+            .iter()
+            .filter(|(other, _)| other.1 == place.1 && !wanted.contains(*other))
+            .map(|(_, one)| &one.site.socket)
+            .collect();
+        match Bound::new(place.0, place.1, &leaving) {
+            Ok(socket) => bound.push((place, socket)),
+            Err(error) => {
+                let (field, message) = bind_fault(&error, place);
+                faults.add(format!("integrations[{index}].{field}"), message);
+            }
+        }
+    }
+    bound
+}
+
+fn bind_fault(error: &io::Error, (listen, port): Place) -> (&'static str, String) {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => (
+            "port",
+            format!("UDP port {port}: address in use by another program (`ss -lunp` shows which)"),
+        ),
+        io::ErrorKind::AddrNotAvailable => (
+            "listen",
+            format!(
+                "{}: this machine has no such address",
+                listen.map_or_else(|| "all".to_owned(), |address| address.to_string())
+            ),
+        ),
+        io::ErrorKind::PermissionDenied => {
+            ("port", format!("UDP port {port}: only root may bind ports below 1024"))
+        }
+        _ => ("port", format!("UDP port {port}: {error}")),
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// What a node is made of, for [`Node::new`]'s caller.
+pub(crate) fn shared(
+    node: NodeId,
+    metrics: Arc<Metrics>,
+    reports: crate::control::report::Reports,
+    max_in_flight: usize,
+) -> Result<Arc<Shared>, getrandom::Error> {
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed)?;
+    Ok(Arc::new(Shared::new(node, metrics, reports, max_in_flight, seed)))
+}

@@ -1,0 +1,328 @@
+//! Performs what a flow decides: asks the primary and the second factor, answers, and writes down
+//! what happened.
+//!
+//! A login that needs nobody else runs to its end on the receive thread. One that waits becomes a
+//! task of the main runtime, from its first wait on.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use proto::event::{AuthEvent, Factor, Outcome, Reason, Stage, Step};
+use proto::id::LoginId;
+
+use super::dedup::Key;
+use super::receive::{Arrival, Shared, send};
+use super::reply;
+use super::served::{ServedClient, Site};
+use crate::clock::{self, micros};
+use crate::duo::failure::Failure;
+use crate::flow::{Action, Answer, AnswerCode, Event, Flow, Request, explain};
+use crate::primary::{PrimaryRequest, request_attributes};
+use crate::radius::{AttributeType, Packet, ReplyTo};
+
+/// What the receive thread knows of a new login.
+#[derive(Debug)]
+pub(crate) struct LoginStart {
+    pub(crate) id: LoginId,
+    pub(crate) client: Arc<ServedClient>,
+    pub(crate) key: Key,
+    pub(crate) reply_to: ReplyTo,
+    pub(crate) arrival: Arrival,
+}
+
+/// One login, from its request to its answer.
+#[derive(Debug)]
+pub(crate) struct Login {
+    shared: Arc<Shared>,
+    site: Arc<Site>,
+    start: LoginStart,
+    at_ms: u64,
+    user: Option<String>,
+    calling_station: Option<String>,
+    pass_through: Vec<u8>,
+    timeline: Vec<Step>,
+    /// Whether the answer was sent: a login dropped before that is told as unanswered.
+    answered: bool,
+}
+
+impl Login {
+    /// Starts a login and, where nothing has to be waited for, ends it.
+    pub(crate) fn begin(
+        shared: Arc<Shared>,
+        site: Arc<Site>,
+        start: LoginStart,
+        packet: &Packet<'_>,
+    ) {
+        let served = Arc::clone(&start.client.served);
+        let mut login = Self {
+            at_ms: clock::unix_ms(),
+            user: None,
+            calling_station: None,
+            pass_through: Vec::new(),
+            timeline: Vec::with_capacity(TYPICAL_STEPS),
+            answered: false,
+            shared,
+            site,
+            start,
+        };
+        login.note_packet(packet);
+        let request = match Request::read(packet, &login.start.client.secret, &served.config) {
+            Ok(request) => request,
+            Err(answer) => {
+                login.user = packet
+                    .first(AttributeType::USER_NAME)
+                    .map(|name| AuthEvent::shown_user(&String::from_utf8_lossy(name)));
+                return login.finish(answer);
+            }
+        };
+        login.user = Some(request.user().to_owned());
+        login.calling_station = request.calling_station().map(str::to_owned);
+        if served.primary.as_ref().is_some_and(|primary| primary.takes_attributes()) {
+            login.pass_through = request_attributes::select(packet, &served.config.pass_through);
+        }
+        let Some(mut flow) = Flow::new(Arc::clone(&served.config), request, served.primary_use) else {
+            tracing::error!(integration = %served.config.id, "this mode has no flow");
+            return login.finish(Answer::internal());
+        };
+        match flow.step(login.start.arrival.now, Event::Begin) {
+            Action::Answer(answer) => login.finish(answer),
+            action => login.spawn(flow, action),
+        }
+    }
+
+    fn note_packet(&mut self, packet: &Packet<'_>) {
+        let signed = if packet.has_message_authenticator() {
+            "Message-Authenticator verified"
+        } else {
+            "no Message-Authenticator"
+        };
+        let arrival = self.start.arrival;
+        let detail = format!(
+            "{} id {} from {}, {} octets, {signed}",
+            packet.code(),
+            packet.identifier(),
+            arrival.source,
+            packet.octets().len(),
+        );
+        self.note(Stage::Packet, Duration::ZERO, Duration::ZERO, detail);
+        let client = &self.start.client;
+        let detail = format!("client {} of {}", client.name, client.served.config.id);
+        self.note(Stage::Client, Duration::ZERO, Duration::ZERO, detail);
+    }
+
+    fn note(&mut self, stage: Stage, at: Duration, elapsed: Duration, detail: String) {
+        if self.timeline.len() < MAX_STEPS {
+            let (at_us, elapsed_us) = (micros(at), micros(elapsed));
+            self.timeline.push(Step { stage, at_us, elapsed_us, detail });
+        }
+    }
+
+    fn spawn(self, flow: Flow, action: Action) {
+        let shared = Arc::clone(&self.shared);
+        shared.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.start.client.served.series.in_flight.inc();
+        let guard = InFlight { shared: Arc::clone(&shared), client: Arc::clone(&self.start.client) };
+        shared.logins.spawn_on(
+            async move {
+                let guard = guard;
+                self.run(flow, action).await;
+                drop(guard);
+            },
+            &shared.runtime,
+        );
+    }
+
+    async fn run(mut self, mut flow: Flow, mut action: Action) {
+        loop {
+            let stage = explain::stage(&action);
+            let began = clock::now();
+            let event = match action {
+                Action::Answer(answer) => return self.finish(answer),
+                action => self.perform(action).await,
+            };
+            let now = clock::now();
+            let elapsed = now.saturating_duration_since(began);
+            if let Some(stage) = stage {
+                if let Some(histogram) = self.start.client.served.series.stage_time(stage) {
+                    histogram.observe(elapsed.as_secs_f64());
+                }
+                let at = began.saturating_duration_since(self.start.arrival.now);
+                self.note(stage, at, elapsed, explain::detail(&event));
+            }
+            action = flow.step(now, event);
+        }
+    }
+
+    /// Performs one action. Each kind of call has its own short-lived allocation, so that a login
+    /// that waits for a person holds no room for the calls it is not making.
+    async fn perform(&self, action: Action) -> Event {
+        let served = &self.start.client.served;
+        let duo = &served.duo;
+        match action {
+            Action::Primary { password, deadline } => {
+                let Some(primary) = &served.primary else { return Event::TimedOut };
+                let request = PrimaryRequest {
+                    user: self.user.clone().unwrap_or_default(),
+                    password,
+                    calling_station: self.calling_station.clone(),
+                    pass_through: self.pass_through.clone(),
+                };
+                let check = Box::pin(async move { primary.check(&request, deadline).await });
+                within(deadline, check).await.map_or(Event::TimedOut, Event::Primary)
+            }
+            Action::Preauth { request, deadline } => {
+                let call = Box::pin(async move { duo.preauth(&request, deadline).await });
+                let result = within(deadline, call).await;
+                self.count("preauth", result.as_ref());
+                result.map_or(Event::TimedOut, Event::Preauth)
+            }
+            Action::Auth { request, deadline } => {
+                let call = Box::pin(async move { duo.auth(&request, deadline).await });
+                let result = within(deadline, call).await;
+                self.count("auth", result.as_ref());
+                result.map_or(Event::TimedOut, Event::Auth)
+            }
+            Action::Poll { txid, not_before, deadline } => {
+                if let Some(moment) = not_before {
+                    tokio::time::sleep_until(moment.into()).await;
+                }
+                let call = Box::pin(async move { duo.auth_status(&txid, deadline).await });
+                let result = within(deadline, call).await;
+                self.count("auth_status", result.as_ref());
+                result.map_or(Event::TimedOut, Event::Poll)
+            }
+            // `run` answers by itself.
+            Action::Answer(_) => Event::TimedOut,
+        }
+    }
+
+    fn count<T>(&self, endpoint: &str, result: Option<&Result<T, Failure>>) {
+        let result = match result {
+            Some(Ok(_)) => "ok",
+            Some(Err(failure)) => failure.kind.as_str(),
+            None => "timed_out",
+        };
+        self.shared.metrics.duo_requests.with_label_values(&[endpoint, result]).inc();
+    }
+
+    fn finish(mut self, answer: Answer) {
+        let client = Arc::clone(&self.start.client);
+        let (octets, answer) =
+            reply::encode(answer, &self.start.reply_to, &client.secret, &client.served);
+        let octets: Arc<[u8]> = octets.into();
+        send(&self.site, &octets, self.start.arrival);
+        let now = clock::now();
+        self.shared.duplicates.lock().unwrap_or_else(PoisonError::into_inner).finish(
+            now,
+            &self.start.key,
+            self.start.reply_to.authenticator(),
+            octets,
+        );
+        self.answered = true;
+        let outcome = match answer.code {
+            AnswerCode::Accept => Outcome::Accept,
+            AnswerCode::Reject => Outcome::Reject,
+        };
+        let at = now.saturating_duration_since(self.start.arrival.now);
+        let detail = format!("{} ({})", packet_name(answer.code), answer.reason);
+        self.note(Stage::Answer, at, Duration::ZERO, detail);
+        self.tell(now, outcome, answer.reason, answer.factor, answer.reply_message);
+    }
+
+    fn tell(
+        &mut self,
+        now: Instant,
+        outcome: Outcome,
+        reason: Reason,
+        factor: Option<Factor>,
+        reply_message: Option<String>,
+    ) {
+        let served = &self.start.client.served;
+        let metrics = &self.shared.metrics;
+        let integration = served.config.id.as_str();
+        let factor_label = factor.map_or("none", Factor::as_str);
+        metrics.logins.with_label_values(&[integration, outcome.as_str(), factor_label]).inc();
+        metrics.login_reasons.with_label_values(&[integration, reason.as_str()]).inc();
+        let elapsed = now.saturating_duration_since(self.start.arrival.now);
+        served.series.total_time.observe(elapsed.as_secs_f64());
+        if matches!(reason, Reason::FailModeSafe | Reason::SecondFactorUnavailable) {
+            metrics
+                .fail_mode
+                .with_label_values(&[integration, served.config.fail_mode.as_str()])
+                .inc();
+        }
+        self.shared.reports.send(AuthEvent {
+            id: self.start.id,
+            at_ms: self.at_ms,
+            node: self.shared.node.clone(),
+            revision: served.revision,
+            integration: served.config.id.clone(),
+            ikey: served.config.application.ikey.clone(),
+            authenticator: served.config.authenticator.clone(),
+            client: self.start.arrival.source,
+            user: self.user.as_deref().map(AuthEvent::shown_user),
+            calling_station: self.calling_station.take(),
+            outcome,
+            reason,
+            factor,
+            reply_message,
+            elapsed_us: micros(elapsed),
+            timeline: std::mem::take(&mut self.timeline),
+        });
+    }
+}
+
+impl Drop for Login {
+    /// A login that ends without an answer (the node stopped, or a task died) leaves the duplicate
+    /// cache, so that its repeat is served anew, and is told as unanswered.
+    fn drop(&mut self) {
+        if self.answered {
+            return;
+        }
+        self.shared
+            .duplicates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .abandon(&self.start.key, self.start.reply_to.authenticator());
+        let reason = if self.shared.draining.load(Ordering::Relaxed) {
+            Reason::Stopping
+        } else {
+            Reason::Internal
+        };
+        self.tell(clock::now(), Outcome::Unanswered, reason, None, None);
+    }
+}
+
+/// Counts a login that waits, until it ends in whatever way.
+struct InFlight {
+    shared: Arc<Shared>,
+    client: Arc<ServedClient>,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.shared.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.client.served.series.in_flight.dec();
+    }
+}
+
+/// The result, or none when the deadline passed. Callees keep to the deadline themselves, since
+/// they know best what was under way: this is the bound that holds if one does not.
+async fn within<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout_at((deadline + GRACE).into(), future).await.ok()
+}
+
+const fn packet_name(code: AnswerCode) -> &'static str {
+    match code {
+        AnswerCode::Accept => "Access-Accept",
+        AnswerCode::Reject => "Access-Reject",
+    }
+}
+
+/// What the steps of an ordinary login need.
+const TYPICAL_STEPS: usize = 8;
+/// The most steps a timeline holds: a login that is polled on and on keeps its first ones.
+const MAX_STEPS: usize = 64;
+/// How much longer than its deadline a call may take before it is given up from outside.
+const GRACE: Duration = Duration::from_millis(250);

@@ -1,0 +1,219 @@
+//! From a datagram to a running login, or to a named discard. Runs on the receive threads, waits
+//! for nothing, and allocates nothing for a discard or a duplicate.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use prometheus::IntCounter;
+use proto::id::{LoginId, NodeId};
+use rustc_hash::FxHashMap;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::dedup::{DuplicateCache, Key, Lookup};
+use super::driver::{Login, LoginStart};
+use super::served::{ServedClient, Site};
+use super::socket::{Asked, Batch};
+use crate::clock;
+use crate::control::report::Reports;
+use crate::metrics::Metrics;
+use crate::radius::{Code, DiscardReason, Packet, ReplyBuilder, ReplyTo, verify_request};
+
+/// What all sockets of a node share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) node: NodeId,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) reports: Reports,
+    /// Where logins run that wait for something.
+    pub(crate) logins: TaskTracker,
+    pub(crate) runtime: Handle,
+    pub(crate) duplicates: Mutex<DuplicateCache>,
+    pub(crate) draining: AtomicBool,
+    pub(crate) in_flight: AtomicUsize,
+    pub(crate) max_in_flight: usize,
+    discards: FxHashMap<&'static str, IntCounter>,
+    in_progress: IntCounter,
+    replayed: IntCounter,
+    login_ids: LoginIds,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        node: NodeId,
+        metrics: Arc<Metrics>,
+        reports: Reports,
+        max_in_flight: usize,
+        seed: [u8; 8],
+    ) -> Self {
+        let discard = |&label: &&'static str| {
+            (label, metrics.radius_discards.with_label_values(&[label]))
+        };
+        Self {
+            node,
+            discards: DiscardReason::LABELS.iter().map(discard).collect(),
+            in_progress: metrics.duplicates.with_label_values(&["in_progress"]),
+            replayed: metrics.duplicates.with_label_values(&["replayed"]),
+            metrics,
+            reports,
+            logins: TaskTracker::new(),
+            runtime: Handle::current(),
+            duplicates: Mutex::default(),
+            draining: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
+            max_in_flight,
+            login_ids: LoginIds { process: seed, count: AtomicU64::new(0) },
+        }
+    }
+
+    fn discard(&self, reason: DiscardReason, source: SocketAddr) {
+        let label = reason.label();
+        if let Some(counter) = self.discards.get(label) {
+            counter.inc();
+        }
+        tracing::debug!(client = %source, reason = label, "datagram discarded");
+    }
+}
+
+/// Ids of logins: what is random is drawn once a process, the rest counts.
+#[derive(Debug)]
+struct LoginIds {
+    process: [u8; 8],
+    count: AtomicU64,
+}
+
+impl LoginIds {
+    fn next(&self) -> LoginId {
+        let mut id = [0; 16];
+        let (process, count) = id.split_at_mut(8);
+        process.copy_from_slice(&self.process);
+        count.copy_from_slice(&self.count.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        LoginId::from_bytes(id)
+    }
+}
+
+/// Serves one socket until told to stop.
+pub(crate) async fn serve(shared: Arc<Shared>, site: Arc<Site>, stop: CancellationToken) {
+    let mut batch = Batch::new();
+    loop {
+        let received = tokio::select! {
+            () = stop.cancelled() => return,
+            received = site.socket.receive(&mut batch, |datagram, source, asked| {
+                let arrival = Arrival { now: clock::now(), source, asked };
+                if let Err(reason) = receive(&shared, &site, datagram, arrival) {
+                    shared.discard(reason, source);
+                }
+            }) => received,
+        };
+        if let Err(error) = received {
+            // An ICMP error of an earlier answer, or a moment without memory: neither is the end.
+            tracing::warn!(
+                listener = %site.socket.address(),
+                error = &error as &dyn std::error::Error,
+                "reading failed"
+            );
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// When and from where a datagram came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) now: Instant,
+    pub(crate) source: SocketAddr,
+    pub(crate) asked: Asked,
+}
+
+fn receive(
+    shared: &Arc<Shared>,
+    site: &Arc<Site>,
+    datagram: &[u8],
+    arrival: Arrival,
+) -> Result<(), DiscardReason> {
+    let client =
+        site.client(arrival.now, arrival.source).ok_or(DiscardReason::UnknownClient)?;
+    let packet = Packet::parse(datagram)?;
+    if let Some(reason) = DiscardReason::of_code(packet.code()) {
+        return Err(reason);
+    }
+    verify_request(&packet, &client.secret, client.policy)?;
+    let series = &client.served.series;
+    if packet.code() == Code::STATUS_SERVER {
+        series.status_requests.inc();
+        return answer_status(shared, site, &packet, &client, arrival);
+    }
+    series.access_requests.inc();
+    if !packet.has_message_authenticator() {
+        series.unsigned.inc();
+    }
+    let key = Key::new(arrival.source, site.socket.address().port(), packet.identifier());
+    {
+        let mut duplicates = shared.duplicates.lock().unwrap_or_else(PoisonError::into_inner);
+        match duplicates.lookup(arrival.now, &key, packet.authenticator()) {
+            Lookup::InProgress => {
+                shared.in_progress.inc();
+                return Ok(());
+            }
+            Lookup::Replay(reply) => {
+                drop(duplicates);
+                shared.replayed.inc();
+                send(site, &reply, arrival);
+                return Ok(());
+            }
+            Lookup::New => {}
+        }
+        if shared.draining.load(Ordering::Relaxed) {
+            return Err(DiscardReason::Draining);
+        }
+        if shared.in_flight.load(Ordering::Relaxed) >= shared.max_in_flight {
+            return Err(DiscardReason::Overloaded);
+        }
+        if duplicates.begin(arrival.now, key, packet.authenticator()).is_err() {
+            return Err(DiscardReason::Overloaded);
+        }
+    }
+    let reply_to = match ReplyTo::new(&packet) {
+        Ok(reply_to) => reply_to,
+        Err(error) => {
+            let mut duplicates = shared.duplicates.lock().unwrap_or_else(PoisonError::into_inner);
+            duplicates.abandon(&key, packet.authenticator());
+            return Err(error.into());
+        }
+    };
+    let start = LoginStart { id: shared.login_ids.next(), client, key, reply_to, arrival };
+    Login::begin(Arc::clone(shared), Arc::clone(site), start, &packet);
+    Ok(())
+}
+
+/// RFC 5997 section 3: a Status-Server to an authentication port is answered with an
+/// Access-Accept. It is cheap to answer anew, so repeats are not remembered.
+fn answer_status(
+    shared: &Shared,
+    site: &Site,
+    packet: &Packet<'_>,
+    client: &ServedClient,
+    arrival: Arrival,
+) -> Result<(), DiscardReason> {
+    if shared.draining.load(Ordering::Relaxed) {
+        return Err(DiscardReason::Draining);
+    }
+    let reply_to = ReplyTo::new(packet)?;
+    let reply = ReplyBuilder::new(Code::ACCESS_ACCEPT, &reply_to, &client.secret).finish();
+    send(site, &reply, arrival);
+    Ok(())
+}
+
+/// Sends an answer; what the system refuses is logged, and the client asks again.
+pub(crate) fn send(site: &Site, reply: &[u8], arrival: Arrival) {
+    if let Err(error) = site.socket.send(reply, arrival.source, arrival.asked) {
+        tracing::warn!(
+            client = %arrival.source,
+            error = &error as &dyn std::error::Error,
+            "answer not sent"
+        );
+    }
+}

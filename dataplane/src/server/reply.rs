@@ -1,0 +1,79 @@
+//! From a flow's answer to the packet.
+
+use super::served::Served;
+use crate::flow::{Answer, AnswerCode};
+use crate::primary::reply_attributes;
+use crate::radius::{Code, EncodeError, ReplyBuilder, ReplyTo, SharedSecret};
+
+/// Encodes an answer; gives it back as it was sent.
+///
+/// Order: Message-Authenticator, Reply-Message, passed-through attributes, Proxy-State
+/// (observed section 3, with the Message-Authenticator in front). An accept whose attributes do not
+/// fit is a reject: without them the client might let the user do more than it should.
+pub(crate) fn encode(
+    answer: Answer,
+    to: &ReplyTo,
+    secret: &SharedSecret,
+    served: &Served,
+) -> (Vec<u8>, Answer) {
+    match try_encode(&answer, to, secret, served) {
+        Ok(octets) => (octets, answer),
+        Err(error) => {
+            tracing::error!(
+                integration = %served.config.id,
+                error = &error as &dyn std::error::Error,
+                "the answer cannot be written; rejecting"
+            );
+            let reject = Answer::internal();
+            (ReplyBuilder::new(Code::ACCESS_REJECT, to, secret).finish(), reject)
+        }
+    }
+}
+
+fn try_encode(
+    answer: &Answer,
+    to: &ReplyTo,
+    secret: &SharedSecret,
+    served: &Served,
+) -> Result<Vec<u8>, EncodeFailure> {
+    let code = match answer.code {
+        AnswerCode::Accept => Code::ACCESS_ACCEPT,
+        AnswerCode::Reject => Code::ACCESS_REJECT,
+    };
+    let mut builder = ReplyBuilder::new(code, to, secret);
+    if let Some(text) = &answer.reply_message {
+        builder.reply_message(text)?;
+    }
+    if answer.code == AnswerCode::Accept
+        && let Some(primary) = &served.primary
+        && !answer.attributes.is_empty()
+    {
+        let rules = [&served.config.pass_through, primary.reply_rule()];
+        let mut salts = [0; reply_attributes::SALT_SEED_OCTETS];
+        getrandom::fill(&mut salts).map_err(|_| EncodeFailure::NoRandom)?;
+        let framed = reply_attributes::encode(
+            &answer.attributes,
+            &rules,
+            secret,
+            to.authenticator(),
+            salts,
+        )?;
+        builder.raw(&framed)?;
+    }
+    Ok(builder.finish())
+}
+
+/// Why an answer cannot be written.
+#[derive(Debug, thiserror::Error)]
+enum EncodeFailure {
+    /// It does not fit.
+    #[error("the attributes do not fit into an answer")]
+    Encode(#[from] EncodeError),
+    /// An attribute cannot be encrypted for the client.
+    #[error("an attribute cannot be encrypted for the client")]
+    Salted(#[from] crate::radius::salted::SaltedError),
+    /// No random octets for the salts.
+    #[error("the system gives no random numbers")]
+    NoRandom,
+}
+

@@ -1,0 +1,142 @@
+//! A configuration ready to serve: clients find their integration, an integration its helpers.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use prometheus::{Histogram, IntCounter, IntGauge};
+use proto::config::{Integration, MessageAuthenticator};
+use proto::event::Stage;
+use proto::id::Revision;
+
+use super::clients::ClientTable;
+use super::socket::Socket;
+use crate::duo::client::DuoClient;
+use crate::flow::PrimaryUse;
+use crate::metrics::Metrics;
+use crate::primary::Primary;
+use crate::radius::SharedSecret;
+
+/// An integration under one revision. Logins hold on to theirs until they end.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) config: Arc<Integration>,
+    pub(crate) revision: Revision,
+    /// None where any password will do, or none is asked for.
+    pub(crate) primary: Option<Arc<Primary>>,
+    pub(crate) primary_use: PrimaryUse,
+    pub(crate) duo: Arc<DuoClient>,
+    pub(crate) series: Series,
+}
+
+/// The metrics of the hot path, resolved once.
+#[derive(Debug)]
+pub(crate) struct Series {
+    pub(crate) access_requests: IntCounter,
+    pub(crate) status_requests: IntCounter,
+    pub(crate) unsigned: IntCounter,
+    pub(crate) in_flight: IntGauge,
+    pub(crate) total_time: Histogram,
+    primary_time: Histogram,
+    preauth_time: Histogram,
+    factor_time: Histogram,
+}
+
+impl Series {
+    pub(crate) fn new(metrics: &Metrics, integration: &str) -> Self {
+        let requests = |code| metrics.radius_requests.with_label_values(&[integration, code]);
+        let time = |stage| metrics.login_duration.with_label_values(&[integration, stage]);
+        Self {
+            access_requests: requests("Access-Request"),
+            status_requests: requests("Status-Server"),
+            unsigned: metrics.unsigned_requests.with_label_values(&[integration]),
+            in_flight: metrics.logins_in_flight.with_label_values(&[integration]),
+            total_time: time("total"),
+            primary_time: time(Stage::Primary.as_str()),
+            preauth_time: time(Stage::Preauth.as_str()),
+            factor_time: time(Stage::Factor.as_str()),
+        }
+    }
+
+    /// The histogram of a stage that waits for another server.
+    pub(crate) const fn stage_time(&self, stage: Stage) -> Option<&Histogram> {
+        match stage {
+            Stage::Primary => Some(&self.primary_time),
+            Stage::Preauth => Some(&self.preauth_time),
+            Stage::Factor => Some(&self.factor_time),
+            Stage::Packet | Stage::Client | Stage::Answer => None,
+        }
+    }
+}
+
+/// A client: who may ask, with which secret, for which integration.
+#[derive(Debug)]
+pub(crate) struct ServedClient {
+    /// For the timeline: the range it was found by.
+    pub(crate) name: String,
+    pub(crate) secret: SharedSecret,
+    pub(crate) policy: MessageAuthenticator,
+    pub(crate) served: Arc<Served>,
+}
+
+/// One socket and who may talk to it. The socket outlives the clients: a reload swaps those.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) socket: Socket,
+    clients: ArcSwap<ClientTable<Arc<ServedClient>>>,
+    admitted: Mutex<Vec<Admitted>>,
+}
+
+/// A `countersign login` that this node lets in by its exact source.
+#[derive(Debug)]
+struct Admitted {
+    source: SocketAddr,
+    until: Instant,
+    client: Arc<ServedClient>,
+}
+
+impl Site {
+    pub(crate) fn new(socket: Socket, clients: ClientTable<Arc<ServedClient>>) -> Self {
+        Self { socket, clients: ArcSwap::from_pointee(clients), admitted: Mutex::default() }
+    }
+
+    pub(crate) fn set_clients(&self, clients: ClientTable<Arc<ServedClient>>) {
+        self.clients.store(Arc::new(clients));
+    }
+
+    /// Who sends from this address.
+    pub(crate) fn client(&self, now: Instant, source: SocketAddr) -> Option<Arc<ServedClient>> {
+        if source.ip().is_loopback()
+            && let Some(client) = self.admitted(now, source)
+        {
+            return Some(client);
+        }
+        self.clients.load().find(source.ip()).map(Arc::clone)
+    }
+
+    fn admitted(&self, now: Instant, source: SocketAddr) -> Option<Arc<ServedClient>> {
+        let mut admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        if admitted.is_empty() {
+            return None;
+        }
+        admitted.retain(|one| one.until > now);
+        admitted.iter().find(|one| one.source == source).map(|one| Arc::clone(&one.client))
+    }
+
+    /// Lets a loopback source in for ten minutes. False when there is no room for another.
+    pub(crate) fn admit(&self, now: Instant, source: SocketAddr, client: ServedClient) -> bool {
+        let mut admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        admitted.retain(|one| one.until > now && one.source != source);
+        let room = admitted.len() < MAX_ADMITTED;
+        if room {
+            let client = Arc::new(client);
+            admitted.push(Admitted { source, until: now + ADMITTED_FOR, client });
+        }
+        room
+    }
+}
+
+/// Logins of this machine let in at a time, for each socket.
+const MAX_ADMITTED: usize = 64;
+const ADMITTED_FOR: Duration = Duration::from_secs(600);

@@ -1,0 +1,44 @@
+//! What the process itself needs to know; what it serves comes from the control plane.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proto::id::NodeId;
+
+pub use crate::control::report::LoginLines;
+
+/// A data plane's own settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Its name, unique among the nodes of one control plane.
+    pub node: NodeId,
+    /// A folder of its own, for the sealed copy and its key. Made, mode 0700, when missing.
+    pub data_dir: PathBuf,
+    /// The control plane's socket.
+    pub control_socket: PathBuf,
+    /// Where its own admin socket goes. The folder must exist.
+    pub admin_socket: PathBuf,
+    /// Where finished logins are told besides the control plane.
+    pub login_lines: LoginLines,
+    /// How long logins in flight may take to finish once it is told to stop. Default 10 s.
+    pub grace: Duration,
+    /// Receive threads; sockets are spread over them. Default: the number of cores, at most 4.
+    pub receive_threads: usize,
+    /// Logins that wait for something at a time; further ones are discarded as `overloaded`.
+    /// Default 20,000, or what the limit on open files allows.
+    pub max_logins_in_flight: usize,
+}
+
+impl Settings {
+    /// The default of [`Settings::grace`].
+    pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+
+    /// The default of [`Settings::max_logins_in_flight`].
+    pub const DEFAULT_MAX_LOGINS: usize = 20_000;
+
+    /// The default of [`Settings::receive_threads`] on this machine.
+    #[must_use]
+    pub fn default_receive_threads() -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from).min(4)
+    }
+}
