@@ -5,6 +5,7 @@
 //!
 //! Pure: no sockets, files, clock, randomness or async. Knows no HTTP and no LDAP.
 
+pub mod explain;
 mod factor;
 mod password;
 pub mod request;

@@ -150,7 +150,7 @@ pub(crate) fn cut(text: &str) -> String {
     shorten(&clean(text), REPLY_OCTETS).trim_end().to_owned()
 }
 
-fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     text.trim()
         .chars()
         .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
