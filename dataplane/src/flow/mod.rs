@@ -5,12 +5,27 @@
 //!
 //! Pure: no sockets, files, clock, randomness or async. Knows no HTTP and no LDAP.
 
-use std::time::Instant;
+pub mod explain;
+mod factor;
+mod password;
+pub mod request;
+mod second;
+mod texts;
 
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proto::config::{Integration, Mode};
 use proto::event::{Factor, Reason};
 use proto::secret::Secret;
 
-use crate::duo::failure::Failure;
+use self::factor::Typed;
+use self::request::Request;
+use self::second::{Asked, Polling};
+use crate::duo::failure::{Call, Failure, FailureKind};
 use crate::duo::message::{AuthReply, AuthRequest, Decision, Preauth, PreauthRequest, Txid};
 use crate::primary::{PrimaryFailure, UpstreamAttribute, Verdict};
 
@@ -59,7 +74,7 @@ pub enum Action {
     Poll {
         /// Which.
         txid: Txid,
-        /// Not before this moment, when an earlier poll failed.
+        /// Not before this moment, when an earlier poll failed or answers come without being held.
         not_before: Option<Instant>,
         /// Until when.
         deadline: Instant,
@@ -90,4 +105,161 @@ pub enum AnswerCode {
     Accept,
     /// Access-Reject.
     Reject,
+}
+
+impl Answer {
+    /// A reject with the text we have for the reason.
+    #[must_use]
+    pub fn reject(reason: Reason) -> Self {
+        Self::reject_with(reason, texts::of(reason))
+    }
+
+    /// A reject with a text of its own, cut to fit one Reply-Message.
+    #[must_use]
+    pub fn reject_with(reason: Reason, text: &str) -> Self {
+        Self {
+            code: AnswerCode::Reject,
+            reason,
+            reply_message: texts::quoted(text),
+            factor: None,
+            attributes: Vec::new(),
+        }
+    }
+}
+
+/// What an integration's authenticator is, as far as a flow must know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrimaryUse {
+    /// There is none. For mode `duo_only`, which looks at none in any case.
+    None,
+    /// `duo_only_client`: any password that is not empty passes, and nobody is asked.
+    AnyPassword,
+    /// A directory or an upstream server is asked.
+    Ask {
+        /// How long it may take, over all hosts and tries.
+        budget: Duration,
+    },
+}
+
+/// Why there is no flow for a request. A fault of the driver or of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlowError {
+    /// Another state machine serves this mode, or none does.
+    #[error("mode {0} is not served by this flow")]
+    ModeNotServed(Mode),
+    /// The mode checks a password and there is nothing to check it with.
+    #[error("mode {0} needs an authenticator")]
+    NoAuthenticator(Mode),
+}
+
+/// One login in mode `auto`, `concat` or `duo_only`.
+///
+/// Takes [`Event::Begin`] first and then, for each action, what came of it or
+/// [`Event::TimedOut`]. After [`Action::Answer`] it is done; an event that does not belong to the
+/// last action ends the login with [`Reason::Internal`].
+#[derive(Debug)]
+pub struct Flow {
+    integration: Arc<Integration>,
+    request: Request,
+    primary: PrimaryUse,
+    state: State,
+    /// The factor that goes with the password that was accepted.
+    typed: Option<Typed>,
+    /// What the upstream's accept carried.
+    attributes: Vec<UpstreamAttribute>,
+}
+
+/// What is being waited for.
+#[derive(Debug)]
+enum State {
+    New,
+    Primary {
+        /// The whole string, to be tried when the part before the delimiter is refused.
+        whole: Option<Secret<String>>,
+    },
+    Preauth,
+    Auth(Asked),
+    Polling(Polling),
+    Done,
+}
+
+impl Flow {
+    /// Prepares a login.
+    ///
+    /// # Errors
+    /// [`FlowError`] when the integration's mode is none of `auto`, `concat` and `duo_only`, or
+    /// checks passwords and `primary` is [`PrimaryUse::None`].
+    pub fn new(
+        integration: Arc<Integration>,
+        request: Request,
+        primary: PrimaryUse,
+    ) -> Result<Self, FlowError> {
+        match (integration.mode, primary) {
+            (Mode::DuoOnly, _)
+            | (Mode::Auto | Mode::Concat, PrimaryUse::AnyPassword | PrimaryUse::Ask { .. }) => {}
+            (mode @ (Mode::Auto | Mode::Concat), PrimaryUse::None) => {
+                return Err(FlowError::NoAuthenticator(mode));
+            }
+            (mode @ (Mode::Challenge | Mode::Eap), _) => {
+                return Err(FlowError::ModeNotServed(mode));
+            }
+        }
+        Ok(Self {
+            integration,
+            request,
+            primary,
+            state: State::New,
+            typed: None,
+            attributes: Vec::new(),
+        })
+    }
+
+    /// Takes what happened and says what to do.
+    pub fn step(&mut self, now: Instant, event: Event) -> Action {
+        match (std::mem::replace(&mut self.state, State::Done), event) {
+            (State::New, Event::Begin) => self.begin(now),
+            (State::Primary { whole }, Event::Primary(Ok(verdict))) => {
+                self.primary_answered(now, verdict, whole)
+            }
+            (State::Primary { .. }, Event::Primary(Err(failure))) => {
+                Self::primary_failed(failure.kind)
+            }
+            (State::Primary { .. }, Event::TimedOut) => reject(Reason::PrimaryUnavailable),
+            (State::Preauth, Event::Preauth(Ok(preauth))) => self.preauth_answered(now, preauth),
+            (State::Preauth, Event::Preauth(Err(failure))) => {
+                self.call_failed(Call::Preauth, failure.kind, None)
+            }
+            (State::Preauth, Event::TimedOut) => {
+                self.call_failed(Call::Preauth, FailureKind::TimedOut, None)
+            }
+            (State::Auth(asked), Event::Auth(Ok(reply))) => self.auth_answered(now, &asked, reply),
+            (State::Auth(asked), Event::Auth(Err(failure))) => {
+                self.call_failed(Call::Auth, failure.kind, Some(asked.factor))
+            }
+            (State::Auth(asked), Event::TimedOut) => {
+                self.call_failed(Call::Auth, FailureKind::TimedOut, Some(asked.factor))
+            }
+            (State::Polling(polling), Event::Poll(Ok(decision))) => {
+                self.poll_answered(now, polling, &decision)
+            }
+            (State::Polling(polling), Event::Poll(Err(failure))) => {
+                self.poll_failed(now, polling, failure.kind)
+            }
+            (State::Polling(polling), Event::TimedOut) => {
+                self.poll_failed(now, polling, FailureKind::TimedOut)
+            }
+            _ => reject(Reason::Internal),
+        }
+    }
+}
+
+fn reject(reason: Reason) -> Action {
+    Action::Answer(Answer::reject(reason))
+}
+
+/// A moment later than now. A span no clock can hold counts as a day.
+fn after(now: Instant, span: Duration) -> Instant {
+    const DAY: Duration = Duration::from_secs(86_400);
+    now.checked_add(span.min(DAY)).unwrap_or(now)
 }

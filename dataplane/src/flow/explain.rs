@@ -1,0 +1,252 @@
+//! A flow's actions and events as steps of a login's timeline. Never says a password, a passcode or
+//! a secret; texts of others are cut.
+
+use proto::event::Stage;
+
+use super::texts::{clean, shorten};
+use super::{Action, Event};
+use crate::duo::message::{AuthReply, AuthResult, Capabilities, Decision, Device, Preauth};
+use crate::primary::Verdict;
+
+/// Which stage of the timeline an action begins; none for the answer, which the driver adds itself
+/// once it is sent.
+#[must_use]
+pub const fn stage(action: &Action) -> Option<Stage> {
+    match action {
+        Action::Primary { .. } => Some(Stage::Primary),
+        Action::Preauth { .. } => Some(Stage::Preauth),
+        Action::Auth { .. } | Action::Poll { .. } => Some(Stage::Factor),
+        Action::Answer(_) => None,
+    }
+}
+
+/// What came of an action, for a person: at most [`DETAIL_OCTETS`] octets on one line.
+#[must_use]
+pub fn detail(event: &Event) -> String {
+    let text = match event {
+        Event::Begin => "begins".to_owned(),
+        Event::TimedOut => "no answer in time".to_owned(),
+        Event::Primary(Ok(Verdict::Accepted(acceptance))) => said("accepted", &acceptance.detail),
+        Event::Primary(Ok(Verdict::Rejected(rejection))) => said(
+            &format!("rejected ({})", rejection.reason),
+            &rejection.detail,
+        ),
+        Event::Primary(Err(failure)) => said("no answer", &failure.detail),
+        Event::Preauth(Ok(preauth)) => preauth_detail(preauth),
+        Event::Auth(Ok(AuthReply::Started(_))) => "started".to_owned(),
+        Event::Auth(Ok(AuthReply::Decided(decision))) | Event::Poll(Ok(decision)) => {
+            decision_detail(decision)
+        }
+        Event::Preauth(Err(failure)) | Event::Auth(Err(failure)) | Event::Poll(Err(failure)) => {
+            said("failed", &failure.detail)
+        }
+    };
+    one_line(&text)
+}
+
+fn preauth_detail(preauth: &Preauth) -> String {
+    match preauth {
+        Preauth::Auth { devices, .. } if devices.is_empty() => "auth: no devices".to_owned(),
+        Preauth::Auth { devices, .. } => {
+            let shown: Vec<String> = devices.iter().take(SHOWN_DEVICES).map(device).collect();
+            let more = devices.len().saturating_sub(SHOWN_DEVICES);
+            match more {
+                0 => format!("auth: {}", shown.join("; ")),
+                more => format!("auth: {}; and {more} more", shown.join("; ")),
+            }
+        }
+        Preauth::Allow { status_msg } => said("allow", status_msg),
+        Preauth::Deny { status_msg } => said("deny", status_msg),
+        // The link lets its reader enrol as the user.
+        Preauth::Enroll { .. } => "enroll".to_owned(),
+    }
+}
+
+fn device(device: &Device) -> String {
+    let Capabilities {
+        auto: _,
+        push,
+        phone,
+        sms,
+    } = device.capabilities;
+    let can: Vec<&str> = [(push, "push"), (phone, "phone"), (sms, "sms")]
+        .into_iter()
+        .filter_map(|(able, word)| able.then_some(word))
+        .collect();
+    let name = shorten(&device.display_name, DEVICE_OCTETS);
+    match can.as_slice() {
+        [] => format!("{name} (passcodes only)"),
+        can => format!("{name} ({})", can.join(", ")),
+    }
+}
+
+fn decision_detail(decision: &Decision) -> String {
+    let word = match decision.result {
+        AuthResult::Allow => "allow",
+        AuthResult::Deny => "deny",
+        AuthResult::Waiting => "waiting",
+    };
+    said(word, &decision.status_msg)
+}
+
+fn said(word: &str, detail: &str) -> String {
+    match detail.trim() {
+        "" => word.to_owned(),
+        detail => format!("{word}: {detail}"),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    let text = clean(text).replace('\n', " ");
+    shorten(&text, DETAIL_OCTETS).trim_end().to_owned()
+}
+
+/// The most octets of a detail.
+pub const DETAIL_OCTETS: usize = 300;
+/// How many devices a detail names.
+const SHOWN_DEVICES: usize = 4;
+/// The most octets of a device's name in a detail.
+const DEVICE_OCTETS: usize = 48;
+
+#[cfg(test)]
+mod tests {
+    use proto::event::Reason;
+
+    use super::*;
+    use crate::duo::failure::{Failure, FailureKind};
+    use crate::duo::message::{AuthStatus, Txid};
+    use crate::primary::{Acceptance, PrimaryFailure, PrimaryFailureKind, Rejection};
+
+    fn decided(result: AuthResult, status_msg: &str) -> Decision {
+        Decision {
+            result,
+            status: AuthStatus::Other,
+            status_msg: status_msg.to_owned(),
+        }
+    }
+
+    #[test]
+    fn each_event_reads_as_a_short_sentence() {
+        let phone = Device {
+            id: "DP1".to_owned(),
+            display_name: "Marx iPhone 13 (XXX-XXX-4788)".to_owned(),
+            capabilities: Capabilities {
+                auto: true,
+                push: true,
+                phone: false,
+                sms: true,
+            },
+        };
+        let token = Device {
+            display_name: "0".to_owned(),
+            ..Device::default()
+        };
+        let status_msg = "Account is active".to_owned();
+        let table = [
+            (Event::Begin, "begins"),
+            (Event::TimedOut, "no answer in time"),
+            (
+                Event::Primary(Ok(Verdict::Accepted(Acceptance {
+                    detail: "bound as uid=alice at ldap1:636".to_owned(),
+                    attributes: Vec::new(),
+                }))),
+                "accepted: bound as uid=alice at ldap1:636",
+            ),
+            (
+                Event::Primary(Ok(Verdict::Rejected(Rejection {
+                    reason: Reason::WrongPassword,
+                    message: Some("not shown".to_owned()),
+                    detail: "by 192.0.2.1:1812".to_owned(),
+                }))),
+                "rejected (wrong_password): by 192.0.2.1:1812",
+            ),
+            (
+                Event::Primary(Err(PrimaryFailure {
+                    kind: PrimaryFailureKind::Unavailable,
+                    detail: "ldap1:636 refused the connection".to_owned(),
+                })),
+                "no answer: ldap1:636 refused the connection",
+            ),
+            (
+                Event::Preauth(Ok(Preauth::Auth {
+                    status_msg: status_msg.clone(),
+                    devices: vec![phone, token],
+                })),
+                "auth: Marx iPhone 13 (XXX-XXX-4788) (push, sms); 0 (passcodes only)",
+            ),
+            (
+                Event::Preauth(Ok(Preauth::Auth {
+                    status_msg: status_msg.clone(),
+                    devices: Vec::new(),
+                })),
+                "auth: no devices",
+            ),
+            (
+                Event::Preauth(Ok(Preauth::Allow {
+                    status_msg: status_msg.clone(),
+                })),
+                "allow: Account is active",
+            ),
+            (
+                Event::Preauth(Ok(Preauth::Deny {
+                    status_msg: "locked\r\nout".to_owned(),
+                })),
+                "deny: locked  out",
+            ),
+            (
+                Event::Preauth(Ok(Preauth::Enroll {
+                    status_msg,
+                    portal_url: Some("https://api.example.com/portal?code=1".to_owned()),
+                })),
+                "enroll",
+            ),
+            (
+                Event::Auth(Ok(AuthReply::Started(Txid("0b1c".to_owned())))),
+                "started",
+            ),
+            (
+                Event::Auth(Ok(AuthReply::Decided(decided(AuthResult::Deny, "No")))),
+                "deny: No",
+            ),
+            (
+                Event::Poll(Ok(decided(AuthResult::Waiting, "Pushed"))),
+                "waiting: Pushed",
+            ),
+            (Event::Poll(Ok(decided(AuthResult::Allow, " "))), "allow"),
+            (
+                Event::Poll(Err(Failure {
+                    kind: FailureKind::Server,
+                    detail: "status 502".to_owned(),
+                })),
+                "failed: status 502",
+            ),
+        ];
+        for (event, want) in table {
+            assert_eq!(detail(&event), want, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn details_are_bounded_whatever_others_say() {
+        let long = "ä".repeat(100_000);
+        let many = vec![
+            Device {
+                display_name: long.clone(),
+                ..Device::default()
+            };
+            1_000
+        ];
+        let events = [
+            Event::Poll(Ok(decided(AuthResult::Waiting, &long))),
+            Event::Preauth(Ok(Preauth::Auth {
+                status_msg: long.clone(),
+                devices: many,
+            })),
+        ];
+        for event in events {
+            let text = detail(&event);
+            assert!(text.len() <= DETAIL_OCTETS, "{}", text.len());
+            assert!(text.len() > DETAIL_OCTETS / 2, "{text}");
+        }
+    }
+}

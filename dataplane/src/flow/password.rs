@@ -1,0 +1,151 @@
+//! The first half of a login: what the password field holds, and whether its password is right.
+
+use std::time::Instant;
+
+use proto::config::Mode;
+use proto::event::Reason;
+use proto::secret::Secret;
+
+use super::factor::{Typed, split};
+use super::{Action, Answer, AnswerCode, Flow, PrimaryUse, State, after, reject, texts};
+use crate::primary::{PrimaryFailureKind, Rejection, Verdict};
+
+impl Flow {
+    pub(super) fn begin(&mut self, now: Instant) -> Action {
+        if self.request.password.expose().is_empty() {
+            return reject(Reason::EmptyPassword);
+        }
+        match self.integration.mode {
+            Mode::DuoOnly => {
+                self.typed = Typed::parse(self.request.password.expose());
+                if self.typed.is_none() {
+                    return reject(Reason::EmptyPassword);
+                }
+                self.password_is_right(now)
+            }
+            // Nothing has to be appended by a user whom nobody asks for a factor.
+            Mode::Concat if !self.is_exempt() => self.begin_concat(now),
+            _ => self.begin_auto(now),
+        }
+    }
+
+    fn begin_concat(&mut self, now: Instant) -> Action {
+        let append = &self.integration.append;
+        let parts = split(self.request.password.expose(), append)
+            .and_then(|(password, typed)| Some((Secret::from(password), Typed::parse(typed)?)));
+        let Some((password, typed)) = parts else {
+            return Action::Answer(Answer::reject_with(
+                Reason::FactorMissing,
+                &texts::factor_missing(append),
+            ));
+        };
+        if password.expose().is_empty() {
+            return reject(Reason::EmptyPassword);
+        }
+        self.typed = Some(typed);
+        self.check_password(now, password, None)
+    }
+
+    fn begin_auto(&mut self, now: Instant) -> Action {
+        let whole = &self.request.password;
+        match split(whole.expose(), &self.integration.append) {
+            // Nothing before the delimiter is no password; then the delimiter is part of one.
+            Some((password, typed)) if !password.is_empty() => {
+                let password = Secret::from(password);
+                let whole = whole.clone();
+                self.typed = Typed::parse(typed);
+                self.check_password(now, password, Some(whole))
+            }
+            _ => {
+                let whole = whole.clone();
+                self.check_password(now, whole, None)
+            }
+        }
+    }
+
+    /// Asks the primary, if there is one to ask. `password` is not empty.
+    fn check_password(
+        &mut self,
+        now: Instant,
+        password: Secret<String>,
+        whole: Option<Secret<String>>,
+    ) -> Action {
+        let PrimaryUse::Ask { budget } = self.primary else {
+            return self.password_is_right(now);
+        };
+        self.state = State::Primary { whole };
+        Action::Primary {
+            password,
+            deadline: after(now, budget),
+        }
+    }
+
+    pub(super) fn primary_answered(
+        &mut self,
+        now: Instant,
+        verdict: Verdict,
+        whole: Option<Secret<String>>,
+    ) -> Action {
+        match (verdict, whole) {
+            (Verdict::Accepted(acceptance), _) => {
+                self.attributes = acceptance.attributes;
+                self.password_is_right(now)
+            }
+            (Verdict::Rejected(rejection), Some(whole)) if may_be_another_password(&rejection) => {
+                self.typed = None;
+                self.check_password(now, whole, None)
+            }
+            (Verdict::Rejected(rejection), _) => {
+                let said = rejection.message.as_deref().and_then(texts::quoted);
+                Action::Answer(Answer {
+                    reply_message: said.or_else(|| texts::quoted(texts::of(rejection.reason))),
+                    ..Answer::reject(rejection.reason)
+                })
+            }
+        }
+    }
+
+    pub(super) fn primary_failed(kind: PrimaryFailureKind) -> Action {
+        reject(match kind {
+            PrimaryFailureKind::Unavailable => Reason::PrimaryUnavailable,
+            PrimaryFailureKind::Misconfigured => Reason::PrimaryMisconfigured,
+            PrimaryFailureKind::Internal => Reason::Internal,
+        })
+    }
+
+    fn password_is_right(&mut self, now: Instant) -> Action {
+        if self.is_exempt() {
+            return self.accept(Reason::ExemptUser, Some(texts::EXEMPT.to_owned()), None);
+        }
+        self.ask_preauth(now)
+    }
+
+    fn is_exempt(&self) -> bool {
+        self.integration.exempt_users.contains(&self.request.user)
+    }
+
+    /// Lets the user in, with what the upstream's accept carried.
+    pub(super) fn accept(
+        &mut self,
+        reason: Reason,
+        reply_message: Option<String>,
+        factor: Option<proto::event::Factor>,
+    ) -> Action {
+        Action::Answer(Answer {
+            code: AnswerCode::Accept,
+            reason,
+            reply_message,
+            factor,
+            attributes: std::mem::take(&mut self.attributes),
+        })
+    }
+}
+
+/// Whether the whole string may still be right. When the account is the trouble, a second try
+/// would only count as another failure.
+const fn may_be_another_password(rejection: &Rejection) -> bool {
+    matches!(
+        rejection.reason,
+        Reason::WrongPassword | Reason::PrimaryRejected
+    )
+}

@@ -1,0 +1,167 @@
+//! What users read: every sentence of ours, and how the service's sentences are fitted into a
+//! Reply-Message (RFC 2865 section 5.18).
+
+use proto::config::Append;
+use proto::event::Reason;
+
+use super::factor::{MenuEntry, NoSuchFactor};
+
+/// The most octets of a Reply-Message.
+pub(crate) const REPLY_OCTETS: usize = 253;
+
+pub(crate) const EXEMPT: &str = "You are exempt from the second factor.";
+pub(crate) const FAIL_MODE_SAFE: &str =
+    "The second factor cannot be reached. You are let in on your password.";
+pub(crate) const UNKNOWN_STATE: &str =
+    "This answer belongs to no login that is under way. Please log in again.";
+pub(crate) const NO_MENU: &str = "a passcode";
+
+/// What is said for a reason when nobody else has said anything.
+pub(crate) const fn of(reason: Reason) -> &'static str {
+    match reason {
+        Reason::EmptyPassword => "The password is empty.",
+        Reason::WrongPassword | Reason::PrimaryRejected => "Wrong user name or password.",
+        // No different from a wrong password: names are not to be found out by trying.
+        Reason::UnknownUser | Reason::AmbiguousUser | Reason::NotPermitted => {
+            "Wrong user name or password."
+        }
+        Reason::AccountLocked => "Your account is locked.",
+        Reason::AccountDisabled => "Your account is disabled.",
+        Reason::AccountExpired => "Your account has expired.",
+        Reason::PasswordExpired => "Your password has expired. Change it, then log in again.",
+        Reason::PrimaryChallenge => {
+            "The password server asks a question that cannot be passed on here."
+        }
+        Reason::PrimaryUnavailable => {
+            "Your password cannot be checked now. Please try again later."
+        }
+        Reason::PrimaryMisconfigured => {
+            "Your password cannot be checked: a setting is wrong. Please tell your administrator."
+        }
+        Reason::SecondFactorRefused => "The second factor does not let you in.",
+        Reason::NotEnrolled => "You have to enroll for the second factor first.",
+        Reason::NoUsableFactor => "You have no second factor that can be used here.",
+        Reason::Denied => "The login was denied.",
+        Reason::Fraud => "The login was denied and reported as fraud.",
+        Reason::TimedOut => "Nobody answered in time. Please log in again.",
+        Reason::LockedOut => "You are locked out. Please tell your administrator.",
+        Reason::PasscodesSent => "New passcodes were sent. Please log in again with one of them.",
+        Reason::SecondFactorUnavailable => {
+            "The second factor cannot be reached. Please try again later."
+        }
+        Reason::SecondFactorError => {
+            "The second factor refused the request. Please tell your administrator."
+        }
+        Reason::SecondFactorUnreadable => {
+            "The second factor gave an answer that makes no sense. Please tell your administrator."
+        }
+        Reason::FactorMissing => "A second factor is missing after the password.",
+        Reason::BadRequest => "The request is malformed.",
+        Reason::UnsupportedMethod => "This way of authentication cannot be used here.",
+        Reason::UnknownState => UNKNOWN_STATE,
+        Reason::Overloaded => "Too many logins at once. Please try again later.",
+        Reason::Stopping => "The server is stopping. Please try again.",
+        Reason::Approved | Reason::Bypassed => "You are logged in.",
+        Reason::ExemptUser => EXEMPT,
+        Reason::FailModeSafe => FAIL_MODE_SAFE,
+        Reason::Prompted => "Please choose a second factor.",
+        Reason::Internal => "An internal error stopped the login. Please try again later.",
+    }
+}
+
+/// How to append a factor; none where nothing may be appended.
+fn how_to_append(append: &Append, what: &str) -> Option<String> {
+    match append {
+        Append::Delimited { delimiter } | Append::FixedLength { delimiter, .. } => Some(format!(
+            "Log in with your password, then '{delimiter}', then {what}."
+        )),
+        _ => None,
+    }
+}
+
+/// A factor had to be appended.
+pub(crate) fn factor_missing(append: &Append) -> String {
+    with_hint(
+        of(Reason::FactorMissing),
+        how_to_append(append, "push, phone, sms or a passcode"),
+    )
+}
+
+/// Nothing in `factors` can be done with the user's devices.
+pub(crate) fn nothing_automatic(append: &Append) -> String {
+    with_hint(
+        "None of your devices can be asked here.",
+        how_to_append(append, NO_MENU),
+    )
+}
+
+/// The user typed a factor that the devices do not have.
+pub(crate) fn no_such_factor<'a>(
+    missing: NoSuchFactor,
+    menu: impl Iterator<Item = MenuEntry<'a>>,
+) -> String {
+    let mut have: Vec<String> = menu
+        .take(NAMED_FACTORS)
+        .map(|entry| format!("{}{}", entry.kind.as_str(), entry.number))
+        .collect();
+    have.push(NO_MENU.to_owned());
+    let number = missing.number.map(|n| n.to_string()).unwrap_or_default();
+    cut(&format!(
+        "You have no '{}{number}'. You can use: {}.",
+        missing.kind.as_str(),
+        have.join(", ")
+    ))
+}
+
+fn with_hint(text: &str, hint: Option<String>) -> String {
+    match hint {
+        Some(hint) => cut(&format!("{text} {hint}")),
+        None => cut(text),
+    }
+}
+
+/// What somebody else said, made fit; none when it is blank.
+pub(crate) fn quoted(text: &str) -> Option<String> {
+    Some(cut(text)).filter(|text| !text.is_empty())
+}
+
+/// An invitation to enrol with its link. The link is kept whole, and the text before it shortened;
+/// a link that fits no Reply-Message is left out, because a part of it leads nowhere.
+pub(crate) fn enrolment(status_msg: &str, portal_url: Option<&str>) -> String {
+    let text = quoted(status_msg).unwrap_or_else(|| of(Reason::NotEnrolled).to_owned());
+    let Some(url) = portal_url.map(clean).filter(|url| !url.is_empty()) else {
+        return text;
+    };
+    if text.contains(&url) {
+        return text;
+    }
+    match REPLY_OCTETS.checked_sub(url.len()) {
+        None => text,
+        Some(room) => {
+            let before = shorten(&text, room.saturating_sub(1)).trim_end();
+            format!("{before} {url}").trim_start().to_owned()
+        }
+    }
+}
+
+/// Makes a text fit one Reply-Message: no control characters but line ends, no blanks around it, at
+/// most [`REPLY_OCTETS`], cut at a character.
+pub(crate) fn cut(text: &str) -> String {
+    shorten(&clean(text), REPLY_OCTETS).trim_end().to_owned()
+}
+
+pub(crate) fn clean(text: &str) -> String {
+    text.trim()
+        .chars()
+        .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
+        .collect()
+}
+
+/// The longest beginning of at most so many octets that ends at a character.
+pub(crate) fn shorten(text: &str, octets: usize) -> &str {
+    let end = text.floor_char_boundary(octets.min(text.len()));
+    text.get(..end).unwrap_or_default()
+}
+
+/// How many factors a sentence names at most.
+const NAMED_FACTORS: usize = 12;
