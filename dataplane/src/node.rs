@@ -353,6 +353,8 @@ impl Node {
         self.shared.logins.close();
         drop(tokio::time::timeout(grace, self.shared.logins.wait()).await);
         let left = self.shared.in_flight.load(Ordering::Relaxed);
+        self.shared.abandoned.cancel();
+        self.shared.logins.wait().await;
         for one in self.applying.lock().await.sites.values() {
             one.stop.cancel();
         }

@@ -125,8 +125,11 @@ impl Login {
         let guard = InFlight { shared: Arc::clone(&shared), client: Arc::clone(&self.start.client) };
         shared.logins.spawn_on(
             async move {
-                let guard = guard;
-                self.run(flow, action).await;
+                let shared = Arc::clone(&guard.shared);
+                tokio::select! {
+                    () = self.run(flow, action) => {}
+                    () = shared.abandoned.cancelled() => {}
+                }
                 drop(guard);
             },
             &shared.runtime,

@@ -33,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) runtime: Handle,
     pub(crate) duplicates: Mutex<DuplicateCache>,
     pub(crate) draining: AtomicBool,
+    /// Ends the logins that the grace period did not suffice for.
+    pub(crate) abandoned: CancellationToken,
     pub(crate) in_flight: AtomicUsize,
     pub(crate) max_in_flight: usize,
     discards: FxHashMap<&'static str, IntCounter>,
@@ -63,6 +65,7 @@ impl Shared {
             runtime: Handle::current(),
             duplicates: Mutex::default(),
             draining: AtomicBool::new(false),
+            abandoned: CancellationToken::new(),
             in_flight: AtomicUsize::new(0),
             max_in_flight,
             login_ids: LoginIds { process: seed, count: AtomicU64::new(0) },
