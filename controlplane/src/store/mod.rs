@@ -199,3 +199,6 @@ const KEY_CHECK: Place<'_> = Place {
 
 const READERS: u32 = 4;
 const BUSY: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests;

@@ -149,9 +149,9 @@ impl ControlPlane {
         running.spawn(run(settings, hooks, stop.clone()));
         tokio::select! {
             ended = running.join_next() => Err(ended.unwrap().unwrap().unwrap_err()),
-            ready = ready => Ok(Self {
+            Ok(ready) = ready => Ok(Self {
                 client,
-                admin: ready.unwrap().admin,
+                admin: ready.admin,
                 needs,
                 stop,
                 running,
