@@ -1,1 +1,31 @@
-//! Placeholder.
+//! The control plane: takes the configuration, makes revisions of it, pushes them to the data
+//! planes, and keeps what they report.
+//!
+//! No login is answered here and none waits for anything here. Read first: [`run()`],
+//! [`Settings`], [`ConfigSource`] (a configuration file) and [`admin`] (what the socket answers).
+
+pub mod admin;
+mod app;
+mod builtin;
+mod clock;
+mod events;
+mod loader;
+mod metrics;
+mod nodes;
+mod revisions;
+mod routes;
+mod rpc;
+mod run;
+mod seal;
+mod settings;
+mod source;
+mod store;
+mod stream;
+mod watch;
+
+pub use revisions::PublishError;
+pub use run::{RunError, run};
+pub use seal::{KeyError, SealError};
+pub use settings::{Hooks, Need, Ready, Retention, Settings};
+pub use source::{ConfigSource, Draft, Finish, LoadOutcome};
+pub use store::StoreError;

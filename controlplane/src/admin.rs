@@ -1,0 +1,306 @@
+//! The JSON documents of the admin socket, for the server and its callers. No transport here.
+//!
+//! `GET /healthz`, [`Readiness`] of `/readyz`, `GET /metrics`, [`Status`] of `/status`, [`Reload`]
+//! of `POST /reload`, [`EventPage`] of `/events?`[`EventFilter`], and one [`LiveEvent`] a line from
+//! `/events/stream`.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use proto::config::Fault;
+use proto::event::{AuthEvent, Outcome};
+use proto::id::{IntegrationId, NodeId, Revision};
+use proto::rpc::NodeStatus;
+use serde::{Deserialize, Serialize};
+
+/// `GET /status`: how the control plane is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The program's version.
+    pub version: String,
+    /// Seconds since it started.
+    pub uptime_seconds: u64,
+    /// The revision it serves; none when there is none yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<RevisionInfo>,
+    /// The file that is the truth; none when the database is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<PathBuf>,
+    /// The last time the file was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_load: Option<LastLoad>,
+    /// The data planes, by name.
+    pub nodes: Vec<NodeReport>,
+    /// Events.
+    pub events: EventCounts,
+}
+
+/// What is known of a revision besides its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevisionInfo {
+    /// Its number.
+    pub number: Revision,
+    /// When it was made: milliseconds since 1970, UTC.
+    pub created_at_ms: u64,
+    /// Who made it.
+    pub author: String,
+    /// Why.
+    pub message: String,
+}
+
+/// The last time the file was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastLoad {
+    /// When: milliseconds since 1970, UTC.
+    pub at_ms: u64,
+    /// What came of it.
+    #[serde(flatten)]
+    pub reload: Reload,
+}
+
+/// `POST /reload`, always with status 200: what reading the file again gave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reload {
+    /// What came of it.
+    pub result: LoadResult,
+    /// The revision that is served now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
+    /// Errors and warnings, at most [`DIAGNOSTICS`].
+    #[serde(default)]
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// The most diagnostics that are kept and answered.
+pub const DIAGNOSTICS: usize = 1_000;
+
+/// What came of reading the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadResult {
+    /// A new revision.
+    Applied,
+    /// The configuration is the one that is served already.
+    Unchanged,
+    /// It is bad; the revision before it is served on.
+    Refused,
+    /// It is good, but something that it needs cannot be reached now; tried again by itself.
+    Unavailable,
+}
+
+impl LoadResult {
+    /// Every variant.
+    pub const ALL: &'static [Self] = &[
+        Self::Applied,
+        Self::Unchanged,
+        Self::Refused,
+        Self::Unavailable,
+    ];
+
+    /// Its name in JSON and metric labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Unchanged => "unchanged",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// One error or warning of a configuration file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnostic {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1; none when it is about the whole file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// The section's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub section: Option<String>,
+    /// The option's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub option: Option<String>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong; never a secret.
+    pub message: String,
+    /// What to write instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+/// How bad a diagnostic is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The file is refused.
+    Error,
+    /// The file is served all the same.
+    Warning,
+}
+
+impl Diagnostic {
+    /// An error about a whole file.
+    #[must_use]
+    pub fn error(file: impl Into<PathBuf>, message: impl Into<String>) -> Self {
+        Self {
+            file: file.into(),
+            line: None,
+            section: None,
+            option: None,
+            severity: Severity::Error,
+            message: message.into(),
+            remedy: None,
+        }
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    /// `FILE:LINE: error: [section] option: what is wrong; what to write`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, "{line}:")?;
+        }
+        f.write_str(match self.severity {
+            Severity::Error => " error:",
+            Severity::Warning => " warning:",
+        })?;
+        if let Some(section) = &self.section {
+            write!(f, " [{section}]")?;
+        }
+        match &self.option {
+            Some(option) => write!(f, " {option}: {}", self.message)?,
+            None => write!(f, " {}", self.message)?,
+        }
+        match &self.remedy {
+            Some(remedy) => write!(f, "; {remedy}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What is known of a data plane.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeReport {
+    /// Its name.
+    pub node: NodeId,
+    /// Whether it listens for revisions now.
+    pub connected: bool,
+    /// When it was last heard of: milliseconds since 1970, UTC.
+    pub last_seen_ms: u64,
+    /// The newest revision that it is known to serve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<Revision>,
+    /// Its last refusal, until it applies a revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refusal>,
+    /// What it said of itself last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<NodeStatus>,
+}
+
+/// A revision that a node refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Which.
+    pub revision: Revision,
+    /// When: milliseconds since 1970, UTC.
+    pub at_ms: u64,
+    /// Why.
+    pub faults: Vec<Fault>,
+}
+
+/// Counts of events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventCounts {
+    /// Stored since the start.
+    pub stored: u64,
+    /// Dropped here since the start, because one alone was too long to keep.
+    pub dropped: u64,
+    /// Dropped by the nodes since they started, because their queues were full.
+    pub dropped_by_nodes: u64,
+    /// Reports sent back since the start, because the queue was full or the store failed; the
+    /// nodes send them again.
+    pub reports_refused: u64,
+}
+
+/// `GET /readyz`: status 200 when nothing is missing, else 503.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// Whether all is there.
+    pub ready: bool,
+    /// What is missing, for a person.
+    pub missing: Vec<String>,
+}
+
+/// The query of `GET /events`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventFilter {
+    /// This user, octet for octet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// This integration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integration: Option<IntegrationId>,
+    /// This outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Arrived at or after: milliseconds since 1970, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_ms: Option<u64>,
+    /// Stored after this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// Stored before this one: the next page is before the last event of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
+    /// At most so many, 1 to [`EVENTS_PER_PAGE`]; default 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// The most events in one answer.
+pub const EVENTS_PER_PAGE: u32 = 1_000;
+
+/// `GET /events`: the newest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EventPage {
+    /// The events.
+    pub events: Vec<StoredEvent>,
+}
+
+/// An event in the store.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredEvent {
+    /// Its number in order of storing; never used again.
+    pub seq: u64,
+    /// What happened.
+    pub event: AuthEvent,
+}
+
+/// One line of `GET /events/stream`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum LiveEvent {
+    /// An event, once it is stored.
+    Event(Box<StoredEvent>),
+    /// The reader was too slow and missed so many; they can be asked for with `GET /events`.
+    Lagged {
+        /// How many.
+        missed: u64,
+    },
+    /// The stream lives.
+    Heartbeat,
+}
+
+/// An answer with a status other than 200 or 503.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// What is wrong.
+    pub message: String,
+}

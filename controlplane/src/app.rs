@@ -1,0 +1,129 @@
+//! What the routes share, and what they ask of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::{EventCounts, LastLoad, NodeReport, Readiness, Reload, RevisionInfo, Status};
+use crate::clock::now_ms;
+use crate::events::Events;
+use crate::loader::Request;
+use crate::metrics::Metrics;
+use crate::nodes::Nodes;
+use crate::revisions::Watch;
+use crate::settings::Settings;
+use crate::store::Store;
+
+/// What the routes share.
+pub(crate) struct App {
+    pub(crate) settings: Settings,
+    pub(crate) store: Store,
+    pub(crate) revisions: Watch,
+    pub(crate) last_load: watch::Receiver<Option<LastLoad>>,
+    pub(crate) reloads: mpsc::Sender<Request>,
+    pub(crate) nodes: Arc<Nodes>,
+    pub(crate) events: Events,
+    pub(crate) metrics: Metrics,
+    pub(crate) subscribers: Arc<Semaphore>,
+    pub(crate) event_readers: Arc<Semaphore>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
+    pub(crate) started_ms: u64,
+}
+
+impl App {
+    fn current(&self) -> Option<RevisionInfo> {
+        let current = self.revisions.borrow();
+        current.as_ref().map(|current| current.info.clone())
+    }
+
+    /// How everything is.
+    pub(crate) fn status(&self) -> Status {
+        let (nodes, dropped_by_nodes) = self.nodes.list();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_seconds: now_ms().saturating_sub(self.started_ms) / 1_000,
+            revision: self.current(),
+            source: self
+                .settings
+                .source
+                .as_ref()
+                .map(|source| PathBuf::from(source.path())),
+            last_load: self.last_load.borrow().clone(),
+            nodes,
+            events: EventCounts {
+                stored: self.metrics.events_stored.get(),
+                dropped: self.metrics.events_dropped.get(),
+                dropped_by_nodes,
+                reports_refused: self.metrics.reports_refused.get(),
+            },
+        }
+    }
+
+    /// What is missing before logins can be served as the current revision says.
+    pub(crate) fn readiness(&self) -> Readiness {
+        let missing: Vec<String> = match self.current() {
+            None => vec![self.why_no_revision()],
+            Some(current) => match &self.settings.local_node {
+                None => Vec::new(),
+                Some(node) => not_serving(self.nodes.fetch(node).as_ref(), &current)
+                    .map(|fault| format!("node {node} {fault}"))
+                    .into_iter()
+                    .collect(),
+            },
+        };
+        Readiness {
+            ready: missing.is_empty(),
+            missing,
+        }
+    }
+
+    fn why_no_revision(&self) -> String {
+        let last = self.last_load.borrow();
+        let faults = last.iter().flat_map(|last| &last.reload.diagnostics);
+        match faults.last() {
+            Some(fault) => format!("there is no revision yet: {fault}"),
+            None => "there is no revision yet".to_owned(),
+        }
+    }
+
+    /// The metrics in Prometheus' text form.
+    pub(crate) fn metrics(&self) -> Result<String, prometheus::Error> {
+        let (nodes, _) = self.nodes.list();
+        self.metrics.render(self.current().as_ref(), &nodes)
+    }
+
+    /// Has the file read again. None when too many wait for that already, or at the end.
+    pub(crate) async fn reload(&self) -> Option<Reload> {
+        let (request, answer) = oneshot::channel();
+        self.reloads.try_send(request).ok()?;
+        answer.await.ok()
+    }
+}
+
+/// Why a node does not serve a revision; none when it does.
+fn not_serving(node: Option<&NodeReport>, current: &RevisionInfo) -> Option<String> {
+    let number = current.number;
+    let Some(node) = node else {
+        return Some("never asked for its configuration".to_owned());
+    };
+    if !node.connected {
+        return Some("is not connected".to_owned());
+    }
+    if node.applied == Some(number) {
+        return None;
+    }
+    match &node.refused {
+        Some(refused) if refused.revision == number => {
+            Some(format!("refused revision {number}: {}", faults(refused)))
+        }
+        _ => Some(format!("did not apply revision {number} yet")),
+    }
+}
+
+fn faults(refused: &crate::admin::Refusal) -> String {
+    proto::config::Faults(refused.faults.clone()).to_string()
+}

@@ -1,0 +1,226 @@
+//! Finished logins: taken in, stored by one writer, shown live, forgotten in time.
+//!
+//! A report is answered once it is stored, so that a node may forget what it sent. Nothing waits
+//! here for a reader: a slow one misses events and is told how many.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use proto::event::AuthEvent;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{LiveEvent, StoredEvent};
+use crate::clock::now_ms;
+use crate::metrics::Metrics;
+use crate::settings::Retention;
+use crate::store::{NewEvent, Store, StoreError};
+use crate::stream;
+
+/// The way in, and the live stream.
+pub(crate) struct Events {
+    queue: mpsc::Sender<Report>,
+    live: broadcast::Sender<Bytes>,
+    metrics: Metrics,
+}
+
+/// The task that stores.
+pub(crate) struct Writer {
+    store: Store,
+    queue: mpsc::Receiver<Report>,
+    live: broadcast::Sender<Bytes>,
+    metrics: Metrics,
+}
+
+struct Report {
+    events: Vec<NewEvent>,
+    stored: oneshot::Sender<()>,
+}
+
+pub(crate) fn channel(store: Store, metrics: Metrics) -> (Events, Writer) {
+    let (sender, receiver) = mpsc::channel(REPORTS);
+    let live = broadcast::Sender::new(LIVE_EVENTS);
+    let events = Events {
+        queue: sender,
+        live: live.clone(),
+        metrics: metrics.clone(),
+    };
+    let writer = Writer {
+        store,
+        queue: receiver,
+        live,
+        metrics,
+    };
+    (events, writer)
+}
+
+impl Events {
+    /// Stores events. One that alone is too long to be kept is dropped and counted.
+    pub(crate) async fn store(&self, events: Vec<AuthEvent>) -> Result<(), Busy> {
+        let mut taken = Vec::with_capacity(events.len());
+        for event in events {
+            match serde_json::to_string(&event) {
+                Ok(json) if json.len() <= EVENT_OCTETS => taken.push(NewEvent { event, json }),
+                _ => {
+                    self.metrics.events_dropped.inc();
+                    tracing::warn!(login = %event.id, "event too long, dropped");
+                }
+            }
+        }
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let (stored, done) = oneshot::channel();
+        let report = Report {
+            events: taken,
+            stored,
+        };
+        let sent = self.queue.try_send(report).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Busy::Full,
+            mpsc::error::TrySendError::Closed(_) => Busy::Failed,
+        });
+        let outcome = match sent {
+            Ok(()) => done.await.map_err(|_| Busy::Failed),
+            Err(busy) => Err(busy),
+        };
+        if outcome.is_err() {
+            self.metrics.reports_refused.inc();
+        }
+        outcome
+    }
+
+    /// What is stored from now on, one line each.
+    pub(crate) fn live(&self) -> broadcast::Receiver<Bytes> {
+        self.live.subscribe()
+    }
+}
+
+/// Why a report was not taken. The node keeps it and sends it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Busy {
+    /// Too many reports wait.
+    #[error("{REPORTS} reports wait already")]
+    Full,
+    /// The store failed, or the control plane stops.
+    #[error("the events could not be stored")]
+    Failed,
+}
+
+impl Writer {
+    /// Stores reports, all that wait in one transaction. When told to stop it stores what waits.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let mut reports = Vec::with_capacity(REPORTS_AT_ONCE);
+        loop {
+            let taken = tokio::select! {
+                taken = self.queue.recv_many(&mut reports, REPORTS_AT_ONCE) => taken,
+                () = stop.cancelled(), if !self.queue.is_closed() => {
+                    self.queue.close();
+                    continue;
+                }
+            };
+            if taken == 0 {
+                return;
+            }
+            let (events, waiting): (Vec<_>, Vec<_>) = reports
+                .drain(..)
+                .map(|report| (report.events, report.stored))
+                .unzip();
+            match self
+                .store
+                .insert_events(events.into_iter().flatten().collect())
+                .await
+            {
+                Ok(stored) => {
+                    self.metrics
+                        .events_stored
+                        .inc_by(u64::try_from(stored.len()).unwrap_or(u64::MAX));
+                    for one in waiting {
+                        // A reporter that has gone meanwhile needs no answer.
+                        let _gone = one.send(());
+                    }
+                    self.show(stored);
+                }
+                // Those who wait see that their sender is gone.
+                Err(error) => tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "events not stored"
+                ),
+            }
+        }
+    }
+
+    fn show(&self, stored: Vec<StoredEvent>) {
+        if self.live.receiver_count() == 0 {
+            return;
+        }
+        for event in stored {
+            if let Ok(line) = stream::line(&LiveEvent::Event(Box::new(event))) {
+                // Nobody may be left to read it.
+                let _unread = self.live.send(line);
+            }
+        }
+    }
+}
+
+/// Forgets old events until told to stop.
+pub(crate) async fn retain(store: Store, retention: Retention, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(retention.every.max(SHORTEST));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        match forget(&store, retention, now_ms(), &stop).await {
+            Ok(0) => {}
+            Ok(events) => tracing::info!(events, "old events deleted"),
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "old events not deleted"
+            ),
+        }
+    }
+}
+
+/// Deletes what is too old and what is too many, in batches that leave the writer to others.
+pub(crate) async fn forget(
+    store: &Store,
+    retention: Retention,
+    now_ms: u64,
+    stop: &CancellationToken,
+) -> Result<u64, StoreError> {
+    let mut all = 0;
+    let before = now_ms.saturating_sub(u64::from(retention.days) * DAY_MS);
+    while !stop.is_cancelled() {
+        let deleted = store.delete_events_before(before, DELETED_AT_ONCE).await?;
+        all += deleted;
+        if deleted < u64::from(DELETED_AT_ONCE) {
+            break;
+        }
+    }
+    let Some(surplus) = store.fetch_surplus_event(retention.events).await? else {
+        return Ok(all);
+    };
+    while !stop.is_cancelled() {
+        let deleted = store.delete_events_up_to(surplus, DELETED_AT_ONCE).await?;
+        all += deleted;
+        if deleted < u64::from(DELETED_AT_ONCE) {
+            break;
+        }
+    }
+    Ok(all)
+}
+
+/// The most reports that wait to be stored.
+const REPORTS: usize = 64;
+/// The most reports in one transaction.
+const REPORTS_AT_ONCE: usize = 16;
+/// The longest event that is kept, as JSON.
+const EVENT_OCTETS: usize = 64 * 1024;
+/// The most events that wait for a reader of the live stream.
+const LIVE_EVENTS: usize = 1_024;
+/// The most events that one statement deletes.
+const DELETED_AT_ONCE: u32 = 1_000;
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+/// An interval of zero is none.
+const SHORTEST: Duration = Duration::from_millis(10);

@@ -1,0 +1,290 @@
+//! Reads the file, makes revisions of it, and reads it again when it changes or when asked.
+//!
+//! One task owns all of it, so that two readings never cross.
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{DIAGNOSTICS, Diagnostic, LastLoad, LoadResult, Reload, Severity};
+use crate::builtin::{BuiltinError, applications};
+use crate::clock::now_ms;
+use crate::metrics::Metrics;
+use crate::revisions::{Draft, PublishError, Published, Revisions};
+use crate::settings::{Need, Settings};
+use crate::source::{self, ConfigSource, LoadOutcome};
+use crate::watch::{Look, Watcher};
+
+/// Someone who asked for the file to be read again.
+pub(crate) type Request = oneshot::Sender<Reload>;
+
+/// The owner of the configuration.
+pub(crate) struct Loader {
+    settings: Settings,
+    revisions: Revisions,
+    needs: Box<dyn FnMut(Need) + Send>,
+    metrics: Metrics,
+    last: watch::Sender<Option<LastLoad>>,
+    watcher: Option<Watcher>,
+    retry: Option<Instant>,
+    logged: Vec<Diagnostic>,
+}
+
+impl Loader {
+    pub(crate) fn new(
+        settings: Settings,
+        revisions: Revisions,
+        needs: Box<dyn FnMut(Need) + Send>,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            settings,
+            revisions,
+            needs,
+            metrics,
+            last: watch::Sender::new(None),
+            watcher: None,
+            retry: None,
+            logged: Vec::new(),
+        }
+    }
+
+    /// What the last reading gave.
+    pub(crate) fn last(&self) -> watch::Receiver<Option<LastLoad>> {
+        self.last.subscribe()
+    }
+
+    /// The first reading. Without a file the newest revision of the database is served.
+    pub(crate) async fn start(&mut self) -> Reload {
+        if self.settings.source.is_none() {
+            self.revisions.serve_latest();
+        }
+        self.load("read at start").await
+    }
+
+    /// Watches and answers until told to stop.
+    pub(crate) async fn run(mut self, mut asked: mpsc::Receiver<Request>, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(self.settings.watch_every.max(SHORTEST));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                request = asked.recv() => {
+                    let Some(request) = request else { return };
+                    tokio::select! {
+                        // One that has gone meanwhile needs no answer.
+                        reload = self.load("read when asked to") => drop(request.send(reload)),
+                        () = stop.cancelled() => return,
+                    }
+                }
+                _ = ticks.tick() => {
+                    if self.due().await {
+                        tokio::select! {
+                            _ = self.load("the file changed") => {}
+                            () = stop.cancelled() => return,
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the files are to be read now.
+    async fn due(&mut self) -> bool {
+        let again = self.retry.is_some_and(|retry| retry <= Instant::now());
+        let Some(watcher) = &self.watcher else {
+            return again;
+        };
+        let read = watcher.read().clone();
+        let Ok(look) = spawn_blocking(move || read.again()).await else {
+            return again;
+        };
+        let changed = self
+            .watcher
+            .as_mut()
+            .is_some_and(|watcher| watcher.step(look));
+        again || changed
+    }
+
+    async fn load(&mut self, why: &str) -> Reload {
+        let Some(source) = self.settings.source.clone() else {
+            return Reload {
+                result: LoadResult::Unchanged,
+                revision: self.served(),
+                diagnostics: Vec::new(),
+            };
+        };
+        let (result, mut diagnostics) = self.read(&source, why).await;
+        diagnostics.truncate(DIAGNOSTICS);
+        self.retry = (result == LoadResult::Unavailable).then(|| Instant::now() + AGAIN);
+        self.metrics.reloaded(result);
+        if result == LoadResult::Applied {
+            self.metrics.revisions.inc();
+        }
+        self.log(result, &diagnostics);
+        let reload = Reload {
+            result,
+            revision: self.served(),
+            diagnostics,
+        };
+        self.last.send_replace(Some(LastLoad {
+            at_ms: now_ms(),
+            reload: reload.clone(),
+        }));
+        reload
+    }
+
+    async fn read(
+        &mut self,
+        source: &Arc<dyn ConfigSource>,
+        why: &str,
+    ) -> (LoadResult, Vec<Diagnostic>) {
+        let path = source.path().to_owned();
+        let before = self.watcher.as_ref().map(|watcher| watcher.read().clone());
+        let reader = Arc::clone(source);
+        let reading = spawn_blocking(move || {
+            let before = before.map_or_else(Look::default, |known| known.again());
+            let began_ms = now_ms();
+            let outcome = reader.load();
+            let look = before.read_since(&outcome.files, began_ms);
+            (outcome, look)
+        });
+        let Ok((outcome, look)) = reading.await else {
+            let fault = Diagnostic::error(path, "reading the file failed by a fault of ours");
+            return (LoadResult::Refused, vec![fault]);
+        };
+        self.watcher = Some(Watcher::new(look));
+        let LoadOutcome {
+            mut diagnostics,
+            draft,
+            ..
+        } = outcome;
+        let Some(draft) = draft else {
+            return (LoadResult::Refused, diagnostics);
+        };
+        match self.publish(draft, &path, why).await {
+            Ok(Published::New) => (LoadResult::Applied, diagnostics),
+            Ok(Published::Same) => (LoadResult::Unchanged, diagnostics),
+            Err(fault) => {
+                let (result, faults) = fault.explained(&path);
+                diagnostics.extend(faults);
+                (result, diagnostics)
+            }
+        }
+    }
+
+    async fn publish(
+        &mut self,
+        draft: source::Draft,
+        path: &Path,
+        why: &str,
+    ) -> Result<Published, Fault> {
+        if !draft.builtin.is_empty() {
+            (self.needs)(Need::SecondFactor);
+        }
+        let applications = applications(
+            self.settings.second_factor.as_deref(),
+            &draft.builtin,
+            self.settings.second_factor_deadline,
+        )
+        .await?;
+        let author = format!("file {}", path.display());
+        let draft = Draft {
+            snapshot: (draft.finish)(&applications),
+            text: Some(&draft.text),
+            author: &author,
+            message: why,
+        };
+        Ok(self.revisions.publish(draft).await?)
+    }
+
+    fn served(&self) -> Option<proto::id::Revision> {
+        self.revisions.served()
+    }
+
+    /// Says what came of it; the same faults again are not said again.
+    fn log(&mut self, result: LoadResult, diagnostics: &[Diagnostic]) {
+        let revision = self.served().map(|revision| revision.0);
+        match result {
+            LoadResult::Applied => tracing::info!(revision, "configuration applied"),
+            LoadResult::Unchanged => tracing::debug!(revision, "configuration unchanged"),
+            LoadResult::Refused | LoadResult::Unavailable if self.logged != diagnostics => {
+                tracing::error!(
+                    revision,
+                    result = result.as_str(),
+                    "configuration not applied, the revision before it is served on"
+                );
+            }
+            LoadResult::Refused | LoadResult::Unavailable => {}
+        }
+        if self.logged != diagnostics {
+            for diagnostic in diagnostics {
+                match diagnostic.severity {
+                    Severity::Error => tracing::error!(%diagnostic, "configuration"),
+                    Severity::Warning => tracing::warn!(%diagnostic, "configuration"),
+                }
+            }
+            self.logged = diagnostics.to_vec();
+        }
+    }
+}
+
+/// Why a good file did not become a revision.
+enum Fault {
+    Builtin(BuiltinError),
+    Publish(PublishError),
+}
+
+impl From<BuiltinError> for Fault {
+    fn from(error: BuiltinError) -> Self {
+        Self::Builtin(error)
+    }
+}
+
+impl From<PublishError> for Fault {
+    fn from(error: PublishError) -> Self {
+        Self::Publish(error)
+    }
+}
+
+impl Fault {
+    fn explained(self, path: &Path) -> (LoadResult, Vec<Diagnostic>) {
+        let one = |error: &dyn Error| vec![Diagnostic::error(path, chain(error))];
+        match self {
+            Self::Builtin(error @ BuiltinError::Unavailable { .. }) => {
+                (LoadResult::Unavailable, one(&error))
+            }
+            Self::Builtin(error) => (LoadResult::Refused, one(&error)),
+            Self::Publish(PublishError::Faults(faults)) => {
+                let faults = faults.0.into_iter();
+                let faults = faults.map(|fault| Diagnostic::error(path, fault.to_string()));
+                (LoadResult::Refused, faults.collect())
+            }
+            Self::Publish(error @ PublishError::Store(_)) => (LoadResult::Unavailable, one(&error)),
+            Self::Publish(error) => (LoadResult::Refused, one(&error)),
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// How long after an unavailable reading the next one is.
+const AGAIN: Duration = Duration::from_secs(5);
+/// An interval of zero is none.
+const SHORTEST: Duration = Duration::from_millis(10);

@@ -1,0 +1,227 @@
+//! The data planes: who listens, what each made of the revisions, how each is.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use proto::config::Fault;
+use proto::id::{NodeId, Revision};
+use proto::rpc::{NodeStatus, Verdict};
+
+use crate::admin::{NodeReport, Refusal};
+use crate::clock::now_ms;
+use crate::store::{Store, StoreError};
+
+/// Every node that was ever heard of, up to [`NODES`].
+pub(crate) struct Nodes {
+    store: Store,
+    known: Mutex<BTreeMap<NodeId, Entry>>,
+}
+
+#[derive(Default)]
+struct Entry {
+    subscriptions: usize,
+    last_seen_ms: u64,
+    applied: Option<Revision>,
+    refused: Option<Refusal>,
+    status: Option<NodeStatus>,
+    dropped: u64,
+}
+
+impl Nodes {
+    pub(crate) async fn open(store: Store) -> Result<Self, StoreError> {
+        let known = store
+            .list_nodes()
+            .await?
+            .into_iter()
+            .map(|row| {
+                let mut entry = Entry {
+                    last_seen_ms: row.last_seen_ms,
+                    status: row.status,
+                    ..Entry::default()
+                };
+                match row.last {
+                    Some((revision, verdict, at_ms)) => entry.answer(revision, verdict, at_ms),
+                    None => entry.applied = entry.status.as_ref().and_then(|s| s.revision),
+                }
+                (row.id, entry)
+            })
+            .collect();
+        Ok(Self {
+            store,
+            known: Mutex::new(known),
+        })
+    }
+
+    /// Notes that a node listens, until the guard is dropped.
+    pub(crate) fn subscribe(
+        self: &Arc<Self>,
+        node: &NodeId,
+        serving: Option<Revision>,
+    ) -> Result<Subscription, Full> {
+        self.with(node, |entry| {
+            entry.subscriptions += 1;
+            entry.applied = serving;
+        })?;
+        Ok(Subscription {
+            nodes: Arc::clone(self),
+            node: node.clone(),
+        })
+    }
+
+    /// Stores and remembers a verdict.
+    pub(crate) async fn acknowledge(
+        &self,
+        node: &NodeId,
+        revision: Revision,
+        verdict: Verdict,
+    ) -> Result<(), NodeError> {
+        self.with(node, |_| ())?;
+        let at_ms = now_ms();
+        let known = self
+            .store
+            .upsert_acknowledgement(node, revision, &verdict, at_ms)
+            .await?;
+        if !known {
+            return Err(NodeError::NoSuchRevision { revision });
+        }
+        match &verdict {
+            Verdict::Applied => tracing::info!(%node, %revision, "revision applied"),
+            Verdict::Refused { faults } => {
+                let faults = shown(faults);
+                tracing::error!(%node, %revision, faults, "revision refused");
+            }
+        }
+        self.with(node, |entry| entry.answer(revision, verdict, at_ms))?;
+        Ok(())
+    }
+
+    /// Stores and remembers how a node is.
+    pub(crate) async fn report(&self, node: &NodeId, status: NodeStatus) -> Result<(), NodeError> {
+        self.with(node, |_| ())?;
+        self.store
+            .upsert_node(node, now_ms(), Some(&status))
+            .await?;
+        self.with(node, |entry| {
+            entry.applied = status.revision;
+            entry.status = Some(status);
+        })?;
+        Ok(())
+    }
+
+    /// Remembers how many events a node has dropped since it started.
+    pub(crate) fn dropped(&self, node: &NodeId, dropped: u64) -> Result<(), Full> {
+        self.with(node, |entry| entry.dropped = dropped)
+    }
+
+    /// What is known, by name, and how many events the nodes have dropped.
+    pub(crate) fn list(&self) -> (Vec<NodeReport>, u64) {
+        let known = self.lock();
+        let dropped = known.values().map(|entry| entry.dropped).sum();
+        let reports = known
+            .iter()
+            .map(|(node, entry)| NodeReport {
+                node: node.clone(),
+                connected: entry.subscriptions > 0,
+                last_seen_ms: entry.last_seen_ms,
+                applied: entry.applied,
+                refused: entry.refused.clone(),
+                status: entry.status.clone(),
+            })
+            .collect();
+        (reports, dropped)
+    }
+
+    /// What is known of one.
+    pub(crate) fn fetch(&self, node: &NodeId) -> Option<NodeReport> {
+        self.list().0.into_iter().find(|one| one.node == *node)
+    }
+
+    fn with<T>(&self, node: &NodeId, change: impl FnOnce(&mut Entry) -> T) -> Result<T, Full> {
+        let mut known = self.lock();
+        if !known.contains_key(node) && known.len() >= NODES {
+            return Err(Full);
+        }
+        let entry = known.entry(node.clone()).or_default();
+        entry.last_seen_ms = now_ms();
+        Ok(change(entry))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, Entry>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn answer(&mut self, revision: Revision, verdict: Verdict, at_ms: u64) {
+        match verdict {
+            Verdict::Applied => {
+                self.applied = Some(revision);
+                self.refused = None;
+            }
+            Verdict::Refused { faults } => {
+                self.refused = Some(Refusal {
+                    revision,
+                    at_ms,
+                    faults,
+                });
+            }
+        }
+    }
+}
+
+/// A node that listens.
+pub(crate) struct Subscription {
+    nodes: Arc<Nodes>,
+    node: NodeId,
+}
+
+impl Subscription {
+    /// Notes that the node still takes what is sent.
+    pub(crate) fn alive(&self) {
+        if let Some(entry) = self.nodes.lock().get_mut(&self.node) {
+            entry.last_seen_ms = now_ms();
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        if let Some(entry) = self.nodes.lock().get_mut(&self.node) {
+            entry.subscriptions = entry.subscriptions.saturating_sub(1);
+        }
+    }
+}
+
+/// There are [`NODES`] nodes already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{NODES} nodes are known already, no more can be")]
+pub(crate) struct Full;
+
+/// Why a node's word was not taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum NodeError {
+    /// Too many nodes.
+    #[error(transparent)]
+    Full(#[from] Full),
+    /// It speaks of a revision that is not there.
+    #[error("there is no revision {revision}")]
+    NoSuchRevision { revision: Revision },
+    /// It could not be stored.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+fn shown(faults: &[Fault]) -> String {
+    let mut text =
+        proto::config::Faults(faults.iter().take(FAULTS_LOGGED).cloned().collect()).to_string();
+    if let Some(more @ 1..) = faults.len().checked_sub(FAULTS_LOGGED) {
+        text.push_str(&format!("; and {more} more"));
+    }
+    text
+}
+
+/// The most nodes that are known.
+const NODES: usize = 1_024;
+/// The most faults in one line of the log.
+const FAULTS_LOGGED: usize = 20;

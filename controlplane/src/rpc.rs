@@ -1,0 +1,226 @@
+//! The methods of `proto::rpc`, for data planes. Decides nothing: it reads, asks and answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use bytes::Bytes;
+use http::StatusCode;
+use proto::rpc::{
+    Acknowledge, EVENTS_PER_REPORT, Empty, MESSAGE_OCTETS, PROTOCOL_VERSION, ReportEvents,
+    ReportStatus, RpcCode, RpcError, SERVICE, Subscribe, ToNode,
+};
+use serde::de::DeserializeOwned;
+use tokio::time::MissedTickBehavior;
+
+use crate::app::App;
+use crate::events::Busy;
+use crate::nodes::{Full, NodeError, Subscription};
+use crate::revisions::Watch;
+use crate::stream::{self, Gone, Lines};
+
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route(&format!("{SERVICE}/Subscribe"), post(subscribe))
+        .route(&format!("{SERVICE}/Acknowledge"), post(acknowledge))
+        .route(&format!("{SERVICE}/ReportEvents"), post(report_events))
+        .route(&format!("{SERVICE}/ReportStatus"), post(report_status))
+        .with_state(app)
+}
+
+async fn subscribe(State(app): State<Arc<App>>, request: Request) -> Result<Response, Failure> {
+    let asked: Subscribe = read(request).await?;
+    if asked.protocol != PROTOCOL_VERSION {
+        let message = format!(
+            "node {} speaks protocol version {}, this control plane speaks {PROTOCOL_VERSION}",
+            asked.node, asked.protocol
+        );
+        tracing::error!(node = %asked.node, version = asked.version, message, "node refused");
+        return Err(Failure::new(RpcCode::FailedPrecondition, message));
+    }
+    let place = Arc::clone(&app.subscribers)
+        .try_acquire_owned()
+        .map_err(|_| Failure::new(RpcCode::ResourceExhausted, "too many nodes listen already"))?;
+    let subscription = app.nodes.subscribe(&asked.node, asked.serving)?;
+    tracing::info!(
+        node = %asked.node,
+        version = asked.version,
+        serving = asked.serving.map(|revision| revision.0),
+        "node listens"
+    );
+    let (lines, response) = stream::open(place);
+    let heartbeat = stream::line(&ToNode::Heartbeat)
+        .map_err(|error| Failure::new(RpcCode::Internal, error.to_string()))?;
+    let feed = Feed {
+        lines,
+        revisions: app.revisions.clone(),
+        heartbeat,
+        every: app.settings.heartbeat,
+        subscription,
+    };
+    let stop = app.stop.clone();
+    app.tasks.spawn(async move {
+        let node = asked.node;
+        tokio::select! {
+            Gone = feed.run() => {}
+            () = stop.cancelled() => {}
+        }
+        tracing::info!(%node, "node listens no more");
+    });
+    Ok(response)
+}
+
+/// What one subscriber is fed.
+struct Feed {
+    lines: Lines,
+    revisions: Watch,
+    heartbeat: Bytes,
+    every: Duration,
+    /// Counts as connected for as long as it is fed.
+    subscription: Subscription,
+}
+
+impl Feed {
+    async fn run(mut self) -> Gone {
+        // What is served already counts as news to this subscriber.
+        self.revisions.mark_changed();
+        let mut ticks = tokio::time::interval(self.every.max(SHORTEST));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks.reset();
+        loop {
+            let line = tokio::select! {
+                biased;
+                () = self.lines.closed() => return Gone,
+                changed = self.revisions.changed() => {
+                    if changed.is_err() {
+                        return Gone;
+                    }
+                    let current = self.revisions.borrow_and_update();
+                    current.as_ref().map(|current| current.line.clone())
+                }
+                _ = ticks.tick() => {
+                    self.subscription.alive();
+                    Some(self.heartbeat.clone())
+                }
+            };
+            if let Some(line) = line
+                && let Err(gone) = self.lines.send(line).await
+            {
+                return gone;
+            }
+        }
+    }
+}
+
+async fn acknowledge(
+    State(app): State<Arc<App>>,
+    request: Request,
+) -> Result<Json<Empty>, Failure> {
+    let asked: Acknowledge = read(request).await?;
+    app.nodes
+        .acknowledge(&asked.node, asked.revision, asked.verdict)
+        .await?;
+    Ok(Json(Empty {}))
+}
+
+async fn report_events(
+    State(app): State<Arc<App>>,
+    request: Request,
+) -> Result<Json<Empty>, Failure> {
+    let asked: ReportEvents = read(request).await?;
+    if asked.events.len() > EVENTS_PER_REPORT {
+        let message = format!(
+            "a report holds at most {EVENTS_PER_REPORT} events, this one {}",
+            asked.events.len()
+        );
+        return Err(Failure::new(RpcCode::InvalidArgument, message));
+    }
+    app.nodes.dropped(&asked.node, asked.dropped)?;
+    app.events.store(asked.events).await?;
+    Ok(Json(Empty {}))
+}
+
+async fn report_status(
+    State(app): State<Arc<App>>,
+    request: Request,
+) -> Result<Json<Empty>, Failure> {
+    let asked: ReportStatus = read(request).await?;
+    app.nodes.report(&asked.node, asked.status).await?;
+    Ok(Json(Empty {}))
+}
+
+/// Reads a whole message, of bounded length and in bounded time.
+async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Failure> {
+    let wrong = |message: String| Failure::new(RpcCode::InvalidArgument, message);
+    let body = axum::body::to_bytes(request.into_body(), MESSAGE_OCTETS);
+    let octets = tokio::time::timeout(WHOLE, body)
+        .await
+        .map_err(|_| wrong(format!("the message did not come within {WHOLE:?}")))?
+        .map_err(|_| {
+            wrong(format!(
+                "the message broke off, or is longer than {MESSAGE_OCTETS} octets"
+            ))
+        })?;
+    serde_json::from_slice(&octets).map_err(|error| wrong(error.to_string()))
+}
+
+/// An error on its way out.
+struct Failure(RpcError);
+
+impl Failure {
+    fn new(code: RpcCode, message: impl Into<String>) -> Self {
+        Self(RpcError {
+            code,
+            message: message.into(),
+        })
+    }
+}
+
+impl From<Full> for Failure {
+    fn from(full: Full) -> Self {
+        Self::new(RpcCode::ResourceExhausted, full.to_string())
+    }
+}
+
+impl From<Busy> for Failure {
+    fn from(busy: Busy) -> Self {
+        let code = match busy {
+            Busy::Full => RpcCode::ResourceExhausted,
+            Busy::Failed => RpcCode::Unavailable,
+        };
+        Self::new(code, busy.to_string())
+    }
+}
+
+impl From<NodeError> for Failure {
+    fn from(error: NodeError) -> Self {
+        let code = match &error {
+            NodeError::Full(_) => RpcCode::ResourceExhausted,
+            NodeError::NoSuchRevision { .. } => RpcCode::NotFound,
+            NodeError::Store(source) => {
+                tracing::error!(
+                    error = source as &dyn std::error::Error,
+                    "a node's word was not stored"
+                );
+                RpcCode::Unavailable
+            }
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let status =
+            StatusCode::from_u16(self.0.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status, Json(self.0)).into_response()
+    }
+}
+
+/// How long a message may take to come in.
+const WHOLE: Duration = Duration::from_secs(30);
+/// An interval of zero is none.
+const SHORTEST: Duration = Duration::from_millis(10);

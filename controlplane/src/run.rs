@@ -1,0 +1,232 @@
+//! Puts the control plane together, runs it, and takes it apart again.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use local::{Listener, ServeError};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::{Diagnostic, LoadResult};
+use crate::app::App;
+use crate::clock::now_ms;
+use crate::events;
+use crate::loader::Loader;
+use crate::metrics::Metrics;
+use crate::nodes::Nodes;
+use crate::revisions::{PublishError, Revisions};
+use crate::seal::{Key, KeyError};
+use crate::settings::{Hooks, Ready, Settings};
+use crate::store::{Store, StoreError};
+use crate::{routes, rpc};
+
+/// Runs a control plane until the token is cancelled; running requests get 10 s then.
+///
+/// # Errors
+/// [`RunError`]; after the start only [`RunError::Died`].
+pub async fn run(
+    settings: Settings,
+    hooks: Hooks,
+    shutdown: CancellationToken,
+) -> Result<(), RunError> {
+    let started_ms = now_ms();
+    if let Some(address) = settings.admin_listen
+        && !address.ip().is_loopback()
+    {
+        return Err(RunError::NotLoopback { address });
+    }
+    make_folder(&settings.data_dir)?;
+    if let Some(folder) = settings.socket.parent() {
+        make_folder(folder)?;
+    }
+    // Bound before the database is opened: a second control plane on the folder stops here.
+    let listener = Listener::bind(&settings.socket).await?;
+    let tcp = match settings.admin_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    let admin = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
+    let key_file = settings.data_dir.join("controlplane.key");
+    let key = spawn_blocking(move || Key::load_or_create(&key_file))
+        .await
+        .map_err(|_| RunError::Died)??;
+    let store = Store::open(&settings.data_dir.join("controlplane.db"), key).await?;
+    let metrics = Metrics::new()?;
+    let nodes = Arc::new(Nodes::open(store.clone()).await?);
+    let revisions = Revisions::open(store.clone()).await?;
+    let watch = revisions.watch();
+    let mut loader = Loader::new(settings.clone(), revisions, hooks.needs, metrics.clone());
+    let first = tokio::select! {
+        first = loader.start() => first,
+        () = shutdown.cancelled() => {
+            store.close().await;
+            return Ok(());
+        }
+    };
+    if first.result == LoadResult::Refused {
+        store.close().await;
+        return Err(RunError::BadConfiguration {
+            diagnostics: first.diagnostics,
+        });
+    }
+    let (reloads, asked) = mpsc::channel(RELOADS);
+    let (events, writer) = events::channel(store.clone(), metrics.clone());
+    // Ends what runs in the background of requests, whichever way the end comes.
+    let stop = shutdown.child_token();
+    let app = Arc::new(App {
+        store: store.clone(),
+        revisions: watch,
+        last_load: loader.last(),
+        reloads,
+        nodes,
+        events,
+        metrics,
+        subscribers: Arc::new(Semaphore::new(SUBSCRIBERS)),
+        event_readers: Arc::new(Semaphore::new(EVENT_READERS)),
+        tasks: TaskTracker::new(),
+        stop: stop.clone(),
+        started_ms,
+        settings,
+    });
+    let mut servers = JoinSet::new();
+    let router = rpc::router(Arc::clone(&app)).merge(routes::router(Arc::clone(&app)));
+    servers.spawn(listener.serve(router, stop.clone()));
+    if let Some(tcp) = tcp {
+        let router = routes::probes(Arc::clone(&app));
+        let stop = stop.clone();
+        servers.spawn(async move {
+            let served = axum::serve(tcp, router)
+                .with_graceful_shutdown(stop.cancelled_owned())
+                .await;
+            if let Err(error) = served {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "admin listener failed"
+                );
+            }
+        });
+    }
+    servers.spawn(loader.run(asked, stop.clone()));
+    servers.spawn(events::retain(
+        store.clone(),
+        app.settings.retention,
+        stop.clone(),
+    ));
+    // The writer outlives the servers, since their last requests wait for it.
+    let written = CancellationToken::new();
+    let mut writing = JoinSet::new();
+    writing.spawn(writer.run(written.clone()));
+    (hooks.ready)(Ready { admin });
+
+    let outcome = tokio::select! {
+        () = shutdown.cancelled() => Ok(()),
+        _ = servers.join_next() => Err(RunError::Died),
+        _ = writing.join_next() => Err(RunError::Died),
+    };
+    // A server that saw the token first has ended well.
+    let outcome = if shutdown.is_cancelled() {
+        Ok(())
+    } else {
+        outcome
+    };
+    stop.cancel();
+    app.tasks.close();
+    let ending = async {
+        while servers.join_next().await.is_some() {}
+        app.tasks.wait().await;
+    };
+    if tokio::time::timeout(GRACE, ending).await.is_err() {
+        tracing::warn!("requests were still running at the end");
+        servers.shutdown().await;
+    }
+    written.cancel();
+    while writing.join_next().await.is_some() {}
+    store.close().await;
+    outcome
+}
+
+fn make_folder(path: &Path) -> Result<(), RunError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| RunError::Folder {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| RunError::Listen { address, source })
+}
+
+/// Why a control plane does not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The file is bad. Exit code 2.
+    #[error("the configuration is bad")]
+    BadConfiguration {
+        /// What is wrong, and what is only odd.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// The admin address could be reached from outside, and nobody is asked who they are there.
+    #[error("the admin listener {address} is not on loopback; use 127.0.0.1 or [::1]")]
+    NotLoopback {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// A folder cannot be made.
+    #[error("cannot make the folder {}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The TCP address cannot be bound.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The socket cannot be made, such as when another control plane serves it.
+    #[error(transparent)]
+    Socket(#[from] ServeError),
+    /// There is no key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The database cannot be used.
+    #[error("cannot use the database")]
+    Store(#[from] StoreError),
+    /// The newest revision cannot be read.
+    #[error("cannot read the newest revision")]
+    Revision(#[from] PublishError),
+    /// The metrics cannot be made, which is a fault of ours.
+    #[error("cannot make the metrics")]
+    Metrics(#[from] prometheus::Error),
+    /// A part of it ended by itself, which is a fault of ours.
+    #[error("a part of the control plane ended by itself")]
+    Died,
+}
+
+/// The most subscriptions at once.
+const SUBSCRIBERS: usize = 256;
+/// The most readers of the live events at once.
+const EVENT_READERS: usize = 64;
+/// The most requests to read the file again that wait.
+const RELOADS: usize = 16;
+/// How long running requests get at the end.
+const GRACE: Duration = Duration::from_secs(10);

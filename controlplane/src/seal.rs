@@ -1,0 +1,308 @@
+//! Secrets at rest: XChaCha20-Poly1305 under a key file. Not the State attribute of a login.
+//!
+//! A sealed value is one octet of version, 24 of nonce, then the ciphertext with its tag. The
+//! place it is stored in is bound to it, so that a value moved to another row does not open.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use proto::secret::Secret;
+use zeroize::Zeroizing;
+
+/// The key that all sealed values of an installation are under.
+#[derive(Clone, Debug)]
+pub(crate) struct Key(Secret<[u8; KEY_OCTETS]>);
+
+impl Key {
+    /// Takes 32 random octets.
+    #[must_use]
+    pub(crate) fn new(octets: [u8; KEY_OCTETS]) -> Self {
+        Self(Secret::new(octets))
+    }
+
+    /// Reads the key file; makes one of mode 0600 when there is none.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub(crate) fn load_or_create(path: &Path) -> Result<Self, KeyError> {
+        match File::open(path) {
+            Ok(file) => Self::load(path, file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(path),
+            Err(source) => Err(KeyError::Read {
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    fn load(path: &Path, mut file: File) -> Result<Self, KeyError> {
+        let fail = |source| KeyError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let found = file.metadata().map_err(fail)?;
+        let mode = found.mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(KeyError::Open {
+                path: path.to_owned(),
+                mode,
+            });
+        }
+        let wrong = || KeyError::Length {
+            path: path.to_owned(),
+            octets: found.size(),
+        };
+        if found.size() != KEY_OCTETS as u64 {
+            return Err(wrong());
+        }
+        let mut octets = Zeroizing::new([0; KEY_OCTETS]);
+        file.read_exact(octets.as_mut_slice()).map_err(fail)?;
+        Ok(Self::new(*octets))
+    }
+
+    fn create(path: &Path) -> Result<Self, KeyError> {
+        let fail = |source| KeyError::Create {
+            path: path.to_owned(),
+            source,
+        };
+        let mut octets = Zeroizing::new([0; KEY_OCTETS]);
+        getrandom::fill(octets.as_mut_slice())
+            .map_err(|_| fail(io::Error::other("the system gives no random octets")))?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(fail)?;
+        file.write_all(octets.as_slice()).map_err(fail)?;
+        file.sync_all().map_err(fail)?;
+        Ok(Self::new(*octets))
+    }
+
+    /// Seals a value for one place.
+    ///
+    /// # Errors
+    /// [`SealError::Random`] when the system has no random octets, [`SealError::TooLong`].
+    pub(crate) fn seal(&self, place: &Place<'_>, value: &[u8]) -> Result<Vec<u8>, SealError> {
+        let mut nonce = [0; NONCE_OCTETS];
+        getrandom::fill(&mut nonce).map_err(|_| SealError::Random)?;
+        let payload = Payload {
+            msg: value,
+            aad: &place.bound(),
+        };
+        let sealed = self
+            .cipher()
+            .encrypt(&XNonce::from(nonce), payload)
+            .map_err(|_| SealError::TooLong)?;
+        Ok([&[VERSION][..], &nonce, &sealed].concat())
+    }
+
+    /// Opens a value that was sealed for the same place.
+    ///
+    /// # Errors
+    /// [`SealError::Version`] and [`SealError::Refused`].
+    pub(crate) fn open(
+        &self,
+        place: &Place<'_>,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let (&version, rest) = sealed.split_first().ok_or(SealError::Refused)?;
+        if version != VERSION {
+            return Err(SealError::Version { version });
+        }
+        let (nonce, msg) = rest
+            .split_first_chunk::<NONCE_OCTETS>()
+            .ok_or(SealError::Refused)?;
+        let payload = Payload {
+            msg,
+            aad: &place.bound(),
+        };
+        self.cipher()
+            .decrypt(&XNonce::from(*nonce), payload)
+            .map(Zeroizing::new)
+            .map_err(|_| SealError::Refused)
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new(self.0.expose().into())
+    }
+}
+
+/// Where a sealed value is stored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    /// The table.
+    pub(crate) table: &'a str,
+    /// The column.
+    pub(crate) column: &'a str,
+    /// The row's key.
+    pub(crate) row: &'a str,
+}
+
+impl Place<'_> {
+    /// No name of a table or column holds a zero octet, so that two places never look alike.
+    fn bound(&self) -> Vec<u8> {
+        [DOMAIN, self.table, self.column, self.row]
+            .join("\0")
+            .into_bytes()
+    }
+}
+
+/// Why a value cannot be sealed or opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SealError {
+    /// The system has no random octets.
+    #[error("the system gives no random octets")]
+    Random,
+    /// The value is longer than the cipher takes (256 GiB).
+    #[error("the value is too long to be sealed")]
+    TooLong,
+    /// It was sealed by a newer program.
+    #[error("sealed in version {version}, known here is version {VERSION}")]
+    Version {
+        /// The version it names.
+        version: u8,
+    },
+    /// It was sealed with another key or for another place, or it was changed.
+    #[error("sealed with another key or for another place, or changed since")]
+    Refused,
+}
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// It cannot be read.
+    #[error("cannot read the key file {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// It cannot be made.
+    #[error("cannot make the key file {}", path.display())]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Others than its owner may read it.
+    #[error(
+        "the key file {} has mode {mode:04o} and others may read it; run: chmod 600 {}",
+        path.display(), path.display()
+    )]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// It is no key.
+    #[error(
+        "the key file {} has {octets} octets instead of {KEY_OCTETS}; put the right one back from a backup",
+        path.display()
+    )]
+    Length {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        octets: u64,
+    },
+}
+
+const DOMAIN: &str = "countersign controlplane";
+const VERSION: u8 = 1;
+const KEY_OCTETS: usize = 32;
+const NONCE_OCTETS: usize = 24;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    const PLACE: Place<'_> = Place {
+        table: "revisions",
+        column: "snapshot",
+        row: "7",
+    };
+
+    #[test]
+    fn opens_what_was_sealed_for_the_same_place_only() {
+        let key = Key::new([1; KEY_OCTETS]);
+        let sealed = key.seal(&PLACE, b"value").unwrap();
+        assert_eq!(key.open(&PLACE, &sealed).unwrap().as_slice(), b"value");
+        assert_ne!(
+            sealed,
+            key.seal(&PLACE, b"value").unwrap(),
+            "a fresh nonce each time"
+        );
+        for (name, key, place) in [
+            ("key", Key::new([2; KEY_OCTETS]), PLACE),
+            ("row", key.clone(), Place { row: "8", ..PLACE }),
+            (
+                "column",
+                key.clone(),
+                Place {
+                    column: "source",
+                    ..PLACE
+                },
+            ),
+        ] {
+            assert_eq!(
+                key.open(&place, &sealed).unwrap_err(),
+                SealError::Refused,
+                "another {name}"
+            );
+        }
+    }
+
+    #[test]
+    fn any_changed_octet_is_refused() {
+        let key = Key::new([1; KEY_OCTETS]);
+        let sealed = key.seal(&PLACE, b"value").unwrap();
+        for index in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[index] ^= 0x80;
+            assert!(key.open(&PLACE, &changed).is_err(), "octet {index}");
+            assert!(
+                key.open(&PLACE, &sealed[..index]).is_err(),
+                "cut at {index}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_key_file_is_made_once_for_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("controlplane.key");
+        let made = Key::load_or_create(&path).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let read = Key::load_or_create(&path).unwrap();
+        let sealed = made.seal(&PLACE, b"value").unwrap();
+        assert_eq!(read.open(&PLACE, &sealed).unwrap().as_slice(), b"value");
+    }
+
+    #[test]
+    fn a_key_file_that_others_read_or_that_is_cut_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("controlplane.key");
+        drop(Key::load_or_create(&path).unwrap());
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        let error = Key::load_or_create(&path).unwrap_err();
+        assert!(error.to_string().contains("run: chmod 600"), "{error}");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::write(&path, [0; 31]).unwrap();
+        assert!(matches!(
+            Key::load_or_create(&path),
+            Err(KeyError::Length { octets: 31, .. })
+        ));
+    }
+}

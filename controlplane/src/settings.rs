@@ -1,0 +1,127 @@
+//! What a control plane is started with.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::id::NodeId;
+
+use crate::source::ConfigSource;
+
+/// What a control plane is started with.
+#[derive(Clone)]
+pub struct Settings {
+    /// The folder of `controlplane.db` and `controlplane.key`; made with mode 0700 if missing.
+    pub data_dir: PathBuf,
+    /// The socket for data planes and the command line. Its folder is made if missing.
+    pub socket: PathBuf,
+    /// The file that is the truth; none means that the database is.
+    pub source: Option<Arc<dyn ConfigSource>>,
+    /// The built-in second factor's socket, asked when an application of its is configured.
+    pub second_factor: Option<PathBuf>,
+    /// The node on this machine, which `/readyz` waits for; none means that none is waited for.
+    pub local_node: Option<NodeId>,
+    /// A TCP address for `/healthz`, `/readyz` and `/metrics`; loopback only. None means no TCP.
+    pub admin_listen: Option<SocketAddr>,
+    /// How long events are kept.
+    pub retention: Retention,
+    /// How often streams send a heartbeat; default [`proto::rpc::HEARTBEAT_SECONDS`].
+    pub heartbeat: Duration,
+    /// How often the source's files are looked at; default 200 ms. A change is read once the files
+    /// were the same twice.
+    pub watch_every: Duration,
+    /// How long the built-in second factor may take to answer, all applications together; default
+    /// 15 s, since it may be starting.
+    pub second_factor_deadline: Duration,
+}
+
+impl Settings {
+    /// The defaults for a folder: database as the truth, no TCP, socket `run/controlplane.sock`.
+    #[must_use]
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        let data_dir = data_dir.into();
+        Self {
+            socket: data_dir.join("run").join("controlplane.sock"),
+            data_dir,
+            source: None,
+            second_factor: None,
+            local_node: None,
+            admin_listen: None,
+            retention: Retention::default(),
+            heartbeat: Duration::from_secs(proto::rpc::HEARTBEAT_SECONDS),
+            watch_every: Duration::from_millis(200),
+            second_factor_deadline: Duration::from_secs(15),
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("data_dir", &self.data_dir)
+            .field("socket", &self.socket)
+            .field("source", &self.source.as_ref().map(|source| source.path()))
+            .field("second_factor", &self.second_factor)
+            .field("local_node", &self.local_node)
+            .field("admin_listen", &self.admin_listen)
+            .field("retention", &self.retention)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long events are kept: until either bound is passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Days after the login; default 30. Zero keeps none.
+    pub days: u32,
+    /// Events; default 1,000,000. Zero keeps none.
+    pub events: u32,
+    /// How often old ones are looked for; default 60 s.
+    pub every: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            days: 30,
+            events: 1_000_000,
+            every: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A role that this one cannot work without. A supervisor starts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Need {
+    /// The built-in second factor: the configuration uses it.
+    SecondFactor,
+}
+
+/// What a control plane tells its starter.
+pub struct Hooks {
+    /// Called for each need, perhaps more than once. Must not block.
+    pub needs: Box<dyn FnMut(Need) + Send>,
+    /// Called once, when the sockets are bound and a file, if there is one, was accepted.
+    pub ready: Box<dyn FnOnce(Ready) + Send>,
+}
+
+impl Default for Hooks {
+    /// Tells nobody.
+    fn default() -> Self {
+        Self {
+            needs: Box::new(drop),
+            ready: Box::new(drop),
+        }
+    }
+}
+
+/// What is bound now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ready {
+    /// The TCP address, with its port when 0 was asked for.
+    pub admin: Option<SocketAddr>,
+}

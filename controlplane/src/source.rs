@@ -1,0 +1,43 @@
+//! Where a configuration comes from when it does not come from the database.
+//!
+//! The only door between this crate's reload and the reader of `authproxy.cfg`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use proto::config::raw;
+use proto::secret::Secret;
+
+use crate::admin::Diagnostic;
+
+/// A file, with the files that it names.
+pub trait ConfigSource: Send + Sync + 'static {
+    /// The file itself.
+    fn path(&self) -> &Path;
+
+    /// Reads and checks everything. May block: it is called off the runtime.
+    fn load(&self) -> LoadOutcome;
+}
+
+/// What reading a source gave.
+pub struct LoadOutcome {
+    /// Every file that was read or tried, the main one included: all of them are watched.
+    pub files: Vec<PathBuf>,
+    /// Errors and warnings, in the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The configuration; none when the file is refused.
+    pub draft: Option<Draft>,
+}
+
+/// A configuration that is good but for the applications of the built-in second factor.
+pub struct Draft {
+    /// The main file's text. It holds secrets.
+    pub text: Secret<String>,
+    /// Ids of the integrations whose application the built-in second factor makes.
+    pub builtin: Vec<String>,
+    /// Puts those applications in, by integration id; the revision number is left 0.
+    pub finish: Box<Finish>,
+}
+
+/// Makes the snapshot from the built-in applications, by integration id.
+pub type Finish = dyn FnOnce(&BTreeMap<String, raw::Application>) -> raw::Snapshot + Send;

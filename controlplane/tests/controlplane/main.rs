@@ -1,0 +1,9 @@
+//! The control plane over a real Unix socket, with a fake configuration file.
+#![cfg(test)]
+
+mod builtin;
+mod events;
+mod push;
+mod start;
+mod support;
+mod watch;

@@ -1,0 +1,176 @@
+//! Starts, restarts, and what stops one.
+
+use std::path::Path;
+use std::time::Duration;
+
+use controlplane::RunError;
+use controlplane::admin::{Readiness, Severity};
+use local::CallError;
+use proto::id::Revision;
+use proto::rpc::{Empty, ToNode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::{ControlPlane, LIMIT, Site, config, mark, method};
+
+#[tokio::test]
+async fn a_bad_file_stops_the_start_also_when_an_older_revision_was_good() {
+    let site = Site::with(&config(1812));
+    site.start().await.stop().await;
+    std::fs::write(site.file(), "[main").unwrap();
+    let error = ControlPlane::start(site.settings.clone()).await.err();
+    let Some(RunError::BadConfiguration { diagnostics }) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(diagnostics.len(), 1);
+    assert_eq!(diagnostics[0].severity, Severity::Error);
+    assert_eq!(diagnostics[0].file, site.file());
+}
+
+#[tokio::test]
+async fn a_configuration_that_may_not_be_served_stops_the_start_with_each_fault() {
+    let mut bad = config(0);
+    bad["authenticators"] = serde_json::json!([]);
+    let site = Site::with(&bad);
+    let error = ControlPlane::start(site.settings.clone()).await.err();
+    let Some(RunError::BadConfiguration { diagnostics }) = error else {
+        panic!("{error:?}")
+    };
+    let text: Vec<_> = diagnostics.iter().map(|one| &one.message).collect();
+    assert!(
+        text.iter()
+            .any(|one| one.starts_with("integrations[0].port: ")),
+        "{text:?}"
+    );
+    assert!(
+        text.iter()
+            .any(|one| one.starts_with("integrations[0].authenticator: ")),
+        "{text:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_restart_keeps_the_revision_and_a_change_meanwhile_makes_the_next() {
+    let site = Site::with(&config(1812));
+    site.start().await.stop().await;
+    let plane = site.start().await;
+    let mut stream = plane.subscribe("one").await;
+    assert_eq!(mark(&stream.snapshot().await), (1, 1812));
+    plane.stop().await;
+    site.write(&config(1813));
+    let plane = site.start().await;
+    let mut stream = plane.subscribe("one").await;
+    assert_eq!(mark(&stream.snapshot().await), (2, 1813));
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_file_the_newest_stored_revision_is_served() {
+    let mut site = Site::with(&config(1812));
+    site.start().await.stop().await;
+    site.settings.source = None;
+    let plane = site.start().await;
+    let mut stream = plane.subscribe("one").await;
+    assert_eq!(mark(&stream.snapshot().await), (1, 1812));
+    assert_eq!(plane.status().await.source, None);
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_file_or_a_revision_nodes_wait_and_nothing_is_ready() {
+    let mut site = Site::new();
+    site.settings.source = None;
+    site.settings.heartbeat = Duration::from_millis(20);
+    let plane = site.start().await;
+    let mut stream = plane.subscribe("one").await;
+    assert_eq!(stream.next().await.unwrap(), ToNode::Heartbeat);
+    let error = plane.client.get::<Readiness>("/readyz", LIMIT).await;
+    let Err(CallError::Refused { status: 503, body }) = error else {
+        panic!("{error:?}")
+    };
+    let readiness: Readiness = serde_json::from_str(&body).unwrap();
+    assert_eq!(readiness.missing, ["there is no revision yet"]);
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn a_second_control_plane_on_one_folder_is_refused() {
+    let site = Site::with(&config(1812));
+    let plane = site.start().await;
+    let second = ControlPlane::start(site.settings.clone()).await.err();
+    assert!(matches!(second, Some(RunError::Socket(_))), "{second:?}");
+    assert_eq!(
+        plane.status().await.revision.unwrap().number,
+        Revision(1),
+        "the first serves on"
+    );
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn the_tcp_listener_has_the_probes_and_nothing_else() {
+    let mut site = Site::with(&config(1812));
+    site.settings.admin_listen = Some("127.0.0.1:0".parse().unwrap());
+    let plane = site.start().await;
+    for (path, want) in [
+        ("/healthz", "HTTP/1.1 200"),
+        ("/readyz", "HTTP/1.1 200"),
+        ("/metrics", "HTTP/1.1 200"),
+        ("/status", "HTTP/1.1 404"),
+        ("/events", "HTTP/1.1 404"),
+    ] {
+        let mut tcp = TcpStream::connect(plane.admin.unwrap()).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        tcp.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        tcp.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(want), "{path}: {answer}");
+    }
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn a_tcp_listener_off_loopback_is_refused() {
+    let mut site = Site::with(&config(1812));
+    site.settings.admin_listen = Some("0.0.0.0:0".parse().unwrap());
+    let error = ControlPlane::start(site.settings.clone()).await.err();
+    assert!(
+        matches!(error, Some(RunError::NotLoopback { .. })),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn no_file_of_the_data_folder_holds_a_secret() {
+    let site = Site::with(&config(1812));
+    let plane = site.start().await;
+    let status = serde_json::json!({"node": "one", "status": {
+        "version": "0.1.0", "state": "serving", "revision": 1, "source": "control_plane",
+        "connected": true, "logins_in_flight": 0, "events_dropped": 0, "uptime_seconds": 1,
+        "listeners": [{"address": "0.0.0.0:1812", "integrations": ["radius_server_auto"]}],
+    }});
+    let method = method("ReportStatus");
+    let answer = plane.client.post::<_, Empty>(&method, &status, LIMIT);
+    answer.await.unwrap();
+    let data = site.folder.path().join("data");
+    // With the write-ahead log, then when all is in the one file.
+    assert!(public_text_found(&data), "what is no secret is found so");
+    plane.stop().await;
+    assert!(public_text_found(&data), "after the end too");
+}
+
+/// Looks for planted secrets, and says whether a text that is none was found.
+fn public_text_found(data: &Path) -> bool {
+    let mut found = false;
+    for file in std::fs::read_dir(data).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
+        let octets = std::fs::read(&path).unwrap();
+        let holds = |text: &str| octets.windows(text.len()).any(|at| at == text.as_bytes());
+        assert!(!holds("PLANTED"), "{}", path.display());
+        found |= holds("0.0.0.0:1812");
+    }
+    found
+}

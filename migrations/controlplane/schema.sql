@@ -1,0 +1,50 @@
+CREATE TABLE meta (
+    name TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE revisions (
+    number INTEGER PRIMARY KEY,
+    created_at_ms INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    message TEXT NOT NULL,
+    source BLOB,
+    snapshot BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE nodes (
+    id TEXT PRIMARY KEY,
+    last_seen_ms INTEGER NOT NULL,
+    status TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE acknowledgements (
+    node TEXT NOT NULL REFERENCES nodes (id) ON DELETE CASCADE,
+    revision INTEGER NOT NULL REFERENCES revisions (number) ON DELETE CASCADE,
+    verdict TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (node, revision)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX acknowledgements_by_revision ON acknowledgements (revision);
+
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    login TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    node TEXT NOT NULL,
+    integration TEXT NOT NULL,
+    user TEXT,
+    outcome TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    factor TEXT,
+    client TEXT NOT NULL,
+    json TEXT NOT NULL,
+    UNIQUE (login, at_ms)
+) STRICT;
+
+CREATE INDEX events_by_time ON events (at_ms);
+
+CREATE INDEX events_by_user ON events (user);
+
+CREATE INDEX events_by_integration ON events (integration);
