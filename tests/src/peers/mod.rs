@@ -1,0 +1,48 @@
+//! The programs and doubles that the gateway talks to.
+
+mod black_hole;
+mod duo_client;
+pub mod fakeduo;
+mod freeradius;
+mod pki;
+mod radclient;
+mod slapd;
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+pub use black_hole::{BlackHoleTcp, BlackHoleUdp};
+pub use duo_client::{DuoAccount, DuoError, duo_client};
+pub use fakeduo::FakeDuo;
+pub use freeradius::{FreeRadius, Kind};
+pub use pki::{Identity, Pki};
+pub use radclient::{Radclient, Reply};
+pub use slapd::Slapd;
+
+/// The shared secret of every RADIUS peer that the harness starts.
+pub const SECRET: &str = "e2e-secret";
+
+/// Where this program is, found on the PATH and in the folders of system programs.
+///
+/// # Panics
+/// When it is not installed, with the Debian package that brings it. A test is never skipped.
+#[must_use]
+pub fn require(program: &str, package: &str) -> PathBuf {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders =
+        env::split_paths(&path).chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from));
+    folders
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+        .unwrap_or_else(|| {
+            panic!("{program} is missing: install the package {package} (scripts/setup test does)")
+        })
+}
+
+/// The top of the repository.
+#[must_use]
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}

@@ -1,0 +1,125 @@
+//! Certificates for the peers, made once for each test process and kept in memory.
+
+use std::{fs, path::Path, sync::OnceLock};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+
+/// A certificate and its key, both PEM.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The certificate.
+    pub certificate: String,
+    /// Its private key, PKCS #8.
+    pub key: String,
+}
+
+/// A certificate authority, what it issued, and what must not be trusted. All keys are P-256.
+#[derive(Debug)]
+pub struct Pki {
+    /// The certificate of the authority that the tests trust.
+    pub ca: String,
+    /// For `localhost`, `127.0.0.1` and `::1`.
+    pub server: Identity,
+    /// For the user `u01`, as a TLS client.
+    pub client: Identity,
+    /// The certificate of an authority that nobody trusts.
+    pub rogue_ca: String,
+    /// Like `server`, issued by the rogue authority.
+    pub rogue: Identity,
+    /// Like `server`, valid during 2020 only.
+    pub expired: Identity,
+    /// Issued by the good authority, for the name `elsewhere.invalid`.
+    pub other_name: Identity,
+}
+
+impl Pki {
+    /// The certificates of this test process.
+    #[must_use]
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Pki> = OnceLock::new();
+        SHARED.get_or_init(Self::make)
+    }
+
+    /// Writes all of it into a folder: `ca.pem`, `rogue-ca.pem`, and `NAME.pem` with `NAME.key` for
+    /// `server`, `client`, `rogue`, `expired` and `other-name`.
+    pub fn write(&self, folder: &Path) {
+        fs::write(folder.join("ca.pem"), &self.ca).unwrap();
+        fs::write(folder.join("rogue-ca.pem"), &self.rogue_ca).unwrap();
+        for (name, identity) in [
+            ("server", &self.server),
+            ("client", &self.client),
+            ("rogue", &self.rogue),
+            ("expired", &self.expired),
+            ("other-name", &self.other_name),
+        ] {
+            fs::write(folder.join(format!("{name}.pem")), &identity.certificate).unwrap();
+            fs::write(folder.join(format!("{name}.key")), &identity.key).unwrap();
+        }
+    }
+
+    fn make() -> Self {
+        let (ca, issuer) = authority("Test CA");
+        let (rogue_ca, rogue_issuer) = authority("Rogue CA");
+        let here = ["localhost", "127.0.0.1", "::1"];
+        let for_server = || leaf("localhost", &here, ExtendedKeyUsagePurpose::ServerAuth);
+        let mut expired = for_server();
+        expired.not_before = date_time_ymd(2020, 1, 1);
+        expired.not_after = date_time_ymd(2021, 1, 1);
+        let elsewhere = ["elsewhere.invalid"];
+        Self {
+            server: issue(&for_server(), &issuer),
+            client: issue(
+                &leaf(
+                    "u01",
+                    &["u01.example.com"],
+                    ExtendedKeyUsagePurpose::ClientAuth,
+                ),
+                &issuer,
+            ),
+            rogue: issue(&for_server(), &rogue_issuer),
+            expired: issue(&expired, &issuer),
+            other_name: issue(
+                &leaf(
+                    elsewhere[0],
+                    &elsewhere,
+                    ExtendedKeyUsagePurpose::ServerAuth,
+                ),
+                &issuer,
+            ),
+            ca,
+            rogue_ca,
+        }
+    }
+}
+
+fn authority(name: &str) -> (String, Issuer<'static, KeyPair>) {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap().pem();
+    (certificate, Issuer::new(params, key))
+}
+
+fn leaf(name: &str, alternatives: &[&str], purpose: ExtendedKeyUsagePurpose) -> CertificateParams {
+    let names: Vec<String> = alternatives.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.extended_key_usages = vec![purpose];
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.use_authority_key_identifier_extension = true;
+    params
+}
+
+fn issue(params: &CertificateParams, issuer: &Issuer<'_, KeyPair>) -> Identity {
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, issuer).unwrap().pem();
+    Identity {
+        certificate,
+        key: key.serialize_pem(),
+    }
+}

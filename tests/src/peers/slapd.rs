@@ -1,0 +1,134 @@
+//! OpenLDAP's server with the people of `fixtures/slapd/people.ldif`.
+
+use std::{fs, net::TcpStream, path::Path, process::Command, time::Duration};
+
+use tempfile::TempDir;
+
+use super::{Pki, require};
+use crate::{ports, process::Process};
+
+/// How long slapd may take to listen.
+const START: Duration = Duration::from_secs(20);
+
+/// A directory of its own: plain with StartTLS on one port, LDAPS on another.
+///
+/// Users `alice`, `bob`, … `u01` to `u08` have the password `pw-NAME` and all but `u03` and `u04` are
+/// in the group [`Slapd::GROUP`]; `u03` is in `cn=Outer` through `cn=Inner`. Further: `O'Hara(x)*y`
+/// (`pw-OHaraxy`), `comma` (`pw,with,commas`) and `locked`. Anonymous may bind but not search.
+#[derive(Debug)]
+pub struct Slapd {
+    /// The port for `ldap://`, StartTLS included.
+    pub port: u16,
+    /// The port for `ldaps://`.
+    pub tls_port: u16,
+    process: Process,
+    folder: TempDir,
+}
+
+impl Slapd {
+    /// The base of the directory.
+    pub const BASE: &str = "dc=example,dc=com";
+    /// The account that may search.
+    pub const SERVICE_DN: &str = "cn=service,dc=example,dc=com";
+    /// Its password.
+    pub const SERVICE_PASSWORD: &str = "service-pw";
+    /// The group of those who may use the VPN.
+    pub const GROUP: &str = "cn=VPNUsers,ou=groups,dc=example,dc=com";
+
+    /// Starts an instance and waits until both ports listen.
+    #[must_use]
+    pub fn start(pki: &Pki) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        pki.write(dir);
+        fs::create_dir(dir.join("db")).unwrap();
+        let conf =
+            include_str!("../../fixtures/slapd/slapd.conf").replace("DIR", dir.to_str().unwrap());
+        fs::write(dir.join("slapd.conf"), conf).unwrap();
+        fs::write(
+            dir.join("people.ldif"),
+            include_str!("../../fixtures/slapd/people.ldif"),
+        )
+        .unwrap();
+        let filled = Command::new(require("slapadd", "slapd"))
+            .args(["-q", "-f", "slapd.conf", "-l", "people.ldif"])
+            .current_dir(dir)
+            .output()
+            .unwrap();
+        assert!(
+            filled.status.success(),
+            "slapadd: {}",
+            String::from_utf8_lossy(&filled.stderr)
+        );
+        let (port, tls_port) = (ports::free_tcp(), ports::free_tcp());
+        let process = run(dir, port, tls_port);
+        Self {
+            port,
+            tls_port,
+            process,
+            folder,
+        }
+    }
+
+    /// The address without TLS, or with StartTLS.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("ldap://127.0.0.1:{}", self.port)
+    }
+
+    /// The address with TLS from the start. By number, because OpenLDAP's own clients take the name
+    /// `localhost` for this machine's real name when they look at the certificate.
+    #[must_use]
+    pub fn tls_url(&self) -> String {
+        format!("ldaps://127.0.0.1:{}", self.tls_port)
+    }
+
+    /// The distinguished name of a user whose name needs no escaping.
+    #[must_use]
+    pub fn dn(user: &str) -> String {
+        format!("uid={user},ou=people,{}", Self::BASE)
+    }
+
+    /// Kills it: connections break, the ports refuse.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again after [`Slapd::kill`], with the same ports and data.
+    pub fn restart(&mut self) {
+        self.process.kill();
+        self.process = run(self.folder.path(), self.port, self.tls_port);
+    }
+
+    /// Runs a program of ldap-utils (`ldapwhoami`, `ldapsearch`) that trusts the authority of the
+    /// tests; gives its exit code (49: invalid credentials) and what it printed.
+    #[must_use]
+    pub fn tool(&self, program: &str, arguments: &[&str]) -> (i32, String) {
+        let output = Command::new(require(program, "ldap-utils"))
+            .args(arguments)
+            .env("LDAPTLS_CACERT", self.folder.path().join("ca.pem"))
+            .env("LDAPNETWORK_TIMEOUT", "5")
+            .output()
+            .unwrap();
+        let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text += &String::from_utf8_lossy(&output.stderr);
+        (output.status.code().unwrap(), text)
+    }
+}
+
+fn run(dir: &Path, port: u16, tls_port: u16) -> Process {
+    let mut command = Command::new(require("slapd", "slapd"));
+    command
+        .args(["-d", "0", "-f", "slapd.conf", "-h"])
+        .arg(format!(
+            "ldap://127.0.0.1:{port} ldaps://127.0.0.1:{tls_port}"
+        ))
+        .current_dir(dir);
+    let mut process = Process::start("slapd", &command, &dir.join("slapd.log"));
+    process.until("slapd listens", START, || {
+        [port, tls_port]
+            .iter()
+            .all(|port| TcpStream::connect(ports::loopback(*port)).is_ok())
+    });
+    process
+}
