@@ -37,8 +37,8 @@ pub struct Metrics {
     pub primary_requests: IntCounterVec,
     /// `duo_requests_total{endpoint,result}`.
     pub duo_requests: IntCounterVec,
-    /// `config_revision`: the revision served.
-    pub config_revision: IntGauge,
+    /// `serving_revision`: the revision served. The control plane has `config_revision{node}`.
+    pub serving_revision: IntGauge,
     /// `config_applies_total{result}`: `applied` and `refused`.
     pub config_applies: IntCounterVec,
     /// `events_dropped_total`.
@@ -128,7 +128,7 @@ impl Metrics {
                 "Calls of the second factor by endpoint and result.",
                 &["endpoint", "result"],
             )?,
-            config_revision: gauge("config_revision", "The configuration revision served.")?,
+            serving_revision: gauge("serving_revision", "The configuration revision served.")?,
             config_applies: counters(
                 "config_applies_total",
                 "Revisions received, by what became of them.",
@@ -151,7 +151,7 @@ impl Metrics {
                 &["version"],
             ),
         )?;
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        build.with_label_values(&["dataplane", env!("CARGO_PKG_VERSION")]).set(1);
         Ok(metrics.into())
     }
 

@@ -12,7 +12,7 @@ use proto::config::{
     AuthenticatorKind, Faults, Integration, MessageAuthenticator, Mode, Settings, Snapshot, raw,
 };
 use proto::id::{AuthenticatorId, IntegrationId, NodeId, Revision};
-use proto::rpc::{ConfigSource, ListenerStatus, NodeState, NodeStatus};
+use proto::rpc::{ConfigSource, ListenerStatus, NodeState, NodeStatus, RefusedRevision};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
@@ -63,6 +63,7 @@ struct Facts {
     revision: Option<Revision>,
     source: ConfigSource,
     targets: Vec<Target>,
+    refused: Option<RefusedRevision>,
 }
 
 /// Where a login of this machine can go.
@@ -74,7 +75,12 @@ pub(crate) struct Target {
 
 impl Node {
     pub(crate) fn new(shared: Arc<Shared>, threads: ReceiveThreads) -> Self {
-        let facts = Facts { revision: None, source: ConfigSource::None, targets: Vec::new() };
+        let facts = Facts {
+            revision: None,
+            source: ConfigSource::None,
+            targets: Vec::new(),
+            refused: None,
+        };
         Self {
             shared,
             threads,
@@ -122,7 +128,11 @@ impl Node {
         source: ConfigSource,
     ) -> Result<(), Faults> {
         let mut running = self.applying.lock().await;
+        let revision = Revision(raw.revision);
         let applied = self.try_apply(&mut running, raw, source);
+        if let Err(faults) = &applied {
+            self.facts().refused = Some(RefusedRevision { revision, faults: faults.0.clone() });
+        }
         let result = if applied.is_ok() { "applied" } else { "refused" };
         self.shared.metrics.config_applies.with_label_values(&[result]).inc();
         applied
@@ -191,9 +201,9 @@ impl Node {
         running.duo = duo;
         self.shared
             .metrics
-            .config_revision
+            .serving_revision
             .set(i64::try_from(snapshot.revision.0).unwrap_or(i64::MAX));
-        *self.facts() = Facts { revision: Some(snapshot.revision), source, targets };
+        *self.facts() = Facts { revision: Some(snapshot.revision), source, targets, refused: None };
         Ok(())
     }
 
@@ -343,6 +353,7 @@ impl Node {
                     integrations,
                 })
                 .collect(),
+            refused: facts.refused.clone(),
         }
     }
 

@@ -117,6 +117,18 @@ pub struct NodeStatus {
     pub uptime_seconds: u64,
     /// Its sockets.
     pub listeners: Vec<ListenerStatus>,
+    /// The last revision that it refused, until it applies one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedRevision>,
+}
+
+/// A revision that a node refused, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedRevision {
+    /// Which.
+    pub revision: Revision,
+    /// Why, with the path of each fault.
+    pub faults: Vec<Fault>,
 }
 
 /// What a node does.

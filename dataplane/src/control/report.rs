@@ -84,8 +84,10 @@ pub(crate) async fn run(
                 // An event holds numbers and text only: it always has a JSON form.
                 let Ok(json) = serde_json::value::to_raw_value(&event) else { continue };
                 if lines == LoginLines::Stdout {
+                    // The wire form of `FromChild::Login`, without copying the event once more.
+                    text.extend_from_slice(b"{\"login\":");
                     text.extend_from_slice(json.get().as_bytes());
-                    text.push(b'\n');
+                    text.extend_from_slice(b"}\n");
                 }
                 encoded.push(json);
             }

@@ -1,0 +1,337 @@
+//! The command line: names, defaults and help. No decisions.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use proto::id::{IntegrationId, NodeId};
+
+/// A second factor in front of everything that speaks RADIUS.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// How to log.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LogArgs {
+    /// What to log: a level, or targets with levels (`info`, `dataplane=debug,info`).
+    #[arg(long, global = true, env = "COUNTERSIGN_LOG", default_value = "info", value_name = "FILTER")]
+    pub(crate) log: String,
+    /// Log as JSON, one document a line.
+    #[arg(long, global = true, env = "COUNTERSIGN_LOG_JSON")]
+    pub(crate) log_json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole gateway on this machine.
+    Run(RunArgs),
+    /// Run a gateway with sample users and a scratch folder, and print logins to paste.
+    Demo(DemoArgs),
+    /// Run the control plane alone.
+    Controlplane(ControlplaneArgs),
+    /// Run a data plane alone.
+    Dataplane(DataplaneArgs),
+    /// Run the built-in second factor alone.
+    Secondfactor(SecondfactorArgs),
+    /// Check an authproxy.cfg: every fault with file, line, option and remedy.
+    Validate(ValidateArgs),
+    /// Log in through a running node with real RADIUS packets, explained step by step.
+    Login(LoginArgs),
+    /// Show how the running gateway is.
+    Status(StatusArgs),
+    /// Make a running gateway read its configuration file again.
+    Reload(StatusArgs),
+    /// Exit 0 when the running gateway is ready, for containers and monitors.
+    Healthcheck(HealthcheckArgs),
+    /// Manage users, devices and approvals of the built-in second factor.
+    Factor(FactorArgs),
+    /// Print the version.
+    Version(JsonArgs),
+}
+
+/// Where a gateway keeps its files and sockets.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DataDirArgs {
+    /// Folder of databases, keys and sockets [default: /var/lib/countersign as root, else
+    /// ./countersign-data].
+    #[arg(long, env = "COUNTERSIGN_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// Output for programs.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct JsonArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Given by a supervisor to its children; not for people.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct SupervisedArgs {
+    /// The supervisor's process id: the role ends with it and speaks to it on standard output.
+    #[arg(long, hide = true, value_name = "PID")]
+    pub(crate) supervised: Option<i32>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunArgs {
+    /// An authproxy.cfg, which is then the truth: watched, and reloaded live. Without it the
+    /// database is.
+    #[arg(long, env = "COUNTERSIGN_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    /// Where /healthz, /readyz and /metrics are served. Loopback only.
+    #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", default_value = DEFAULT_ADMIN, value_name = "ADDR")]
+    pub(crate) admin_listen: SocketAddr,
+    /// Where the built-in second factor is served, when a section uses it.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_SECOND_FACTOR_LISTEN",
+        default_value = DEFAULT_SECOND_FACTOR,
+        value_name = "ADDR"
+    )]
+    pub(crate) second_factor_listen: SocketAddr,
+    /// Seconds that logins in flight get to finish when the gateway is told to stop.
+    #[arg(long, env = "COUNTERSIGN_GRACE", default_value_t = 10, value_name = "SECONDS")]
+    pub(crate) grace: u64,
+    /// With a bad file: serve the last good revision and say so, instead of stopping with exit
+    /// code 2.
+    #[arg(long, env = "COUNTERSIGN_LAST_GOOD")]
+    pub(crate) last_good: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Where /healthz, /readyz and /metrics are served. Loopback only.
+    #[arg(long, default_value = DEFAULT_ADMIN, value_name = "ADDR")]
+    pub(crate) admin_listen: SocketAddr,
+    /// The RADIUS port.
+    #[arg(long, default_value_t = 1812, value_name = "PORT")]
+    pub(crate) port: u16,
+    /// Where the built-in second factor is served.
+    #[arg(long, default_value = DEFAULT_SECOND_FACTOR, value_name = "ADDR")]
+    pub(crate) second_factor_listen: SocketAddr,
+    /// The scratch folder, emptied first [default: one under the system's folder for such].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ControlplaneArgs {
+    /// An authproxy.cfg, which is then the truth.
+    #[arg(long, env = "COUNTERSIGN_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    /// Where /healthz, /readyz and /metrics are served [default: not at all]. Loopback only.
+    #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", value_name = "ADDR")]
+    pub(crate) admin_listen: Option<SocketAddr>,
+    /// With a bad file: serve the last good revision.
+    #[arg(long, env = "COUNTERSIGN_LAST_GOOD")]
+    pub(crate) last_good: bool,
+    #[command(flatten)]
+    pub(crate) supervised: SupervisedArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DataplaneArgs {
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    /// This node's name.
+    #[arg(long, env = "COUNTERSIGN_NODE", default_value = DEFAULT_NODE, value_parser = node)]
+    pub(crate) node: NodeId,
+    /// The control plane's socket [default: that of the data folder].
+    #[arg(long, env = "COUNTERSIGN_CONTROL_SOCKET", value_name = "PATH")]
+    pub(crate) control_socket: Option<PathBuf>,
+    /// Seconds that logins in flight get to finish when the node is told to stop.
+    #[arg(long, env = "COUNTERSIGN_GRACE", default_value_t = 10, value_name = "SECONDS")]
+    pub(crate) grace: u64,
+    #[command(flatten)]
+    pub(crate) supervised: SupervisedArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SecondfactorArgs {
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    /// Where HTTPS is served.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_SECOND_FACTOR_LISTEN",
+        default_value = DEFAULT_SECOND_FACTOR,
+        value_name = "ADDR"
+    )]
+    pub(crate) second_factor_listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) supervised: SupervisedArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ValidateArgs {
+    /// The file.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Take warnings for errors.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LoginArgs {
+    /// The user's name.
+    #[arg(value_name = "USER")]
+    pub(crate) user: String,
+    /// The integration to log in through; needed when there are several.
+    #[arg(long, value_name = "ID", value_parser = integration)]
+    pub(crate) integration: Option<IntegrationId>,
+    /// A file whose first line is the password [default: asked for, or the first line of standard
+    /// input].
+    #[arg(long, env = "COUNTERSIGN_PASSWORD_FILE", value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct HealthcheckArgs {
+    /// The gateway's admin address.
+    #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", default_value = DEFAULT_ADMIN, value_name = "ADDR")]
+    pub(crate) admin_listen: SocketAddr,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct FactorArgs {
+    #[command(subcommand)]
+    pub(crate) command: FactorCommand,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum FactorCommand {
+    /// List users.
+    Users,
+    /// Show one user.
+    Show {
+        /// The user's name.
+        user: String,
+    },
+    /// Make a user.
+    Add {
+        /// The user's name.
+        user: String,
+    },
+    /// Delete a user with all devices and codes.
+    Delete {
+        /// The user's name.
+        user: String,
+    },
+    /// Set what a user may do.
+    SetStatus {
+        /// The user's name.
+        user: String,
+        /// active, bypass, disabled or `locked_out`.
+        status: String,
+    },
+    /// Let a user in again who was locked out.
+    Unlock {
+        /// The user's name.
+        user: String,
+    },
+    /// Add a device to a user; prints what its owner needs, once.
+    AddDevice {
+        /// The user's name.
+        user: String,
+        /// phone, totp or hotp.
+        kind: String,
+        /// What to call it.
+        #[arg(long, default_value = "")]
+        name: String,
+        /// A phone's number.
+        #[arg(long, default_value = "")]
+        number: String,
+    },
+    /// Delete a device.
+    DeleteDevice {
+        /// The user's name.
+        user: String,
+        /// The device's id.
+        device: String,
+    },
+    /// Make codes that let a user in once each; prints them, once.
+    BypassCodes {
+        /// The user's name.
+        user: String,
+        /// How many.
+        #[arg(long, default_value_t = 10)]
+        count: u32,
+    },
+    /// Make a link with which a user sets up a phone.
+    Enroll {
+        /// The user's name.
+        user: String,
+    },
+    /// Answer a user's pushes automatically, for tests: approve, deny, fraud, ignore or none.
+    Script {
+        /// The user's name.
+        user: String,
+        /// approve, deny, fraud, ignore or none.
+        answer: String,
+        /// Milliseconds until the answer comes.
+        #[arg(long, default_value_t = 0)]
+        after_ms: u32,
+    },
+    /// List the pushes that wait for an answer.
+    Pushes,
+    /// Approve a push: by its id, or the only one of a user.
+    Approve {
+        /// The push's id, or a user's name.
+        which: String,
+    },
+    /// Deny a push: by its id, or the only one of a user.
+    Deny {
+        /// The push's id, or a user's name.
+        which: String,
+    },
+    /// Report a push as fraud: by its id, or the only one of a user.
+    Fraud {
+        /// The push's id, or a user's name.
+        which: String,
+    },
+}
+
+/// The admin address of `run`.
+pub(crate) const DEFAULT_ADMIN: &str = "127.0.0.1:8400";
+const DEFAULT_SECOND_FACTOR: &str = "127.0.0.1:8402";
+/// The name of the data plane of `run`.
+pub(crate) const DEFAULT_NODE: &str = "local";
+
+fn node(text: &str) -> Result<NodeId, proto::id::NameError> {
+    NodeId::new(text)
+}
+
+fn integration(text: &str) -> Result<IntegrationId, proto::id::NameError> {
+    IntegrationId::new(text)
+}

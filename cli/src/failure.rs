@@ -1,0 +1,43 @@
+//! How a command fails: what to say, and with which exit code.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+/// A command's failure. Its text goes to standard error as it is.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    text: String,
+    code: u8,
+}
+
+impl Failure {
+    /// Exit code 1, with what was tried and the chain of causes.
+    pub(crate) fn new(tried: impl Into<String>, cause: &dyn Error) -> Self {
+        let mut text = tried.into();
+        let mut next = Some(cause);
+        while let Some(cause) = next {
+            text = format!("{text}: {cause}");
+            next = cause.source();
+        }
+        Self { text, code: 1 }
+    }
+
+    /// Exit code 1, with a text alone; an empty one says nothing.
+    pub(crate) fn plain(text: impl Into<String>) -> Self {
+        Self { text: text.into(), code: 1 }
+    }
+
+    /// Exit code 2: bad configuration or usage.
+    pub(crate) fn usage(text: impl Into<String>) -> Self {
+        Self { text: text.into(), code: 2 }
+    }
+
+    /// Says it and gives the exit code.
+    #[expect(clippy::print_stderr, reason = "the one place where a command says why it failed")]
+    pub(crate) fn report(&self) -> ExitCode {
+        if !self.text.is_empty() {
+            eprintln!("countersign: {}", self.text);
+        }
+        ExitCode::from(self.code)
+    }
+}

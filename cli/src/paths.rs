@@ -1,0 +1,103 @@
+//! Where a gateway keeps what: one folder, and short names for its sockets.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::Uid;
+use proto::child::Role;
+
+use crate::failure::Failure;
+
+/// The folder of one installation.
+#[derive(Clone, Debug)]
+pub(crate) struct DataDir {
+    folder: PathBuf,
+}
+
+impl DataDir {
+    /// The folder asked for, else the default. Nothing is made yet.
+    pub(crate) fn new(asked: Option<PathBuf>) -> Result<Self, Failure> {
+        let folder = asked.unwrap_or_else(|| {
+            if Uid::effective().is_root() {
+                PathBuf::from("/var/lib/countersign")
+            } else {
+                PathBuf::from("countersign-data")
+            }
+        });
+        let folder = std::path::absolute(&folder)
+            .map_err(|error| Failure::new(format!("cannot use the data folder {}", folder.display()), &error))?;
+        Ok(Self { folder })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A role's own folder.
+    pub(crate) fn of(&self, role: Role) -> PathBuf {
+        self.folder.join(role.as_str())
+    }
+
+    /// A role's admin socket.
+    pub(crate) fn socket(&self, role: Role) -> PathBuf {
+        self.sockets().join(format!("{role}.sock"))
+    }
+
+    /// The folder of the sockets: `run` below the data folder, or a short one elsewhere, since the
+    /// path of a socket has at most 107 octets (unix(7)).
+    pub(crate) fn sockets(&self) -> PathBuf {
+        let run = self.folder.join("run");
+        if run.as_os_str().len() <= SOCKET_FOLDER_OCTETS {
+            return run;
+        }
+        let digest = ring::digest::digest(&ring::digest::SHA256, self.folder.as_os_str().as_encoded_bytes());
+        let name: String =
+            digest.as_ref().iter().take(8).map(|octet| format!("{octet:02x}")).collect();
+        std::env::temp_dir().join(format!("countersign-{}-{name}", Uid::effective()))
+    }
+
+    /// Makes the folders, mode 0700, and refuses one of somebody else.
+    pub(crate) fn make(&self) -> Result<(), Failure> {
+        for folder in [self.folder.clone(), self.sockets()] {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+            made.and_then(|()| ours(&folder)).map_err(|error| {
+                Failure::new(
+                    format!("cannot use the folder {}; name another with --data-dir", folder.display()),
+                    &error,
+                )
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// A folder that another user owns could be swapped under our feet.
+fn ours(folder: &Path) -> io::Result<()> {
+    let found = folder.metadata()?;
+    let me = Uid::effective();
+    if found.uid() == me.as_raw() {
+        Ok(())
+    } else {
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"))
+    }
+}
+
+/// 107 octets, less the longest socket name and its slash.
+const SOCKET_FOLDER_OCTETS: usize = 107 - "/controlplane.sock".len() - 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_fit_however_long_the_folder_is() {
+        let short = DataDir::new(Some("/srv/cs".into())).unwrap();
+        assert_eq!(short.socket(Role::DataPlane), Path::new("/srv/cs/run/dataplane.sock"));
+        let long = DataDir::new(Some(format!("/{}", "x".repeat(200)).into())).unwrap();
+        let other = DataDir::new(Some(format!("/{}", "y".repeat(200)).into())).unwrap();
+        assert!(long.socket(Role::ControlPlane).as_os_str().len() < 108);
+        assert_ne!(long.sockets(), other.sockets());
+    }
+}
