@@ -12,6 +12,19 @@ pub(crate) const REPLY_OCTETS: usize = 253;
 pub(crate) const EXEMPT: &str = "You are exempt from the second factor.";
 pub(crate) const FAIL_MODE_SAFE: &str =
     "The second factor cannot be reached. You are let in on your password.";
+pub(crate) const NO_USER_NAME: &str = "The request has no user name.";
+pub(crate) const UNREADABLE_USER_NAME: &str = "The user name is not valid UTF-8.";
+pub(crate) const NO_PASSWORD: &str = "The request has no password.";
+pub(crate) const MALFORMED_PASSWORD: &str =
+    "The password in the request is malformed. Its length is no multiple of 16, or over 128.";
+pub(crate) const UNDECODABLE_PASSWORD: &str =
+    "The password cannot be read. The shared secret or pw_codec may be wrong.";
+pub(crate) const CHAP: &str =
+    "CHAP cannot be used here. Set the device to send the password with PAP.";
+pub(crate) const MSCHAP: &str =
+    "MS-CHAP cannot be used here. Set the device to send the password with PAP.";
+pub(crate) const EAP: &str =
+    "EAP cannot be used here. Set the device to send the password with PAP.";
 pub(crate) const UNKNOWN_STATE: &str =
     "This answer belongs to no login that is under way. Please log in again.";
 pub(crate) const NO_MENU: &str = "a passcode";
