@@ -163,11 +163,11 @@ pub(crate) fn cut(text: &str) -> String {
     shorten(&clean(text), REPLY_OCTETS).trim_end().to_owned()
 }
 
+/// Without blanks around it, and with a blank for each control character but a line end.
 pub(crate) fn clean(text: &str) -> String {
-    text.trim()
-        .chars()
-        .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
-        .collect()
+    let blanked = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
+    let text: String = text.chars().map(blanked).collect();
+    text.trim().to_owned()
 }
 
 /// The longest beginning of at most so many octets that ends at a character.
@@ -178,3 +178,81 @@ pub(crate) fn shorten(text: &str, octets: usize) -> &str {
 
 /// How many factors a sentence names at most.
 const NAMED_FACTORS: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn we_have_a_text_for_every_reason_and_it_fits() {
+        for reason in Reason::ALL {
+            let text = of(*reason);
+            assert_eq!(cut(text), text, "{reason}");
+            assert!(text.ends_with('.'), "{reason}");
+        }
+    }
+
+    #[test]
+    fn what_others_say_is_made_fit() {
+        let table = [
+            (
+                " Login request denied. ",
+                Some("Login request denied.".to_owned()),
+            ),
+            ("one\r\ntwo\0\u{7f}", Some("one \ntwo".to_owned())),
+            ("", None),
+            (" \r\n", None),
+            ("\0", None),
+            ("\0Denied", Some("Denied".to_owned())),
+        ];
+        for (said, want) in table {
+            assert_eq!(quoted(said), want, "{said:?}");
+        }
+        assert_eq!(cut(&"ä".repeat(200)), "ä".repeat(126));
+    }
+
+    #[test]
+    fn an_enrolment_link_is_kept_whole() {
+        let url = format!("https://api.example.com/{}", "p".repeat(200));
+        let long = "Enroll an authentication device to proceed. ".repeat(4);
+        let text = enrolment(&long, Some(&url));
+        assert!(text.starts_with("Enroll an auth"), "{text}");
+        assert!(text.ends_with(&url), "{text}");
+        assert!(text.len() <= REPLY_OCTETS, "{}", text.len());
+
+        let short = "https://api.example.com/portal";
+        let table = [
+            ("Enroll", Some(short), format!("Enroll {short}")),
+            (
+                "",
+                Some(short),
+                format!("{} {short}", of(Reason::NotEnrolled)),
+            ),
+            (
+                "At https://api.example.com/portal",
+                Some(short),
+                format!("At {short}"),
+            ),
+            ("Enroll", Some(" "), "Enroll".to_owned()),
+            ("Enroll", None, "Enroll".to_owned()),
+        ];
+        for (status_msg, url, want) in table {
+            assert_eq!(enrolment(status_msg, url), want);
+        }
+        let endless = format!("https://api.example.com/{}", "p".repeat(300));
+        assert_eq!(enrolment("Enroll", Some(&endless)), "Enroll");
+        let filling = format!("https://api.example.com/{}", "p".repeat(229));
+        assert_eq!(filling.len(), REPLY_OCTETS);
+        assert_eq!(enrolment("Enroll", Some(&filling)), filling);
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_fits_one_reply_message(text in any::<String>(), url in any::<String>()) {
+            prop_assert!(cut(&text).len() <= REPLY_OCTETS);
+            prop_assert!(enrolment(&text, Some(&url)).len() <= REPLY_OCTETS);
+        }
+    }
+}
