@@ -96,8 +96,22 @@ fn the_pure_parts_know_no_socket_clock_randomness_or_outer_module() {
             }
         }
     }
-    assert!(parts > 0, "lib.rs declares none of the pure parts");
+    assert!(parts >= 2, "lib.rs declares {parts} of the pure parts");
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn a_part_that_is_missing_or_empty_has_no_source() {
+    let crate_root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let empty = tempfile::tempdir().unwrap();
+    for path in [
+        crate_root.join("src/nowhere"),
+        crate_root.join("src/no.rs"),
+        empty.path().into(),
+    ] {
+        assert!(sources(&path).is_empty(), "{}", path.display());
+    }
+    assert_eq!(sources(&crate_root.join("src/lib.rs")).len(), 1);
 }
 
 #[test]

@@ -97,6 +97,11 @@ fn configured_attributes_are_found_by_vendor_and_number() {
         let found = request.lookup(&attribute(vendor, number));
         assert_eq!(found, want.map(str::as_bytes), "{name}");
     }
+    for (vendor, number, want) in [(None, 31, ["first", "second"]), (Some(9), 2, ["y", "z"])] {
+        let found: Vec<_> = request.lookup_all(&attribute(vendor, number)).collect();
+        assert_eq!(found, want.map(str::as_bytes), "{vendor:?} {number}");
+    }
+    assert_eq!(request.first_vendor(9, 1), Some(&b"x"[..]));
     let all: Vec<_> = request.all_vendor(9, 2).collect();
     assert_eq!(all, [b"y", b"z"]);
     let all: Vec<_> = request.all(AttributeType::CALLING_STATION_ID).collect();
