@@ -1,8 +1,15 @@
+<<<<<<< HEAD
 //! The data plane: answers RADIUS requests by a flow, a primary and a second factor. It owns
 //! nothing that must outlive a restart, and needs no control plane to answer a login.
 //!
 //! Read first: [`flow`] (what decides), [`server`] (what performs the decisions) and
 //! [`radius::Packet`] (what came in).
+=======
+//! The data plane: answers RADIUS requests by a flow, a primary and a second factor.
+//!
+//! Read first: [`flow`] (what decides), `server::driver` (what performs the decisions) and
+//! [`radius`] (what is on the wire). The control plane is not needed to answer a login.
+>>>>>>> flow
 
 pub mod admin;
 pub mod clock;

@@ -12,6 +12,19 @@ pub(crate) const REPLY_OCTETS: usize = 253;
 pub(crate) const EXEMPT: &str = "You are exempt from the second factor.";
 pub(crate) const FAIL_MODE_SAFE: &str =
     "The second factor cannot be reached. You are let in on your password.";
+pub(crate) const NO_USER_NAME: &str = "The request has no user name.";
+pub(crate) const UNREADABLE_USER_NAME: &str = "The user name is not valid UTF-8.";
+pub(crate) const NO_PASSWORD: &str = "The request has no password.";
+pub(crate) const MALFORMED_PASSWORD: &str =
+    "The password in the request is malformed. Its length is no multiple of 16, or over 128.";
+pub(crate) const UNDECODABLE_PASSWORD: &str =
+    "The password cannot be read. The shared secret or pw_codec may be wrong.";
+pub(crate) const CHAP: &str =
+    "CHAP cannot be used here. Set the device to send the password with PAP.";
+pub(crate) const MSCHAP: &str =
+    "MS-CHAP cannot be used here. Set the device to send the password with PAP.";
+pub(crate) const EAP: &str =
+    "EAP cannot be used here. Set the device to send the password with PAP.";
 pub(crate) const UNKNOWN_STATE: &str =
     "This answer belongs to no login that is under way. Please log in again.";
 pub(crate) const NO_MENU: &str = "a passcode";
@@ -150,11 +163,11 @@ pub(crate) fn cut(text: &str) -> String {
     shorten(&clean(text), REPLY_OCTETS).trim_end().to_owned()
 }
 
+/// Without blanks around it, and with a blank for each control character but a line end.
 pub(crate) fn clean(text: &str) -> String {
-    text.trim()
-        .chars()
-        .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
-        .collect()
+    let blanked = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
+    let text: String = text.chars().map(blanked).collect();
+    text.trim().to_owned()
 }
 
 /// The longest beginning of at most so many octets that ends at a character.
@@ -165,3 +178,81 @@ pub(crate) fn shorten(text: &str, octets: usize) -> &str {
 
 /// How many factors a sentence names at most.
 const NAMED_FACTORS: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn we_have_a_text_for_every_reason_and_it_fits() {
+        for reason in Reason::ALL {
+            let text = of(*reason);
+            assert_eq!(cut(text), text, "{reason}");
+            assert!(text.ends_with('.'), "{reason}");
+        }
+    }
+
+    #[test]
+    fn what_others_say_is_made_fit() {
+        let table = [
+            (
+                " Login request denied. ",
+                Some("Login request denied.".to_owned()),
+            ),
+            ("one\r\ntwo\0\u{7f}", Some("one \ntwo".to_owned())),
+            ("", None),
+            (" \r\n", None),
+            ("\0", None),
+            ("\0Denied", Some("Denied".to_owned())),
+        ];
+        for (said, want) in table {
+            assert_eq!(quoted(said), want, "{said:?}");
+        }
+        assert_eq!(cut(&"ä".repeat(200)), "ä".repeat(126));
+    }
+
+    #[test]
+    fn an_enrolment_link_is_kept_whole() {
+        let url = format!("https://api.example.com/{}", "p".repeat(200));
+        let long = "Enroll an authentication device to proceed. ".repeat(4);
+        let text = enrolment(&long, Some(&url));
+        assert!(text.starts_with("Enroll an auth"), "{text}");
+        assert!(text.ends_with(&url), "{text}");
+        assert!(text.len() <= REPLY_OCTETS, "{}", text.len());
+
+        let short = "https://api.example.com/portal";
+        let table = [
+            ("Enroll", Some(short), format!("Enroll {short}")),
+            (
+                "",
+                Some(short),
+                format!("{} {short}", of(Reason::NotEnrolled)),
+            ),
+            (
+                "At https://api.example.com/portal",
+                Some(short),
+                format!("At {short}"),
+            ),
+            ("Enroll", Some(" "), "Enroll".to_owned()),
+            ("Enroll", None, "Enroll".to_owned()),
+        ];
+        for (status_msg, url, want) in table {
+            assert_eq!(enrolment(status_msg, url), want);
+        }
+        let endless = format!("https://api.example.com/{}", "p".repeat(300));
+        assert_eq!(enrolment("Enroll", Some(&endless)), "Enroll");
+        let filling = format!("https://api.example.com/{}", "p".repeat(229));
+        assert_eq!(filling.len(), REPLY_OCTETS);
+        assert_eq!(enrolment("Enroll", Some(&filling)), filling);
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_fits_one_reply_message(text in any::<String>(), url in any::<String>()) {
+            prop_assert!(cut(&text).len() <= REPLY_OCTETS);
+            prop_assert!(enrolment(&text, Some(&url)).len() <= REPLY_OCTETS);
+        }
+    }
+}

@@ -151,10 +151,29 @@ impl<'a> Packet<'a> {
     /// The first value of a configured attribute, standard or of a vendor.
     #[must_use]
     pub fn lookup(&self, attribute: &AttributeRef) -> Option<&'a [u8]> {
-        match attribute.vendor {
-            Some(vendor) => self.first_vendor(vendor, attribute.number),
-            None => self.first(AttributeType(attribute.number)),
-        }
+        self.lookup_all(attribute).next()
+    }
+
+    /// Every value of a configured attribute, in order: what is passed through.
+    pub fn lookup_all(&self, attribute: &AttributeRef) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let (vendor, number) = (attribute.vendor, attribute.number);
+        self.attributes().flat_map(move |attribute| {
+            let standard = vendor.is_none() && attribute.kind.0 == number;
+            let inside = vendor
+                .and_then(|vendor| {
+                    attribute
+                        .vendor()
+                        .filter(|inside| inside.vendor() == vendor)
+                })
+                .into_iter()
+                .flatten()
+                .filter(move |sub| sub.number == number)
+                .map(|sub| sub.value);
+            standard
+                .then_some(attribute.value)
+                .into_iter()
+                .chain(inside)
+        })
     }
 
     /// The EAP packet: the values of all EAP-Message attributes, joined in order (RFC 3579

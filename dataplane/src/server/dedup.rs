@@ -5,6 +5,7 @@
 //! cache may stand behind a mutex on the receive path.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -49,8 +50,8 @@ impl Key {
     }
 }
 
-/// What is known of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is known of a request. `Debug` shows nothing of an answer but its length.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Lookup {
     /// Nothing: it is to be served.
     New,
@@ -58,6 +59,16 @@ pub enum Lookup {
     InProgress,
     /// It was answered: the same octets go out again.
     Replay(Arc<[u8]>),
+}
+
+impl fmt::Debug for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::New => f.write_str("new"),
+            Self::InProgress => f.write_str("in progress"),
+            Self::Replay(reply) => write!(f, "replay of {} octets", reply.len()),
+        }
+    }
 }
 
 /// How much is kept; for a cache that is one of several, its share.
@@ -150,8 +161,8 @@ enum State {
     Answered { reply: Arc<[u8]>, asked_at: Instant },
 }
 
-impl std::fmt::Debug for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unused => "unused",
             Self::Running => "running",

@@ -355,6 +355,24 @@ fn entries_are_used_again() {
 }
 
 #[test]
+fn debug_shows_no_octet_of_an_answer() {
+    let found = [Lookup::New, Lookup::InProgress, Lookup::Replay(reply(0xab))];
+    assert_eq!(
+        format!("{found:?}"),
+        "[new, in progress, replay of 20 octets]"
+    );
+    let mut cache = DuplicateCache::default();
+    let now = start();
+    cache.begin(now, key(1), &A).unwrap();
+    cache.finish(now, &key(1), &A, reply(0xab));
+    let shown = format!("{cache:?}");
+    assert!(
+        shown.contains("answered") && !shown.contains("171, 171"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn a_share_is_never_nothing() {
     let all = Limits {
         answers: 10,

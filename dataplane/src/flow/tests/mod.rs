@@ -3,6 +3,8 @@
 mod append;
 mod outcomes;
 mod polls;
+mod properties;
+mod requests;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

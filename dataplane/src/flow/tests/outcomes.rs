@@ -4,6 +4,7 @@ use super::*;
 use crate::duo::failure::{Call, FailureKind as K};
 use crate::duo::message::{AuthResult as R, AuthStatus as S};
 use crate::flow::AnswerCode::{Accept, Reject};
+use crate::primary::{UpstreamAttribute, UpstreamValue};
 
 #[test]
 fn a_push_that_is_approved_lets_in_with_the_words_of_the_service() {
@@ -166,4 +167,137 @@ fn an_auth_request_that_may_have_been_seen_keeps_its_factor() {
         let mut login = Login::auto(ASK, "pw").until_auth();
         assert_eq!(login.answer(event).factor, Some(Factor::Auto));
     }
+}
+
+#[test]
+fn a_passcode_or_sms_that_is_not_decided_at_once_cannot_be_followed() {
+    for typed in ["pw", "pw,123456", "pw,sms"] {
+        let mut login = Login::auto(ASK, typed).until_auth();
+        let undecided = decision(R::Waiting, S::Other, "Wait");
+        let answer = login.answer(Event::Auth(Ok(AuthReply::Decided(undecided))));
+        assert_eq!(
+            (answer.code, answer.reason),
+            (Reject, Reason::SecondFactorUnreadable),
+            "{typed}"
+        );
+    }
+}
+
+#[test]
+fn a_transaction_is_followed_whatever_factor_began_it() {
+    let mut login = Login::auto(ASK, "pw,123456").until_poll();
+    let allowed = decision(R::Allow, S::Other, "Success");
+    let answer = login.answer(Event::Poll(Ok(allowed)));
+    assert_eq!(answer.reason, Reason::Approved);
+    assert_eq!(answer.factor, Some(Factor::Passcode));
+}
+
+#[test]
+fn sent_passcodes_end_the_login_with_the_words_of_the_service() {
+    for (status_msg, text) in [
+        ("New SMS passcodes sent.", "New SMS passcodes sent."),
+        (
+            "",
+            "New passcodes were sent. Please log in again with one of them.",
+        ),
+    ] {
+        let mut login = Login::auto(ASK, "pw,sms").until_auth();
+        let sent = decision(R::Deny, S::Sent, status_msg);
+        let answer = login.answer(Event::Auth(Ok(AuthReply::Decided(sent))));
+        assert_eq!(answer.code, Reject);
+        assert_eq!(answer.reason, Reason::PasscodesSent);
+        assert_eq!(answer.factor, Some(Factor::Sms));
+        assert_eq!(answer.reply_message.as_deref(), Some(text));
+    }
+}
+
+#[test]
+fn the_primary_says_why_it_refuses_else_we_do() {
+    for (message, want) in [
+        (Some("Go away"), "Go away"),
+        (Some(" "), "Your account is locked."),
+        (None, "Your account is locked."),
+    ] {
+        let mut login = Login::auto(ASK, "pw");
+        login.asks_primary(Event::Begin);
+        let answer = login.answer(Event::Primary(Ok(Verdict::Rejected(Rejection {
+            reason: Reason::AccountLocked,
+            message: message.map(str::to_owned),
+            detail: "not for the user".to_owned(),
+        }))));
+        assert_eq!(answer.reason, Reason::AccountLocked);
+        assert_eq!(answer.reply_message.as_deref(), Some(want));
+    }
+}
+
+#[test]
+fn every_accept_carries_what_the_upstream_gave_and_no_reject_does() {
+    let given = vec![UpstreamAttribute {
+        vendor: Some(9),
+        number: 1,
+        value: UpstreamValue::Plain(b"ip:inacl#1=permit".to_vec()),
+    }];
+    let allow = |result| Event::Auth(Ok(AuthReply::Decided(decision(result, S::Other, "Said"))));
+    let bypass = Event::Preauth(Ok(Preauth::Allow {
+        status_msg: String::new(),
+    }));
+    let scripts = [
+        (vec![can_use(devices()), allow(R::Allow)], Reason::Approved),
+        (vec![can_use(devices()), allow(R::Deny)], Reason::Denied),
+        (vec![bypass], Reason::Bypassed),
+        (vec![Event::TimedOut], Reason::FailModeSafe),
+    ];
+    for (script, reason) in scripts {
+        let mut login = Login::auto(ASK, "pw");
+        login.asks_primary(Event::Begin);
+        let mut action = login.step(Event::Primary(Ok(Verdict::Accepted(Acceptance {
+            detail: String::new(),
+            attributes: given.clone(),
+        }))));
+        for event in script {
+            action = login.step(event);
+        }
+        let Action::Answer(answer) = action else {
+            panic!("no answer: {action:?}");
+        };
+        let want = match answer.code {
+            Accept => given.clone(),
+            Reject => Vec::new(),
+        };
+        assert_eq!(answer.reason, reason);
+        assert_eq!(answer.attributes, want, "{reason}");
+    }
+}
+
+#[test]
+fn an_event_out_of_place_is_a_fault_and_not_a_panic() {
+    let events = [
+        accepted(),
+        can_use(devices()),
+        started(),
+        waiting(),
+        Event::TimedOut,
+    ];
+    for event in events {
+        let mut login = Login::auto(ASK, "pw");
+        let answer = login.answer(event.clone());
+        let got = (answer.code, answer.reason);
+        assert_eq!(got, (Reject, Reason::Internal), "{event:?}");
+    }
+    let mut login = Login::auto(ASK, "pw").until_auth();
+    let answer = login.answer(Event::Begin);
+    assert_eq!((answer.code, answer.reason), (Reject, Reason::Internal));
+}
+
+#[test]
+fn nothing_a_login_holds_shows_a_password() {
+    let mut login = Login::auto(ASK, "hunter2,push").until_poll();
+    assert!(!format!("{:?}", login.flow).contains("hunter2"));
+    let lost = Event::Poll(Err(failure(K::Connect)));
+    assert!(!format!("{:?}", login.step(lost)).contains("hunter2"));
+    let mut login = Login::auto(ASK, "hunter2,424242");
+    assert!(!format!("{:?}", login.step(Event::Begin)).contains("hunter2"));
+    login.asks_preauth(accepted());
+    let asks = login.step(can_use(devices()));
+    assert!(!format!("{asks:?}{:?}", login.flow).contains("424242"));
 }

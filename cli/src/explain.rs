@@ -1,0 +1,48 @@
+//! A login's timeline, for a person at a terminal.
+
+use std::fmt::Write;
+
+use proto::event::{AuthEvent, Outcome};
+
+/// Prints it on standard output.
+#[expect(clippy::print_stdout, reason = "the output of `login` and `demo`")]
+pub(crate) fn print(event: &AuthEvent) {
+    println!("{}", timeline(event));
+}
+
+fn timeline(event: &AuthEvent) -> String {
+    let verdict = match event.outcome {
+        Outcome::Accept => "ACCEPTED",
+        Outcome::Reject => "REJECTED",
+        Outcome::Challenge => "ASKED",
+        Outcome::Unanswered => "UNANSWERED",
+    };
+    let mut text = String::new();
+    // Writing into a String cannot fail.
+    drop(write!(
+        text,
+        "{verdict}  {}  {}, {} (revision {})",
+        event.user.as_deref().unwrap_or("(no name)"),
+        event.integration,
+        event.reason,
+        event.revision,
+    ));
+    for step in &event.timeline {
+        drop(write!(
+            text,
+            "\n  {:>10}  {:>10}  {:<8} {}",
+            milliseconds(step.at_us),
+            if step.elapsed_us == 0 { String::new() } else { format!("+{}", milliseconds(step.elapsed_us)) },
+            step.stage.as_str(),
+            step.detail,
+        ));
+    }
+    if let Some(message) = &event.reply_message {
+        drop(write!(text, "\n  the user reads: {message}"));
+    }
+    text
+}
+
+fn milliseconds(us: u64) -> String {
+    format!("{}.{} ms", us / 1000, us % 1000 / 100)
+}

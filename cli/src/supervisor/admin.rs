@@ -1,0 +1,81 @@
+//! The gateway's one admin address: `/healthz`, `/readyz` and `/metrics`, put together from the
+//! roles' own sockets. It answers also while a role is being restarted.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use proto::child::Role;
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::merge;
+use crate::paths::DataDir;
+
+pub(crate) async fn serve(listener: TcpListener, data: DataDir, stop: CancellationToken) {
+    let router = Router::new()
+        .route("/", get(index))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(data);
+    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
+    if let Err(error) = served {
+        tracing::error!(error = &error as &dyn std::error::Error, "the admin address failed");
+    }
+}
+
+async fn index() -> &'static str {
+    "Countersign is running. Here are /healthz, /readyz and /metrics.\n"
+}
+
+/// Ready when the control plane says that its revision is served here, and the data plane takes
+/// logins; the built-in second factor too, where it runs.
+async fn ready(State(data): State<DataDir>) -> impl IntoResponse {
+    let mut roles = Map::new();
+    let mut all = true;
+    for (role, path) in [(Role::ControlPlane, "/readyz"), (Role::DataPlane, "/readyz")] {
+        let asked = client(&data, role).get::<Value>(path, CALL_LIMIT).await;
+        all &= asked.is_ok();
+        roles.insert(role.to_string(), verdict(asked));
+    }
+    if data.socket(Role::SecondFactor).exists() {
+        let asked = client(&data, Role::SecondFactor).get_octets("/healthz", CALL_LIMIT).await;
+        all &= asked.is_ok();
+        roles.insert(Role::SecondFactor.to_string(), verdict(asked.map(|_| json!("ok"))));
+    }
+    let status = if all { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "ready": all, "roles": roles })))
+}
+
+fn verdict(asked: Result<Value, local::CallError>) -> Value {
+    match asked {
+        Ok(_) => json!({ "ready": true }),
+        // A refusal's body says what is missing.
+        Err(local::CallError::Refused { body, .. }) => {
+            let why = serde_json::from_str(&body).unwrap_or(Value::String(body));
+            json!({ "ready": false, "why": why })
+        }
+        Err(error) => json!({ "ready": false, "why": error.to_string() }),
+    }
+}
+
+async fn metrics(State(data): State<DataDir>) -> impl IntoResponse {
+    let mut texts = Vec::new();
+    for role in [Role::ControlPlane, Role::DataPlane, Role::SecondFactor] {
+        if let Ok(octets) = client(&data, role).get_octets("/metrics", CALL_LIMIT).await {
+            texts.push(String::from_utf8_lossy(&octets).into_owned());
+        }
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], merge::metrics(&texts))
+}
+
+fn client(data: &DataDir, role: Role) -> local::Client {
+    local::Client::new(data.socket(role))
+}
+
+const CALL_LIMIT: Duration = Duration::from_secs(5);

@@ -1,0 +1,196 @@
+//! One role as a child process.
+
+use std::fmt;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use proto::child::{FromChild, Role};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::Command;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::{News, Plan};
+use crate::failure::Failure;
+
+/// A role, running or about to.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pub(crate) role: Role,
+    /// Whether it was ever ready: one that never was is not started again.
+    pub(crate) was_ready: bool,
+    state: State,
+    started: Instant,
+    pause: Duration,
+}
+
+#[derive(Debug)]
+enum State {
+    Running(Pid),
+    Waiting(Instant),
+    Stopped,
+}
+
+impl Child {
+    pub(crate) fn new(role: Role) -> Self {
+        Self {
+            role,
+            was_ready: false,
+            state: State::Stopped,
+            started: Instant::now(),
+            pause: FIRST_PAUSE,
+        }
+    }
+
+    /// When to start it again; none while it runs.
+    pub(crate) const fn restart_at(&self) -> Option<Instant> {
+        match self.state {
+            State::Waiting(at) => Some(at),
+            State::Running(_) | State::Stopped => None,
+        }
+    }
+
+    /// Starts the process; its lines and its end come as news.
+    pub(crate) fn start(&mut self, plan: &Plan, news: &mpsc::Sender<News>) -> Result<(), Failure> {
+        let role = self.role;
+        let failed = |error: std::io::Error| Failure::new(format!("cannot start the {role}"), &error);
+        let mut process = command(role, plan)
+            .map_err(failed)?
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
+        let pid = process.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw);
+        let Some(pid) = pid else {
+            return Err(Failure::plain(format!("the {role} ended while it started")));
+        };
+        self.state = State::Running(pid);
+        self.started = Instant::now();
+        let (stdout, news) = (process.stdout.take(), news.clone());
+        #[expect(clippy::disallowed_methods, reason = "ends with the process, whose end `stop` waits for")]
+        drop(tokio::spawn(async move {
+            if let Some(stdout) = stdout {
+                read_lines(role, stdout, &news).await;
+            }
+            let exit = Exit::from(process.wait().await.ok());
+            drop(news.send(News::Ended(role, exit)).await);
+        }));
+        Ok(())
+    }
+
+    /// Notes the end and gives the pause before the next start.
+    pub(crate) fn ended(&mut self) -> Duration {
+        if self.started.elapsed() >= STEADY {
+            self.pause = FIRST_PAUSE;
+        }
+        let pause = self.pause;
+        self.pause = (pause * 2).min(LAST_PAUSE);
+        self.state = State::Waiting(Instant::now() + pause);
+        pause
+    }
+
+    /// Asks it to stop; false when it does not run.
+    pub(crate) fn signal_to_stop(&mut self) -> bool {
+        match std::mem::replace(&mut self.state, State::Stopped) {
+            State::Running(pid) => {
+                self.state = State::Running(pid);
+                kill(pid, Signal::SIGTERM).is_ok()
+            }
+            State::Waiting(_) | State::Stopped => false,
+        }
+    }
+
+    pub(crate) fn kill(&self) {
+        if let State::Running(pid) = self.state {
+            drop(kill(pid, Signal::SIGKILL));
+        }
+    }
+}
+
+/// The command of a role. Nothing secret stands in it: secrets come from files and sockets.
+fn command(role: Role, plan: &Plan) -> std::io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .arg(role.as_str())
+        .args(["--supervised", &std::process::id().to_string()])
+        .arg("--data-dir")
+        .arg(plan.data.path())
+        .args(["--log", &plan.log]);
+    if plan.log_json {
+        command.arg("--log-json");
+    }
+    match role {
+        Role::ControlPlane => {
+            if let Some(config) = &plan.config {
+                command.arg("--config").arg(config);
+            }
+            if plan.last_good {
+                command.arg("--last-good");
+            }
+        }
+        Role::DataPlane => {
+            command.args(["--grace", &plan.grace.as_secs().to_string()]);
+        }
+        Role::SecondFactor => {
+            command.args(["--second-factor-listen", &plan.second_factor_listen.to_string()]);
+        }
+    }
+    // What this process got from its own environment was turned into arguments above.
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"COUNTERSIGN_") {
+            command.env_remove(name);
+        }
+    }
+    Ok(command)
+}
+
+async fn read_lines(role: Role, stdout: impl AsyncRead + Unpin, news: &mpsc::Sender<News>) {
+    let mut lines = BufReader::new(stdout).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        match serde_json::from_str::<FromChild>(&line) {
+            Ok(line) => drop(news.send(News::Line(role, line)).await),
+            Err(error) => tracing::warn!(
+                %role,
+                error = &error as &dyn std::error::Error,
+                "a role said something that is not understood"
+            ),
+        }
+    }
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exit {
+    /// Its exit code; none when a signal ended it.
+    pub(crate) code: Option<i32>,
+    signal: Option<i32>,
+}
+
+impl From<Option<ExitStatus>> for Exit {
+    fn from(status: Option<ExitStatus>) -> Self {
+        use std::os::unix::process::ExitStatusExt;
+        Self {
+            code: status.and_then(|status| status.code()),
+            signal: status.and_then(|status| status.signal()),
+        }
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.code, self.signal) {
+            (Some(code), _) => write!(f, "exit code {code}"),
+            (None, Some(signal)) => write!(f, "signal {signal}"),
+            (None, None) => f.write_str("unknown end"),
+        }
+    }
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_secs(10);
+/// A role that ran this long starts again quickly.
+const STEADY: Duration = Duration::from_secs(60);

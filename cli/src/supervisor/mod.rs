@@ -1,0 +1,322 @@
+//! The main job on one machine: starts the roles as child processes of the same program, each with
+//! only what it needs, restarts one that dies, forwards signals, and holds the admin listener.
+
+mod admin;
+mod child;
+mod merge;
+pub(crate) mod tell;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proto::child::{FromChild, Role};
+use proto::rpc::NodeStatus;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Failure;
+use crate::paths::DataDir;
+use child::{Child, Exit};
+use tell::Teller;
+
+/// What a gateway is started with.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) data: DataDir,
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) admin_listen: SocketAddr,
+    pub(crate) second_factor_listen: SocketAddr,
+    pub(crate) grace: Duration,
+    pub(crate) last_good: bool,
+    pub(crate) log: String,
+    pub(crate) log_json: bool,
+}
+
+/// What a child said, or that it ended.
+#[derive(Debug)]
+pub(crate) enum News {
+    Line(Role, FromChild),
+    Ended(Role, Exit),
+}
+
+/// Runs a gateway until a signal stops it.
+///
+/// `ready` is called once, when the first revision is served.
+pub(crate) async fn run(
+    plan: Plan,
+    teller: Teller,
+    ready: impl AsyncFnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let admin = bind_admin(plan.admin_listen).await?;
+    let signals = Signals::new()?;
+    let (sender, news) = mpsc::channel(NEWS);
+    let stop_admin = CancellationToken::new();
+    let serve = admin::serve(admin, plan.data.clone(), stop_admin.clone());
+    let mut supervisor = Supervisor { plan, teller, sender, news, signals, children: Vec::new() };
+    let work = async {
+        let result = supervisor.work(ready).await;
+        supervisor.stop().await;
+        stop_admin.cancel();
+        result
+    };
+    let (result, ()) = tokio::join!(work, serve);
+    result
+}
+
+async fn bind_admin(address: SocketAddr) -> Result<TcpListener, Failure> {
+    if !address.ip().is_loopback() {
+        return Err(Failure::usage(format!(
+            "--admin-listen {address}: only loopback is served without TLS; write 127.0.0.1:{}",
+            address.port()
+        )));
+    }
+    TcpListener::bind(address).await.map_err(|error| {
+        let text = format!(
+            "cannot serve the admin address {address}; name another with --admin-listen, or see with `ss -ltnp` who has it"
+        );
+        Failure::new(text, &error)
+    })
+}
+
+/// The signals of a service.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Failure::new("cannot listen for signals", &error))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+}
+
+struct Supervisor {
+    plan: Plan,
+    teller: Teller,
+    sender: mpsc::Sender<News>,
+    news: mpsc::Receiver<News>,
+    signals: Signals,
+    children: Vec<Child>,
+}
+
+/// What to do after one turn of the loop.
+enum Turn {
+    GoOn,
+    Stop,
+    Line(Role, FromChild),
+}
+
+impl Supervisor {
+    async fn work(
+        &mut self,
+        ready: impl AsyncFnOnce() -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.start(Role::ControlPlane)?;
+        if !self.until_ready(Role::ControlPlane).await? {
+            return Ok(());
+        }
+        self.start(Role::DataPlane)?;
+        if !self.until_serving().await? {
+            return Ok(());
+        }
+        tracing::info!(admin = %self.plan.admin_listen, "ready");
+        ready().await?;
+        loop {
+            match self.turn().await? {
+                Turn::Stop => return Ok(()),
+                Turn::GoOn | Turn::Line(..) => {}
+            }
+        }
+    }
+
+    /// Waits for one thing to happen and deals with it.
+    async fn turn(&mut self) -> Result<Turn, Failure> {
+        let restart = self.children.iter().filter_map(Child::restart_at).min();
+        let restart_due = async {
+            match restart {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            news = self.news.recv() => match news {
+                Some(News::Line(_, FromChild::Login(event))) => {
+                    self.teller.login(&event);
+                    Ok(Turn::GoOn)
+                }
+                Some(News::Line(_, FromChild::Need(role))) => {
+                    if !self.children.iter().any(|child| child.role == role) {
+                        self.start(role)?;
+                    }
+                    Ok(Turn::GoOn)
+                }
+                Some(News::Line(role, line)) => Ok(Turn::Line(role, line)),
+                Some(News::Ended(role, exit)) => self.ended(role, exit),
+                None => Ok(Turn::Stop),
+            },
+            () = restart_due => {
+                let now = tokio::time::Instant::now();
+                let due: Vec<Role> = self
+                    .children
+                    .iter()
+                    .filter(|child| child.restart_at().is_some_and(|at| at <= now))
+                    .map(|child| child.role)
+                    .collect();
+                for role in due {
+                    self.start(role)?;
+                }
+                Ok(Turn::GoOn)
+            }
+            _ = self.signals.terminate.recv() => Ok(Turn::Stop),
+            _ = self.signals.interrupt.recv() => Ok(Turn::Stop),
+            _ = self.signals.hang_up.recv() => {
+                self.reload().await;
+                Ok(Turn::GoOn)
+            }
+        }
+    }
+
+    /// A child that dies is started again, at once at first and later more slowly. One that never
+    /// became ready is the end: what it lacks will not come by itself.
+    fn ended(&mut self, role: Role, exit: Exit) -> Result<Turn, Failure> {
+        let Some(child) = self.children.iter_mut().find(|child| child.role == role) else {
+            return Ok(Turn::GoOn);
+        };
+        let was_ready = child.was_ready;
+        if exit.code == Some(2) && !was_ready {
+            return Err(Failure::usage(""));
+        }
+        if !was_ready {
+            return Err(Failure::plain(format!("the {role} could not start ({exit})")));
+        }
+        let pause = child.ended();
+        tracing::error!(%role, %exit, restart_in_ms = pause.as_millis(), "a role ended by itself");
+        Ok(Turn::GoOn)
+    }
+
+    fn start(&mut self, role: Role) -> Result<(), Failure> {
+        let known = self.children.iter_mut().find(|child| child.role == role);
+        match known {
+            Some(child) => child.start(&self.plan, &self.sender),
+            None => {
+                let mut child = Child::new(role);
+                child.start(&self.plan, &self.sender)?;
+                self.children.push(child);
+                Ok(())
+            }
+        }
+    }
+
+    /// False when a signal came first.
+    async fn until_ready(&mut self, wanted: Role) -> Result<bool, Failure> {
+        loop {
+            match self.turn().await? {
+                Turn::Stop => return Ok(false),
+                Turn::Line(role, FromChild::Ready) => {
+                    if let Some(child) = self.children.iter_mut().find(|child| child.role == role) {
+                        child.was_ready = true;
+                    }
+                    if role == wanted {
+                        return Ok(true);
+                    }
+                }
+                Turn::Line(..) | Turn::GoOn => {}
+            }
+        }
+    }
+
+    /// Waits until the data plane serves its first revision; fails when it refuses that one. A
+    /// database without a configuration is no fault: it will come.
+    async fn until_serving(&mut self) -> Result<bool, Failure> {
+        if !self.until_ready(Role::DataPlane).await? {
+            return Ok(false);
+        }
+        let node = local::Client::new(self.plan.data.socket(Role::DataPlane));
+        let control = local::Client::new(self.plan.data.socket(Role::ControlPlane));
+        let configured = control
+            .get::<controlplane::admin::Status>("/status", CALL_LIMIT)
+            .await
+            .is_ok_and(|status| status.revision.is_some());
+        if !configured {
+            return Ok(true);
+        }
+        let mut turns = tokio::time::interval(POLL);
+        loop {
+            tokio::select! {
+                turn = self.turn() => if let Turn::Stop = turn? { return Ok(false) },
+                _ = turns.tick() => {
+                    let Ok(status) = node.get::<NodeStatus>("/status", CALL_LIMIT).await else { continue };
+                    if status.revision.is_some() {
+                        return Ok(true);
+                    }
+                    if let Some(refused) = status.refused {
+                        let faults: Vec<String> =
+                            refused.faults.iter().map(ToString::to_string).collect();
+                        return Err(Failure::plain(format!(
+                            "the configuration cannot be served: {}",
+                            faults.join("; ")
+                        )));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn reload(&self) {
+        let control = local::Client::new(self.plan.data.socket(Role::ControlPlane));
+        match control.post::<_, controlplane::admin::Reload>("/reload", &(), CALL_LIMIT).await {
+            Ok(reload) => tracing::info!(result = reload.result.as_str(), "reloaded"),
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the configuration was not read again"
+            ),
+        }
+    }
+
+    /// Data plane first, so that it can still report its last logins.
+    async fn stop(&mut self) {
+        tracing::info!("stopping");
+        for (role, limit) in [
+            (Role::DataPlane, self.plan.grace + STOP_LIMIT),
+            (Role::ControlPlane, STOP_LIMIT),
+            (Role::SecondFactor, STOP_LIMIT),
+        ] {
+            let Some(child) = self.children.iter_mut().find(|child| child.role == role) else {
+                continue;
+            };
+            if !child.signal_to_stop() {
+                continue;
+            }
+            let ended = async {
+                while let Some(news) = self.news.recv().await {
+                    match news {
+                        News::Line(_, FromChild::Login(event)) => self.teller.login(&event),
+                        News::Ended(ended, _) if ended == role => break,
+                        News::Line(..) | News::Ended(..) => {}
+                    }
+                }
+            };
+            if tokio::time::timeout(limit, ended).await.is_err() {
+                tracing::warn!(%role, "did not stop in time; killed");
+                child.kill();
+            }
+        }
+    }
+}
+
+/// What children said and was not dealt with yet.
+const NEWS: usize = 4_096;
+const CALL_LIMIT: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(20);
+const STOP_LIMIT: Duration = Duration::from_secs(15);
