@@ -1,2 +1,91 @@
-//! Placeholder.
-fn main() {}
+//! The program `countersign`: argument parsing, the supervisor and wiring. What it does is decided
+//! in the other crates.
+
+mod args;
+mod commands;
+mod explain;
+mod failure;
+mod logging;
+mod output;
+mod paths;
+mod supervisor;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::args::{Cli, Command};
+use crate::failure::Failure;
+use crate::logging::Sink;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<(), Failure> {
+    // Both TLS stacks in this program take the provider from here when nobody names one.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        return Err(Failure::plain("the TLS provider is set twice"));
+    }
+    let supervised = match &cli.command {
+        Command::Controlplane(args) => Some(args.supervised),
+        Command::Dataplane(args) => Some(args.supervised),
+        Command::Secondfactor(args) => Some(args.supervised),
+        _ => None,
+    };
+    let sink = match (&cli.command, supervised) {
+        (Command::Run(_), _) => Sink::Stdout,
+        (_, Some(role)) if role.supervised.is_none() => Sink::Stdout,
+        _ => Sink::Stderr,
+    };
+    // The demo's own output is what matters there; its log speaks up when something is wrong.
+    let mut log = cli.log.clone();
+    if matches!(cli.command, Command::Demo(_)) && log.log == "info" {
+        log.log = "warn".to_owned();
+    }
+    logging::start(&log, sink)?;
+    match cli.command {
+        Command::Run(args) => small()?.block_on(commands::run::run(args, log)),
+        Command::Demo(args) => small()?.block_on(commands::demo::run(args, log)),
+        Command::Controlplane(args) => large()?.block_on(commands::roles::controlplane(args)),
+        Command::Dataplane(args) => large()?.block_on(commands::roles::dataplane(args)),
+        Command::Secondfactor(args) => large()?.block_on(commands::roles::secondfactor(args)),
+        Command::Validate(args) => commands::validate::run(&args),
+        Command::Login(args) => small()?.block_on(commands::login::run(args)),
+        Command::Status(args) => small()?.block_on(commands::status::status(args)),
+        Command::Reload(args) => small()?.block_on(commands::status::reload(args)),
+        Command::Healthcheck(args) => small()?.block_on(commands::healthcheck::run(args)),
+        Command::Factor(args) => small()?.block_on(commands::factor::run(args)),
+        Command::Version(args) => {
+            if args.json {
+                output::json(&serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));
+            } else {
+                output::line(format_args!("countersign {}", env!("CARGO_PKG_VERSION")));
+            }
+            Ok(())
+        }
+    }
+}
+
+/// For commands, and for the supervisor: its children must be started by the main thread, since
+/// they ask to end with the thread that started them (prctl(2), `PR_SET_PDEATHSIG`).
+fn small() -> Result<Runtime, Failure> {
+    runtime(&mut Builder::new_current_thread())
+}
+
+/// For the roles.
+fn large() -> Result<Runtime, Failure> {
+    runtime(&mut Builder::new_multi_thread())
+}
+
+fn runtime(builder: &mut Builder) -> Result<Runtime, Failure> {
+    builder.enable_all().build().map_err(|error| Failure::new("cannot start", &error))
+}

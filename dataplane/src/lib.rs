@@ -38,10 +38,15 @@ use crate::server::threads::ReceiveThreads;
 use crate::settings::Settings;
 
 /// Serves until `shutdown` is cancelled, then lets logins in flight finish within the grace period.
+/// `ready` is called once the admin socket is bound; a configuration may still be on its way.
 ///
 /// # Errors
 /// [`RunError`] when it cannot start. Once it runs it serves on, whatever happens around it.
-pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), RunError> {
+pub async fn run(
+    settings: Settings,
+    ready: impl FnOnce(),
+    shutdown: CancellationToken,
+) -> Result<(), RunError> {
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -55,6 +60,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     let threads = ReceiveThreads::start(settings.receive_threads).map_err(RunError::Threads)?;
     let node = Arc::new(Node::new(shared, threads));
     let admin = local::Listener::bind(&settings.admin_socket).await?;
+    ready();
     let control = local::Client::new(&settings.control_socket);
     let (stop_links, stop_admin) = (CancellationToken::new(), CancellationToken::new());
     let last_good = LastGood::new(&settings.data_dir);

@@ -1,0 +1,10 @@
+//! One file a command. Each turns arguments into calls of the crates and prints what came of it.
+
+pub(crate) mod demo;
+pub(crate) mod factor;
+pub(crate) mod healthcheck;
+pub(crate) mod login;
+pub(crate) mod roles;
+pub(crate) mod run;
+pub(crate) mod status;
+pub(crate) mod validate;

@@ -1,0 +1,146 @@
+//! `countersign controlplane`, `dataplane` and `secondfactor`: one role, by itself or supervised.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use controlplane::Hooks;
+use dataplane::settings::LoginLines;
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::Signal;
+use nix::unistd::getppid;
+use proto::child::{FromChild, Role};
+use proto::id::NodeId;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::{
+    ControlplaneArgs, DEFAULT_NODE, DataplaneArgs, SecondfactorArgs, SupervisedArgs,
+};
+use crate::commands::validate;
+use crate::failure::Failure;
+use crate::output;
+use crate::paths::DataDir;
+
+pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> {
+    let (data, stop, supervised) = prepare(args.data.data_dir, args.supervised)?;
+    let mut settings = controlplane::Settings::new(data.of(Role::ControlPlane));
+    settings.socket = data.socket(Role::ControlPlane);
+    settings.second_factor = Some(data.socket(Role::SecondFactor));
+    settings.admin_listen = args.admin_listen;
+    settings.last_good = args.last_good;
+    if supervised {
+        settings.local_node = NodeId::new(DEFAULT_NODE).ok();
+    }
+    if let Some(config) = args.config {
+        settings.source = Some(Arc::new(controlplane::AuthproxyFile::new(config)));
+    }
+    let hooks = if supervised {
+        Hooks {
+            needs: Box::new(|_| output::json_line(&FromChild::Need(Role::SecondFactor))),
+            ready: Box::new(|_| output::json_line(&FromChild::Ready)),
+        }
+    } else {
+        Hooks::default()
+    };
+    match controlplane::run(settings, hooks, stop).await {
+        Ok(()) => Ok(()),
+        Err(controlplane::RunError::BadConfiguration { diagnostics }) => {
+            Err(validate::bad(&diagnostics))
+        }
+        Err(error) => Err(Failure::new("the control plane cannot run", &error)),
+    }
+}
+
+pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
+    let (data, stop, supervised) = prepare(args.data.data_dir, args.supervised)?;
+    let files = raise_file_limit();
+    let settings = dataplane::settings::Settings {
+        node: args.node,
+        data_dir: data.of(Role::DataPlane),
+        control_socket: args
+            .control_socket
+            .unwrap_or_else(|| data.socket(Role::ControlPlane)),
+        admin_socket: data.socket(Role::DataPlane),
+        login_lines: if supervised { LoginLines::Stdout } else { LoginLines::Log },
+        grace: Duration::from_secs(args.grace),
+        receive_threads: dataplane::settings::Settings::default_receive_threads(),
+        max_logins_in_flight: files.min(dataplane::settings::Settings::DEFAULT_MAX_LOGINS),
+    };
+    let ready = || {
+        if supervised {
+            output::json_line(&FromChild::Ready);
+        }
+    };
+    dataplane::run(settings, ready, stop)
+        .await
+        .map_err(|error| Failure::new("the data plane cannot run", &error))
+}
+
+pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> {
+    let (data, stop, supervised) = prepare(args.data.data_dir, args.supervised)?;
+    raise_file_limit();
+    let mut settings =
+        secondfactor::Settings::new(data.of(Role::SecondFactor), data.socket(Role::SecondFactor));
+    settings.listen = args.second_factor_listen;
+    let (ready, bound) = oneshot::channel::<SocketAddr>();
+    settings.ready = Some(ready);
+    let say_ready = async {
+        if bound.await.is_ok() && supervised {
+            output::json_line(&FromChild::Ready);
+        }
+    };
+    let (done, ()) = tokio::join!(secondfactor::run(settings, stop), say_ready);
+    done.map_err(|error| Failure::new("the built-in second factor cannot run", &error))
+}
+
+/// What every role does first: tie itself to its supervisor, make its folders, listen for signals.
+fn prepare(
+    data_dir: Option<std::path::PathBuf>,
+    args: SupervisedArgs,
+) -> Result<(DataDir, CancellationToken, bool), Failure> {
+    if let Some(supervisor) = args.supervised {
+        prctl::set_pdeathsig(Signal::SIGTERM)
+            .map_err(|error| Failure::new("cannot be tied to the supervisor", &error))?;
+        // It may have died before the line above.
+        if getppid().as_raw() != supervisor {
+            return Err(Failure::plain("the supervisor is gone"));
+        }
+    }
+    let data = DataDir::new(data_dir)?;
+    data.make()?;
+    let listen = |kind| {
+        signal(kind).map_err(|error| Failure::new("cannot listen for signals", &error))
+    };
+    let (mut terminate, mut interrupt) =
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let supervised = args.supervised.is_some();
+    #[expect(clippy::disallowed_methods, reason = "lives as long as the process")]
+    drop(tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                // A terminal sends this one to the whole group: the supervisor decides then.
+                _ = interrupt.recv() => if !supervised { break },
+            }
+        }
+        stopped.cancel();
+    }));
+    Ok((data, stop, supervised))
+}
+
+/// Raises the soft limit on open files to the hard one; gives how many of those logins may use.
+fn raise_file_limit() -> usize {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return FILES_UNKNOWN };
+    let limit = if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft };
+    usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(FILES_KEPT).max(FILES_KEPT)
+}
+
+/// Files that sockets, databases and logs may need besides logins.
+const FILES_KEPT: usize = 256;
+/// What to assume when the system does not say.
+const FILES_UNKNOWN: usize = 768;

@@ -1,0 +1,56 @@
+//! `countersign run`.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
+
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::args::{LogArgs, RunArgs};
+use crate::commands::validate;
+use crate::failure::Failure;
+use crate::paths::DataDir;
+use crate::supervisor::{self, Plan, tell::Teller};
+
+pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
+    let data = DataDir::new(args.data.data_dir)?;
+    // One verdict with `validate`, and before anything is started or made.
+    if let Some(config) = &args.config
+        && !args.last_good
+    {
+        validate::refuse_bad(config)?;
+    }
+    data.make()?;
+    let lock = only_one(&data)?;
+    let plan = Plan {
+        data,
+        config: args.config,
+        admin_listen: args.admin_listen,
+        second_factor_listen: args.second_factor_listen,
+        grace: Duration::from_secs(args.grace),
+        last_good: args.last_good,
+        log: log.log,
+        log_json: log.log_json,
+    };
+    let done = supervisor::run(plan, Teller::Log, async || Ok(())).await;
+    drop(lock);
+    done
+}
+
+/// Two gateways on one data folder would fight over its databases.
+pub(crate) fn only_one(data: &DataDir) -> Result<Flock<File>, Failure> {
+    let path = data.path().join("lock");
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|error| Failure::new(format!("cannot use {}", path.display()), &error))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
+        Failure::plain(format!(
+            "another gateway runs in {}; stop that one, or name another folder with --data-dir",
+            data.path().display()
+        ))
+    })
+}

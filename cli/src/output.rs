@@ -1,0 +1,24 @@
+//! What commands print on standard output.
+
+use std::fmt::Arguments;
+
+use serde::Serialize;
+
+/// One line of text.
+#[expect(clippy::print_stdout, reason = "the output of a command")]
+pub(crate) fn line(text: Arguments<'_>) {
+    println!("{text}");
+}
+
+/// One JSON document, indented.
+pub(crate) fn json<T: Serialize>(document: &T) {
+    // Our own documents have text keys and finite numbers only, so they always have a JSON form.
+    let text = serde_json::to_string_pretty(document).unwrap_or_default();
+    line(format_args!("{text}"));
+}
+
+/// One JSON document in one line, for a supervisor.
+pub(crate) fn json_line<T: Serialize>(document: &T) {
+    let text = serde_json::to_string(document).unwrap_or_default();
+    line(format_args!("{text}"));
+}
