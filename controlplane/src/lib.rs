@@ -1,1 +1,4 @@
 //! Placeholder.
+
+pub mod authproxy;
+pub mod dictionary;
