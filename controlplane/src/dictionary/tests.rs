@@ -3,9 +3,9 @@ use std::path::Path;
 use super::*;
 use crate::authproxy::files::InMemory;
 
-fn load(files: InMemory) -> (Dictionary, Loaded) {
+fn load(files: &InMemory) -> (Dictionary, Loaded) {
     let mut dictionary = Dictionary::default();
-    let loaded = dictionary.load(Path::new("d/top"), &files);
+    let loaded = dictionary.load(Path::new("d/top"), files);
     (dictionary, loaded)
 }
 
@@ -93,7 +93,7 @@ ATTRIBUTE Inner-Only 3000 string virtual
 ALIAS Other-Name Plain-Hex
 ";
     let (dictionary, loaded) = load(
-        InMemory::default()
+        &InMemory::default()
             .with("d/top", top)
             .with("d/more", "VENDOR Plain 99 format=1,1\n"),
     );
@@ -157,7 +157,7 @@ fn faults_name_file_and_line() {
             "'WIBBLE' is not understood here, or has the wrong number of words behind it",
         ),
     ] {
-        let (_, loaded) = load(InMemory::default().with("d/top", &format!("\n{line}\n")));
+        let (_, loaded) = load(&InMemory::default().with("d/top", &format!("\n{line}\n")));
         let want = DictionaryFault {
             file: "d/top".into(),
             line: 2,
@@ -165,12 +165,12 @@ fn faults_name_file_and_line() {
         };
         assert_eq!(loaded.faults, [want], "{line}");
     }
-    let (_, loaded) = load(InMemory::default().with("d/top", "$INCLUDE gone\n"));
+    let (_, loaded) = load(&InMemory::default().with("d/top", "$INCLUDE gone\n"));
     assert_eq!((loaded.faults.len(), loaded.faults[0].line), (1, 0));
 }
 
 #[test]
 fn a_dictionary_that_includes_itself_ends() {
-    let (_, loaded) = load(InMemory::default().with("d/top", "$INCLUDE top\n"));
+    let (_, loaded) = load(&InMemory::default().with("d/top", "$INCLUDE top\n"));
     assert_eq!(loaded.faults.len(), 1);
 }

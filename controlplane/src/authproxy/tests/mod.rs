@@ -9,14 +9,16 @@ use super::files::InMemory;
 use super::*;
 
 mod examples;
+mod properties;
+mod severity;
 
 /// Imports a text as `conf/authproxy.cfg`, with a certificate and its key beside it.
 fn run(text: &str) -> Report {
-    run_with(text, files())
+    run_with(text, &files())
 }
 
-fn run_with(text: &str, files: InMemory) -> Report {
-    run_octets(text.as_bytes(), &files, Some(0o600))
+fn run_with(text: &str, files: &InMemory) -> Report {
+    run_octets(text.as_bytes(), files, Some(0o600))
 }
 
 fn run_octets(octets: &[u8], files: &InMemory, mode: Option<u32>) -> Report {
@@ -32,10 +34,10 @@ fn run_octets(octets: &[u8], files: &InMemory, mode: Option<u32>) -> Report {
 
 fn files() -> InMemory {
     InMemory::default()
-        .with("conf/server.pem", include_str!("tests/server.pem"))
-        .with("conf/server.key", include_str!("tests/server.key"))
-        .with("conf/other.key", include_str!("tests/other.key"))
-        .with("conf/locked.key", include_str!("tests/locked.key"))
+        .with("conf/server.pem", include_str!("server.pem"))
+        .with("conf/server.key", include_str!("server.key"))
+        .with("conf/other.key", include_str!("other.key"))
+        .with("conf/locked.key", include_str!("locked.key"))
         .with(
             "conf/names",
             "VENDOR Acme 99999\nBEGIN-VENDOR Acme\nATTRIBUTE Acme-Role 3 string\nEND-VENDOR Acme\n",
