@@ -2,6 +2,8 @@
 //!
 //! Data only: `docs/differences.md` is made of it, and `validate` shows what a file triggers.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::schema::SectionKind;
@@ -23,6 +25,19 @@ pub struct Difference {
     /// Which files it concerns.
     #[serde(skip)]
     when: When,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            subject,
+            ours,
+            theirs,
+            why,
+            ..
+        } = self;
+        write!(f, "{subject}: here {ours}; before, {theirs}; because {why}")
+    }
 }
 
 /// Which files a difference concerns.
@@ -139,6 +154,20 @@ impl When {
                 .unwrap_or_default(),
             Self::Option(name) => section.entry(name).is_some(),
             Self::Unset(name) => server && section.value(name).is_none_or(|value| value == "0"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_read_as_one_sentence() {
+        for one in DIFFERENCES {
+            for text in [one.subject, one.ours, one.theirs, one.why] {
+                assert!(!text.is_empty() && !text.ends_with('.'), "{one}");
+            }
         }
     }
 }

@@ -9,7 +9,8 @@ use proto::secret::Secret;
 
 use super::context::Context;
 use super::diagnostic::Severity;
-use super::schema::SectionKind;
+use super::files::is_windows;
+use super::schema::{Kind, SectionKind};
 use super::sections::{Entry, Section};
 use super::{clients, pem, schema, servers, support, values};
 
@@ -187,8 +188,26 @@ fn say_idle(context: &mut Context<'_>, sections: &[Section]) {
     for section in sections {
         for entry in &section.entries {
             let spec = entry.spec;
+            // It changes nothing, and yet what it names must exist.
+            let server = section.kind == SectionKind::Main && spec.name == "server" && entry.good;
+            if server && !sections.iter().any(|one| one.name == entry.value) {
+                let message = format!("there is no section [{}]", values::shorten(&entry.value));
+                context.error(
+                    section,
+                    entry,
+                    message,
+                    "remove it: every section is served",
+                );
+                continue;
+            }
             let idle = support::idle(section.kind, spec.name, &entry.value, spec.default);
             if let Some(message) = idle {
+                let windows = spec.kind == Kind::Path && is_windows(&entry.value);
+                let message = if windows {
+                    format!("'{}' is a path of Windows, and {message}", entry.value)
+                } else {
+                    message.to_owned()
+                };
                 context.warn(section, entry, message, "remove it to silence this warning");
             }
         }

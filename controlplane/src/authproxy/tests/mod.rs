@@ -10,6 +10,7 @@ use super::*;
 
 mod examples;
 mod properties;
+mod served;
 mod severity;
 
 /// Imports a text as `conf/authproxy.cfg`, with a certificate and its key beside it.
