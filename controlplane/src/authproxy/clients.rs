@@ -129,7 +129,7 @@ fn directory(context: &mut Context<'_>, section: &Section) -> Option<raw::Direct
         security_groups: section
             .numbered("security_group_dn")
             .into_values()
-            .map(|entry| entry.value.clone())
+            .map(|entry| entry.value.to_string())
             .collect(),
         nested_groups: section.boolean("nested_groups"),
         ldap_filter: section.value("ldap_filter").map(parenthesised),

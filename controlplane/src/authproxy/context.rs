@@ -122,7 +122,7 @@ impl<'a> Context<'a> {
             self.error(
                 section,
                 entry,
-                format!("'{}' is a path of Windows", entry.value),
+                format!("'{}' is a path of Windows", *entry.value),
                 "copy the file to this machine and write its path here",
             );
             return None;

@@ -190,7 +190,7 @@ fn say_idle(context: &mut Context<'_>, sections: &[Section]) {
             let spec = entry.spec;
             // It changes nothing, and yet what it names must exist.
             let server = section.kind == SectionKind::Main && spec.name == "server" && entry.good;
-            if server && !sections.iter().any(|one| one.name == entry.value) {
+            if server && !sections.iter().any(|one| one.name == *entry.value) {
                 let message = format!("there is no section [{}]", values::shorten(&entry.value));
                 context.error(
                     section,
@@ -204,7 +204,7 @@ fn say_idle(context: &mut Context<'_>, sections: &[Section]) {
             if let Some(message) = idle {
                 let windows = spec.kind == Kind::Path && is_windows(&entry.value);
                 let message = if windows {
-                    format!("'{}' is a path of Windows, and {message}", entry.value)
+                    format!("'{}' is a path of Windows, and {message}", *entry.value)
                 } else {
                     message.to_owned()
                 };
@@ -335,7 +335,7 @@ fn named_client<'a>(
     entry: &Entry,
     clients: &[&'a Section],
 ) -> Option<&'a Section> {
-    let found = clients.iter().copied().find(|one| one.name == entry.value);
+    let found = clients.iter().copied().find(|one| one.name == *entry.value);
     if found.is_some() || !entry.good {
         return found;
     }

@@ -27,7 +27,7 @@ pub(super) fn certificates(
     context.error(
         section,
         entry,
-        format!("'{}' holds no usable certificates: {fault}", entry.value),
+        format!("'{}' holds no usable certificates: {fault}", *entry.value),
         "name a PEM file with -----BEGIN CERTIFICATE----- in it",
     );
     None
@@ -69,7 +69,7 @@ pub(super) fn private_key(
     if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("4,ENCRYPTED") {
         let remedy = format!(
             "decrypt it with 'openssl pkey -in {} -out NEWFILE' and name the new file",
-            entry.value
+            *entry.value
         );
         context.error(section, entry, "the private key has a passphrase", remedy);
         return None;

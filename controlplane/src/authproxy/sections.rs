@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use proto::secret::Secret;
+use zeroize::Zeroizing;
 
 use super::context::Context;
 use super::diagnostic::Severity;
@@ -31,8 +32,8 @@ pub(super) struct Entry {
     pub(super) key: String,
     pub(super) spec: &'static OptionSpec,
     pub(super) number: u32,
-    /// Opened when it was sealed. May be a secret.
-    pub(super) value: String,
+    /// Opened when it was sealed. May be a secret, so it is wiped.
+    pub(super) value: Zeroizing<String>,
     /// Whether it is of its option's kind.
     pub(super) good: bool,
 }
@@ -271,12 +272,12 @@ fn option(
         key: key.to_owned(),
         spec: named.option,
         number: named.number,
-        value: value.to_owned(),
+        value: Zeroizing::new(value.to_owned()),
         good: true,
     };
     if named.protected && !support::never_served(section.kind) {
         match (context.source.unseal)(value) {
-            Some(clear) => clear.expose().clone_into(&mut entry.value),
+            Some(clear) => entry.value = Zeroizing::new(clear.expose().clone()),
             None => {
                 entry.good = false;
                 let message = "this protected value was made on another machine or on Windows and cannot be opened here";

@@ -89,7 +89,7 @@ pub(super) fn build(
         exempt_users: section
             .numbered("exempt_username")
             .into_values()
-            .map(|entry| entry.value.clone())
+            .map(|entry| entry.value.to_string())
             .collect(),
         prompt: Prompt {
             format: PromptFormat::ALL
@@ -200,7 +200,7 @@ fn clients(context: &mut Context<'_>, section: &Section) -> Vec<raw::Client> {
         }
         if let (Some(address), Some(secret)) = (address, secret) {
             clients.push(raw::Client {
-                address: address.value.clone(),
+                address: address.value.to_string(),
                 secret: Secret::from(secret.value.as_str()),
                 message_authenticator: match policy {
                     _ if forced => MessageAuthenticator::Require,

@@ -135,6 +135,18 @@ fn certificates_and_keys_of_eap_are_checked() {
 }
 
 #[test]
+fn a_private_key_that_others_can_read_is_a_warning() {
+    let mut files = files();
+    files.0.get_mut(Path::new("conf/server.key")).unwrap().mode = Some(0o644);
+    let rest = format!("{EAP}certs=server.pem\npkey=server.key\n");
+    let found = said(&run_with(&file("", "", "", &rest), &files));
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found[0].starts_with(
+        "warning: [radius_server_eap] pkey: others can read the private key; run 'chmod o-r' on it"
+    ));
+}
+
+#[test]
 fn a_file_shows_the_differences_it_triggers() {
     let subjects = |text: &str| {
         let found = run(text).differences;

@@ -490,6 +490,12 @@ fn what_is_served_with_a_word_is_a_warning() {
             "[main] log_dir: this option is not acted on by this version",
         ),
         (
+            "a folder of Windows",
+            0,
+            r"log_dir=C:\logs",
+            r"[main] log_dir: 'C:\logs' is a path of Windows, and this option is not acted on",
+        ),
+        (
             "log_auth_events",
             0,
             "log_auth_events=true",
