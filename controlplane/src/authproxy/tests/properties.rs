@@ -109,3 +109,61 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn proto_takes_the_bounds_of_every_option() {
+    use schema::{Kind, SectionKind};
+    let mut tried = 0;
+    for (kind, client) in [
+        (
+            SectionKind::RadiusClient,
+            "[radius_client]\nhost=192.0.2.1\nsecret=x\n",
+        ),
+        (
+            SectionKind::AdClient,
+            "[ad_client]\nhost=dc\nservice_account_username=u\nservice_account_password=p\n\
+             search_dn=DC=x\nauth_type=plain\n",
+        ),
+        (SectionKind::RadiusServerAuto, "[duo_only_client]\n"),
+        (SectionKind::RadiusServerConcat, "[duo_only_client]\n"),
+    ] {
+        for option in schema::options_of(kind) {
+            let values = match option.kind {
+                Kind::Integer(low, high) => vec![low.to_string(), high.to_string()],
+                Kind::Choice(words) if option.name != "auth_type" => {
+                    words.iter().map(|word| word.to_uppercase()).collect()
+                }
+                Kind::Boolean if option.name != "nested_groups" => {
+                    vec!["on".to_owned(), "off".to_owned()]
+                }
+                _ => continue,
+            };
+            for value in values {
+                let line = match option.numbering {
+                    schema::Numbering::FromOne => format!("{}_1={value}\n", option.name),
+                    _ => format!("{}={value}\n", option.name),
+                };
+                let server = if kind.is_client() {
+                    "radius_server_auto"
+                } else {
+                    kind.name()
+                };
+                let (of_client, of_server) = if kind.is_client() {
+                    (&*line, "")
+                } else {
+                    ("", &*line)
+                };
+                let text = format!(
+                    "{client}{of_client}[{server}]\napi_host=builtin\nradius_ip_1=10.0.0.1\n\
+                     radius_secret_1=x\n{of_server}"
+                );
+                let report = run(&text);
+                let found = super::super::text(&report.diagnostics);
+                assert_eq!(count(&report.diagnostics).errors, 0, "{text}\n{found}");
+                assert_eq!(snapshot(&report).integrations.len(), 1, "{text}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 50, "{tried}");
+}
