@@ -6,8 +6,10 @@
 
 pub mod admin;
 mod app;
+pub mod authproxy;
 mod builtin;
 mod clock;
+pub mod dictionary;
 mod events;
 mod loader;
 mod metrics;
