@@ -8,6 +8,7 @@
 use std::{
     fs::{self, File},
     io,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Mutex, OnceLock, mpsc},
@@ -19,7 +20,6 @@ use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
 };
-use std::os::unix::process::CommandExt;
 
 use crate::{clock, peers};
 

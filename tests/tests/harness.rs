@@ -15,8 +15,8 @@ use e2e::{
     countersign::Start,
     nas::{Nas, attribute, code},
     peers::{
-        BlackHoleTcp, BlackHoleUdp, DuoAccount, DuoError, FakeDuo, FreeRadius, Kind, Pki,
-        Radclient, Reply, SECRET, Slapd, duo_client,
+        BlackHoleTcp, BlackHoleUdp, DuoAccount, DuoError, EapMethod, EapolTest, FakeDuo,
+        FreeRadius, Kind, Pki, Radclient, Reply, SECRET, Slapd, duo_client,
         fakeduo::{Endpoint, Fault, Offer, Outcome, Place, Preauth, User},
         require,
     },
@@ -175,6 +175,44 @@ fn a_retransmission_is_octet_for_octet_the_same() {
     let first = nas.exchange(&request, LONG).unwrap();
     // FreeRADIUS answers a duplicate from its own memory, so both octets and sender must match.
     assert_eq!(nas.exchange(&request, LONG).unwrap().bytes, first.bytes);
+}
+
+#[test]
+fn a_real_eap_peer_logs_in_and_judges_the_server() {
+    let radius = FreeRadius::start(Kind::Plain);
+    for (method, user) in [
+        (EapMethod::PeapGtc, "alice"),
+        (EapMethod::PeapMschapv2, "alice"),
+        (EapMethod::TtlsPap, "alice"),
+        (EapMethod::Tls, "u01"),
+    ] {
+        let login = EapolTest::new(method, user, "pw-alice");
+        let outcome = login.run(radius.address, SECRET);
+        assert!(outcome.success, "{method:?}: {}", outcome.output);
+        let mut small = login.clone();
+        small.fragment_octets = 100;
+        assert!(
+            small.run(radius.address, SECRET).success,
+            "{method:?} in pieces of 100 octets"
+        );
+        let mut distrustful = login;
+        distrustful.ca.clone_from(&Pki::shared().rogue_ca);
+        assert!(
+            !distrustful.run(radius.address, SECRET).success,
+            "{method:?}: another authority"
+        );
+    }
+    let odd = EapolTest::new(EapMethod::PeapGtc, "unicode", "pässwörd-€");
+    assert!(
+        odd.run(radius.address, SECRET).success,
+        "a password beyond ASCII"
+    );
+    let wrong = EapolTest::new(EapMethod::PeapGtc, "alice", "no\"pe").run(radius.address, SECRET);
+    assert!(
+        !wrong.success && wrong.output.contains("EAP-Failure"),
+        "{}",
+        wrong.output
+    );
 }
 
 #[test]

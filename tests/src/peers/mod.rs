@@ -2,6 +2,7 @@
 
 mod black_hole;
 mod duo_client;
+mod eapol;
 pub mod fakeduo;
 mod freeradius;
 mod pki;
@@ -15,6 +16,7 @@ use std::{
 
 pub use black_hole::{BlackHoleTcp, BlackHoleUdp};
 pub use duo_client::{DuoAccount, DuoError, duo_client};
+pub use eapol::{EapMethod, EapOutcome, EapolTest};
 pub use fakeduo::FakeDuo;
 pub use freeradius::{FreeRadius, Kind};
 pub use pki::{Identity, Pki};

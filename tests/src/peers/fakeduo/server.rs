@@ -145,3 +145,98 @@ async fn converse(
         () = connection.cut.notified() => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http_body_util::Empty;
+    use hyper::{StatusCode, client::conn::http2};
+    use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+    use tokio_rustls::TlsConnector;
+
+    use crate::peers::{
+        FakeDuo, Pki,
+        fakeduo::{Endpoint, Fault, Place},
+    };
+
+    use super::*;
+
+    type Sender = http2::SendRequest<Empty<Bytes>>;
+
+    /// Connects with HTTP/2 alone on offer; the connection runs in the set.
+    async fn connect(duo: &FakeDuo, running: &mut JoinSet<()>) -> Sender {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(Pki::shared().ca.as_bytes()).unwrap())
+            .unwrap();
+        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let stream = TcpStream::connect(duo.host()).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await
+            .unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
+        running.spawn(async move {
+            drop(connection.await);
+        });
+        sender
+    }
+
+    async fn ping(sender: &mut Sender, duo: &FakeDuo) -> hyper::Result<StatusCode> {
+        let uri = format!("https://{}/auth/v2/ping", duo.host());
+        let request = hyper::Request::get(uri).body(Empty::new()).unwrap();
+        Ok(sender.send_request(request).await?.status())
+    }
+
+    #[test]
+    fn many_requests_share_an_http2_connection_until_it_is_cut() {
+        let duo = FakeDuo::start(Pki::shared());
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let mut running = JoinSet::new();
+            let mut sender = connect(&duo, &mut running).await;
+            assert_eq!(ping(&mut sender, &duo).await.unwrap(), StatusCode::OK);
+            duo.fail(Place::at(Endpoint::Ping).times(1), Fault::Hang);
+            let mut hanging = sender.clone();
+            let hanging = async { ping(&mut hanging, &duo).await };
+            let others = async {
+                let status = ping(&mut sender, &duo).await.unwrap();
+                duo.fail(Place::at(Endpoint::Ping).times(1), Fault::Close);
+                (status, ping(&mut sender, &duo).await.is_err())
+            };
+            let (hung, (status, cut)) = tokio::join!(hanging, others);
+            assert_eq!(
+                status,
+                StatusCode::OK,
+                "a request that hangs holds no other up"
+            );
+            assert!(
+                cut && hung.is_err(),
+                "a cut takes all that is on the connection"
+            );
+            let mut again = connect(&duo, &mut running).await;
+            assert_eq!(ping(&mut again, &duo).await.unwrap(), StatusCode::OK);
+        });
+        let seen: Vec<_> = duo
+            .requests()
+            .iter()
+            .map(|request| (request.connection, request.http2))
+            .collect();
+        assert_eq!(
+            seen,
+            [(0, true), (0, true), (0, true), (0, true), (1, true)]
+        );
+    }
+}
