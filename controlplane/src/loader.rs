@@ -156,6 +156,9 @@ impl Loader {
             (outcome, look)
         });
         let Ok((outcome, look)) = reading.await else {
+            if let Some(watcher) = &mut self.watcher {
+                watcher.give_up();
+            }
             let fault = Diagnostic::error(path, "reading the file failed by a fault of ours");
             return (LoadResult::Refused, vec![fault]);
         };
@@ -285,6 +288,6 @@ fn chain(error: &dyn Error) -> String {
 }
 
 /// How long after an unavailable reading the next one is.
-const AGAIN: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_secs(1);
 /// An interval of zero is none.
 const SHORTEST: Duration = Duration::from_millis(10);
