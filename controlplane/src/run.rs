@@ -24,7 +24,7 @@ use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::revisions::{PublishError, Revisions};
 use crate::seal::{Key, KeyError};
-use crate::settings::{Hooks, Ready, Settings};
+use crate::settings::{Hooks, Ready, Settings, key_file};
 use crate::store::{Store, StoreError};
 use crate::{routes, rpc};
 
@@ -54,7 +54,7 @@ pub async fn run(
         None => None,
     };
     let admin = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
-    let key_file = settings.data_dir.join("controlplane.key");
+    let key_file = key_file(&settings.data_dir);
     let key = spawn_blocking(move || Key::load_or_create(&key_file))
         .await
         .map_err(|_| RunError::Died)??;
