@@ -65,7 +65,12 @@ impl Loader {
         if self.settings.source.is_none() {
             self.revisions.serve_latest();
         }
-        self.load("read at start").await
+        let reload = self.load_unsaid("read at start").await;
+        // What stops the start is said by the starter, who gets all of it.
+        if reload.result != LoadResult::Refused {
+            self.log(reload.result, &reload.diagnostics);
+        }
+        reload
     }
 
     /// Watches and answers until told to stop.
@@ -113,6 +118,12 @@ impl Loader {
     }
 
     async fn load(&mut self, why: &str) -> Reload {
+        let reload = self.load_unsaid(why).await;
+        self.log(reload.result, &reload.diagnostics);
+        reload
+    }
+
+    async fn load_unsaid(&mut self, why: &str) -> Reload {
         let Some(source) = self.settings.source.clone() else {
             return Reload {
                 result: LoadResult::Unchanged,
@@ -127,7 +138,6 @@ impl Loader {
         if result == LoadResult::Applied {
             self.metrics.revisions.inc();
         }
-        self.log(result, &diagnostics);
         let reload = Reload {
             result,
             revision: self.served(),

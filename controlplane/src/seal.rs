@@ -193,6 +193,15 @@ pub enum KeyError {
         /// The system's reason.
         source: io::Error,
     },
+    /// It is not there, though there is a database that was made with it.
+    #[error(
+        "the key file {} is missing, and the database needs it; put it back from a backup",
+        path.display()
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
     /// Others than its owner may read it.
     #[error(
         "the key file {} has mode {mode:04o} and others may read it; run: chmod 600 {}",
