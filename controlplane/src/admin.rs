@@ -169,13 +169,13 @@ impl fmt::Display for Diagnostic {
             Severity::Error => " error:",
             Severity::Warning => " warning:",
         })?;
-        if let Some(section) = &self.section {
-            write!(f, " [{section}]")?;
+        match (&self.section, &self.option) {
+            (Some(section), Some(option)) => write!(f, " [{section}] {option}:")?,
+            (Some(section), None) => write!(f, " [{section}]:")?,
+            (None, Some(option)) => write!(f, " {option}:")?,
+            (None, None) => {}
         }
-        match &self.option {
-            Some(option) => write!(f, " {option}: {}", self.message)?,
-            None => write!(f, " {}", self.message)?,
-        }
+        write!(f, " {}", self.message)?;
         match &self.remedy {
             Some(remedy) => write!(f, "; {remedy}"),
             None => Ok(()),
@@ -303,4 +303,40 @@ pub enum LiveEvent {
 pub struct Problem {
     /// What is wrong.
     pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diagnostic_reads_as_editors_and_people_expect() {
+        let whole = Diagnostic::error("authproxy.cfg", "the file is empty");
+        let one = Diagnostic {
+            line: Some(7),
+            section: Some("radius_server_auto".to_owned()),
+            option: Some("port".to_owned()),
+            severity: Severity::Warning,
+            message: "'x' is no port".to_owned(),
+            remedy: Some("write 1 to 65535".to_owned()),
+            ..whole.clone()
+        };
+        for (diagnostic, want) in [
+            (whole, "authproxy.cfg: error: the file is empty"),
+            (
+                one,
+                "authproxy.cfg:7: warning: [radius_server_auto] port: 'x' is no port; write 1 to 65535",
+            ),
+        ] {
+            assert_eq!(diagnostic.to_string(), want);
+        }
+    }
+
+    #[test]
+    fn a_label_is_what_json_says() {
+        for result in LoadResult::ALL {
+            let json = serde_json::to_value(result).unwrap();
+            assert_eq!(json, result.as_str());
+        }
+    }
 }

@@ -224,3 +224,64 @@ const DELETED_AT_ONCE: u32 = 1_000;
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// An interval of zero is none.
 const SHORTEST: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::JoinSet;
+
+    use super::*;
+    use crate::seal::Key;
+
+    fn event() -> AuthEvent {
+        let json = serde_json::json!({
+            "id": "00000000000000000000000000000001", "at_ms": 1, "node": "one", "revision": 1,
+            "integration": "radius_server_auto", "ikey": "DI", "client": "192.0.2.1:1024",
+            "outcome": "accept", "reason": "approved", "elapsed_us": 7, "timeline": [],
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    async fn store(folder: &tempfile::TempDir) -> Store {
+        let path = folder.path().join("controlplane.db");
+        Store::open(&path, Key::new([1; 32])).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn reports_beyond_the_queue_are_sent_back_and_those_in_it_are_stored_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let metrics = Metrics::new().unwrap();
+        let (events, writer) = channel(store(&folder).await, metrics.clone());
+        let events = std::sync::Arc::new(events);
+        let mut waiting = JoinSet::new();
+        for _ in 0..REPORTS {
+            let events = std::sync::Arc::clone(&events);
+            waiting.spawn(async move { events.store(vec![event()]).await });
+        }
+        while events.queue.capacity() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(events.store(vec![event()]).await, Err(Busy::Full));
+        assert_eq!(metrics.reports_refused.get(), 1);
+        let stop = CancellationToken::new();
+        stop.cancel();
+        writer.run(stop).await;
+        while let Some(report) = waiting.join_next().await {
+            assert_eq!(report.unwrap(), Ok(()));
+        }
+        assert_eq!(metrics.events_stored.get(), 1, "all reported one event");
+        assert_eq!(events.store(vec![event()]).await, Err(Busy::Failed));
+    }
+
+    #[tokio::test]
+    async fn a_report_that_is_not_stored_is_sent_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        store.close().await;
+        let metrics = Metrics::new().unwrap();
+        let (events, writer) = channel(store, metrics.clone());
+        let mut writing = JoinSet::new();
+        writing.spawn(writer.run(CancellationToken::new()));
+        assert_eq!(events.store(vec![event()]).await, Err(Busy::Failed));
+        assert_eq!(metrics.reports_refused.get(), 1);
+    }
+}

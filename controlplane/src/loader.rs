@@ -65,7 +65,12 @@ impl Loader {
         if self.settings.source.is_none() {
             self.revisions.serve_latest();
         }
-        self.load("read at start").await
+        let reload = self.load_unsaid("read at start").await;
+        // What stops the start is said by the starter, who gets all of it.
+        if reload.result != LoadResult::Refused {
+            self.log(reload.result, &reload.diagnostics);
+        }
+        reload
     }
 
     /// Watches and answers until told to stop.
@@ -113,6 +118,12 @@ impl Loader {
     }
 
     async fn load(&mut self, why: &str) -> Reload {
+        let reload = self.load_unsaid(why).await;
+        self.log(reload.result, &reload.diagnostics);
+        reload
+    }
+
+    async fn load_unsaid(&mut self, why: &str) -> Reload {
         let Some(source) = self.settings.source.clone() else {
             return Reload {
                 result: LoadResult::Unchanged,
@@ -127,7 +138,6 @@ impl Loader {
         if result == LoadResult::Applied {
             self.metrics.revisions.inc();
         }
-        self.log(result, &diagnostics);
         let reload = Reload {
             result,
             revision: self.served(),
@@ -156,6 +166,9 @@ impl Loader {
             (outcome, look)
         });
         let Ok((outcome, look)) = reading.await else {
+            if let Some(watcher) = &mut self.watcher {
+                watcher.give_up();
+            }
             let fault = Diagnostic::error(path, "reading the file failed by a fault of ours");
             return (LoadResult::Refused, vec![fault]);
         };
@@ -285,6 +298,6 @@ fn chain(error: &dyn Error) -> String {
 }
 
 /// How long after an unavailable reading the next one is.
-const AGAIN: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_secs(1);
 /// An interval of zero is none.
 const SHORTEST: Duration = Duration::from_millis(10);

@@ -73,9 +73,12 @@ impl Nodes {
         &self,
         node: &NodeId,
         revision: Revision,
-        verdict: Verdict,
+        mut verdict: Verdict,
     ) -> Result<(), NodeError> {
         self.with(node, |_| ())?;
+        if let Verdict::Refused { faults } = &mut verdict {
+            faults.truncate(FAULTS);
+        }
         let at_ms = now_ms();
         let known = self
             .store
@@ -102,7 +105,9 @@ impl Nodes {
             .upsert_node(node, now_ms(), Some(&status))
             .await?;
         self.with(node, |entry| {
-            entry.applied = status.revision;
+            // Made before a verdict it may come after it. Revisions only count up, and a node that
+            // starts anew says so when it subscribes.
+            entry.applied = entry.applied.max(status.revision);
             entry.status = Some(status);
         })?;
         Ok(())
@@ -223,5 +228,44 @@ fn shown(faults: &[Fault]) -> String {
 
 /// The most nodes that are known.
 const NODES: usize = 1_024;
+/// The most faults of a refusal that are kept.
+const FAULTS: usize = 1_000;
 /// The most faults in one line of the log.
 const FAULTS_LOGGED: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::Key;
+
+    #[tokio::test]
+    async fn one_node_too_many_is_refused_and_the_known_ones_are_served() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("controlplane.db");
+        let store = Store::open(&path, Key::new([1; 32])).await.unwrap();
+        let nodes = Nodes::open(store).await.unwrap();
+        let name = |number: usize| NodeId::new(format!("node-{number}")).unwrap();
+        for number in 0..NODES {
+            nodes.dropped(&name(number), 1).unwrap();
+        }
+        assert_eq!(nodes.dropped(&name(NODES), 1), Err(Full));
+        nodes.dropped(&name(0), 2).unwrap();
+        let (reports, dropped) = nodes.list();
+        assert_eq!((reports.len(), dropped), (NODES, 1_025));
+    }
+
+    #[test]
+    fn a_long_refusal_is_cut_in_the_log() {
+        let fault = |number: usize| Fault {
+            path: format!("integrations[{number}].port"),
+            message: "in use".to_owned(),
+        };
+        let few: Vec<_> = (0..2).map(fault).collect();
+        assert_eq!(
+            shown(&few),
+            "integrations[0].port: in use; integrations[1].port: in use"
+        );
+        let many: Vec<_> = (0..25).map(fault).collect();
+        assert!(shown(&many).ends_with("integrations[19].port: in use; and 5 more"));
+    }
+}

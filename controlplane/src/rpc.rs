@@ -32,7 +32,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 }
 
 async fn subscribe(State(app): State<Arc<App>>, request: Request) -> Result<Response, Failure> {
-    let asked: Subscribe = read(request).await?;
+    let asked: Subscribe = read(request, WORD_OCTETS).await?;
     if asked.protocol != PROTOCOL_VERSION {
         let message = format!(
             "node {} speaks protocol version {}, this control plane speaks {PROTOCOL_VERSION}",
@@ -119,7 +119,7 @@ async fn acknowledge(
     State(app): State<Arc<App>>,
     request: Request,
 ) -> Result<Json<Empty>, Failure> {
-    let asked: Acknowledge = read(request).await?;
+    let asked: Acknowledge = read(request, WORD_OCTETS).await?;
     app.nodes
         .acknowledge(&asked.node, asked.revision, asked.verdict)
         .await?;
@@ -130,7 +130,7 @@ async fn report_events(
     State(app): State<Arc<App>>,
     request: Request,
 ) -> Result<Json<Empty>, Failure> {
-    let asked: ReportEvents = read(request).await?;
+    let asked: ReportEvents = read(request, MESSAGE_OCTETS).await?;
     if asked.events.len() > EVENTS_PER_REPORT {
         let message = format!(
             "a report holds at most {EVENTS_PER_REPORT} events, this one {}",
@@ -147,21 +147,21 @@ async fn report_status(
     State(app): State<Arc<App>>,
     request: Request,
 ) -> Result<Json<Empty>, Failure> {
-    let asked: ReportStatus = read(request).await?;
+    let asked: ReportStatus = read(request, WORD_OCTETS).await?;
     app.nodes.report(&asked.node, asked.status).await?;
     Ok(Json(Empty {}))
 }
 
 /// Reads a whole message, of bounded length and in bounded time.
-async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Failure> {
+async fn read<T: DeserializeOwned>(request: Request, longest: usize) -> Result<T, Failure> {
     let wrong = |message: String| Failure::new(RpcCode::InvalidArgument, message);
-    let body = axum::body::to_bytes(request.into_body(), MESSAGE_OCTETS);
+    let body = axum::body::to_bytes(request.into_body(), longest);
     let octets = tokio::time::timeout(WHOLE, body)
         .await
         .map_err(|_| wrong(format!("the message did not come within {WHOLE:?}")))?
         .map_err(|_| {
             wrong(format!(
-                "the message broke off, or is longer than {MESSAGE_OCTETS} octets"
+                "the message broke off, or is longer than {longest} octets"
             ))
         })?;
     serde_json::from_slice(&octets).map_err(|error| wrong(error.to_string()))
@@ -220,6 +220,8 @@ impl IntoResponse for Failure {
     }
 }
 
+/// The longest message that holds no events.
+const WORD_OCTETS: usize = 4 * 1024 * 1024;
 /// How long a message may take to come in.
 const WHOLE: Duration = Duration::from_secs(30);
 /// An interval of zero is none.

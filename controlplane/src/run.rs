@@ -24,7 +24,7 @@ use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::revisions::{PublishError, Revisions};
 use crate::seal::{Key, KeyError};
-use crate::settings::{Hooks, Ready, Settings};
+use crate::settings::{Hooks, Ready, Settings, key_file};
 use crate::store::{Store, StoreError};
 use crate::{routes, rpc};
 
@@ -54,11 +54,13 @@ pub async fn run(
         None => None,
     };
     let admin = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
-    let key_file = settings.data_dir.join("controlplane.key");
-    let key = spawn_blocking(move || Key::load_or_create(&key_file))
+    let database = settings.data_dir.join("controlplane.db");
+    let key_file = key_file(&settings.data_dir);
+    let beside = database.clone();
+    let key = spawn_blocking(move || load_key(key_file, &beside))
         .await
         .map_err(|_| RunError::Died)??;
-    let store = Store::open(&settings.data_dir.join("controlplane.db"), key).await?;
+    let store = Store::open(&database, key).await?;
     let metrics = Metrics::new()?;
     let nodes = Arc::new(Nodes::open(store.clone()).await?);
     let revisions = Revisions::open(store.clone()).await?;
@@ -67,12 +69,12 @@ pub async fn run(
     let first = tokio::select! {
         first = loader.start() => first,
         () = shutdown.cancelled() => {
-            store.close().await;
+            leave(&store, &settings.socket).await;
             return Ok(());
         }
     };
     if first.result == LoadResult::Refused {
-        store.close().await;
+        leave(&store, &settings.socket).await;
         return Err(RunError::BadConfiguration {
             diagnostics: first.diagnostics,
         });
@@ -151,6 +153,21 @@ pub async fn run(
     while writing.join_next().await.is_some() {}
     store.close().await;
     outcome
+}
+
+/// A new key beside a database that is there would open nothing of it.
+fn load_key(path: PathBuf, database: &Path) -> Result<Key, KeyError> {
+    if database.exists() && !path.exists() {
+        return Err(KeyError::Missing { path });
+    }
+    Key::load_or_create(&path)
+}
+
+/// Ends before anything was served.
+async fn leave(store: &Store, socket: &Path) {
+    store.close().await;
+    // A socket file that stays is replaced at the next start.
+    drop(tokio::fs::remove_file(socket).await);
 }
 
 fn make_folder(path: &Path) -> Result<(), RunError> {

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 /// The key that all sealed values of an installation are under.
 #[derive(Clone, Debug)]
-pub(crate) struct Key(Secret<[u8; KEY_OCTETS]>);
+pub struct Key(Secret<[u8; KEY_OCTETS]>);
 
 impl Key {
     /// Takes 32 random octets.
@@ -28,7 +28,7 @@ impl Key {
     ///
     /// # Errors
     /// [`KeyError`].
-    pub(crate) fn load_or_create(path: &Path) -> Result<Self, KeyError> {
+    pub fn load_or_create(path: &Path) -> Result<Self, KeyError> {
         match File::open(path) {
             Ok(file) => Self::load(path, file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(path),
@@ -192,6 +192,15 @@ pub enum KeyError {
         path: PathBuf,
         /// The system's reason.
         source: io::Error,
+    },
+    /// It is not there, though there is a database that was made with it.
+    #[error(
+        "the key file {} is missing, and the database needs it; put it back from a backup",
+        path.display()
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
     },
     /// Others than its owner may read it.
     #[error(

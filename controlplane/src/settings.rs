@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +55,12 @@ impl Settings {
             second_factor_deadline: Duration::from_secs(15),
         }
     }
+}
+
+/// The key file of a data folder.
+#[must_use]
+pub fn key_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("controlplane.key")
 }
 
 impl fmt::Debug for Settings {

@@ -85,6 +85,11 @@ impl Watcher {
         &self.read
     }
 
+    /// Takes what was looked at last as read, though reading it failed.
+    pub(crate) fn give_up(&mut self) {
+        self.read = self.last.clone();
+    }
+
     /// Takes one look. True when the files are to be read now.
     pub(crate) fn step(&mut self, look: Look) -> bool {
         let settled = look == self.last;

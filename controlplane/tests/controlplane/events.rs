@@ -116,6 +116,35 @@ async fn the_live_stream_shows_events_once_stored_and_ends_with_the_server() {
 }
 
 #[tokio::test]
+async fn a_reader_that_is_too_slow_is_told_how_many_it_missed() {
+    const REPORTS: usize = 10;
+    let site = Site::with(&config(1812));
+    let plane = site.start().await;
+    let mut lines = plane.client.stream("/events/stream", &()).await.unwrap();
+    lines.next().await.unwrap().unwrap();
+    for report_number in 0..REPORTS {
+        let numbers = (0..EVENTS_PER_REPORT).map(|n| report_number * EVENTS_PER_REPORT + n);
+        let events: Vec<_> = numbers.map(|number| event(number, "alice")).collect();
+        report(&plane, &events).await.unwrap();
+    }
+    let mut shown = 0;
+    let mut missed = 0;
+    while shown + missed < (REPORTS * EVENTS_PER_REPORT) as u64 {
+        let line = tokio::time::timeout(LIMIT, lines.next()).await.unwrap();
+        match serde_json::from_slice(&line.unwrap().unwrap()).unwrap() {
+            LiveEvent::Event(_) => shown += 1,
+            LiveEvent::Lagged { missed: more } => missed += more,
+            LiveEvent::Heartbeat => {}
+        }
+    }
+    assert!(missed > 0);
+    let metrics = plane.client.get_octets("/metrics", LIMIT).await.unwrap();
+    let wanted = format!("countersign_controlplane_events_lagged_total {missed}\n");
+    assert!(String::from_utf8_lossy(&metrics).contains(&wanted));
+    plane.stop().await;
+}
+
+#[tokio::test]
 async fn surplus_events_are_forgotten_by_themselves() {
     let mut site = Site::with(&config(1812));
     site.settings.retention.events = 2;

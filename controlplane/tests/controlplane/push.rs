@@ -107,6 +107,33 @@ async fn another_protocol_version_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn one_subscriber_too_many_is_refused_until_another_goes() {
+    const SUBSCRIBERS: usize = 256;
+    let site = Site::with(&config(1812));
+    let plane = site.start().await;
+    let mut streams = Vec::new();
+    for _ in 0..SUBSCRIBERS {
+        streams.push(plane.subscribe("one").await);
+    }
+    let asked = subscribe("two");
+    let answer = plane.client.stream(&method("Subscribe"), &asked).await;
+    assert_eq!(error(answer.unwrap_err()).code, RpcCode::ResourceExhausted);
+    streams.pop();
+    let again = async {
+        while plane
+            .client
+            .stream(&method("Subscribe"), &asked)
+            .await
+            .is_err()
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, again).await.unwrap();
+    plane.stop().await;
+}
+
+#[tokio::test]
 async fn an_unreadable_message_is_an_invalid_argument() {
     let site = Site::with(&config(1812));
     let plane = site.start().await;

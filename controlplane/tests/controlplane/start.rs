@@ -1,10 +1,11 @@
 //! Starts, restarts, and what stops one.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use controlplane::RunError;
 use controlplane::admin::{Readiness, Severity};
+use controlplane::{KeyError, RunError};
 use local::CallError;
 use proto::id::Revision;
 use proto::rpc::{Empty, ToNode};
@@ -25,6 +26,7 @@ async fn a_bad_file_stops_the_start_also_when_an_older_revision_was_good() {
     assert_eq!(diagnostics.len(), 1);
     assert_eq!(diagnostics[0].severity, Severity::Error);
     assert_eq!(diagnostics[0].file, site.file());
+    assert!(!site.settings.socket.exists());
 }
 
 #[tokio::test]
@@ -91,6 +93,36 @@ async fn without_a_file_or_a_revision_nodes_wait_and_nothing_is_ready() {
     let readiness: Readiness = serde_json::from_str(&body).unwrap();
     assert_eq!(readiness.missing, ["there is no revision yet"]);
     plane.stop().await;
+}
+
+#[tokio::test]
+async fn a_subscription_is_answered_before_there_is_anything_to_say() {
+    let mut site = Site::new();
+    site.settings.source = None;
+    site.settings.heartbeat = LIMIT * 100;
+    let plane = site.start().await;
+    let stream = tokio::time::timeout(LIMIT, plane.subscribe("one")).await;
+    let mut stream = stream.unwrap();
+    plane.stop().await;
+    assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_database_without_its_key_file_is_refused_and_no_new_key_is_made() {
+    let site = Site::with(&config(1812));
+    site.start().await.stop().await;
+    let key = controlplane::key_file(&site.settings.data_dir);
+    let kept = std::fs::read(&key).unwrap();
+    std::fs::remove_file(&key).unwrap();
+    let error = ControlPlane::start(site.settings.clone()).await.err();
+    assert!(
+        matches!(error, Some(RunError::Key(KeyError::Missing { .. }))),
+        "{error:?}"
+    );
+    assert!(!key.exists());
+    std::fs::write(&key, kept).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    site.start().await.stop().await;
 }
 
 #[tokio::test]

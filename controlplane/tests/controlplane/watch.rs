@@ -72,6 +72,7 @@ async fn a_bad_file_is_refused_and_the_old_revision_served_on() {
     twice["integrations"].as_array_mut().unwrap().push(again);
     for (name, text, want) in [
         ("empty", "", "EOF while parsing"),
+        ("read by a faulty reader", "[]", "by a fault of ours"),
         ("half written", &whole[..100], "EOF while parsing"),
         (
             "faulty",
