@@ -1,1 +1,3 @@
-//! Sockets, the duplicate cache and the driver of the flows.
+//! What stands between the sockets and the flows.
+
+pub mod dedup;

@@ -1,0 +1,416 @@
+//! Retransmissions: one request is one login, and its answer is the same each time (RFC 5080
+//! section 2.2.2).
+//!
+//! Pure: the clock is an argument, nothing waits. Each call does a bounded amount of work, so the
+//! cache may stand behind a mutex on the receive path.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::radius::Authenticator;
+
+/// How long an answer is kept after it was last asked for. A client with a time-out of 60 s and
+/// three tries repeats itself after 60 and 120 s.
+pub const KEPT: Duration = Duration::from_secs(180);
+
+/// The most answers kept.
+pub const MAX_ANSWERS: usize = 262_144;
+
+/// The most octets of answers kept.
+pub const MAX_ANSWER_OCTETS: usize = 64 * 1024 * 1024;
+
+/// The most logins in progress that are known. The server admits fewer.
+pub const MAX_RUNNING: usize = 65_536;
+
+/// What a request is found by. The Request Authenticator is no part of it: it is what tells a
+/// retransmission from a new request that uses an identifier again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    address: IpAddr,
+    port: u16,
+    local_port: u16,
+    identifier: u8,
+}
+
+impl Key {
+    /// Makes the key of a request from its source, the port that was asked, and its identifier.
+    #[must_use]
+    pub const fn new(source: SocketAddr, local_port: u16, identifier: u8) -> Self {
+        // Neither the flow label nor the scope of an IPv6 source: the first may change from one
+        // datagram to the next.
+        Self {
+            address: source.ip(),
+            port: source.port(),
+            local_port,
+            identifier,
+        }
+    }
+}
+
+/// What is known of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// Nothing: it is to be served.
+    New,
+    /// It is being served: the datagram is dropped.
+    InProgress,
+    /// It was answered: the same octets go out again.
+    Replay(Arc<[u8]>),
+}
+
+/// How much is kept; for a cache that is one of several, its share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Answers. Default [`MAX_ANSWERS`].
+    pub answers: usize,
+    /// Octets of answers. Default [`MAX_ANSWER_OCTETS`].
+    pub octets: usize,
+    /// Logins in progress. Default [`MAX_RUNNING`].
+    pub running: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            answers: MAX_ANSWERS,
+            octets: MAX_ANSWER_OCTETS,
+            running: MAX_RUNNING,
+        }
+    }
+}
+
+impl Limits {
+    /// The share of one cache among so many (0 counts as 1).
+    #[must_use]
+    pub const fn shared_by(self, caches: usize) -> Self {
+        let caches = if caches == 0 { 1 } else { caches };
+        Self {
+            answers: self.answers.div_ceil(caches),
+            octets: self.octets.div_ceil(caches),
+            running: self.running.div_ceil(caches),
+        }
+    }
+}
+
+/// As many logins are in progress as can be known; this one was not noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{running} logins are in progress")]
+pub struct TooManyRunning {
+    /// The limit.
+    pub running: usize,
+}
+
+/// What the cache holds, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Occupancy {
+    /// Answers kept, those that have expired but were not yet let go included.
+    pub answers: usize,
+    /// Their octets.
+    pub octets: usize,
+    /// Logins in progress.
+    pub running: usize,
+    /// Answers let go before their time since the start, because a limit was reached.
+    pub evicted: u64,
+}
+
+/// The requests in progress, and the answers of those that are done.
+///
+/// A key has one *current* request, the one that came last. A new authenticator under a key drops
+/// the current answer at once. A login that still runs then is no longer current but stays known,
+/// and so does its answer: a retransmission of it starts nothing, and its answer is given to
+/// nobody else.
+#[derive(Debug)]
+pub struct DuplicateCache {
+    limits: Limits,
+    current: HashMap<Key, usize>,
+    superseded: HashMap<(Key, Authenticator), usize>,
+    entries: Vec<Entry>,
+    /// The first unused entry; they are linked by `newer`.
+    free: Option<usize>,
+    /// The ends of the list of answers, in the order in which they were last asked for.
+    oldest: Option<usize>,
+    newest: Option<usize>,
+    occupancy: Occupancy,
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: Key,
+    authenticator: Authenticator,
+    state: State,
+    older: Option<usize>,
+    newer: Option<usize>,
+}
+
+enum State {
+    Unused,
+    Running,
+    Answered { reply: Arc<[u8]>, asked_at: Instant },
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unused => "unused",
+            Self::Running => "running",
+            Self::Answered { .. } => "answered",
+        })
+    }
+}
+
+impl Default for DuplicateCache {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+impl DuplicateCache {
+    /// Makes an empty cache; it grows as it is used.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            current: HashMap::new(),
+            superseded: HashMap::new(),
+            entries: Vec::new(),
+            free: None,
+            oldest: None,
+            newest: None,
+            occupancy: Occupancy::default(),
+        }
+    }
+
+    /// Looks a request up. An answer that is found is kept for another [`KEPT`]. Allocates
+    /// nothing.
+    pub fn lookup(&mut self, now: Instant, key: &Key, authenticator: &Authenticator) -> Lookup {
+        self.expire(now);
+        let Some(index) = self.find(key, authenticator) else {
+            return Lookup::New;
+        };
+        let found = match self.entries.get_mut(index).map(|entry| &mut entry.state) {
+            Some(State::Running) => return Lookup::InProgress,
+            Some(State::Answered { reply, asked_at }) if !is_over(*asked_at, now) => {
+                *asked_at = now;
+                Lookup::Replay(Arc::clone(reply))
+            }
+            Some(State::Answered { .. } | State::Unused) | None => return Lookup::New,
+        };
+        self.unlink(index);
+        self.link_newest(index);
+        found
+    }
+
+    /// Notes that a request which [`lookup`](Self::lookup) did not know is being served. One that
+    /// is in progress already stays as it is.
+    ///
+    /// # Errors
+    /// Too many are in progress: the request is to be discarded.
+    pub fn begin(
+        &mut self,
+        now: Instant,
+        key: Key,
+        authenticator: &Authenticator,
+    ) -> Result<(), TooManyRunning> {
+        self.expire(now);
+        if let Some(index) = self.find(&key, authenticator) {
+            match self.entries.get(index).map(|entry| &entry.state) {
+                Some(State::Running) => return Ok(()),
+                _ => self.remove(index),
+            }
+        }
+        let running = self.limits.running;
+        if self.occupancy.running >= running {
+            return Err(TooManyRunning { running });
+        }
+        if let Some(&before) = self.current.get(&key) {
+            match self.entries.get(before) {
+                Some(Entry {
+                    state: State::Running,
+                    authenticator,
+                    ..
+                }) => {
+                    self.superseded.insert((key, *authenticator), before);
+                }
+                _ => self.remove(before),
+            }
+        }
+        let index = self.allocate(key, *authenticator);
+        self.current.insert(key, index);
+        self.occupancy.running += 1;
+        Ok(())
+    }
+
+    /// Keeps the answer of a request that was begun, and lets the oldest go where a limit is
+    /// reached. An answer to a request that is not in progress is not kept.
+    pub fn finish(
+        &mut self,
+        now: Instant,
+        key: &Key,
+        authenticator: &Authenticator,
+        reply: Arc<[u8]>,
+    ) {
+        self.expire(now);
+        let Some(index) = self.find(key, authenticator) else {
+            return;
+        };
+        let octets = reply.len();
+        match self.entries.get_mut(index).map(|entry| &mut entry.state) {
+            Some(state @ State::Running) => {
+                *state = State::Answered {
+                    reply,
+                    asked_at: now,
+                }
+            }
+            _ => return,
+        }
+        self.link_newest(index);
+        self.occupancy.running -= 1;
+        self.occupancy.answers += 1;
+        self.occupancy.octets += octets;
+        while self.occupancy.answers > self.limits.answers
+            || self.occupancy.octets > self.limits.octets
+        {
+            let Some(oldest) = self.oldest else { break };
+            self.remove(oldest);
+            self.occupancy.evicted += 1;
+        }
+    }
+
+    /// Forgets a request in progress that ends without an answer: its retransmission is served
+    /// anew.
+    pub fn abandon(&mut self, key: &Key, authenticator: &Authenticator) {
+        if let Some(index) = self.find(key, authenticator)
+            && let Some(Entry {
+                state: State::Running,
+                ..
+            }) = self.entries.get(index)
+        {
+            self.remove(index);
+        }
+    }
+
+    /// Lets go of a few answers whose time is over; gives how many. Each other call does the same,
+    /// so this is for times when no datagram comes.
+    pub fn expire(&mut self, now: Instant) -> usize {
+        let mut let_go = 0;
+        while let_go < EXPIRED_PER_CALL
+            && let Some(index) = self.oldest
+            && let Some(Entry {
+                state: State::Answered { asked_at, .. },
+                ..
+            }) = self.entries.get(index)
+            && is_over(*asked_at, now)
+        {
+            self.remove(index);
+            let_go += 1;
+        }
+        let_go
+    }
+
+    /// What the cache holds.
+    #[must_use]
+    pub const fn occupancy(&self) -> Occupancy {
+        self.occupancy
+    }
+
+    /// The entry of exactly this request.
+    fn find(&self, key: &Key, authenticator: &Authenticator) -> Option<usize> {
+        if let Some(&index) = self.current.get(key)
+            && self
+                .entries
+                .get(index)
+                .is_some_and(|entry| entry.authenticator == *authenticator)
+        {
+            return Some(index);
+        }
+        if self.superseded.is_empty() {
+            return None;
+        }
+        self.superseded.get(&(*key, *authenticator)).copied()
+    }
+
+    fn allocate(&mut self, key: Key, authenticator: Authenticator) -> usize {
+        let entry = Entry {
+            key,
+            authenticator,
+            state: State::Running,
+            older: None,
+            newer: None,
+        };
+        if let Some(index) = self.free
+            && let Some(unused) = self.entries.get_mut(index)
+        {
+            self.free = unused.newer;
+            *unused = entry;
+            return index;
+        }
+        self.entries.push(entry);
+        self.entries.len() - 1
+    }
+
+    /// Takes an entry out of everything.
+    fn remove(&mut self, index: usize) {
+        let Some(entry) = self.entries.get_mut(index) else {
+            return;
+        };
+        let (key, authenticator) = (entry.key, entry.authenticator);
+        match std::mem::replace(&mut entry.state, State::Unused) {
+            State::Unused => return,
+            State::Running => self.occupancy.running -= 1,
+            State::Answered { reply, .. } => {
+                self.occupancy.answers -= 1;
+                self.occupancy.octets -= reply.len();
+                self.unlink(index);
+            }
+        }
+        if self.current.get(&key) == Some(&index) {
+            self.current.remove(&key);
+        } else {
+            self.superseded.remove(&(key, authenticator));
+        }
+        let free = self.free.replace(index);
+        if let Some(entry) = self.entries.get_mut(index) {
+            entry.newer = free;
+        }
+    }
+
+    fn unlink(&mut self, index: usize) {
+        let Some(entry) = self.entries.get_mut(index) else {
+            return;
+        };
+        let (older, newer) = (entry.older.take(), entry.newer.take());
+        match older.and_then(|older| self.entries.get_mut(older)) {
+            Some(older) => older.newer = newer,
+            None => self.oldest = newer,
+        }
+        match newer.and_then(|newer| self.entries.get_mut(newer)) {
+            Some(newer) => newer.older = older,
+            None => self.newest = older,
+        }
+    }
+
+    fn link_newest(&mut self, index: usize) {
+        let before = self.newest.replace(index);
+        if let Some(entry) = self.entries.get_mut(index) {
+            entry.older = before;
+        }
+        match before.and_then(|before| self.entries.get_mut(before)) {
+            Some(before) => before.newer = Some(index),
+            None => self.oldest = Some(index),
+        }
+    }
+}
+
+fn is_over(asked_at: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(asked_at) >= KEPT
+}
+
+/// Answers let go in one call at the most. Each call adds one at the most, so they cannot pile up,
+/// and none holds the lock for long.
+const EXPIRED_PER_CALL: usize = 16;
+
+#[cfg(test)]
+#[path = "dedup_tests.rs"]
+mod tests;

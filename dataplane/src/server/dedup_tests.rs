@@ -1,0 +1,587 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const A: Authenticator = [0xa; 16];
+const B: Authenticator = [0xb; 16];
+const C: Authenticator = [0xc; 16];
+
+fn key(identifier: u8) -> Key {
+    Key::new(SocketAddr::from(([192, 0, 2, 1], 40_000)), 1812, identifier)
+}
+
+fn reply(octet: u8) -> Arc<[u8]> {
+    Arc::from([octet; 20])
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the beginning of a test's own time"
+)]
+fn start() -> Instant {
+    Instant::now()
+}
+
+fn seconds(number: u64) -> Duration {
+    Duration::from_secs(number)
+}
+
+/// What happens to a cache, one thing a second: a wait of 178 s lies in the middle of 180 s.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Begin(u8, Authenticator),
+    Finish(u8, Authenticator, u8),
+    Abandon(u8, Authenticator),
+    Wait(u64),
+    IsNew(u8, Authenticator),
+    IsRunning(u8, Authenticator),
+    IsAnswered(u8, Authenticator, u8),
+}
+
+use Step::{Abandon, Begin, Finish, IsAnswered, IsNew, IsRunning, Wait};
+
+#[test]
+fn a_retransmission_is_never_a_second_login() {
+    let cases: &[(&str, &[Step])] = &[
+        ("unknown", &[IsNew(1, A)]),
+        ("running", &[Begin(1, A), IsRunning(1, A)]),
+        (
+            "answered",
+            &[Begin(1, A), Finish(1, A, 7), IsAnswered(1, A, 7)],
+        ),
+        (
+            "abandoned is served anew",
+            &[Begin(1, A), Abandon(1, A), IsNew(1, A)],
+        ),
+        (
+            "an answer is not abandoned",
+            &[
+                Begin(1, A),
+                Finish(1, A, 7),
+                Abandon(1, A),
+                IsAnswered(1, A, 7),
+            ],
+        ),
+        (
+            "another identifier is another request",
+            &[Begin(1, A), IsNew(2, A)],
+        ),
+        (
+            "another authenticator is another request",
+            &[Begin(1, A), IsNew(1, B)],
+        ),
+        (
+            "a new authenticator replaces an answer at once",
+            &[
+                Begin(1, A),
+                Finish(1, A, 7),
+                Begin(1, B),
+                IsNew(1, A),
+                IsRunning(1, B),
+            ],
+        ),
+        (
+            "a new authenticator leaves a running login alone",
+            &[Begin(1, A), Begin(1, B), IsRunning(1, A), IsRunning(1, B)],
+        ),
+        (
+            "the older answer is not given for the newer request",
+            &[
+                Begin(1, A),
+                Begin(1, B),
+                Finish(1, A, 7),
+                IsRunning(1, B),
+                IsAnswered(1, A, 7),
+            ],
+        ),
+        (
+            "the older answer does not replace the newer one",
+            &[
+                Begin(1, A),
+                Begin(1, B),
+                Finish(1, B, 8),
+                Finish(1, A, 7),
+                IsAnswered(1, B, 8),
+                IsAnswered(1, A, 7),
+            ],
+        ),
+        (
+            "the older login is known when the newer is gone",
+            &[
+                Begin(1, A),
+                Begin(1, B),
+                Abandon(1, B),
+                IsRunning(1, A),
+                IsNew(1, B),
+            ],
+        ),
+        (
+            "three at once",
+            &[
+                Begin(1, A),
+                Begin(1, B),
+                Begin(1, C),
+                Finish(1, B, 8),
+                IsRunning(1, A),
+                IsAnswered(1, B, 8),
+                IsRunning(1, C),
+                Abandon(1, A),
+                IsNew(1, A),
+            ],
+        ),
+        (
+            "begun twice is one login",
+            &[
+                Begin(1, A),
+                Begin(1, A),
+                Finish(1, A, 7),
+                IsAnswered(1, A, 7),
+            ],
+        ),
+        (
+            "an answer to nothing is not kept",
+            &[Finish(1, A, 7), IsNew(1, A)],
+        ),
+        (
+            "the first answer stays",
+            &[
+                Begin(1, A),
+                Finish(1, A, 7),
+                Finish(1, A, 8),
+                IsAnswered(1, A, 7),
+            ],
+        ),
+        (
+            "an answer is kept for 179 s",
+            &[Begin(1, A), Finish(1, A, 7), Wait(177), IsAnswered(1, A, 7)],
+        ),
+        (
+            "and no longer",
+            &[Begin(1, A), Finish(1, A, 7), Wait(178), IsNew(1, A)],
+        ),
+        (
+            "each duplicate renews it",
+            &[
+                Begin(1, A),
+                Finish(1, A, 7),
+                Wait(170),
+                IsAnswered(1, A, 7),
+                Wait(170),
+                IsAnswered(1, A, 7),
+                Wait(178),
+                IsNew(1, A),
+            ],
+        ),
+        (
+            "a running login does not expire",
+            &[Begin(1, A), Wait(3600), IsRunning(1, A)],
+        ),
+        (
+            "an answer that expired can be begun again",
+            &[
+                Begin(1, A),
+                Finish(1, A, 7),
+                Wait(500),
+                Begin(1, A),
+                IsRunning(1, A),
+            ],
+        ),
+    ];
+    for (name, steps) in cases {
+        let mut cache = DuplicateCache::default();
+        let mut now = start();
+        for step in *steps {
+            now += seconds(1);
+            match *step {
+                Begin(id, who) => cache.begin(now, key(id), &who).unwrap(),
+                Finish(id, who, octet) => cache.finish(now, &key(id), &who, reply(octet)),
+                Abandon(id, who) => cache.abandon(&key(id), &who),
+                Wait(time) => now += seconds(time),
+                IsNew(id, who) => {
+                    assert_eq!(cache.lookup(now, &key(id), &who), Lookup::New, "{name}");
+                }
+                IsRunning(id, who) => {
+                    assert_eq!(
+                        cache.lookup(now, &key(id), &who),
+                        Lookup::InProgress,
+                        "{name}"
+                    );
+                }
+                IsAnswered(id, who, octet) => {
+                    let want = Lookup::Replay(reply(octet));
+                    assert_eq!(cache.lookup(now, &key(id), &who), want, "{name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_part_of_a_key_tells_requests_apart() {
+    let v4 = |address: [u8; 4], port| SocketAddr::from((address, port));
+    let base = Key::new(v4([192, 0, 2, 1], 40_000), 1812, 1);
+    for (name, other) in [
+        ("address", Key::new(v4([192, 0, 2, 2], 40_000), 1812, 1)),
+        ("port", Key::new(v4([192, 0, 2, 1], 40_001), 1812, 1)),
+        (
+            "port that was asked",
+            Key::new(v4([192, 0, 2, 1], 40_000), 1645, 1),
+        ),
+        ("identifier", Key::new(v4([192, 0, 2, 1], 40_000), 1812, 2)),
+    ] {
+        assert_ne!(base, other, "{name}");
+    }
+}
+
+#[test]
+fn the_flow_label_is_no_part_of_a_key() {
+    let address = std::net::Ipv6Addr::LOCALHOST;
+    let one = std::net::SocketAddrV6::new(address, 40_000, 0, 0);
+    let two = std::net::SocketAddrV6::new(address, 40_000, 9, 0);
+    assert_eq!(Key::new(one.into(), 1812, 1), Key::new(two.into(), 1812, 1));
+}
+
+#[test]
+fn the_oldest_answers_go_when_a_limit_is_reached() {
+    for (name, limits) in [
+        (
+            "answers",
+            Limits {
+                answers: 3,
+                ..Limits::default()
+            },
+        ),
+        (
+            "octets",
+            Limits {
+                octets: 79,
+                ..Limits::default()
+            },
+        ),
+    ] {
+        let mut cache = DuplicateCache::new(limits);
+        let now = start();
+        for id in 1..=3 {
+            cache.begin(now, key(id), &A).unwrap();
+            cache.finish(now, &key(id), &A, reply(id));
+        }
+        // Asked for again, the first is the youngest.
+        assert_eq!(
+            cache.lookup(now, &key(1), &A),
+            Lookup::Replay(reply(1)),
+            "{name}"
+        );
+        cache.begin(now, key(4), &A).unwrap();
+        cache.finish(now, &key(4), &A, reply(4));
+        assert_eq!(cache.lookup(now, &key(2), &A), Lookup::New, "{name}");
+        for id in [1, 3, 4] {
+            assert_eq!(
+                cache.lookup(now, &key(id), &A),
+                Lookup::Replay(reply(id)),
+                "{name} {id}"
+            );
+        }
+        let want = Occupancy {
+            answers: 3,
+            octets: 60,
+            running: 0,
+            evicted: 1,
+        };
+        assert_eq!(cache.occupancy(), want, "{name}");
+    }
+}
+
+#[test]
+fn logins_beyond_the_limit_are_refused_and_those_known_are_not() {
+    let mut cache = DuplicateCache::new(Limits {
+        running: 2,
+        ..Limits::default()
+    });
+    let now = start();
+    cache.begin(now, key(1), &A).unwrap();
+    cache.begin(now, key(2), &A).unwrap();
+    assert_eq!(
+        cache.begin(now, key(3), &A),
+        Err(TooManyRunning { running: 2 })
+    );
+    assert_eq!(cache.begin(now, key(1), &A), Ok(()));
+    // A refused login leaves the one that runs under its key alone.
+    assert_eq!(
+        cache.begin(now, key(1), &B),
+        Err(TooManyRunning { running: 2 })
+    );
+    assert_eq!(cache.lookup(now, &key(1), &A), Lookup::InProgress);
+    cache.finish(now, &key(2), &A, reply(2));
+    assert_eq!(cache.begin(now, key(3), &A), Ok(()));
+}
+
+#[test]
+fn what_expired_is_let_go_a_few_at_a_time_until_nothing_is_left() {
+    let mut cache = DuplicateCache::default();
+    let now = start();
+    let total = 3 * EXPIRED_PER_CALL + 1;
+    for number in 0..total {
+        let id = u8::try_from(number).unwrap();
+        cache.begin(now, key(id), &A).unwrap();
+        cache.finish(now, &key(id), &A, reply(id));
+    }
+    let later = now + KEPT;
+    let mut let_go = Vec::new();
+    loop {
+        match cache.expire(later) {
+            0 => break,
+            some => let_go.push(some),
+        }
+    }
+    assert_eq!(
+        let_go,
+        [EXPIRED_PER_CALL, EXPIRED_PER_CALL, EXPIRED_PER_CALL, 1]
+    );
+    assert_eq!(cache.occupancy(), Occupancy::default());
+    assert!(cache.current.is_empty() && cache.superseded.is_empty());
+}
+
+#[test]
+fn entries_are_used_again() {
+    let mut cache = DuplicateCache::default();
+    let mut now = start();
+    for round in 0..1000_u16 {
+        let id = round.to_be_bytes()[1];
+        cache.begin(now, key(id), &A).unwrap();
+        cache.finish(now, &key(id), &A, reply(id));
+        now += seconds(60);
+    }
+    assert!(cache.entries.len() <= 4, "{}", cache.entries.len());
+}
+
+#[test]
+fn a_share_is_never_nothing() {
+    let all = Limits {
+        answers: 10,
+        octets: 100,
+        running: 3,
+    };
+    assert_eq!(all.shared_by(0), all);
+    assert_eq!(
+        all.shared_by(4),
+        Limits {
+            answers: 3,
+            octets: 25,
+            running: 1
+        }
+    );
+}
+
+/// The same rules, without any thought of speed.
+#[derive(Default)]
+struct Naive {
+    entries: Vec<NaiveEntry>,
+    evicted: u64,
+}
+
+struct NaiveEntry {
+    key: Key,
+    authenticator: Authenticator,
+    current: bool,
+    answer: Option<(Arc<[u8]>, Instant)>,
+    order: u64,
+}
+
+impl Naive {
+    fn expire(&mut self, now: Instant) {
+        self.entries.retain(|entry| {
+            entry
+                .answer
+                .as_ref()
+                .is_none_or(|(_, asked_at)| now < *asked_at + KEPT)
+        });
+    }
+
+    fn next_order(&self) -> u64 {
+        self.entries
+            .iter()
+            .map(|entry| entry.order)
+            .max()
+            .unwrap_or(0)
+            + 1
+    }
+
+    fn entry(&mut self, key: &Key, authenticator: &Authenticator) -> Option<&mut NaiveEntry> {
+        self.entries
+            .iter_mut()
+            .find(|entry| entry.key == *key && entry.authenticator == *authenticator)
+    }
+
+    fn lookup(&mut self, now: Instant, key: &Key, authenticator: &Authenticator) -> Lookup {
+        self.expire(now);
+        let order = self.next_order();
+        match self.entry(key, authenticator) {
+            None => Lookup::New,
+            Some(NaiveEntry { answer: None, .. }) => Lookup::InProgress,
+            Some(NaiveEntry {
+                answer: Some((reply, asked_at)),
+                order: place,
+                ..
+            }) => {
+                *asked_at = now;
+                *place = order;
+                Lookup::Replay(Arc::clone(reply))
+            }
+        }
+    }
+
+    fn begin(
+        &mut self,
+        now: Instant,
+        key: Key,
+        authenticator: &Authenticator,
+        limits: Limits,
+    ) -> bool {
+        self.expire(now);
+        if self
+            .entry(&key, authenticator)
+            .is_some_and(|entry| entry.answer.is_none())
+        {
+            return true;
+        }
+        self.entries
+            .retain(|entry| entry.key != key || entry.authenticator != *authenticator);
+        if self
+            .entries
+            .iter()
+            .filter(|entry| entry.answer.is_none())
+            .count()
+            >= limits.running
+        {
+            return false;
+        }
+        self.entries
+            .retain(|entry| entry.key != key || entry.answer.is_none() || !entry.current);
+        for entry in &mut self.entries {
+            entry.current &= entry.key != key;
+        }
+        let authenticator = *authenticator;
+        self.entries.push(NaiveEntry {
+            key,
+            authenticator,
+            current: true,
+            answer: None,
+            order: 0,
+        });
+        true
+    }
+
+    fn finish(
+        &mut self,
+        now: Instant,
+        key: &Key,
+        authenticator: &Authenticator,
+        reply: Arc<[u8]>,
+        limits: Limits,
+    ) {
+        self.expire(now);
+        let order = self.next_order();
+        if let Some(entry) = self.entry(key, authenticator)
+            && entry.answer.is_none()
+        {
+            entry.answer = Some((reply, now));
+            entry.order = order;
+        }
+        while self.answers() > limits.answers || self.octets() > limits.octets {
+            let answered = |entry: &&NaiveEntry| entry.answer.is_some();
+            let oldest = self
+                .entries
+                .iter()
+                .filter(answered)
+                .map(|entry| entry.order)
+                .min();
+            self.entries
+                .retain(|entry| entry.answer.is_none() || Some(entry.order) != oldest);
+            self.evicted += 1;
+        }
+    }
+
+    fn abandon(&mut self, key: &Key, authenticator: &Authenticator) {
+        self.entries.retain(|entry| {
+            entry.answer.is_some() || entry.key != *key || entry.authenticator != *authenticator
+        });
+    }
+
+    fn answers(&self) -> usize {
+        self.entries
+            .iter()
+            .filter(|entry| entry.answer.is_some())
+            .count()
+    }
+
+    fn octets(&self) -> usize {
+        self.entries
+            .iter()
+            .filter_map(|entry| entry.answer.as_ref())
+            .map(|(r, _)| r.len())
+            .sum()
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Call {
+    Lookup(u8, u8),
+    Begin(u8, u8),
+    Finish(u8, u8, usize),
+    Abandon(u8, u8),
+    Wait(u64),
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    let who = || (0..3_u8, 0..4_u8);
+    prop_oneof![
+        4 => who().prop_map(|(id, who)| Call::Lookup(id, who)),
+        4 => who().prop_map(|(id, who)| Call::Begin(id, who)),
+        4 => (who(), 0..40_usize).prop_map(|((id, who), size)| Call::Finish(id, who, size)),
+        1 => who().prop_map(|(id, who)| Call::Abandon(id, who)),
+        1 => (0..200_u64).prop_map(Call::Wait),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn the_cache_does_what_the_naive_one_does(
+        calls in proptest::collection::vec(call(), 1..200),
+    ) {
+        let limits = Limits { answers: 5, octets: 120, running: 4 };
+        let mut cache = DuplicateCache::new(limits);
+        let mut naive = Naive::default();
+        let mut now = start();
+        for call in calls {
+            match call {
+                Call::Lookup(id, who) => prop_assert_eq!(
+                    cache.lookup(now, &key(id), &[who; 16]),
+                    naive.lookup(now, &key(id), &[who; 16])
+                ),
+                Call::Begin(id, who) => prop_assert_eq!(
+                    cache.begin(now, key(id), &[who; 16]).is_ok(),
+                    naive.begin(now, key(id), &[who; 16], limits)
+                ),
+                Call::Finish(id, who, octets) => {
+                    let reply: Arc<[u8]> = vec![who; octets].into();
+                    cache.finish(now, &key(id), &[who; 16], Arc::clone(&reply));
+                    naive.finish(now, &key(id), &[who; 16], reply, limits);
+                }
+                Call::Abandon(id, who) => {
+                    cache.abandon(&key(id), &[who; 16]);
+                    naive.abandon(&key(id), &[who; 16]);
+                }
+                Call::Wait(time) => now += seconds(time),
+            }
+            cache.expire(now);
+            naive.expire(now);
+            let want = Occupancy {
+                answers: naive.answers(),
+                octets: naive.octets(),
+                running: naive.entries.len() - naive.answers(),
+                evicted: naive.evicted,
+            };
+            prop_assert_eq!(cache.occupancy(), want);
+        }
+    }
+}
