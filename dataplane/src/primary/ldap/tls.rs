@@ -141,9 +141,12 @@ pub(super) fn explain(error: &CertificateError) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "the directory's certificate is not valid yet; check both clocks".to_owned()
         }
-        CertificateError::UnknownIssuer => "the directory's certificate was signed by a CA that \
+        // A CA that was made anew under its old name shows as a bad signature.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "the directory's certificate was signed by a CA that \
              is not trusted; put that CA's certificate into ssl_ca_certs_file"
-            .to_owned(),
+                .to_owned()
+        }
         CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
             "the directory's certificate names no host (it has no subjectAltName); issue one that \
              names the host"
