@@ -10,6 +10,7 @@ use proto::event::Reason;
 use tokio_util::task::TaskTracker;
 
 use super::ldap::Directory;
+use super::radius::Upstream;
 use super::{Acceptance, PrimaryFailure, PrimaryRequest, Rejection, Verdict};
 
 /// What all primaries of a data plane share. Cheap to clone.
@@ -63,6 +64,7 @@ pub struct Primary {
 enum Kind {
     AnyPassword,
     Directory(Box<Directory>),
+    Radius(Box<Upstream>),
 }
 
 impl Primary {
@@ -80,6 +82,9 @@ impl Primary {
             AuthenticatorKind::DuoOnly => Kind::AnyPassword,
             AuthenticatorKind::Ad(directory) => {
                 Kind::Directory(Box::new(Directory::new(id, directory, shared)?))
+            }
+            AuthenticatorKind::Radius(upstream) => {
+                Kind::Radius(Box::new(Upstream::new(id, upstream, shared)))
             }
             _ => return Err(BuildError::Unserved { what: "this kind" }),
         };
@@ -108,6 +113,7 @@ impl Primary {
         match &self.kind {
             Kind::AnyPassword => Duration::ZERO,
             Kind::Directory(directory) => directory.budget(),
+            Kind::Radius(upstream) => upstream.budget(),
         }
     }
 
@@ -135,6 +141,7 @@ impl Primary {
                 attributes: Vec::new(),
             })),
             Kind::Directory(directory) => directory.check(request, deadline).await,
+            Kind::Radius(upstream) => upstream.check(request, deadline).await,
         }
     }
 }

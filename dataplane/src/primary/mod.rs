@@ -3,7 +3,11 @@
 //! The types here are pure and all that a flow sees; [`Primary`] is what the driver asks.
 
 mod check;
+mod hop;
 mod ldap;
+mod radius;
+pub mod reply_attributes;
+pub mod request_attributes;
 
 pub use check::{BuildError, Primary, Shared};
 

@@ -31,7 +31,7 @@ fn host(port: u16) -> Value {
 }
 
 /// A directory's settings with the given ones over them.
-fn settings(hosts: Value, over: Value) -> Arc<Authenticator> {
+fn settings(hosts: &Value, over: &Value) -> Arc<Authenticator> {
     let mut ad = json!({
         "hosts": hosts,
         "service_account_username": "service",
@@ -54,9 +54,13 @@ fn settings(hosts: Value, over: Value) -> Arc<Authenticator> {
     Snapshot::try_from(raw).unwrap().authenticators.remove(0)
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "made in place by every caller"
+)]
 fn primary(hosts: Value, over: Value) -> Arc<Primary> {
     let shared = Shared::new(TaskTracker::new(), &Registry::new()).unwrap();
-    Primary::new(&settings(hosts, over), &shared).unwrap()
+    Primary::new(&settings(&hosts, &over), &shared).unwrap()
 }
 
 async fn login(primary: &Primary, user: &str, password: &str) -> Result<Verdict, PrimaryFailure> {
@@ -222,7 +226,7 @@ async fn what_is_not_served_is_refused_when_made() {
             "ssl_ca_certs_file",
         ),
     ] {
-        let error = Primary::new(&settings(json!([host(389)]), over), &shared).unwrap_err();
+        let error = Primary::new(&settings(&json!([host(389)]), &over), &shared).unwrap_err();
         assert!(error.to_string().contains(want), "{error}");
     }
 }
@@ -230,11 +234,11 @@ async fn what_is_not_served_is_refused_when_made() {
 #[tokio::test]
 async fn unchanged_settings_keep_a_primary() {
     let one = primary(json!([host(389)]), json!({}));
-    assert!(one.is_for(&settings(json!([host(389)]), json!({}))));
-    assert!(!one.is_for(&settings(json!([host(390)]), json!({}))));
+    assert!(one.is_for(&settings(&json!([host(389)]), &json!({}))));
+    assert!(!one.is_for(&settings(&json!([host(390)]), &json!({}))));
     assert!(!one.is_for(&settings(
-        json!([host(389)]),
-        json!({"service_account_password": "new"})
+        &json!([host(389)]),
+        &json!({"service_account_password": "new"})
     )));
 }
 
@@ -402,7 +406,10 @@ async fn many_logins_share_few_connections() {
     let relay = Relay::to(slapd.port, "pw-mute").await;
     let registry = Registry::new();
     let shared = Shared::new(TaskTracker::new(), &registry).unwrap();
-    let settings = settings(json!([host(relay.port)]), json!({"security_groups": [VPN]}));
+    let settings = settings(
+        &json!([host(relay.port)]),
+        &json!({"security_groups": [VPN]}),
+    );
     let primary = Primary::new(&settings, &shared).unwrap();
     let mut logins = JoinSet::new();
     for number in 0..200 {
