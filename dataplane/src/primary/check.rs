@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prometheus::{IntCounterVec, Opts, Registry};
-use proto::config::{Authenticator, AuthenticatorKind};
+use proto::config::{Authenticator, AuthenticatorKind, Host};
 use proto::event::Reason;
 use tokio_util::task::TaskTracker;
 
@@ -174,6 +174,15 @@ pub enum BuildError {
     /// TLS could not be set up.
     #[error("tls cannot be set up")]
     Tls(#[source] rustls::Error),
+}
+
+/// A host as events and metrics name it: `ldap1:636`, `[2001:db8::1]:1812`.
+pub(super) fn host_label(host: &Host) -> String {
+    if host.name.contains(':') {
+        format!("[{}]:{}", host.name, host.port)
+    } else {
+        format!("{}:{}", host.name, host.port)
+    }
 }
 
 /// The one place where this part reads the clock.

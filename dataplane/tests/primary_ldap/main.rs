@@ -17,6 +17,7 @@ use proto::config::{Authenticator, Snapshot, raw};
 use proto::event::Reason;
 use proto::secret::Secret;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -246,7 +247,12 @@ async fn unchanged_settings_keep_a_primary() {
 async fn passwords_go_over_tls() {
     let slapd = Slapd::start();
     for (transport, port) in [("starttls", slapd.port), ("ldaps", slapd.tls_port)] {
-        for name in ["127.0.0.1", "localhost"] {
+        let by_ipv6 = Relay::between("::1", port, "pw-mute").await;
+        for (name, port) in [
+            ("127.0.0.1", port),
+            ("localhost", port),
+            ("::1", by_ipv6.port),
+        ] {
             let primary = primary(
                 json!([{"name": name, "port": port}]),
                 json!({"transport": transport, "ca_certs": slapd.ca}),
@@ -362,6 +368,34 @@ async fn the_next_host_is_asked_when_one_is_away() {
     let got = failure(&nobody).await;
     assert_eq!(got.kind, PrimaryFailureKind::Unavailable);
     assert_eq!(got.detail.matches("not reached").count(), 2);
+}
+
+#[tokio::test]
+async fn a_host_that_speaks_no_ldap_is_away() {
+    for (name, said) in [
+        ("another protocol", &b"HTTP/1.0 400 Bad Request\r\n\r\n"[..]),
+        ("an empty message", &[0x30, 0]),
+        ("an answer without a code", &[0x30, 5, 2, 1, 1, 0x61, 0]),
+        (
+            "a text that is no UTF-8",
+            &[0x30, 14, 2, 1, 1, 0x61, 9, 10, 1, 0, 4, 0, 4, 2, 0xff, 0xfe],
+        ),
+        ("nothing", &[]),
+    ] {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let serve = async {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut bind = [0; 512];
+            assert!(client.read(&mut bind).await.unwrap() > 0);
+            client.write_all(said).await.unwrap();
+        };
+        let primary = primary(json!([host(port)]), json!({}));
+        let ((), got) = tokio::join!(serve, failure(&primary));
+        assert_eq!(got.kind, PrimaryFailureKind::Unavailable, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -16,7 +16,12 @@ pub(crate) struct Relay {
 
 impl Relay {
     pub(crate) async fn to(port: u16, swallowed: &'static str) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        Self::between("127.0.0.1", port, swallowed).await
+    }
+
+    /// Listens at an address and relays to a port of the loopback.
+    pub(crate) async fn between(at: &str, port: u16, swallowed: &'static str) -> Self {
+        let listener = TcpListener::bind((at, 0)).await.unwrap();
         let own = listener.local_addr().unwrap().port();
         let connections = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&connections);

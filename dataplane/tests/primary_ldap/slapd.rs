@@ -150,7 +150,9 @@ fn write_certificates(folder: &Path, certificate: Certificate) -> String {
     let key = KeyPair::generate().unwrap();
     let names = match certificate {
         Certificate::OtherName => vec!["dc9.example.com".to_owned()],
-        _ => vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
+        _ => ["localhost", "127.0.0.1", "::1"]
+            .map(str::to_owned)
+            .to_vec(),
     };
     let mut params = CertificateParams::new(names).unwrap();
     if certificate == Certificate::Expired {

@@ -22,7 +22,7 @@ use self::answer::Bound;
 use self::connection::{Endpoint, Search};
 use self::pool::{ServiceAccount, ServicePool, UserPool};
 use self::query::Names;
-use super::check::{BuildError, Shared, now};
+use super::check::{BuildError, Shared, host_label, now};
 use super::{Acceptance, PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Rejection, Verdict};
 
 /// A directory and its hosts.
@@ -49,6 +49,8 @@ enum Extra {
 
 #[derive(Debug)]
 struct Host {
+    /// For events and metrics: `ldap1:636`.
+    label: String,
     endpoint: Endpoint,
     service: ServicePool,
     users: UserPool,
@@ -166,7 +168,7 @@ impl Directory {
                         host.avoid_until(Some(now() + AVOIDED));
                     }
                     let last = !fault.moves_on();
-                    failures.push((host.label(), fault));
+                    failures.push((host.label.clone(), fault));
                     if last {
                         break;
                     }
@@ -191,7 +193,7 @@ impl Directory {
             Err(fault) => fault.label(),
         };
         self.requests
-            .with_label_values(&[self.id.as_str(), &host.label(), result])
+            .with_label_values(&[self.id.as_str(), &host.label, result])
             .inc();
     }
 }
@@ -199,19 +201,11 @@ impl Directory {
 impl Host {
     fn new(endpoint: Endpoint) -> Self {
         Self {
+            label: host_label(&endpoint.host),
             endpoint,
             service: ServicePool::new(),
             users: UserPool::new(),
             avoided: Mutex::new(None),
-        }
-    }
-
-    fn label(&self) -> String {
-        let host = &self.endpoint.host;
-        if host.name.contains(':') {
-            format!("[{}]:{}", host.name, host.port)
-        } else {
-            format!("{}:{}", host.name, host.port)
         }
     }
 
@@ -252,7 +246,7 @@ impl Login<'_> {
                     format!(
                         "more than one entry is '{}' at {}",
                         self.user(),
-                        host.label()
+                        &host.label
                     ),
                 ));
             }
@@ -272,7 +266,7 @@ impl Login<'_> {
             .users
             .bind(&host.endpoint, &dn, &self.request.password, deadline)
             .await?;
-        let (dn, host) = (shown(&dn), host.label());
+        let (dn, host) = (shown(&dn), &host.label);
         Ok(match answer::user_bind(&result)? {
             Bound::Accepted => Verdict::Accepted(Acceptance {
                 detail: format!("bound as {dn} at {host}"),
@@ -296,7 +290,7 @@ impl Login<'_> {
         }
         Ok(rejected(
             Reason::UnknownUser,
-            format!("no entry is '{}' at {}", self.user(), host.label()),
+            format!("no entry is '{}' at {}", self.user(), &host.label),
         ))
     }
 

@@ -278,9 +278,7 @@ impl UserPool {
         {
             idle.remove(0);
         }
-        if idle.len() < IDLE_USER_CONNECTIONS {
-            idle.push((ldap, now()));
-        }
+        idle.push((ldap, now()));
     }
 }
 
@@ -308,11 +306,9 @@ const SERVICE_CONNECTIONS: usize = 4;
 /// Searches under way at one host.
 const SEARCHES: usize = 256;
 
-/// Connections that bind as users, to one host.
+/// Connections that bind as users, to one host. All may lie idle after a burst; those that are not
+/// needed again grow old and are closed.
 const USER_CONNECTIONS: usize = 128;
-
-/// How many of them are kept when idle.
-const IDLE_USER_CONNECTIONS: usize = 32;
 
 /// How long a refused service account is not tried again.
 const REFUSED: Duration = Duration::from_secs(5);

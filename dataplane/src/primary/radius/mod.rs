@@ -19,7 +19,7 @@ use tokio::time::timeout_at;
 use zeroize::Zeroizing;
 
 use self::socket::{Answer, Peer, Sockets, Ticket};
-use super::check::{Shared, now};
+use super::check::{Shared, host_label, now};
 use super::{
     Acceptance, PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Rejection, Verdict,
     reply_attributes,
@@ -61,13 +61,9 @@ impl Upstream {
             MessageAuthenticator::Auto
         };
         let hosts = settings.hosts.iter().map(|host| {
-            let label = match host.name.contains(':') {
-                true => format!("[{}]:{}", host.name, host.port),
-                false => format!("{}:{}", host.name, host.port),
-            };
             Sockets::new(Peer {
                 host: host.clone(),
-                label,
+                label: host_label(host),
                 authenticator: id.to_owned(),
                 secret: Arc::clone(&secret),
                 policy,
