@@ -1,6 +1,15 @@
 //! Where a password is checked. Knows nothing of second factors.
 //!
-//! The types here are pure and all that a flow sees.
+//! The types here are pure and all that a flow sees; [`Primary`] is what the driver asks.
+
+mod check;
+mod hop;
+mod ldap;
+mod radius;
+pub mod reply_attributes;
+pub mod request_attributes;
+
+pub use check::{BuildError, Primary, Shared};
 
 use proto::event::Reason;
 use proto::secret::Secret;

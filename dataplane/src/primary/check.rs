@@ -1,0 +1,191 @@
+//! One authenticator, ready to be asked. Chooses between the kinds, and counts; the kinds do the
+//! work.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use prometheus::{IntCounterVec, Opts, Registry};
+use proto::config::{Authenticator, AuthenticatorKind, Host};
+use proto::event::Reason;
+use tokio_util::task::TaskTracker;
+
+use super::ldap::Directory;
+use super::radius::Upstream;
+use super::{Acceptance, PrimaryFailure, PrimaryRequest, Rejection, Verdict};
+
+/// What all primaries of a data plane share. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// Owns the tasks that read from connections and sockets. They end when the last
+    /// [`Primary`] that uses them is dropped.
+    pub tasks: TaskTracker,
+    pub(crate) requests: IntCounterVec,
+    pub(crate) discards: IntCounterVec,
+}
+
+impl Shared {
+    /// Registers the counters of all primaries. Called once for a registry.
+    ///
+    /// # Errors
+    /// When the registry has counters of these names already.
+    pub fn new(tasks: TaskTracker, registry: &Registry) -> Result<Self, prometheus::Error> {
+        let requests = IntCounterVec::new(
+            Opts::new(
+                "primary_requests_total",
+                "Passwords asked of a primary's host, by what came of it",
+            ),
+            &["authenticator", "host", "result"],
+        )?;
+        let discards = IntCounterVec::new(
+            Opts::new(
+                "primary_discards_total",
+                "Datagrams from a RADIUS upstream that were no answer to a request of ours",
+            ),
+            &["authenticator", "host", "reason"],
+        )?;
+        registry.register(Box::new(requests.clone()))?;
+        registry.register(Box::new(discards.clone()))?;
+        Ok(Self {
+            tasks,
+            requests,
+            discards,
+        })
+    }
+}
+
+/// One authenticator, with its connections. Kept across revisions that leave its settings alone.
+#[derive(Debug)]
+pub struct Primary {
+    settings: Authenticator,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    AnyPassword,
+    Directory(Box<Directory>),
+    Radius(Box<Upstream>),
+}
+
+impl Primary {
+    /// Makes ready what the settings describe; connects to nothing yet.
+    ///
+    /// Reads the system's trust roots from disk when a directory is reached over TLS and names no
+    /// `ssl_ca_certs_file`, so it belongs on a thread that may block.
+    ///
+    /// # Errors
+    /// [`BuildError`] when the settings ask for what is not served, or hold certificates that
+    /// cannot be used.
+    pub fn new(settings: &Authenticator, shared: &Shared) -> Result<Arc<Self>, BuildError> {
+        let id = settings.id.as_str();
+        let kind = match &settings.kind {
+            AuthenticatorKind::DuoOnly => Kind::AnyPassword,
+            AuthenticatorKind::Ad(directory) => {
+                Kind::Directory(Box::new(Directory::new(id, directory, shared)?))
+            }
+            AuthenticatorKind::Radius(upstream) => {
+                Kind::Radius(Box::new(Upstream::new(id, upstream, shared)))
+            }
+            _ => return Err(BuildError::Unserved { what: "this kind" }),
+        };
+        Ok(Arc::new(Self {
+            settings: settings.clone(),
+            kind,
+        }))
+    }
+
+    /// Whether it is what [`Primary::new`] would make of these settings, so that it can be kept
+    /// with its connections.
+    #[must_use]
+    pub fn is_for(&self, settings: &Authenticator) -> bool {
+        self.settings.id == settings.id && self.settings.kind == settings.kind
+    }
+
+    /// The settings it was made from.
+    #[must_use]
+    pub const fn settings(&self) -> &Authenticator {
+        &self.settings
+    }
+
+    /// The longest a check takes over all hosts; zero when no host is asked.
+    #[must_use]
+    pub fn budget(&self) -> Duration {
+        match &self.kind {
+            Kind::AnyPassword => Duration::ZERO,
+            Kind::Directory(directory) => directory.budget(),
+            Kind::Radius(upstream) => upstream.budget(),
+        }
+    }
+
+    /// Asks whether the password is the user's. Ends by the deadline; may be dropped at any time.
+    ///
+    /// # Errors
+    /// [`PrimaryFailure`] when nobody could say.
+    pub async fn check(
+        &self,
+        request: &PrimaryRequest,
+        deadline: Instant,
+    ) -> Result<Verdict, PrimaryFailure> {
+        // An empty password makes a simple bind an unauthenticated one, which many directories
+        // answer with success (RFC 4513 section 5.1.2).
+        if request.password.expose().is_empty() {
+            return Ok(Verdict::Rejected(Rejection {
+                reason: Reason::EmptyPassword,
+                message: None,
+                detail: "the password is empty".to_owned(),
+            }));
+        }
+        match &self.kind {
+            Kind::AnyPassword => Ok(Verdict::Accepted(Acceptance {
+                detail: "the client has checked the password".to_owned(),
+                attributes: Vec::new(),
+            })),
+            Kind::Directory(directory) => directory.check(request, deadline).await,
+            Kind::Radius(upstream) => upstream.check(request, deadline).await,
+        }
+    }
+}
+
+/// Why an authenticator cannot be made ready.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The settings ask for something that is not served.
+    #[error("{what} is not served")]
+    Unserved {
+        /// The option and its value.
+        what: &'static str,
+    },
+    /// `ssl_ca_certs_file` holds no certificate that can be read.
+    #[error("ssl_ca_certs_file holds no usable certificate: {detail}")]
+    CaCerts {
+        /// What is wrong.
+        detail: String,
+    },
+    /// The machine has no trust roots, and the settings name none.
+    #[error("the system has no trust roots; name a bundle in ssl_ca_certs_file")]
+    NoSystemRoots,
+    /// The host's name can be in no certificate.
+    #[error("'{host}' can be the name of no certificate")]
+    HostName {
+        /// The name.
+        host: String,
+    },
+    /// TLS could not be set up.
+    #[error("tls cannot be set up")]
+    Tls(#[source] rustls::Error),
+}
+
+/// A host as events and metrics name it: `ldap1:636`, `[2001:db8::1]:1812`.
+pub(super) fn host_label(host: &Host) -> String {
+    if host.name.contains(':') {
+        format!("[{}]:{}", host.name, host.port)
+    } else {
+        format!("{}:{}", host.name, host.port)
+    }
+}
+
+/// The one place where this part reads the clock.
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

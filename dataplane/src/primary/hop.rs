@@ -1,0 +1,127 @@
+//! Which attributes may cross from one hop to another, and how Vendor-Specific ones are taken
+//! apart for that. Pure.
+
+use proto::config::PassThrough;
+
+use crate::radius::{Attribute, AttributeType, VendorAttribute, salted};
+
+/// One attribute as rules see it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part<'a> {
+    /// A standard attribute; or a Vendor-Specific one whose inside only its vendor can read.
+    Standard(Attribute<'a>),
+    /// What stands inside a Vendor-Specific attribute of the recommended form.
+    Vendor(VendorAttribute<'a>),
+}
+
+/// Takes an attribute apart: one part, or those inside a Vendor-Specific attribute when they
+/// account for all of its octets.
+pub(super) fn parts(attribute: Attribute<'_>) -> Vec<Part<'_>> {
+    let Some(inside) = attribute.vendor() else {
+        return vec![Part::Standard(attribute)];
+    };
+    let inside: Vec<_> = inside.collect();
+    let octets: usize = inside.iter().map(|part| part.value.len() + FRAME).sum();
+    if inside.is_empty() || octets + VENDOR_NUMBER != attribute.value.len() {
+        return vec![Part::Standard(attribute)];
+    }
+    inside.into_iter().map(Part::Vendor).collect()
+}
+
+/// Whether a rule names an attribute.
+pub(super) fn allows(rule: &PassThrough, vendor: Option<u32>, number: u8) -> bool {
+    rule.all
+        || rule
+            .attributes
+            .iter()
+            .any(|named| named.vendor == vendor && named.number == number)
+}
+
+/// What belongs to one hop: it proves, hides or routes something between two neighbours.
+pub(super) fn is_of_one_hop(vendor: Option<u32>, number: u8) -> bool {
+    match vendor {
+        None => matches!(
+            AttributeType(number),
+            AttributeType::USER_PASSWORD
+                | AttributeType::CHAP_PASSWORD
+                | AttributeType::STATE
+                | AttributeType::PROXY_STATE
+                | AttributeType::CHAP_CHALLENGE
+                | AttributeType::EAP_MESSAGE
+                | AttributeType::MESSAGE_AUTHENTICATOR
+        ),
+        Some(salted::VENDOR_MICROSOFT) => matches!(number, 1..=6 | 11 | 12 | 25..=27),
+        Some(_) => false,
+    }
+}
+
+/// Frames a value. Nothing is written when it is longer than its frame can tell.
+pub(super) fn frame(into: &mut Vec<u8>, vendor: Option<u32>, number: u8, value: &[u8]) {
+    let Ok(inner) = u8::try_from(value.len() + FRAME) else {
+        return;
+    };
+    let Some(vendor) = vendor else {
+        into.extend_from_slice(&[number, inner]);
+        into.extend_from_slice(value);
+        return;
+    };
+    let Some(outer) = inner.checked_add(OUTER) else {
+        return;
+    };
+    into.extend_from_slice(&[AttributeType::VENDOR_SPECIFIC.0, outer]);
+    into.extend_from_slice(&vendor.to_be_bytes());
+    into.extend_from_slice(&[number, inner]);
+    into.extend_from_slice(value);
+}
+
+/// Octets of a type and a length.
+const FRAME: usize = 2;
+/// Octets of a vendor's number.
+const VENDOR_NUMBER: usize = 4;
+/// Octets of the frame around a vendor's attribute: type, length and the vendor's number.
+const OUTER: u8 = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vsa(value: &[u8]) -> Attribute<'_> {
+        Attribute {
+            kind: AttributeType::VENDOR_SPECIFIC,
+            value,
+        }
+    }
+
+    #[test]
+    fn vendor_attributes_are_taken_apart_only_when_they_account_for_every_octet() {
+        for (name, value, want) in [
+            ("one", &[0, 0, 0, 9, 1, 3, 7][..], 1),
+            ("two", &[0, 0, 0, 9, 1, 3, 7, 2, 2], 2),
+            ("one octet over", &[0, 0, 0, 9, 1, 3, 7, 2], 0),
+            ("of another form", &[0, 0, 0, 9, 1, 0, 0], 0),
+            ("empty", &[0, 0, 0, 9], 0),
+            ("no vendor", &[0, 0], 0),
+        ] {
+            let found = parts(vsa(value))
+                .into_iter()
+                .filter(|part| matches!(part, Part::Vendor(_)))
+                .count();
+            assert_eq!(found, want, "{name}");
+            assert!(!parts(vsa(value)).is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn values_that_fit_no_frame_are_left_out() {
+        for (vendor, octets, want) in [
+            (None, 253, 255),
+            (None, 254, 0),
+            (Some(9), 247, 255),
+            (Some(9), 248, 0),
+        ] {
+            let mut framed = Vec::new();
+            frame(&mut framed, vendor, 1, &vec![0; octets]);
+            assert_eq!(framed.len(), want, "{vendor:?} {octets}");
+        }
+    }
+}

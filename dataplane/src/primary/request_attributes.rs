@@ -1,0 +1,118 @@
+//! Which attributes of a client's request go on to a RADIUS upstream. Pure.
+
+use proto::config::PassThrough;
+
+use super::hop::{self, Part};
+use crate::radius::{AttributeType, Packet};
+
+/// The attributes that the rule lets pass, framed, in their order.
+///
+/// Never among them: what belongs to the client's hop (passwords, CHAP, EAP, Message-Authenticator,
+/// Proxy-State, State) and what the request upstream has of its own (User-Name, NAS-IP-Address and
+/// its IPv6 sister, Calling-Station-Id).
+#[must_use]
+pub fn select(request: &Packet<'_>, rule: &PassThrough) -> Vec<u8> {
+    let mut framed = Vec::new();
+    if !rule.all && rule.attributes.is_empty() {
+        return framed;
+    }
+    for attribute in request.attributes() {
+        for part in hop::parts(attribute) {
+            let (vendor, number, value) = match part {
+                Part::Standard(one) => (None, one.kind.0, one.value),
+                Part::Vendor(one) => (Some(one.vendor), one.number, one.value),
+            };
+            let own = vendor.is_none() && OWN.contains(&AttributeType(number));
+            if !own && !hop::is_of_one_hop(vendor, number) && hop::allows(rule, vendor, number) {
+                hop::frame(&mut framed, vendor, number, value);
+            }
+        }
+    }
+    framed
+}
+
+/// What every request upstream has of its own.
+const OWN: &[AttributeType] = &[
+    AttributeType::USER_NAME,
+    AttributeType::NAS_IP_ADDRESS,
+    AttributeType::NAS_IPV6_ADDRESS,
+    AttributeType::CALLING_STATION_ID,
+];
+
+#[cfg(test)]
+mod tests {
+    use proto::config::{AttributeRef, AttributeType as DataType};
+
+    use super::*;
+    use crate::radius::{Code, RequestBuilder, SharedSecret};
+
+    fn rule(all: bool, named: &[(Option<u32>, u8)]) -> PassThrough {
+        PassThrough {
+            all,
+            attributes: named
+                .iter()
+                .map(|(vendor, number)| AttributeRef {
+                    name: String::new(),
+                    vendor: *vendor,
+                    number: *number,
+                    data_type: DataType::Octets,
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn passes_what_the_rule_names_and_nothing_of_the_clients_hop() {
+        let secret = SharedSecret::new(b"s");
+        let mut builder = RequestBuilder::new(Code::ACCESS_REQUEST, 1, [7; 16], &secret);
+        builder.user_password(b"hidden").unwrap();
+        for kind in [1, 3, 4, 24, 31, 33, 60, 79, 95] {
+            builder.attribute(AttributeType(kind), b"never").unwrap();
+        }
+        builder.attribute(AttributeType(32), b"nas").unwrap();
+        builder.attribute(AttributeType(222), b"?").unwrap();
+        // Cisco's AVPair beside another of its attributes, and MS-CHAP2-Response.
+        builder
+            .attribute(
+                AttributeType::VENDOR_SPECIFIC,
+                &[0, 0, 0, 9, 1, 3, b'a', 2, 3, b'b'],
+            )
+            .unwrap();
+        builder.vendor(311, 25, b"mschap").unwrap();
+        builder.vendor(311, 7, b"pol").unwrap();
+        let octets = builder.finish();
+        let packet = Packet::parse(&octets).unwrap();
+        let (nas, unknown) = ([32, 5, b'n', b'a', b's'], [222, 3, b'?']);
+        let (a, b) = (
+            [26, 9, 0, 0, 0, 9, 1, 3, b'a'],
+            [26, 9, 0, 0, 0, 9, 2, 3, b'b'],
+        );
+        let pol = [26, 11, 0, 0, 1, 55, 7, 5, b'p', b'o', b'l'];
+        for (name, rule, want) in [
+            ("none", rule(false, &[]), Vec::new()),
+            ("one", rule(false, &[(None, 32)]), nas.to_vec()),
+            ("vendor's", rule(false, &[(Some(9), 1)]), a.to_vec()),
+            (
+                "forbidden",
+                rule(
+                    false,
+                    &[
+                        (None, 2),
+                        (None, 33),
+                        (None, 80),
+                        (None, 4),
+                        (Some(311), 25),
+                    ],
+                ),
+                Vec::new(),
+            ),
+            (
+                "all",
+                rule(true, &[]),
+                [&nas[..], &unknown, &a, &b, &pol].concat(),
+            ),
+        ] {
+            assert_eq!(select(&packet, &rule), want, "{name}");
+        }
+    }
+}

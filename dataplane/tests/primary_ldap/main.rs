@@ -1,0 +1,479 @@
+//! Directories as primaries, against a real OpenLDAP server.
+
+#![cfg(test)]
+
+mod relay;
+mod slapd;
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dataplane::primary::{
+    Primary, PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Shared, Verdict,
+};
+use prometheus::Registry;
+use proto::config::{Authenticator, Snapshot, raw};
+use proto::event::Reason;
+use proto::secret::Secret;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use relay::Relay;
+use slapd::{BASE, Certificate, SERVICE, Slapd, authority, free_port};
+
+const VPN: &str = "cn=vpn,ou=groups,dc=example,dc=com";
+
+fn host(port: u16) -> Value {
+    json!({"name": "127.0.0.1", "port": port})
+}
+
+/// A directory's settings with the given ones over them.
+fn settings(hosts: &Value, over: &Value) -> Arc<Authenticator> {
+    let mut ad = json!({
+        "hosts": hosts,
+        "service_account_username": "service",
+        "service_account_password": "service-pw",
+        "bind_dn": SERVICE,
+        "search_dn": BASE,
+        "username_attribute": "uid",
+        "at_attribute": "mail",
+        "auth_type": "plain",
+        "timeout_seconds": 5,
+    });
+    for (key, value) in over.as_object().unwrap() {
+        ad[key] = value.clone();
+    }
+    let raw: raw::Snapshot = serde_json::from_value(json!({
+        "revision": 1,
+        "authenticators": [{"id": "ad_client", "kind": {"ad": ad}}],
+    }))
+    .unwrap();
+    Snapshot::try_from(raw).unwrap().authenticators.remove(0)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "made in place by every caller"
+)]
+fn primary(hosts: Value, over: Value) -> Arc<Primary> {
+    let shared = Shared::new(TaskTracker::new(), &Registry::new()).unwrap();
+    Primary::new(&settings(&hosts, &over), &shared).unwrap()
+}
+
+async fn login(primary: &Primary, user: &str, password: &str) -> Result<Verdict, PrimaryFailure> {
+    let request = PrimaryRequest {
+        user: user.to_owned(),
+        password: Secret::from(password),
+        calling_station: None,
+        pass_through: Vec::new(),
+    };
+    let deadline = (Instant::now() + primary.budget()).into_std();
+    primary.check(&request, deadline).await
+}
+
+/// None for an accept, the reason for a rejection.
+async fn verdict(primary: &Primary, user: &str, password: &str) -> Option<Reason> {
+    match login(primary, user, password).await {
+        Ok(Verdict::Accepted(_)) => None,
+        Ok(Verdict::Rejected(rejection)) => Some(rejection.reason),
+        Err(failure) => panic!("{user}: {failure:?}"),
+    }
+}
+
+async fn failure(primary: &Primary) -> PrimaryFailure {
+    login(primary, "alice", "pw-alice").await.unwrap_err()
+}
+
+#[tokio::test]
+async fn says_who_may_log_in() {
+    let slapd = Slapd::start();
+    let anyone = primary(json!([host(slapd.port)]), json!({}));
+    for (user, password, want) in [
+        ("alice", "pw-alice", None),
+        ("ALICE", "pw-alice", None),
+        ("alice@example.com", "pw-alice", None),
+        ("LAB\\alice", "pw-alice", None),
+        ("alice", "wrong", Some(Reason::WrongPassword)),
+        ("alice", "", Some(Reason::EmptyPassword)),
+        ("alice", "pw-bob", Some(Reason::WrongPassword)),
+        ("nobody", "pw-alice", Some(Reason::UnknownUser)),
+        ("nobody@example.com", "x", Some(Reason::UnknownUser)),
+        ("", "x", Some(Reason::UnknownUser)),
+        ("*", "pw-alice", Some(Reason::UnknownUser)),
+        ("alice)(uid=*", "pw-alice", Some(Reason::UnknownUser)),
+        ("al\0ice", "pw-alice", Some(Reason::UnknownUser)),
+        ("O'Hara(x)*y", "pw-ohara", None),
+        ("O'Hara(x)*y", "pw-alice", Some(Reason::WrongPassword)),
+        ("LAB\\back\\slash, comma", "pw-back", None),
+        ("twin@example.com", "pw-bob", Some(Reason::AmbiguousUser)),
+    ] {
+        assert_eq!(verdict(&anyone, user, password).await, want, "{user}");
+    }
+    let Ok(Verdict::Accepted(accepted)) = login(&anyone, "alice", "pw-alice").await else {
+        panic!("alice gets in");
+    };
+    assert_eq!(
+        accepted.detail,
+        format!(
+            "bound as uid=alice,ou=people,{BASE} at 127.0.0.1:{}",
+            slapd.port
+        )
+    );
+}
+
+#[tokio::test]
+async fn groups_and_filters_decide() {
+    let slapd = Slapd::start();
+    let hosts = || json!([host(slapd.port)]);
+    let member = primary(hosts(), json!({"security_groups": [VPN]}));
+    let unique = format!("cn=unique,ou=groups,{BASE}");
+    let either = primary(hosts(), json!({"security_groups": [unique, VPN]}));
+    let filtered = primary(hosts(), json!({"ldap_filter": "mail=alice@example.com"}));
+    for (name, primary, user, password, want) in [
+        ("member", &member, "alice", "pw-alice", None),
+        ("escaped member", &member, "O'Hara(x)*y", "pw-ohara", None),
+        (
+            "escaped DN",
+            &member,
+            "LAB\\back\\slash, comma",
+            "pw-back",
+            None,
+        ),
+        (
+            "no member",
+            &member,
+            "bob",
+            "pw-bob",
+            Some(Reason::NotPermitted),
+        ),
+        ("of the first", &either, "bob", "pw-bob", None),
+        ("of the second", &either, "alice", "pw-alice", None),
+        (
+            "of neither",
+            &either,
+            "carol",
+            "pw-carol",
+            Some(Reason::NotPermitted),
+        ),
+        ("matches", &filtered, "alice", "pw-alice", None),
+        (
+            "matches not",
+            &filtered,
+            "bob",
+            "pw-bob",
+            Some(Reason::NotPermitted),
+        ),
+        (
+            "unknown",
+            &filtered,
+            "nobody",
+            "x",
+            Some(Reason::UnknownUser),
+        ),
+    ] {
+        assert_eq!(verdict(primary, user, password).await, want, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_settings_are_named() {
+    let slapd = Slapd::start();
+    let gone = format!("cn=gone,ou=groups,{BASE}");
+    for (over, want) in [
+        (
+            json!({"security_groups": [gone]}),
+            "security_group_dn 'cn=gone",
+        ),
+        (json!({"security_groups": ["nonsense"]}), "is no DN"),
+        (
+            json!({"search_dn": "ou=gone,dc=example,dc=com"}),
+            "search_dn 'ou=gone",
+        ),
+        (
+            json!({"service_account_password": "wrong"}),
+            "service account refused",
+        ),
+        (
+            json!({"bind_dn": "cn=gone,dc=example,dc=com"}),
+            "service account refused",
+        ),
+        (json!({"ldap_filter": "(a=b)(c=d)"}), "ldap_filter"),
+    ] {
+        // The second host would serve: an answer is never taken elsewhere.
+        let hosts = json!([host(slapd.port), host(slapd.port)]);
+        let got = failure(&primary(hosts, over)).await;
+        assert_eq!(got.kind, PrimaryFailureKind::Misconfigured, "{want}");
+        assert!(got.detail.contains(want), "{want}: {}", got.detail);
+        assert!(
+            got.detail.matches("127.0.0.1").count() <= 1,
+            "{}",
+            got.detail
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_served_is_refused_when_made() {
+    let shared = Shared::new(TaskTracker::new(), &Registry::new()).unwrap();
+    for (over, want) in [
+        (json!({"auth_type": "ntlm2"}), "auth_type=ntlm2"),
+        (json!({"nested_groups": true}), "nested_groups=true"),
+        (
+            json!({"transport": "ldaps", "ca_certs": "no PEM"}),
+            "ssl_ca_certs_file",
+        ),
+    ] {
+        let error = Primary::new(&settings(&json!([host(389)]), &over), &shared).unwrap_err();
+        assert!(error.to_string().contains(want), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn unchanged_settings_keep_a_primary() {
+    let one = primary(json!([host(389)]), json!({}));
+    assert!(one.is_for(&settings(&json!([host(389)]), &json!({}))));
+    assert!(!one.is_for(&settings(&json!([host(390)]), &json!({}))));
+    assert!(!one.is_for(&settings(
+        &json!([host(389)]),
+        &json!({"service_account_password": "new"})
+    )));
+}
+
+#[tokio::test]
+async fn passwords_go_over_tls() {
+    let slapd = Slapd::start();
+    for (transport, port) in [("starttls", slapd.port), ("ldaps", slapd.tls_port)] {
+        let by_ipv6 = Relay::between("::1", port, "pw-mute").await;
+        for (name, port) in [
+            ("127.0.0.1", port),
+            ("localhost", port),
+            ("::1", by_ipv6.port),
+        ] {
+            let primary = primary(
+                json!([{"name": name, "port": port}]),
+                json!({"transport": transport, "ca_certs": slapd.ca}),
+            );
+            let at = format!("{transport} at {name}");
+            assert_eq!(verdict(&primary, "alice", "pw-alice").await, None, "{at}");
+            assert_eq!(
+                verdict(&primary, "alice", "wrong").await,
+                Some(Reason::WrongPassword),
+                "{at}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_trusted_for_a_reason() {
+    let (other_ca, _) = authority();
+    for (name, certificate, ca, verify, want) in [
+        (
+            "wrong CA",
+            Certificate::Good,
+            Some(&other_ca),
+            true,
+            Some("CA that is not trusted"),
+        ),
+        (
+            "wrong CA, name unchecked",
+            Certificate::OtherName,
+            Some(&other_ca),
+            false,
+            Some("CA that is not trusted"),
+        ),
+        (
+            "other name",
+            Certificate::OtherName,
+            None,
+            true,
+            Some("dc9.example.com"),
+        ),
+        (
+            "other name, unchecked",
+            Certificate::OtherName,
+            None,
+            false,
+            None,
+        ),
+        (
+            "expired",
+            Certificate::Expired,
+            None,
+            true,
+            Some("has expired"),
+        ),
+        (
+            "expired, name unchecked",
+            Certificate::Expired,
+            None,
+            false,
+            Some("has expired"),
+        ),
+    ] {
+        let slapd = Slapd::with(certificate);
+        for (transport, port) in [("starttls", slapd.port), ("ldaps", slapd.tls_port)] {
+            let primary = primary(
+                json!([host(port)]),
+                json!({
+                    "transport": transport,
+                    "ca_certs": ca.unwrap_or(&slapd.ca),
+                    "verify_hostname": verify,
+                }),
+            );
+            match (login(&primary, "alice", "pw-alice").await, want) {
+                (Ok(Verdict::Accepted(_)), None) => {}
+                (Err(failure), Some(want)) => {
+                    assert_eq!(failure.kind, PrimaryFailureKind::Misconfigured, "{name}");
+                    assert!(
+                        failure.detail.contains(want),
+                        "{name}, {transport}: {}",
+                        failure.detail
+                    );
+                }
+                (got, _) => panic!("{name}, {transport}: {got:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_next_host_is_asked_when_one_is_away() {
+    let slapd = Slapd::start();
+    let dead = primary(json!([host(free_port()), host(slapd.port)]), json!({}));
+    assert_eq!(verdict(&dead, "alice", "pw-alice").await, None);
+    assert_eq!(
+        verdict(&dead, "alice", "wrong").await,
+        Some(Reason::WrongPassword)
+    );
+
+    // Takes connections and never says anything.
+    let hole = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let hosts = json!([host(hole.local_addr().unwrap().port()), host(slapd.port)]);
+    let slow = primary(hosts, json!({"timeout_seconds": 1}));
+    assert_eq!(slow.budget(), Duration::from_secs(2));
+    assert_eq!(verdict(&slow, "alice", "pw-alice").await, None);
+    let again = Instant::now();
+    assert_eq!(verdict(&slow, "alice", "pw-alice").await, None);
+    assert!(
+        again.elapsed() < Duration::from_secs(1),
+        "a host that was away is asked last"
+    );
+
+    let nobody = primary(json!([host(free_port()), host(free_port())]), json!({}));
+    let got = failure(&nobody).await;
+    assert_eq!(got.kind, PrimaryFailureKind::Unavailable);
+    assert_eq!(got.detail.matches("not reached").count(), 2);
+}
+
+#[tokio::test]
+async fn a_host_that_speaks_no_ldap_is_away() {
+    for (name, said) in [
+        ("another protocol", &b"HTTP/1.0 400 Bad Request\r\n\r\n"[..]),
+        ("an empty message", &[0x30, 0]),
+        ("an answer without a code", &[0x30, 5, 2, 1, 1, 0x61, 0]),
+        (
+            "a text that is no UTF-8",
+            &[0x30, 14, 2, 1, 1, 0x61, 9, 10, 1, 0, 4, 0, 4, 2, 0xff, 0xfe],
+        ),
+        ("nothing", &[]),
+    ] {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let serve = async {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut bind = [0; 512];
+            assert!(client.read(&mut bind).await.unwrap() > 0);
+            client.write_all(said).await.unwrap();
+        };
+        let primary = primary(json!([host(port)]), json!({}));
+        let ((), got) = tokio::join!(serve, failure(&primary));
+        assert_eq!(got.kind, PrimaryFailureKind::Unavailable, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_restart_between_logins_is_not_noticed() {
+    let mut slapd = Slapd::start();
+    let primary = primary(json!([host(slapd.port)]), json!({}));
+    for _ in 0..3 {
+        assert_eq!(verdict(&primary, "alice", "pw-alice").await, None);
+        slapd.restart();
+    }
+    assert_eq!(verdict(&primary, "alice", "pw-alice").await, None);
+}
+
+#[tokio::test]
+async fn connections_are_reused_and_discarded_after_a_timed_out_bind() {
+    let slapd = Slapd::start();
+    let relay = Relay::to(slapd.port, "pw-mute").await;
+    let primary = primary(json!([host(relay.port)]), json!({"timeout_seconds": 1}));
+    for _ in 0..20 {
+        assert_eq!(verdict(&primary, "alice", "pw-alice").await, None);
+        assert_eq!(
+            verdict(&primary, "bob", "wrong").await,
+            Some(Reason::WrongPassword)
+        );
+    }
+    assert_eq!(relay.connections(), 2, "one for searches, one for binds");
+
+    let got = login(&primary, "mute", "pw-mute").await.unwrap_err();
+    assert_eq!(got.kind, PrimaryFailureKind::Unavailable);
+    assert!(got.detail.contains("no answer to a bind"), "{}", got.detail);
+    assert_eq!(verdict(&primary, "alice", "pw-alice").await, None);
+    assert_eq!(
+        relay.connections(),
+        3,
+        "the bind's connection was not used again"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_logins_share_few_connections() {
+    let slapd = Slapd::start();
+    let relay = Relay::to(slapd.port, "pw-mute").await;
+    let registry = Registry::new();
+    let shared = Shared::new(TaskTracker::new(), &registry).unwrap();
+    let settings = settings(
+        &json!([host(relay.port)]),
+        &json!({"security_groups": [VPN]}),
+    );
+    let primary = Primary::new(&settings, &shared).unwrap();
+    let mut logins = JoinSet::new();
+    for number in 0..200 {
+        let primary = Arc::clone(&primary);
+        logins.spawn(async move {
+            let password = if number % 2 == 0 { "pw-alice" } else { "wrong" };
+            let want = (number % 2 != 0).then_some(Reason::WrongPassword);
+            assert_eq!(
+                verdict(&primary, "alice", password).await,
+                want,
+                "login {number}"
+            );
+        });
+    }
+    logins.join_all().await;
+    assert!(
+        relay.connections() <= 4 + 128,
+        "{} connections",
+        relay.connections()
+    );
+    let counted: f64 = registry.gather()[0]
+        .get_metric()
+        .iter()
+        .map(|metric| metric.get_counter().get_value())
+        .sum();
+    assert_eq!(counted, 200.0);
+
+    shared.tasks.close();
+    drop(primary);
+    tokio::time::timeout(Duration::from_secs(10), shared.tasks.wait())
+        .await
+        .expect("connections end with the primary");
+}

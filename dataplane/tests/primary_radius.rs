@@ -1,0 +1,427 @@
+//! RADIUS servers as primaries, against a double that answers by script.
+
+#![cfg(test)]
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dataplane::primary::{
+    Primary, PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Shared, UpstreamAttribute,
+    UpstreamValue, Verdict,
+};
+use dataplane::radius::{
+    AttributeType, Code, MAX_PACKET_OCTETS, Packet, ReplyBuilder, ReplyTo, SharedSecret, password,
+    verify_request,
+};
+use prometheus::Registry;
+use proto::config::{MessageAuthenticator, Snapshot, raw};
+use proto::event::Reason;
+use proto::secret::Secret;
+use serde_json::{Value, json};
+use tokio::net::UdpSocket;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+/// An upstream that does as the test says.
+struct Double {
+    socket: UdpSocket,
+    secret: SharedSecret,
+}
+
+impl Double {
+    async fn at(address: &str) -> Self {
+        Self {
+            socket: UdpSocket::bind(address).await.unwrap(),
+            secret: SharedSecret::new(b"upstream"),
+        }
+    }
+
+    async fn new() -> Self {
+        Self::at("127.0.0.1:0").await
+    }
+
+    fn host(&self) -> Value {
+        let address = self.socket.local_addr().unwrap();
+        json!({"name": address.ip().to_string(), "port": address.port()})
+    }
+
+    async fn receive(&self) -> (Vec<u8>, SocketAddr) {
+        let mut octets = vec![0; MAX_PACKET_OCTETS];
+        let (count, from) = self.socket.recv_from(&mut octets).await.unwrap();
+        octets.truncate(count);
+        (octets, from)
+    }
+
+    fn reply(&self, request: &[u8], code: Code, attributes: &[(u8, &[u8])]) -> Vec<u8> {
+        reply(request, code, attributes, &self.secret)
+    }
+
+    /// Answers one request.
+    async fn answer(&self, code: Code, attributes: &[(u8, &[u8])]) {
+        let (request, from) = self.receive().await;
+        let octets = self.reply(&request, code, attributes);
+        self.socket.send_to(&octets, from).await.unwrap();
+    }
+}
+
+fn reply(request: &[u8], code: Code, attributes: &[(u8, &[u8])], secret: &SharedSecret) -> Vec<u8> {
+    let to = ReplyTo::new(&Packet::parse(request).unwrap()).unwrap();
+    let mut builder = ReplyBuilder::new(code, &to, secret);
+    for (kind, value) in attributes {
+        builder.attribute(AttributeType(*kind), value).unwrap();
+    }
+    builder.finish()
+}
+
+struct Subject {
+    primary: Arc<Primary>,
+    shared: Shared,
+    registry: Registry,
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "made in place by every caller"
+)]
+fn subject(hosts: Value, over: Value) -> Subject {
+    let mut radius = json!({
+        "hosts": hosts, "secret": "upstream", "retries": 1, "retry_wait_seconds": 1,
+    });
+    for (key, value) in over.as_object().unwrap() {
+        radius[key] = value.clone();
+    }
+    let raw: raw::Snapshot = serde_json::from_value(json!({
+        "revision": 1,
+        "authenticators": [{"id": "radius_client", "kind": {"radius": radius}}],
+    }))
+    .unwrap();
+    let settings = Snapshot::try_from(raw).unwrap().authenticators.remove(0);
+    let registry = Registry::new();
+    let shared = Shared::new(TaskTracker::new(), &registry).unwrap();
+    Subject {
+        primary: Primary::new(&settings, &shared).unwrap(),
+        shared,
+        registry,
+    }
+}
+
+fn request(password: &str) -> PrimaryRequest {
+    PrimaryRequest {
+        user: "alice".to_owned(),
+        password: Secret::from(password),
+        calling_station: Some("198.51.100.7".to_owned()),
+        pass_through: vec![32, 5, b'n', b'a', b's'],
+    }
+}
+
+async fn check(primary: &Primary, request: &PrimaryRequest) -> Result<Verdict, PrimaryFailure> {
+    let deadline = (Instant::now() + primary.budget()).into_std();
+    primary.check(request, deadline).await
+}
+
+fn counted(registry: &Registry, name: &str, label: &str) -> f64 {
+    registry
+        .gather()
+        .iter()
+        .filter(|family| family.name() == name)
+        .flat_map(|family| family.get_metric())
+        .filter(|metric| metric.get_label().iter().any(|pair| pair.value() == label))
+        .map(|metric| metric.get_counter().get_value())
+        .sum()
+}
+
+#[tokio::test]
+async fn asks_in_the_documented_order_with_the_password_hidden() {
+    for (address, nas_ip, nas) in [
+        ("127.0.0.1:0", None, (4, vec![127, 0, 0, 1])),
+        ("127.0.0.1:0", Some("192.0.2.9"), (4, vec![192, 0, 2, 9])),
+        ("[::1]:0", None, (95, [vec![0; 15], vec![1]].concat())),
+    ] {
+        let upstream = Double::at(address).await;
+        let subject = subject(json!([upstream.host()]), json!({"nas_ip": nas_ip}));
+        let request = request("secret pässword");
+        let asked = async {
+            let (octets, from) = upstream.receive().await;
+            let answer = upstream.reply(&octets, Code::ACCESS_ACCEPT, &[]);
+            upstream.socket.send_to(&answer, from).await.unwrap();
+            octets
+        };
+        let (octets, verdict) = tokio::join!(asked, check(&subject.primary, &request));
+        assert!(matches!(verdict, Ok(Verdict::Accepted(_))), "{verdict:?}");
+        let packet = Packet::parse(&octets).unwrap();
+        verify_request(&packet, &upstream.secret, MessageAuthenticator::Require).unwrap();
+        let order: Vec<_> = packet.attributes().map(|one| one.kind.0).collect();
+        assert_eq!(order, [80, nas.0, 1, 2, 31, 32], "{address}");
+        assert_eq!(packet.first(AttributeType(nas.0)).unwrap(), nas.1);
+        assert_eq!(packet.first(AttributeType(1)).unwrap(), b"alice");
+        assert_eq!(packet.first(AttributeType(31)).unwrap(), b"198.51.100.7");
+        let hidden = packet.first(AttributeType::USER_PASSWORD).unwrap();
+        let clear = password::unhide(hidden, packet.authenticator(), &upstream.secret).unwrap();
+        assert_eq!(clear.expose(), "secret pässword".as_bytes());
+    }
+}
+
+#[tokio::test]
+async fn reads_the_answer() {
+    let upstream = Double::new().await;
+    let subject = subject(json!([upstream.host()]), json!({}));
+    for (code, attributes, want) in [
+        (
+            Code::ACCESS_REJECT,
+            &[(18, &b"No."[..]), (18, b"Again.")][..],
+            (Reason::PrimaryRejected, Some("No.")),
+        ),
+        (Code::ACCESS_REJECT, &[], (Reason::PrimaryRejected, None)),
+        (
+            Code::ACCESS_CHALLENGE,
+            &[(24, b"s"), (18, b"PIN?")],
+            (Reason::PrimaryChallenge, Some("PIN?")),
+        ),
+    ] {
+        let request = request("pw");
+        let (_, verdict) = tokio::join!(
+            upstream.answer(code, attributes),
+            check(&subject.primary, &request)
+        );
+        let Ok(Verdict::Rejected(rejection)) = verdict else {
+            panic!("{code}: {verdict:?}");
+        };
+        assert_eq!(
+            (rejection.reason, rejection.message.as_deref()),
+            want,
+            "{code}"
+        );
+    }
+
+    let request = request("pw");
+    let (_, verdict) = tokio::join!(
+        upstream.answer(
+            Code::ACCESS_ACCEPT,
+            &[
+                (18, b"Hello"),
+                (24, b"s"),
+                (25, b"class"),
+                (26, &[0, 0, 0, 9, 1, 3, b'x'])
+            ]
+        ),
+        check(&subject.primary, &request)
+    );
+    let Ok(Verdict::Accepted(acceptance)) = verdict else {
+        panic!("{verdict:?}");
+    };
+    let plain = |vendor, number, value: &[u8]| UpstreamAttribute {
+        vendor,
+        number,
+        value: UpstreamValue::Plain(value.to_vec()),
+    };
+    assert_eq!(
+        acceptance.attributes,
+        [
+            plain(None, 18, b"Hello"),
+            plain(None, 25, b"class"),
+            plain(Some(9), 1, b"x")
+        ]
+    );
+    assert_eq!(
+        counted(&subject.registry, "primary_requests_total", "accepted"),
+        1.0
+    );
+    assert_eq!(
+        counted(&subject.registry, "primary_requests_total", "rejected"),
+        3.0
+    );
+}
+
+#[tokio::test]
+async fn repeats_the_same_datagram_until_the_time_is_over() {
+    let upstream = Double::new().await;
+    let subject = subject(json!([upstream.host()]), json!({"retries": 2}));
+    assert_eq!(subject.primary.budget(), Duration::from_secs(3));
+    let request = request("pw");
+    let began = Instant::now();
+    let failure = check(&subject.primary, &request).await.unwrap_err();
+    assert_eq!(failure.kind, PrimaryFailureKind::Unavailable);
+    assert!(
+        failure.detail.contains("no answer in time"),
+        "{}",
+        failure.detail
+    );
+    assert!(began.elapsed() >= Duration::from_secs(3));
+    let mut seen = Vec::new();
+    let mut octets = [0; MAX_PACKET_OCTETS];
+    while let Ok((count, from)) = upstream.socket.try_recv_from(&mut octets) {
+        seen.push((octets[..count].to_vec(), from));
+    }
+    assert_eq!(seen.len(), 3);
+    assert!(seen.iter().all(|one| *one == seen[0]));
+}
+
+#[tokio::test]
+async fn repeats_go_to_the_hosts_in_turn_and_a_late_answer_counts() {
+    let (first, second) = (Double::new().await, Double::new().await);
+    let subject = subject(json!([first.host(), second.host()]), json!({"retries": 3}));
+    let request = request("pw");
+    let script = async {
+        let (at_first, from) = first.receive().await;
+        let (at_second, _) = second.receive().await;
+        assert_ne!(at_first[4..20], at_second[4..20], "authenticators are new");
+        let (again, _) = first.receive().await;
+        assert_eq!(again, at_first);
+        let (again, _) = second.receive().await;
+        assert_eq!(again, at_second);
+        // The first host answers while the second one is waited for.
+        let octets = first.reply(&at_first, Code::ACCESS_ACCEPT, &[]);
+        first.socket.send_to(&octets, from).await.unwrap();
+        first.socket.local_addr().unwrap()
+    };
+    let (first, verdict) = tokio::join!(script, check(&subject.primary, &request));
+    let Ok(Verdict::Accepted(acceptance)) = verdict else {
+        panic!("{verdict:?}");
+    };
+    assert_eq!(acceptance.detail, format!("accepted by {first}"));
+}
+
+#[tokio::test]
+async fn false_answers_are_dropped_and_the_true_one_counts() {
+    let upstream = Double::new().await;
+    let subject = subject(
+        json!([upstream.host()]),
+        json!({"require_message_authenticator": true}),
+    );
+    let request = request("pw");
+    let script = async {
+        let (octets, from) = upstream.receive().await;
+        let wrong = SharedSecret::new(b"wrong");
+        let mut other_identifier = octets.clone();
+        other_identifier[1] = other_identifier[1].wrapping_add(1);
+        // An answer as Debian's FreeRADIUS sends it, without a Message-Authenticator, and right.
+        let mut unsigned = vec![2, octets[1], 0, 20];
+        unsigned.extend_from_slice(&response_authenticator(&octets, &unsigned));
+        for answer in [
+            b"junk".to_vec(),
+            reply(&octets, Code::ACCESS_ACCEPT, &[], &wrong),
+            upstream.reply(&other_identifier, Code::ACCESS_ACCEPT, &[]),
+            upstream.reply(&octets, Code::ACCOUNTING_RESPONSE, &[]),
+            unsigned,
+            upstream.reply(&octets, Code::ACCESS_REJECT, &[]),
+        ] {
+            upstream.socket.send_to(&answer, from).await.unwrap();
+        }
+    };
+    let ((), verdict) = tokio::join!(script, check(&subject.primary, &request));
+    assert!(matches!(verdict, Ok(Verdict::Rejected(_))), "{verdict:?}");
+    for reason in [
+        "short_datagram",
+        "response_authenticator_wrong",
+        "identifier",
+        "code",
+        "message_authenticator_missing",
+    ] {
+        assert_eq!(
+            counted(&subject.registry, "primary_discards_total", reason),
+            1.0,
+            "{reason}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_message_authenticator_serves_unless_it_is_required() {
+    let upstream = Double::new().await;
+    let subject = subject(json!([upstream.host()]), json!({}));
+    let request = request("pw");
+    let script = async {
+        let (octets, from) = upstream.receive().await;
+        let mut unsigned = vec![2, octets[1], 0, 20];
+        unsigned.extend_from_slice(&response_authenticator(&octets, &unsigned));
+        upstream.socket.send_to(&unsigned, from).await.unwrap();
+    };
+    let ((), verdict) = tokio::join!(script, check(&subject.primary, &request));
+    assert!(matches!(verdict, Ok(Verdict::Accepted(_))), "{verdict:?}");
+}
+
+/// RFC 2865 section 3, for an answer without attributes.
+fn response_authenticator(request: &[u8], head: &[u8]) -> [u8; 16] {
+    use md5::{Digest, Md5};
+    Md5::new()
+        .chain_update(head)
+        .chain_update(&request[4..20])
+        .chain_update(b"upstream")
+        .finalize()
+        .into()
+}
+
+#[tokio::test]
+async fn passwords_are_written_as_the_upstream_reads_them() {
+    let upstream = Double::new().await;
+    let subject = subject(
+        json!([upstream.host()]),
+        json!({"password_codec": "latin-1"}),
+    );
+    let asked = request("pässword");
+    let script = async {
+        let (octets, from) = upstream.receive().await;
+        let packet = Packet::parse(&octets).unwrap();
+        let hidden = packet.first(AttributeType::USER_PASSWORD).unwrap();
+        let clear = password::unhide(hidden, packet.authenticator(), &upstream.secret).unwrap();
+        assert_eq!(clear.expose(), b"p\xe4ssword");
+        let answer = upstream.reply(&octets, Code::ACCESS_ACCEPT, &[]);
+        upstream.socket.send_to(&answer, from).await.unwrap();
+    };
+    let ((), verdict) = tokio::join!(script, check(&subject.primary, &asked));
+    assert!(matches!(verdict, Ok(Verdict::Accepted(_))), "{verdict:?}");
+
+    // What cannot be sent is no upstream's password, and nothing is asked.
+    for password in ["日本", &"x".repeat(129)] {
+        let verdict = check(&subject.primary, &request(password)).await.unwrap();
+        let Verdict::Rejected(rejection) = verdict else {
+            panic!("{password} gets in");
+        };
+        assert_eq!(rejection.reason, Reason::PrimaryRejected, "{password}");
+    }
+}
+
+#[tokio::test]
+async fn more_requests_than_identifiers_use_more_sockets() {
+    const LOGINS: usize = 600;
+    let upstream = Double::new().await;
+    let subject = subject(
+        json!([upstream.host()]),
+        json!({"retries": 9, "retry_wait_seconds": 2}),
+    );
+    let mut logins = JoinSet::new();
+    for _ in 0..LOGINS {
+        let primary = Arc::clone(&subject.primary);
+        logins.spawn(async move { check(&primary, &request("pw")).await });
+    }
+    // Nobody is answered before everybody has asked: no identifier is used twice meanwhile.
+    let mut waiting = HashSet::new();
+    let mut requests = Vec::new();
+    while waiting.len() < LOGINS {
+        let (octets, from) = upstream.receive().await;
+        if waiting.insert((from, octets[1])) {
+            requests.push((octets, from));
+        }
+    }
+    let ports: HashSet<_> = waiting.iter().map(|(from, _)| from).collect();
+    assert_eq!(ports.len(), 3);
+    for (octets, from) in requests {
+        let answer = upstream.reply(&octets, Code::ACCESS_ACCEPT, &[]);
+        upstream.socket.send_to(&answer, from).await.unwrap();
+    }
+    for verdict in logins.join_all().await {
+        assert!(matches!(verdict, Ok(Verdict::Accepted(_))), "{verdict:?}");
+    }
+
+    let Subject {
+        primary, shared, ..
+    } = subject;
+    shared.tasks.close();
+    drop(primary);
+    tokio::time::timeout(Duration::from_secs(10), shared.tasks.wait())
+        .await
+        .expect("sockets close with the primary");
+}
