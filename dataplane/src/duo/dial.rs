@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -49,10 +50,11 @@ impl Dialer {
     /// Opens a connection and proves who is at its other end.
     ///
     /// # Errors
-    /// Always of the kind [`FailureKind::Connect`]: no request was sent.
+    /// Of the kind [`FailureKind::Connect`], as no request was sent; Internal when this machine has
+    /// no descriptor, port or memory for it, which says nothing about the service.
     pub(crate) async fn dial(&self) -> Result<TlsStream<TcpStream>, Failure> {
         match timeout(DIAL_LIMIT, self.dial_unlimited()).await {
-            Ok(result) => result.map_err(failure),
+            Ok(result) => result,
             Err(_) => Err(failure(format!(
                 "no connection to {} within {} s",
                 self.host,
@@ -61,28 +63,28 @@ impl Dialer {
         }
     }
 
-    async fn dial_unlimited(&self) -> Result<TlsStream<TcpStream>, String> {
+    async fn dial_unlimited(&self) -> Result<TlsStream<TcpStream>, Failure> {
         let (host, port) = match &self.proxy {
             Some((host, port)) => (host.as_str(), *port),
             None => (self.host.as_str(), self.port),
         };
         let addresses = tokio::net::lookup_host((host, port))
             .await
-            .map_err(|fault| format!("cannot resolve {host}: {fault}"))?
+            .map_err(|fault| unreached(&format!("cannot resolve {host}"), &fault))?
             .take(ADDRESSES)
             .collect();
         let mut tcp = connect(host, addresses).await?;
-        prepare(&tcp).map_err(|fault| format!("cannot set up the socket: {fault}"))?;
+        prepare(&tcp).map_err(|fault| unreached("cannot set up the socket", &fault))?;
         if self.proxy.is_some() {
             timeout(PROXY_LIMIT, self.tunnel(&mut tcp))
                 .await
-                .map_err(|_| format!("proxy {host}:{port} did not answer"))?
-                .map_err(|fault| format!("proxy {host}:{port} {fault}"))?;
+                .map_err(|_| failure(format!("proxy {host}:{port} did not answer")))?
+                .map_err(|fault| failure(format!("proxy {host}:{port} {fault}")))?;
         }
         timeout(TLS_LIMIT, self.tls.connect(self.name.clone(), tcp))
             .await
-            .map_err(|_| format!("TLS with {}: no answer", self.host))?
-            .map_err(|fault| format!("TLS with {}: {fault}", self.host))
+            .map_err(|_| failure(format!("TLS with {}: no answer", self.host)))?
+            .map_err(|fault| failure(format!("TLS with {}: {fault}", self.host)))
     }
 
     /// Asks the proxy for a tunnel (RFC 9110 section 9.3.6).
@@ -127,7 +129,7 @@ impl Dialer {
 
 /// Tries the addresses in order, the next one after [`STAGGER`] or a failure, and takes the first
 /// that answers (RFC 8305 section 5, in small).
-async fn connect(host: &str, addresses: Vec<SocketAddr>) -> Result<TcpStream, String> {
+async fn connect(host: &str, addresses: Vec<SocketAddr>) -> Result<TcpStream, Failure> {
     let mut attempts = JoinSet::new();
     let mut left = addresses.into_iter();
     let mut first_fault = None;
@@ -137,13 +139,17 @@ async fn connect(host: &str, addresses: Vec<SocketAddr>) -> Result<TcpStream, St
                 attempts.spawn(async move {
                     match timeout(CONNECT_LIMIT, TcpStream::connect(address)).await {
                         Ok(Ok(tcp)) => Ok(tcp),
-                        Ok(Err(fault)) => Err(format!("cannot connect to {address}: {fault}")),
-                        Err(_) => Err(format!("cannot connect to {address}: no answer")),
+                        Ok(Err(fault)) => {
+                            Err(unreached(&format!("cannot connect to {address}"), &fault))
+                        }
+                        Err(_) => Err(failure(format!("cannot connect to {address}: no answer"))),
                     }
                 });
             }
             None if attempts.is_empty() => {
-                return Err(first_fault.unwrap_or_else(|| format!("{host} has no address")));
+                return Err(
+                    first_fault.unwrap_or_else(|| failure(format!("{host} has no address")))
+                );
             }
             None => {}
         }
@@ -152,11 +158,18 @@ async fn connect(host: &str, addresses: Vec<SocketAddr>) -> Result<TcpStream, St
         } else {
             timeout(STAGGER, attempts.join_next()).await.ok().flatten()
         };
-        match ended {
+        let fault = match ended {
             Some(Ok(Ok(tcp))) => return Ok(tcp),
-            Some(Ok(Err(fault))) => _ = first_fault.get_or_insert(fault),
-            Some(Err(fault)) => _ = first_fault.get_or_insert_with(|| fault.to_string()),
-            None => {}
+            Some(Ok(Err(fault))) => fault,
+            Some(Err(fault)) => failure(fault.to_string()),
+            None => continue,
+        };
+        // The first tells most, but a fault of ours only when there is no other: a machine without
+        // IPv6 has no source for the IPv6 addresses, and that is not why the service is away.
+        match &first_fault {
+            Some(Failure { kind, .. }) if *kind != FailureKind::Internal => {}
+            Some(_) if fault.kind == FailureKind::Internal => {}
+            _ => first_fault = Some(fault),
         }
     }
 }
@@ -174,7 +187,26 @@ fn prepare(tcp: &TcpStream) -> io::Result<()> {
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
 }
 
-fn failure(detail: String) -> Failure {
+/// A fault of a system call. What this machine lacks is not the service's outage.
+fn unreached(what: &str, fault: &io::Error) -> Failure {
+    let ours = [
+        Errno::EMFILE,
+        Errno::ENFILE,
+        Errno::ENOBUFS,
+        Errno::ENOMEM,
+        Errno::EADDRNOTAVAIL,
+    ];
+    let number = fault.raw_os_error().map(Errno::from_raw);
+    Failure {
+        kind: match number {
+            Some(number) if ours.contains(&number) => FailureKind::Internal,
+            _ => FailureKind::Connect,
+        },
+        detail: format!("{what}: {fault}"),
+    }
+}
+
+const fn failure(detail: String) -> Failure {
     Failure {
         kind: FailureKind::Connect,
         detail,
@@ -203,3 +235,22 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_TRIES: u32 = 3;
 /// How long sent octets may stay unacknowledged.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_machine_lacks_is_not_an_outage() {
+        for (number, want) in [
+            (Errno::ECONNREFUSED, FailureKind::Connect),
+            (Errno::EHOSTUNREACH, FailureKind::Connect),
+            (Errno::EMFILE, FailureKind::Internal),
+            (Errno::EADDRNOTAVAIL, FailureKind::Internal),
+        ] {
+            let failure = unreached("cannot connect", &io::Error::from(number));
+            assert_eq!(failure.kind, want, "{number}");
+            assert!(failure.detail.starts_with("cannot connect: "), "{number}");
+        }
+    }
+}

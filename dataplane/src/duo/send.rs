@@ -44,7 +44,7 @@ pub(crate) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Opens a connection that speaks what TLS agreed on; HTTP/1.1 when that is nothing.
 ///
 /// # Errors
-/// Of the kind [`FailureKind::Connect`].
+/// Of the kind [`FailureKind::Connect`], or Internal as [`Dialer::dial`] says.
 pub(crate) async fn open(dialer: &Dialer, shared: &Shared) -> Result<Opened, Failure> {
     let tls = dialer.dial().await?;
     let multiplexed = tls.get_ref().1.alpn_protocol() == Some(ALPN_H2);
