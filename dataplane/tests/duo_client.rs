@@ -360,6 +360,29 @@ async fn what_cannot_be_connected_says_why() {
 }
 
 #[tokio::test]
+async fn an_outage_answers_everybody_and_the_next_login_after_it_succeeds() {
+    let reserved = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = reserved.local_addr().unwrap().port();
+    drop(reserved);
+    let (ca, tls) = acceptor(&["localhost"], H2);
+    let (application, settings) = configured("localhost", port, &ca, false, None);
+    let clients = DuoClients::new(10);
+    let client = clients.client(&application, &settings).unwrap();
+    let mut logins = JoinSet::new();
+    for _ in 0..500 {
+        let client = Arc::clone(&client);
+        logins.spawn(async move { client.preauth(&user(), soon()).await });
+    }
+    while let Some(login) = logins.join_next().await {
+        assert_eq!(kind(login.unwrap()), K::Connect);
+    }
+    assert_eq!((clients.connections(), clients.refused()), (0, 0));
+    let double = Double::on(port, 250, (ca, tls)).await;
+    client.preauth(&user(), soon()).await.unwrap();
+    assert_eq!(double.seen().len(), 1);
+}
+
+#[tokio::test]
 async fn a_deadline_before_anything_was_sent_reached_nobody() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (ca, _) = acceptor(&["localhost"], H2);

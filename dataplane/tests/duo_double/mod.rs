@@ -102,8 +102,12 @@ impl Double {
 
     /// Takes at most so many streams a connection.
     pub(crate) async fn with_streams(alpn: &[&str], streams: u32) -> Self {
-        let (ca, tls) = acceptor(&["localhost", "127.0.0.1"], alpn);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(0, streams, acceptor(&["localhost", "127.0.0.1"], alpn)).await
+    }
+
+    /// On that port, 0 for any, with what [`acceptor`] gave.
+    pub(crate) async fn on(port: u16, streams: u32, (ca, tls): (String, TlsAcceptor)) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared::default());
         let (release, released) = watch::channel(false);
