@@ -1,37 +1,32 @@
-//! The only place of this crate that reads the clocks.
+//! The only place of this crate that reads the clocks. Everything else is told the time.
 
 use std::time::{Duration, Instant, SystemTime};
 
-/// The monotonic clock.
+/// The monotonic clock. Follows the runtime's, so that tests can stop it.
 #[must_use]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads it; everything else takes `now`"
-)]
 pub fn now() -> Instant {
-    Instant::now()
+    tokio::time::Instant::now().into_std()
 }
 
-/// Time since 1970, UTC; zero if the clock stands before that.
+/// Seconds since 1970, UTC; zero if the clock stands before that.
 #[must_use]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads it; everything else takes the time"
-)]
-pub fn unix_now() -> Duration {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
+pub fn unix_now() -> u64 {
+    since_1970().as_secs()
 }
 
 /// Milliseconds since 1970, UTC.
 #[must_use]
 pub fn unix_ms() -> u64 {
-    u64::try_from(unix_now().as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A duration in whole microseconds.
 #[must_use]
 pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }

@@ -1,6 +1,16 @@
 //! A client of Auth API v2: Duo's cloud, or the built-in second factor.
 //!
-//! [`message`] and [`failure`] are pure and all that a flow sees.
+//! [`message`] and [`failure`] are pure and all that a flow sees. `sign`, `date` and `wire` are pure
+//! as well and write calls down and read answers. [`client`] is what the driver calls; it keeps its
+//! connections in `pool`, which has them made by `dial` with the trust of [`trust`].
 
+pub mod client;
+mod date;
+mod dial;
 pub mod failure;
 pub mod message;
+mod pool;
+mod send;
+mod sign;
+pub mod trust;
+mod wire;

@@ -1,0 +1,568 @@
+//! The connections to one host: which one a request gets, and when another is opened.
+//!
+//! What a connection carries is not known here. Over HTTP/2 a connection is given to at most
+//! [`STREAMS`] requests at a time, or to fewer when the peer says so, because a request beyond the
+//! peer's limit would wait for the end of a long poll. Over HTTP/1.1 it is given to one at a time,
+//! the last used first. Requests that find none wait; connections are opened by tasks of the pool,
+//! so that a request that gives up does not take with it what others wait for. Which protocol the
+//! host speaks is learnt from the first connection: until then only one is opened.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Semaphore, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::dial::Dialer;
+use super::failure::{Failure, FailureKind};
+use super::send::{self, H1, H2, Opened};
+use crate::clock;
+
+/// The bound on connections, of all hosts together.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    open: AtomicUsize,
+    limit: usize,
+    refused: AtomicU64,
+}
+
+impl Budget {
+    pub(crate) const fn new(limit: usize) -> Self {
+        Self {
+            open: AtomicUsize::new(0),
+            limit,
+            refused: AtomicU64::new(0),
+        }
+    }
+
+    /// Connections open or being opened.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Requests refused because there was no room.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    fn take(&self) -> bool {
+        let more = |open| (open < self.limit).then_some(open + 1);
+        self.open
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .is_ok()
+    }
+
+    fn give_back(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn refuse(&self, detail: String) -> Failure {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        Failure {
+            kind: FailureKind::Internal,
+            detail,
+        }
+    }
+}
+
+/// Owns the connections: they end when it is dropped.
+pub(crate) struct Pool(Arc<Shared>);
+
+impl Pool {
+    pub(crate) fn new(dialer: Dialer, budget: Arc<Budget>) -> Self {
+        Self(Arc::new(Shared {
+            dialer,
+            budget,
+            state: Mutex::default(),
+            tasks: TaskTracker::new(),
+            cancel: CancellationToken::new(),
+            clock_offset: AtomicI64::new(0),
+            clock_gate: Semaphore::new(1),
+        }))
+    }
+
+    /// A connection for one request.
+    ///
+    /// # Errors
+    /// Connect when none could be opened, Internal when there is no room for one.
+    pub(crate) async fn lease(&self, freshness: Duration) -> Result<Lease, Failure> {
+        let receiver = {
+            let mut state = self.0.lock();
+            if state.waiting.is_empty()
+                && let Some(slot) = state.take(freshness, clock::now())
+            {
+                return Ok(self.0.lease(slot));
+            }
+            if state.waiting.len() >= WAITING {
+                return Err(self
+                    .0
+                    .budget
+                    .refuse(format!("{WAITING} requests wait for a connection already")));
+            }
+            let (sender, receiver) = oneshot::channel();
+            state.waiting.push_back(Waiter { freshness, sender });
+            receiver
+        };
+        self.0.pump();
+        // The sender is dropped unused only when the pool is, which the caller's borrow prevents.
+        receiver.await.unwrap_or_else(|_| {
+            Err(Failure {
+                kind: FailureKind::Internal,
+                detail: "the connections were closed".to_owned(),
+            })
+        })
+    }
+
+    /// Seconds to add to our clock to get the service's.
+    pub(crate) fn clock_offset(&self) -> i64 {
+        self.0.clock_offset.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_clock_offset(&self, seconds: i64) {
+        self.0.clock_offset.store(seconds, Ordering::Relaxed);
+    }
+
+    /// One at a time asks the service for its time.
+    pub(crate) fn clock_gate(&self) -> &Semaphore {
+        &self.0.clock_gate
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.0.cancel.cancel();
+        self.0.tasks.close();
+        let idle = {
+            let mut state = self.0.lock();
+            (std::mem::take(&mut state.h1), std::mem::take(&mut state.h2))
+        };
+        drop(idle);
+    }
+}
+
+pub(crate) struct Shared {
+    dialer: Dialer,
+    budget: Arc<Budget>,
+    state: Mutex<State>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) cancel: CancellationToken,
+    clock_offset: AtomicI64,
+    clock_gate: Semaphore,
+}
+
+#[derive(Default)]
+struct State {
+    protocol: Option<Protocol>,
+    /// The last is the one used last.
+    h1: Vec<Idle>,
+    h2: Vec<Multiplexed>,
+    waiting: VecDeque<Waiter>,
+    dialing: usize,
+    sweeping: bool,
+    next_id: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Protocol {
+    H1,
+    /// With the streams one connection takes.
+    H2(usize),
+}
+
+struct Idle {
+    id: u64,
+    sender: H1,
+    born: Instant,
+    since: Instant,
+}
+
+struct Multiplexed {
+    id: u64,
+    sender: H2,
+    /// The peer's limit on streams.
+    limit: Arc<AtomicUsize>,
+    in_flight: usize,
+    used: bool,
+    born: Instant,
+    since: Instant,
+}
+
+struct Waiter {
+    freshness: Duration,
+    sender: oneshot::Sender<Result<Lease, Failure>>,
+}
+
+/// A connection, or a part of one, taken out of the state.
+struct Slot {
+    id: u64,
+    born: Instant,
+    reused: bool,
+    carrier: Carrier,
+}
+
+/// What carries a request.
+pub(crate) enum Carrier {
+    /// The whole of an HTTP/1.1 connection.
+    H1(H1),
+    /// One stream of an HTTP/2 connection.
+    H2(H2),
+}
+
+impl State {
+    /// Takes a connection with room, if there is one that is young and fresh enough.
+    fn take(&mut self, freshness: Duration, now: Instant) -> Option<Slot> {
+        for one in &mut self.h2 {
+            let limit = STREAMS.min(one.limit.load(Ordering::Relaxed));
+            if one.in_flight < limit && one.sender.is_ready() && !old(one.born, now) {
+                one.in_flight += 1;
+                return Some(Slot {
+                    id: one.id,
+                    born: one.born,
+                    reused: std::mem::replace(&mut one.used, true),
+                    carrier: Carrier::H2(one.sender.clone()),
+                });
+            }
+        }
+        while let Some(one) = self.h1.pop_if(|one| {
+            let usable = one.sender.is_ready() && !old(one.born, now);
+            !usable || now.saturating_duration_since(one.since) <= freshness
+        }) {
+            if one.sender.is_ready() && !old(one.born, now) {
+                return Some(Slot {
+                    id: one.id,
+                    born: one.born,
+                    reused: true,
+                    carrier: Carrier::H1(one.sender),
+                });
+            }
+        }
+        None
+    }
+
+    /// How many connections ought to be in the making for those who wait.
+    fn wanted(&self) -> usize {
+        let waiting = self.waiting.len();
+        match self.protocol {
+            None => waiting.min(1),
+            Some(Protocol::H1) => waiting.min(DIALS),
+            Some(Protocol::H2(streams)) => waiting.div_ceil(streams.max(1)).min(DIALS),
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while the state is half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lease(self: &Arc<Self>, slot: Slot) -> Lease {
+        Lease {
+            shared: Arc::clone(self),
+            id: slot.id,
+            born: slot.born,
+            reused: slot.reused,
+            carrier: Some(slot.carrier),
+        }
+    }
+
+    /// Hands out what is free to those who wait longest, and opens connections for the others.
+    fn pump(self: &Arc<Self>) {
+        loop {
+            let (waiter, slot) = {
+                let mut state = self.lock();
+                while state
+                    .waiting
+                    .pop_front_if(|w| w.sender.is_closed())
+                    .is_some()
+                {}
+                let Some(freshness) = state.waiting.front().map(|w| w.freshness) else {
+                    break;
+                };
+                let Some(slot) = state.take(freshness, clock::now()) else {
+                    break;
+                };
+                let Some(waiter) = state.waiting.pop_front() else {
+                    break;
+                };
+                (waiter, slot)
+            };
+            // Outside the lock: a lease that nobody takes comes back through its `Drop`.
+            drop(waiter.sender.send(Ok(self.lease(slot))));
+        }
+        self.dial();
+    }
+
+    fn dial(self: &Arc<Self>) {
+        let failed: Vec<Waiter> = {
+            let mut state = self.lock();
+            while state.dialing < state.wanted() && !self.cancel.is_cancelled() {
+                if !self.budget.take() {
+                    break;
+                }
+                state.dialing += 1;
+                let shared = Arc::clone(self);
+                self.tasks.spawn(async move {
+                    tokio::select! {
+                        () = shared.cancel.cancelled() => shared.budget.give_back(),
+                        result = send::open(&shared.dialer, &shared) => shared.dialed(result),
+                    }
+                });
+            }
+            // Without a connection in the making only the end of another request would help.
+            if state.dialing == 0 {
+                state.waiting.drain(..).collect()
+            } else {
+                Vec::new()
+            }
+        };
+        for waiter in failed {
+            let failure = self.budget.refuse(format!(
+                "all {} connections to second factors are in use",
+                self.budget.limit
+            ));
+            drop(waiter.sender.send(Err(failure)));
+        }
+    }
+
+    fn dialed(self: &Arc<Self>, result: Result<Opened, Failure>) {
+        let now = clock::now();
+        let opened = match result {
+            Ok(opened) => opened,
+            Err(failure) => return self.failed(&failure),
+        };
+        let (slot, driver) = {
+            let mut state = self.lock();
+            state.dialing -= 1;
+            let id = state.next_id;
+            state.next_id += 1;
+            match opened {
+                Opened::H1(sender, driver) => {
+                    state.protocol = Some(Protocol::H1);
+                    let slot = Slot {
+                        id,
+                        born: now,
+                        reused: false,
+                        carrier: Carrier::H1(sender),
+                    };
+                    (Some(slot), driver)
+                }
+                Opened::H2(sender, limit, driver) => {
+                    let streams = STREAMS.min(limit.load(Ordering::Relaxed));
+                    state.protocol = Some(Protocol::H2(streams));
+                    state.h2.push(Multiplexed {
+                        id,
+                        sender,
+                        limit,
+                        in_flight: 0,
+                        used: false,
+                        born: now,
+                        since: now,
+                    });
+                    (None, driver)
+                }
+            }
+        };
+        let id = slot.as_ref().map(|slot| slot.id);
+        let shared = Arc::clone(self);
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = shared.cancel.cancelled() => {}
+                () = driver => {}
+            }
+            shared.closed(id);
+        });
+        self.sweep();
+        match slot {
+            Some(slot) => self.first_use(slot),
+            None => self.pump(),
+        }
+    }
+
+    /// Gives a new HTTP/1.1 connection to the longest waiter, or keeps it for the next request.
+    fn first_use(self: &Arc<Self>, slot: Slot) {
+        let waiter = {
+            let mut state = self.lock();
+            while state
+                .waiting
+                .pop_front_if(|w| w.sender.is_closed())
+                .is_some()
+            {}
+            state.waiting.pop_front()
+        };
+        let lease = self.lease(slot);
+        match waiter {
+            Some(waiter) => drop(waiter.sender.send(Ok(lease))),
+            None => drop(lease),
+        }
+        self.pump();
+    }
+
+    /// A connection that cannot be opened is the answer for its share of those who wait.
+    fn failed(self: &Arc<Self>, failure: &Failure) {
+        self.budget.give_back();
+        let failed: Vec<Waiter> = {
+            let mut state = self.lock();
+            let share = state.waiting.len().div_ceil(state.dialing);
+            state.dialing -= 1;
+            // What the host speaks may have changed while it was away.
+            state.protocol = None;
+            state.waiting.drain(..share).collect()
+        };
+        for waiter in failed {
+            drop(waiter.sender.send(Err(failure.clone())));
+        }
+        self.pump();
+    }
+
+    fn closed(self: &Arc<Self>, id: Option<u64>) {
+        self.budget.give_back();
+        {
+            let mut state = self.lock();
+            match id {
+                Some(id) => state.h1.retain(|one| one.id != id),
+                None => state.h2.retain(|one| !one.sender.is_closed()),
+            }
+        }
+        if !self.cancel.is_cancelled() {
+            self.pump();
+        }
+    }
+
+    fn stream_ended(self: &Arc<Self>, id: u64) {
+        {
+            let mut state = self.lock();
+            if let Some(one) = state.h2.iter_mut().find(|one| one.id == id) {
+                one.in_flight -= 1;
+                one.since = clock::now();
+            }
+            if state.waiting.is_empty() {
+                return;
+            }
+        }
+        self.pump();
+    }
+
+    fn park(self: &Arc<Self>, id: u64, born: Instant, sender: H1) {
+        {
+            let mut state = self.lock();
+            if self.cancel.is_cancelled() || !sender.is_ready() || state.h1.len() >= IDLE {
+                return;
+            }
+            state.h1.push(Idle {
+                id,
+                sender,
+                born,
+                since: clock::now(),
+            });
+        }
+        self.sweep();
+        self.pump();
+    }
+
+    /// Starts the task that closes what nobody uses; it ends with the last idle connection.
+    fn sweep(self: &Arc<Self>) {
+        if std::mem::replace(&mut self.lock().sweeping, true) {
+            return;
+        }
+        let shared = Arc::clone(self);
+        self.tasks.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = shared.cancel.cancelled() => return,
+                    () = tokio::time::sleep(SWEEP) => {}
+                }
+                if shared.swept(clock::now()) {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Closes idle connections; tells whether none is left.
+    fn swept(&self, now: Instant) -> bool {
+        let mut state = self.lock();
+        let idle = |since| now.saturating_duration_since(since) > IDLE_TIME;
+        state
+            .h1
+            .retain(|one| one.sender.is_ready() && !idle(one.since) && !old(one.born, now));
+        // What still carries requests lives on in their leases.
+        state.h2.retain(|one| {
+            !old(one.born, now)
+                && !one.sender.is_closed()
+                && (one.in_flight > 0 || !idle(one.since))
+        });
+        let none = state.h1.is_empty() && state.h2.is_empty();
+        state.sweeping = !none;
+        none
+    }
+}
+
+/// The right to send one request. Dropping it gives back what is left of the connection.
+pub(crate) struct Lease {
+    shared: Arc<Shared>,
+    id: u64,
+    born: Instant,
+    /// Whether the connection has carried a request before.
+    pub(crate) reused: bool,
+    carrier: Option<Carrier>,
+}
+
+impl Lease {
+    pub(crate) const fn carrier(&mut self) -> Option<&mut Carrier> {
+        self.carrier.as_mut()
+    }
+
+    /// The connection broke: nobody is to get it again.
+    pub(crate) fn discard(mut self) {
+        let id = self.id;
+        if let Some(Carrier::H2(_)) = self.carrier.take() {
+            self.shared.lock().h2.retain(|one| one.id != id);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        match self.carrier.take() {
+            Some(Carrier::H2(_)) => self.shared.stream_ended(self.id),
+            Some(Carrier::H1(sender)) if sender.is_ready() => {
+                self.shared.park(self.id, self.born, sender);
+            }
+            Some(Carrier::H1(mut sender)) if !sender.is_closed() => {
+                // An answer whose last octets are being taken in, or one that nobody waits for.
+                let (shared, id, born) = (Arc::clone(&self.shared), self.id, self.born);
+                self.shared.tasks.spawn(async move {
+                    if let Ok(Ok(())) = tokio::time::timeout(SETTLE, sender.ready()).await {
+                        shared.park(id, born, sender);
+                    }
+                });
+            }
+            Some(Carrier::H1(_)) | None => {}
+        }
+    }
+}
+
+fn old(born: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(born) > LIFE
+}
+
+/// The most requests on one HTTP/2 connection at a time.
+pub(crate) const STREAMS: usize = 100;
+/// An idle connection may be used by a request that may be repeated.
+pub(crate) const IDLE_TIME: Duration = Duration::from_secs(60);
+/// A connection is not used for new requests after that: a name may point elsewhere by now.
+const LIFE: Duration = Duration::from_secs(600);
+/// How often unused connections are looked for.
+const SWEEP: Duration = Duration::from_secs(15);
+/// The most idle HTTP/1.1 connections to one host.
+const IDLE: usize = 1_024;
+/// The most connections to one host that are being opened.
+const DIALS: usize = 64;
+/// The most requests that wait for a connection to one host.
+const WAITING: usize = 65_536;
+/// How long the end of an HTTP/1.1 exchange may take before its connection is given up.
+const SETTLE: Duration = Duration::from_millis(100);
