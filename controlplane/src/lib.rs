@@ -6,9 +6,12 @@
 
 pub mod admin;
 mod app;
+pub mod authproxy;
 mod builtin;
 mod clock;
+pub mod dictionary;
 mod events;
+mod file;
 mod loader;
 mod metrics;
 mod nodes;
@@ -24,6 +27,7 @@ mod store;
 mod stream;
 mod watch;
 
+pub use file::AuthproxyFile;
 pub use protected::{protect, reveal};
 pub use revisions::PublishError;
 pub use run::{RunError, run};

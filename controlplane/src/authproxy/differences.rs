@@ -1,0 +1,173 @@
+//! Where this product does otherwise than the one it replaces, as far as a file can ask for it.
+//!
+//! Data only: `docs/differences.md` is made of it, and `validate` shows what a file triggers.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::schema::SectionKind;
+use super::sections::Section;
+use super::{support, values};
+
+/// One difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Difference {
+    /// The option or the behaviour.
+    pub subject: &'static str,
+    /// What happens here.
+    pub ours: &'static str,
+    /// What happened there.
+    pub theirs: &'static str,
+    /// Why.
+    pub why: &'static str,
+    /// Which files it concerns.
+    #[serde(skip)]
+    when: When,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            subject,
+            ours,
+            theirs,
+            why,
+            ..
+        } = self;
+        write!(f, "{subject}: here {ours}; before, {theirs}; because {why}")
+    }
+}
+
+/// Which files a difference concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    /// Those with such a section.
+    Section(SectionKind),
+    /// Those with any RADIUS server section.
+    RadiusServer,
+    /// Those with the option, in a section that is served.
+    Option(&'static str),
+    /// Those with a server section in which the option is unset or `0`.
+    Unset(&'static str),
+}
+
+/// Every difference.
+pub const DIFFERENCES: &[Difference] = &[
+    Difference {
+        subject: "message_authenticator",
+        ours: "requests that carry Proxy-State or EAP without a Message-Authenticator are discarded; message_authenticator_N=off admits an old device",
+        theirs: "they were served",
+        why: "without it answers can be forged (CVE-2024-3596)",
+        when: When::RadiusServer,
+    },
+    Difference {
+        subject: "api_timeout",
+        ours: "unset or 0 means 10 s for an answer that needs no person and 120 s for one that does",
+        theirs: "calls had no deadline",
+        why: "a login must end before the device gives up",
+        when: When::Unset("api_timeout"),
+    },
+    Difference {
+        subject: "delimiter",
+        ours: "letters and digits are refused",
+        theirs: "they were accepted",
+        why: "they occur in passcodes and names of factors",
+        when: When::Option("delimiter"),
+    },
+    Difference {
+        subject: "minimum_tls_version",
+        ours: "tls1.2 at the least",
+        theirs: "older versions could be chosen",
+        why: "they are broken",
+        when: When::Option("minimum_tls_version"),
+    },
+    Difference {
+        subject: "allow_concat in [radius_server_eap]",
+        ours: "false when unset",
+        theirs: "true in old versions, false in newer ones",
+        why: "the newer documentation is followed",
+        when: When::Section(SectionKind::RadiusServerEap),
+    },
+    Difference {
+        subject: "duplicates during EAP",
+        ours: "a repeated request waits for the answer of the first",
+        theirs: "it was rejected as a replay",
+        why: "networks lose packets",
+        when: When::Section(SectionKind::RadiusServerEap),
+    },
+    Difference {
+        subject: "auth_type",
+        ours: "plain and ntlm2",
+        theirs: "ntlm1 and sspi too",
+        why: "ntlm1 is broken, sspi exists on Windows only",
+        when: When::Option("auth_type"),
+    },
+    Difference {
+        subject: "http_ca_certs_file",
+        ours: "the only trust roots when set; the system's when not",
+        theirs: "a bundle of its own when not set",
+        why: "the system keeps its trust roots up to date",
+        when: When::Option("http_ca_certs_file"),
+    },
+    Difference {
+        subject: "pass_through_all",
+        ours: "Message-Authenticator, Proxy-State, State, CHAP and EAP of another hop are never passed",
+        theirs: "they were",
+        why: "they are made for one hop and break the other",
+        when: When::Option("pass_through_all"),
+    },
+    Difference {
+        subject: "_protected values",
+        ours: "sealed by 'countersign seal' for this installation",
+        theirs: "sealed by Windows for one machine",
+        why: "what Windows sealed cannot be opened elsewhere",
+        when: When::Option("_protected"),
+    },
+];
+
+/// Those that a file triggers.
+pub(super) fn of(sections: &[Section]) -> Vec<&'static Difference> {
+    DIFFERENCES
+        .iter()
+        .filter(|difference| sections.iter().any(|section| difference.when.is(section)))
+        .collect()
+}
+
+impl When {
+    fn is(self, section: &Section) -> bool {
+        if support::never_served(section.kind) {
+            return false;
+        }
+        let server = section.kind.mode().is_some();
+        match self {
+            Self::Section(kind) => section.kind == kind,
+            Self::RadiusServer => server,
+            Self::Option("_protected") => section
+                .entries
+                .iter()
+                .any(|entry| entry.key.to_ascii_lowercase().contains("_protected")),
+            Self::Option("pass_through_all") => section
+                .value("pass_through_all")
+                .and_then(values::boolean)
+                .unwrap_or_default(),
+            Self::Option(name) => section.entry(name).is_some(),
+            Self::Unset(name) => server && section.value(name).is_none_or(|value| value == "0"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_read_as_one_sentence() {
+        for one in DIFFERENCES {
+            for text in [one.subject, one.ours, one.theirs, one.why] {
+                assert!(!text.is_empty() && !text.ends_with('.'), "{one}");
+            }
+        }
+    }
+}

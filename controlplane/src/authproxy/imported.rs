@@ -1,0 +1,438 @@
+//! A whole file, made into what `proto` accepts.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use proto::address::AddressRange;
+use proto::config::{self, Mode, raw};
+use proto::secret::Secret;
+
+use super::context::Context;
+use super::diagnostic::Severity;
+use super::files::is_windows;
+use super::schema::{Kind, SectionKind};
+use super::sections::{Entry, Section};
+use super::{clients, pem, schema, servers, support, values};
+
+/// A configuration without the keys of the built-in second factor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imported {
+    settings: raw::Settings,
+    authenticators: Vec<raw::Authenticator>,
+    integrations: Vec<raw::Integration>,
+    builtin: Vec<BuiltinApplication>,
+}
+
+/// An integration with `api_host=builtin`: its application is this installation's to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuiltinApplication {
+    /// The integration's id.
+    pub integration: String,
+    /// The integration key the file asks for; none means that one is made.
+    pub ikey: Option<String>,
+    /// The secret key the file asks for; there whenever `ikey` is.
+    pub skey: Option<Secret<String>>,
+}
+
+impl Imported {
+    /// The integrations that need an application of the built-in second factor.
+    #[must_use]
+    pub fn builtin(&self) -> &[BuiltinApplication] {
+        &self.builtin
+    }
+
+    /// The configuration as revision `revision`, from 1, with the application that `application`
+    /// gives for each of [`Self::builtin`].
+    #[must_use]
+    pub fn resolve(
+        &self,
+        revision: u64,
+        mut application: impl FnMut(&BuiltinApplication) -> raw::Application,
+    ) -> raw::Snapshot {
+        let mut integrations = self.integrations.clone();
+        for integration in &mut integrations {
+            let wanted = self
+                .builtin
+                .iter()
+                .find(|one| one.integration == integration.id);
+            if let Some(wanted) = wanted {
+                integration.application = application(wanted);
+            }
+        }
+        raw::Snapshot {
+            revision,
+            settings: self.settings.clone(),
+            authenticators: self.authenticators.clone(),
+            integrations,
+        }
+    }
+}
+
+/// Makes the configuration and says everything that is wrong between options and sections.
+/// None when nothing is left to serve.
+pub(super) fn build(context: &mut Context<'_>, sections: &[Section]) -> Option<Imported> {
+    let main = sections.iter().find(|one| one.kind == SectionKind::Main);
+    load_dictionaries(context, main);
+    say_idle(context, sections);
+    let settings = main.map(|main| settings(context, main)).unwrap_or_default();
+    let mut authenticators = Vec::new();
+    let mut unbuilt: HashMap<&str, String> = HashMap::new();
+    for section in sections.iter().filter(|one| one.kind.is_client()) {
+        let built = clients::build(context, section);
+        match support::unbuilt(section) {
+            Some(why) => drop(unbuilt.insert(&section.name, why)),
+            None => authenticators.extend(built),
+        }
+    }
+    let (mut integrations, mut builtin) = (Vec::new(), Vec::new());
+    for section in sections {
+        if support::never_served(section.kind) {
+            check_unserved(context, section, main, sections);
+            continue;
+        }
+        let Some(mode) = section.kind.mode() else {
+            continue;
+        };
+        let client = client_of(context, section, main, sections);
+        let built = servers::build(context, section, mode, main, client);
+        let why = support::unbuilt(section).or_else(|| {
+            let client = client.filter(|_| mode != Mode::DuoOnly)?;
+            let why = unbuilt.get(client.name.as_str())?;
+            Some(format!("{why} of [{}]", client.name))
+        });
+        match why {
+            Some(why) => context.of_section(
+                Severity::Warning,
+                section,
+                None,
+                format!("{why} is not served by this version, so this section is not"),
+                "see the documentation for what is; the rest of the file is served",
+            ),
+            None => {
+                integrations.push(built.integration);
+                builtin.extend(built.builtin);
+            }
+        }
+    }
+    shared_addresses(context, sections, main);
+    if integrations.is_empty() {
+        nothing_left(context, sections);
+        return None;
+    }
+    let imported = Imported {
+        settings,
+        authenticators,
+        integrations,
+        builtin,
+    };
+    last_look(context, &imported, sections);
+    Some(imported)
+}
+
+fn nothing_left(context: &mut Context<'_>, sections: &[Section]) {
+    if context
+        .diagnostics
+        .iter()
+        .any(|one| one.severity == Severity::Error)
+    {
+        return;
+    }
+    let server = |one: &Section| one.kind != SectionKind::Main && !one.kind.is_client();
+    let (message, remedy) = if sections.iter().any(server) {
+        (
+            "no section of this file can be served by this version",
+            "write a server section that is served, such as [radius_server_auto]",
+        )
+    } else {
+        (
+            "there is no server section, so there is nothing to serve",
+            "write a section such as [radius_server_auto]",
+        )
+    };
+    context.say(Severity::Error, 1, (None, None), message, remedy);
+}
+
+fn load_dictionaries(context: &mut Context<'_>, main: Option<&Section>) {
+    let Some(main) = main else { return };
+    for entry in main.numbered("dictionary").into_values() {
+        let Some(path) = context.named_path(main, entry) else {
+            continue;
+        };
+        let loaded = context.dictionary.load(&path, context.source.files);
+        for file in loaded.files {
+            if !context.files_read.contains(&file) {
+                context.files_read.push(file);
+            }
+        }
+        for fault in loaded.faults {
+            let remedy = "write a dictionary in the format of FreeRADIUS";
+            if fault.line == 0 {
+                let message = format!("'{}': {}", fault.file.display(), fault.message);
+                context.error(main, entry, message, remedy);
+            } else {
+                context.diagnostics.push(super::Diagnostic {
+                    file: fault.file.display().to_string(),
+                    line: fault.line,
+                    section: None,
+                    option: None,
+                    severity: Severity::Error,
+                    message: fault.message,
+                    remedy: remedy.to_owned(),
+                });
+            }
+        }
+    }
+}
+
+fn say_idle(context: &mut Context<'_>, sections: &[Section]) {
+    for section in sections {
+        for entry in &section.entries {
+            let spec = entry.spec;
+            // It changes nothing, and yet what it names must exist.
+            let server = section.kind == SectionKind::Main && spec.name == "server" && entry.good;
+            if server && !sections.iter().any(|one| one.name == *entry.value) {
+                let message = format!("there is no section [{}]", values::shorten(&entry.value));
+                context.error(
+                    section,
+                    entry,
+                    message,
+                    "remove it: every section is served",
+                );
+                continue;
+            }
+            let idle = support::idle(section.kind, spec.name, &entry.value, spec.default);
+            if let Some(message) = idle {
+                let windows = spec.kind == Kind::Path && is_windows(&entry.value);
+                let message = if windows {
+                    format!("'{}' is a path of Windows, and {message}", *entry.value)
+                } else {
+                    message.to_owned()
+                };
+                context.warn(section, entry, message, "remove it to silence this warning");
+            }
+        }
+    }
+}
+
+fn settings(context: &mut Context<'_>, main: &Section) -> raw::Settings {
+    let port = main
+        .effective("http_proxy_port")
+        .parse()
+        .unwrap_or_default();
+    let http_proxy = main
+        .optional_text("http_proxy_host")
+        .map(|host| config::HttpProxy {
+            host: values::address(&host).map_or(host, |address| address.to_string()),
+            port,
+        });
+    if let (None, Some(entry)) = (&http_proxy, main.entry("http_proxy_port")) {
+        let message = "this option has no effect without http_proxy_host";
+        context.warn(
+            main,
+            entry,
+            message,
+            "write http_proxy_host too, or remove it",
+        );
+    }
+    let http_ca_certs = main
+        .entry("http_ca_certs_file")
+        .and_then(|entry| pem::certificates(context, main, entry));
+    raw::Settings {
+        debug: main.boolean("debug"),
+        http_proxy,
+        http_ca_certs,
+    }
+}
+
+/// A section that is recognised and never served: what it names must exist all the same.
+fn check_unserved(
+    context: &mut Context<'_>,
+    section: &Section,
+    main: Option<&Section>,
+    sections: &[Section],
+) {
+    if matches!(
+        section.kind,
+        SectionKind::RadiusServerIframe | SectionKind::LdapServerAuto
+    ) {
+        client_of(context, section, main, sections);
+    }
+    if schema::options_of(section.kind).any(|option| option.name == "ikey") {
+        servers::check_keys(context, section);
+    }
+    context.of_section(
+        Severity::Warning,
+        section,
+        None,
+        format!("[{}] sections are not served", section.kind.name()),
+        "remove it to silence this warning; the rest of the file is served",
+    );
+}
+
+/// The client section that a server section means; none after an error, and in a section that
+/// has none.
+fn client_of<'a>(
+    context: &mut Context<'_>,
+    section: &Section,
+    main: Option<&Section>,
+    sections: &'a [Section],
+) -> Option<&'a Section> {
+    if section.kind == SectionKind::RadiusServerDuoOnly {
+        if let Some(entry) = section.entry("client") {
+            let message = "this mode checks no password, so this option has no effect";
+            context.warn(
+                section,
+                entry,
+                message,
+                "remove it, or use [radius_server_auto]",
+            );
+        }
+        return None;
+    }
+    let clients: Vec<&Section> = sections.iter().filter(|one| one.kind.is_client()).collect();
+    let named = section.entry("client").map(|entry| (section, entry));
+    let inherited = || Some((main?, main?.entry("client")?));
+    let found = match (named.or_else(inherited), clients.as_slice()) {
+        (Some((owner, entry)), _) => named_client(context, owner, entry, &clients)?,
+        (None, [only]) => only,
+        (None, []) => {
+            let message = "there is no client section that could check passwords";
+            let remedy = "write one of [ad_client], [radius_client], [duo_only_client]";
+            context.of_section(Severity::Error, section, Some("client"), message, remedy);
+            return None;
+        }
+        (None, several) => {
+            let names: Vec<_> = several.iter().map(|one| one.name.as_str()).collect();
+            context.of_section(
+                Severity::Error,
+                section,
+                Some("client"),
+                "this option is missing, and there is more than one client section",
+                format!("write 'client=' and one of {}", names.join(", ")),
+            );
+            return None;
+        }
+    };
+    let (wrong, remedy) = match (section.kind, found.kind) {
+        (SectionKind::RadiusServerEap, SectionKind::DuoOnlyClient) => (
+            "EAP needs a client section that checks passwords",
+            "name an [ad_client] or a [radius_client]",
+        ),
+        (SectionKind::LdapServerAuto, SectionKind::RadiusClient | SectionKind::DuoOnlyClient) => {
+            ("an LDAP server needs a directory", "name an [ad_client]")
+        }
+        _ => return Some(found),
+    };
+    let line = named.map_or(section.line, |(_, entry)| entry.line);
+    let place = (Some(section.name.as_str()), Some("client"));
+    context.say(Severity::Error, line, place, wrong, remedy);
+    None
+}
+
+fn named_client<'a>(
+    context: &mut Context<'_>,
+    owner: &Section,
+    entry: &Entry,
+    clients: &[&'a Section],
+) -> Option<&'a Section> {
+    let found = clients.iter().copied().find(|one| one.name == *entry.value);
+    if found.is_some() || !entry.good {
+        return found;
+    }
+    let names = || clients.iter().map(|one| one.name.as_str());
+    let remedy = match super::nearest::nearest(&entry.value, names()) {
+        Some(near) => format!("did you mean '{near}'?"),
+        None if clients.is_empty() => {
+            "write a section [ad_client], [radius_client] or [duo_only_client]".to_owned()
+        }
+        None => format!("write one of {}", names().collect::<Vec<_>>().join(", ")),
+    };
+    let shown = values::shorten(&entry.value);
+    let message = format!("there is no client section [{shown}]");
+    // Several sections may inherit one wrong name.
+    let said = context
+        .diagnostics
+        .iter()
+        .any(|one| one.line == entry.line && one.message == message);
+    if !said {
+        context.error(owner, entry, message, remedy);
+    }
+    None
+}
+
+/// One client address may stand once on a port, or the secret to use would be a guess.
+fn shared_addresses(context: &mut Context<'_>, sections: &[Section], main: Option<&Section>) {
+    type Seen<'a> = Vec<(Option<IpAddr>, &'a Section, &'a Entry)>;
+    let mut seen: HashMap<(u16, AddressRange), Seen<'_>> = HashMap::new();
+    for section in sections.iter().filter(|one| one.kind.mode().is_some()) {
+        let Ok(port) = section.effective("port").parse::<u16>() else {
+            continue;
+        };
+        let listen = section
+            .address("interface")
+            .or_else(|| main.and_then(|main| main.address("interface")));
+        for entry in section.numbered("radius_ip").into_values() {
+            let Ok(range) = entry.value.parse::<AddressRange>() else {
+                continue;
+            };
+            let taken = seen.entry((port, range)).or_default();
+            let first = taken
+                .iter()
+                .find(|(other, ..)| other.is_none() || listen.is_none() || *other == listen);
+            if let Some((_, other, first)) = first {
+                context.error(
+                    section,
+                    entry,
+                    format!(
+                        "{range} is a client on port {port} already, on line {} in [{}]",
+                        first.line, other.name
+                    ),
+                    "write another port or other addresses",
+                );
+            }
+            taken.push((listen, section, entry));
+        }
+    }
+}
+
+/// `proto` has the last word. That it agrees is a test; should it not, its fault is told at the
+/// section it is about.
+fn last_look(context: &mut Context<'_>, imported: &Imported, sections: &[Section]) {
+    if context
+        .diagnostics
+        .iter()
+        .any(|one| one.severity == Severity::Error)
+    {
+        return;
+    }
+    let placeholder = |_: &BuiltinApplication| raw::Application {
+        ikey: "builtin".to_owned(),
+        skey: Secret::from("builtin"),
+        host: "builtin".to_owned(),
+        port: 443,
+        pinned_ca: None,
+    };
+    let Err(faults) = config::Snapshot::try_from(imported.resolve(1, placeholder)) else {
+        return;
+    };
+    for fault in faults.0 {
+        let index = |list: &str| {
+            let rest = fault.path.strip_prefix(list)?.strip_prefix('[')?;
+            rest.split_once(']')?.0.parse::<usize>().ok()
+        };
+        let id = index("integrations")
+            .and_then(|index| imported.integrations.get(index).map(|one| &one.id))
+            .or_else(|| {
+                let index = index("authenticators")?;
+                imported.authenticators.get(index).map(|one| &one.id)
+            });
+        let section = sections.iter().find(|one| Some(&one.name) == id);
+        context.say(
+            Severity::Error,
+            section.map_or(1, |section| section.line),
+            (section.map(|section| section.name.as_str()), None),
+            fault.to_string(),
+            "change it accordingly",
+        );
+    }
+}

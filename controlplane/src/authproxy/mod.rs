@@ -1,0 +1,74 @@
+//! `authproxy.cfg`: read, checked whole, and made into a snapshot.
+//!
+//! Nothing here does I/O: the text is an argument and files come through [`Files`]. One run finds
+//! every fault ([`Diagnostic`]); a file without an error becomes an [`Imported`], from which
+//! [`Imported::resolve`] makes what `proto` accepts.
+
+mod clients;
+mod context;
+mod diagnostic;
+pub mod differences;
+pub(crate) mod files;
+mod imported;
+pub(crate) mod nearest;
+mod pem;
+mod reader;
+pub mod schema;
+mod sections;
+mod servers;
+mod support;
+mod values;
+
+use std::path::PathBuf;
+
+pub use context::Source;
+pub use diagnostic::{Counts, Diagnostic, Severity, count, json, text};
+pub use differences::Difference;
+pub use files::{FileContent, Files};
+pub use imported::{BuiltinApplication, Imported};
+pub use reader::{Content, Document, Line, MAX_OCTETS, ReadError, SyntaxFault};
+
+use crate::dictionary::Dictionary;
+use context::Context;
+
+/// What came of a file.
+#[derive(Debug)]
+pub struct Report {
+    /// Every finding, in the order of the lines.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The configuration; none when there is an error.
+    pub imported: Option<Imported>,
+    /// Every file the configuration names, whether it could be read or not: what to watch.
+    pub files_read: Vec<PathBuf>,
+    /// Where what this file asks for differs from what the replaced product did.
+    pub differences: Vec<&'static Difference>,
+}
+
+/// Reads and checks a configuration file. `dictionary` is what there is before the files that
+/// `[main] dictionary` names.
+#[must_use]
+pub fn import(source: &Source<'_>, dictionary: &Dictionary) -> Report {
+    let mut context = Context::new(source, dictionary.clone());
+    let sections = sections::read(&mut context);
+    let differences = differences::of(&sections);
+    let imported = imported::build(&mut context, &sections);
+    let Context {
+        mut diagnostics,
+        files_read,
+        ..
+    } = context;
+    diagnostics.sort_by(|a, b| {
+        let other = |one: &Diagnostic| one.file != source.name();
+        (other(a), &a.file, a.line).cmp(&(other(b), &b.file, b.line))
+    });
+    let refused = count(&diagnostics).errors > 0;
+    Report {
+        diagnostics,
+        imported: imported.filter(|_| !refused),
+        files_read,
+        differences,
+    }
+}
+
+#[cfg(test)]
+mod tests;

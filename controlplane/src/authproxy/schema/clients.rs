@@ -1,0 +1,204 @@
+//! The options of the client sections: where passwords are checked.
+
+use super::{Kind, Numbering, OptionSpec, SectionKind};
+
+const AD: &[SectionKind] = &[SectionKind::AdClient];
+const RADIUS: &[SectionKind] = &[SectionKind::RadiusClient];
+
+pub(super) const OPTIONS: &[OptionSpec] = &[
+    OptionSpec::new(
+        "host",
+        AD,
+        Kind::Host,
+        "A directory server; the next one is asked when it does not answer.",
+    )
+    .required()
+    .numbered(Numbering::FromTwo),
+    OptionSpec::new(
+        "port",
+        AD,
+        Kind::Integer(1, 65_535),
+        "The TCP port of all hosts: 389, or 636 with transport=ldaps.",
+    ),
+    OptionSpec::new(
+        "service_account_username",
+        AD,
+        Kind::Text,
+        "The account that looks users up; read access is enough.",
+    )
+    .required(),
+    OptionSpec::new(
+        "service_account_password",
+        AD,
+        Kind::Secret,
+        "Its password.",
+    )
+    .required(),
+    OptionSpec::new(
+        "search_dn",
+        AD,
+        Kind::Dn,
+        "The entry under which all users are.",
+    )
+    .required(),
+    OptionSpec::new(
+        "security_group_dn",
+        AD,
+        Kind::Dn,
+        "The user must be a member of this group, or of one of these when numbered.",
+    )
+    .numbered(Numbering::FromOne),
+    OptionSpec::new(
+        "nested_groups",
+        AD,
+        Kind::Boolean,
+        "Whether members of groups within a security group count as its members.",
+    )
+    .default("false")
+    .ours(),
+    OptionSpec::new(
+        "ldap_filter",
+        AD,
+        Kind::Filter,
+        "What the user's entry must match besides.",
+    ),
+    OptionSpec::new(
+        "username_attribute",
+        AD,
+        Kind::LdapAttribute,
+        "The attribute that equals the user name.",
+    )
+    .default("sAMAccountName"),
+    OptionSpec::new(
+        "at_attribute",
+        AD,
+        Kind::LdapAttribute,
+        "The attribute that equals a user name with an @.",
+    )
+    .default("userPrincipalName"),
+    OptionSpec::new(
+        "auth_type",
+        AD,
+        Kind::Choice(&["ntlm2", "plain", "ntlm1", "sspi"]),
+        "How to bind to the directory; ntlm1 and sspi are refused.",
+    )
+    .default("ntlm2"),
+    OptionSpec::new(
+        "bind_dn",
+        AD,
+        Kind::Text,
+        "What the service account binds as with auth_type=plain.",
+    ),
+    OptionSpec::new("ntlm_domain", AD, Kind::Text, "The NTLM domain.").may_be_empty(),
+    OptionSpec::new(
+        "ntlm_workstation",
+        AD,
+        Kind::Text,
+        "The NTLM workstation name.",
+    )
+    .may_be_empty(),
+    OptionSpec::new(
+        "transport",
+        AD,
+        Kind::Choice(&["clear", "starttls", "ldaps"]),
+        "How the connection is protected.",
+    )
+    .default("clear"),
+    OptionSpec::new(
+        "ssl_ca_certs_file",
+        AD,
+        Kind::Path,
+        "PEM file of the trust roots for the directory; the system's when unset.",
+    ),
+    OptionSpec::new(
+        "ssl_verify_hostname",
+        AD,
+        Kind::Boolean,
+        "Whether the certificate's name must be the host's.",
+    )
+    .default("true"),
+    OptionSpec::new(
+        "ssl_verify_depth",
+        AD,
+        Kind::Integer(0, 100),
+        "Limited the length of a certificate chain; it has no effect.",
+    )
+    .default("6"),
+    OptionSpec::new(
+        "timeout",
+        AD,
+        Kind::Integer(1, 600),
+        "Seconds to wait for each host.",
+    )
+    .default("10"),
+    OptionSpec::new(
+        "host",
+        RADIUS,
+        Kind::Address,
+        "An upstream RADIUS server's address; the next one is asked when it does not answer.",
+    )
+    .required()
+    .numbered(Numbering::FromTwo),
+    OptionSpec::new(
+        "port",
+        RADIUS,
+        Kind::Integer(1, 65_535),
+        "The UDP port of the host with the same number.",
+    )
+    .default("1812")
+    .numbered(Numbering::FromTwo),
+    OptionSpec::new(
+        "secret",
+        RADIUS,
+        Kind::Secret,
+        "The secret shared with all hosts of the section.",
+    )
+    .required(),
+    OptionSpec::new(
+        "retries",
+        RADIUS,
+        Kind::Integer(0, 100),
+        "Repeats after the first try, in turn over the hosts.",
+    )
+    .default("3"),
+    OptionSpec::new(
+        "retry_wait",
+        RADIUS,
+        Kind::Integer(1, 600),
+        "Seconds each try waits.",
+    )
+    .default("2"),
+    OptionSpec::new(
+        "nas_ip",
+        RADIUS,
+        Kind::Address,
+        "The NAS-IP-Address sent upstream; the address the request leaves from when unset.",
+    ),
+    OptionSpec::new(
+        "pass_through_attr_names",
+        RADIUS,
+        Kind::Attributes,
+        "Attributes of the upstream's answer that come back to the device.",
+    ),
+    OptionSpec::new(
+        "pass_through_all",
+        RADIUS,
+        Kind::Boolean,
+        "Whether all attributes of the upstream's answer come back to the device.",
+    )
+    .default("false"),
+    OptionSpec::new(
+        "pw_codec",
+        RADIUS,
+        Kind::Choice(&["utf-8", "latin-1"]),
+        "How a password is written for the upstream.",
+    )
+    .default("utf-8"),
+    OptionSpec::new(
+        "force_message_authenticator",
+        RADIUS,
+        Kind::Boolean,
+        "Whether answers without a Message-Authenticator are refused.",
+    )
+    .default("false"),
+];

@@ -1,0 +1,125 @@
+//! The options of `[main]`.
+
+use super::{Kind, Numbering, OptionSpec, SectionKind};
+
+const MAIN: &[SectionKind] = &[SectionKind::Main];
+
+pub(super) const OPTIONS: &[OptionSpec] = &[
+    OptionSpec::new(
+        "debug",
+        MAIN,
+        Kind::Boolean,
+        "Logs each step of each login.",
+    )
+    .default("false"),
+    OptionSpec::new("log_dir", MAIN, Kind::Path, "The folder of the log files."),
+    OptionSpec::new(
+        "log_auth_events",
+        MAIN,
+        Kind::Boolean,
+        "Writes each finished login as a JSON line to authevents.log.",
+    )
+    .default("false"),
+    OptionSpec::new(
+        "log_sso_events",
+        MAIN,
+        Kind::Boolean,
+        "Logged single sign-on; it has no effect, as there is none.",
+    )
+    .default("false"),
+    OptionSpec::new(
+        "log_max_files",
+        MAIN,
+        Kind::Integer(0, 100_000),
+        "How many rotated log files are kept; 0 means no rotation.",
+    )
+    .default("6"),
+    OptionSpec::new(
+        "log_max_size",
+        MAIN,
+        Kind::Integer(0, u32::MAX),
+        "The size in octets at which a log file is rotated.",
+    )
+    .default("10485760"),
+    OptionSpec::new("log_file", MAIN, Kind::Boolean, "Writes authproxy.log.").default("true"),
+    OptionSpec::new(
+        "log_stdout",
+        MAIN,
+        Kind::Boolean,
+        "Writes the log to standard output too.",
+    )
+    .default("false"),
+    OptionSpec::new(
+        "log_syslog",
+        MAIN,
+        Kind::Boolean,
+        "Sends the log to the local syslog.",
+    )
+    .default("false"),
+    OptionSpec::new(
+        "syslog_facility",
+        MAIN,
+        Kind::Text,
+        "The syslog facility, such as LOG_AUTH.",
+    )
+    .default("LOG_USER"),
+    OptionSpec::new(
+        "http_ca_certs_file",
+        MAIN,
+        Kind::Path,
+        "PEM file of the only trust roots for the second factor.",
+    ),
+    OptionSpec::new(
+        "http_proxy_host",
+        MAIN,
+        Kind::Host,
+        "The HTTP CONNECT proxy for calls to the second factor.",
+    ),
+    OptionSpec::new(
+        "http_proxy_port",
+        MAIN,
+        Kind::Integer(1, 65_535),
+        "Its TCP port.",
+    )
+    .default("80"),
+    OptionSpec::new(
+        "interface",
+        MAIN,
+        Kind::Address,
+        "The listen address of server sections that name none.",
+    ),
+    OptionSpec::new(
+        "test_connectivity_on_startup",
+        MAIN,
+        Kind::Boolean,
+        "Checks all connections at start and logs the outcome.",
+    )
+    .default("false"),
+    OptionSpec::new(
+        "fips_mode",
+        MAIN,
+        Kind::Boolean,
+        "Restricted cryptography to FIPS algorithms; it has no effect.",
+    )
+    .default("false"),
+    OptionSpec::new(
+        "client",
+        MAIN,
+        Kind::SectionName,
+        "The client section of server sections that name none.",
+    ),
+    OptionSpec::new(
+        "server",
+        MAIN,
+        Kind::SectionName,
+        "Named the only server section of a very old file; it has no effect, as every section is served.",
+    ),
+    OptionSpec::new(
+        "dictionary",
+        MAIN,
+        Kind::Path,
+        "A dictionary in FreeRADIUS' format with further RADIUS attributes.",
+    )
+    .numbered(Numbering::FromTwo)
+    .ours(),
+];

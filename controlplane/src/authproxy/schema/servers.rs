@@ -1,0 +1,122 @@
+//! The options of the server sections: what is served.
+
+use super::{Kind, Numbering, OptionSpec, SectionKind};
+use SectionKind as S;
+
+const RADIUS: &[S] = &[
+    S::RadiusServerAuto,
+    S::RadiusServerChallenge,
+    S::RadiusServerEap,
+    S::RadiusServerConcat,
+    S::RadiusServerDuoOnly,
+    S::RadiusServerIframe,
+];
+const APPLICATION: &[S] = &[
+    S::RadiusServerAuto,
+    S::RadiusServerChallenge,
+    S::RadiusServerEap,
+    S::RadiusServerConcat,
+    S::RadiusServerDuoOnly,
+    S::RadiusServerIframe,
+    S::LdapServerAuto,
+    S::Cloud,
+];
+const SERVERS: &[S] = &[
+    S::RadiusServerAuto,
+    S::RadiusServerChallenge,
+    S::RadiusServerEap,
+    S::RadiusServerConcat,
+    S::RadiusServerDuoOnly,
+    S::RadiusServerIframe,
+    S::LdapServerAuto,
+];
+const APPEND: &[S] = &[
+    S::RadiusServerAuto,
+    S::RadiusServerEap,
+    S::RadiusServerConcat,
+    S::LdapServerAuto,
+];
+const FACTORS: &[S] = &[S::RadiusServerAuto, S::RadiusServerEap, S::LdapServerAuto];
+const CHALLENGE: &[S] = &[S::RadiusServerChallenge];
+const PASSCODE: &[S] = &[
+    S::RadiusServerAuto,
+    S::RadiusServerChallenge,
+    S::RadiusServerEap,
+];
+const EAP: &[S] = &[S::RadiusServerEap];
+const TLS: &[S] = &[S::RadiusServerEap, S::LdapServerAuto];
+const IFRAME: &[S] = &[S::RadiusServerIframe];
+const LDAP: &[S] = &[S::LdapServerAuto];
+const CLOUD: &[S] = &[S::Cloud, S::Sso];
+const SSO: &[S] = &[S::Sso];
+const PROXY: &[S] = &[S::HttpProxy];
+const LISTENERS: &[S] = &[
+    S::RadiusServerAuto,
+    S::RadiusServerChallenge,
+    S::RadiusServerEap,
+    S::RadiusServerConcat,
+    S::RadiusServerDuoOnly,
+    S::RadiusServerIframe,
+    S::LdapServerAuto,
+    S::HttpProxy,
+];
+const API_HOST: &[S] = &[
+    S::RadiusServerAuto,
+    S::RadiusServerChallenge,
+    S::RadiusServerEap,
+    S::RadiusServerConcat,
+    S::RadiusServerDuoOnly,
+    S::RadiusServerIframe,
+    S::LdapServerAuto,
+    S::Cloud,
+    S::HttpProxy,
+];
+
+pub(super) const OPTIONS: &[OptionSpec] = &[
+    OptionSpec::new("ikey", APPLICATION, Kind::IntegrationKey, "The integration key of the application; may be left out with api_host=builtin."),
+    OptionSpec::new("skey", APPLICATION, Kind::Secret, "The secret key of the application; may be left out with api_host=builtin."),
+    OptionSpec::new("api_host", API_HOST, Kind::ApiHost, "The host of the second factor's service, or builtin for the one that comes with the product.").required(),
+    OptionSpec::new("client", SERVERS, Kind::SectionName, "The client section that checks passwords; may be left out when there is only one."),
+    OptionSpec::new("radius_ip", RADIUS, Kind::Addresses, "Which addresses a RADIUS client sends from.").numbered(Numbering::FromOne),
+    OptionSpec::new("radius_secret", RADIUS, Kind::Secret, "The secret shared with the client of the same number.").numbered(Numbering::FromOne),
+    OptionSpec::new("message_authenticator", RADIUS, Kind::Choice(&["auto", "require", "off"]), "What is asked of the Message-Authenticator in requests of the client of the same number.").default("auto").numbered(Numbering::FromOne).ours(),
+    OptionSpec::new("port", RADIUS, Kind::Integer(1, 65_535), "The UDP port to listen on.").default("1812"),
+    OptionSpec::new("port", LDAP, Kind::Integer(1, 65_535), "The TCP port to listen on.").default("389"),
+    OptionSpec::new("port", PROXY, Kind::Integer(1, 65_535), "The TCP port to listen on.").default("80"),
+    OptionSpec::new("interface", LISTENERS, Kind::Address, "The address to listen on; all when unset."),
+    OptionSpec::new("failmode", SERVERS, Kind::Choice(&["safe", "secure"]), "What happens while the second factor is unreachable: safe admits on the password alone, secure rejects.").default("safe"),
+    OptionSpec::new("api_timeout", SERVERS, Kind::Integer(0, 3600), "Seconds a call to the second factor may take; 0 means 10, and 120 where a person is waited for.").default("0"),
+    OptionSpec::new("pw_codec", RADIUS, Kind::Choice(&["utf-8", "latin-1"]), "How the octets of a password are read.").default("utf-8"),
+    OptionSpec::new("client_ip_attr", RADIUS, Kind::Attribute, "The attribute that holds the user's own address.").default("Calling-Station-Id"),
+    OptionSpec::new("pass_through_attr_names", RADIUS, Kind::Attributes, "Attributes that go between the device and an upstream RADIUS server."),
+    OptionSpec::new("pass_through_all", RADIUS, Kind::Boolean, "Whether all attributes go between the device and an upstream RADIUS server.").default("false"),
+    OptionSpec::new("exempt_username", RADIUS, Kind::Text, "A user who needs no second factor.").numbered(Numbering::FromOne),
+    OptionSpec::new("force_message_authenticator", RADIUS, Kind::Boolean, "Whether requests without a Message-Authenticator are discarded.").default("false"),
+    OptionSpec::new("factors", FACTORS, Kind::Factors, "The factors to use, in order of preference.").default("auto"),
+    OptionSpec::new("delimiter", APPEND, Kind::Delimiter, "What stands between a password and the factor behind it.").default(","),
+    OptionSpec::new("delimited_password_length", APPEND, Kind::Integer(1, 1024), "The number of characters of the password, when all have the same.").since("3.1.0"),
+    OptionSpec::new("allow_concat", &[S::RadiusServerAuto, S::LdapServerAuto], Kind::Boolean, "Whether a factor may be appended to the password.").default("true"),
+    OptionSpec::new("allow_concat", EAP, Kind::Boolean, "Whether a factor may be appended to the password.").default("false"),
+    OptionSpec::new("prompt_format", CHALLENGE, Kind::Choice(&["console", "html", "short"]), "The shape of the prompt.").default("console"),
+    OptionSpec::new("enroll_challenge", CHALLENGE, Kind::Boolean, "Whether the enrolment link comes in a challenge rather than in the reject.").default("true"),
+    OptionSpec::new("prompt_split", CHALLENGE, Kind::Boolean, "Whether a long prompt goes over several Reply-Message attributes instead of being shortened.").default("false").ours(),
+    OptionSpec::new("passcode_retries", PASSCODE, Kind::Integer(0, 255), "How many more prompts follow a wrong passcode.").default("0").ours(),
+    OptionSpec::new("certs", EAP, Kind::Path, "PEM file of the server's certificate and its chain.").required(),
+    OptionSpec::new("pkey", EAP, Kind::Path, "PEM file of its private key, without a passphrase.").required(),
+    OptionSpec::new("minimum_tls_version", TLS, Kind::Choice(&["ssl3", "tls1.0", "tls1.1", "tls1.2", "tls1.3"]), "The lowest TLS version; below tls1.2 it is raised.").default("tls1.2").since("2.12.0"),
+    OptionSpec::new("cipher_list", TLS, Kind::Text, "The ciphers to offer, in OpenSSL's syntax.").since("2.12.0"),
+    OptionSpec::new("type", IFRAME, Kind::Text, "The family of the appliance."),
+    OptionSpec::new("ssl_port", LDAP, Kind::Integer(1, 65_535), "The TCP port for LDAPS.").default("636"),
+    OptionSpec::new("ssl_key_path", LDAP, Kind::Path, "PEM file of the private key."),
+    OptionSpec::new("ssl_cert_path", LDAP, Kind::Path, "PEM file of the certificate."),
+    OptionSpec::new("exempt_primary_bind", LDAP, Kind::Boolean, "Whether the first bind of a connection needs no second factor.").default("true"),
+    OptionSpec::new("exempt_ou", LDAP, Kind::Dn, "Entries at or under it need no second factor.").numbered(Numbering::FromOne),
+    OptionSpec::new("allow_searches_after_bind", LDAP, Kind::Boolean, "Whether searches may follow a bind.").default("true"),
+    OptionSpec::new("allow_unlimited_binds", LDAP, Kind::Boolean, "Whether a connection may bind again.").default("false"),
+    OptionSpec::new("network_timeout", LDAP, Kind::Integer(0, 86_400), "Seconds to wait for the directory.").default("600"),
+    OptionSpec::new("idle_timeout", LDAP, Kind::Integer(0, 86_400), "Seconds an idle connection is kept.").default("3600"),
+    OptionSpec::new("service_account_username", CLOUD, Kind::Text, "The account that reads the directory."),
+    OptionSpec::new("service_account_password", CLOUD, Kind::Secret, "Its password."),
+    OptionSpec::new("rikey", SSO, Kind::Text, "The remote identity key.").required(),
+    OptionSpec::new("client_ip", PROXY, Kind::AddressList, "Who may use the proxy."),
+];

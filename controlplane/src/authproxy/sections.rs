@@ -1,0 +1,335 @@
+//! A document's sections and options, held against the schema.
+//!
+//! Everything that can be said of one option alone is said here. What is left is well-formed
+//! enough for the builders: where a value is bad they fall back to nothing, as the file is
+//! refused anyway.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+
+use proto::secret::Secret;
+use zeroize::Zeroizing;
+
+use super::context::Context;
+use super::diagnostic::Severity;
+use super::files::others_can_read;
+use super::reader::{Content, Document, ReadError};
+use super::schema::{self, Kind, OptionSpec, SectionKind};
+use super::{support, values};
+
+/// A section of a known kind.
+pub(super) struct Section {
+    pub(super) name: String,
+    pub(super) kind: SectionKind,
+    pub(super) line: u32,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// A known option within it.
+pub(super) struct Entry {
+    pub(super) line: u32,
+    /// As written.
+    pub(super) key: String,
+    pub(super) spec: &'static OptionSpec,
+    pub(super) number: u32,
+    /// Opened when it was sealed. May be a secret, so it is wiped.
+    pub(super) value: Zeroizing<String>,
+    /// Whether it is of its option's kind.
+    pub(super) good: bool,
+}
+
+impl Section {
+    /// The option, with the lowest number where it has several.
+    pub(super) fn entry(&self, name: &str) -> Option<&Entry> {
+        self.numbered(name).into_values().next()
+    }
+
+    /// All of an option, by number.
+    pub(super) fn numbered(&self, name: &str) -> BTreeMap<u32, &Entry> {
+        self.entries
+            .iter()
+            .filter(|entry| entry.spec.name == name)
+            .map(|entry| (entry.number, entry))
+            .collect()
+    }
+
+    /// The value written.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        self.entry(name).map(|entry| entry.value.as_str())
+    }
+
+    /// The value written, or the default.
+    pub(super) fn effective(&self, name: &str) -> &str {
+        self.value(name).unwrap_or_else(|| {
+            schema::options_of(self.kind)
+                .find(|option| option.name == name)
+                .and_then(|option| option.default)
+                .unwrap_or_default()
+        })
+    }
+
+    pub(super) fn text(&self, name: &str) -> String {
+        self.effective(name).to_owned()
+    }
+
+    pub(super) fn optional_text(&self, name: &str) -> Option<String> {
+        self.value(name).map(str::to_owned)
+    }
+
+    pub(super) fn secret(&self, name: &str) -> Secret<String> {
+        Secret::from(self.effective(name))
+    }
+
+    pub(super) fn boolean(&self, name: &str) -> bool {
+        values::boolean(self.effective(name)).unwrap_or_default()
+    }
+
+    pub(super) fn number(&self, name: &str) -> u32 {
+        self.effective(name).parse().unwrap_or_default()
+    }
+
+    pub(super) fn address(&self, name: &str) -> Option<IpAddr> {
+        self.value(name).and_then(values::address)
+    }
+}
+
+/// Reads the document and says everything that is wrong with single lines and options.
+pub(super) fn read(context: &mut Context<'_>) -> Vec<Section> {
+    if others_can_read(context.source.mode) {
+        context.say(
+            Severity::Warning,
+            1,
+            (None, None),
+            "the file holds secrets and others can read it",
+            "run 'chmod o-r' on it",
+        );
+    }
+    let document = match Document::parse(context.source.octets) {
+        Ok(document) => document,
+        Err(ReadError::NotUtf8 { lines }) => {
+            for line in lines {
+                let message = "this line is not UTF-8";
+                let remedy = "save the file as UTF-8";
+                context.say(Severity::Error, line, (None, None), message, remedy);
+            }
+            return Vec::new();
+        }
+        Err(error) => {
+            let remedy = "name the configuration file";
+            context.say(Severity::Error, 1, (None, None), error.to_string(), remedy);
+            return Vec::new();
+        }
+    };
+    let mut sections = collect(&document, context);
+    for section in &mut sections {
+        check(section, context);
+    }
+    sections
+}
+
+/// Where the options of the lines below a header go.
+enum Place {
+    /// Before the first header.
+    Top,
+    /// Below a header that has been refused: one fault is enough.
+    Refused,
+    /// Into the last section.
+    Last,
+}
+
+fn collect(document: &Document, context: &mut Context<'_>) -> Vec<Section> {
+    let mut sections: Vec<Section> = Vec::new();
+    let mut headers: HashMap<String, u32> = HashMap::new();
+    let mut seen: HashMap<(String, u32), u32> = HashMap::new();
+    let mut place = Place::Top;
+    for line in document.lines() {
+        let number = line.number();
+        match line.content() {
+            Content::Blank | Content::Comment => {}
+            Content::Fault(fault) => {
+                let section = match place {
+                    Place::Last => sections.last().map(|section| section.name.clone()),
+                    Place::Top | Place::Refused => None,
+                };
+                let place = (section.as_deref(), None);
+                context.say(
+                    Severity::Error,
+                    number,
+                    place,
+                    fault.to_string(),
+                    fault.remedy(),
+                );
+            }
+            Content::Section(name) => {
+                seen.clear();
+                place = match header(name, number, &mut headers, context) {
+                    Some(kind) => {
+                        sections.push(Section {
+                            name: name.to_owned(),
+                            kind,
+                            line: number,
+                            entries: Vec::new(),
+                        });
+                        Place::Last
+                    }
+                    None => Place::Refused,
+                };
+            }
+            Content::Entry { key, value } => match (&place, sections.last_mut()) {
+                (Place::Refused, _) => {}
+                (Place::Last, Some(section)) => {
+                    option(section, key, value, number, &mut seen, context);
+                }
+                (Place::Top | Place::Last, _) => context.say(
+                    Severity::Error,
+                    number,
+                    (None, Some(key)),
+                    "this option stands before the first section",
+                    "write a section such as [main] above it",
+                ),
+            },
+        }
+    }
+    if headers.is_empty()
+        && context
+            .diagnostics
+            .iter()
+            .all(|one| one.severity != Severity::Error)
+    {
+        let message = "the file is empty";
+        let remedy = "write a client section and a server section";
+        context.say(Severity::Error, 1, (None, None), message, remedy);
+    }
+    sections
+}
+
+fn header(
+    name: &str,
+    line: u32,
+    headers: &mut HashMap<String, u32>,
+    context: &mut Context<'_>,
+) -> Option<SectionKind> {
+    let shown = values::shorten(name);
+    let place = (Some(shown.as_str()), None);
+    if let Some(first) = headers.get(name) {
+        let message = format!("this section stands on line {first} already");
+        let remedy = "put all its options into one, or number the second";
+        context.say(Severity::Error, line, place, message, remedy);
+        return None;
+    }
+    headers.insert(name.to_owned(), line);
+    let kind = SectionKind::parse(name);
+    if kind.is_none() {
+        let remedy = match schema::suggest_section(name) {
+            Some(near) => format!("did you mean [{near}]?"),
+            None => {
+                "write a section of the documentation, with a number behind it or not".to_owned()
+            }
+        };
+        context.say(
+            Severity::Error,
+            line,
+            place,
+            "there is no such section",
+            remedy,
+        );
+    }
+    kind
+}
+
+fn option(
+    section: &mut Section,
+    key: &str,
+    value: &str,
+    line: u32,
+    seen: &mut HashMap<(String, u32), u32>,
+    context: &mut Context<'_>,
+) {
+    let named = schema::find(section.kind, key);
+    let identity = match &named {
+        Some(named) => (named.option.name.to_owned(), named.number),
+        None => (key.to_lowercase(), 0),
+    };
+    let shown = values::shorten(key);
+    let place = (Some(section.name.as_str()), Some(shown.as_str()));
+    if let Some(first) = seen.get(&identity) {
+        let message = format!("this option is set on line {first} already");
+        context.say(Severity::Error, line, place, message, "remove one of them");
+        return;
+    }
+    seen.insert(identity, line);
+    let Some(named) = named else {
+        let remedy = match schema::suggest(section.kind, key) {
+            Some(near) => format!("did you mean '{near}'?"),
+            None => "remove it, or see the documentation of this section".to_owned(),
+        };
+        let message = "this section has no such option, it is ignored";
+        context.say(Severity::Warning, line, place, message, remedy);
+        return;
+    };
+    let mut entry = Entry {
+        line,
+        key: key.to_owned(),
+        spec: named.option,
+        number: named.number,
+        value: Zeroizing::new(value.to_owned()),
+        good: true,
+    };
+    if named.protected && !support::never_served(section.kind) {
+        match (context.source.unseal)(value) {
+            Some(clear) => entry.value = Zeroizing::new(clear.expose().clone()),
+            None => {
+                entry.good = false;
+                let message = "this protected value was made on another machine or on Windows and cannot be opened here";
+                let clear = key.to_lowercase().replacen("_protected", "", 1);
+                let remedy = format!(
+                    "write the clear value as '{clear}', or make a new one with 'countersign seal'"
+                );
+                context.error(section, &entry, message, remedy);
+            }
+        }
+    }
+    section.entries.push(entry);
+}
+
+fn check(section: &mut Section, context: &mut Context<'_>) {
+    let mut entries = std::mem::take(&mut section.entries);
+    for entry in &mut entries {
+        if entry.value.is_empty() && !entry.spec.may_be_empty {
+            entry.good = false;
+            let remedy = if entry.spec.required {
+                format!("write {}", entry.spec.kind.describe())
+            } else {
+                format!("write {}, or remove the line", entry.spec.kind.describe())
+            };
+            context.error(section, entry, "the value is empty", remedy);
+        } else if let Err(fault) = values::check(entry.spec.kind, &entry.value) {
+            entry.good = false;
+            context.error(section, entry, fault.message, fault.remedy);
+        }
+    }
+    section.entries = entries;
+    let directory_without_account = section.effective("auth_type").eq_ignore_ascii_case("sspi");
+    for spec in schema::options_of(section.kind) {
+        let needed = spec.required
+            && !(directory_without_account && spec.name.starts_with("service_account_"));
+        let first = section
+            .entries
+            .iter()
+            .any(|entry| entry.spec.name == spec.name && entry.number == 1);
+        if needed && !first {
+            missing(section, spec.name, spec.kind, context);
+        }
+    }
+}
+
+/// Says that an option must be given.
+pub(super) fn missing(section: &Section, option: &str, kind: Kind, context: &mut Context<'_>) {
+    context.of_section(
+        Severity::Error,
+        section,
+        Some(option),
+        "this option is missing",
+        format!("write '{option}=' and {}", kind.describe()),
+    );
+}

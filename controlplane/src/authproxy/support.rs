@@ -1,0 +1,89 @@
+//! What is read and checked, and yet not served or not acted on.
+
+use super::schema::SectionKind;
+use super::sections::Section;
+use super::values;
+
+/// What is still to be built: a section that needs it is not served. This is the only list of it.
+const UNBUILT: &[Unbuilt] = &[
+    Unbuilt::Section(SectionKind::RadiusServerChallenge),
+    Unbuilt::Section(SectionKind::RadiusServerEap),
+    Unbuilt::Setting(SectionKind::AdClient, "auth_type", "ntlm2"),
+    Unbuilt::Setting(SectionKind::AdClient, "nested_groups", "true"),
+];
+
+/// Options that are read and change nothing yet, when they have another value than their default.
+const NOT_ACTED_ON: &[(SectionKind, &str)] = &[
+    (SectionKind::Main, "log_dir"),
+    (SectionKind::Main, "log_auth_events"),
+    (SectionKind::Main, "log_max_files"),
+    (SectionKind::Main, "log_max_size"),
+    (SectionKind::Main, "log_file"),
+    (SectionKind::Main, "log_stdout"),
+    (SectionKind::Main, "log_syslog"),
+    (SectionKind::Main, "syslog_facility"),
+    (SectionKind::Main, "test_connectivity_on_startup"),
+];
+
+/// Options that are kept for old files and have nothing left to change.
+const WITHOUT_EFFECT: &[(SectionKind, &str)] = &[
+    (SectionKind::Main, "fips_mode"),
+    (SectionKind::Main, "log_sso_events"),
+    (SectionKind::Main, "server"),
+    (SectionKind::AdClient, "ssl_verify_depth"),
+];
+
+enum Unbuilt {
+    /// A kind of section.
+    Section(SectionKind),
+    /// A value, written or by default, of an option.
+    Setting(SectionKind, &'static str, &'static str),
+}
+
+/// Why this version does not serve a section; none when it does.
+pub(super) fn unbuilt(section: &Section) -> Option<String> {
+    UNBUILT.iter().find_map(|one| match *one {
+        Unbuilt::Section(kind) => {
+            (kind == section.kind).then(|| format!("[{}]", section.kind.name()))
+        }
+        Unbuilt::Setting(kind, option, value) => (kind == section.kind
+            && normal(section.effective(option)) == value)
+            .then(|| format!("{option}={value}")),
+    })
+}
+
+/// Whether sections of this kind are recognised and never served.
+pub(super) const fn never_served(kind: SectionKind) -> bool {
+    matches!(
+        kind,
+        SectionKind::RadiusServerIframe
+            | SectionKind::LdapServerAuto
+            | SectionKind::Cloud
+            | SectionKind::Sso
+            | SectionKind::HttpProxy
+    )
+}
+
+/// What to say of an option that changes nothing; none when it is acted on.
+pub(super) fn idle(
+    kind: SectionKind,
+    option: &str,
+    value: &str,
+    default: Option<&str>,
+) -> Option<&'static str> {
+    if default.is_some_and(|default| normal(default) == normal(value)) {
+        return None;
+    }
+    if NOT_ACTED_ON.contains(&(kind, option)) {
+        Some("this option is not acted on by this version")
+    } else if WITHOUT_EFFECT.contains(&(kind, option)) {
+        Some("this option has no effect")
+    } else {
+        None
+    }
+}
+
+/// One spelling for each value.
+fn normal(value: &str) -> String {
+    values::boolean(value).map_or_else(|| value.to_ascii_lowercase(), |truth| truth.to_string())
+}

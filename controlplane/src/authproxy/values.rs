@@ -1,0 +1,287 @@
+//! One value: whether it is of its option's kind, and what it is.
+//!
+//! The checks here report; the readers below them take a value that has been checked and fall
+//! back to nothing, because a file with a bad value is refused anyway.
+
+use std::net::IpAddr;
+
+use proto::address::AddressRange;
+
+use super::nearest::nearest;
+use super::schema::Kind;
+
+/// What is wrong with a value and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ValueFault {
+    pub(crate) message: String,
+    pub(crate) remedy: String,
+}
+
+/// Checks a value that is not empty. A secret is never quoted.
+pub(crate) fn check(kind: Kind, value: &str) -> Result<(), ValueFault> {
+    let fault = |message: String| {
+        // Values are literal, so what was meant as a comment makes them wrong.
+        let comment = value.contains(" ;") || value.contains(" #") || value.contains("\t;");
+        let hint = if comment {
+            " (a comment needs a line of its own)"
+        } else {
+            ""
+        };
+        Err(ValueFault {
+            message,
+            remedy: format!("write {}{hint}", kind.describe()),
+        })
+    };
+    let shown = shorten(value);
+    match kind {
+        Kind::Text | Kind::Secret | Kind::Attribute | Kind::Path | Kind::SectionName => Ok(()),
+        Kind::Attributes => {
+            if list(value).next().is_none() {
+                return fault("names no attribute".to_owned());
+            }
+            Ok(())
+        }
+        Kind::Boolean if boolean(value).is_some() => Ok(()),
+        Kind::Boolean => fault(format!("'{shown}' is neither true nor false")),
+        Kind::Integer(low, high) => match value.parse::<i128>() {
+            Ok(number) if (i128::from(low)..=i128::from(high)).contains(&number) => Ok(()),
+            Ok(_) => fault(format!("'{shown}' is out of range")),
+            Err(_) => fault(format!("'{shown}' is no whole number")),
+        },
+        Kind::Choice(words) if choice(words, value).is_some() => Ok(()),
+        Kind::Choice(words) => Err(ValueFault {
+            message: format!("'{shown}' is no value of this option"),
+            remedy: match nearest(value, words.iter().copied()) {
+                Some(near) => format!("did you mean '{near}'? write {}", kind.describe()),
+                None => format!("write {}", kind.describe()),
+            },
+        }),
+        Kind::Address if address(value).is_some() => Ok(()),
+        Kind::Address => fault(format!("'{shown}' is no IP address")),
+        Kind::Addresses => addresses(value).or_else(fault),
+        Kind::AddressList => list(value).try_for_each(addresses).or_else(fault),
+        Kind::Host if is_host(value) => Ok(()),
+        Kind::Host => fault(format!("'{shown}' is no host name or address")),
+        Kind::ApiHost if is_builtin(value) || api_host(value).is_some() => Ok(()),
+        Kind::ApiHost => fault(format!("'{shown}' is no host name")),
+        Kind::IntegrationKey if !value.contains(|c: char| c == ':' || c.is_whitespace()) => Ok(()),
+        Kind::IntegrationKey => fault("an integration key has no blanks or ':'".to_owned()),
+        Kind::Factors => factors(value),
+        Kind::Delimiter if !value.chars().any(char::is_alphanumeric) => Ok(()),
+        Kind::Delimiter => {
+            fault("a delimiter with letters or digits would split factors and passcodes".to_owned())
+        }
+        Kind::Dn if value.contains('=') => Ok(()),
+        Kind::Dn => fault(format!("'{shown}' is no distinguished name")),
+        Kind::Filter if balanced(value) => Ok(()),
+        Kind::Filter => fault("the parentheses of the filter do not match".to_owned()),
+        Kind::LdapAttribute
+            if value
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ';')) =>
+        {
+            Ok(())
+        }
+        Kind::LdapAttribute => fault(format!("'{shown}' is no attribute name")),
+    }
+}
+
+fn addresses(value: &str) -> Result<(), String> {
+    value
+        .parse::<AddressRange>()
+        .map(|_| ())
+        .map_err(|error| shorten(&error.to_string()))
+}
+
+fn factors(value: &str) -> Result<(), ValueFault> {
+    const WORDS: &[&str] = &["auto", "push", "phone", "passcode"];
+    let remedy = format!("write {}", Kind::Factors.describe());
+    if list(value).next().is_none() {
+        return Err(ValueFault {
+            message: "names no factor".to_owned(),
+            remedy,
+        });
+    }
+    match list(value).find(|word| choice(WORDS, word).is_none()) {
+        None => Ok(()),
+        Some(word) => Err(ValueFault {
+            message: format!("'{}' is no factor", shorten(word)),
+            remedy: match nearest(word, WORDS.iter().copied()) {
+                Some(near) => format!("did you mean '{near}'? {remedy}"),
+                None => remedy,
+            },
+        }),
+    }
+}
+
+/// What a message shows of a value: its first characters.
+pub(crate) fn shorten(value: &str) -> String {
+    const SHOWN: usize = 80;
+    match value.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
+        None => value.to_owned(),
+    }
+}
+
+/// The entries of a comma-separated list.
+pub(crate) fn list(value: &str) -> impl Iterator<Item = &str> {
+    value
+        .split(',')
+        .map(str::trim)
+        .filter(|one| !one.is_empty())
+}
+
+/// A truth value, in any case.
+pub(crate) fn boolean(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// The word of a choice, as it is spelt in the documentation.
+pub(crate) fn choice(words: &[&'static str], value: &str) -> Option<&'static str> {
+    words
+        .iter()
+        .copied()
+        .find(|word| word.eq_ignore_ascii_case(value))
+}
+
+/// An address; an IPv6 one may stand in brackets.
+pub(crate) fn address(value: &str) -> Option<IpAddr> {
+    let bare = value
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(value);
+    bare.parse::<IpAddr>()
+        .ok()
+        .map(|address| address.to_canonical())
+}
+
+fn is_host(value: &str) -> bool {
+    address(value).is_some() || is_name(value)
+}
+
+fn is_name(value: &str) -> bool {
+    value.len() <= 253
+        && value
+            .split('.')
+            .all(|label| !label.is_empty() || value.ends_with('.'))
+        && value.chars().any(|c| c.is_ascii_alphanumeric())
+        && value
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
+/// Whether `api_host` asks for the second factor that comes with the product.
+pub(crate) fn is_builtin(value: &str) -> bool {
+    value.eq_ignore_ascii_case("builtin")
+}
+
+/// Host and port of an `api_host`; the port is 443 where none is written.
+pub(crate) fn api_host(value: &str) -> Option<(&str, u16)> {
+    let (host, port) = match value.split_once(':') {
+        Some((host, port)) => (host, port.parse().ok().filter(|port| *port != 0)?),
+        None => (value, 443),
+    };
+    is_name(host).then_some((host, port))
+}
+
+/// Whether parentheses match, with nothing behind the first group; those of a value are escaped
+/// (RFC 4515 section 3).
+fn balanced(filter: &str) -> bool {
+    let mut depth = 0_usize;
+    let bare = !filter.starts_with('(');
+    for (index, character) in filter.char_indices() {
+        match character {
+            '(' => depth += 1,
+            ')' if depth == 0 => return false,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        if !bare && depth == 0 && index + 1 < filter.len() {
+            return false;
+        }
+    }
+    depth == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_checked_by_kind() {
+        let ports = Kind::Integer(1, 65_535);
+        let modes = Kind::Choice(&["safe", "secure"]);
+        for (kind, value, good) in [
+            (Kind::Boolean, "TRUE", true),
+            (Kind::Boolean, "0", true),
+            (Kind::Boolean, "perhaps", false),
+            (ports, "1812", true),
+            (ports, "0", false),
+            (ports, "-1", false),
+            (ports, "70000", false),
+            (ports, "99999999999999999999999999999999999999999999", false),
+            (ports, "1812 ; comment", false),
+            (modes, "Secure", true),
+            (modes, "sure", false),
+            (Kind::Address, "::1", true),
+            (Kind::Address, "[2001:db8::1]", true),
+            (Kind::Address, "vpn", false),
+            (Kind::Addresses, "10.0.0.0/24", true),
+            (Kind::Addresses, "999.1.1.1", false),
+            (Kind::AddressList, "10.0.0.1, 10.0.1.0/24", true),
+            (Kind::AddressList, "10.0.0.1,x", false),
+            (Kind::Host, "dc1.example.com", true),
+            (Kind::Host, "2001:db8::1", true),
+            (Kind::Host, "ldaps://dc1", false),
+            (Kind::Host, "dc1 dc2", false),
+            (Kind::ApiHost, "api-1.example.com:8443", true),
+            (Kind::ApiHost, "Builtin", true),
+            (Kind::ApiHost, "https://api-1.example.com", false),
+            (Kind::ApiHost, "api:0", false),
+            (Kind::ApiHost, "api:x", false),
+            (Kind::IntegrationKey, "DIX", true),
+            (Kind::IntegrationKey, "DI X", false),
+            (Kind::Factors, "push, Phone", true),
+            (Kind::Factors, ",", false),
+            (Kind::Factors, "telepathy", false),
+            (Kind::Delimiter, "::", true),
+            (Kind::Delimiter, "x", false),
+            (Kind::Dn, "DC=example,DC=com", true),
+            (Kind::Dn, "example.com", false),
+            (Kind::Filter, "(&(a=b)(c=d))", true),
+            (Kind::Filter, "a=b", true),
+            (Kind::Filter, "(a=b", false),
+            (Kind::Filter, "(a=b)(c=d)", false),
+            (Kind::Filter, "a=b)(", false),
+            (Kind::LdapAttribute, "uid", true),
+            (Kind::LdapAttribute, "u=d", false),
+            (Kind::Attributes, " , ", false),
+        ] {
+            assert_eq!(check(kind, value).is_ok(), good, "{kind:?} {value}");
+        }
+    }
+
+    #[test]
+    fn faults_say_what_to_write() {
+        let fault = check(Kind::Choice(&["safe", "secure"]), "secur").unwrap_err();
+        assert_eq!(
+            fault.remedy,
+            "did you mean 'secure'? write one of safe, secure"
+        );
+        let fault = check(Kind::Integer(1, 9), "5 ; five").unwrap_err();
+        assert_eq!(
+            fault.remedy,
+            "write a whole number from 1 to 9 (a comment needs a line of its own)"
+        );
+    }
+
+    #[test]
+    fn long_values_are_cut_at_a_character() {
+        assert_eq!(shorten(&"é".repeat(100)), format!("{}…", "é".repeat(80)));
+        assert_eq!(shorten("é"), "é");
+    }
+}
