@@ -11,6 +11,7 @@ mod builtin;
 mod clock;
 pub mod dictionary;
 mod events;
+mod file;
 mod loader;
 mod metrics;
 mod nodes;
@@ -26,6 +27,7 @@ mod store;
 mod stream;
 mod watch;
 
+pub use file::AuthproxyFile;
 pub use protected::{protect, reveal};
 pub use revisions::PublishError;
 pub use run::{RunError, run};

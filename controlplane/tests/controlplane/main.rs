@@ -3,6 +3,7 @@
 
 mod builtin;
 mod events;
+mod file;
 mod push;
 mod start;
 mod support;
