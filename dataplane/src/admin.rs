@@ -104,16 +104,26 @@ async fn admit(
     Json(request): Json<Admit>,
 ) -> Result<Json<Admitted>, (StatusCode, &'static str)> {
     if !request.source.ip().is_loopback() {
-        return Err((StatusCode::BAD_REQUEST, "the source must be a loopback address"));
+        return Err((
+            StatusCode::BAD_REQUEST,
+            "the source must be a loopback address",
+        ));
     }
     let mut random = [0; 24];
-    getrandom::fill(&mut random)
-        .map_err(|_| (StatusCode::INTERNAL_SERVER_ERROR, "the system gives no random numbers"))?;
+    getrandom::fill(&mut random).map_err(|_| {
+        (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the system gives no random numbers",
+        )
+    })?;
     let secret = Secret::new(BASE64_URL_SAFE_NO_PAD.encode(random));
     if node.admit(&request.integration, request.source, secret.expose()) {
         Ok(Json(Admitted { secret }))
     } else {
-        Err((StatusCode::NOT_FOUND, "this node does not serve that integration, or is too busy"))
+        Err((
+            StatusCode::NOT_FOUND,
+            "this node does not serve that integration, or is too busy",
+        ))
     }
 }
 
@@ -131,7 +141,9 @@ async fn finished(
             }
         }
     };
-    tokio::time::timeout(LONGEST_LOGIN, found).await.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
+    tokio::time::timeout(LONGEST_LOGIN, found)
+        .await
+        .unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
 }
 
 /// Longer than any login takes.

@@ -28,5 +28,7 @@ pub fn micros(duration: Duration) -> u64 {
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
 fn since_1970() -> Duration {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
 }

@@ -1,15 +1,8 @@
-<<<<<<< HEAD
 //! The data plane: answers RADIUS requests by a flow, a primary and a second factor. It owns
 //! nothing that must outlive a restart, and needs no control plane to answer a login.
 //!
 //! Read first: [`flow`] (what decides), [`server`] (what performs the decisions) and
 //! [`radius::Packet`] (what came in).
-=======
-//! The data plane: answers RADIUS requests by a flow, a primary and a second factor.
-//!
-//! Read first: [`flow`] (what decides), `server::driver` (what performs the decisions) and
-//! [`radius`] (what is on the wire). The control plane is not needed to answer a login.
->>>>>>> flow
 
 pub mod admin;
 pub mod clock;
@@ -29,9 +22,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::control::last_good::LastGood;
 use crate::control::report::Reports;
+use crate::duo::client::DuoClients;
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::server::threads::ReceiveThreads;
@@ -51,21 +46,36 @@ pub async fn run(
         .recursive(true)
         .mode(0o700)
         .create(&settings.data_dir)
-        .map_err(|source| RunError::DataDir { path: settings.data_dir.clone(), source })?;
+        .map_err(|source| RunError::DataDir {
+            path: settings.data_dir.clone(),
+            source,
+        })?;
     let metrics = Metrics::new().map_err(RunError::Metrics)?;
     let (reports, queue) = Reports::new(Arc::clone(&metrics));
     let max_logins = settings.max_logins_in_flight;
-    let shared = node::shared(settings.node.clone(), Arc::clone(&metrics), reports, max_logins)
-        .map_err(|_| RunError::Random)?;
+    let shared = node::shared(
+        settings.node.clone(),
+        Arc::clone(&metrics),
+        reports,
+        max_logins,
+    )
+    .map_err(|_| RunError::Random)?;
     let threads = ReceiveThreads::start(settings.receive_threads).map_err(RunError::Threads)?;
-    let node = Arc::new(Node::new(shared, threads));
+    let primary_parts =
+        primary::Shared::new(TaskTracker::new(), &metrics.registry).map_err(RunError::Metrics)?;
+    let second_factors = DuoClients::new(settings.max_connections);
+    let node = Arc::new(Node::new(shared, threads, second_factors, primary_parts));
     let admin = local::Listener::bind(&settings.admin_socket).await?;
     ready();
     let control = local::Client::new(&settings.control_socket);
     let (stop_links, stop_admin) = (CancellationToken::new(), CancellationToken::new());
     let last_good = LastGood::new(&settings.data_dir);
-    let links =
-        control::client::follow(Arc::clone(&node), control.clone(), last_good, stop_links.clone());
+    let links = control::client::follow(
+        Arc::clone(&node),
+        control.clone(),
+        last_good,
+        stop_links.clone(),
+    );
     let reporting = control::report::run(
         queue,
         settings.login_lines,
@@ -81,7 +91,10 @@ pub async fn run(
             stop_links.cancel();
             let left = node.drain(settings.grace).await;
             if left > 0 {
-                tracing::warn!(left, "logins were still waiting at the end of the grace period");
+                tracing::warn!(
+                    left,
+                    "logins were still waiting at the end of the grace period"
+                );
             }
             stop_admin.cancel();
         };

@@ -12,7 +12,7 @@ use prometheus::{
 /// The metrics of one data plane.
 #[derive(Debug)]
 pub struct Metrics {
-    registry: Registry,
+    pub(crate) registry: Registry,
     /// `radius_requests_total{integration,code}`: requests that were verified.
     pub radius_requests: IntCounterVec,
     /// `radius_discards_total{reason}`: datagrams that got no answer.
@@ -33,8 +33,6 @@ pub struct Metrics {
     pub logins_in_flight: IntGaugeVec,
     /// `fail_mode_total{integration,mode}`: each time `failmode` decided.
     pub fail_mode: IntCounterVec,
-    /// `primary_requests_total{authenticator,host,result}`.
-    pub primary_requests: IntCounterVec,
     /// `duo_requests_total{endpoint,result}`.
     pub duo_requests: IntCounterVec,
     /// `serving_revision`: the revision served. The control plane has `config_revision{node}`.
@@ -53,7 +51,7 @@ impl Metrics {
     /// # Errors
     /// Only when two share a name, which the tests rule out.
     pub fn new() -> prometheus::Result<Arc<Self>> {
-        let registry = Registry::new();
+        let registry = Registry::new_custom(Some(NAMESPACE.to_owned()), None)?;
         let counters = |name: &str, help: &str, labels: &[&str]| {
             kept(&registry, IntCounterVec::new(options(name, help), labels))
         };
@@ -65,7 +63,6 @@ impl Metrics {
             "login_duration_seconds",
             "How long the stages of a login take, and the whole (stage total).",
         )
-        .namespace(NAMESPACE)
         .buckets(DURATION_BUCKETS.to_vec());
         let metrics = Self {
             radius_requests: counters(
@@ -118,11 +115,6 @@ impl Metrics {
                 "Logins decided by failmode, because the second factor was unavailable.",
                 &["integration", "mode"],
             )?,
-            primary_requests: counters(
-                "primary_requests_total",
-                "Checks of passwords by authenticator, host and result.",
-                &["authenticator", "host", "result"],
-            )?,
             duo_requests: counters(
                 "duo_requests_total",
                 "Calls of the second factor by endpoint and result.",
@@ -151,7 +143,9 @@ impl Metrics {
                 &["version"],
             ),
         )?;
-        build.with_label_values(&["dataplane", env!("CARGO_PKG_VERSION")]).set(1);
+        build
+            .with_label_values(&["dataplane", env!("CARGO_PKG_VERSION")])
+            .set(1);
         Ok(metrics.into())
     }
 
@@ -222,7 +216,7 @@ fn forget(
 }
 
 fn options(name: &str, help: &str) -> Opts {
-    Opts::new(name, help).namespace(NAMESPACE)
+    Opts::new(name, help)
 }
 
 fn kept<C: Collector + Clone + 'static>(

@@ -19,7 +19,7 @@ use crate::clock;
 use crate::duo::client::DuoClients;
 use crate::flow::PrimaryUse;
 use crate::metrics::Metrics;
-use crate::primary::Primary;
+use crate::primary::{self, Primary};
 use crate::radius::SharedSecret;
 use crate::server::clients::ClientTable;
 use crate::server::receive::{self, Shared};
@@ -32,6 +32,8 @@ use crate::server::threads::ReceiveThreads;
 pub(crate) struct Node {
     shared: Arc<Shared>,
     threads: ReceiveThreads,
+    second_factors: DuoClients,
+    primary_parts: primary::Shared,
     connected: AtomicBool,
     started: Instant,
     /// What is served now. Held while a revision is applied, so that two never mix.
@@ -45,7 +47,6 @@ pub(crate) struct Node {
 struct Running {
     sites: HashMap<Place, RunningSite>,
     primaries: HashMap<AuthenticatorId, Arc<Primary>>,
-    duo: DuoClients,
     integrations: HashSet<IntegrationId>,
 }
 
@@ -74,7 +75,12 @@ pub(crate) struct Target {
 }
 
 impl Node {
-    pub(crate) fn new(shared: Arc<Shared>, threads: ReceiveThreads) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        threads: ReceiveThreads,
+        second_factors: DuoClients,
+        primary_parts: primary::Shared,
+    ) -> Self {
         let facts = Facts {
             revision: None,
             source: ConfigSource::None,
@@ -84,6 +90,8 @@ impl Node {
         Self {
             shared,
             threads,
+            second_factors,
+            primary_parts,
             connected: AtomicBool::new(false),
             started: clock::now(),
             applying: tokio::sync::Mutex::default(),
@@ -106,7 +114,10 @@ impl Node {
 
     pub(crate) fn set_connected(&self, connected: bool) {
         self.connected.store(connected, Ordering::Relaxed);
-        self.shared.metrics.control_connected.set(i64::from(connected));
+        self.shared
+            .metrics
+            .control_connected
+            .set(i64::from(connected));
     }
 
     /// What is served, for `login`.
@@ -131,10 +142,21 @@ impl Node {
         let revision = Revision(raw.revision);
         let applied = self.try_apply(&mut running, raw, source);
         if let Err(faults) = &applied {
-            self.facts().refused = Some(RefusedRevision { revision, faults: faults.0.clone() });
+            self.facts().refused = Some(RefusedRevision {
+                revision,
+                faults: faults.0.clone(),
+            });
         }
-        let result = if applied.is_ok() { "applied" } else { "refused" };
-        self.shared.metrics.config_applies.with_label_values(&[result]).inc();
+        let result = if applied.is_ok() {
+            "applied"
+        } else {
+            "refused"
+        };
+        self.shared
+            .metrics
+            .config_applies
+            .with_label_values(&[result])
+            .inc();
         applied
     }
 
@@ -147,14 +169,13 @@ impl Node {
         let snapshot = Snapshot::try_from(raw)?;
         let mut faults = Faults::default();
         let primaries = self.primaries(&snapshot, &running.primaries, &mut faults);
-        let mut duo = running.duo.clone();
         let served: Vec<Option<Arc<Served>>> = snapshot
             .integrations
             .iter()
             .enumerate()
             .map(|(index, integration)| {
                 let path = format!("integrations[{index}]");
-                self.served(integration, &snapshot, &primaries, &mut duo, &path, &mut faults)
+                self.served(integration, &snapshot, &primaries, &path, &mut faults)
             })
             .collect();
         let bound = bind_new(&snapshot, &running.sites, &mut faults);
@@ -168,7 +189,10 @@ impl Node {
             let table = ClientTable::new(clients.iter().cloned());
             let (site, stop) = self.open(bound, table).map_err(|error| {
                 let mut faults = Faults::default();
-                faults.add("integrations", format!("a socket cannot be watched: {error}"));
+                faults.add(
+                    "integrations",
+                    format!("a socket cannot be watched: {error}"),
+                );
                 faults
             })?;
             targets.extend(targets_of(&clients, &site));
@@ -190,20 +214,26 @@ impl Node {
             }
             kept
         });
-        let integrations: HashSet<IntegrationId> =
-            snapshot.integrations.iter().map(|one| one.id.clone()).collect();
+        let integrations: HashSet<IntegrationId> = snapshot
+            .integrations
+            .iter()
+            .map(|one| one.id.clone())
+            .collect();
         for gone in running.integrations.difference(&integrations) {
             self.shared.metrics.forget_integration(gone.as_str());
         }
-        duo.forget_unused();
         running.integrations = integrations;
         running.primaries = primaries;
-        running.duo = duo;
         self.shared
             .metrics
             .serving_revision
             .set(i64::try_from(snapshot.revision.0).unwrap_or(i64::MAX));
-        *self.facts() = Facts { revision: Some(snapshot.revision), source, targets, refused: None };
+        *self.facts() = Facts {
+            revision: Some(snapshot.revision),
+            source,
+            targets,
+            refused: None,
+        };
         Ok(())
     }
 
@@ -214,8 +244,11 @@ impl Node {
         running: &HashMap<AuthenticatorId, Arc<Primary>>,
         faults: &mut Faults,
     ) -> HashMap<AuthenticatorId, Arc<Primary>> {
-        let used: HashSet<&AuthenticatorId> =
-            snapshot.integrations.iter().filter_map(|one| one.authenticator.as_ref()).collect();
+        let used: HashSet<&AuthenticatorId> = snapshot
+            .integrations
+            .iter()
+            .filter_map(|one| one.authenticator.as_ref())
+            .collect();
         let mut primaries = HashMap::new();
         for (index, authenticator) in snapshot.authenticators.iter().enumerate() {
             if matches!(authenticator.kind, AuthenticatorKind::DuoOnly)
@@ -224,8 +257,8 @@ impl Node {
                 continue;
             }
             let primary = match running.get(&authenticator.id) {
-                Some(same) if same.settings() == &authenticator.kind => Ok(Arc::clone(same)),
-                _ => Primary::new(authenticator, &self.shared.metrics.primary_requests),
+                Some(same) if same.is_for(authenticator) => Ok(Arc::clone(same)),
+                _ => Primary::new(authenticator, &self.primary_parts),
             };
             match primary {
                 Ok(primary) => drop(primaries.insert(authenticator.id.clone(), primary)),
@@ -242,26 +275,36 @@ impl Node {
         integration: &Arc<Integration>,
         snapshot: &Snapshot,
         primaries: &HashMap<AuthenticatorId, Arc<Primary>>,
-        duo: &mut DuoClients,
         path: &str,
         faults: &mut Faults,
     ) -> Option<Arc<Served>> {
         if !matches!(integration.mode, Mode::Auto | Mode::Concat | Mode::DuoOnly) {
             faults.add(
                 format!("{path}.mode"),
-                format!("this node's version does not serve mode {}", integration.mode),
+                format!(
+                    "this node's version does not serve mode {}",
+                    integration.mode
+                ),
             );
             return None;
         }
-        let primary =
-            integration.authenticator.as_ref().and_then(|id| primaries.get(id)).map(Arc::clone);
+        let primary = integration
+            .authenticator
+            .as_ref()
+            .and_then(|id| primaries.get(id))
+            .map(Arc::clone);
         let primary_use = match (&integration.authenticator, &primary) {
             (None, _) => PrimaryUse::None,
             (Some(_), None) => PrimaryUse::AnyPassword,
-            (Some(_), Some(primary)) => PrimaryUse::Ask { budget: primary.budget() },
+            (Some(_), Some(primary)) => PrimaryUse::Ask {
+                budget: primary.budget(),
+            },
         };
         let settings: &Settings = &snapshot.settings;
-        let duo = match duo.client(&integration.application, settings) {
+        let duo = match self
+            .second_factors
+            .client(&integration.application, settings)
+        {
             Ok(duo) => duo,
             Err(error) => {
                 faults.add(format!("{path}.application"), with_causes(&error));
@@ -300,7 +343,11 @@ impl Node {
         tracing::info!(listener = %address, "listening");
         let site = Arc::new(Site::new(socket, table));
         let stop = CancellationToken::new();
-        runtime.spawn(receive::serve(Arc::clone(&self.shared), Arc::clone(&site), stop.clone()));
+        runtime.spawn(receive::serve(
+            Arc::clone(&self.shared),
+            Arc::clone(&site),
+            stop.clone(),
+        ));
         Ok((site, stop))
     }
 
@@ -312,8 +359,13 @@ impl Node {
         source: SocketAddr,
         secret: &str,
     ) -> bool {
-        let target = self.targets().into_iter().find(|one| one.served.config.id == *integration);
-        let Some(Target { served, site }) = target else { return false };
+        let target = self
+            .targets()
+            .into_iter()
+            .find(|one| one.served.config.id == *integration);
+        let Some(Target { served, site }) = target else {
+            return false;
+        };
         let client = ServedClient {
             name: "login".to_owned(),
             secret: SharedSecret::new(secret.as_bytes()),
@@ -329,7 +381,10 @@ impl Node {
         let mut listeners: BTreeMap<SocketAddr, Vec<String>> = BTreeMap::new();
         for target in &facts.targets {
             let address = target.site.socket.address();
-            listeners.entry(address).or_default().push(target.served.config.id.to_string());
+            listeners
+                .entry(address)
+                .or_default()
+                .push(target.served.config.id.to_string());
         }
         let draining = self.shared.draining.load(Ordering::Relaxed);
         NodeStatus {
@@ -345,7 +400,9 @@ impl Node {
             logins_in_flight: u64::try_from(self.shared.in_flight.load(Ordering::Relaxed))
                 .unwrap_or(u64::MAX),
             events_dropped: self.shared.metrics.events_dropped.get(),
-            uptime_seconds: clock::now().saturating_duration_since(self.started).as_secs(),
+            uptime_seconds: clock::now()
+                .saturating_duration_since(self.started)
+                .as_secs(),
             listeners: listeners
                 .into_iter()
                 .map(|(address, integrations)| ListenerStatus {
@@ -399,7 +456,10 @@ fn targets_of(clients: &Clients, site: &Arc<Site>) -> Vec<Target> {
     clients
         .iter()
         .filter(|(_, client)| seen.insert(client.served.config.id.clone()))
-        .map(|(_, client)| Target { served: Arc::clone(&client.served), site: Arc::clone(site) })
+        .map(|(_, client)| Target {
+            served: Arc::clone(&client.served),
+            site: Arc::clone(site),
+        })
         .collect()
 }
 
@@ -409,8 +469,11 @@ fn bind_new(
     open: &HashMap<Place, RunningSite>,
     faults: &mut Faults,
 ) -> Vec<(Place, Bound)> {
-    let wanted: HashSet<Place> =
-        snapshot.integrations.iter().map(|one| (one.listen, one.port)).collect();
+    let wanted: HashSet<Place> = snapshot
+        .integrations
+        .iter()
+        .map(|one| (one.listen, one.port))
+        .collect();
     let mut bound: Vec<(Place, Bound)> = Vec::new();
     for (index, integration) in snapshot.integrations.iter().enumerate() {
         let place = (integration.listen, integration.port);
@@ -446,9 +509,10 @@ fn bind_fault(error: &io::Error, (listen, port): Place) -> (&'static str, String
                 listen.map_or_else(|| "all".to_owned(), |address| address.to_string())
             ),
         ),
-        io::ErrorKind::PermissionDenied => {
-            ("port", format!("UDP port {port}: only root may bind ports below 1024"))
-        }
+        io::ErrorKind::PermissionDenied => (
+            "port",
+            format!("UDP port {port}: only root may bind ports below 1024"),
+        ),
         _ => ("port", format!("UDP port {port}: {error}")),
     }
 }
@@ -472,5 +536,11 @@ pub(crate) fn shared(
 ) -> Result<Arc<Shared>, getrandom::Error> {
     let mut seed = [0; 8];
     getrandom::fill(&mut seed)?;
-    Ok(Arc::new(Shared::new(node, metrics, reports, max_in_flight, seed)))
+    Ok(Arc::new(Shared::new(
+        node,
+        metrics,
+        reports,
+        max_in_flight,
+        seed,
+    )))
 }

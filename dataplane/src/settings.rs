@@ -27,18 +27,23 @@ pub struct Settings {
     /// Logins that wait for something at a time; further ones are discarded as `overloaded`.
     /// Default 20,000, or what the limit on open files allows.
     pub max_logins_in_flight: usize,
+    /// Open connections to second factors, all together. Default 20,000, or what the limit on open
+    /// files allows.
+    pub max_connections: usize,
 }
 
 impl Settings {
     /// The default of [`Settings::grace`].
     pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
-    /// The default of [`Settings::max_logins_in_flight`].
-    pub const DEFAULT_MAX_LOGINS: usize = 20_000;
+    /// The default of [`Settings::max_logins_in_flight`] and of [`Settings::max_connections`].
+    pub const DEFAULT_BOUND: usize = 20_000;
 
     /// The default of [`Settings::receive_threads`] on this machine.
     #[must_use]
     pub fn default_receive_threads() -> usize {
-        std::thread::available_parallelism().map_or(1, usize::from).min(4)
+        std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(4)
     }
 }

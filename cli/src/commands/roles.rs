@@ -67,7 +67,9 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
         login_lines: if supervised { LoginLines::Stdout } else { LoginLines::Log },
         grace: Duration::from_secs(args.grace),
         receive_threads: dataplane::settings::Settings::default_receive_threads(),
-        max_logins_in_flight: files.min(dataplane::settings::Settings::DEFAULT_MAX_LOGINS),
+        // A login waits without a file of its own where its second factor speaks HTTP/2.
+        max_logins_in_flight: dataplane::settings::Settings::DEFAULT_BOUND,
+        max_connections: files.min(dataplane::settings::Settings::DEFAULT_BOUND),
     };
     let ready = || {
         if supervised {

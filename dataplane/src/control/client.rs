@@ -62,17 +62,26 @@ async fn one_subscription(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         serving: node.serving(),
     };
-    let mut lines = control.stream(&format!("{SERVICE}/Subscribe"), &hello).await?;
+    let mut lines = control
+        .stream(&format!("{SERVICE}/Subscribe"), &hello)
+        .await?;
     node.set_connected(true);
     tracing::info!(node = %node.id(), "subscribed to the control plane");
     while let Some(message) = next(&mut lines).await? {
         *pause = FIRST_PAUSE;
-        let ToNode::Snapshot { snapshot } = message else { continue };
+        let ToNode::Snapshot { snapshot } = message else {
+            continue;
+        };
         let revision = Revision(snapshot.revision);
         let verdict = apply(node, *snapshot, ConfigSource::ControlPlane, Some(last_good)).await;
-        let acknowledge = Acknowledge { node: node.id().clone(), revision, verdict };
-        let Empty {} =
-            control.post(&format!("{SERVICE}/Acknowledge"), &acknowledge, CALL_LIMIT).await?;
+        let acknowledge = Acknowledge {
+            node: node.id().clone(),
+            revision,
+            verdict,
+        };
+        let Empty {} = control
+            .post(&format!("{SERVICE}/Acknowledge"), &acknowledge, CALL_LIMIT)
+            .await?;
         // Readiness hangs on this report: it does not wait for its turn.
         send_status(node, control).await;
     }
@@ -81,10 +90,13 @@ async fn one_subscription(
 
 async fn next(lines: &mut Lines) -> Result<Option<ToNode>, CallError> {
     let limit = Duration::from_secs(3 * HEARTBEAT_SECONDS);
-    let line =
-        tokio::time::timeout(limit, lines.next()).await.map_err(|_| CallError::TimedOut { limit })??;
-    line.map(|line| serde_json::from_slice(&line).map_err(|source| CallError::Unreadable { source }))
-        .transpose()
+    let line = tokio::time::timeout(limit, lines.next())
+        .await
+        .map_err(|_| CallError::TimedOut { limit })??;
+    line.map(|line| {
+        serde_json::from_slice(&line).map_err(|source| CallError::Unreadable { source })
+    })
+    .transpose()
 }
 
 /// Applies a revision whole, or says why not.
@@ -121,11 +133,18 @@ async fn start_from_copy(node: &Arc<Node>, last_good: &LastGood) {
     let copy = last_good.clone();
     match tokio::task::spawn_blocking(move || copy.load()).await {
         Ok(Ok(Some(snapshot))) => {
-            tracing::warn!(revision = snapshot.revision, "starting from the sealed copy");
+            tracing::warn!(
+                revision = snapshot.revision,
+                "starting from the sealed copy"
+            );
             apply(node, snapshot, ConfigSource::SealedCopy, None).await;
         }
-        Ok(Ok(None)) => tracing::warn!("no sealed copy yet: nothing is served until the control plane is back"),
-        Ok(Err(error)) => tracing::error!(error = &error as &dyn Error, "the sealed copy is of no use"),
+        Ok(Ok(None)) => {
+            tracing::warn!("no sealed copy yet: nothing is served until the control plane is back")
+        }
+        Ok(Err(error)) => {
+            tracing::error!(error = &error as &dyn Error, "the sealed copy is of no use")
+        }
         Err(_) => {}
     }
 }
@@ -139,8 +158,13 @@ async fn report_status(node: &Node, control: &Client) {
 }
 
 async fn send_status(node: &Node, control: &Client) {
-    let report = ReportStatus { node: node.id().clone(), status: node.status() };
-    let sent = control.post::<_, Empty>(&format!("{SERVICE}/ReportStatus"), &report, CALL_LIMIT).await;
+    let report = ReportStatus {
+        node: node.id().clone(),
+        status: node.status(),
+    };
+    let sent = control
+        .post::<_, Empty>(&format!("{SERVICE}/ReportStatus"), &report, CALL_LIMIT)
+        .await;
     if let Err(error) = sent {
         tracing::debug!(error = &error as &dyn Error, "status not reported");
     }

@@ -23,7 +23,9 @@ pub(crate) struct LastGood {
 impl LastGood {
     /// In this folder, which must exist.
     pub(crate) fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        Self {
+            folder: folder.into(),
+        }
     }
 
     /// Replaces the copy: written aside, synced, renamed over.
@@ -36,10 +38,19 @@ impl LastGood {
         getrandom::fill(&mut nonce).map_err(|_| LastGoodError::Random)?;
         let sealed = self
             .cipher()?
-            .encrypt(&XNonce::from(nonce), Payload { msg: &clear, aad: HEADER })
+            .encrypt(
+                &XNonce::from(nonce),
+                Payload {
+                    msg: &clear,
+                    aad: HEADER,
+                },
+            )
             .map_err(|_| LastGoodError::Opened)?;
         let (path, aside) = (self.path(), self.folder.join("last-good.new"));
-        let fail = |source| LastGoodError::Io { path: path.clone(), source };
+        let fail = |source| LastGoodError::Io {
+            path: path.clone(),
+            source,
+        };
         let write = || {
             let mut file = OpenOptions::new()
                 .write(true)
@@ -70,14 +81,23 @@ impl LastGood {
             Ok(_) => {}
         }
         let body = octets.strip_prefix(HEADER).ok_or(LastGoodError::Opened)?;
-        let (nonce, sealed) =
-            body.split_first_chunk::<NONCE_OCTETS>().ok_or(LastGoodError::Opened)?;
+        let (nonce, sealed) = body
+            .split_first_chunk::<NONCE_OCTETS>()
+            .ok_or(LastGoodError::Opened)?;
         let clear = self
             .cipher()?
-            .decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: HEADER })
+            .decrypt(
+                &XNonce::from(*nonce),
+                Payload {
+                    msg: sealed,
+                    aad: HEADER,
+                },
+            )
             .map(Zeroizing::new)
             .map_err(|_| LastGoodError::Opened)?;
-        serde_json::from_slice(&clear).map(Some).map_err(LastGoodError::Json)
+        serde_json::from_slice(&clear)
+            .map(Some)
+            .map_err(LastGoodError::Json)
     }
 
     fn path(&self) -> PathBuf {
@@ -93,17 +113,29 @@ impl LastGood {
 
 /// Reads the key, or makes it.
 fn key_at(path: &Path) -> Result<Zeroizing<[u8; KEY_OCTETS]>, LastGoodError> {
-    let fail = |source| LastGoodError::Io { path: path.to_owned(), source };
+    let fail = |source| LastGoodError::Io {
+        path: path.to_owned(),
+        source,
+    };
     let mut key = Zeroizing::new([0; KEY_OCTETS]);
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+    {
         Ok(mut file) => {
             getrandom::fill(&mut *key).map_err(|_| LastGoodError::Random)?;
-            file.write_all(&*key).and_then(|()| file.sync_all()).map_err(fail)?;
+            file.write_all(&*key)
+                .and_then(|()| file.sync_all())
+                .map_err(fail)?;
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let mut file = File::open(path).map_err(fail)?;
             if file.metadata().map_err(fail)?.mode() & 0o077 != 0 {
-                return Err(LastGoodError::KeyIsOpen { path: path.to_owned() });
+                return Err(LastGoodError::KeyIsOpen {
+                    path: path.to_owned(),
+                });
             }
             file.read_exact(&mut *key).map_err(fail)?;
         }
@@ -168,9 +200,16 @@ mod tests {
         assert_eq!(copy.load().unwrap().unwrap(), sample());
         for file in fs::read_dir(folder.path()).unwrap() {
             let file = file.unwrap();
-            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+            assert_eq!(
+                file.metadata().unwrap().permissions().mode() & 0o777,
+                0o600,
+                "{file:?}"
+            );
             let octets = fs::read(file.path()).unwrap();
-            assert!(!octets.windows(7).any(|window| window == b"PLANTED"), "{file:?}");
+            assert!(
+                !octets.windows(7).any(|window| window == b"PLANTED"),
+                "{file:?}"
+            );
         }
     }
 
@@ -186,6 +225,9 @@ mod tests {
         assert!(matches!(copy.load(), Err(LastGoodError::Opened)));
         let key = folder.path().join("node.key");
         fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(copy.store(&sample()), Err(LastGoodError::KeyIsOpen { .. })));
+        assert!(matches!(
+            copy.store(&sample()),
+            Err(LastGoodError::KeyIsOpen { .. })
+        ));
     }
 }

@@ -29,7 +29,14 @@ impl Reports {
     pub(crate) fn new(metrics: Arc<Metrics>) -> (Self, Queue) {
         let (queue, receiver) = mpsc::channel(QUEUED_EVENTS);
         let (live, _) = broadcast::channel(LIVE_EVENTS);
-        (Self { queue, live, metrics }, Queue(receiver))
+        (
+            Self {
+                queue,
+                live,
+                metrics,
+            },
+            Queue(receiver),
+        )
     }
 
     /// Hands a finished login over, or drops and counts it.
@@ -82,7 +89,9 @@ pub(crate) async fn run(
                     log(&event);
                 }
                 // An event holds numbers and text only: it always has a JSON form.
-                let Ok(json) = serde_json::value::to_raw_value(&event) else { continue };
+                let Ok(json) = serde_json::value::to_raw_value(&event) else {
+                    continue;
+                };
                 if lines == LoginLines::Stdout {
                     // The wire form of `FromChild::Login`, without copying the event once more.
                     text.extend_from_slice(b"{\"login\":");
@@ -99,7 +108,9 @@ pub(crate) async fn run(
             }
             let count = encoded.len();
             if waiting.try_send(encoded).is_err() {
-                metrics.events_dropped.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+                metrics
+                    .events_dropped
+                    .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
             }
         }
     };
@@ -130,16 +141,26 @@ async fn deliver(
             held.extend(batch);
         }
         let now = held.len().min(EVENTS_PER_REPORT);
-        let report = Report { node, events: held.iter().take(now).collect(), dropped: metrics.events_dropped.get() };
-        let sent =
-            control.post::<_, Empty>(&format!("{SERVICE}/ReportEvents"), &report, CALL_LIMIT).await;
+        let report = Report {
+            node,
+            events: held.iter().take(now).collect(),
+            dropped: metrics.events_dropped.get(),
+        };
+        let sent = control
+            .post::<_, Empty>(&format!("{SERVICE}/ReportEvents"), &report, CALL_LIMIT)
+            .await;
         match sent {
             Ok(Empty {}) => {
                 held.drain(..now);
                 pause = FIRST_PAUSE;
             }
             Err(local::CallError::Refused { status, body }) if status < 500 && status != 429 => {
-                tracing::error!(status, body, events = now, "the control plane refused events");
+                tracing::error!(
+                    status,
+                    body,
+                    events = now,
+                    "the control plane refused events"
+                );
                 held.drain(..now);
             }
             Err(error) => {
@@ -148,12 +169,16 @@ async fn deliver(
                     // The node stops: what could not be delivered is lost, and was told on its
                     // other way out.
                     Ok(None) => {
-                        metrics.events_dropped.inc_by(u64::try_from(held.len()).unwrap_or(0));
+                        metrics
+                            .events_dropped
+                            .inc_by(u64::try_from(held.len()).unwrap_or(0));
                         return;
                     }
                     Ok(Some(batch)) if held.len() < QUEUED_EVENTS => held.extend(batch),
                     Ok(Some(batch)) => {
-                        metrics.events_dropped.inc_by(u64::try_from(batch.len()).unwrap_or(0));
+                        metrics
+                            .events_dropped
+                            .inc_by(u64::try_from(batch.len()).unwrap_or(0));
                     }
                     Err(_) => {}
                 }

@@ -35,6 +35,25 @@ pub enum FailureKind {
     Internal,
 }
 
+impl FailureKind {
+    /// Its name in metric labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::TimedOut => "timed_out",
+            Self::Closed => "closed",
+            Self::Server => "server_error",
+            Self::RateLimited => "rate_limited",
+            Self::Credentials => "credentials",
+            Self::BadRequest => "bad_request",
+            Self::Refused => "refused",
+            Self::Unreadable => "unreadable",
+            Self::Internal => "internal",
+        }
+    }
+}
+
 /// Which call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Call {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prometheus::{IntCounterVec, Opts, Registry};
-use proto::config::{Authenticator, AuthenticatorKind, Host};
+use proto::config::{Authenticator, AuthenticatorKind, Host, PassThrough};
 use proto::event::Reason;
 use tokio_util::task::TaskTracker;
 
@@ -105,6 +105,22 @@ impl Primary {
     #[must_use]
     pub const fn settings(&self) -> &Authenticator {
         &self.settings
+    }
+
+    /// Whether it is a RADIUS server, to which attributes of a request can go on.
+    #[must_use]
+    pub const fn is_radius(&self) -> bool {
+        matches!(self.kind, Kind::Radius(_))
+    }
+
+    /// Which attributes of its answers its own settings let come back; none for a directory, which
+    /// answers with none.
+    #[must_use]
+    pub const fn reply_rule(&self) -> Option<&PassThrough> {
+        match &self.settings.kind {
+            AuthenticatorKind::Radius(upstream) => Some(&upstream.pass_through),
+            _ => None,
+        }
     }
 
     /// The longest a check takes over all hosts; zero when no host is asked.

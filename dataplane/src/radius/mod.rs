@@ -42,9 +42,3 @@ pub const AUTHENTICATOR_OCTETS: usize = 16;
 
 /// A Request or Response Authenticator.
 pub type Authenticator = [u8; AUTHENTICATOR_OCTETS];
-<<<<<<< HEAD
-=======
-
-#[cfg(test)]
-mod tests;
->>>>>>> flow

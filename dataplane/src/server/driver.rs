@@ -17,9 +17,10 @@ use super::reply;
 use super::served::{ServedClient, Site};
 use crate::clock::{self, micros};
 use crate::duo::failure::Failure;
-use crate::flow::{Action, Answer, AnswerCode, Event, Flow, Request, explain};
+use crate::flow::request::{Request, shown_user};
+use crate::flow::{Action, Answer, AnswerCode, Event, Flow, explain};
 use crate::primary::{PrimaryRequest, request_attributes};
-use crate::radius::{AttributeType, Packet, ReplyTo};
+use crate::radius::{Packet, ReplyTo};
 
 /// What the receive thread knows of a new login.
 #[derive(Debug)]
@@ -70,20 +71,30 @@ impl Login {
         let request = match Request::read(packet, &login.start.client.secret, &served.config) {
             Ok(request) => request,
             Err(answer) => {
-                login.user = packet
-                    .first(AttributeType::USER_NAME)
-                    .map(|name| AuthEvent::shown_user(&String::from_utf8_lossy(name)));
+                login.user = shown_user(packet);
                 return login.finish(answer);
             }
         };
-        login.user = Some(request.user().to_owned());
-        login.calling_station = request.calling_station().map(str::to_owned);
-        if served.primary.as_ref().is_some_and(|primary| primary.takes_attributes()) {
+        login.user = Some(request.user.clone());
+        login.calling_station.clone_from(&request.calling_station);
+        if served
+            .primary
+            .as_ref()
+            .is_some_and(|primary| primary.is_radius())
+        {
             login.pass_through = request_attributes::select(packet, &served.config.pass_through);
         }
-        let Some(mut flow) = Flow::new(Arc::clone(&served.config), request, served.primary_use) else {
-            tracing::error!(integration = %served.config.id, "this mode has no flow");
-            return login.finish(Answer::internal());
+        let flow = Flow::new(Arc::clone(&served.config), request, served.primary_use);
+        let mut flow = match flow {
+            Ok(flow) => flow,
+            Err(error) => {
+                tracing::error!(
+                    integration = %served.config.id,
+                    error = &error as &dyn std::error::Error,
+                    "no flow for this integration"
+                );
+                return login.finish(Answer::reject(Reason::Internal));
+            }
         };
         match flow.step(login.start.arrival.now, Event::Begin) {
             Action::Answer(answer) => login.finish(answer),
@@ -114,7 +125,12 @@ impl Login {
     fn note(&mut self, stage: Stage, at: Duration, elapsed: Duration, detail: String) {
         if self.timeline.len() < MAX_STEPS {
             let (at_us, elapsed_us) = (micros(at), micros(elapsed));
-            self.timeline.push(Step { stage, at_us, elapsed_us, detail });
+            self.timeline.push(Step {
+                stage,
+                at_us,
+                elapsed_us,
+                detail,
+            });
         }
     }
 
@@ -122,7 +138,10 @@ impl Login {
         let shared = Arc::clone(&self.shared);
         shared.in_flight.fetch_add(1, Ordering::Relaxed);
         self.start.client.served.series.in_flight.inc();
-        let guard = InFlight { shared: Arc::clone(&shared), client: Arc::clone(&self.start.client) };
+        let guard = InFlight {
+            shared: Arc::clone(&shared),
+            client: Arc::clone(&self.start.client),
+        };
         shared.logins.spawn_on(
             async move {
                 let shared = Arc::clone(&guard.shared);
@@ -164,7 +183,9 @@ impl Login {
         let duo = &served.duo;
         match action {
             Action::Primary { password, deadline } => {
-                let Some(primary) = &served.primary else { return Event::TimedOut };
+                let Some(primary) = &served.primary else {
+                    return Event::TimedOut;
+                };
                 let request = PrimaryRequest {
                     user: self.user.clone().unwrap_or_default(),
                     password,
@@ -172,7 +193,9 @@ impl Login {
                     pass_through: self.pass_through.clone(),
                 };
                 let check = Box::pin(async move { primary.check(&request, deadline).await });
-                within(deadline, check).await.map_or(Event::TimedOut, Event::Primary)
+                within(deadline, check)
+                    .await
+                    .map_or(Event::TimedOut, Event::Primary)
             }
             Action::Preauth { request, deadline } => {
                 let call = Box::pin(async move { duo.preauth(&request, deadline).await });
@@ -186,7 +209,11 @@ impl Login {
                 self.count("auth", result.as_ref());
                 result.map_or(Event::TimedOut, Event::Auth)
             }
-            Action::Poll { txid, not_before, deadline } => {
+            Action::Poll {
+                txid,
+                not_before,
+                deadline,
+            } => {
                 if let Some(moment) = not_before {
                     tokio::time::sleep_until(moment.into()).await;
                 }
@@ -206,7 +233,11 @@ impl Login {
             Some(Err(failure)) => failure.kind.as_str(),
             None => "timed_out",
         };
-        self.shared.metrics.duo_requests.with_label_values(&[endpoint, result]).inc();
+        self.shared
+            .metrics
+            .duo_requests
+            .with_label_values(&[endpoint, result])
+            .inc();
     }
 
     fn finish(mut self, answer: Answer) {
@@ -216,12 +247,16 @@ impl Login {
         let octets: Arc<[u8]> = octets.into();
         send(&self.site, &octets, self.start.arrival);
         let now = clock::now();
-        self.shared.duplicates.lock().unwrap_or_else(PoisonError::into_inner).finish(
-            now,
-            &self.start.key,
-            self.start.reply_to.authenticator(),
-            octets,
-        );
+        self.shared
+            .duplicates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .finish(
+                now,
+                &self.start.key,
+                self.start.reply_to.authenticator(),
+                octets,
+            );
         self.answered = true;
         let outcome = match answer.code {
             AnswerCode::Accept => Outcome::Accept,
@@ -230,7 +265,13 @@ impl Login {
         let at = now.saturating_duration_since(self.start.arrival.now);
         let detail = format!("{} ({})", packet_name(answer.code), answer.reason);
         self.note(Stage::Answer, at, Duration::ZERO, detail);
-        self.tell(now, outcome, answer.reason, answer.factor, answer.reply_message);
+        self.tell(
+            now,
+            outcome,
+            answer.reason,
+            answer.factor,
+            answer.reply_message,
+        );
     }
 
     fn tell(
@@ -245,11 +286,20 @@ impl Login {
         let metrics = &self.shared.metrics;
         let integration = served.config.id.as_str();
         let factor_label = factor.map_or("none", Factor::as_str);
-        metrics.logins.with_label_values(&[integration, outcome.as_str(), factor_label]).inc();
-        metrics.login_reasons.with_label_values(&[integration, reason.as_str()]).inc();
+        metrics
+            .logins
+            .with_label_values(&[integration, outcome.as_str(), factor_label])
+            .inc();
+        metrics
+            .login_reasons
+            .with_label_values(&[integration, reason.as_str()])
+            .inc();
         let elapsed = now.saturating_duration_since(self.start.arrival.now);
         served.series.total_time.observe(elapsed.as_secs_f64());
-        if matches!(reason, Reason::FailModeSafe | Reason::SecondFactorUnavailable) {
+        if matches!(
+            reason,
+            Reason::FailModeSafe | Reason::SecondFactorUnavailable
+        ) {
             metrics
                 .fail_mode
                 .with_label_values(&[integration, served.config.fail_mode.as_str()])
@@ -313,7 +363,9 @@ impl Drop for InFlight {
 /// The result, or none when the deadline passed. Callees keep to the deadline themselves, since
 /// they know best what was under way: this is the bound that holds if one does not.
 async fn within<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout_at((deadline + GRACE).into(), future).await.ok()
+    tokio::time::timeout_at((deadline + GRACE).into(), future)
+        .await
+        .ok()
 }
 
 const fn packet_name(code: AnswerCode) -> &'static str {

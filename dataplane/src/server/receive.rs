@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::dedup::{DuplicateCache, Key, Lookup};
 use super::driver::{Login, LoginStart};
 use super::served::{ServedClient, Site};
-use super::socket::{Asked, Batch};
+use super::socket::Asked;
 use crate::clock;
 use crate::control::report::Reports;
 use crate::metrics::Metrics;
@@ -51,9 +51,8 @@ impl Shared {
         max_in_flight: usize,
         seed: [u8; 8],
     ) -> Self {
-        let discard = |&label: &&'static str| {
-            (label, metrics.radius_discards.with_label_values(&[label]))
-        };
+        let discard =
+            |&label: &&'static str| (label, metrics.radius_discards.with_label_values(&[label]));
         Self {
             node,
             discards: DiscardReason::LABELS.iter().map(discard).collect(),
@@ -68,7 +67,10 @@ impl Shared {
             abandoned: CancellationToken::new(),
             in_flight: AtomicUsize::new(0),
             max_in_flight,
-            login_ids: LoginIds { process: seed, count: AtomicU64::new(0) },
+            login_ids: LoginIds {
+                process: seed,
+                count: AtomicU64::new(0),
+            },
         }
     }
 
@@ -100,11 +102,10 @@ impl LoginIds {
 
 /// Serves one socket until told to stop.
 pub(crate) async fn serve(shared: Arc<Shared>, site: Arc<Site>, stop: CancellationToken) {
-    let mut batch = Batch::new();
     loop {
         let received = tokio::select! {
             () = stop.cancelled() => return,
-            received = site.socket.receive(&mut batch, |datagram, source, asked| {
+            received = site.socket.receive(|datagram, source, asked| {
                 let arrival = Arrival { now: clock::now(), source, asked };
                 if let Err(reason) = receive(&shared, &site, datagram, arrival) {
                     shared.discard(reason, source);
@@ -137,8 +138,9 @@ fn receive(
     datagram: &[u8],
     arrival: Arrival,
 ) -> Result<(), DiscardReason> {
-    let client =
-        site.client(arrival.now, arrival.source).ok_or(DiscardReason::UnknownClient)?;
+    let client = site
+        .client(arrival.now, arrival.source)
+        .ok_or(DiscardReason::UnknownClient)?;
     let packet = Packet::parse(datagram)?;
     if let Some(reason) = DiscardReason::of_code(packet.code()) {
         return Err(reason);
@@ -153,9 +155,16 @@ fn receive(
     if !packet.has_message_authenticator() {
         series.unsigned.inc();
     }
-    let key = Key::new(arrival.source, site.socket.address().port(), packet.identifier());
+    let key = Key::new(
+        arrival.source,
+        site.socket.address().port(),
+        packet.identifier(),
+    );
     {
-        let mut duplicates = shared.duplicates.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut duplicates = shared
+            .duplicates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         match duplicates.lookup(arrival.now, &key, packet.authenticator()) {
             Lookup::InProgress => {
                 shared.in_progress.inc();
@@ -175,19 +184,31 @@ fn receive(
         if shared.in_flight.load(Ordering::Relaxed) >= shared.max_in_flight {
             return Err(DiscardReason::Overloaded);
         }
-        if duplicates.begin(arrival.now, key, packet.authenticator()).is_err() {
+        if duplicates
+            .begin(arrival.now, key, packet.authenticator())
+            .is_err()
+        {
             return Err(DiscardReason::Overloaded);
         }
     }
     let reply_to = match ReplyTo::new(&packet) {
         Ok(reply_to) => reply_to,
         Err(error) => {
-            let mut duplicates = shared.duplicates.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut duplicates = shared
+                .duplicates
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             duplicates.abandon(&key, packet.authenticator());
             return Err(error.into());
         }
     };
-    let start = LoginStart { id: shared.login_ids.next(), client, key, reply_to, arrival };
+    let start = LoginStart {
+        id: shared.login_ids.next(),
+        client,
+        key,
+        reply_to,
+        arrival,
+    };
     Login::begin(Arc::clone(shared), Arc::clone(site), start, &packet);
     Ok(())
 }

@@ -1,8 +1,11 @@
 //! From a flow's answer to the packet.
 
+use proto::event::Reason;
+
 use super::served::Served;
 use crate::flow::{Answer, AnswerCode};
 use crate::primary::reply_attributes;
+use crate::radius::salted::{Hop, SALT_OCTETS};
 use crate::radius::{Code, EncodeError, ReplyBuilder, ReplyTo, SharedSecret};
 
 /// Encodes an answer; gives it back as it was sent.
@@ -24,8 +27,11 @@ pub(crate) fn encode(
                 error = &error as &dyn std::error::Error,
                 "the answer cannot be written; rejecting"
             );
-            let reject = Answer::internal();
-            (ReplyBuilder::new(Code::ACCESS_REJECT, to, secret).finish(), reject)
+            let reject = Answer::reject(Reason::Internal);
+            (
+                ReplyBuilder::new(Code::ACCESS_REJECT, to, secret).finish(),
+                reject,
+            )
         }
     }
 }
@@ -48,16 +54,15 @@ fn try_encode(
         && let Some(primary) = &served.primary
         && !answer.attributes.is_empty()
     {
-        let rules = [&served.config.pass_through, primary.reply_rule()];
-        let mut salts = [0; reply_attributes::SALT_SEED_OCTETS];
-        getrandom::fill(&mut salts).map_err(|_| EncodeFailure::NoRandom)?;
-        let framed = reply_attributes::encode(
-            &answer.attributes,
-            &rules,
+        let mut rules = vec![&served.config.pass_through];
+        rules.extend(primary.reply_rule());
+        let mut salt = [0; SALT_OCTETS];
+        getrandom::fill(&mut salt).map_err(|_| EncodeFailure::NoRandom)?;
+        let hop = Hop {
+            authenticator: to.authenticator(),
             secret,
-            to.authenticator(),
-            salts,
-        )?;
+        };
+        let framed = reply_attributes::encode(&answer.attributes, &rules, hop, salt);
         builder.raw(&framed)?;
     }
     Ok(builder.finish())
@@ -69,11 +74,7 @@ enum EncodeFailure {
     /// It does not fit.
     #[error("the attributes do not fit into an answer")]
     Encode(#[from] EncodeError),
-    /// An attribute cannot be encrypted for the client.
-    #[error("an attribute cannot be encrypted for the client")]
-    Salted(#[from] crate::radius::salted::SaltedError),
     /// No random octets for the salts.
     #[error("the system gives no random numbers")]
     NoRandom,
 }
-

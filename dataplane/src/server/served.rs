@@ -45,8 +45,16 @@ pub(crate) struct Series {
 
 impl Series {
     pub(crate) fn new(metrics: &Metrics, integration: &str) -> Self {
-        let requests = |code| metrics.radius_requests.with_label_values(&[integration, code]);
-        let time = |stage| metrics.login_duration.with_label_values(&[integration, stage]);
+        let requests = |code| {
+            metrics
+                .radius_requests
+                .with_label_values(&[integration, code])
+        };
+        let time = |stage| {
+            metrics
+                .login_duration
+                .with_label_values(&[integration, stage])
+        };
         Self {
             access_requests: requests("Access-Request"),
             status_requests: requests("Status-Server"),
@@ -98,7 +106,11 @@ struct Admitted {
 
 impl Site {
     pub(crate) fn new(socket: Socket, clients: ClientTable<Arc<ServedClient>>) -> Self {
-        Self { socket, clients: ArcSwap::from_pointee(clients), admitted: Mutex::default() }
+        Self {
+            socket,
+            clients: ArcSwap::from_pointee(clients),
+            admitted: Mutex::default(),
+        }
     }
 
     pub(crate) fn set_clients(&self, clients: ClientTable<Arc<ServedClient>>) {
@@ -121,7 +133,10 @@ impl Site {
             return None;
         }
         admitted.retain(|one| one.until > now);
-        admitted.iter().find(|one| one.source == source).map(|one| Arc::clone(&one.client))
+        admitted
+            .iter()
+            .find(|one| one.source == source)
+            .map(|one| Arc::clone(&one.client))
     }
 
     /// Lets a loopback source in for ten minutes. False when there is no room for another.
@@ -131,7 +146,11 @@ impl Site {
         let room = admitted.len() < MAX_ADMITTED;
         if room {
             let client = Arc::new(client);
-            admitted.push(Admitted { source, until: now + ADMITTED_FOR, client });
+            admitted.push(Admitted {
+                source,
+                until: now + ADMITTED_FOR,
+                client,
+            });
         }
         room
     }

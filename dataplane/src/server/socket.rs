@@ -1,5 +1,6 @@
 //! A UDP socket that reads in batches and answers from the address that was asked.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
@@ -40,19 +41,27 @@ pub(crate) struct Bound {
 
 impl Bound {
     /// Binds; none means all addresses, IPv6 and IPv4 on one socket where the machine has IPv6.
-    pub(crate) fn new(listen: Option<IpAddr>, port: u16) -> io::Result<Self> {
-        match listen {
-            Some(address) => Self::on(SocketAddr::new(address, port)),
-            None => match Self::on(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)) {
+    ///
+    /// `leaving` are sockets of ours on the same port that close after this: only they may overlap.
+    pub(crate) fn new(listen: Option<IpAddr>, port: u16, leaving: &[&Socket]) -> io::Result<Self> {
+        let share = |shared: bool| {
+            leaving
+                .iter()
+                .try_for_each(|socket| socket2::SockRef::from(&socket.fd).set_reuse_address(shared))
+        };
+        share(true)?;
+        let on = |address: IpAddr| Self::on(SocketAddr::new(address, port), !leaving.is_empty());
+        let bound = match listen {
+            Some(address) => on(address),
+            None => match on(Ipv6Addr::UNSPECIFIED.into()) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
                 // A machine without IPv6 says so in several ways.
-                Err(_) => Self::on(SocketAddr::new(
-                    std::net::Ipv4Addr::UNSPECIFIED.into(),
-                    port,
-                )),
+                Err(_) => on(std::net::Ipv4Addr::UNSPECIFIED.into()),
                 bound => bound,
             },
-        }
+        };
+        share(false)?;
+        bound
     }
 
     fn on(address: SocketAddr, share: bool) -> io::Result<Self> {
@@ -109,15 +118,16 @@ impl Socket {
     /// Waits for datagrams and hands up to [`BATCH`] of them over, in order.
     pub(crate) async fn receive(
         &self,
-        batch: &mut Batch,
         mut each: impl FnMut(&[u8], SocketAddr, Asked),
     ) -> io::Result<()> {
         loop {
             self.fd.readable().await?;
             let read = self.fd.try_io(Interest::READABLE, || {
-                batch
-                    .read(self.fd.as_raw_fd(), self.wildcard, &mut each)
-                    .map_err(io::Error::from)
+                BUFFERS.with_borrow_mut(|batch| {
+                    batch
+                        .read(self.fd.as_raw_fd(), self.wildcard, &mut each)
+                        .map_err(io::Error::from)
+                })
             });
             match read {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -165,15 +175,20 @@ impl Socket {
     }
 }
 
-/// Buffers for one batch, made once per socket.
-pub(crate) struct Batch {
+thread_local! {
+    /// The sockets of a thread take turns with these.
+    static BUFFERS: RefCell<Batch> = RefCell::new(Batch::new());
+}
+
+/// Buffers for one batch.
+struct Batch {
     headers: MultiHeaders<SockaddrStorage>,
     buffers: Vec<[u8; DATAGRAM_OCTETS]>,
 }
 
 impl Batch {
     /// Allocates for [`BATCH`] datagrams.
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         let control = nix::cmsg_space!(nix::libc::in6_pktinfo);
         Self {
             headers: MultiHeaders::preallocate(BATCH, Some(control)),
@@ -304,10 +319,10 @@ mod tests {
         for text in [&b"one"[..], b"two"] {
             client.send_to(text, to).await.unwrap();
         }
-        let (mut batch, mut seen) = (Batch::new(), Vec::new());
+        let mut seen = Vec::new();
         while seen.len() < 2 {
             socket
-                .receive(&mut batch, |octets, source, asked| {
+                .receive(|octets, source, asked| {
                     seen.push(octets.to_vec());
                     socket.send(octets, source, asked).unwrap();
                 })
@@ -338,11 +353,15 @@ mod tests {
     async fn a_taken_port_is_said_so_unless_its_socket_is_ours_and_leaving() {
         let first = Bound::new(None, 0, &[]).unwrap().watch().unwrap();
         let (one, port) = (Some("127.0.0.1".parse().unwrap()), first.address().port());
-        let taken = |bound: io::Result<Bound>| bound.unwrap_err().kind() == io::ErrorKind::AddrInUse;
+        let taken =
+            |bound: io::Result<Bound>| bound.unwrap_err().kind() == io::ErrorKind::AddrInUse;
         assert!(taken(Bound::new(one, port, &[])));
         let second = Bound::new(one, port, &[&first]).unwrap();
         assert_eq!(second.address().port(), port);
         drop(first);
-        assert!(taken(Bound::new(one, port, &[])), "the port is not left open to others");
+        assert!(
+            taken(Bound::new(one, port, &[])),
+            "the port is not left open to others"
+        );
     }
 }

@@ -21,21 +21,31 @@ impl ReceiveThreads {
         let stop = CancellationToken::new();
         let mut handles = Vec::new();
         for index in 0..count.max(1) {
-            let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+            let runtime = Builder::new_current_thread()
+                .enable_io()
+                .enable_time()
+                .build()?;
             handles.push(runtime.handle().clone());
             let stop = stop.clone();
             std::thread::Builder::new()
                 .name(format!("radius-{index}"))
                 .spawn(move || runtime.block_on(stop.cancelled()))?;
         }
-        Ok(Self { handles, turn: AtomicUsize::new(0), stop })
+        Ok(Self {
+            handles,
+            turn: AtomicUsize::new(0),
+            stop,
+        })
     }
 
     /// The runtime for the next socket, in turn.
     pub(crate) fn next(&self) -> Handle {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let at = turn.checked_rem(self.handles.len()).unwrap_or(0);
-        self.handles.get(at).cloned().unwrap_or_else(Handle::current)
+        self.handles
+            .get(at)
+            .cloned()
+            .unwrap_or_else(Handle::current)
     }
 }
 
