@@ -1,1 +1,164 @@
-//! Placeholder.
+//! The built-in second factor: a server of Duo's Auth API v2 with its own users and devices.
+//!
+//! Read first: [`run`] (the door), [`Settings`], and [`admin`] (what the command line and the
+//! control plane may ask over the admin socket). Inside, `api` speaks HTTP, `service` decides,
+//! `store` keeps, `push` holds what waits for a person.
+
+pub mod admin;
+mod settings;
+
+mod account;
+mod api;
+mod certificate;
+mod clock;
+mod control;
+mod date;
+mod metrics;
+mod otp;
+mod pages;
+mod params;
+mod push;
+mod server;
+mod service;
+mod sign;
+mod store;
+mod vault;
+mod verdict;
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use certificate::CertificateError;
+pub use settings::{DEFAULT_PORT, Settings};
+pub use store::StoreError;
+pub use vault::KeyError;
+
+use metrics::Metrics;
+use service::{Parts, Rules, Service};
+use sign::VersionOne;
+use store::Store;
+use vault::Vault;
+
+/// Runs the service until the token is cancelled; then who waits is answered, and it returns.
+///
+/// [`Settings::ready`] is told the address once the listener and the admin socket are bound.
+///
+/// # Errors
+/// [`RunError`] when it cannot start. Later faults are answered and logged.
+pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), RunError> {
+    let folder = settings.data_dir.clone();
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder);
+    made.map_err(|source| RunError::Folder {
+        path: folder.clone(),
+        source,
+    })?;
+    let key_file = settings.key_file.clone();
+    let vault = Vault::open(&key_file.unwrap_or_else(|| folder.join("secret.key")))?;
+    let names = certificate::names(&settings.public_names, settings.listen.ip());
+    let now_s = i64::try_from(clock::unix_ms() / 1_000).unwrap_or(0);
+    let identity = certificate::open(&folder, &names, now_s)?;
+    let store = Store::open(&folder.join("secondfactor.db")).await?;
+    let listen = |source| RunError::Listen {
+        address: settings.listen,
+        source,
+    };
+    let listener = TcpListener::bind(settings.listen).await.map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+    let socket = local::Listener::bind(&settings.admin_socket).await?;
+    let public_url = settings.public_url.unwrap_or_else(|| {
+        let name = settings.public_names.first();
+        let name = name.map_or("localhost", String::as_str);
+        format!("https://{name}:{}", address.port())
+    });
+    let service = Arc::new(
+        Service::new(Parts {
+            store,
+            vault,
+            metrics: Metrics::new()?,
+            rules: Rules {
+                version_one: if settings.signature_version_1 {
+                    VersionOne::Accepted
+                } else {
+                    VersionOne::Refused
+                },
+                push_lifetime: settings.push_lifetime,
+                poll_hold: settings.poll_hold,
+                lockout_after: settings.lockout_after,
+            },
+            ca_pem: identity.ca_pem,
+            public_url: public_url.trim_end_matches('/').to_owned(),
+            shutdown: shutdown.clone(),
+        })
+        .await?,
+    );
+    let control = control::Control {
+        service: Arc::clone(&service),
+        address,
+    };
+    tracing::info!(%address, "second factor serves");
+    if let Some(ready) = settings.ready
+        && ready.send(address).is_err()
+    {
+        tracing::debug!("nobody waits for the address any more");
+    }
+    tokio::join!(
+        server::serve(
+            listener,
+            identity.tls,
+            Arc::clone(&service),
+            settings.shutdown_grace
+        ),
+        socket.serve(control::router(control), shutdown.clone()),
+        service
+            .pushes
+            .run(shutdown, |push, verdict| service.push_ended(push, verdict)),
+    );
+    service.store.close().await;
+    Ok(())
+}
+
+/// Why the service did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The data folder cannot be made.
+    #[error("cannot make {}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// There is no key for secrets at rest.
+    #[error("cannot open the second factor's key")]
+    Key(#[from] KeyError),
+    /// There is no certificate.
+    #[error("cannot open the second factor's certificates")]
+    Certificate(#[from] CertificateError),
+    /// The database cannot be used.
+    #[error("cannot open the second factor's database")]
+    Store(#[from] StoreError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The admin socket cannot be made.
+    #[error("cannot serve the admin socket")]
+    Socket(#[from] local::ServeError),
+    /// A metric cannot be registered.
+    #[error("cannot register the metrics")]
+    Metrics(#[from] prometheus::Error),
+}

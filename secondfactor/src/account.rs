@@ -1,0 +1,152 @@
+//! What the service knows of applications, users and devices. Pure: no SQL, no HTTP.
+
+use std::sync::Arc;
+
+use proto::secret::Secret;
+
+use crate::admin::{
+    Capabilities, DeviceKind, NewUserPolicy, Script, UserStatus, UsernameNormalization,
+};
+use crate::sign::SigningKeys;
+
+/// An application, ready to check signatures.
+pub(crate) struct Application {
+    pub(crate) ikey: Arc<str>,
+    pub(crate) name: String,
+    pub(crate) skey: Secret<String>,
+    pub(crate) keys: SigningKeys,
+    pub(crate) new_user_policy: NewUserPolicy,
+    pub(crate) username_normalization: UsernameNormalization,
+}
+
+/// A user with its devices, as last read.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// What it is found by.
+    pub(crate) lookup: String,
+    pub(crate) status: UserStatus,
+    pub(crate) script: Option<Script>,
+    pub(crate) failures: u32,
+    pub(crate) bypass_codes: u32,
+    /// Oldest first.
+    pub(crate) devices: Vec<Arc<Device>>,
+}
+
+impl Account {
+    /// Whether it has anything to answer with.
+    pub(crate) fn is_enrolled(&self) -> bool {
+        !self.devices.is_empty() || self.bypass_codes > 0
+    }
+}
+
+/// A device without its secret.
+#[derive(Clone, Debug)]
+pub(crate) struct Device {
+    pub(crate) id: Arc<str>,
+    pub(crate) kind: DeviceKind,
+    pub(crate) name: String,
+    pub(crate) number: String,
+    pub(crate) capabilities: Capabilities,
+    /// The first digit of the next passcode by SMS; none when there is no such passcode.
+    pub(crate) sms_next: Option<String>,
+}
+
+impl Device {
+    /// The number with all but its last four digits hidden; empty when there is none.
+    pub(crate) fn masked_number(&self) -> String {
+        let digits: Vec<char> = self.number.chars().filter(char::is_ascii_digit).collect();
+        if digits.is_empty() {
+            return String::new();
+        }
+        let shown: String = digits.iter().skip(digits.len().saturating_sub(4)).collect();
+        format!("XXX-XXX-{shown}")
+    }
+
+    /// What a person knows it by: its name, its number, or both.
+    pub(crate) fn display_name(&self) -> String {
+        let name = if self.name.is_empty() {
+            "Phone"
+        } else {
+            &self.name
+        };
+        match self.masked_number() {
+            number if number.is_empty() => name.to_owned(),
+            number => format!("{name} ({number})"),
+        }
+    }
+}
+
+/// What a user is found by: the name in lower case, after what the application asks for.
+pub(crate) fn lookup_key(name: &str, normalization: UsernameNormalization) -> String {
+    bare_name(name, normalization).to_lowercase()
+}
+
+/// The name without the parts that the application has dropped.
+pub(crate) fn bare_name(name: &str, normalization: UsernameNormalization) -> &str {
+    match normalization {
+        UsernameNormalization::None => name,
+        UsernameNormalization::Simple => {
+            let name = name.rsplit_once('\\').map_or(name, |(_, name)| name);
+            name.split_once('@').map_or(name, |(name, _)| name)
+        }
+    }
+}
+
+/// Whether a text can be a user's name: 1 to 256 characters, no control characters.
+pub(crate) fn is_user_name(name: &str) -> bool {
+    (1..=USER_NAME_CHARACTERS).contains(&name.chars().count())
+        && !name.chars().any(char::is_control)
+}
+
+const USER_NAME_CHARACTERS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_whatever_their_case() {
+        use UsernameNormalization::{None, Simple};
+        for (input, normalization, want) in [
+            ("Alice", None, "alice"),
+            ("CORP\\Alice", None, "corp\\alice"),
+            ("ÄRGER", None, "ärger"),
+            ("CORP\\Alice", Simple, "alice"),
+            ("Alice@corp.example", Simple, "alice"),
+            ("CORP\\Alice@corp.example", Simple, "alice"),
+            ("Alice", Simple, "alice"),
+            ("@corp.example", Simple, ""),
+        ] {
+            assert_eq!(lookup_key(input, normalization), want, "{input}");
+        }
+        for (name, want) in [
+            ("a", true),
+            ("", false),
+            ("a\nb", false),
+            (&"a".repeat(257), false),
+        ] {
+            assert_eq!(is_user_name(name), want, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_masked() {
+        for (number, name, want) in [
+            ("+1 734 555 4788", "", "Phone (XXX-XXX-4788)"),
+            ("", "iPad", "iPad"),
+            ("12", "x", "x (XXX-XXX-12)"),
+        ] {
+            let device = Device {
+                id: "DP".into(),
+                kind: DeviceKind::Phone,
+                name: name.to_owned(),
+                number: number.to_owned(),
+                capabilities: Capabilities::default(),
+                sms_next: None,
+            };
+            assert_eq!(device.display_name(), want);
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! The authentications that wait for a person, and those that ended a moment ago.
+//!
+//! In memory only: what waits does not outlive the process. Nothing here knows HTTP or SQL. Time
+//! is an argument, but for the one task that waits for what is due.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::account::{Account, Application, Device};
+use crate::clock::{self, NoRandomness};
+use crate::verdict::{Asked, Verdict};
+
+/// A transaction's id: a UUID of version 4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Txid(u128);
+
+impl Txid {
+    /// Makes a new one.
+    ///
+    /// # Errors
+    /// [`NoRandomness`].
+    pub(crate) fn random() -> Result<Self, NoRandomness> {
+        let random = u128::from_be_bytes(clock::random::<16>()?);
+        let version = 0xf_u128 << 76;
+        let variant = 0b11_u128 << 62;
+        Ok(Self(
+            (random & !version & !variant) | (4 << 76) | (0b10 << 62),
+        ))
+    }
+
+    /// Reads the form that [`fmt::Display`] writes; none for any other.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let digits: String = text.split('-').collect();
+        let id = Self(u128::from_str_radix(&digits, 16).ok()?);
+        (id.to_string() == text).then_some(id)
+    }
+}
+
+impl fmt::Display for Txid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let group = |shift: u32, mask: u128| (self.0 >> shift) & mask;
+        write!(
+            f,
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            group(96, 0xffff_ffff),
+            group(80, 0xffff),
+            group(64, 0xffff),
+            group(48, 0xffff),
+            group(0, 0xffff_ffff_ffff),
+        )
+    }
+}
+
+/// What a person is told about a request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Details {
+    pub(crate) ip: Box<str>,
+    pub(crate) kind: Box<str>,
+    pub(crate) display_name: Box<str>,
+    /// Names and values, in the order given.
+    pub(crate) info: Box<[(Box<str>, Box<str>)]>,
+}
+
+/// A request to a person.
+pub(crate) struct Push {
+    pub(crate) txid: Txid,
+    pub(crate) application: Arc<Application>,
+    pub(crate) account: Arc<Account>,
+    pub(crate) device: Arc<Device>,
+    pub(crate) asked: Asked,
+    pub(crate) details: Details,
+    pub(crate) sent: Instant,
+    polled: AtomicBool,
+    verdict: OnceLock<Verdict>,
+    changed: Notify,
+}
+
+impl Push {
+    /// A request that nobody has seen yet.
+    pub(crate) fn new(
+        parties: (Arc<Application>, Arc<Account>, Arc<Device>),
+        asked: Asked,
+        details: Details,
+        now: Instant,
+    ) -> Result<Self, NoRandomness> {
+        let (application, account, device) = parties;
+        Ok(Self {
+            txid: Txid::random()?,
+            application,
+            account,
+            device,
+            asked,
+            details,
+            sent: now,
+            polled: AtomicBool::new(false),
+            verdict: OnceLock::new(),
+            changed: Notify::new(),
+        })
+    }
+
+    /// Whether this is the first time that its state is asked for.
+    pub(crate) fn is_first_poll(&self) -> bool {
+        !self.polled.swap(true, Ordering::Relaxed)
+    }
+
+    /// How it ended; none while it waits.
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
+        self.verdict.get().copied()
+    }
+
+    /// Waits for its end, or until the time given or the shutdown; none when it waits still.
+    pub(crate) async fn ended(
+        &self,
+        until: Instant,
+        shutdown: &CancellationToken,
+    ) -> Option<Verdict> {
+        let changed = self.changed.notified();
+        tokio::pin!(changed);
+        // Before the look: an end between the look and the wait wakes it too.
+        changed.as_mut().enable();
+        if let Some(verdict) = self.verdict() {
+            return Some(verdict);
+        }
+        tokio::select! {
+            () = changed => {}
+            () = tokio::time::sleep_until(until) => {}
+            () = shutdown.cancelled() => {}
+        }
+        self.verdict()
+    }
+}
+
+/// What a transaction id stands for.
+pub(crate) enum Found {
+    /// It waits.
+    Waiting(Arc<Push>),
+    /// It ended.
+    Ended(Verdict),
+}
+
+/// When a request ends by itself, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) after: Duration,
+    pub(crate) verdict: Verdict,
+}
+
+/// All transactions of the service.
+#[derive(Default)]
+pub(crate) struct Pushes {
+    table: Mutex<Table>,
+    sooner: Notify,
+}
+
+#[derive(Default)]
+struct Table {
+    waiting: HashMap<Txid, Waiting>,
+    due: BTreeSet<(Instant, Txid)>,
+    by_device: BTreeSet<(Arc<str>, Txid)>,
+    ended: HashMap<Txid, (Arc<str>, Verdict)>,
+    ended_order: VecDeque<(Instant, Txid)>,
+}
+
+struct Waiting {
+    push: Arc<Push>,
+    due: Instant,
+    verdict: Verdict,
+}
+
+/// The table of waiting requests is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+impl Pushes {
+    /// Takes a request in.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub(crate) fn insert(&self, push: Push, due: Due) -> Result<Arc<Push>, Full> {
+        let push = Arc::new(push);
+        let at = push.sent + due.after;
+        let mut table = self.table();
+        if table.waiting.len() >= MAX_WAITING {
+            return Err(Full);
+        }
+        let first = table.due.first().is_none_or(|(first, _)| at < *first);
+        table.due.insert((at, push.txid));
+        table
+            .by_device
+            .insert((Arc::clone(&push.device.id), push.txid));
+        let waiting = Waiting {
+            push: Arc::clone(&push),
+            due: at,
+            verdict: due.verdict,
+        };
+        table.waiting.insert(push.txid, waiting);
+        drop(table);
+        if first {
+            self.sooner.notify_one();
+        }
+        Ok(push)
+    }
+
+    /// Takes in what ended before anybody waited.
+    pub(crate) fn insert_ended(&self, txid: Txid, ikey: &Arc<str>, verdict: Verdict, now: Instant) {
+        self.table().remember(txid, Arc::clone(ikey), verdict, now);
+    }
+
+    /// Finds an application's own transaction.
+    pub(crate) fn find(&self, txid: Txid, ikey: &str, now: Instant) -> Option<Found> {
+        let mut table = self.table();
+        table.forget(now);
+        if let Some(waiting) = table.waiting.get(&txid) {
+            let own = *waiting.push.application.ikey == *ikey;
+            return own.then(|| Found::Waiting(Arc::clone(&waiting.push)));
+        }
+        let (owner, verdict) = table.ended.get(&txid)?;
+        (**owner == *ikey).then_some(Found::Ended(*verdict))
+    }
+
+    /// Ends a request; none when it does not wait, or `which` does not take it.
+    pub(crate) fn end(
+        &self,
+        txid: Txid,
+        verdict: Verdict,
+        now: Instant,
+        which: impl FnOnce(&Push) -> bool,
+    ) -> Option<Arc<Push>> {
+        let mut table = self.table();
+        let push = Arc::clone(
+            &table
+                .waiting
+                .get(&txid)
+                .filter(|found| which(&found.push))?
+                .push,
+        );
+        table.end(txid, verdict, now);
+        Some(push)
+    }
+
+    /// Ends every request that `which` takes.
+    pub(crate) fn end_all(&self, verdict: Verdict, now: Instant, which: impl Fn(&Push) -> bool) {
+        let mut table = self.table();
+        let of_user = |waiting: &&Waiting| which(&waiting.push);
+        let ids = table
+            .waiting
+            .values()
+            .filter(of_user)
+            .map(|found| found.push.txid);
+        for txid in ids.collect::<Vec<_>>() {
+            table.end(txid, verdict, now);
+        }
+    }
+
+    /// What waits on one device, oldest first, at most `most`.
+    pub(crate) fn of_device(&self, device: &Arc<str>, most: usize) -> Vec<Arc<Push>> {
+        let table = self.table();
+        let range = (Arc::clone(device), Txid(0))..=(Arc::clone(device), Txid(u128::MAX));
+        let pushes = table
+            .by_device
+            .range(range)
+            .filter_map(|(_, txid)| table.waiting.get(txid));
+        let mut pushes: Vec<_> = pushes
+            .take(most)
+            .map(|found| Arc::clone(&found.push))
+            .collect();
+        drop(table);
+        pushes.sort_by_key(|push| push.sent);
+        pushes
+    }
+
+    /// What waits, oldest first, at most `most`.
+    pub(crate) fn list(&self, most: usize) -> Vec<Arc<Push>> {
+        let table = self.table();
+        let mut pushes: Vec<_> = table
+            .waiting
+            .values()
+            .map(|found| Arc::clone(&found.push))
+            .collect();
+        drop(table);
+        pushes.sort_by_key(|push| push.sent);
+        pushes.truncate(most);
+        pushes
+    }
+
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.table().waiting.len()
+    }
+
+    /// Ends what is due, whenever it is; returns at the shutdown.
+    pub(crate) async fn run(&self, shutdown: CancellationToken, ended: impl Fn(&Push, Verdict)) {
+        loop {
+            let (due, next) = self.table().take_due(Instant::now());
+            for (push, verdict) in due {
+                ended(&push, verdict);
+            }
+            let wait = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = wait => {}
+                () = self.sooner.notified() => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // Nothing below can panic between two changes that belong together.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn take_due(&mut self, now: Instant) -> (Vec<(Arc<Push>, Verdict)>, Option<Instant>) {
+        let mut ended = Vec::new();
+        while let Some(&(at, txid)) = self.due.first() {
+            if at > now {
+                return (ended, Some(at));
+            }
+            let Some(waiting) = self.waiting.get(&txid) else {
+                self.due.pop_first();
+                continue;
+            };
+            let verdict = waiting.verdict;
+            ended.push((Arc::clone(&waiting.push), verdict));
+            self.end(txid, verdict, now);
+        }
+        (ended, None)
+    }
+
+    fn end(&mut self, txid: Txid, verdict: Verdict, now: Instant) {
+        let Some(Waiting { push, due, .. }) = self.waiting.remove(&txid) else {
+            return;
+        };
+        self.due.remove(&(due, txid));
+        self.by_device.remove(&(Arc::clone(&push.device.id), txid));
+        self.remember(txid, Arc::clone(&push.application.ikey), verdict, now);
+        // A second end is impossible: the first took it out of the table.
+        if push.verdict.set(verdict).is_ok() {
+            push.changed.notify_waiters();
+        }
+    }
+
+    fn remember(&mut self, txid: Txid, ikey: Arc<str>, verdict: Verdict, now: Instant) {
+        self.forget(now);
+        if self.ended_order.len() >= MAX_ENDED
+            && let Some((_, oldest)) = self.ended_order.pop_front()
+        {
+            self.ended.remove(&oldest);
+        }
+        self.ended.insert(txid, (ikey, verdict));
+        self.ended_order.push_back((now, txid));
+    }
+
+    fn forget(&mut self, now: Instant) {
+        while let Some(&(at, txid)) = self.ended_order.front()
+            && now.saturating_duration_since(at) > ENDED_LIFE
+        {
+            self.ended_order.pop_front();
+            self.ended.remove(&txid);
+        }
+    }
+}
+
+/// The most requests that wait; the next one is refused with 42901.
+pub(crate) const MAX_WAITING: usize = 50_000;
+
+/// The most ended transactions that still repeat their answer; the oldest goes first.
+const MAX_ENDED: usize = 50_000;
+
+/// How long an ended transaction repeats its answer.
+const ENDED_LIFE: Duration = Duration::from_secs(120);
+
+#[cfg(test)]
+mod tests;

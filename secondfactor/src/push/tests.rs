@@ -1,0 +1,188 @@
+//! The table of transactions, on a clock that stands still.
+
+use super::*;
+use crate::admin::{Capabilities, DeviceKind, NewUserPolicy, UserStatus, UsernameNormalization};
+use crate::sign::SigningKeys;
+
+fn application(ikey: &str) -> Arc<Application> {
+    Arc::new(Application {
+        ikey: ikey.into(),
+        name: "vpn".to_owned(),
+        skey: "k".into(),
+        keys: SigningKeys::new("k"),
+        new_user_policy: NewUserPolicy::Enroll,
+        username_normalization: UsernameNormalization::None,
+    })
+}
+
+fn push_on(device: &str) -> Push {
+    let device = Device {
+        id: device.into(),
+        kind: DeviceKind::Phone,
+        name: String::new(),
+        number: String::new(),
+        capabilities: Capabilities::default(),
+        sms_next: None,
+    };
+    let account = Account {
+        id: "DU".to_owned(),
+        name: "alice".to_owned(),
+        lookup: "alice".to_owned(),
+        status: UserStatus::Active,
+        script: None,
+        failures: 0,
+        bypass_codes: 0,
+        devices: Vec::new(),
+    };
+    let parties = (application("DI"), Arc::new(account), Arc::new(device));
+    Push::new(parties, Asked::Push, Details::default(), Instant::now()).unwrap()
+}
+
+fn timeout(seconds: u64) -> Due {
+    Due {
+        after: Duration::from_secs(seconds),
+        verdict: Verdict::Timeout,
+    }
+}
+
+#[test]
+fn ids_are_uuids_of_version_four_and_are_read_back() {
+    for _ in 0..100 {
+        let txid = Txid::random().unwrap();
+        let text = txid.to_string();
+        assert_eq!(text.len(), 36);
+        assert_eq!(&text[14..15], "4");
+        assert!(matches!(&text[19..20], "8" | "9" | "a" | "b"), "{text}");
+        assert_eq!(Txid::parse(&text), Some(txid));
+        assert_eq!(Txid::parse(&text.replace('-', "")), None);
+    }
+    for text in [
+        "",
+        "x",
+        "45F7C92B-F45F-4862-8545-E0F58E78075A",
+        "+5f7c92b-f45f-4862-8545-e0f58e78075a",
+    ] {
+        assert_eq!(Txid::parse(text), None, "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_times_out_and_repeats_its_answer_for_a_while() {
+    let pushes = Arc::new(Pushes::default());
+    let stop = CancellationToken::new();
+    let push = pushes.insert(push_on("DP1"), timeout(60)).unwrap();
+    let sooner = pushes.insert(push_on("DP1"), timeout(5)).unwrap();
+    let start = Instant::now();
+    let scene = async {
+        let far = start + Duration::from_secs(1_000);
+        assert_eq!(sooner.ended(far, &stop).await, Some(Verdict::Timeout));
+        assert_eq!(start.elapsed().as_secs(), 5);
+        assert_eq!(
+            push.ended(start + Duration::from_secs(25), &stop).await,
+            None
+        );
+        assert_eq!(start.elapsed().as_secs(), 25);
+        assert_eq!(push.ended(far, &stop).await, Some(Verdict::Timeout));
+        assert_eq!(start.elapsed().as_secs(), 60);
+        let find = |after: u64| {
+            let now = Instant::now() + Duration::from_secs(after);
+            matches!(
+                pushes.find(push.txid, "DI", now),
+                Some(Found::Ended(Verdict::Timeout))
+            )
+        };
+        assert!(find(120));
+        assert!(!find(121));
+        assert_eq!(pushes.waiting(), 0);
+        stop.cancel();
+    };
+    tokio::join!(pushes.run(stop.clone(), |_, _| {}), scene);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_wakes_those_who_wait_and_comes_once() {
+    let pushes = Pushes::default();
+    let stop = CancellationToken::new();
+    let push = pushes.insert(push_on("DP1"), timeout(60)).unwrap();
+    assert!(push.is_first_poll());
+    assert!(!push.is_first_poll());
+    let far = Instant::now() + Duration::from_secs(1_000);
+    let decide = async {
+        let now = Instant::now();
+        assert!(
+            pushes
+                .end(push.txid, Verdict::Allow, now, |_| false)
+                .is_none()
+        );
+        assert!(
+            pushes
+                .end(push.txid, Verdict::Allow, now, |_| true)
+                .is_some()
+        );
+        assert!(
+            pushes
+                .end(push.txid, Verdict::Deny, now, |_| true)
+                .is_none()
+        );
+    };
+    let (one, two, ()) = tokio::join!(push.ended(far, &stop), push.ended(far, &stop), decide);
+    assert_eq!((one, two), (Some(Verdict::Allow), Some(Verdict::Allow)));
+    assert!(matches!(
+        pushes.find(push.txid, "DI", Instant::now()),
+        Some(Found::Ended(Verdict::Allow))
+    ));
+}
+
+#[tokio::test]
+async fn a_transaction_is_its_applications_alone() {
+    let pushes = Pushes::default();
+    let now = Instant::now();
+    let push = pushes.insert(push_on("DP1"), timeout(60)).unwrap();
+    assert!(pushes.find(push.txid, "DX", now).is_none());
+    assert!(matches!(
+        pushes.find(push.txid, "DI", now),
+        Some(Found::Waiting(_))
+    ));
+    let ended = Txid::random().unwrap();
+    pushes.insert_ended(ended, &"DI".into(), Verdict::Allow, now);
+    assert!(pushes.find(ended, "DX", now).is_none());
+    assert!(matches!(
+        pushes.find(ended, "DI", now),
+        Some(Found::Ended(_))
+    ));
+}
+
+#[tokio::test]
+async fn requests_are_listed_by_device_and_ended_together() {
+    let pushes = Pushes::default();
+    let now = Instant::now();
+    for device in ["DP1", "DP2", "DP1"] {
+        pushes.insert(push_on(device), timeout(60)).unwrap();
+    }
+    assert_eq!(pushes.of_device(&"DP1".into(), 10).len(), 2);
+    assert_eq!(pushes.of_device(&"DP1".into(), 1).len(), 1);
+    assert_eq!(pushes.of_device(&"DP".into(), 10).len(), 0);
+    assert_eq!(pushes.list(10).len(), 3);
+    pushes.end_all(Verdict::Disabled, now, |push| &*push.device.id == "DP1");
+    assert_eq!(pushes.list(10).len(), 1);
+    assert_eq!(pushes.of_device(&"DP1".into(), 10).len(), 0);
+}
+
+#[tokio::test]
+async fn the_table_has_an_end() {
+    let pushes = Pushes::default();
+    for _ in 0..MAX_WAITING {
+        pushes.insert(push_on("DP1"), timeout(60)).unwrap();
+    }
+    assert_eq!(pushes.insert(push_on("DP1"), timeout(60)).err(), Some(Full));
+    let ikey: Arc<str> = "DI".into();
+    let first = Txid::random().unwrap();
+    let now = Instant::now();
+    pushes.insert_ended(first, &ikey, Verdict::Allow, now);
+    for _ in 1..MAX_ENDED {
+        pushes.insert_ended(Txid::random().unwrap(), &ikey, Verdict::Allow, now);
+    }
+    assert!(pushes.find(first, "DI", now).is_some());
+    pushes.insert_ended(Txid::random().unwrap(), &ikey, Verdict::Allow, now);
+    assert!(pushes.find(first, "DI", now).is_none(), "the oldest went");
+}

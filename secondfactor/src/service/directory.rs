@@ -1,0 +1,193 @@
+//! Applications and users in memory. The database is the truth; every write here goes through
+//! this process and drops what was kept.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use proto::secret::Secret;
+
+use super::Service;
+use crate::account::{Account, Application, lookup_key};
+use crate::admin::{NewApplication, NewUserPolicy, UsernameNormalization};
+use crate::clock;
+use crate::sign::SigningKeys;
+use crate::store::StoreError;
+
+/// What is kept.
+#[derive(Default)]
+pub(super) struct Directory {
+    applications: RwLock<HashMap<Arc<str>, Arc<Application>>>,
+    users: Mutex<Users>,
+}
+
+#[derive(Default)]
+struct Users {
+    kept: HashMap<String, Arc<Account>>,
+    /// Counts the writes: what was read before one is not kept after it.
+    writes: u64,
+}
+
+impl Directory {
+    pub(super) fn set_applications(&self, applications: Vec<Application>) {
+        let by_key = applications
+            .into_iter()
+            .map(|application| (Arc::clone(&application.ikey), Arc::new(application)));
+        *self
+            .applications
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = by_key.collect();
+    }
+
+    fn users(&self) -> MutexGuard<'_, Users> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Service {
+    /// An application by its integration key.
+    pub(crate) fn application(&self, ikey: &str) -> Option<Arc<Application>> {
+        let applications = self.directory.applications.read();
+        applications
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(ikey)
+            .cloned()
+    }
+
+    /// Every application, by name.
+    pub(crate) fn applications(&self) -> Vec<Arc<Application>> {
+        let applications = self.directory.applications.read();
+        let applications = applications.unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = applications.values().cloned().collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// The application of a name, made when it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Taken`] when two ask for one new name at once.
+    pub(crate) async fn open_application(
+        &self,
+        wanted: &NewApplication,
+    ) -> Result<Arc<Application>, StoreError> {
+        let found = self
+            .applications()
+            .into_iter()
+            .find(|found| found.name == wanted.name);
+        let ikey = match found {
+            Some(found) => {
+                let policy = wanted.new_user_policy.unwrap_or(found.new_user_policy);
+                let normalization = wanted
+                    .username_normalization
+                    .unwrap_or(found.username_normalization);
+                if (policy, normalization) == (found.new_user_policy, found.username_normalization)
+                {
+                    return Ok(found);
+                }
+                self.store
+                    .update_application(&found.ikey, policy, normalization)
+                    .await?;
+                Arc::clone(&found.ikey)
+            }
+            None => {
+                let skey = data_encoding::BASE32_NOPAD.encode(&clock::random::<25>()?);
+                let application = Application {
+                    ikey: new_id("DI")?.into(),
+                    name: wanted.name.clone(),
+                    keys: SigningKeys::new(&skey),
+                    skey: Secret::new(skey),
+                    new_user_policy: wanted.new_user_policy.unwrap_or(NewUserPolicy::Enroll),
+                    username_normalization: wanted
+                        .username_normalization
+                        .unwrap_or(UsernameNormalization::None),
+                };
+                self.store
+                    .insert_application(&self.vault, &application, clock::unix_ms())
+                    .await?;
+                application.ikey
+            }
+        };
+        self.reload_applications().await?;
+        self.application(&ikey)
+            .ok_or(StoreError::Unreadable { column: "ikey" })
+    }
+
+    /// Removes an application; false when there was none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn delete_application(&self, name: &str) -> Result<bool, StoreError> {
+        let deleted = self.store.delete_application(name).await?;
+        self.reload_applications().await?;
+        Ok(deleted)
+    }
+
+    async fn reload_applications(&self) -> Result<(), StoreError> {
+        self.directory
+            .set_applications(self.store.applications(&self.vault).await?);
+        Ok(())
+    }
+
+    /// A user by its lookup key, from memory if it is there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn account(&self, lookup: &str) -> Result<Option<Arc<Account>>, StoreError> {
+        let writes = {
+            let users = self.directory.users();
+            if let Some(account) = users.kept.get(lookup) {
+                return Ok(Some(Arc::clone(account)));
+            }
+            users.writes
+        };
+        let Some(account) = self.store.account(lookup).await?.map(Arc::new) else {
+            return Ok(None);
+        };
+        let mut users = self.directory.users();
+        if users.writes == writes {
+            if users.kept.len() >= MAX_KEPT_USERS {
+                users.kept.clear();
+            }
+            users
+                .kept
+                .insert(account.lookup.clone(), Arc::clone(&account));
+            self.metrics
+                .cached_users
+                .set(i64::try_from(users.kept.len()).unwrap_or(i64::MAX));
+        }
+        Ok(Some(account))
+    }
+
+    /// A user by name, as an application gives it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn account_named(
+        &self,
+        name: &str,
+        normalization: UsernameNormalization,
+    ) -> Result<Option<Arc<Account>>, StoreError> {
+        self.account(&lookup_key(name, normalization)).await
+    }
+
+    /// Drops a user from memory, after a write that touched it.
+    pub(crate) fn forget_account(&self, lookup: &str) {
+        let mut users = self.directory.users();
+        users.writes = users.writes.wrapping_add(1);
+        users.kept.remove(lookup);
+    }
+}
+
+/// A new id: two letters and 18 letters or digits (90 random bits).
+///
+/// # Errors
+/// [`clock::NoRandomness`].
+pub(super) fn new_id(prefix: &str) -> Result<String, clock::NoRandomness> {
+    let mut id = data_encoding::BASE32_NOPAD.encode(&clock::random::<12>()?);
+    id.truncate(18);
+    id.insert_str(0, prefix);
+    Ok(id)
+}
+
+/// The most users kept in memory, about 500 octets each; when there are more, all go.
+const MAX_KEPT_USERS: usize = 50_000;

@@ -1,0 +1,112 @@
+//! The use cases: what the API, the pages and the admin socket have done. No HTTP, no SQL.
+
+mod directory;
+mod enroll;
+mod login;
+mod passcode;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use enroll::{EnrollError, Enrollee, NewSecret};
+pub(crate) use login::{AuthAnswer, AuthRequest, Choice, LoginError, Preauth, State, Wait, Who};
+
+use crate::metrics::{Factor, Metrics};
+use crate::push::{Push, Pushes};
+use crate::sign::VersionOne;
+use crate::store::Store;
+use crate::vault::Vault;
+use crate::verdict::{Asked, Verdict};
+use directory::Directory;
+
+/// Everything that a request needs.
+pub(crate) struct Service {
+    pub(crate) store: Store,
+    pub(crate) vault: Vault,
+    pub(crate) pushes: Pushes,
+    pub(crate) metrics: Metrics,
+    pub(crate) rules: Rules,
+    /// The authority's certificate, for callers to trust.
+    pub(crate) ca_pem: String,
+    /// What people open, without a slash at the end.
+    pub(crate) public_url: String,
+    /// Cancelled when the service ends: who waits is answered.
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) started: Instant,
+    directory: Directory,
+}
+
+/// The settings that decide something.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) version_one: VersionOne,
+    pub(crate) push_lifetime: Duration,
+    pub(crate) poll_hold: Duration,
+    pub(crate) lockout_after: u32,
+}
+
+impl Service {
+    /// Puts the parts together and reads the applications.
+    ///
+    /// # Errors
+    /// [`crate::store::StoreError`].
+    pub(crate) async fn new(parts: Parts) -> Result<Self, crate::store::StoreError> {
+        let directory = Directory::default();
+        directory.set_applications(parts.store.applications(&parts.vault).await?);
+        Ok(Self {
+            store: parts.store,
+            vault: parts.vault,
+            pushes: Pushes::default(),
+            metrics: parts.metrics,
+            rules: parts.rules,
+            ca_pem: parts.ca_pem,
+            public_url: parts.public_url,
+            shutdown: parts.shutdown,
+            started: Instant::now(),
+            directory,
+        })
+    }
+
+    /// A person's answer to a push; none when it does not wait, or `which` does not take it.
+    pub(crate) fn answer_push(
+        &self,
+        txid: crate::push::Txid,
+        verdict: Verdict,
+        which: impl FnOnce(&Push) -> bool,
+    ) -> Option<Arc<Push>> {
+        let push = self.pushes.end(txid, verdict, Instant::now(), which)?;
+        self.push_ended(&push, verdict);
+        Some(push)
+    }
+
+    /// Counts and logs a push that ended.
+    pub(crate) fn push_ended(&self, push: &Push, verdict: Verdict) {
+        let factor = match push.asked {
+            Asked::Push => Factor::Push,
+            Asked::Phone => Factor::Phone,
+        };
+        self.metrics.ended(factor, verdict);
+        tracing::debug!(
+            user = push.account.name,
+            application = push.application.name,
+            device = &*push.device.id,
+            factor = factor.as_str(),
+            status = verdict.words().1,
+            "authentication ended"
+        );
+    }
+}
+
+/// What a service is made of.
+pub(crate) struct Parts {
+    pub(crate) store: Store,
+    pub(crate) vault: Vault,
+    pub(crate) metrics: Metrics,
+    pub(crate) rules: Rules,
+    pub(crate) ca_pem: String,
+    pub(crate) public_url: String,
+    pub(crate) shutdown: CancellationToken,
+}

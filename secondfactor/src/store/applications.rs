@@ -1,0 +1,100 @@
+//! Applications.
+
+use super::{Store, StoreError, taken};
+use crate::account::Application;
+use crate::admin::{NewUserPolicy, UsernameNormalization};
+use crate::sign::SigningKeys;
+use crate::vault::Vault;
+use proto::secret::Secret;
+
+impl Store {
+    /// Every application, with its secret opened.
+    pub(crate) async fn applications(&self, vault: &Vault) -> Result<Vec<Application>, StoreError> {
+        let rows: Vec<(String, String, Vec<u8>, String, String)> = sqlx::query_as(
+            "SELECT ikey, name, skey_sealed, new_user_policy, username_normalization
+             FROM applications ORDER BY name",
+        )
+        .fetch_all(&self.writer)
+        .await?;
+        rows.into_iter()
+            .map(|(ikey, name, sealed, policy, normalization)| {
+                let skey = vault.open_box(&place(&ikey), &sealed)?;
+                let skey =
+                    Secret::new(String::from_utf8(skey.to_vec()).map_err(|_| unreadable("skey"))?);
+                Ok(Application {
+                    ikey: ikey.into(),
+                    name,
+                    keys: SigningKeys::new(skey.expose()),
+                    skey,
+                    new_user_policy: NewUserPolicy::from_name(&policy)
+                        .ok_or(unreadable("new_user_policy"))?,
+                    username_normalization: UsernameNormalization::from_name(&normalization)
+                        .ok_or(unreadable("username_normalization"))?,
+                })
+            })
+            .collect()
+    }
+
+    /// Adds an application.
+    pub(crate) async fn insert_application(
+        &self,
+        vault: &Vault,
+        application: &Application,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
+        let sealed = vault.seal(
+            &place(&application.ikey),
+            application.skey.expose().as_bytes(),
+        )?;
+        sqlx::query(
+            "INSERT INTO applications
+             (ikey, name, skey_sealed, new_user_policy, username_normalization, created_at_ms)
+             VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&*application.ikey)
+        .bind(&application.name)
+        .bind(sealed)
+        .bind(application.new_user_policy.as_str())
+        .bind(application.username_normalization.as_str())
+        .bind(super::users::signed(now_ms))
+        .execute(&self.writer)
+        .await
+        .map_err(taken)?;
+        Ok(())
+    }
+
+    /// Changes what an application does with names.
+    pub(crate) async fn update_application(
+        &self,
+        ikey: &str,
+        policy: NewUserPolicy,
+        normalization: UsernameNormalization,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE applications SET new_user_policy = ?, username_normalization = ? WHERE ikey = ?",
+        )
+        .bind(policy.as_str())
+        .bind(normalization.as_str())
+        .bind(ikey)
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+
+    /// Removes an application; false when there was none.
+    pub(crate) async fn delete_application(&self, name: &str) -> Result<bool, StoreError> {
+        let done = sqlx::query("DELETE FROM applications WHERE name = ?")
+            .bind(name)
+            .execute(&self.writer)
+            .await?;
+        Ok(done.rows_affected() > 0)
+    }
+}
+
+fn place(ikey: &str) -> String {
+    format!("applications/{ikey}")
+}
+
+const fn unreadable(column: &'static str) -> StoreError {
+    StoreError::Unreadable { column }
+}

@@ -1,0 +1,173 @@
+//! The database: the only folder that knows SQL. It decides nothing.
+//!
+//! One connection writes, so that a transaction sees what the one before it did; a few others
+//! read.
+
+mod applications;
+mod codes;
+mod users;
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+pub(crate) use codes::{Activation, Generator};
+pub(crate) use users::DeviceRow;
+
+use crate::clock::NoRandomness;
+use crate::vault::SealError;
+
+/// The open database.
+#[derive(Clone)]
+pub(crate) struct Store {
+    writer: SqlitePool,
+    reader: SqlitePool,
+}
+
+impl Store {
+    /// Opens a database file, made when it is not there, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await?;
+        migrate(&writer).await?;
+        let reader = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await?;
+        Ok(Self { writer, reader })
+    }
+
+    /// Begins a transaction that no other writer can come between.
+    pub(crate) async fn write(&self) -> Result<Transaction, StoreError> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// Finishes what runs and closes the file.
+    pub(crate) async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// A transaction of the writer; rolled back unless it is committed.
+pub(crate) type Transaction = sqlx::Transaction<'static, sqlx::Sqlite>;
+
+/// Why the database did not do it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+    /// It was written by a newer version of the program.
+    #[error("the database has schema {found}, this program knows {known}")]
+    Newer {
+        /// What it has.
+        found: i64,
+        /// What is known here.
+        known: i64,
+    },
+    /// A stored value is none that this program writes.
+    #[error("the database holds a {column} that cannot be read")]
+    Unreadable {
+        /// Where.
+        column: &'static str,
+    },
+    /// A name is taken already.
+    #[error("that name is taken")]
+    Taken,
+    /// A stored secret does not open with this key file.
+    #[error("a stored secret does not open with this key file")]
+    Sealed,
+    /// The system gave no random octets.
+    #[error("the system has no random octets")]
+    Randomness,
+}
+
+impl From<SealError> for StoreError {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::Cipher => Self::Sealed,
+            SealError::Randomness(_) => Self::Randomness,
+        }
+    }
+}
+
+impl From<NoRandomness> for StoreError {
+    fn from(_: NoRandomness) -> Self {
+        Self::Randomness
+    }
+}
+
+/// Turns the breach of a UNIQUE rule into [`StoreError::Taken`].
+fn taken(error: sqlx::Error) -> StoreError {
+    match &error {
+        sqlx::Error::Database(database) if database.is_unique_violation() => StoreError::Taken,
+        _ => StoreError::Database(error),
+    }
+}
+
+async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(writer)
+        .await?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+    let done = usize::try_from(found).unwrap_or(0);
+    for (script, version) in MIGRATIONS.iter().skip(done) {
+        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::raw_sql(*script).execute(&mut *tx).await?;
+        sqlx::raw_sql(*version).execute(&mut *tx).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Forward only, in order: a script, and the note that it ran.
+const MIGRATIONS: &[(&str, &str)] = &[(
+    include_str!("../../../migrations/secondfactor/0001_create_tables.sql"),
+    "PRAGMA user_version = 1",
+)];
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const READERS: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn migrates_once_and_refuses_a_newer_schema() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secondfactor.db");
+        for _ in 0..2 {
+            Store::open(&path).await.unwrap().close().await;
+        }
+        let store = Store::open(&path).await.unwrap();
+        sqlx::raw_sql("PRAGMA user_version = 2")
+            .execute(&store.writer)
+            .await
+            .unwrap();
+        store.close().await;
+        assert!(matches!(
+            Store::open(&path).await,
+            Err(StoreError::Newer { found: 2, known: 1 })
+        ));
+    }
+}

@@ -1,0 +1,742 @@
+//! The Auth API over real HTTPS: every endpoint, every signature, every error.
+#![cfg(test)]
+
+mod support;
+
+use secondfactor::admin::{BypassCodes, NewUserPolicy, UsernameNormalization};
+use secondfactor::admin::{
+    Capabilities, ChangeUser, CreatedUser, Done, NewApplication, NewBypassCodes, NewDevice,
+    ScriptAnswer, SmsCodes, User, UserStatus, WaitingPush,
+};
+use serde_json::{Value, json};
+use support::{Call, LIMIT, Running, Signing, date_of, now_s, phone, script, totp};
+
+async fn started() -> (tempfile::TempDir, Running) {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path(), |_| {}).await;
+    (folder, running)
+}
+
+fn failure(code: u32, message: &str, detail: Option<&str>) -> Value {
+    let mut failure = json!({"stat": "FAIL", "code": code, "message": message});
+    if let Some(detail) = detail {
+        failure["message_detail"] = detail.into();
+    }
+    failure
+}
+
+#[tokio::test]
+async fn ping_needs_no_signature_and_check_takes_every_one() {
+    let (_folder, running) = started().await;
+    let (status, ping) = running
+        .send(&Call::bare(&running.app, "GET", "/auth/v2/ping"))
+        .await;
+    assert_eq!((status, &ping["stat"]), (200, &json!("OK")));
+    assert!(ping["response"]["time"].as_u64().unwrap().abs_diff(now_s()) < 10);
+    for signing in [Signing::V2Sha1, Signing::V2Sha512, Signing::V5] {
+        for (http2, absolute) in [(false, false), (false, true), (true, true)] {
+            let mut call = Call::signed_with(&running.app, "GET", "/auth/v2/check", &[], signing);
+            call.http2 = http2;
+            call.absolute = absolute;
+            let (status, check) = running.send(&call).await;
+            assert_eq!(
+                (status, &check["stat"]),
+                (200, &json!("OK")),
+                "{signing:?} {http2} {absolute}"
+            );
+        }
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn credentials_are_refused_by_their_code() {
+    let (_folder, running) = started().await;
+    let good = || Call::signed(&running.app, "GET", "/auth/v2/check", &[]);
+    let mut unknown = good().without("authorization");
+    unknown.authorize("DIXXXXXXXXXXXXXXXXXX", &"0".repeat(128));
+    let mut wrong = good().without("authorization");
+    wrong.authorize(&running.app.ikey, &"0".repeat(128));
+    let mut changed = good();
+    changed.query = "a=1".to_owned();
+    let mut old = good().without("date");
+    old.header("date", &date_of(now_s() - 310));
+    let mut early = good().without("date");
+    early.header("x-duo-date", &date_of(now_s() + 310));
+    let mut garbled = good().without("date");
+    garbled.header("date", "yesterday");
+    let mut precedence = good();
+    precedence.header("x-duo-date", "yesterday");
+    let missing = (40101, "Missing request credentials");
+    let invalid = (40103, "Invalid signature in request credentials");
+    let bad = (40105, "Bad request timestamp");
+    for (name, call, (code, message)) in [
+        ("no credentials", good().without("authorization"), missing),
+        (
+            "unknown key",
+            unknown,
+            (40102, "Invalid integration key in request credentials"),
+        ),
+        ("wrong signature", wrong, invalid),
+        ("other parameters", changed, invalid),
+        (
+            "no date",
+            good().without("date"),
+            (40104, "Missing request timestamp"),
+        ),
+        ("too old", old, bad),
+        ("too early", early, bad),
+        ("no date at all", garbled, bad),
+        ("X-Duo-Date first", precedence, bad),
+    ] {
+        assert_eq!(
+            running.send(&call).await,
+            (401, failure(code, message, None)),
+            "{name}"
+        );
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn wrong_requests_are_refused_by_their_code() {
+    let (_folder, running) = started().await;
+    running.user("alice", None, vec![phone()]).await;
+    let auth = "/auth/v2/auth";
+    let long = "a".repeat(20_000);
+    let missing = |name: &'static str| (40001, "Missing required request parameters", Some(name));
+    let invalid = |name: &'static str| (40002, "Invalid request parameters", Some(name));
+    for (method, path, params, (code, message, detail)) in [
+        (
+            "GET",
+            "/auth/v2/nothing",
+            vec![],
+            (40401, "Resource not found", None),
+        ),
+        ("GET", "/", vec![], (40401, "Resource not found", None)),
+        (
+            "POST",
+            "/auth/v2/check",
+            vec![],
+            (40501, "Method not allowed", None),
+        ),
+        ("GET", auth, vec![], (40501, "Method not allowed", None)),
+        ("GET", "/auth/v2/logo", vec![], invalid("logo")),
+        ("POST", "/auth/v2/preauth", vec![], missing("username")),
+        (
+            "POST",
+            "/auth/v2/preauth",
+            vec![("username", "a"), ("user_id", "b")],
+            invalid("user_id"),
+        ),
+        (
+            "POST",
+            "/auth/v2/preauth",
+            vec![("user_id", "DUX")],
+            invalid("user_id"),
+        ),
+        ("POST", auth, vec![("username", "alice")], missing("factor")),
+        (
+            "POST",
+            auth,
+            vec![("username", "nobody"), ("factor", "auto")],
+            invalid("username"),
+        ),
+        (
+            "POST",
+            auth,
+            vec![("username", "alice"), ("factor", "push")],
+            missing("device"),
+        ),
+        (
+            "POST",
+            auth,
+            vec![("username", "alice"), ("factor", "push"), ("device", "DPX")],
+            invalid("device"),
+        ),
+        (
+            "POST",
+            auth,
+            vec![
+                ("username", "alice"),
+                ("factor", "phone"),
+                ("device", "auto"),
+            ],
+            invalid("device"),
+        ),
+        (
+            "POST",
+            auth,
+            vec![("username", "alice"), ("factor", "sms"), ("device", "auto")],
+            invalid("device"),
+        ),
+        (
+            "POST",
+            auth,
+            vec![
+                ("username", "alice"),
+                ("factor", "auto"),
+                ("async", "maybe"),
+            ],
+            invalid("async"),
+        ),
+        (
+            "POST",
+            auth,
+            vec![
+                ("username", "alice"),
+                ("factor", "auto"),
+                ("pushinfo", &long),
+            ],
+            invalid("pushinfo"),
+        ),
+        ("GET", "/auth/v2/auth_status", vec![], missing("txid")),
+        (
+            "GET",
+            "/auth/v2/auth_status",
+            vec![("txid", "x")],
+            invalid("txid"),
+        ),
+        ("POST", "/auth/v2/enroll_status", vec![], missing("user_id")),
+        (
+            "POST",
+            "/auth/v2/enroll",
+            vec![("username", "alice")],
+            invalid("username"),
+        ),
+        (
+            "POST",
+            "/auth/v2/enroll",
+            vec![("valid_secs", "0")],
+            invalid("valid_secs"),
+        ),
+    ] {
+        let (status, body) = running.call(method, path, &params).await;
+        assert_eq!(
+            body,
+            failure(code, message, detail),
+            "{method} {path} {detail:?}"
+        );
+        assert_eq!(u32::from(status), code / 100, "{method} {path}");
+    }
+    let huge = "a".repeat(70_000);
+    let (status, body) = running.call("POST", auth, &[("username", &huge)]).await;
+    assert_eq!((status, &body["code"]), (413, &json!(41301)));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn preauth_lists_devices_as_the_reference_does() {
+    let (_folder, running) = started().await;
+    let sms = NewDevice::Phone {
+        name: String::new(),
+        number: String::new(),
+        capabilities: Some(Capabilities {
+            push: false,
+            phone: true,
+            sms: true,
+        }),
+    };
+    let token = NewDevice::Hotp {
+        name: "12345".to_owned(),
+        digits: None,
+        counter: None,
+        secret: None,
+    };
+    let made = running.user("Alice", None, vec![phone(), sms, token]).await;
+    let ids: Vec<&str> = made
+        .user
+        .devices
+        .iter()
+        .map(|device| device.id.as_str())
+        .collect();
+    assert!(ids.iter().all(|id| id.len() == 20));
+    assert!(ids[0].starts_with("DP") && ids[1].starts_with("DP") && ids[2].starts_with("DH"));
+    let want = json!({"stat": "OK", "response": {
+        "result": "auth",
+        "status_msg": "Account is active",
+        "devices": [
+            {"device": ids[0], "type": "phone", "name": "iPhone", "number": "XXX-XXX-4788",
+             "display_name": "iPhone (XXX-XXX-4788)", "capabilities": ["auto", "push"]},
+            {"device": ids[1], "type": "phone", "name": "", "number": "",
+             "display_name": "Phone", "capabilities": ["auto", "sms", "phone"]},
+            {"device": ids[2], "type": "token", "name": "12345"},
+        ],
+    }});
+    for params in [
+        vec![("username", "alice")],
+        vec![
+            ("username", "ALICE"),
+            ("trusted_device_token", "x"),
+            ("ipaddr", "192.0.2.7"),
+        ],
+        vec![("user_id", made.user.id.as_str())],
+    ] {
+        for signing in [Signing::V2Sha512, Signing::V5] {
+            let call =
+                Call::signed_with(&running.app, "POST", "/auth/v2/preauth", &params, signing);
+            assert_eq!(running.send(&call).await, (200, want.clone()), "{params:?}");
+        }
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_users_status_decides_before_any_factor() {
+    let (_folder, running) = started().await;
+    running.user("alice", None, vec![phone()]).await;
+    for (status, result, answer) in [
+        (UserStatus::Bypass, "allow", ("allow", "bypass")),
+        (UserStatus::Disabled, "deny", ("deny", "deny")),
+        (UserStatus::LockedOut, "deny", ("deny", "locked_out")),
+    ] {
+        let change = ChangeUser {
+            status: Some(status),
+            script: None,
+        };
+        let user: User = running
+            .admin
+            .post("/users/alice", &change, LIMIT)
+            .await
+            .unwrap();
+        assert_eq!(user.status, status);
+        let (_, preauth) = running
+            .call("POST", "/auth/v2/preauth", &[("username", "alice")])
+            .await;
+        assert_eq!(preauth["response"]["result"], result, "{status:?}");
+        assert!(preauth["response"]["status_msg"].is_string());
+        let params = [("username", "alice"), ("factor", "auto")];
+        let (_, auth) = running.call("POST", "/auth/v2/auth", &params).await;
+        assert_eq!(auth["response"]["result"], answer.0, "{status:?}");
+        assert_eq!(auth["response"]["status"], answer.1, "{status:?}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn unknown_users_meet_the_applications_policy() {
+    let (_folder, running) = started().await;
+    for (policy, result) in [
+        (NewUserPolicy::Allow, "allow"),
+        (NewUserPolicy::Deny, "deny"),
+        (NewUserPolicy::Enroll, "enroll"),
+    ] {
+        let wanted = NewApplication {
+            name: "vpn".to_owned(),
+            new_user_policy: Some(policy),
+            username_normalization: Some(UsernameNormalization::Simple),
+        };
+        let app: secondfactor::admin::Application = running
+            .admin
+            .post("/applications", &wanted, LIMIT)
+            .await
+            .unwrap();
+        assert_eq!(app.ikey, running.app.ikey, "idempotent by name");
+        assert_eq!(app.skey, running.app.skey);
+        let params = [("username", "CORP\\new@corp.example")];
+        let (status, preauth) = running.call("POST", "/auth/v2/preauth", &params).await;
+        assert_eq!(
+            (status, &preauth["response"]["result"]),
+            (200, &json!(result))
+        );
+        let portal = preauth["response"]["enroll_portal_url"].as_str();
+        assert_eq!(portal.is_some(), policy == NewUserPolicy::Enroll);
+    }
+    let made = running.user("new", None, vec![phone()]).await;
+    let params = [("username", "CORP\\NEW@corp.example")];
+    let (_, preauth) = running.call("POST", "/auth/v2/preauth", &params).await;
+    assert_eq!(
+        preauth["response"]["devices"][0]["device"],
+        made.user.devices[0].id.as_str()
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn scripts_answer_pushes_held_or_polled() {
+    let (_folder, running) = started().await;
+    for (name, answer, result, status) in [
+        ("yes", ScriptAnswer::Approve, "allow", "allow"),
+        ("no", ScriptAnswer::Deny, "deny", "deny"),
+        ("thief", ScriptAnswer::Fraud, "deny", "fraud"),
+    ] {
+        running.user(name, script(answer), vec![phone()]).await;
+        let params = [
+            ("username", name),
+            ("factor", "push"),
+            ("device", "auto"),
+            ("async", "0"),
+        ];
+        let (_, held) = running.call("POST", "/auth/v2/auth", &params).await;
+        assert_eq!(held["response"]["result"], result, "{name}");
+        assert_eq!(held["response"]["status"], status, "{name}");
+        let params = [("username", name), ("factor", "auto"), ("async", "1")];
+        let (_, begun) = running.call("POST", "/auth/v2/auth", &params).await;
+        let txid = begun["response"]["txid"].as_str().unwrap();
+        for _ in 0..2 {
+            let (_, polled) = running
+                .call("GET", "/auth/v2/auth_status", &[("txid", txid)])
+                .await;
+            assert_eq!(
+                polled["response"], held["response"],
+                "{name}: the answer is repeated"
+            );
+        }
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_poll_answers_at_once_then_waits_for_the_person() {
+    let (_folder, running) = started().await;
+    running.user("alice", None, vec![phone()]).await;
+    let params = [
+        ("username", "alice"),
+        ("factor", "push"),
+        ("device", "auto"),
+        ("async", "1"),
+        ("ipaddr", "192.0.2.7"),
+    ];
+    let (_, begun) = running.call("POST", "/auth/v2/auth", &params).await;
+    let txid = begun["response"]["txid"].as_str().unwrap().to_owned();
+    let poll = async || {
+        running
+            .call("GET", "/auth/v2/auth_status", &[("txid", &txid)])
+            .await
+            .1
+    };
+    let first = poll().await;
+    assert_eq!(
+        first["response"],
+        json!({"result": "waiting", "status": "pushed",
+               "status_msg": "Pushed a login request to your device..."})
+    );
+    let waiting: Vec<WaitingPush> = running.admin.get("/pushes", LIMIT).await.unwrap();
+    assert_eq!(waiting.len(), 1);
+    assert_eq!(
+        (waiting[0].txid.as_str(), waiting[0].ip.as_str()),
+        (txid.as_str(), "192.0.2.7")
+    );
+    assert_eq!(waiting[0].application, "vpn");
+    let approve = async {
+        let path = format!("/pushes/{txid}/approve");
+        running
+            .admin
+            .post::<_, Done>(&path, &Done {}, LIMIT)
+            .await
+            .unwrap();
+    };
+    let (second, ()) = tokio::join!(poll(), approve);
+    assert_eq!(
+        second["response"],
+        json!({"result": "allow", "status": "allow", "status_msg": "Success. Logging you in..."})
+    );
+    assert_eq!(poll().await, second);
+    let again = format!("/pushes/{txid}/deny");
+    assert!(
+        running
+            .admin
+            .post::<_, Done>(&again, &Done {}, LIMIT)
+            .await
+            .is_err()
+    );
+    let wanted = NewApplication {
+        name: "other".to_owned(),
+        new_user_policy: None,
+        username_normalization: None,
+    };
+    let other = running
+        .admin
+        .post("/applications", &wanted, LIMIT)
+        .await
+        .unwrap();
+    let foreign = Call::signed(&other, "GET", "/auth/v2/auth_status", &[("txid", &txid)]);
+    let (status, body) = running.send(&foreign).await;
+    assert_eq!(
+        (status, body),
+        (
+            400,
+            failure(40002, "Invalid request parameters", Some("txid"))
+        )
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn pushes_time_out_and_polls_run_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path(), |settings| {
+        settings.push_lifetime = std::time::Duration::from_millis(600);
+        settings.poll_hold = std::time::Duration::from_millis(50);
+    })
+    .await;
+    running
+        .user("alice", script(ScriptAnswer::Ignore), vec![phone()])
+        .await;
+    let params = [
+        ("username", "alice"),
+        ("factor", "push"),
+        ("device", "auto"),
+        ("async", "1"),
+    ];
+    let (_, begun) = running.call("POST", "/auth/v2/auth", &params).await;
+    let txid = begun["response"]["txid"].as_str().unwrap();
+    let mut seen = Vec::new();
+    loop {
+        let (_, polled) = running
+            .call("GET", "/auth/v2/auth_status", &[("txid", txid)])
+            .await;
+        let result = polled["response"]["result"].as_str().unwrap().to_owned();
+        seen.push((
+            result.clone(),
+            polled["response"]["status"].as_str().unwrap().to_owned(),
+        ));
+        if result != "waiting" {
+            break;
+        }
+    }
+    assert!(
+        seen.len() >= 3,
+        "a hold that runs out answers waiting again: {seen:?}"
+    );
+    assert_eq!(
+        seen.last().unwrap(),
+        &("deny".to_owned(), "timeout".to_owned())
+    );
+    let params = [
+        ("username", "alice"),
+        ("factor", "push"),
+        ("device", "auto"),
+    ];
+    let (_, held) = running.call("POST", "/auth/v2/auth", &params).await;
+    assert_eq!(held["response"]["status"], "timeout");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn who_waits_at_the_shutdown_is_answered() {
+    let (_folder, running) = started().await;
+    running.user("alice", None, vec![phone()]).await;
+    let params = [
+        ("username", "alice"),
+        ("factor", "push"),
+        ("device", "auto"),
+        ("async", "1"),
+    ];
+    let (_, begun) = running.call("POST", "/auth/v2/auth", &params).await;
+    let txid = begun["response"]["txid"].as_str().unwrap();
+    let poll = || running.call("GET", "/auth/v2/auth_status", &[("txid", txid)]);
+    poll().await;
+    let stop = async {
+        // The poll is on its way once its connection is counted.
+        loop {
+            let status: secondfactor::admin::Status =
+                running.admin.get("/status", LIMIT).await.unwrap();
+            if status.connections > 0 {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        running.cancel();
+    };
+    let ((status, polled), ()) = tokio::join!(poll(), stop);
+    assert_eq!(
+        (status, &polled["response"]["result"]),
+        (200, &json!("waiting"))
+    );
+    running.stop().await;
+}
+
+async fn passcode(running: &Running, code: &str) -> (String, String) {
+    let params = [
+        ("username", "alice"),
+        ("factor", "passcode"),
+        ("passcode", code),
+    ];
+    let (status, body) = running.call("POST", "/auth/v2/auth", &params).await;
+    assert_eq!(status, 200, "{body}");
+    let text = |name: &str| body["response"][name].as_str().unwrap().to_owned();
+    (text("result"), text("status"))
+}
+
+fn pair(result: &str, status: &str) -> (String, String) {
+    (result.to_owned(), status.to_owned())
+}
+
+fn wrong_code(made: &CreatedUser) -> String {
+    let secret = made.devices[0].secret.as_ref().unwrap().expose();
+    let step = now_s() / 30;
+    let near: Vec<String> = (step - 3..step + 4)
+        .map(|step| totp(secret, step))
+        .collect();
+    (0..)
+        .map(|code| format!("{code:06}"))
+        .find(|code| !near.contains(code))
+        .unwrap()
+}
+
+fn generator() -> NewDevice {
+    NewDevice::Totp {
+        name: String::new(),
+        algorithm: None,
+        digits: None,
+        period: None,
+        secret: None,
+    }
+}
+
+#[tokio::test]
+async fn a_totp_passcode_is_good_once() {
+    let (_folder, running) = started().await;
+    let made = running.user("alice", None, vec![generator()]).await;
+    let secret = made.devices[0].secret.as_ref().unwrap().expose();
+    let uri = made.devices[0].otpauth_uri.as_ref().unwrap().expose();
+    assert!(
+        uri.starts_with("otpauth://totp/Countersign:alice?secret="),
+        "{uri}"
+    );
+    assert!(uri.contains(secret.as_str()));
+    let code = totp(secret, now_s() / 30);
+    assert_eq!(passcode(&running, &code).await, pair("allow", "allow"));
+    assert_eq!(passcode(&running, &code).await, pair("deny", "fraud"));
+    assert_eq!(
+        passcode(&running, &wrong_code(&made)).await,
+        pair("deny", "deny")
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_hotp_passcode_moves_the_counter() {
+    let (_folder, running) = started().await;
+    // RFC 4226 appendix D.
+    let secret = data_encoding::BASE32_NOPAD.encode(b"12345678901234567890");
+    let token = NewDevice::Hotp {
+        name: String::new(),
+        digits: None,
+        counter: None,
+        secret: Some(secret.as_str().into()),
+    };
+    running.user("alice", None, vec![token]).await;
+    for (code, want) in [
+        ("755224", "allow"),
+        ("755224", "deny"),
+        ("338314", "allow"), // counter 4, three skipped
+        ("969429", "deny"),  // counter 3, behind
+        ("254676", "allow"),
+    ] {
+        assert_eq!(passcode(&running, code).await.0, want, "{code}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn wrong_passcodes_lock_the_user_out_and_denied_pushes_do_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path(), |settings| settings.lockout_after = 3).await;
+    let made = running
+        .user(
+            "alice",
+            script(ScriptAnswer::Deny),
+            vec![generator(), phone()],
+        )
+        .await;
+    let wrong = wrong_code(&made);
+    for _ in 0..5 {
+        let params = [
+            ("username", "alice"),
+            ("factor", "push"),
+            ("device", "auto"),
+        ];
+        let (_, denied) = running.call("POST", "/auth/v2/auth", &params).await;
+        assert_eq!(denied["response"]["status"], "deny");
+    }
+    assert_eq!(passcode(&running, &wrong).await, pair("deny", "deny"));
+    assert_eq!(passcode(&running, &wrong).await, pair("deny", "deny"));
+    let user: User = running.admin.get("/users/alice", LIMIT).await.unwrap();
+    assert_eq!((user.status, user.failures), (UserStatus::Active, 2));
+    assert_eq!(passcode(&running, &wrong).await, pair("deny", "locked_out"));
+    let secret = made.devices[0].secret.as_ref().unwrap().expose();
+    let good = totp(secret, now_s() / 30);
+    assert_eq!(passcode(&running, &good).await, pair("deny", "locked_out"));
+    let (_, preauth) = running
+        .call("POST", "/auth/v2/preauth", &[("username", "alice")])
+        .await;
+    assert_eq!(preauth["response"]["result"], "deny");
+    let user: User = running
+        .admin
+        .post("/users/alice/unlock", &Done {}, LIMIT)
+        .await
+        .unwrap();
+    assert_eq!((user.status, user.failures), (UserStatus::Active, 0));
+    let good = totp(secret, now_s() / 30);
+    assert_eq!(passcode(&running, &good).await, pair("allow", "allow"));
+    let metrics = running.admin.get_octets("/metrics", LIMIT).await.unwrap();
+    let metrics = String::from_utf8(metrics.to_vec()).unwrap();
+    for line in [
+        "countersign_secondfactor_lockouts_total 1",
+        "countersign_secondfactor_authentications_total{factor=\"passcode\",status=\"allow\"} 1",
+        "countersign_secondfactor_authentications_total{factor=\"push\",status=\"deny\"} 5",
+        "countersign_secondfactor_requests_total{endpoint=\"preauth\",result=\"ok\"} 1",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn bypass_and_sms_codes_are_good_once() {
+    let (_folder, running) = started().await;
+    let sms = NewDevice::Phone {
+        name: String::new(),
+        number: String::new(),
+        capabilities: Some(Capabilities {
+            push: false,
+            phone: false,
+            sms: true,
+        }),
+    };
+    running.user("alice", None, vec![sms]).await;
+    let new = NewBypassCodes {
+        count: Some(3),
+        valid_seconds: None,
+    };
+    let codes: BypassCodes = running
+        .admin
+        .post("/users/alice/bypass-codes", &new, LIMIT)
+        .await
+        .unwrap();
+    assert_eq!(codes.codes.len(), 3);
+    let first = codes.codes[0].expose();
+    assert_eq!(first.len(), 9);
+    assert_eq!(passcode(&running, first).await, pair("allow", "allow"));
+    assert_eq!(passcode(&running, first).await, pair("deny", "deny"));
+    let params = [("username", "alice"), ("factor", "sms"), ("device", "auto")];
+    let (_, sent) = running.call("POST", "/auth/v2/auth", &params).await;
+    assert_eq!(
+        sent["response"],
+        json!({"result": "deny", "status": "sent", "status_msg": "New SMS passcodes sent."})
+    );
+    let (_, preauth) = running
+        .call("POST", "/auth/v2/preauth", &[("username", "alice")])
+        .await;
+    assert_eq!(preauth["response"]["devices"][0]["sms_nextcode"], "1");
+    assert_eq!(
+        preauth["response"]["devices"][0]["capabilities"],
+        json!(["sms"])
+    );
+    let recorded: Vec<SmsCodes> = running
+        .admin
+        .get("/users/alice/sms-codes", LIMIT)
+        .await
+        .unwrap();
+    assert_eq!(recorded[0].codes.len(), 10);
+    let code = recorded[0].codes[0].expose();
+    assert_eq!(passcode(&running, code).await, pair("allow", "allow"));
+    assert_eq!(passcode(&running, code).await, pair("deny", "deny"));
+    let (_, preauth) = running
+        .call("POST", "/auth/v2/preauth", &[("username", "alice")])
+        .await;
+    assert_eq!(preauth["response"]["devices"][0]["sms_nextcode"], "2");
+    running.stop().await;
+}

@@ -1,0 +1,401 @@
+//! Enrollment, the pages, and what outlives a restart.
+#![cfg(test)]
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+
+use http::HeaderMap;
+use secondfactor::admin::{
+    ApplicationSummary, CreatedDevice, Done, Enrollment, NewDevice, NewEnrollment, User, Users,
+};
+use support::{Call, LIMIT, Running, Signing, phone, totp};
+
+async fn get(running: &Running, path: &str) -> (u16, HeaderMap, String) {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let mut call = Call::bare(&running.app, "GET", path);
+    call.query = query.to_owned();
+    let (status, headers, body) = running.send_raw(&call).await;
+    (status, headers, String::from_utf8(body.to_vec()).unwrap())
+}
+
+async fn submit(running: &Running, path: &str, form: &str, origin: &str) -> (u16, String) {
+    let mut call = Call::bare(&running.app, "POST", path);
+    call.body = form.to_owned();
+    call.header("content-type", "application/x-www-form-urlencoded");
+    call.header("origin", origin);
+    let (status, _, body) = running.send_raw(&call).await;
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+fn path_of(url: &str) -> String {
+    format!("/{}", url.splitn(4, '/').nth(3).unwrap())
+}
+
+#[tokio::test]
+async fn an_enrolled_browser_approves_logins_on_its_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path(), |_| {}).await;
+    let own = format!("https://127.0.0.1:{}", running.address.port());
+    let params = [("username", "bob"), ("valid_secs", "600")];
+    let call = Call::signed_with(
+        &running.app,
+        "POST",
+        "/auth/v2/enroll",
+        &params,
+        Signing::V5,
+    );
+    let (status, enrolled) = running.send(&call).await;
+    assert_eq!(status, 200, "{enrolled}");
+    let enrolled = &enrolled["response"];
+    assert_eq!(enrolled["username"], "bob");
+    assert!(enrolled["expiration"].as_u64().unwrap() > support::now_s() + 500);
+    let code = enrolled["activation_code"].as_str().unwrap();
+    assert!(code.starts_with("duo://"));
+    let user_id = enrolled["user_id"].as_str().unwrap();
+    let enroll_status = async |code: &str| {
+        let params = [("user_id", user_id), ("activation_code", code)];
+        running
+            .call("POST", "/auth/v2/enroll_status", &params)
+            .await
+            .1["response"]
+            .clone()
+    };
+    assert_eq!(enroll_status(code).await, "waiting");
+    assert_eq!(enroll_status("duo://nothing").await, "invalid");
+
+    let barcode = path_of(enrolled["activation_barcode"].as_str().unwrap());
+    let (status, headers, image) = get(&running, &barcode).await;
+    assert_eq!(
+        (status, headers["content-type"].to_str().unwrap()),
+        (200, "image/svg+xml")
+    );
+    assert!(image.contains("<svg"));
+
+    let page = path_of(enrolled["activation_url"].as_str().unwrap());
+    let (status, headers, html) = get(&running, &page).await;
+    assert_eq!(status, 200);
+    let policy = headers["content-security-policy"].to_str().unwrap();
+    assert!(
+        policy.starts_with("default-src 'none'") && !policy.contains("unsafe"),
+        "{policy}"
+    );
+    assert_eq!(headers["cache-control"], "no-store");
+    assert!(html.contains("bob") && !html.contains("<script"));
+    assert_eq!(
+        submit(&running, &page, "kind=phone", "https://evil.example")
+            .await
+            .0,
+        403
+    );
+    assert_eq!(submit(&running, &page, "kind=car", &own).await.0, 400);
+    let (status, done) = submit(&running, &page, "kind=phone", &own).await;
+    assert_eq!(status, 200);
+    assert_eq!(
+        submit(&running, &page, "kind=phone", &own).await.0,
+        404,
+        "it works once"
+    );
+    assert_eq!(enroll_status(code).await, "success");
+    let approve = done
+        .split('"')
+        .find(|part| part.starts_with("/approve/"))
+        .unwrap();
+
+    let push = [
+        ("username", "bob"),
+        ("factor", "auto"),
+        ("async", "1"),
+        ("ipaddr", "192.0.2.7"),
+        ("display_username", "<b>Bob</b>"),
+        ("pushinfo", "Group=VPN%20Users"),
+    ];
+    for (answer, result, status) in [
+        ("approve", "allow", "allow"),
+        ("deny", "deny", "deny"),
+        ("fraud", "deny", "fraud"),
+    ] {
+        let (_, begun) = running.call("POST", "/auth/v2/auth", &push).await;
+        let txid = begun["response"]["txid"].as_str().unwrap();
+        let (_, _, html) = get(&running, approve).await;
+        for text in [
+            txid,
+            "192.0.2.7",
+            "VPN Users",
+            "vpn",
+            "&lt;b&gt;Bob&lt;/b&gt;",
+        ] {
+            assert!(html.contains(text), "{text} is not in {html}");
+        }
+        let form = format!("txid={txid}&answer={answer}");
+        assert_eq!(
+            submit(&running, approve, &form, "https://evil.example")
+                .await
+                .0,
+            403
+        );
+        assert_eq!(submit(&running, approve, &form, &own).await.0, 303);
+        let (_, polled) = running
+            .call("GET", "/auth/v2/auth_status", &[("txid", txid)])
+            .await;
+        assert_eq!(polled["response"]["result"], result);
+        assert_eq!(polled["response"]["status"], status);
+    }
+    assert_eq!(
+        get(&running, "/approve/AAAAAAAAAAAAAAAAAAAAAAAAAA").await.0,
+        404
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_device_answers_its_own_pushes_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path(), |_| {}).await;
+    let own = format!("https://127.0.0.1:{}", running.address.port());
+    running.user("alice", None, vec![phone()]).await;
+    let mallory = running.user("mallory", None, vec![phone()]).await;
+    let push = [("username", "alice"), ("factor", "auto"), ("async", "1")];
+    let (_, begun) = running.call("POST", "/auth/v2/auth", &push).await;
+    let txid = begun["response"]["txid"].as_str().unwrap();
+    let page = path_of(mallory.devices[0].approval_url.as_ref().unwrap().expose());
+    assert!(!get(&running, &page).await.2.contains(txid));
+    submit(
+        &running,
+        &page,
+        &format!("txid={txid}&answer=approve"),
+        &own,
+    )
+    .await;
+    let (_, polled) = running
+        .call("GET", "/auth/v2/auth_status", &[("txid", txid)])
+        .await;
+    assert_eq!(polled["response"]["result"], "waiting");
+    let gone: Done = running
+        .admin
+        .post("/users/alice/delete", &Done {}, LIMIT)
+        .await
+        .unwrap();
+    assert_eq!(gone, Done {});
+    let (_, polled) = running
+        .call("GET", "/auth/v2/auth_status", &[("txid", txid)])
+        .await;
+    assert_eq!(
+        polled["response"]["result"], "deny",
+        "a removed user's push is refused"
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_authenticator_app_enrolls_from_the_portal() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path(), |_| {}).await;
+    let own = format!("https://127.0.0.1:{}", running.address.port());
+    let (_, preauth) = running
+        .call("POST", "/auth/v2/preauth", &[("username", "carol")])
+        .await;
+    assert_eq!(preauth["response"]["result"], "enroll");
+    let portal = path_of(preauth["response"]["enroll_portal_url"].as_str().unwrap());
+    let (_, second) = running
+        .call("POST", "/auth/v2/preauth", &[("username", "carol")])
+        .await;
+    let second = path_of(second["response"]["enroll_portal_url"].as_str().unwrap());
+    let (status, html) = submit(&running, &portal, "kind=totp", &own).await;
+    assert_eq!(status, 200);
+    let secret = html
+        .split("<code>")
+        .nth(1)
+        .unwrap()
+        .split('<')
+        .next()
+        .unwrap();
+    let code = totp(secret, support::now_s() / 30);
+    let params = [
+        ("username", "carol"),
+        ("factor", "passcode"),
+        ("passcode", &code),
+    ];
+    let (_, auth) = running.call("POST", "/auth/v2/auth", &params).await;
+    assert_eq!(auth["response"]["result"], "allow");
+    assert_eq!(
+        submit(&running, &second, "kind=totp", &own).await.0,
+        404,
+        "enrolled meanwhile"
+    );
+    let new = NewEnrollment::default();
+    let more: Enrollment = running
+        .admin
+        .post("/users/carol/enroll", &new, LIMIT)
+        .await
+        .unwrap();
+    let more = path_of(more.url.expose());
+    assert_eq!(
+        submit(&running, &more, "kind=phone", &own).await.0,
+        200,
+        "an administrator may"
+    );
+    let user: User = running.admin.get("/users/carol", LIMIT).await.unwrap();
+    assert_eq!(user.devices.len(), 2);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_restart_keeps_users_keys_and_the_authority() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path(), |_| {}).await;
+    let made = running.user("alice", None, vec![phone()]).await;
+    let secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+    let device = NewDevice::Totp {
+        name: "app".to_owned(),
+        algorithm: None,
+        digits: None,
+        period: None,
+        secret: Some(secret.into()),
+    };
+    let created: CreatedDevice = running
+        .admin
+        .post("/users/ALICE/devices", &device, LIMIT)
+        .await
+        .unwrap();
+    assert_eq!(created.secret.unwrap().expose(), secret);
+    let code = totp(secret, support::now_s() / 30);
+    let params = [
+        ("username", "alice"),
+        ("factor", "passcode"),
+        ("passcode", &code),
+    ];
+    let (_, auth) = running.call("POST", "/auth/v2/auth", &params).await;
+    assert_eq!(auth["response"]["result"], "allow");
+    let before = running.app.clone();
+    running.stop().await;
+
+    let running = Running::start(folder.path(), |_| {}).await;
+    assert_eq!(
+        (&running.app.ikey, &running.app.skey),
+        (&before.ikey, &before.skey)
+    );
+    assert_eq!(running.app.ca_pem, before.ca_pem);
+    let (_, replayed) = running.call("POST", "/auth/v2/auth", &params).await;
+    assert_eq!(
+        replayed["response"]["status"], "fraud",
+        "a used passcode stays used"
+    );
+    let users: Users = running.admin.get("/users", LIMIT).await.unwrap();
+    assert_eq!(users.users.len(), 1);
+    assert_eq!(users.users[0].id, made.user.id);
+    assert_eq!(users.users[0].devices.len(), 2);
+    let page = path_of(made.devices[0].approval_url.as_ref().unwrap().expose());
+    assert_eq!(get(&running, &page).await.0, 200);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn no_secret_is_readable_in_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path(), |_| {}).await;
+    let planted = b"planted-seed-of-20-o";
+    let device = NewDevice::Totp {
+        name: String::new(),
+        algorithm: None,
+        digits: None,
+        period: None,
+        secret: Some(data_encoding::BASE32_NOPAD.encode(planted).as_str().into()),
+    };
+    let made = running.user("alice", None, vec![device, phone()]).await;
+    let codes: secondfactor::admin::BypassCodes = running
+        .admin
+        .post("/users/alice/bypass-codes", &Done {}, LIMIT)
+        .await
+        .unwrap();
+    let token = path_of(made.devices[1].approval_url.as_ref().unwrap().expose());
+    let token = token.trim_start_matches("/approve/").to_owned();
+    let skey = running.app.skey.expose().clone();
+    let secret = made.devices[0].secret.as_ref().unwrap().expose().clone();
+    running.stop().await;
+    let data = folder.path().join("data");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(&data).unwrap() {
+        let path = entry.unwrap().path();
+        let octets = std::fs::read(&path).unwrap();
+        seen += 1;
+        let mode = path.metadata().unwrap().permissions().mode();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if name.ends_with(".key") {
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+        for (what, planted) in [
+            ("seed", &planted[..]),
+            ("seed in base32", secret.as_bytes()),
+            ("skey", skey.as_bytes()),
+            ("approval token", token.as_bytes()),
+            ("bypass code", codes.codes[0].expose().as_bytes()),
+        ] {
+            let found = octets
+                .windows(planted.len())
+                .any(|window| window == planted);
+            assert!(!found, "{what} is in {name}");
+        }
+    }
+    assert!(seen >= 7, "{seen}");
+    assert_eq!(data.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[tokio::test]
+async fn the_admin_socket_says_what_it_refuses() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path(), |_| {}).await;
+    for name in ["a", "b", "c"] {
+        running.user(name, None, Vec::new()).await;
+    }
+    let users: Users = running.admin.get("/users?limit=2", LIMIT).await.unwrap();
+    assert_eq!((users.users.len(), users.next.as_deref()), (2, Some("b")));
+    let users: Users = running
+        .admin
+        .get("/users?limit=2&after=b", LIMIT)
+        .await
+        .unwrap();
+    assert_eq!((users.users.len(), users.next), (1, None));
+    let apps: Vec<ApplicationSummary> = running.admin.get("/applications", LIMIT).await.unwrap();
+    assert_eq!(apps.len(), 1);
+    for (path, body, want) in [
+        ("/users", r#"{"name":"A"}"#, 409),
+        ("/users", r#"{"name":""}"#, 400),
+        ("/users/nobody/unlock", "{}", 404),
+        ("/users/a/devices", r#"{"kind":"totp","digits":9}"#, 400),
+        (
+            "/users/a/devices",
+            r#"{"kind":"totp","secret":"AAAA"}"#,
+            400,
+        ),
+        ("/users/a/devices/DPX/delete", "{}", 404),
+        ("/users/a/bypass-codes", r#"{"count":101}"#, 400),
+        ("/applications", r#"{"name":""}"#, 400),
+        ("/applications/none/delete", "{}", 404),
+        ("/pushes/x/approve", "{}", 404),
+    ] {
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        let answered = running
+            .admin
+            .post::<_, serde_json::Value>(path, &body, LIMIT)
+            .await;
+        match answered {
+            Err(local::CallError::Refused { status, .. }) => {
+                assert_eq!(status, want, "{path} {body}")
+            }
+            other => panic!("{path} {body}: {other:?}"),
+        }
+    }
+    assert_eq!(
+        &running.admin.get_octets("/healthz", LIMIT).await.unwrap()[..],
+        b"ok"
+    );
+    let _: Done = running
+        .admin
+        .post("/applications/vpn/delete", &Done {}, LIMIT)
+        .await
+        .unwrap();
+    let (status, body) = running.call("GET", "/auth/v2/check", &[]).await;
+    assert_eq!((status, &body["code"]), (401, &serde_json::json!(40102)));
+    running.stop().await;
+}
