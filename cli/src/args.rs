@@ -20,7 +20,13 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LogArgs {
     /// What to log: a level, or targets with levels (`info`, `dataplane=debug,info`).
-    #[arg(long, global = true, env = "COUNTERSIGN_LOG", default_value = "info", value_name = "FILTER")]
+    #[arg(
+        long,
+        global = true,
+        env = "COUNTERSIGN_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
     pub(crate) log: String,
     /// Log as JSON, one document a line.
     #[arg(long, global = true, env = "COUNTERSIGN_LOG_JSON")]
@@ -100,7 +106,12 @@ pub(crate) struct RunArgs {
     )]
     pub(crate) second_factor_listen: SocketAddr,
     /// Seconds that logins in flight get to finish when the gateway is told to stop.
-    #[arg(long, env = "COUNTERSIGN_GRACE", default_value_t = 10, value_name = "SECONDS")]
+    #[arg(
+        long,
+        env = "COUNTERSIGN_GRACE",
+        default_value_t = 10,
+        value_name = "SECONDS"
+    )]
     pub(crate) grace: u64,
     /// With a bad file: serve the last good revision and say so, instead of stopping with exit
     /// code 2.
@@ -152,7 +163,12 @@ pub(crate) struct DataplaneArgs {
     #[arg(long, env = "COUNTERSIGN_CONTROL_SOCKET", value_name = "PATH")]
     pub(crate) control_socket: Option<PathBuf>,
     /// Seconds that logins in flight get to finish when the node is told to stop.
-    #[arg(long, env = "COUNTERSIGN_GRACE", default_value_t = 10, value_name = "SECONDS")]
+    #[arg(
+        long,
+        env = "COUNTERSIGN_GRACE",
+        default_value_t = 10,
+        value_name = "SECONDS"
+    )]
     pub(crate) grace: u64,
     #[command(flatten)]
     pub(crate) supervised: SupervisedArgs,
@@ -176,6 +192,8 @@ pub(crate) struct SecondfactorArgs {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ValidateArgs {
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
     /// The file.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,

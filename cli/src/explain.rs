@@ -19,26 +19,30 @@ fn timeline(event: &AuthEvent) -> String {
     };
     let mut text = String::new();
     // Writing into a String cannot fail.
-    drop(write!(
+    let _ = write!(
         text,
         "{verdict}  {}  {}, {} (revision {})",
         event.user.as_deref().unwrap_or("(no name)"),
         event.integration,
         event.reason,
         event.revision,
-    ));
+    );
     for step in &event.timeline {
-        drop(write!(
+        let _ = write!(
             text,
             "\n  {:>10}  {:>10}  {:<8} {}",
             milliseconds(step.at_us),
-            if step.elapsed_us == 0 { String::new() } else { format!("+{}", milliseconds(step.elapsed_us)) },
+            if step.elapsed_us == 0 {
+                String::new()
+            } else {
+                format!("+{}", milliseconds(step.elapsed_us))
+            },
             step.stage.as_str(),
             step.detail,
-        ));
+        );
     }
     if let Some(message) = &event.reply_message {
-        drop(write!(text, "\n  the user reads: {message}"));
+        let _ = write!(text, "\n  the user reads: {message}"));
     }
     text
 }

@@ -24,16 +24,25 @@ impl Failure {
 
     /// Exit code 1, with a text alone; an empty one says nothing.
     pub(crate) fn plain(text: impl Into<String>) -> Self {
-        Self { text: text.into(), code: 1 }
+        Self {
+            text: text.into(),
+            code: 1,
+        }
     }
 
     /// Exit code 2: bad configuration or usage.
     pub(crate) fn usage(text: impl Into<String>) -> Self {
-        Self { text: text.into(), code: 2 }
+        Self {
+            text: text.into(),
+            code: 2,
+        }
     }
 
     /// Says it and gives the exit code.
-    #[expect(clippy::print_stderr, reason = "the one place where a command says why it failed")]
+    #[expect(
+        clippy::print_stderr,
+        reason = "the one place where a command says why it failed"
+    )]
     pub(crate) fn report(&self) -> ExitCode {
         if !self.text.is_empty() {
             eprintln!("countersign: {}", self.text);

@@ -18,14 +18,19 @@ pub(crate) enum Sink {
 /// Starts logging.
 pub(crate) fn start(args: &LogArgs, sink: Sink) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&args.log).map_err(|error| {
-        Failure::usage(format!("--log '{}': {error}; write a level such as info", args.log))
+        Failure::usage(format!(
+            "--log '{}': {error}; write a level such as info",
+            args.log
+        ))
     })?;
     let writer = match sink {
         Sink::Stdout => BoxMakeWriter::new(std::io::stdout),
         Sink::Stderr => BoxMakeWriter::new(std::io::stderr),
     };
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(false);
     if args.log_json {
         builder.json().init();
     } else {

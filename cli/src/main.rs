@@ -32,7 +32,10 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: Cli) -> Result<(), Failure> {
     // Both TLS stacks in this program take the provider from here when nobody names one.
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
+    if rustls::crypto::ring::default_provider()
+        .install_default()
+        .is_err()
+    {
         return Err(Failure::plain("the TLS provider is set twice"));
     }
     let supervised = match &cli.command {
@@ -87,5 +90,8 @@ fn large() -> Result<Runtime, Failure> {
 }
 
 fn runtime(builder: &mut Builder) -> Result<Runtime, Failure> {
-    builder.enable_all().build().map_err(|error| Failure::new("cannot start", &error))
+    builder
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new("cannot start", &error))
 }

@@ -26,8 +26,12 @@ impl DataDir {
                 PathBuf::from("countersign-data")
             }
         });
-        let folder = std::path::absolute(&folder)
-            .map_err(|error| Failure::new(format!("cannot use the data folder {}", folder.display()), &error))?;
+        let folder = std::path::absolute(&folder).map_err(|error| {
+            Failure::new(
+                format!("cannot use the data folder {}", folder.display()),
+                &error,
+            )
+        })?;
         Ok(Self { folder })
     }
 
@@ -52,19 +56,32 @@ impl DataDir {
         if run.as_os_str().len() <= SOCKET_FOLDER_OCTETS {
             return run;
         }
-        let digest = ring::digest::digest(&ring::digest::SHA256, self.folder.as_os_str().as_encoded_bytes());
-        let name: String =
-            digest.as_ref().iter().take(8).map(|octet| format!("{octet:02x}")).collect();
+        let digest = ring::digest::digest(
+            &ring::digest::SHA256,
+            self.folder.as_os_str().as_encoded_bytes(),
+        );
+        let name: String = digest
+            .as_ref()
+            .iter()
+            .take(8)
+            .map(|octet| format!("{octet:02x}"))
+            .collect();
         std::env::temp_dir().join(format!("countersign-{}-{name}", Uid::effective()))
     }
 
     /// Makes the folders, mode 0700, and refuses one of somebody else.
     pub(crate) fn make(&self) -> Result<(), Failure> {
         for folder in [self.folder.clone(), self.sockets()] {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+            let made = DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&folder);
             made.and_then(|()| ours(&folder)).map_err(|error| {
                 Failure::new(
-                    format!("cannot use the folder {}; name another with --data-dir", folder.display()),
+                    format!(
+                        "cannot use the folder {}; name another with --data-dir",
+                        folder.display()
+                    ),
                     &error,
                 )
             })?;
@@ -80,7 +97,10 @@ fn ours(folder: &Path) -> io::Result<()> {
     if found.uid() == me.as_raw() {
         Ok(())
     } else {
-        Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"))
+        Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "it belongs to another user",
+        ))
     }
 }
 
@@ -94,7 +114,10 @@ mod tests {
     #[test]
     fn sockets_fit_however_long_the_folder_is() {
         let short = DataDir::new(Some("/srv/cs".into())).unwrap();
-        assert_eq!(short.socket(Role::DataPlane), Path::new("/srv/cs/run/dataplane.sock"));
+        assert_eq!(
+            short.socket(Role::DataPlane),
+            Path::new("/srv/cs/run/dataplane.sock")
+        );
         let long = DataDir::new(Some(format!("/{}", "x".repeat(200)).into())).unwrap();
         let other = DataDir::new(Some(format!("/{}", "y".repeat(200)).into())).unwrap();
         assert!(long.socket(Role::ControlPlane).as_os_str().len() < 108);

@@ -73,6 +73,24 @@ impl Loader {
         reload
     }
 
+    /// Serves the newest revision of the database although the file is bad, and says so. False
+    /// when there is none.
+    pub(crate) fn serve_last_good(&mut self) -> bool {
+        self.revisions.serve_latest();
+        let Some(revision) = self.revisions.served() else {
+            return false;
+        };
+        let last = self.last.borrow().clone();
+        if let Some(LastLoad { reload, .. }) = last {
+            self.log(reload.result, &reload.diagnostics);
+        }
+        tracing::error!(
+            revision = revision.0,
+            "the file is bad; the last good revision is served"
+        );
+        true
+    }
+
     /// Watches and answers until told to stop.
     pub(crate) async fn run(mut self, mut asked: mpsc::Receiver<Request>, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(self.settings.watch_every.max(SHORTEST));

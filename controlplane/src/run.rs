@@ -73,7 +73,7 @@ pub async fn run(
             return Ok(());
         }
     };
-    if first.result == LoadResult::Refused {
+    if first.result == LoadResult::Refused && !(settings.last_good && loader.serve_last_good()) {
         leave(&store, &settings.socket).await;
         return Err(RunError::BadConfiguration {
             diagnostics: first.diagnostics,

@@ -19,6 +19,9 @@ pub struct Settings {
     pub socket: PathBuf,
     /// The file that is the truth; none means that the database is.
     pub source: Option<Arc<dyn ConfigSource>>,
+    /// With a bad file at start: serve the newest revision of the database instead of stopping.
+    /// Default false.
+    pub last_good: bool,
     /// The built-in second factor's socket, asked when an application of its is configured.
     pub second_factor: Option<PathBuf>,
     /// The node on this machine, which `/readyz` waits for; none means that none is waited for.
@@ -46,6 +49,7 @@ impl Settings {
             socket: data_dir.join("run").join("controlplane.sock"),
             data_dir,
             source: None,
+            last_good: false,
             second_factor: None,
             local_node: None,
             admin_listen: None,

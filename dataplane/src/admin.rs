@@ -1,7 +1,8 @@
 //! The admin socket: how this node is, its metrics, and `countersign login`.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{Query, State};
@@ -15,6 +16,7 @@ use proto::id::IntegrationId;
 use proto::rpc::{NodeState, NodeStatus};
 use proto::secret::{Secret, on_the_wire};
 use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::node::Node;
@@ -47,11 +49,42 @@ pub struct Admitted {
     pub secret: Secret<String>,
 }
 
-/// `GET /login/finished?source=…`: waits for the next login from that source to finish.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// `GET /login/finished?source=…`: the next login from that source, from its admission on. Waits
+/// for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finished {
     /// The source that was admitted.
     pub source: SocketAddr,
+}
+
+/// What the routes need: the node, and who waits for which login.
+#[derive(Clone)]
+struct Routes {
+    node: Arc<Node>,
+    /// Since their admission, so that a login that ends at once is not missed.
+    watches: Arc<Mutex<VecDeque<Watch>>>,
+}
+
+struct Watch {
+    source: SocketAddr,
+    logins: broadcast::Receiver<Arc<AuthEvent>>,
+}
+
+impl Routes {
+    fn watch(&self, source: SocketAddr, logins: broadcast::Receiver<Arc<AuthEvent>>) {
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        watches.retain(|one| one.source != source);
+        if watches.len() >= MAX_WATCHES {
+            watches.pop_front();
+        }
+        watches.push_back(Watch { source, logins });
+    }
+
+    fn take(&self, source: SocketAddr) -> Option<broadcast::Receiver<Arc<AuthEvent>>> {
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = watches.iter().position(|one| one.source == source)?;
+        watches.remove(at).map(|one| one.logins)
+    }
 }
 
 pub(crate) fn router(node: Arc<Node>) -> Router {
@@ -63,10 +96,13 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/login/targets", get(targets))
         .route("/login/admit", post(admit))
         .route("/login/finished", get(finished))
-        .with_state(node)
+        .with_state(Routes {
+            node,
+            watches: Arc::default(),
+        })
 }
 
-async fn ready(State(node): State<Arc<Node>>) -> (StatusCode, Json<NodeStatus>) {
+async fn ready(State(Routes { node, .. }): State<Routes>) -> (StatusCode, Json<NodeStatus>) {
     let status = node.status();
     let code = match status.state {
         NodeState::Serving => StatusCode::OK,
@@ -75,15 +111,15 @@ async fn ready(State(node): State<Arc<Node>>) -> (StatusCode, Json<NodeStatus>) 
     (code, Json(status))
 }
 
-async fn status(State(node): State<Arc<Node>>) -> Json<NodeStatus> {
+async fn status(State(Routes { node, .. }): State<Routes>) -> Json<NodeStatus> {
     Json(node.status())
 }
 
-async fn metrics(State(node): State<Arc<Node>>) -> String {
+async fn metrics(State(Routes { node, .. }): State<Routes>) -> String {
     node.shared().metrics.render()
 }
 
-async fn targets(State(node): State<Arc<Node>>) -> Json<Vec<LoginTarget>> {
+async fn targets(State(Routes { node, .. }): State<Routes>) -> Json<Vec<LoginTarget>> {
     let target = |one: crate::node::Target| {
         let bound = one.site.socket.address();
         let ip = match bound.ip() {
@@ -100,7 +136,7 @@ async fn targets(State(node): State<Arc<Node>>) -> Json<Vec<LoginTarget>> {
 }
 
 async fn admit(
-    State(node): State<Arc<Node>>,
+    State(routes): State<Routes>,
     Json(request): Json<Admit>,
 ) -> Result<Json<Admitted>, (StatusCode, &'static str)> {
     if !request.source.ip().is_loopback() {
@@ -117,7 +153,11 @@ async fn admit(
         )
     })?;
     let secret = Secret::new(BASE64_URL_SAFE_NO_PAD.encode(random));
-    if node.admit(&request.integration, request.source, secret.expose()) {
+    if routes
+        .node
+        .admit(&request.integration, request.source, secret.expose())
+    {
+        routes.watch(request.source, routes.node.shared().reports.watch());
         Ok(Json(Admitted { secret }))
     } else {
         Err((
@@ -128,10 +168,10 @@ async fn admit(
 }
 
 async fn finished(
-    State(node): State<Arc<Node>>,
+    State(routes): State<Routes>,
     Query(which): Query<Finished>,
 ) -> Result<Json<AuthEvent>, StatusCode> {
-    let mut logins = node.shared().reports.watch();
+    let mut logins = routes.take(which.source).ok_or(StatusCode::NOT_FOUND)?;
     let found = async {
         loop {
             match logins.recv().await {
@@ -141,10 +181,14 @@ async fn finished(
             }
         }
     };
-    tokio::time::timeout(LONGEST_LOGIN, found)
+    let found = tokio::time::timeout(LONGEST_LOGIN, found)
         .await
-        .unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
+        .unwrap_or(Err(StatusCode::REQUEST_TIMEOUT));
+    routes.watch(which.source, logins);
+    found
 }
 
 /// Longer than any login takes.
 const LONGEST_LOGIN: Duration = Duration::from_secs(330);
+/// Logins of this machine that are watched at a time; the oldest gives way.
+const MAX_WATCHES: usize = 64;

@@ -14,11 +14,12 @@ use crate::output;
 pub(crate) async fn run(args: HealthcheckArgs) -> Result<(), Failure> {
     let address = args.admin_listen;
     let check = async {
-        let stream = TcpStream::connect(address).await.map_err(|error| {
-            Failure::new(format!("no gateway answers at {address}"), &error)
-        })?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+        let stream = TcpStream::connect(address)
+            .await
+            .map_err(|error| Failure::new(format!("no gateway answers at {address}"), &error))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(failed)?;
         let ask = async {
             let request = Request::get("/readyz")
                 .header(header::HOST, address.to_string())
@@ -48,7 +49,11 @@ pub(crate) async fn run(args: HealthcheckArgs) -> Result<(), Failure> {
     };
     tokio::time::timeout(LIMIT, check)
         .await
-        .unwrap_or_else(|_| Err(Failure::plain(format!("no answer from {address} within {LIMIT:?}"))))
+        .unwrap_or_else(|_| {
+            Err(Failure::plain(format!(
+                "no answer from {address} within {LIMIT:?}"
+            )))
+        })
 }
 
 fn failed(error: hyper::Error) -> Failure {

@@ -35,7 +35,9 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
         settings.local_node = NodeId::new(DEFAULT_NODE).ok();
     }
     if let Some(config) = args.config {
-        settings.source = Some(Arc::new(controlplane::AuthproxyFile::new(config)));
+        std::fs::create_dir_all(data.of(Role::ControlPlane))
+            .map_err(|error| Failure::new("cannot make the control plane's folder", &error))?;
+        settings.source = Some(Arc::new(validate::source(&config, &data, true)?));
     }
     let hooks = if supervised {
         Hooks {
@@ -64,7 +66,11 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
             .control_socket
             .unwrap_or_else(|| data.socket(Role::ControlPlane)),
         admin_socket: data.socket(Role::DataPlane),
-        login_lines: if supervised { LoginLines::Stdout } else { LoginLines::Log },
+        login_lines: if supervised {
+            LoginLines::Stdout
+        } else {
+            LoginLines::Log
+        },
         grace: Duration::from_secs(args.grace),
         receive_threads: dataplane::settings::Settings::default_receive_threads(),
         // A login waits without a file of its own where its second factor speaks HTTP/2.
@@ -113,11 +119,12 @@ fn prepare(
     }
     let data = DataDir::new(data_dir)?;
     data.make()?;
-    let listen = |kind| {
-        signal(kind).map_err(|error| Failure::new("cannot listen for signals", &error))
-    };
-    let (mut terminate, mut interrupt) =
-        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let listen =
+        |kind| signal(kind).map_err(|error| Failure::new("cannot listen for signals", &error));
+    let (mut terminate, mut interrupt) = (
+        listen(SignalKind::terminate())?,
+        listen(SignalKind::interrupt())?,
+    );
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     let supervised = args.supervised.is_some();
@@ -137,9 +144,18 @@ fn prepare(
 
 /// Raises the soft limit on open files to the hard one; gives how many of those logins may use.
 fn raise_file_limit() -> usize {
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return FILES_UNKNOWN };
-    let limit = if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft };
-    usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(FILES_KEPT).max(FILES_KEPT)
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return FILES_UNKNOWN;
+    };
+    let limit = if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {
+        hard
+    } else {
+        soft
+    };
+    usize::try_from(limit)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(FILES_KEPT)
+        .max(FILES_KEPT)
 }
 
 /// Files that sockets, databases and logs may need besides logins.

@@ -18,7 +18,7 @@ pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
     if let Some(config) = &args.config
         && !args.last_good
     {
-        validate::refuse_bad(config)?;
+        validate::refuse_bad(config, &data)?;
     }
     data.make()?;
     let lock = only_one(&data)?;

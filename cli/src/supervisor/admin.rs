@@ -23,9 +23,14 @@ pub(crate) async fn serve(listener: TcpListener, data: DataDir, stop: Cancellati
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(data);
-    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
+    let served = axum::serve(listener, router)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await;
     if let Err(error) = served {
-        tracing::error!(error = &error as &dyn std::error::Error, "the admin address failed");
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the admin address failed"
+        );
     }
 }
 
@@ -38,17 +43,29 @@ async fn index() -> &'static str {
 async fn ready(State(data): State<DataDir>) -> impl IntoResponse {
     let mut roles = Map::new();
     let mut all = true;
-    for (role, path) in [(Role::ControlPlane, "/readyz"), (Role::DataPlane, "/readyz")] {
+    for (role, path) in [
+        (Role::ControlPlane, "/readyz"),
+        (Role::DataPlane, "/readyz"),
+    ] {
         let asked = client(&data, role).get::<Value>(path, CALL_LIMIT).await;
         all &= asked.is_ok();
         roles.insert(role.to_string(), verdict(asked));
     }
     if data.socket(Role::SecondFactor).exists() {
-        let asked = client(&data, Role::SecondFactor).get_octets("/healthz", CALL_LIMIT).await;
+        let asked = client(&data, Role::SecondFactor)
+            .get_octets("/healthz", CALL_LIMIT)
+            .await;
         all &= asked.is_ok();
-        roles.insert(Role::SecondFactor.to_string(), verdict(asked.map(|_| json!("ok"))));
+        roles.insert(
+            Role::SecondFactor.to_string(),
+            verdict(asked.map(|_| json!("ok"))),
+        );
     }
-    let status = if all { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if all {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, Json(json!({ "ready": all, "roles": roles })))
 }
 
@@ -71,7 +88,13 @@ async fn metrics(State(data): State<DataDir>) -> impl IntoResponse {
             texts.push(String::from_utf8_lossy(&octets).into_owned());
         }
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], merge::metrics(&texts))
+    (
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        merge::metrics(&texts),
+    )
 }
 
 fn client(data: &DataDir, role: Role) -> local::Client {

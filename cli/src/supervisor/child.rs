@@ -55,7 +55,8 @@ impl Child {
     /// Starts the process; its lines and its end come as news.
     pub(crate) fn start(&mut self, plan: &Plan, news: &mpsc::Sender<News>) -> Result<(), Failure> {
         let role = self.role;
-        let failed = |error: std::io::Error| Failure::new(format!("cannot start the {role}"), &error);
+        let failed =
+            |error: std::io::Error| Failure::new(format!("cannot start the {role}"), &error);
         let mut process = command(role, plan)
             .map_err(failed)?
             .stdin(Stdio::null())
@@ -64,14 +65,20 @@ impl Child {
             .kill_on_drop(true)
             .spawn()
             .map_err(failed)?;
-        let pid = process.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw);
+        let pid = process
+            .id()
+            .and_then(|pid| i32::try_from(pid).ok())
+            .map(Pid::from_raw);
         let Some(pid) = pid else {
             return Err(Failure::plain(format!("the {role} ended while it started")));
         };
         self.state = State::Running(pid);
         self.started = Instant::now();
         let (stdout, news) = (process.stdout.take(), news.clone());
-        #[expect(clippy::disallowed_methods, reason = "ends with the process, whose end `stop` waits for")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "ends with the process, whose end `stop` waits for"
+        )]
         drop(tokio::spawn(async move {
             if let Some(stdout) = stdout {
                 read_lines(role, stdout, &news).await;
@@ -106,7 +113,7 @@ impl Child {
 
     pub(crate) fn kill(&self) {
         if let State::Running(pid) = self.state {
-            drop(kill(pid, Signal::SIGKILL));
+            let _ = kill(pid, Signal::SIGKILL);
         }
     }
 }
@@ -136,7 +143,10 @@ fn command(role: Role, plan: &Plan) -> std::io::Result<Command> {
             command.args(["--grace", &plan.grace.as_secs().to_string()]);
         }
         Role::SecondFactor => {
-            command.args(["--second-factor-listen", &plan.second_factor_listen.to_string()]);
+            command.args([
+                "--second-factor-listen",
+                &plan.second_factor_listen.to_string(),
+            ]);
         }
     }
     // What this process got from its own environment was turned into arguments above.

@@ -26,7 +26,10 @@ pub(crate) fn metrics(texts: &[String]) -> String {
         }
     }
     let mut joined = String::new();
-    for family in families.values().filter(|family| !family.samples.is_empty()) {
+    for family in families
+        .values()
+        .filter(|family| !family.samples.is_empty())
+    {
         for line in [family.help, family.kind].iter().chain(&family.samples) {
             if !line.is_empty() {
                 joined.push_str(line);

@@ -55,7 +55,14 @@ pub(crate) async fn run(
     let (sender, news) = mpsc::channel(NEWS);
     let stop_admin = CancellationToken::new();
     let serve = admin::serve(admin, plan.data.clone(), stop_admin.clone());
-    let mut supervisor = Supervisor { plan, teller, sender, news, signals, children: Vec::new() };
+    let mut supervisor = Supervisor {
+        plan,
+        teller,
+        sender,
+        news,
+        signals,
+        children: Vec::new(),
+    };
     let work = async {
         let result = supervisor.work(ready).await;
         supervisor.stop().await;
@@ -90,9 +97,8 @@ struct Signals {
 
 impl Signals {
     fn new() -> Result<Self, Failure> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| Failure::new("cannot listen for signals", &error))
-        };
+        let listen =
+            |kind| signal(kind).map_err(|error| Failure::new("cannot listen for signals", &error));
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
@@ -198,7 +204,9 @@ impl Supervisor {
             return Err(Failure::usage(""));
         }
         if !was_ready {
-            return Err(Failure::plain(format!("the {role} could not start ({exit})")));
+            return Err(Failure::plain(format!(
+                "the {role} could not start ({exit})"
+            )));
         }
         let pause = child.ended();
         tracing::error!(%role, %exit, restart_in_ms = pause.as_millis(), "a role ended by itself");
@@ -275,7 +283,10 @@ impl Supervisor {
 
     async fn reload(&self) {
         let control = local::Client::new(self.plan.data.socket(Role::ControlPlane));
-        match control.post::<_, controlplane::admin::Reload>("/reload", &(), CALL_LIMIT).await {
+        match control
+            .post::<_, controlplane::admin::Reload>("/reload", &(), CALL_LIMIT)
+            .await
+        {
             Ok(reload) => tracing::info!(result = reload.result.as_str(), "reloaded"),
             Err(error) => tracing::error!(
                 error = &error as &dyn std::error::Error,

@@ -99,11 +99,6 @@ impl Bound {
         })
     }
 
-    /// Where it is bound.
-    pub(crate) const fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// Hands it to the current runtime.
     pub(crate) fn watch(self) -> io::Result<Socket> {
         Ok(Socket {
@@ -356,7 +351,7 @@ mod tests {
         let taken =
             |bound: io::Result<Bound>| bound.unwrap_err().kind() == io::ErrorKind::AddrInUse;
         assert!(taken(Bound::new(one, port, &[])));
-        let second = Bound::new(one, port, &[&first]).unwrap();
+        let second = Bound::new(one, port, &[&first]).unwrap().watch().unwrap();
         assert_eq!(second.address().port(), port);
         drop(first);
         assert!(

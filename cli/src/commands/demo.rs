@@ -1,0 +1,176 @@
+//! `countersign demo`: a gateway with sample users, and logins to paste.
+
+use std::fs;
+use std::net::UdpSocket;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::unistd::Uid;
+use secondfactor::admin::{Script, ScriptAnswer};
+
+use crate::args::{DemoArgs, LogArgs};
+use crate::commands::factor::Service;
+use crate::commands::run::only_one;
+use crate::failure::Failure;
+use crate::output;
+use crate::paths::DataDir;
+use crate::supervisor::{self, Plan, tell::Teller};
+
+pub(crate) async fn run(args: DemoArgs, log: LogArgs) -> Result<(), Failure> {
+    let folder = args.data_dir.unwrap_or_else(|| {
+        std::env::temp_dir().join(format!("countersign-demo-{}", Uid::effective()))
+    });
+    let data = DataDir::new(Some(folder))?;
+    data.make()?;
+    let lock = only_one(&data)?;
+    empty(&data)?;
+    let port = free_port(args.port);
+    let config = data.path().join("authproxy.cfg");
+    write_config(&config, port)?;
+    let plan = Plan {
+        data: data.clone(),
+        config: Some(config.clone()),
+        admin_listen: args.admin_listen,
+        second_factor_listen: args.second_factor_listen,
+        grace: Duration::from_secs(1),
+        last_good: false,
+        log: log.log,
+        log_json: log.log_json,
+    };
+    let ready = async || {
+        let codes = make_users(&Service::new(&data)).await?;
+        introduce(&data, &config, port, args.admin_listen, &codes);
+        Ok(())
+    };
+    let done = supervisor::run(plan, Teller::Timeline, ready).await;
+    drop(lock);
+    done
+}
+
+/// What an earlier demo left.
+fn empty(data: &DataDir) -> Result<(), Failure> {
+    for name in ["controlplane", "dataplane", "secondfactor"] {
+        let path = data.path().join(name);
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Failure::new(
+                    format!("cannot empty {}", path.display()),
+                    &error,
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The port asked for, or any other when that one is taken.
+fn free_port(wanted: u16) -> u16 {
+    let bind = |port| UdpSocket::bind(("::", port)).or_else(|_| UdpSocket::bind(("0.0.0.0", port)));
+    bind(wanted)
+        .or_else(|_| bind(0))
+        .and_then(|socket| socket.local_addr())
+        .map_or(wanted, |address| address.port())
+}
+
+fn write_config(path: &Path, port: u16) -> Result<(), Failure> {
+    let text = format!(
+        "; Made by `countersign demo`. Change it while the demo runs: it is read again at once.\n\
+         [duo_only_client]\n\n\
+         [radius_server_auto]\n\
+         ; The second factor is this program's own. Duo's would be api-XXXXXXXX.duosecurity.com,\n\
+         ; with the ikey and skey of an application.\n\
+         api_host=builtin\n\
+         client=duo_only_client\n\
+         failmode=secure\n\
+         port={port}\n\
+         radius_ip_1=127.0.0.0/8\n\
+         radius_secret_1={SECRET}\n"
+    );
+    let write = || {
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)?;
+        std::io::Write::write_all(&mut file, text.as_bytes())
+    };
+    write().map_err(|error| Failure::new(format!("cannot write {}", path.display()), &error))
+}
+
+/// alice approves after a moment, bob has codes, carol denies.
+async fn make_users(service: &Service) -> Result<Vec<String>, Failure> {
+    let answers = |answer| {
+        Some(Script {
+            answer,
+            after_ms: ANSWER_MS,
+        })
+    };
+    for (name, script, number) in [
+        ("alice", answers(ScriptAnswer::Approve), "+1 555 010 0100"),
+        ("bob", None, "+1 555 010 0101"),
+        ("carol", answers(ScriptAnswer::Deny), "+1 555 010 0102"),
+    ] {
+        service.add_user(name, script).await?;
+        service.add_phone(name, number).await?;
+    }
+    let codes = service.bypass_codes("bob", 3).await?;
+    Ok(codes
+        .codes
+        .iter()
+        .map(|code| code.expose().clone())
+        .collect())
+}
+
+fn introduce(
+    data: &DataDir,
+    config: &Path,
+    port: u16,
+    admin: std::net::SocketAddr,
+    codes: &[String],
+) {
+    let program = program();
+    let folder = data.path().display();
+    let login = |password: &str, user: &str| {
+        format!("echo {password} | {program} login {user} --data-dir {folder}")
+    };
+    let code = codes.first().map_or("CODE", String::as_str);
+    let second = codes.get(1).map_or("CODE", String::as_str);
+    output::line(format_args!(
+        "\nCountersign is running. Paste these into another terminal:\n\
+         \n  alice gets a push and approves it after {ANSWER_MS} ms:\n    {}\n\
+         \n  bob types a passcode behind his password (each works once: {}):\n    {}\n\
+         \n  carol denies her push:\n    {}\n\
+         \n  The same with radclient, as a VPN would:\n    \
+         echo 'User-Name=alice,User-Password=anything,Message-Authenticator=0x00' | radclient -x -t 60 127.0.0.1:{port} auth {SECRET}\n    \
+         echo 'User-Name=bob,User-Password=\"anything,{second}\",Message-Authenticator=0x00' | radclient -x -t 60 127.0.0.1:{port} auth {SECRET}\n\
+         \n  bob's push waits for you. Answer it from a third terminal:\n    {}\n    {program} factor approve bob --data-dir {folder}\n\
+         \nPasswords are not checked here (duo_only_client): any will do.\n\
+         Configuration  {}  (edit it: live in under a second)\n\
+         Status         {program} status --data-dir {folder}\n\
+         Admin address  http://{admin}  (/healthz, /readyz, /metrics)\n\
+         Stop           Ctrl-C\n\n\
+         Each login is explained here as it happens:\n",
+        login("anything", "alice"),
+        codes.join(", "),
+        login(&format!("anything,{code}"), "bob"),
+        login("anything", "carol"),
+        login("anything", "bob"),
+        config.display(),
+    ));
+}
+
+/// How this program was called, so that what is pasted finds it from the same folder.
+fn program() -> String {
+    let called = std::env::args_os()
+        .next()
+        .map(PathBuf::from)
+        .unwrap_or_default();
+    called.display().to_string()
+}
+
+const SECRET: &str = "demo-secret";
+/// How long the sample users take to answer.
+const ANSWER_MS: u32 = 1_500;
