@@ -42,7 +42,7 @@ fn timeline(event: &AuthEvent) -> String {
         );
     }
     if let Some(message) = &event.reply_message {
-        let _ = write!(text, "\n  the user reads: {message}"));
+        let _ = write!(text, "\n  the user reads: {message}");
     }
     text
 }
