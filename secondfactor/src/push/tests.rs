@@ -133,6 +133,17 @@ async fn a_decision_wakes_those_who_wait_and_comes_once() {
     ));
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_shutdown_ends_a_wait_but_not_the_request() {
+    let pushes = Pushes::default();
+    let stop = CancellationToken::new();
+    let push = pushes.insert(push_on("DP1"), timeout(60)).unwrap();
+    let far = Instant::now() + Duration::from_secs(1_000);
+    let (waited, ()) = tokio::join!(push.ended(far, &stop), async { stop.cancel() });
+    assert_eq!(waited, None);
+    assert_eq!(pushes.waiting(), 1);
+}
+
 #[tokio::test]
 async fn a_transaction_is_its_applications_alone() {
     let pushes = Pushes::default();
