@@ -114,6 +114,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
             .pushes
             .run(shutdown, |push, verdict| service.push_ended(push, verdict)),
     );
+    service.tasks.close();
+    service.tasks.wait().await;
     service.store.close().await;
     Ok(())
 }

@@ -529,3 +529,51 @@ async fn who_waits_at_the_shutdown_is_answered() {
     );
     running.stop().await;
 }
+
+#[tokio::test]
+async fn a_thousand_polls_wait_on_one_connection() {
+    let (_folder, running) = started().await;
+    running.user("alice", None, vec![phone()]).await;
+    let params = [
+        ("username", "alice"),
+        ("factor", "push"),
+        ("device", "auto"),
+        ("async", "0"),
+    ];
+    let sender = running.http2().await;
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..1_000 {
+        let call = Call::signed(&running.app, "POST", "/auth/v2/auth", &params);
+        let mut sender = sender.clone();
+        calls.spawn(async move {
+            let mut request = http::Request::post(format!("https://{}{}", call.host, call.path));
+            for (name, value) in &call.headers {
+                request = request.header(name, value);
+            }
+            let body = http_body_util::Full::new(bytes::Bytes::from(call.body));
+            let response = sender.send_request(request.body(body).unwrap()).await;
+            response.unwrap().status().as_u16()
+        });
+    }
+    let status = async || {
+        let status: secondfactor::admin::Status =
+            running.admin.get("/status", LIMIT).await.unwrap();
+        status
+    };
+    while status().await.pushes_waiting < 1_000 {}
+    assert_eq!(status().await.connections, 1);
+    let change = ChangeUser {
+        status: Some(UserStatus::Disabled),
+        script: None,
+    };
+    let user: User = running
+        .admin
+        .post("/users/alice", &change, LIMIT)
+        .await
+        .unwrap();
+    assert_eq!(user.status, UserStatus::Disabled);
+    let answered = calls.join_all().await;
+    assert_eq!(answered, vec![200; 1_000]);
+    assert_eq!(status().await.pushes_waiting, 0);
+    running.stop().await;
+}

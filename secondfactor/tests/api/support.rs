@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use local::Client;
 use ring::{digest, hmac};
@@ -108,6 +109,17 @@ impl Running {
         let (status, _, body) = self.send_raw(call).await;
         let value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         (status, value)
+    }
+
+    /// An HTTP/2 connection for many calls at once.
+    pub(crate) async fn http2(&self) -> SendRequest<Full<Bytes>> {
+        let stream = tls(self.address, &self.app.ca_pem, true).await;
+        let handshake =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+        let (sender, connection) = handshake.await.unwrap();
+        #[expect(clippy::disallowed_methods, reason = "ends with the connection")]
+        tokio::spawn(connection);
+        sender
     }
 
     /// The same, with the headers and the body as they are.
