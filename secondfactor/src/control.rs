@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::StatusCode;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -57,7 +58,17 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok"))
         .layer(DefaultBodyLimit::max(BODY_OCTETS))
+        .layer(axum::middleware::from_fn_with_state(
+            control.clone(),
+            to_the_end,
+        ))
         .with_state(control)
+}
+
+/// A caller that hangs up does not leave a write half done.
+async fn to_the_end(State(control): State<Control>, request: Request, next: Next) -> Response {
+    let done = control.service.tasks.spawn(next.run(request)).await;
+    done.unwrap_or_else(|_| Refusal::Internal.into_response())
 }
 
 type Answered<T> = Result<Json<T>, Refusal>;

@@ -28,7 +28,7 @@ mod verdict;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -53,20 +53,12 @@ use vault::Vault;
 /// [`RunError`] when it cannot start. Later faults are answered and logged.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), RunError> {
     let folder = settings.data_dir.clone();
-    let made = std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&folder);
-    made.map_err(|source| RunError::Folder {
-        path: folder.clone(),
-        source,
-    })?;
     let key_file = settings.key_file.clone();
-    let vault = Vault::open(&key_file.unwrap_or_else(|| folder.join("secret.key")))?;
     let names = certificate::names(&settings.public_names, settings.listen.ip());
-    let now_s = i64::try_from(clock::unix_ms() / 1_000).unwrap_or(0);
-    let identity = certificate::open(&folder, &names, now_s)?;
-    let store = Store::open(&folder.join("secondfactor.db")).await?;
+    let (vault, identity) = tokio::task::spawn_blocking(move || files(&folder, key_file, &names))
+        .await
+        .map_err(|_| RunError::Stopped)??;
+    let store = Store::open(&settings.data_dir.join("secondfactor.db")).await?;
     let listen = |source| RunError::Listen {
         address: settings.listen,
         source,
@@ -122,8 +114,29 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
             .pushes
             .run(shutdown, |push, verdict| service.push_ended(push, verdict)),
     );
+    service.tasks.close();
+    service.tasks.wait().await;
     service.store.close().await;
     Ok(())
+}
+
+/// Opens or makes the files of the data folder, but for the database.
+fn files(
+    folder: &Path,
+    key_file: Option<PathBuf>,
+    names: &[String],
+) -> Result<(Vault, certificate::Identity), RunError> {
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder);
+    made.map_err(|source| RunError::Folder {
+        path: folder.to_owned(),
+        source,
+    })?;
+    let vault = Vault::open(&key_file.unwrap_or_else(|| folder.join("secret.key")))?;
+    let now_s = i64::try_from(clock::unix_ms() / 1_000).unwrap_or(0);
+    Ok((vault, certificate::open(folder, names, now_s)?))
 }
 
 /// Why the service did not start.
@@ -138,6 +151,9 @@ pub enum RunError {
         /// The system's reason.
         source: io::Error,
     },
+    /// The runtime ended while the service started.
+    #[error("the start was cut short")]
+    Stopped,
     /// There is no key for secrets at rest.
     #[error("cannot open the second factor's key")]
     Key(#[from] KeyError),

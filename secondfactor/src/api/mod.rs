@@ -25,15 +25,26 @@ use crate::{clock, date};
 pub(crate) async fn respond(service: Arc<Service>, request: Request<Incoming>) -> Answer {
     let endpoint = endpoint(request.uri().path());
     let answer = match endpoint {
-        Endpoint::Page => pages::respond(&service, request).await,
         Endpoint::Unknown => ApiError::NotFound.answer(),
-        _ => match serve(&service, endpoint, request).await {
-            Ok(answer) => answer,
-            Err(error) => error.answer(),
-        },
+        Endpoint::Auth | Endpoint::Enroll | Endpoint::Page => {
+            let work = route(Arc::clone(&service), endpoint, request);
+            let done = service.tasks.spawn(work).await;
+            done.unwrap_or_else(|_| ApiError::Internal.answer())
+        }
+        _ => route(Arc::clone(&service), endpoint, request).await,
     };
     service.metrics.answered(endpoint, answer.status().as_u16());
     answer
+}
+
+async fn route(service: Arc<Service>, endpoint: Endpoint, request: Request<Incoming>) -> Answer {
+    if endpoint == Endpoint::Page {
+        return pages::respond(&service, request).await;
+    }
+    match serve(&service, endpoint, request).await {
+        Ok(answer) => answer,
+        Err(error) => error.answer(),
+    }
 }
 
 /// Reads a whole body.

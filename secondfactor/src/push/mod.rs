@@ -245,18 +245,20 @@ impl Pushes {
         Some(push)
     }
 
-    /// Ends every request that `which` takes.
-    pub(crate) fn end_all(&self, verdict: Verdict, now: Instant, which: impl Fn(&Push) -> bool) {
+    /// Ends every request that `which` takes, and answers them.
+    pub(crate) fn end_all(
+        &self,
+        verdict: Verdict,
+        now: Instant,
+        which: impl Fn(&Push) -> bool,
+    ) -> Vec<Arc<Push>> {
         let mut table = self.table();
-        let of_user = |waiting: &&Waiting| which(&waiting.push);
-        let ids = table
-            .waiting
-            .values()
-            .filter(of_user)
-            .map(|found| found.push.txid);
-        for txid in ids.collect::<Vec<_>>() {
-            table.end(txid, verdict, now);
+        let all = table.waiting.values().map(|found| &found.push);
+        let ended: Vec<_> = all.filter(|push| which(push)).cloned().collect();
+        for push in &ended {
+            table.end(push.txid, verdict, now);
         }
+        ended
     }
 
     /// What waits on one device, oldest first, at most `most`.

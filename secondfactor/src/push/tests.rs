@@ -133,6 +133,17 @@ async fn a_decision_wakes_those_who_wait_and_comes_once() {
     ));
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_shutdown_ends_a_wait_but_not_the_request() {
+    let pushes = Pushes::default();
+    let stop = CancellationToken::new();
+    let push = pushes.insert(push_on("DP1"), timeout(60)).unwrap();
+    let far = Instant::now() + Duration::from_secs(1_000);
+    let (waited, ()) = tokio::join!(push.ended(far, &stop), async { stop.cancel() });
+    assert_eq!(waited, None);
+    assert_eq!(pushes.waiting(), 1);
+}
+
 #[tokio::test]
 async fn a_transaction_is_its_applications_alone() {
     let pushes = Pushes::default();
@@ -163,7 +174,8 @@ async fn requests_are_listed_by_device_and_ended_together() {
     assert_eq!(pushes.of_device(&"DP1".into(), 1).len(), 1);
     assert_eq!(pushes.of_device(&"DP".into(), 10).len(), 0);
     assert_eq!(pushes.list(10).len(), 3);
-    pushes.end_all(Verdict::Disabled, now, |push| &*push.device.id == "DP1");
+    let ended = pushes.end_all(Verdict::Disabled, now, |push| &*push.device.id == "DP1");
+    assert_eq!(ended.len(), 2);
     assert_eq!(pushes.list(10).len(), 1);
     assert_eq!(pushes.of_device(&"DP1".into(), 10).len(), 0);
 }

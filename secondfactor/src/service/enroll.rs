@@ -18,6 +18,7 @@ use crate::admin::{
 };
 use crate::clock;
 use crate::params::encode;
+use crate::push::Push;
 use crate::store::{Activation, DeviceRow, StoreError, Transaction};
 use crate::verdict::Verdict;
 
@@ -133,9 +134,7 @@ impl Service {
         }
         let account = self.finish(tx, account).await?;
         if matches!(account.status, UserStatus::Disabled | UserStatus::LockedOut) {
-            let now = Instant::now();
-            self.pushes
-                .end_all(Verdict::Disabled, now, |push| push.account.id == account.id);
+            self.refuse_pushes(|push| push.account.id == account.id);
         }
         Ok(account)
     }
@@ -147,9 +146,7 @@ impl Service {
     pub(crate) async fn delete_user(&self, account: &Account) -> Result<(), StoreError> {
         self.store.delete_user(&account.id).await?;
         self.forget_account(&account.lookup);
-        let now = Instant::now();
-        self.pushes
-            .end_all(Verdict::Disabled, now, |push| push.account.id == account.id);
+        self.refuse_pushes(|push| push.account.id == account.id);
         Ok(())
     }
 
@@ -164,9 +161,7 @@ impl Service {
     ) -> Result<bool, StoreError> {
         let deleted = self.store.delete_device(&account.id, device_id).await?;
         self.forget_account(&account.lookup);
-        let now = Instant::now();
-        let own = |push: &crate::push::Push| deleted && *push.device.id == *device_id;
-        self.pushes.end_all(Verdict::Disabled, now, own);
+        self.refuse_pushes(|push| deleted && *push.device.id == *device_id);
         Ok(deleted)
     }
 
@@ -327,6 +322,13 @@ impl Service {
         self.store
             .device_by_approval(&self.vault.hash(APPROVAL_PLACE, token))
             .await
+    }
+
+    fn refuse_pushes(&self, which: impl Fn(&Push) -> bool) {
+        let verdict = Verdict::Disabled;
+        for push in self.pushes.end_all(verdict, Instant::now(), which) {
+            self.push_ended(&push, verdict);
+        }
     }
 
     async fn finish(&self, mut tx: Transaction, account: Account) -> Result<Account, EnrollError> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub(crate) use enroll::{EnrollError, Enrollee, NewSecret};
 pub(crate) use login::{AuthAnswer, AuthRequest, Choice, LoginError, Preauth, State, Wait, Who};
@@ -36,6 +37,9 @@ pub(crate) struct Service {
     /// Cancelled when the service ends: who waits is answered.
     pub(crate) shutdown: CancellationToken,
     pub(crate) started: Instant,
+    /// Work that goes on when its caller has gone: a write and the forgetting of what was kept
+    /// in memory belong together.
+    pub(crate) tasks: TaskTracker,
     directory: Directory,
 }
 
@@ -66,6 +70,7 @@ impl Service {
             public_url: parts.public_url,
             shutdown: parts.shutdown,
             started: Instant::now(),
+            tasks: TaskTracker::new(),
             directory,
         })
     }

@@ -1,15 +1,12 @@
 //! Enrollment, the pages, and what outlives a restart.
-#![cfg(test)]
-
-mod support;
 
 use std::os::unix::fs::PermissionsExt;
 
+use crate::support::{Call, LIMIT, Running, Signing, phone, totp};
 use http::HeaderMap;
 use secondfactor::admin::{
     ApplicationSummary, CreatedDevice, Done, Enrollment, NewDevice, NewEnrollment, User, Users,
 };
-use support::{Call, LIMIT, Running, Signing, phone, totp};
 
 async fn get(running: &Running, path: &str) -> (u16, HeaderMap, String) {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
@@ -49,7 +46,7 @@ async fn an_enrolled_browser_approves_logins_on_its_page() {
     assert_eq!(status, 200, "{enrolled}");
     let enrolled = &enrolled["response"];
     assert_eq!(enrolled["username"], "bob");
-    assert!(enrolled["expiration"].as_u64().unwrap() > support::now_s() + 500);
+    assert!(enrolled["expiration"].as_u64().unwrap() > crate::support::now_s() + 500);
     let code = enrolled["activation_code"].as_str().unwrap();
     assert!(code.starts_with("duo://"));
     let user_id = enrolled["user_id"].as_str().unwrap();
@@ -210,7 +207,7 @@ async fn an_authenticator_app_enrolls_from_the_portal() {
         .split('<')
         .next()
         .unwrap();
-    let code = totp(secret, support::now_s() / 30);
+    let code = totp(secret, crate::support::now_s() / 30);
     let params = [
         ("username", "carol"),
         ("factor", "passcode"),
@@ -259,7 +256,7 @@ async fn a_restart_keeps_users_keys_and_the_authority() {
         .await
         .unwrap();
     assert_eq!(created.secret.unwrap().expose(), secret);
-    let code = totp(secret, support::now_s() / 30);
+    let code = totp(secret, crate::support::now_s() / 30);
     let params = [
         ("username", "alice"),
         ("factor", "passcode"),

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use local::Client;
 use ring::{digest, hmac};
@@ -22,20 +23,20 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How long a call over the admin socket may take.
-pub const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 /// A running service.
-pub struct Running {
-    pub address: SocketAddr,
-    pub admin: Client,
-    pub app: Application,
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: Client,
+    pub(crate) app: Application,
     stop: CancellationToken,
     task: JoinHandle<Result<(), RunError>>,
 }
 
 impl Running {
     /// Starts on a folder, with changes to the settings.
-    pub async fn start(folder: &Path, change: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) async fn start(folder: &Path, change: impl FnOnce(&mut Settings)) -> Self {
         let socket = folder.join("admin.sock");
         let (ready, address) = tokio::sync::oneshot::channel();
         let mut settings = Settings::new(folder.join("data"), &socket);
@@ -45,9 +46,8 @@ impl Running {
         let stop = CancellationToken::new();
         #[expect(clippy::disallowed_methods, reason = "awaited by stop()")]
         let task = tokio::spawn(secondfactor::run(settings, stop.clone()));
-        let address = match address.await {
-            Ok(address) => address,
-            Err(_) => panic!("{:?}", task.await),
+        let Ok(address) = address.await else {
+            panic!("{:?}", task.await)
         };
         let admin = Client::new(socket);
         let wanted = NewApplication {
@@ -67,18 +67,18 @@ impl Running {
     }
 
     /// Asks for the end and waits for it.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.task.await.unwrap().unwrap();
     }
 
     /// Asks for the end only.
-    pub fn cancel(&self) {
+    pub(crate) fn cancel(&self) {
         self.stop.cancel();
     }
 
     /// Makes a user.
-    pub async fn user(
+    pub(crate) async fn user(
         &self,
         name: &str,
         script: Option<Script>,
@@ -94,20 +94,36 @@ impl Running {
     }
 
     /// Calls the API with a form body, signed by version 2.
-    pub async fn call(&self, method: &str, path: &str, params: &[(&str, &str)]) -> (u16, Value) {
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        params: &[(&str, &str)],
+    ) -> (u16, Value) {
         self.send(&Call::signed(&self.app, method, path, params))
             .await
     }
 
     /// Sends a call over a connection of its own, HTTP/2 if the call says so.
-    pub async fn send(&self, call: &Call) -> (u16, Value) {
+    pub(crate) async fn send(&self, call: &Call) -> (u16, Value) {
         let (status, _, body) = self.send_raw(call).await;
         let value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         (status, value)
     }
 
+    /// An HTTP/2 connection for many calls at once.
+    pub(crate) async fn http2(&self) -> SendRequest<Full<Bytes>> {
+        let stream = tls(self.address, &self.app.ca_pem, true).await;
+        let handshake =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+        let (sender, connection) = handshake.await.unwrap();
+        #[expect(clippy::disallowed_methods, reason = "ends with the connection")]
+        tokio::spawn(connection);
+        sender
+    }
+
     /// The same, with the headers and the body as they are.
-    pub async fn send_raw(&self, call: &Call) -> (u16, http::HeaderMap, Bytes) {
+    pub(crate) async fn send_raw(&self, call: &Call) -> (u16, http::HeaderMap, Bytes) {
         let stream = tls(self.address, &self.app.ca_pem, call.http2).await;
         let mut request = http::Request::builder().method(call.method.as_str());
         let target = match (&call.query, call.http2) {
@@ -150,22 +166,29 @@ impl Running {
     }
 }
 
+/// A service in a folder that goes with it.
+pub(crate) async fn started() -> (tempfile::TempDir, Running) {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path(), |_| {}).await;
+    (folder, running)
+}
+
 /// One request.
 #[derive(Clone)]
-pub struct Call {
-    pub method: String,
-    pub host: String,
-    pub path: String,
-    pub query: String,
-    pub body: String,
-    pub headers: Vec<(String, String)>,
-    pub http2: bool,
-    pub absolute: bool,
+pub(crate) struct Call {
+    pub(crate) method: String,
+    pub(crate) host: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) body: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) http2: bool,
+    pub(crate) absolute: bool,
 }
 
 impl Call {
     /// Without any credentials.
-    pub fn bare(app: &Application, method: &str, path: &str) -> Self {
+    pub(crate) fn bare(app: &Application, method: &str, path: &str) -> Self {
         Self {
             method: method.to_owned(),
             host: format!("127.0.0.1:{}", app.port),
@@ -179,12 +202,17 @@ impl Call {
     }
 
     /// Signed by version 2 with SHA-512, the body a form.
-    pub fn signed(app: &Application, method: &str, path: &str, params: &[(&str, &str)]) -> Self {
+    pub(crate) fn signed(
+        app: &Application,
+        method: &str,
+        path: &str,
+        params: &[(&str, &str)],
+    ) -> Self {
         Self::signed_with(app, method, path, params, Signing::V2Sha512)
     }
 
     /// Signed as one likes.
-    pub fn signed_with(
+    pub(crate) fn signed_with(
         app: &Application,
         method: &str,
         path: &str,
@@ -233,18 +261,18 @@ impl Call {
     }
 
     /// Adds a header.
-    pub fn header(&mut self, name: &str, value: &str) {
+    pub(crate) fn header(&mut self, name: &str, value: &str) {
         self.headers.push((name.to_owned(), value.to_owned()));
     }
 
     /// Takes a header away.
-    pub fn without(mut self, name: &str) -> Self {
+    pub(crate) fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(found, _)| found != name);
         self
     }
 
     /// Adds credentials.
-    pub fn authorize(&mut self, ikey: &str, signature: &str) {
+    pub(crate) fn authorize(&mut self, ikey: &str, signature: &str) {
         let text = data_encoding::BASE64.encode(format!("{ikey}:{signature}").as_bytes());
         self.header("authorization", &format!("Basic {text}"));
     }
@@ -252,14 +280,14 @@ impl Call {
 
 /// The ways to sign.
 #[derive(Clone, Copy, Debug)]
-pub enum Signing {
+pub(crate) enum Signing {
     V2Sha1,
     V2Sha512,
     V5,
 }
 
 /// A phone that takes pushes.
-pub fn phone() -> NewDevice {
+pub(crate) fn phone() -> NewDevice {
     NewDevice::Phone {
         name: "iPhone".to_owned(),
         number: "+1 734 555 4788".to_owned(),
@@ -268,7 +296,7 @@ pub fn phone() -> NewDevice {
 }
 
 /// A script that answers at once.
-pub fn script(answer: ScriptAnswer) -> Option<Script> {
+pub(crate) fn script(answer: ScriptAnswer) -> Option<Script> {
     Some(Script {
         answer,
         after_ms: 0,
@@ -276,7 +304,7 @@ pub fn script(answer: ScriptAnswer) -> Option<Script> {
 }
 
 /// The date header of a time.
-pub fn date_of(unix_s: u64) -> String {
+pub(crate) fn date_of(unix_s: u64) -> String {
     // Every day has its date; the name of the day is not checked by anybody.
     let (mut days, rest) = (unix_s / 86_400, unix_s % 86_400);
     let mut year = 1970;
@@ -319,7 +347,7 @@ pub fn date_of(unix_s: u64) -> String {
 
 /// Seconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "tests have a clock too")]
-pub fn now_s() -> u64 {
+pub(crate) fn now_s() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap()
@@ -327,7 +355,7 @@ pub fn now_s() -> u64 {
 }
 
 /// A passcode of RFC 6238 with SHA-1 and six digits, for a secret in base32.
-pub fn totp(secret: &str, step: u64) -> String {
+pub(crate) fn totp(secret: &str, step: u64) -> String {
     let secret = data_encoding::BASE32_NOPAD
         .decode(secret.as_bytes())
         .unwrap();
