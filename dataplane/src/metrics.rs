@@ -139,8 +139,8 @@ impl Metrics {
         let build = kept(
             &metrics.registry,
             IntGaugeVec::new(
-                options("build_info", "Always 1; the version as a label."),
-                &["version"],
+                options("build_info", "Always 1; the role and its version as labels."),
+                &["role", "version"],
             ),
         )?;
         build
