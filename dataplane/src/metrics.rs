@@ -139,7 +139,10 @@ impl Metrics {
         let build = kept(
             &metrics.registry,
             IntGaugeVec::new(
-                options("build_info", "Always 1; the role and its version as labels."),
+                options(
+                    "build_info",
+                    "Always 1; the role and its version as labels.",
+                ),
                 &["role", "version"],
             ),
         )?;

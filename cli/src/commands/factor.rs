@@ -195,7 +195,10 @@ impl Service {
     }
 
     async fn get<A: DeserializeOwned>(&self, path: &str) -> Result<A, Failure> {
-        self.0.get(path, LIMIT).await.map_err(failed)
+        self.0
+            .get(path, LIMIT)
+            .await
+            .map_err(|error| failed(&error))
     }
 
     async fn post<Q: Serialize + Sync, A: DeserializeOwned>(
@@ -203,13 +206,16 @@ impl Service {
         path: &str,
         body: &Q,
     ) -> Result<A, Failure> {
-        self.0.post(path, body, LIMIT).await.map_err(failed)
+        self.0
+            .post(path, body, LIMIT)
+            .await
+            .map_err(|error| failed(&error))
     }
 }
 
 /// The service's own words where it refused, else what is wrong with the way to it.
-fn failed(error: local::CallError) -> Failure {
-    if let local::CallError::Refused { body, .. } = &error
+fn failed(error: &local::CallError) -> Failure {
+    if let local::CallError::Refused { body, .. } = error
         && let Ok(said) = serde_json::from_str::<secondfactor::admin::AdminError>(body)
     {
         return Failure::plain(said.error);
@@ -217,10 +223,10 @@ fn failed(error: local::CallError) -> Failure {
     if matches!(error, local::CallError::Unreachable { .. }) {
         return Failure::new(
             "the built-in second factor does not run here (it does where a section says api_host=builtin); is this the right --data-dir?",
-            &error,
+            error,
         );
     }
-    Failure::new("the built-in second factor cannot be asked", &error)
+    Failure::new("the built-in second factor cannot be asked", error)
 }
 
 async fn users(service: &Service, as_json: bool) -> Result<(), Failure> {

@@ -19,13 +19,16 @@ pub(crate) async fn run(args: HealthcheckArgs) -> Result<(), Failure> {
             .map_err(|error| Failure::new(format!("no gateway answers at {address}"), &error))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
-            .map_err(failed)?;
+            .map_err(|error| failed(&error))?;
         let ask = async {
             let request = Request::get("/readyz")
                 .header(header::HOST, address.to_string())
                 .body(Empty::<bytes::Bytes>::new())
                 .map_err(|error| Failure::new("the request is not possible", &error))?;
-            let response = sender.send_request(request).await.map_err(failed)?;
+            let response = sender
+                .send_request(request)
+                .await
+                .map_err(|error| failed(&error))?;
             let status = response.status();
             let body = Limited::new(response.into_body(), BODY_OCTETS)
                 .collect()
@@ -42,7 +45,7 @@ pub(crate) async fn run(args: HealthcheckArgs) -> Result<(), Failure> {
         tokio::select! {
             done = ask => done,
             ended = connection => Err(match ended {
-                Err(error) => failed(error),
+                Err(error) => failed(&error),
                 Ok(()) => Failure::plain("the gateway closed the connection"),
             }),
         }
@@ -56,8 +59,8 @@ pub(crate) async fn run(args: HealthcheckArgs) -> Result<(), Failure> {
         })
 }
 
-fn failed(error: hyper::Error) -> Failure {
-    Failure::new("the gateway could not be asked", &error)
+fn failed(error: &hyper::Error) -> Failure {
+    Failure::new("the gateway could not be asked", error)
 }
 
 const LIMIT: Duration = Duration::from_secs(5);

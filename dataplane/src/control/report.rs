@@ -143,7 +143,7 @@ async fn deliver(
         let now = held.len().min(EVENTS_PER_REPORT);
         let report = Report {
             node,
-            events: held.iter().take(now).collect(),
+            events: held.iter().take(now).map(AsRef::as_ref).collect(),
             dropped: metrics.events_dropped.get(),
         };
         let sent = control
@@ -192,7 +192,7 @@ async fn deliver(
 #[derive(Serialize)]
 struct Report<'a> {
     node: &'a NodeId,
-    events: Vec<&'a Box<RawValue>>,
+    events: Vec<&'a RawValue>,
     dropped: u64,
 }
 

@@ -5,6 +5,9 @@ use std::net::IpAddr;
 use proto::address::AddressRange;
 use rustc_hash::FxHashMap;
 
+/// Prefixes of one length: whether IPv4, and the bits that do not vary.
+type Prefixes<T> = FxHashMap<(bool, u128), T>;
+
 /// Client ranges of one port, each with what belongs to it.
 ///
 /// A look-up costs one hash per distinct prefix length in use, however many clients there are;
@@ -12,7 +15,7 @@ use rustc_hash::FxHashMap;
 #[derive(Debug)]
 pub(crate) struct ClientTable<T> {
     /// Aligned ranges by host bits, fewest first.
-    prefixes: Vec<(u32, FxHashMap<(bool, u128), T>)>,
+    prefixes: Vec<(u32, Prefixes<T>)>,
     /// Other ranges, smallest first.
     odd: Vec<(AddressRange, T)>,
 }
