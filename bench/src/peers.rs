@@ -81,28 +81,29 @@ pub(crate) enum Behind<'a> {
 }
 
 /// Starts FreeRADIUS with as little configured as the work needs.
-pub(crate) fn freeradius(folder: &Path, behind: Behind<'_>) -> Peer {
+pub(crate) fn freeradius(behind: Behind<'_>) -> Peer {
     let (kind, variable, value) = match behind {
         Behind::Users => ("users", "FR_NONE", String::new()),
         Behind::Rest(double) => ("rest", "FR_REST", format!("https://{}", double.host)),
         Behind::Ldap(slapd) => ("ldap", "FR_LDAP", slapd.url()),
     };
-    let folder = folder.join(format!("freeradius-{kind}"));
-    fs::create_dir(&folder).unwrap();
+    let files = tempfile::tempdir().unwrap();
+    let folder = files.path();
     for (name, text) in FREERADIUS {
         fs::write(folder.join(name), text).unwrap();
     }
-    Pki::shared().write(&folder);
+    Pki::shared().write(folder);
     let address = ports::loopback(ports::free_udp());
     let mut command = Command::new(require("freeradius", "freeradius"));
     command
         .args(["-f", "-l", "stdout", "-n", "radiusd", "-d"])
-        .arg(&folder)
-        .env("FR_DIR", &folder)
+        .arg(folder)
+        .env("FR_DIR", folder)
         .env("FR_PORT", address.port().to_string())
         .env("FR_SECRET", SECRET)
         .env("FR_KIND", kind)
         .env(variable, value);
+    // It has read its files when it answers.
     Peer::start("freeradius", &command, address, |address| {
         Nas::new(address, SECRET).status(Duration::from_millis(100))
     })

@@ -118,7 +118,7 @@ impl Bench {
 
     /// The peer's rate and CPU time for the same logins, and both as a text.
     fn freeradius(&self, behind: Behind<'_>, user: &str) -> (f64, Duration, String) {
-        let peer: Peer = freeradius(self.folder.path(), behind);
+        let peer: Peer = freeradius(behind);
         let load = self.load(peer.address, 2, 64);
         self.logins(warm(load), user, lenient);
         let before = usage::of(peer.pid()).cpu;

@@ -45,7 +45,7 @@ impl std::fmt::Display for Latencies {
     }
 }
 
-/// A duration with three digits that matter.
+/// A duration in the unit that fits it.
 pub(crate) fn span(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     if seconds >= 1.0 {
@@ -53,7 +53,7 @@ pub(crate) fn span(duration: Duration) -> String {
     } else if seconds >= 1e-3 {
         format!("{:.1} ms", seconds * 1e3)
     } else {
-        format!("{:.0} us", seconds * 1e6)
+        format!("{:.1} us", seconds * 1e6)
     }
 }
 
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn spans_have_a_unit_that_fits() {
         for (nanoseconds, want) in [
-            (42_000, "42 us"),
+            (42_040, "42.0 us"),
             (1_250_000, "1.2 ms"),
             (5_012_000_000, "5.01 s"),
         ] {
