@@ -245,7 +245,7 @@ fn auto(bench: &Bench, offer: Offer) -> Vec<Row> {
     );
     let calls = number(after.0 - calls) / number(tally.accepted.max(1));
     drop(gateway);
-    // rlm_rest of FreeRADIUS 3.2.1 refuses most answers that come over HTTP/1.1: its better side.
+    // Over HTTP/1.1 rlm_rest of FreeRADIUS 3.2.1 rejected most logins; this is its better side.
     let (peer, _, text) = bench.freeradius(Behind::Rest(&bench.http2), USER);
     vec![Row {
         work: format!("auto login, instant factor, {version}"),
