@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use proto::event::AuthEvent;
+use proto::event::{AuthEvent, Outcome};
 use proto::id::IntegrationId;
 use proto::rpc::{NodeState, NodeStatus};
 use proto::secret::{Secret, on_the_wire};
@@ -181,10 +181,20 @@ async fn finished(
             }
         }
     };
-    let found = tokio::time::timeout(LONGEST_LOGIN, found)
-        .await
-        .unwrap_or(Err(StatusCode::REQUEST_TIMEOUT));
-    routes.watch(which.source, logins);
+    // The end of the node does not wait for one who waits here.
+    let found = tokio::select! {
+        found = tokio::time::timeout(LONGEST_LOGIN, found) => {
+            found.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
+        }
+        () = routes.node.shared().abandoned.cancelled() => Err(StatusCode::SERVICE_UNAVAILABLE),
+    };
+    // A challenge is answered from the same source; after any other end nobody asks again.
+    if found
+        .as_ref()
+        .is_ok_and(|event| event.outcome == Outcome::Challenge)
+    {
+        routes.watch(which.source, logins);
+    }
     found
 }
 

@@ -1,19 +1,16 @@
 //! A node: applies revisions, and is what the control link and the admin socket talk to.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use proto::address::AddressRange;
 use proto::config::{
     AuthenticatorKind, Faults, Integration, MessageAuthenticator, Mode, Settings, Snapshot, raw,
 };
 use proto::id::{AuthenticatorId, IntegrationId, NodeId, Revision};
 use proto::rpc::{ConfigSource, ListenerStatus, NodeState, NodeStatus, RefusedRevision};
-use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::duo::client::DuoClients;
@@ -21,10 +18,9 @@ use crate::flow::PrimaryUse;
 use crate::metrics::Metrics;
 use crate::primary::{self, Primary};
 use crate::radius::SharedSecret;
-use crate::server::clients::ClientTable;
-use crate::server::receive::{self, Shared};
+use crate::server::receive::Shared;
 use crate::server::served::{Series, Served, ServedClient, Site};
-use crate::server::socket::{Bound, RECEIVE_BUFFER, Socket};
+use crate::server::sites::{Clients, Place, Sites};
 use crate::server::threads::ReceiveThreads;
 
 /// One data plane.
@@ -45,18 +41,9 @@ pub(crate) struct Node {
 /// What an applied revision left running.
 #[derive(Debug, Default)]
 struct Running {
-    sites: HashMap<Place, RunningSite>,
+    sites: Sites,
     primaries: HashMap<AuthenticatorId, Arc<Primary>>,
     integrations: HashSet<IntegrationId>,
-}
-
-/// Where an integration listens.
-type Place = (Option<IpAddr>, u16);
-
-#[derive(Debug)]
-struct RunningSite {
-    site: Arc<Site>,
-    stop: CancellationToken,
 }
 
 #[derive(Debug)]
@@ -186,42 +173,20 @@ impl Node {
                 self.served(integration, &snapshot, &primaries, &path, &mut faults)
             })
             .collect();
-        let bound = bind_new(&snapshot, &running.sites, &mut faults);
-        let (bound, served) = faults.into_result((bound, served))?;
-        // From here on nothing can fail but the registration of a bound socket.
-        let mut tables = client_tables(served.into_iter().flatten());
-        let mut places: HashSet<Place> = HashSet::new();
-        let mut targets = Vec::new();
-        for (place, bound) in bound {
-            let clients = tables.remove(&place).unwrap_or_default();
-            let table = ClientTable::new(clients.iter().cloned());
-            let (site, stop) = self.open(bound, table).map_err(|error| {
-                let mut faults = Faults::default();
-                faults.add(
-                    "integrations",
-                    format!("a socket cannot be watched: {error}"),
-                );
-                faults
-            })?;
-            targets.extend(targets_of(&clients, &site));
-            places.insert(place);
-            running.sites.insert(place, RunningSite { site, stop });
-        }
-        for (place, clients) in tables {
-            if let Some(RunningSite { site, .. }) = running.sites.get(&place) {
-                targets.extend(targets_of(&clients, site));
-                site.set_clients(ClientTable::new(clients));
-                places.insert(place);
-            }
-        }
-        running.sites.retain(|place, one| {
-            let kept = places.contains(place);
-            if !kept {
-                tracing::info!(listener = %one.site.socket.address(), "listener closed");
-                one.stop.cancel();
-            }
-            kept
-        });
+        let wanted: Vec<(usize, Place)> = snapshot
+            .integrations
+            .iter()
+            .enumerate()
+            .map(|(index, one)| (index, (one.listen, one.port)))
+            .collect();
+        let prepared = running.sites.prepare(&wanted, &self.threads, &mut faults);
+        let (prepared, served) = faults.into_result((prepared, served))?;
+        // From here on nothing can fail.
+        let tables = client_tables(served.into_iter().flatten());
+        let sites = running
+            .sites
+            .commit(prepared, &tables, &self.shared, &self.threads);
+        let targets = targets(&tables, &sites);
         let integrations: HashSet<IntegrationId> = snapshot
             .integrations
             .iter()
@@ -236,11 +201,17 @@ impl Node {
             .metrics
             .serving_revision
             .set(i64::try_from(snapshot.revision.0).unwrap_or(i64::MAX));
-        *self.facts() = Facts {
+        let mut facts = self.facts();
+        // A refusal is answered by a good revision, not by falling back on an old one.
+        let refused = match source {
+            ConfigSource::SealedCopy => facts.refused.take(),
+            ConfigSource::ControlPlane | ConfigSource::None => None,
+        };
+        *facts = Facts {
             revision: Some(snapshot.revision),
             source,
             targets,
-            refused: None,
+            refused,
         };
         Ok(())
     }
@@ -330,34 +301,23 @@ impl Node {
         }))
     }
 
-    fn open(
-        &self,
-        bound: Bound,
-        table: ClientTable<Arc<ServedClient>>,
-    ) -> io::Result<(Arc<Site>, CancellationToken)> {
-        let granted = bound.receive_buffer;
-        let runtime = self.threads.next();
-        let entered = runtime.enter();
-        let socket = bound.watch()?;
-        drop(entered);
-        let address = socket.address();
-        if granted < RECEIVE_BUFFER {
-            tracing::warn!(
-                listener = %address,
-                granted,
-                wanted = RECEIVE_BUFFER,
-                "small receive buffer: a burst of requests may be lost; raise net.core.rmem_max"
-            );
+    /// Lets old answers go while nothing is asked, and counts those that had to go early.
+    pub(crate) fn tidy(&self) {
+        let mut duplicates = self
+            .shared
+            .duplicates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let now = clock::now();
+        for _ in 0..TIDY_ROUNDS {
+            if duplicates.expire(now) == 0 {
+                break;
+            }
         }
-        tracing::info!(listener = %address, "listening");
-        let site = Arc::new(Site::new(socket, table));
-        let stop = CancellationToken::new();
-        runtime.spawn(receive::serve(
-            Arc::clone(&self.shared),
-            Arc::clone(&site),
-            stop.clone(),
-        ));
-        Ok((site, stop))
+        let evicted = duplicates.occupancy().evicted;
+        drop(duplicates);
+        let counter = &self.shared.metrics.duplicate_evictions;
+        counter.inc_by(evicted.saturating_sub(counter.get()));
     }
 
     /// Lets a login of this machine in; gives its shared secret. None when the integration is not
@@ -432,14 +392,10 @@ impl Node {
         let left = self.shared.in_flight.load(Ordering::Relaxed);
         self.shared.abandoned.cancel();
         self.shared.logins.wait().await;
-        for one in self.applying.lock().await.sites.values() {
-            one.stop.cancel();
-        }
+        self.applying.lock().await.sites.stop();
         u64::try_from(left).unwrap_or(u64::MAX)
     }
 }
-
-type Clients = Vec<(AddressRange, Arc<ServedClient>)>;
 
 /// Which clients each place has.
 fn client_tables(served: impl Iterator<Item = Arc<Served>>) -> HashMap<Place, Clients> {
@@ -460,70 +416,22 @@ fn client_tables(served: impl Iterator<Item = Arc<Served>>) -> HashMap<Place, Cl
     tables
 }
 
-fn targets_of(clients: &Clients, site: &Arc<Site>) -> Vec<Target> {
+fn targets(tables: &HashMap<Place, Clients>, sites: &HashMap<Place, Arc<Site>>) -> Vec<Target> {
     let mut seen = HashSet::new();
-    clients
-        .iter()
-        .filter(|(_, client)| seen.insert(client.served.config.id.clone()))
-        .map(|(_, client)| Target {
-            served: Arc::clone(&client.served),
-            site: Arc::clone(site),
-        })
-        .collect()
-}
-
-/// Binds every place that is not open yet.
-fn bind_new(
-    snapshot: &Snapshot,
-    open: &HashMap<Place, RunningSite>,
-    faults: &mut Faults,
-) -> Vec<(Place, Bound)> {
-    let wanted: HashSet<Place> = snapshot
-        .integrations
-        .iter()
-        .map(|one| (one.listen, one.port))
-        .collect();
-    let mut bound: Vec<(Place, Bound)> = Vec::new();
-    for (index, integration) in snapshot.integrations.iter().enumerate() {
-        let place = (integration.listen, integration.port);
-        if open.contains_key(&place) || bound.iter().any(|(other, _)| *other == place) {
+    let mut targets = Vec::new();
+    for (place, clients) in tables {
+        let Some(site) = sites.get(place) else {
             continue;
-        }
-        let leaving: Vec<&Socket> = open
-            .iter()
-            .filter(|(other, _)| other.1 == place.1 && !wanted.contains(*other))
-            .map(|(_, one)| &one.site.socket)
-            .collect();
-        match Bound::new(place.0, place.1, &leaving) {
-            Ok(socket) => bound.push((place, socket)),
-            Err(error) => {
-                let (field, message) = bind_fault(&error, place);
-                faults.add(format!("integrations[{index}].{field}"), message);
+        };
+        for (_, client) in clients {
+            if seen.insert(client.served.config.id.clone()) {
+                let (served, site) = (Arc::clone(&client.served), Arc::clone(site));
+                targets.push(Target { served, site });
             }
         }
     }
-    bound
-}
-
-fn bind_fault(error: &io::Error, (listen, port): Place) -> (&'static str, String) {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => (
-            "port",
-            format!("UDP port {port}: address in use by another program (`ss -lunp` shows which)"),
-        ),
-        io::ErrorKind::AddrNotAvailable => (
-            "listen",
-            format!(
-                "{}: this machine has no such address",
-                listen.map_or_else(|| "all".to_owned(), |address| address.to_string())
-            ),
-        ),
-        io::ErrorKind::PermissionDenied => (
-            "port",
-            format!("UDP port {port}: only root may bind ports below 1024"),
-        ),
-        _ => ("port", format!("UDP port {port}: {error}")),
-    }
+    targets.sort_by(|a, b| a.served.config.id.cmp(&b.served.config.id));
+    targets
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {
@@ -553,3 +461,6 @@ pub(crate) fn shared(
         seed,
     )))
 }
+
+/// How many handfuls of old answers are let go at a time.
+const TIDY_ROUNDS: usize = 256;

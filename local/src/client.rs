@@ -87,6 +87,7 @@ impl Client {
         Ok(Lines {
             body,
             buffer: BytesMut::new(),
+            scanned: 0,
             connection,
         })
     }
@@ -149,6 +150,8 @@ impl Client {
 pub struct Lines {
     body: Incoming,
     buffer: BytesMut,
+    /// Octets of the buffer that hold no line's end.
+    scanned: usize,
     #[expect(dead_code, reason = "ends the connection when dropped")]
     connection: Aborted,
 }
@@ -161,11 +164,14 @@ impl Lines {
     /// 64 MiB.
     pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
         loop {
-            if let Some(end) = self.buffer.iter().position(|&octet| octet == b'\n') {
-                let line = self.buffer.split_to(end).freeze();
+            let fresh = self.buffer.iter().skip(self.scanned);
+            if let Some(end) = fresh.into_iter().position(|&octet| octet == b'\n') {
+                let line = self.buffer.split_to(self.scanned + end).freeze();
                 self.buffer.advance(1);
+                self.scanned = 0;
                 return Ok(Some(line));
             }
+            self.scanned = self.buffer.len();
             if self.buffer.len() > BODY_OCTETS {
                 return Err(CallError::TooLong);
             }

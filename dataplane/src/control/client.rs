@@ -67,23 +67,37 @@ async fn one_subscription(
         .await?;
     node.set_connected(true);
     tracing::info!(node = %node.id(), "subscribed to the control plane");
+    // What was refused is tried again with each heartbeat: a port may have become free.
+    let mut refused: Option<Box<raw::Snapshot>> = None;
     while let Some(message) = next(&mut lines).await? {
         *pause = FIRST_PAUSE;
-        let ToNode::Snapshot { snapshot } = message else {
-            continue;
+        let (snapshot, again) = match (message, refused.take()) {
+            (ToNode::Snapshot { snapshot }, _) => (snapshot, false),
+            (ToNode::Heartbeat, Some(snapshot)) => (snapshot, true),
+            (ToNode::Heartbeat, None) => continue,
         };
         let revision = Revision(snapshot.revision);
-        let verdict = apply(node, *snapshot, ConfigSource::ControlPlane, Some(last_good)).await;
-        let acknowledge = Acknowledge {
-            node: node.id().clone(),
-            revision,
-            verdict,
-        };
-        let Empty {} = control
-            .post(&format!("{SERVICE}/Acknowledge"), &acknowledge, CALL_LIMIT)
-            .await?;
-        // Readiness hangs on this report: it does not wait for its turn.
-        send_status(node, control).await;
+        let source = ConfigSource::ControlPlane;
+        let verdict = apply(node, (*snapshot).clone(), source, Some(last_good), again).await;
+        let bad = matches!(verdict, Verdict::Refused { .. });
+        if !(bad && again) {
+            let acknowledge = Acknowledge {
+                node: node.id().clone(),
+                revision,
+                verdict,
+            };
+            let path = format!("{SERVICE}/Acknowledge");
+            let Empty {} = control.post(&path, &acknowledge, CALL_LIMIT).await?;
+            // Readiness hangs on this report: it does not wait for its turn.
+            send_status(node, control).await;
+        }
+        if bad {
+            refused = Some(snapshot);
+            // After a restart: what was served before is better than nothing.
+            if node.serving().is_none() {
+                start_from_copy(node, last_good).await;
+            }
+        }
     }
     Ok(())
 }
@@ -105,6 +119,7 @@ async fn apply(
     raw: raw::Snapshot,
     source: ConfigSource,
     keep: Option<&LastGood>,
+    again: bool,
 ) -> Verdict {
     let revision = raw.revision;
     match node.apply(raw.clone(), source).await {
@@ -123,7 +138,9 @@ async fn apply(
             Verdict::Applied
         }
         Err(faults) => {
-            tracing::error!(revision, %faults, "revision refused; the one before is served on");
+            if !again {
+                tracing::error!(revision, %faults, "revision refused; the one before is served on");
+            }
             Verdict::Refused { faults: faults.0 }
         }
     }
@@ -137,7 +154,7 @@ async fn start_from_copy(node: &Arc<Node>, last_good: &LastGood) {
                 revision = snapshot.revision,
                 "starting from the sealed copy"
             );
-            apply(node, snapshot, ConfigSource::SealedCopy, None).await;
+            apply(node, snapshot, ConfigSource::SealedCopy, None, false).await;
         }
         Ok(Ok(None)) => {
             tracing::warn!("no sealed copy yet: nothing is served until the control plane is back")
@@ -153,6 +170,7 @@ async fn report_status(node: &Node, control: &Client) {
     let mut turns = tokio::time::interval(STATUS_INTERVAL);
     loop {
         turns.tick().await;
+        node.tidy();
         send_status(node, control).await;
     }
 }

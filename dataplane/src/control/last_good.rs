@@ -111,36 +111,41 @@ impl LastGood {
     }
 }
 
-/// Reads the key, or makes it.
+/// Reads the key, or makes it: whole or not at all, so that a crash leaves no half of one.
 fn key_at(path: &Path) -> Result<Zeroizing<[u8; KEY_OCTETS]>, LastGoodError> {
     let fail = |source| LastGoodError::Io {
         path: path.to_owned(),
         source,
     };
     let mut key = Zeroizing::new([0; KEY_OCTETS]);
-    match OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-    {
-        Ok(mut file) => {
-            getrandom::fill(&mut *key).map_err(|_| LastGoodError::Random)?;
-            file.write_all(&*key)
-                .and_then(|()| file.sync_all())
-                .map_err(fail)?;
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let mut file = File::open(path).map_err(fail)?;
-            if file.metadata().map_err(fail)?.mode() & 0o077 != 0 {
-                return Err(LastGoodError::KeyIsOpen {
-                    path: path.to_owned(),
-                });
+    if !path.exists() {
+        getrandom::fill(&mut *key).map_err(|_| LastGoodError::Random)?;
+        let aside = path.with_extension("new");
+        let write = || {
+            let mut options = OpenOptions::new();
+            let mut file = options
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&aside)?;
+            file.write_all(&*key)?;
+            file.sync_all()?;
+            // Unlike a rename this never replaces a key that another process made meanwhile.
+            match fs::hard_link(&aside, path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+                _ => fs::remove_file(&aside),
             }
-            file.read_exact(&mut *key).map_err(fail)?;
-        }
-        Err(error) => return Err(fail(error)),
+        };
+        write().map_err(fail)?;
     }
+    let mut file = File::open(path).map_err(fail)?;
+    if file.metadata().map_err(fail)?.mode() & 0o077 != 0 {
+        return Err(LastGoodError::KeyIsOpen {
+            path: path.to_owned(),
+        });
+    }
+    file.read_exact(&mut *key).map_err(fail)?;
     Ok(key)
 }
 

@@ -6,5 +6,6 @@ mod driver;
 pub(crate) mod receive;
 mod reply;
 pub(crate) mod served;
+pub(crate) mod sites;
 pub(crate) mod socket;
 pub(crate) mod threads;

@@ -2,6 +2,7 @@
 //! for nothing, and allocates nothing for a discard or a duplicate.
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -107,8 +108,12 @@ pub(crate) async fn serve(shared: Arc<Shared>, site: Arc<Site>, stop: Cancellati
             () = stop.cancelled() => return,
             received = site.socket.receive(|datagram, source, asked| {
                 let arrival = Arrival { now: clock::now(), source, asked };
-                if let Err(reason) = receive(&shared, &site, datagram, arrival) {
-                    shared.discard(reason, source);
+                // A fault of ours in one datagram must not make the port deaf.
+                let received = AssertUnwindSafe(|| receive(&shared, &site, datagram, arrival));
+                match catch_unwind(received) {
+                    Ok(Ok(())) => {}
+                    Ok(Err(reason)) => shared.discard(reason, source),
+                    Err(_) => tracing::error!(client = %source, "a datagram could not be handled"),
                 }
             }) => received,
         };
@@ -138,14 +143,7 @@ fn receive(
     datagram: &[u8],
     arrival: Arrival,
 ) -> Result<(), DiscardReason> {
-    let client = site
-        .client(arrival.now, arrival.source)
-        .ok_or(DiscardReason::UnknownClient)?;
-    let packet = Packet::parse(datagram)?;
-    if let Some(reason) = DiscardReason::of_code(packet.code()) {
-        return Err(reason);
-    }
-    verify_request(&packet, &client.secret, client.policy)?;
+    let (client, packet) = verified(site, datagram, arrival)?;
     let series = &client.served.series;
     if packet.code() == Code::STATUS_SERVER {
         series.status_requests.inc();
@@ -211,6 +209,31 @@ fn receive(
     };
     Login::begin(Arc::clone(shared), Arc::clone(site), start, &packet);
     Ok(())
+}
+
+/// The datagram as a packet, and the client that it is verified to come from.
+fn verified<'a>(
+    site: &Site,
+    datagram: &'a [u8],
+    arrival: Arrival,
+) -> Result<(Arc<ServedClient>, Packet<'a>), DiscardReason> {
+    let parse = || {
+        let packet = Packet::parse(datagram)?;
+        DiscardReason::of_code(packet.code()).map_or(Ok(packet), Err)
+    };
+    // An admitted login has its source for ten minutes; somebody else may have it by then.
+    if let Some(client) = site.admitted(arrival.now, arrival.source) {
+        let packet = parse()?;
+        if verify_request(&packet, &client.secret, client.policy).is_ok() {
+            return Ok((client, packet));
+        }
+    }
+    let client = site
+        .client(arrival.source)
+        .ok_or(DiscardReason::UnknownClient)?;
+    let packet = parse()?;
+    verify_request(&packet, &client.secret, client.policy)?;
+    Ok((client, packet))
 }
 
 /// RFC 5997 section 3: a Status-Server to an authentication port is answered with an
