@@ -57,6 +57,9 @@ pub(crate) enum Command {
     Healthcheck(HealthcheckArgs),
     /// Manage users, devices and approvals of the built-in second factor.
     Factor(FactorArgs),
+    /// Turn a secret, read from standard input, into a value for a `_protected` option that only
+    /// this installation can open.
+    Seal(SealArgs),
     /// Print the version.
     Version(JsonArgs),
 }
@@ -66,7 +69,7 @@ pub(crate) enum Command {
 pub(crate) struct DataDirArgs {
     /// Folder of databases, keys and sockets [default: /var/lib/countersign as root, else
     /// ./countersign-data].
-    #[arg(long, env = "COUNTERSIGN_DATA_DIR", value_name = "DIR")]
+    #[arg(long, global = true, env = "COUNTERSIGN_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
 }
 
@@ -74,7 +77,7 @@ pub(crate) struct DataDirArgs {
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct JsonArgs {
     /// Print JSON.
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(crate) json: bool,
 }
 
@@ -235,6 +238,12 @@ pub(crate) struct HealthcheckArgs {
     /// The gateway's admin address.
     #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", default_value = DEFAULT_ADMIN, value_name = "ADDR")]
     pub(crate) admin_listen: SocketAddr,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SealArgs {
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -1,6 +1,7 @@
 //! How a command fails: what to say, and with which exit code.
 
 use std::error::Error;
+use std::fmt;
 use std::process::ExitCode;
 
 /// A command's failure. Its text goes to standard error as it is.
@@ -48,5 +49,11 @@ impl Failure {
             eprintln!("countersign: {}", self.text);
         }
         ExitCode::from(self.code)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }

@@ -54,7 +54,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
     if matches!(cli.command, Command::Demo(_)) && log.log == "info" {
         log.log = "warn".to_owned();
     }
-    logging::start(&log, sink)?;
+    let _guard = logging::start(&log, sink)?;
     match cli.command {
         Command::Run(args) => small()?.block_on(commands::run::run(args, log)),
         Command::Demo(args) => small()?.block_on(commands::demo::run(args, log)),
@@ -67,6 +67,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Reload(args) => small()?.block_on(commands::status::reload(args)),
         Command::Healthcheck(args) => small()?.block_on(commands::healthcheck::run(args)),
         Command::Factor(args) => small()?.block_on(commands::factor::run(args)),
+        Command::Seal(args) => commands::seal::run(args),
         Command::Version(args) => {
             if args.json {
                 output::json(&serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));

@@ -69,6 +69,23 @@ impl DataDir {
         std::env::temp_dir().join(format!("countersign-{}-{name}", Uid::effective()))
     }
 
+    /// A caller of a role's admin socket. Sockets that do not lie in the data folder must be in one
+    /// of the same owner: it is to them that passwords are typed.
+    pub(crate) fn client(&self, role: Role) -> Result<local::Client, Failure> {
+        let sockets = self.sockets();
+        if let (false, Ok(data)) = (sockets.starts_with(&self.folder), self.folder.metadata()) {
+            let theirs = sockets.symlink_metadata();
+            if theirs.is_ok_and(|found| !found.is_dir() || found.uid() != data.uid()) {
+                return Err(Failure::plain(format!(
+                    "{} does not belong to the owner of {}",
+                    sockets.display(),
+                    self.folder.display()
+                )));
+            }
+        }
+        Ok(local::Client::new(self.socket(role)))
+    }
+
     /// Makes the folders, mode 0700, and refuses one of somebody else.
     pub(crate) fn make(&self) -> Result<(), Failure> {
         for folder in [self.folder.clone(), self.sockets()] {
@@ -90,18 +107,20 @@ impl DataDir {
     }
 }
 
-/// A folder that another user owns could be swapped under our feet.
+/// A folder that another user owns or may write to could be swapped under our feet.
 fn ours(folder: &Path) -> io::Result<()> {
-    let found = folder.metadata()?;
-    let me = Uid::effective();
-    if found.uid() == me.as_raw() {
-        Ok(())
-    } else {
-        Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "it belongs to another user",
-        ))
+    let found = folder.symlink_metadata()?;
+    let denied = |why| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    if !found.is_dir() {
+        return denied("it is no folder");
     }
+    if found.uid() != Uid::effective().as_raw() {
+        return denied("it belongs to another user");
+    }
+    if found.mode() & 0o022 != 0 {
+        return denied("others may write to it; run chmod go-w on it");
+    }
+    Ok(())
 }
 
 /// 107 octets, less the longest socket name and its slash.

@@ -173,11 +173,11 @@ impl Node {
                 self.served(integration, &snapshot, &primaries, &path, &mut faults)
             })
             .collect();
-        let wanted: Vec<(usize, Place)> = snapshot
+        let wanted: Vec<(usize, &IntegrationId, Place)> = snapshot
             .integrations
             .iter()
             .enumerate()
-            .map(|(index, one)| (index, (one.listen, one.port)))
+            .map(|(index, one)| (index, &one.id, (one.listen, one.port)))
             .collect();
         let prepared = running.sites.prepare(&wanted, &self.threads, &mut faults);
         let (prepared, served) = faults.into_result((prepared, served))?;

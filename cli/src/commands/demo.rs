@@ -39,7 +39,7 @@ pub(crate) async fn run(args: DemoArgs, log: LogArgs) -> Result<(), Failure> {
         log_json: log.log_json,
     };
     let ready = async || {
-        let codes = make_users(&Service::new(&data)).await?;
+        let codes = make_users(&Service::new(&data)?).await?;
         introduce(&data, &config, port, args.admin_listen, &codes);
         Ok(())
     };

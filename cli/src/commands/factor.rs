@@ -18,7 +18,7 @@ use crate::output;
 use crate::paths::DataDir;
 
 pub(crate) async fn run(args: FactorArgs) -> Result<(), Failure> {
-    let service = Service::new(&DataDir::new(args.data.data_dir)?);
+    let service = Service::new(&DataDir::new(args.data.data_dir)?)?;
     let as_json = args.output.json;
     match args.command {
         FactorCommand::Users => users(&service, as_json).await,
@@ -146,8 +146,8 @@ pub(crate) async fn run(args: FactorArgs) -> Result<(), Failure> {
 pub(crate) struct Service(local::Client);
 
 impl Service {
-    pub(crate) fn new(data: &DataDir) -> Self {
-        Self(local::Client::new(data.socket(Role::SecondFactor)))
+    pub(crate) fn new(data: &DataDir) -> Result<Self, Failure> {
+        data.client(Role::SecondFactor).map(Self)
     }
 
     pub(crate) async fn add_user(

@@ -26,7 +26,7 @@ use crate::{explain, output};
 
 pub(crate) async fn run(args: LoginArgs) -> Result<(), Failure> {
     let data = DataDir::new(args.data.data_dir)?;
-    let node = local::Client::new(data.socket(Role::DataPlane));
+    let node = data.client(Role::DataPlane)?;
     let targets: Vec<LoginTarget> = node.get("/login/targets", LIMIT).await.map_err(|error| {
         Failure::new(
             "no running gateway can be asked; is this the right --data-dir?",
@@ -112,7 +112,7 @@ fn password(file: Option<&Path>) -> Result<Secret<String>, Failure> {
 }
 
 /// From the terminal without an echo, else the next line of standard input.
-fn ask(prompt: &str) -> Result<Secret<String>, Failure> {
+pub(crate) fn ask(prompt: &str) -> Result<Secret<String>, Failure> {
     let failed = |error: std::io::Error| Failure::new("nothing can be read", &error);
     if std::io::stdin().is_terminal() {
         return rpassword::prompt_password(prompt)

@@ -6,5 +6,6 @@ pub(crate) mod healthcheck;
 pub(crate) mod login;
 pub(crate) mod roles;
 pub(crate) mod run;
+pub(crate) mod seal;
 pub(crate) mod status;
 pub(crate) mod validate;

@@ -1,6 +1,7 @@
 //! `countersign controlplane`, `dataplane` and `secondfactor`: one role, by itself or supervised.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +36,10 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
         settings.local_node = NodeId::new(DEFAULT_NODE).ok();
     }
     if let Some(config) = args.config {
-        std::fs::create_dir_all(data.of(Role::ControlPlane))
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(data.of(Role::ControlPlane))
             .map_err(|error| Failure::new("cannot make the control plane's folder", &error))?;
         settings.source = Some(Arc::new(validate::source(&config, &data, true)?));
     }
@@ -121,13 +125,13 @@ fn prepare(
     data.make()?;
     let listen =
         |kind| signal(kind).map_err(|error| Failure::new("cannot listen for signals", &error));
-    let (mut terminate, mut interrupt) = (
-        listen(SignalKind::terminate())?,
-        listen(SignalKind::interrupt())?,
-    );
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut hang_up = listen(SignalKind::hangup())?;
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     let supervised = args.supervised.is_some();
+    let control = local::Client::new(data.socket(Role::ControlPlane));
     #[expect(clippy::disallowed_methods, reason = "lives as long as the process")]
     drop(tokio::spawn(async move {
         loop {
@@ -135,6 +139,8 @@ fn prepare(
                 _ = terminate.recv() => break,
                 // A terminal sends this one to the whole group: the supervisor decides then.
                 _ = interrupt.recv() => if !supervised { break },
+                // So it may send this one, which means "read the configuration again".
+                _ = hang_up.recv() => if !supervised { reload(&control).await },
             }
         }
         stopped.cancel();
@@ -142,8 +148,21 @@ fn prepare(
     Ok((data, stop, supervised))
 }
 
+/// What SIGHUP asks for, by the way that `countersign reload` takes.
+async fn reload(control: &local::Client) {
+    let asked = control
+        .post::<_, serde_json::Value>("/reload", &(), RELOAD_LIMIT)
+        .await;
+    if let Err(error) = asked {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the configuration was not read again"
+        );
+    }
+}
+
 /// Raises the soft limit on open files to the hard one; gives how many of those logins may use.
-fn raise_file_limit() -> usize {
+pub(crate) fn raise_file_limit() -> usize {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
         return FILES_UNKNOWN;
     };
@@ -152,13 +171,12 @@ fn raise_file_limit() -> usize {
     } else {
         soft
     };
-    usize::try_from(limit)
-        .unwrap_or(usize::MAX)
-        .saturating_sub(FILES_KEPT)
-        .max(FILES_KEPT)
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    limit.saturating_sub(FILES_KEPT).max(limit / 2)
 }
 
 /// Files that sockets, databases and logs may need besides logins.
-const FILES_KEPT: usize = 256;
+const FILES_KEPT: usize = 2_048;
+const RELOAD_LIMIT: Duration = Duration::from_secs(30);
 /// What to assume when the system does not say.
 const FILES_UNKNOWN: usize = 768;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::args::{LogArgs, RunArgs};
+use crate::commands::roles::raise_file_limit;
 use crate::commands::validate;
 use crate::failure::Failure;
 use crate::paths::DataDir;
@@ -22,6 +23,7 @@ pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
     }
     data.make()?;
     let lock = only_one(&data)?;
+    raise_file_limit();
     let plan = Plan {
         data,
         config: args.config,

@@ -14,14 +14,14 @@ use crate::paths::DataDir;
 
 pub(crate) async fn status(args: StatusArgs) -> Result<(), Failure> {
     let data = DataDir::new(args.data.data_dir)?;
-    let client = |role| local::Client::new(data.socket(role));
-    let control = client(Role::ControlPlane)
+    let client = |role| data.client(role);
+    let control = client(Role::ControlPlane)?
         .get::<Status>("/status", LIMIT)
         .await;
-    let node = client(Role::DataPlane)
+    let node = client(Role::DataPlane)?
         .get::<NodeStatus>("/status", LIMIT)
         .await;
-    let factor = client(Role::SecondFactor)
+    let factor = client(Role::SecondFactor)?
         .get::<secondfactor::admin::Status>("/status", LIMIT)
         .await;
     let none_runs = control.is_err() && node.is_err() && factor.is_err();
@@ -130,7 +130,7 @@ fn show(
 
 pub(crate) async fn reload(args: StatusArgs) -> Result<(), Failure> {
     let data = DataDir::new(args.data.data_dir)?;
-    let control = local::Client::new(data.socket(Role::ControlPlane));
+    let control = data.client(Role::ControlPlane)?;
     let reload: Reload = control
         .post("/reload", &Value::Null, RELOAD_LIMIT)
         .await

@@ -1,6 +1,8 @@
 //! The gateway's one admin address: `/healthz`, `/readyz` and `/metrics`, put together from the
 //! roles' own sockets. It answers also while a role is being restarted.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -16,13 +18,21 @@ use tokio_util::sync::CancellationToken;
 use super::merge;
 use crate::paths::DataDir;
 
-pub(crate) async fn serve(listener: TcpListener, data: DataDir, stop: CancellationToken) {
+/// What the routes need to know.
+#[derive(Clone, Debug)]
+pub(crate) struct Gateway {
+    pub(crate) data: DataDir,
+    /// Whether the configuration uses the built-in second factor.
+    pub(crate) second_factor: Arc<AtomicBool>,
+}
+
+pub(crate) async fn serve(listener: TcpListener, gateway: Gateway, stop: CancellationToken) {
     let router = Router::new()
         .route("/", get(index))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(data);
+        .with_state(gateway);
     let served = axum::serve(listener, router)
         .with_graceful_shutdown(stop.cancelled_owned())
         .await;
@@ -40,7 +50,12 @@ async fn index() -> &'static str {
 
 /// Ready when the control plane says that its revision is served here, and the data plane takes
 /// logins; the built-in second factor too, where it runs.
-async fn ready(State(data): State<DataDir>) -> impl IntoResponse {
+async fn ready(
+    State(Gateway {
+        data,
+        second_factor,
+    }): State<Gateway>,
+) -> impl IntoResponse {
     let mut roles = Map::new();
     let mut all = true;
     for (role, path) in [
@@ -51,7 +66,7 @@ async fn ready(State(data): State<DataDir>) -> impl IntoResponse {
         all &= asked.is_ok();
         roles.insert(role.to_string(), verdict(asked));
     }
-    if data.socket(Role::SecondFactor).exists() {
+    if second_factor.load(Ordering::Relaxed) {
         let asked = client(&data, Role::SecondFactor)
             .get_octets("/healthz", CALL_LIMIT)
             .await;
@@ -81,7 +96,7 @@ fn verdict(asked: Result<Value, local::CallError>) -> Value {
     }
 }
 
-async fn metrics(State(data): State<DataDir>) -> impl IntoResponse {
+async fn metrics(State(Gateway { data, .. }): State<Gateway>) -> impl IntoResponse {
     let mut texts = Vec::new();
     for role in [Role::ControlPlane, Role::DataPlane, Role::SecondFactor] {
         if let Ok(octets) = client(&data, role).get_octets("/metrics", CALL_LIMIT).await {

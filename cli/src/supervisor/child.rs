@@ -1,6 +1,7 @@
 //! One role as a child process.
 
 use std::fmt;
+use std::os::fd::AsFd;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -57,11 +58,15 @@ impl Child {
         let role = self.role;
         let failed =
             |error: std::io::Error| Failure::new(format!("cannot start the {role}"), &error);
+        // All of a gateway's log goes one way.
+        let log = std::io::stdout()
+            .as_fd()
+            .try_clone_to_owned()
+            .map_err(failed)?;
         let mut process = command(role, plan, self.was_ready)
-            .map_err(failed)?
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(log)
             .kill_on_drop(true)
             .spawn()
             .map_err(failed)?;
@@ -119,9 +124,11 @@ impl Child {
 }
 
 /// The command of a role. Nothing secret stands in it: secrets come from files and sockets.
-fn command(role: Role, plan: &Plan, again: bool) -> std::io::Result<Command> {
-    let mut command = Command::new(std::env::current_exe()?);
+fn command(role: Role, plan: &Plan, again: bool) -> Command {
+    // This very program, also when its file was replaced meanwhile by another version.
+    let mut command = Command::new("/proc/self/exe");
     command
+        .arg0("countersign")
         .arg(role.as_str())
         .args(["--supervised", &std::process::id().to_string()])
         .arg("--data-dir")
@@ -156,7 +163,7 @@ fn command(role: Role, plan: &Plan, again: bool) -> std::io::Result<Command> {
             command.env_remove(name);
         }
     }
-    Ok(command)
+    command
 }
 
 async fn read_lines(role: Role, stdout: impl AsyncRead + Unpin, news: &mpsc::Sender<News>) {

@@ -8,6 +8,8 @@ pub(crate) mod tell;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use proto::child::{FromChild, Role};
@@ -54,7 +56,12 @@ pub(crate) async fn run(
     let signals = Signals::new()?;
     let (sender, news) = mpsc::channel(NEWS);
     let stop_admin = CancellationToken::new();
-    let serve = admin::serve(admin, plan.data.clone(), stop_admin.clone());
+    let wants_second_factor = Arc::new(AtomicBool::new(false));
+    let gateway = admin::Gateway {
+        data: plan.data.clone(),
+        second_factor: Arc::clone(&wants_second_factor),
+    };
+    let serve = admin::serve(admin, gateway, stop_admin.clone());
     let mut supervisor = Supervisor {
         plan,
         teller,
@@ -63,12 +70,23 @@ pub(crate) async fn run(
         signals,
         children: Vec::new(),
         serving: false,
+        wants_second_factor,
     };
     let work = async {
         let result = supervisor.work(ready).await;
         supervisor.stop().await;
         stop_admin.cancel();
         result
+    };
+    // One that holds a connection open to the admin address does not hold up the end.
+    let serve = async {
+        tokio::select! {
+            () = serve => {}
+            () = async {
+                stop_admin.cancelled().await;
+                tokio::time::sleep(ADMIN_LIMIT).await;
+            } => {}
+        }
     };
     let (result, ()) = tokio::join!(work, serve);
     result
@@ -118,6 +136,8 @@ struct Supervisor {
     /// Whether the first revision is served: until then a role that cannot start is the end, from
     /// then on it is started again.
     serving: bool,
+    /// Whether readiness includes the built-in second factor.
+    wants_second_factor: Arc<AtomicBool>,
 }
 
 /// What to do after one turn of the loop.
@@ -168,6 +188,7 @@ impl Supervisor {
                 }
                 Some(News::Line(_, FromChild::Need(role))) => {
                     if !self.children.iter().any(|child| child.role == role) {
+                        self.wants_second_factor.store(true, Ordering::Relaxed);
                         self.start(role)?;
                     }
                     Ok(Turn::GoOn)
@@ -221,16 +242,26 @@ impl Supervisor {
         Ok(Turn::GoOn)
     }
 
+    /// Starts a role. Once the gateway serves, a start that fails is tried again later: what runs
+    /// is not stopped for it.
     fn start(&mut self, role: Role) -> Result<(), Failure> {
-        let known = self.children.iter_mut().find(|child| child.role == role);
-        match known {
-            Some(child) => child.start(&self.plan, &self.sender),
+        let at = match self.children.iter().position(|child| child.role == role) {
+            Some(at) => at,
             None => {
-                let mut child = Child::new(role);
-                child.start(&self.plan, &self.sender)?;
-                self.children.push(child);
+                self.children.push(Child::new(role));
+                self.children.len() - 1
+            }
+        };
+        let Some(child) = self.children.get_mut(at) else {
+            return Ok(());
+        };
+        match child.start(&self.plan, &self.sender) {
+            Err(failure) if self.serving => {
+                let pause = child.ended();
+                tracing::error!(%role, %failure, retry_in_ms = pause.as_millis(), "a role cannot be started");
                 Ok(())
             }
+            started => started,
         }
     }
 
@@ -245,8 +276,8 @@ impl Supervisor {
         }
     }
 
-    /// Waits until the data plane serves its first revision; fails when it refuses that one. A
-    /// database without a configuration is no fault: it will come.
+    /// Waits until the data plane serves its first revision; fails when it refuses that one, and
+    /// when there is none.
     async fn until_serving(&mut self) -> Result<bool, Failure> {
         if !self.until_ready(Role::DataPlane).await? {
             return Ok(false);
@@ -257,8 +288,10 @@ impl Supervisor {
             .get::<controlplane::admin::Status>("/status", CALL_LIMIT)
             .await
             .is_ok_and(|status| status.revision.is_some());
-        if !configured {
-            return Ok(true);
+        if !configured && self.plan.config.is_none() {
+            return Err(Failure::usage(
+                "there is no configuration yet: name an authproxy.cfg with --config",
+            ));
         }
         let mut turns = tokio::time::interval(POLL);
         loop {
@@ -331,4 +364,6 @@ impl Supervisor {
 const NEWS: usize = 4_096;
 const CALL_LIMIT: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
+/// How long the admin address may take to finish its answers.
+const ADMIN_LIMIT: Duration = Duration::from_secs(1);
 const STOP_LIMIT: Duration = Duration::from_secs(15);

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use proto::address::AddressRange;
 use proto::config::Faults;
+use proto::id::IntegrationId;
 use tokio_util::sync::CancellationToken;
 
 use super::clients::ClientTable;
@@ -57,14 +58,14 @@ impl Sites {
     /// the index of its integration, for the fault's path.
     pub(crate) fn prepare(
         &mut self,
-        wanted: &[(usize, Place)],
+        wanted: &[(usize, &IntegrationId, Place)],
         threads: &ReceiveThreads,
         faults: &mut Faults,
     ) -> Prepared {
         self.leaving.retain(|one| one.site.strong_count() > 0);
-        let all: HashSet<Place> = wanted.iter().map(|(_, place)| *place).collect();
+        let all: HashSet<Place> = wanted.iter().map(|(.., place)| *place).collect();
         let mut made: HashMap<Place, Arc<Site>> = HashMap::new();
-        for (index, place) in wanted {
+        for (index, id, place) in wanted {
             if self.open.contains_key(place) || made.contains_key(place) {
                 continue;
             }
@@ -77,7 +78,10 @@ impl Sites {
                 Ok(site) => drop(made.insert(*place, site)),
                 Err(error) => {
                     let (field, message) = bind_fault(&error, *place);
-                    faults.add(format!("integrations[{index}].{field}"), message);
+                    faults.add(
+                        format!("integrations[{index}].{field}"),
+                        format!("[{id}] {message}"),
+                    );
                 }
             }
         }
