@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use proto::event::{AuthEvent, Outcome};
 
+use crate::output;
+
 /// Prints it on standard output.
-#[expect(clippy::print_stdout, reason = "the output of `login` and `demo`")]
 pub(crate) fn print(event: &AuthEvent) {
-    println!("{}", timeline(event));
+    output::line(format_args!("{}", timeline(event)));
 }
 
 fn timeline(event: &AuthEvent) -> String {

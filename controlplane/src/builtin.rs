@@ -10,10 +10,41 @@ use proto::secret::Secret;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::authproxy::BuiltinApplication;
+
 /// `POST /applications`: makes the application, or gives the one that is there.
 #[derive(Serialize)]
 struct Ask<'a> {
     name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<Keys<'a>>,
+}
+
+/// Keys that the file names.
+#[derive(Serialize)]
+struct Keys<'a> {
+    ikey: &'a str,
+    skey: &'a str,
+}
+
+impl<'a> Ask<'a> {
+    /// Integrations with the same keys share one application, as they do at Duo: keys are what
+    /// tells applications apart.
+    fn new(wanted: &'a BuiltinApplication) -> Self {
+        match (&wanted.ikey, &wanted.skey) {
+            (Some(ikey), Some(skey)) => Self {
+                name: ikey,
+                keys: Some(Keys {
+                    ikey,
+                    skey: skey.expose(),
+                }),
+            },
+            _ => Self {
+                name: &wanted.integration,
+                keys: None,
+            },
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -29,34 +60,34 @@ struct Answer {
 /// yet is asked again: it may be starting.
 pub(crate) async fn applications(
     socket: Option<&Path>,
-    ids: &[String],
+    wanted: &[BuiltinApplication],
     limit: Duration,
 ) -> Result<BTreeMap<String, raw::Application>, BuiltinError> {
     let mut applications = BTreeMap::new();
-    if ids.is_empty() {
+    if wanted.is_empty() {
         return Ok(applications);
     }
     let client = Client::new(socket.ok_or(BuiltinError::NotHere)?);
     let deadline = Instant::now() + limit;
-    for id in ids {
+    for one in wanted {
         let mut last = None;
-        let asked = timeout_at(deadline, ask(&client, id, &mut last)).await;
+        let asked = timeout_at(deadline, ask(&client, one, &mut last)).await;
         let application = asked.unwrap_or(Err(BuiltinError::Unavailable {
             limit,
             source: last,
         }))?;
-        applications.insert(id.clone(), application);
+        applications.insert(one.integration.clone(), application);
     }
     Ok(applications)
 }
 
 async fn ask(
     client: &Client,
-    id: &str,
+    wanted: &BuiltinApplication,
     last: &mut Option<CallError>,
 ) -> Result<raw::Application, BuiltinError> {
     loop {
-        match client.post("/applications", &Ask { name: id }, CALL).await {
+        match client.post("/applications", &Ask::new(wanted), CALL).await {
             Ok(Answer {
                 ikey,
                 skey,
@@ -75,7 +106,7 @@ async fn ask(
             Err(error) if passing(&error) => *last = Some(error),
             Err(source) => {
                 return Err(BuiltinError::Refused {
-                    id: id.to_owned(),
+                    id: wanted.integration.clone(),
                     source,
                 });
             }

@@ -70,11 +70,7 @@ impl ConfigSource for AuthproxyFile {
             diagnostics: report.diagnostics.into_iter().map(shown).collect(),
             draft: report.imported.map(|imported| Draft {
                 text,
-                builtin: imported
-                    .builtin()
-                    .iter()
-                    .map(|wanted| wanted.integration.clone())
-                    .collect(),
+                builtin: imported.builtin().to_vec(),
                 finish: Box::new(move |applications| {
                     // One that is missing gets an application that no check lets pass.
                     imported.resolve(0, |wanted| {
@@ -158,7 +154,8 @@ mod tests {
         std::fs::write(&path, good).unwrap();
         let file = AuthproxyFile::new(&path, None);
         let draft = file.load().draft.unwrap();
-        assert_eq!(draft.builtin, ["radius_server_auto"]);
+        assert_eq!(draft.builtin.len(), 1);
+        assert_eq!(draft.builtin[0].integration, "radius_server_auto");
         assert_eq!(draft.text.expose(), good);
         std::fs::write(&path, format!("{good}port=x\n")).unwrap();
         let outcome = file.load();

@@ -9,6 +9,7 @@ use proto::config::raw;
 use proto::secret::Secret;
 
 use crate::admin::Diagnostic;
+use crate::authproxy::BuiltinApplication;
 
 /// A file, with the files that it names.
 pub trait ConfigSource: Send + Sync + 'static {
@@ -33,8 +34,8 @@ pub struct LoadOutcome {
 pub struct Draft {
     /// The main file's text. It holds secrets.
     pub text: Secret<String>,
-    /// Ids of the integrations whose application the built-in second factor makes.
-    pub builtin: Vec<String>,
+    /// Integrations whose application the built-in second factor makes.
+    pub builtin: Vec<BuiltinApplication>,
     /// Puts those applications in, by integration id; the revision number is left 0.
     pub finish: Box<Finish>,
 }

@@ -37,7 +37,7 @@ pub(crate) struct Node {
     connected: AtomicBool,
     started: Instant,
     /// What is served now. Held while a revision is applied, so that two never mix.
-    applying: tokio::sync::Mutex<Running>,
+    applying: Arc<tokio::sync::Mutex<Running>>,
     /// What the status shows of it.
     facts: Mutex<Facts>,
 }
@@ -94,7 +94,7 @@ impl Node {
             primary_parts,
             connected: AtomicBool::new(false),
             started: clock::now(),
-            applying: tokio::sync::Mutex::default(),
+            applying: Arc::default(),
             facts: Mutex::new(facts),
         }
     }
@@ -134,13 +134,21 @@ impl Node {
     /// Sockets that stay are not touched; new ones are bound before old ones close; logins in
     /// progress end under the revision they began with.
     pub(crate) async fn apply(
-        &self,
+        self: &Arc<Self>,
         raw: raw::Snapshot,
         source: ConfigSource,
     ) -> Result<(), Faults> {
-        let mut running = self.applying.lock().await;
+        let mut running = Arc::clone(&self.applying).lock_owned().await;
         let revision = Revision(raw.revision);
-        let applied = self.try_apply(&mut running, raw, source);
+        let node = Arc::clone(self);
+        // Trust roots are read from the disk.
+        let applied =
+            tokio::task::spawn_blocking(move || node.try_apply(&mut running, raw, source)).await;
+        let applied = applied.unwrap_or_else(|_| {
+            let mut faults = Faults::default();
+            faults.add("", "applying it failed, which is a fault of this program");
+            Err(faults)
+        });
         if let Err(faults) = &applied {
             self.facts().refused = Some(RefusedRevision {
                 revision,
@@ -318,6 +326,7 @@ impl Node {
             primary_use,
             duo,
             series: Series::new(&self.shared.metrics, integration.id.as_str()),
+            debug: settings.debug,
         }))
     }
 

@@ -155,6 +155,20 @@ pub struct NewApplication {
     /// None keeps what it is; `none` for a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username_normalization: Option<UsernameNormalization>,
+    /// None keeps what they are, and makes some for a new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<ApplicationKeys>,
+}
+
+/// Keys that an operator chose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationKeys {
+    /// The integration key: 1 to 128 printable ASCII characters, without blanks and `:`.
+    pub ikey: String,
+    /// The secret key: 1 to 256 characters.
+    #[serde(with = "proto::secret::on_the_wire")]
+    pub skey: Secret<String>,
 }
 
 /// An application, with all that a caller needs.

@@ -93,6 +93,20 @@ async fn open_application(
             "an application's name has 1 to 128 characters".to_owned(),
         ));
     }
+    if let Some(keys) = &wanted.keys {
+        let good = |c: char| c.is_ascii_graphic() && c != ':';
+        if !(1..=128).contains(&keys.ikey.len()) || !keys.ikey.chars().all(good) {
+            return Err(Refusal::Invalid(
+                "an integration key has 1 to 128 printable characters, without blanks and ':'"
+                    .to_owned(),
+            ));
+        }
+        if !(1..=256).contains(&keys.skey.expose().chars().count()) {
+            return Err(Refusal::Invalid(
+                "a secret key has 1 to 256 characters".to_owned(),
+            ));
+        }
+    }
     let known = control.service.applications();
     if known.len() >= MAX_APPLICATIONS && !known.iter().any(|found| found.name == wanted.name) {
         return Err(Refusal::Conflict("there are 10,000 applications already"));

@@ -12,7 +12,7 @@
 //! `make test` builds the program before the tests. Whoever runs `cargo test -p e2e` alone runs
 //! `cargo build --workspace --bins --tests` first; [`countersign`] says so when there is no program.
 //!
-//! This is not a library for anything but tests.
+//! This is not a library for anything but tests and the benchmarks.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

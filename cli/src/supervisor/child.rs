@@ -57,7 +57,7 @@ impl Child {
         let role = self.role;
         let failed =
             |error: std::io::Error| Failure::new(format!("cannot start the {role}"), &error);
-        let mut process = command(role, plan)
+        let mut process = command(role, plan, self.was_ready)
             .map_err(failed)?
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -119,7 +119,7 @@ impl Child {
 }
 
 /// The command of a role. Nothing secret stands in it: secrets come from files and sockets.
-fn command(role: Role, plan: &Plan) -> std::io::Result<Command> {
+fn command(role: Role, plan: &Plan, again: bool) -> std::io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command
         .arg(role.as_str())
@@ -135,7 +135,8 @@ fn command(role: Role, plan: &Plan) -> std::io::Result<Command> {
             if let Some(config) = &plan.config {
                 command.arg("--config").arg(config);
             }
-            if plan.last_good {
+            // One that died while a bad file lay there serves on what it served.
+            if plan.last_good || again {
                 command.arg("--last-good");
             }
         }

@@ -30,10 +30,13 @@ async fn serve(path: &Path) -> JoinSet<()> {
         "/applications",
         post(async |Json(asked): Json<Value>| {
             let name = asked["name"].as_str().unwrap().to_owned();
-            Json(
-                json!({"ikey": format!("DI-{name}"), "skey": "PLANTED-builtin",
-                "host": "127.0.0.1", "port": 8402, "ca_pem": "PEM"}),
-            )
+            let keys = &asked["keys"];
+            let (ikey, skey) = match keys {
+                Value::Null => (json!(format!("DI-{name}")), json!("PLANTED-builtin")),
+                keys => (keys["ikey"].clone(), keys["skey"].clone()),
+            };
+            Json(json!({"ikey": ikey, "skey": skey,
+                "host": "127.0.0.1", "port": 8402, "ca_pem": "PEM"}))
         }),
     );
     let listener = Listener::bind(path).await.unwrap();
@@ -58,6 +61,23 @@ async fn an_application_is_asked_for_and_its_need_is_said() {
     );
     assert_eq!(application.pinned_ca.as_deref(), Some("PEM"));
     assert_eq!(plane.needs.lock().unwrap()[0], Need::SecondFactor);
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn keys_that_the_file_names_are_the_ones_asked_for() {
+    let mut site = site();
+    let mut file = config(1812);
+    file["builtin"] = json!(["radius_server_auto DICHOSEN SKCHOSEN"]);
+    site.write(&file);
+    site.settings.second_factor_deadline = LIMIT;
+    let _serving = serve(site.settings.second_factor.as_ref().unwrap()).await;
+    let plane = site.start().await;
+    let application = plane.subscribe("one").await.snapshot().await.integrations[0]
+        .application
+        .clone();
+    assert_eq!(application.ikey, "DICHOSEN");
+    assert_eq!(application.skey.expose(), "SKCHOSEN");
     plane.stop().await;
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use controlplane::admin::{Diagnostic, Status};
+use controlplane::authproxy::BuiltinApplication;
 use controlplane::{ConfigSource, Draft, Hooks, LoadOutcome, Need, Ready, RunError, Settings, run};
 use local::Client;
 use proto::config::raw;
@@ -44,6 +45,16 @@ impl ConfigSource for FakeSource {
     }
 }
 
+/// `ID`, or `ID IKEY SKEY`.
+fn wanted(text: String) -> BuiltinApplication {
+    let mut words = text.split(' ').map(str::to_owned);
+    BuiltinApplication {
+        integration: words.next().unwrap(),
+        ikey: words.next(),
+        skey: words.next().map(Secret::new),
+    }
+}
+
 impl FakeSource {
     fn read(&self, files: &mut Vec<PathBuf>) -> Result<Draft, String> {
         let text = std::fs::read_to_string(&self.0).map_err(|error| error.to_string())?;
@@ -53,6 +64,7 @@ impl FakeSource {
             .remove("builtin")
             .map(|ids| serde_json::from_value(ids).unwrap())
             .unwrap_or_default();
+        let builtin = builtin.into_iter().map(wanted).collect();
         let ca_file = fields.remove("ca_file");
         let mut snapshot: raw::Snapshot =
             serde_json::from_value(json).map_err(|error| error.to_string())?;

@@ -123,6 +123,10 @@ impl Login {
     }
 
     fn note(&mut self, stage: Stage, at: Duration, elapsed: Duration, detail: String) {
+        if self.start.client.served.debug {
+            let elapsed_ms = elapsed.as_millis();
+            tracing::info!(login = %self.start.id, %stage, elapsed_ms, detail, "step");
+        }
         if self.timeline.len() < MAX_STEPS {
             let (at_us, elapsed_us) = (micros(at), micros(elapsed));
             self.timeline.push(Step {

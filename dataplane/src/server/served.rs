@@ -28,6 +28,8 @@ pub(crate) struct Served {
     pub(crate) primary_use: PrimaryUse,
     pub(crate) duo: Arc<DuoClient>,
     pub(crate) series: Series,
+    /// `[main] debug`: each step goes to the log as it happens.
+    pub(crate) debug: bool,
 }
 
 /// The metrics of the hot path, resolved once.

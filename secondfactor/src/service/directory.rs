@@ -70,10 +70,21 @@ impl Service {
         &self,
         wanted: &NewApplication,
     ) -> Result<Arc<Application>, StoreError> {
-        let found = self
+        let mut found = self
             .applications()
             .into_iter()
             .find(|found| found.name == wanted.name);
+        let mut policy = wanted.new_user_policy;
+        let mut normalization = wanted.username_normalization;
+        if let (Some(other), Some(keys)) = (&found, &wanted.keys)
+            && (*other.ikey != *keys.ikey || other.skey != keys.skey)
+        {
+            // Keys are never changed in place: an application with others is another one.
+            policy = policy.or(Some(other.new_user_policy));
+            normalization = normalization.or(Some(other.username_normalization));
+            self.store.delete_application(&wanted.name).await?;
+            found = None;
+        }
         let ikey = match found {
             Some(found) => {
                 let policy = wanted.new_user_policy.unwrap_or(found.new_user_policy);
@@ -90,16 +101,20 @@ impl Service {
                 Arc::clone(&found.ikey)
             }
             None => {
-                let skey = data_encoding::BASE32_NOPAD.encode(&clock::random::<25>()?);
+                let (ikey, skey) = match &wanted.keys {
+                    Some(keys) => (keys.ikey.clone(), keys.skey.clone()),
+                    None => {
+                        let skey = data_encoding::BASE32_NOPAD.encode(&clock::random::<25>()?);
+                        (new_id("DI")?, Secret::new(skey))
+                    }
+                };
                 let application = Application {
-                    ikey: new_id("DI")?.into(),
+                    ikey: ikey.into(),
                     name: wanted.name.clone(),
-                    keys: SigningKeys::new(&skey),
-                    skey: Secret::new(skey),
-                    new_user_policy: wanted.new_user_policy.unwrap_or(NewUserPolicy::Enroll),
-                    username_normalization: wanted
-                        .username_normalization
-                        .unwrap_or(UsernameNormalization::None),
+                    keys: SigningKeys::new(skey.expose()),
+                    skey,
+                    new_user_policy: policy.unwrap_or(NewUserPolicy::Enroll),
+                    username_normalization: normalization.unwrap_or(UsernameNormalization::None),
                 };
                 self.store
                     .insert_application(&self.vault, &application, clock::unix_ms())

@@ -2,8 +2,8 @@
 
 use crate::support::{Call, LIMIT, Running, Signing, date_of, now_s, phone, script, started};
 use secondfactor::admin::{
-    Capabilities, ChangeUser, Done, NewApplication, NewDevice, NewUserPolicy, ScriptAnswer, User,
-    UserStatus, UsernameNormalization, WaitingPush,
+    ApplicationKeys, Capabilities, ChangeUser, Done, NewApplication, NewDevice, NewUserPolicy,
+    ScriptAnswer, User, UserStatus, UsernameNormalization, WaitingPush,
 };
 use serde_json::{Value, json};
 
@@ -304,6 +304,44 @@ async fn a_users_status_decides_before_any_factor() {
 }
 
 #[tokio::test]
+async fn an_application_has_the_keys_that_its_operator_chose() {
+    let (_folder, running) = started().await;
+    let open = async |ikey: &str, skey: &str| {
+        let wanted = NewApplication {
+            keys: Some(ApplicationKeys {
+                ikey: ikey.to_owned(),
+                skey: skey.into(),
+            }),
+            name: "chosen".to_owned(),
+            new_user_policy: None,
+            username_normalization: None,
+        };
+        let made: Result<secondfactor::admin::Application, _> =
+            running.admin.post("/applications", &wanted, LIMIT).await;
+        made
+    };
+    let first = open("DICHOSEN", "one").await.unwrap();
+    assert_eq!(
+        (first.ikey.as_str(), first.skey.expose().as_str()),
+        ("DICHOSEN", "one")
+    );
+    let second = open("DICHOSEN", "two").await.unwrap();
+    for (application, want) in [(&first, 401), (&second, 200)] {
+        let check = Call::signed(application, "GET", "/auth/v2/check", &[]);
+        assert_eq!(running.send(&check).await.0, want);
+    }
+    for (ikey, skey) in [
+        ("", "s"),
+        ("a:b", "s"),
+        ("DIX", ""),
+        (running.app.ikey.as_str(), "s"),
+    ] {
+        assert!(open(ikey, skey).await.is_err(), "{ikey}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn unknown_users_meet_the_applications_policy() {
     let (_folder, running) = started().await;
     for (policy, result) in [
@@ -312,6 +350,7 @@ async fn unknown_users_meet_the_applications_policy() {
         (NewUserPolicy::Enroll, "enroll"),
     ] {
         let wanted = NewApplication {
+            keys: None,
             name: "vpn".to_owned(),
             new_user_policy: Some(policy),
             username_normalization: Some(UsernameNormalization::Simple),
@@ -431,6 +470,7 @@ async fn a_poll_answers_at_once_then_waits_for_the_person() {
             .is_err()
     );
     let wanted = NewApplication {
+        keys: None,
         name: "other".to_owned(),
         new_user_policy: None,
         username_normalization: None,

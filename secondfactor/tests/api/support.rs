@@ -51,6 +51,7 @@ impl Running {
         };
         let admin = Client::new(socket);
         let wanted = NewApplication {
+            keys: None,
             name: "vpn".to_owned(),
             new_user_policy: None,
             username_normalization: None,

@@ -9,7 +9,7 @@
 mod answer;
 mod script;
 mod server;
-mod signature;
+pub mod signature;
 
 use std::{
     collections::BTreeMap,

@@ -15,9 +15,11 @@ const WINDOW: u64 = 300;
 
 /// What is wrong with a request, and the error code the service has for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Violation {
-    pub(super) code: u32,
-    pub(super) text: String,
+pub struct Violation {
+    /// The error code.
+    pub code: u32,
+    /// What is wrong.
+    pub text: String,
 }
 
 fn violation<T>(code: u32, text: impl Into<String>) -> Result<T, Violation> {
@@ -28,11 +30,10 @@ fn violation<T>(code: u32, text: impl Into<String>) -> Result<T, Violation> {
 }
 
 /// Checks headers, date and signature. `host` is `name:port`; the name alone is signed.
-pub(super) fn judge(
-    parts: &Parts,
-    host: &str,
-    pairs: &[(String, String)],
-) -> Result<(), Violation> {
+///
+/// # Errors
+/// Says what is wrong, and with which code the service refuses it.
+pub fn judge(parts: &Parts, host: &str, pairs: &[(String, String)]) -> Result<(), Violation> {
     let header = |name: &str| {
         parts
             .headers
@@ -125,7 +126,7 @@ fn encode(text: &str) -> String {
 }
 
 /// Takes `a=b&c=d` apart; `+` is a blank.
-pub(super) fn decode_pairs(form: &str) -> Vec<(String, String)> {
+pub fn decode_pairs(form: &str) -> Vec<(String, String)> {
     form.split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))

@@ -1,0 +1,230 @@
+//! The servers that are measured: how each is started, and what it is told.
+
+use std::{fmt::Write, fs, net::SocketAddr, path::Path, process::Command, time::Duration};
+
+use e2e::{
+    nas::Nas,
+    peers::{FakeDuo, Pki, Slapd, require},
+    ports,
+    process::Process,
+};
+use nix::unistd::Pid;
+use proto::config::MessageAuthenticator;
+use tempfile::TempDir;
+
+use crate::{double::Double, logins::Client};
+
+/// The shared secret of all.
+pub(crate) const SECRET: &str = "bench-secret";
+
+/// The user whom every server knows, and whom the gateway asks no second factor.
+pub(crate) const EXEMPT: &str = "u01";
+
+/// The password that goes with a user's name.
+pub(crate) fn password(user: &str) -> String {
+    format!("pw-{user}")
+}
+
+/// A client that insists on Message-Authenticator in answers, as the gateway always sends it.
+pub(crate) fn strict() -> Client {
+    Client::new(SECRET, MessageAuthenticator::Require)
+}
+
+/// A client that takes answers without: FreeRADIUS 3.2.1 sends none.
+pub(crate) fn lenient() -> Client {
+    Client::new(SECRET, MessageAuthenticator::Auto)
+}
+
+/// A server in a process of its own, killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    process: Process,
+    /// Goes with it.
+    _folder: TempDir,
+}
+
+impl Peer {
+    /// Starts it and waits until it gives this sign of life.
+    pub(crate) fn start(
+        name: &str,
+        command: &Command,
+        address: SocketAddr,
+        sign: impl Fn(SocketAddr) -> bool,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = Process::start(name, command, &folder.path().join("output.log"));
+        process.until("it answers", START, || sign(address));
+        Self {
+            address,
+            process,
+            _folder: folder,
+        }
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> Pid {
+        self.process.pid()
+    }
+}
+
+/// What stands behind FreeRADIUS.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Behind<'a> {
+    /// A file of users, and nothing else.
+    Users,
+    /// One HTTPS call, unsigned, and no primary.
+    Rest(&'a Double),
+    /// A directory: search as the service account, bind as the user.
+    Ldap(&'a Slapd),
+}
+
+/// Starts FreeRADIUS with as little configured as the work needs.
+pub(crate) fn freeradius(behind: Behind<'_>) -> Peer {
+    let (kind, variable, value) = match behind {
+        Behind::Users => ("users", "FR_NONE", String::new()),
+        Behind::Rest(double) => ("rest", "FR_REST", format!("https://{}", double.host)),
+        Behind::Ldap(slapd) => ("ldap", "FR_LDAP", slapd.url()),
+    };
+    let files = tempfile::tempdir().unwrap();
+    let folder = files.path();
+    for (name, text) in FREERADIUS {
+        fs::write(folder.join(name), text).unwrap();
+    }
+    Pki::shared().write(folder);
+    let address = ports::loopback(ports::free_udp());
+    let mut command = Command::new(require("freeradius", "freeradius"));
+    command
+        .args(["-f", "-l", "stdout", "-n", "radiusd", "-d"])
+        .arg(folder)
+        .env("FR_DIR", folder)
+        .env("FR_PORT", address.port().to_string())
+        .env("FR_SECRET", SECRET)
+        .env("FR_KIND", kind)
+        .env(variable, value);
+    // It has read its files when it answers.
+    Peer::start("freeradius", &command, address, |address| {
+        Nas::new(address, SECRET).status(Duration::from_millis(100))
+    })
+}
+
+/// The gateway's ports, one for each kind of work.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Doors {
+    /// `auto`, no primary, the second factor over HTTP/2.
+    pub(crate) http2: SocketAddr,
+    /// The same over HTTP/1.1.
+    pub(crate) http1: SocketAddr,
+    /// `auto` over a directory.
+    pub(crate) ldap: SocketAddr,
+}
+
+impl Doors {
+    /// Reserves the ports.
+    pub(crate) fn reserve() -> Self {
+        let [http2, http1, ldap] = [(); 3].map(|()| ports::loopback(ports::free_udp()));
+        Self { http2, http1, ldap }
+    }
+}
+
+/// The gateway's `authproxy.cfg` for all that is measured in one process.
+pub(crate) fn config(
+    folder: &Path,
+    doors: Doors,
+    [http2, http1]: [&Double; 2],
+    slapd: &Slapd,
+) -> String {
+    let mut text = main_section(folder);
+    write!(
+        text,
+        "[duo_only_client]\n\n\
+         [ad_client]\nhost=127.0.0.1\nport={}\nservice_account_username=service\n\
+         service_account_password={}\nbind_dn={}\nsearch_dn={}\nauth_type=plain\ntransport=clear\n\
+         username_attribute=uid\n\n",
+        slapd.port,
+        Slapd::SERVICE_PASSWORD,
+        Slapd::SERVICE_DN,
+        Slapd::BASE,
+    )
+    .unwrap();
+    for (number, door, double, client) in [
+        (1, doors.http2, http2, "duo_only_client"),
+        (2, doors.http1, http1, "duo_only_client"),
+        (3, doors.ldap, http2, "ad_client"),
+    ] {
+        text += &integration(number, door, &double.host, client);
+        writeln!(text, "exempt_username_1={EXEMPT}\n").unwrap();
+    }
+    text
+}
+
+/// An `authproxy.cfg` with so many integrations, each on a port of its own.
+pub(crate) fn many(folder: &Path, count: usize, double: &Double) -> String {
+    let mut text = main_section(folder) + "[duo_only_client]\n\n";
+    for number in 1..=count {
+        let door = ports::loopback(ports::free_udp());
+        text += &integration(number, door, &double.host, "duo_only_client");
+    }
+    text
+}
+
+fn main_section(folder: &Path) -> String {
+    let ca = folder.join("ca.pem");
+    fs::write(&ca, &Pki::shared().ca).unwrap();
+    format!("[main]\nhttp_ca_certs_file={}\n\n", ca.display())
+}
+
+fn integration(number: usize, door: SocketAddr, host: &str, client: &str) -> String {
+    format!(
+        "[radius_server_auto{number}]\nikey={}\nskey={}\napi_host={host}\nfailmode=secure\n\
+         client={client}\ninterface={}\nport={}\nradius_ip_1=127.0.0.1\nradius_secret_1={SECRET}\n",
+        FakeDuo::IKEY,
+        FakeDuo::SKEY,
+        door.ip(),
+        door.port(),
+    )
+}
+
+const START: Duration = Duration::from_secs(30);
+
+const FREERADIUS: [(&str, &str); 5] = [
+    (
+        "radiusd.conf",
+        include_str!("../fixtures/freeradius/radiusd.conf"),
+    ),
+    ("users", include_str!("../fixtures/freeradius/users")),
+    (
+        "site-users",
+        include_str!("../fixtures/freeradius/site-users"),
+    ),
+    (
+        "site-rest",
+        include_str!("../fixtures/freeradius/site-rest"),
+    ),
+    (
+        "site-ldap",
+        include_str!("../fixtures/freeradius/site-ldap"),
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_integration_of_many_has_a_port_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let double = Double::start(Pki::shared(), e2e::peers::fakeduo::Offer::Both);
+        let text = many(folder.path(), 20, &double);
+        let mut ports: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("port="))
+            .collect();
+        assert_eq!(ports.len(), 20);
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), 20);
+        assert!(text.contains("[radius_server_auto20]"));
+    }
+}

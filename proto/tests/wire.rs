@@ -1,0 +1,182 @@
+//! The JSON of every message between the planes. A changed snapshot is a changed protocol: old
+//! nodes must still read what is written, and old documents must still be read.
+#![cfg(test)]
+
+use insta::assert_json_snapshot;
+use proto::config::{Fault, raw};
+use proto::event::{AuthEvent, Factor, Outcome, Reason, Stage, Step};
+use proto::id::{AuthenticatorId, IntegrationId, LoginId, NodeId, Revision};
+use proto::rpc::{
+    Acknowledge, ConfigSource, ListenerStatus, NodeState, NodeStatus, RefusedRevision,
+    ReportEvents, ReportStatus, RpcCode, RpcError, Subscribe, ToNode, Verdict,
+};
+use proto::secret::Secret;
+
+fn node() -> NodeId {
+    NodeId::new("local").unwrap()
+}
+
+/// Every field has a value that is not its default.
+fn snapshot() -> raw::Snapshot {
+    let attribute = |name: &str, vendor, number| serde_json::json!({"name": name, "vendor": vendor, "number": number, "data_type": "text"});
+    serde_json::from_value(serde_json::json!({
+        "revision": 7,
+        "settings": {
+            "debug": true,
+            "http_proxy": {"host": "proxy.example.com", "port": 3128},
+            "http_ca_certs": "PEM",
+        },
+        "authenticators": [
+            {"id": "duo_only_client", "kind": "duo_only"},
+            {"id": "radius_client", "kind": {"radius": {
+                "hosts": [{"name": "192.0.2.1", "port": 1812}], "secret": "s", "retries": 1,
+                "retry_wait_seconds": 4, "nas_ip": "192.0.2.9",
+                "pass_through": {"all": true, "attributes": [attribute("Cisco-AVPair", Some(9), 1)]},
+                "password_codec": "latin-1", "require_message_authenticator": true,
+            }}},
+            {"id": "ad_client", "kind": {"ad": {
+                "hosts": [{"name": "dc1.example.com", "port": 636}],
+                "service_account_username": "svc", "service_account_password": "p",
+                "search_dn": "dc=example,dc=com", "security_groups": ["cn=vpn"],
+                "nested_groups": true, "ldap_filter": "(x=y)", "username_attribute": "uid",
+                "at_attribute": "mail", "auth_type": "plain", "bind_dn": "cn=svc",
+                "ntlm_domain": "D", "ntlm_workstation": "W", "transport": "ldaps",
+                "ca_certs": "PEM", "verify_hostname": false, "timeout_seconds": 3,
+            }}},
+        ],
+        "integrations": [{
+            "id": "radius_server_auto", "mode": "auto", "listen": "192.0.2.10", "port": 18120,
+            "application": {"ikey": "DI", "skey": "k", "host": "h", "port": 8443, "pinned_ca": "PEM"},
+            "clients": [{"address": "10.0.0.0/24", "secret": "s", "message_authenticator": "require"}],
+            "authenticator": "ad_client", "fail_mode": "secure", "factors": ["push", "passcode"],
+            "append": {"allow": true, "delimiter": "##", "password_length": 8},
+            "pass_through": {"all": false, "attributes": [attribute("Class", None, 25)]},
+            "client_ip_attribute": attribute("PaloAlto-Client-Source-IP", Some(25461), 7),
+            "password_codec": "latin-1", "api_timeout_seconds": 30, "exempt_users": ["root"],
+            "prompt": {"format": "short", "enroll_challenge": false, "split": true, "passcode_retries": 2},
+            "eap": {"certificates": "PEM", "private_key": "KEY", "minimum_tls": "tls1.3", "cipher_list": "HIGH"},
+        }],
+    }))
+    .unwrap()
+}
+
+fn event() -> AuthEvent {
+    AuthEvent {
+        id: LoginId::from_bytes([1; 16]),
+        at_ms: 1_763_800_000_000,
+        node: node(),
+        revision: Revision(7),
+        integration: IntegrationId::new("radius_server_auto").unwrap(),
+        ikey: "DI".to_owned(),
+        authenticator: Some(AuthenticatorId::new("ad_client").unwrap()),
+        client: "10.0.0.1:50000".parse().unwrap(),
+        user: Some("alice".to_owned()),
+        calling_station: Some("198.51.100.7".to_owned()),
+        outcome: Outcome::Accept,
+        reason: Reason::Approved,
+        factor: Some(Factor::Push),
+        reply_message: Some("Success".to_owned()),
+        elapsed_us: 1_500_000,
+        timeline: vec![Step {
+            stage: Stage::Primary,
+            at_us: 100,
+            elapsed_us: 2_000,
+            detail: "bound".to_owned(),
+        }],
+    }
+}
+
+#[test]
+fn to_the_node() {
+    let message = ToNode::Snapshot {
+        snapshot: Box::new(snapshot()),
+    };
+    assert_json_snapshot!("snapshot", message);
+    assert_json_snapshot!("heartbeat", ToNode::Heartbeat);
+    let text = serde_json::to_string(&message).unwrap();
+    assert_eq!(serde_json::from_str::<ToNode>(&text).unwrap(), message);
+}
+
+#[test]
+fn from_the_node() {
+    assert_json_snapshot!(
+        "subscribe",
+        Subscribe {
+            node: node(),
+            protocol: 1,
+            version: "0.1.0".to_owned(),
+            serving: Some(Revision(6))
+        }
+    );
+    let fault = Fault {
+        path: "integrations[2].port".to_owned(),
+        message: "address in use".to_owned(),
+    };
+    let refused = Verdict::Refused {
+        faults: vec![fault.clone()],
+    };
+    for (name, verdict) in [("applied", Verdict::Applied), ("refused", refused)] {
+        assert_json_snapshot!(
+            name,
+            Acknowledge {
+                node: node(),
+                revision: Revision(7),
+                verdict
+            }
+        );
+    }
+    let report = ReportEvents {
+        node: node(),
+        events: vec![event()],
+        dropped: 3,
+    };
+    assert_json_snapshot!("events", report);
+    let text = serde_json::to_string(&report).unwrap();
+    assert_eq!(serde_json::from_str::<ReportEvents>(&text).unwrap(), report);
+    let status = NodeStatus {
+        version: "0.1.0".to_owned(),
+        state: NodeState::Serving,
+        revision: Some(Revision(7)),
+        source: ConfigSource::ControlPlane,
+        connected: true,
+        logins_in_flight: 5,
+        events_dropped: 3,
+        uptime_seconds: 60,
+        listeners: vec![ListenerStatus {
+            address: "0.0.0.0:1812".to_owned(),
+            integrations: vec!["radius_server_auto".to_owned()],
+        }],
+        refused: Some(RefusedRevision {
+            revision: Revision(8),
+            faults: vec![fault],
+        }),
+    };
+    assert_json_snapshot!(
+        "status",
+        ReportStatus {
+            node: node(),
+            status
+        }
+    );
+    let error = RpcError {
+        code: RpcCode::FailedPrecondition,
+        message: "protocol 2".to_owned(),
+    };
+    assert_json_snapshot!("error", error);
+}
+
+/// What the first release wrote, with every field that had a default left out.
+#[test]
+fn a_snapshot_of_the_first_release_is_still_read() {
+    let old = serde_json::json!({
+        "revision": 1,
+        "integrations": [{
+            "id": "radius_server_duo_only", "mode": "duo_only",
+            "application": {"ikey": "DI", "skey": "k", "host": "h"},
+            "clients": [{"address": "10.0.0.1", "secret": "s"}],
+        }],
+    });
+    let raw: raw::Snapshot = serde_json::from_value(old).unwrap();
+    assert_eq!(raw.integrations[0].clients[0].secret, Secret::from("s"));
+    assert!(proto::config::Snapshot::try_from(raw).is_ok());
+}
