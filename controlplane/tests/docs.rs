@@ -13,6 +13,7 @@ use controlplane::authproxy::differences::DIFFERENCES;
 use controlplane::authproxy::schema::{Kind, Numbering, OptionSpec, SectionKind, options_of};
 use controlplane::authproxy::{FileContent, Files, Source, import};
 use controlplane::dictionary::Dictionary;
+use proto::event::Reason;
 
 /// Where each section's options are documented, below `docs/src`.
 const PAGES: &[(&str, &[SectionKind])] = &[
@@ -66,6 +67,14 @@ fn the_table_of_differences_is_that_of_the_code() {
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     check("differences.md", "differences", &text);
+}
+
+#[test]
+fn every_reason_has_its_remedy() {
+    let page = fs::read_to_string(docs().join("troubleshooting.md")).unwrap();
+    for reason in Reason::ALL {
+        assert!(page.contains(&format!("`{reason}`")), "{reason}");
+    }
 }
 
 #[test]
