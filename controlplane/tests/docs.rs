@@ -1,0 +1,250 @@
+//! The pages of `docs/` that are made of the schema, compared with what is checked in.
+//!
+//! An option is documented once, in `authproxy::schema`; the pages carry copies between marks.
+//! `UPDATE_DOCS=1 cargo test -p controlplane --test docs` brings the copies up to date.
+#![cfg(test)]
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use controlplane::authproxy::differences::DIFFERENCES;
+use controlplane::authproxy::schema::{Kind, Numbering, OptionSpec, SectionKind, options_of};
+use controlplane::authproxy::{FileContent, Files, Source, import};
+use controlplane::dictionary::Dictionary;
+use proto::event::Reason;
+
+/// Where each section's options are documented, below `docs/src`.
+const PAGES: &[(&str, &[SectionKind])] = &[
+    ("reference/main.md", &[SectionKind::Main]),
+    ("reference/ad_client.md", &[SectionKind::AdClient]),
+    ("reference/radius_client.md", &[SectionKind::RadiusClient]),
+    (
+        "reference/duo_only_client.md",
+        &[SectionKind::DuoOnlyClient],
+    ),
+    (
+        "reference/radius_server_auto.md",
+        &[SectionKind::RadiusServerAuto],
+    ),
+    (
+        "reference/radius_server_concat.md",
+        &[SectionKind::RadiusServerConcat],
+    ),
+    (
+        "reference/radius_server_duo_only.md",
+        &[SectionKind::RadiusServerDuoOnly],
+    ),
+    (
+        "reference/not_served.md",
+        &[
+            SectionKind::RadiusServerChallenge,
+            SectionKind::RadiusServerEap,
+            SectionKind::RadiusServerIframe,
+            SectionKind::LdapServerAuto,
+            SectionKind::Cloud,
+            SectionKind::Sso,
+            SectionKind::HttpProxy,
+        ],
+    ),
+];
+
+#[test]
+fn option_tables_are_those_of_the_schema() {
+    for (page, kinds) in PAGES {
+        for kind in *kinds {
+            check(page, kind.name(), &options(*kind));
+        }
+    }
+}
+
+#[test]
+fn the_table_of_differences_is_that_of_the_code() {
+    let mut text = "| subject | here | before | why |\n|---|---|---|---|\n".to_owned();
+    for one in DIFFERENCES {
+        let cells = [one.subject, one.ours, one.theirs, one.why].map(cell);
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+    check("differences.md", "differences", &text);
+}
+
+#[test]
+fn every_reason_has_its_remedy() {
+    let page = fs::read_to_string(docs().join("troubleshooting.md")).unwrap();
+    for reason in Reason::ALL {
+        assert!(page.contains(&format!("`{reason}`")), "{reason}");
+    }
+}
+
+#[test]
+fn every_section_has_a_page_and_every_page_is_in_the_book() {
+    let documented: BTreeSet<&str> = PAGES
+        .iter()
+        .flat_map(|(_, kinds)| *kinds)
+        .map(|kind| kind.name())
+        .collect();
+    let all: BTreeSet<&str> = SectionKind::ALL.iter().map(|kind| kind.name()).collect();
+    assert_eq!(documented, all);
+
+    let summary = fs::read_to_string(docs().join("SUMMARY.md")).unwrap();
+    let mut pages = Vec::new();
+    markdown(&docs(), &mut pages);
+    assert!(pages.len() > PAGES.len(), "{pages:?}");
+    for page in pages {
+        let name = page.strip_prefix(docs()).unwrap().display().to_string();
+        assert!(
+            name == "SUMMARY.md" || summary.contains(&format!("({name})")),
+            "{name} is not in SUMMARY.md"
+        );
+    }
+}
+
+#[test]
+fn every_link_between_pages_leads_somewhere() {
+    let mut pages = Vec::new();
+    markdown(&docs(), &mut pages);
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap();
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            let file = target.split('#').next().unwrap();
+            if file.is_empty() || file.contains("://") {
+                continue;
+            }
+            let path = page.parent().unwrap().join(file);
+            assert!(path.is_file(), "{}: no {target}", page.display());
+        }
+    }
+}
+
+/// The table of one section's options.
+fn options(kind: SectionKind) -> String {
+    let mut text = String::new();
+    for option in options_of(kind) {
+        if text.is_empty() {
+            text.push_str("| option | value | default | meaning |\n|---|---|---|---|\n");
+        }
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} |",
+            names(option),
+            cell(&option.kind.describe()),
+            match option.default {
+                _ if option.required => "required".to_owned(),
+                Some(default) => format!("`{}`", cell(default)),
+                None => "unset".to_owned(),
+            },
+            cell(&meaning(kind, option)),
+        );
+    }
+    if text.is_empty() {
+        text.push_str("This section has no options.\n");
+    }
+    text
+}
+
+/// Its names, as a file may write them.
+fn names(option: &OptionSpec) -> String {
+    let name = option.name;
+    let mut all = match option.numbering {
+        Numbering::Single => format!("`{name}`"),
+        Numbering::FromTwo => format!("`{name}`, `{name}_2`, …"),
+        Numbering::FromOne => format!("`{name}_1`, `{name}_2`, …"),
+        _ => panic!("a numbering that this page does not know"),
+    };
+    if option.ours {
+        all.push_str(" (new)");
+    }
+    all
+}
+
+fn meaning(kind: SectionKind, option: &OptionSpec) -> String {
+    let idle = match not_acted_on(kind, option) {
+        true => " *Not acted on by this version.*",
+        false => "",
+    };
+    format!("{}{idle}", option.help)
+}
+
+/// Whether the reader says so of another value than the default.
+fn not_acted_on(kind: SectionKind, option: &OptionSpec) -> bool {
+    let value = match option.kind {
+        Kind::Boolean if option.default == Some("true") => "false",
+        Kind::Boolean => "true",
+        Kind::Integer(..) => "7",
+        _ => "example",
+    };
+    let text = format!("[{}]\n{}={value}\n", kind.name(), option.name);
+    let source = Source {
+        path: Path::new("authproxy.cfg"),
+        octets: text.as_bytes(),
+        mode: None,
+        files: &NoFiles,
+        unseal: &|_| None,
+    };
+    import(&source, &Dictionary::builtin())
+        .diagnostics
+        .iter()
+        .any(|one| {
+            one.option.as_deref() == Some(option.name) && one.message.contains("not acted on")
+        })
+}
+
+struct NoFiles;
+
+impl Files for NoFiles {
+    fn read(&self, _path: &Path) -> io::Result<FileContent> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+/// Text within a cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+/// Compares the part of a page between two marks with `want`, or brings it up to date.
+fn check(page: &str, name: &str, want: &str) {
+    let path = docs().join(page);
+    let old =
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let (begin, end) = (
+        format!("<!-- {name}: made of the code, see controlplane/tests/docs.rs -->\n"),
+        format!("<!-- end of {name} -->\n"),
+    );
+    let parts = old.split_once(&begin).and_then(|(before, rest)| {
+        let (is, after) = rest.split_once(&end)?;
+        Some((before, is, after))
+    });
+    let Some((before, is, after)) = parts else {
+        panic!("{page} lacks the marks\n{begin}{end}");
+    };
+    let want = format!("\n{want}\n");
+    if env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, format!("{before}{begin}{want}{end}{after}")).unwrap();
+    } else {
+        assert_eq!(
+            is, want,
+            "{page} is out of date; UPDATE_DOCS=1 cargo test -p controlplane --test docs"
+        );
+    }
+}
+
+fn markdown(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            markdown(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path);
+        }
+    }
+}
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src")
+}
