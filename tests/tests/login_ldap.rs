@@ -7,7 +7,7 @@ use e2e::{
     config::{MAIN, ad_client, server},
     countersign::Countersign,
     peers::{
-        FakeDuo, Pki, Radclient, SECRET, Slapd,
+        FakeDuo, Pki, Radclient, Reply, SECRET, Slapd,
         fakeduo::{Endpoint, Outcome, User},
     },
     ports,
@@ -293,4 +293,31 @@ fn a_directory_that_cannot_be_trusted_or_reached_lets_nobody_in() {
     slapd.restart();
     let reply = login(good, "u07", "pw-u07").send();
     assert!(reply.is(ACCEPT), "{reply:?}\n{}", gateway.output());
+}
+
+#[test]
+fn a_section_whose_rule_cannot_be_kept_is_not_served() {
+    let (duo, slapd) = (FakeDuo::start(Pki::shared()), Slapd::start(Pki::shared()));
+    let here = format!(
+        "host=127.0.0.1\nport={}\ntransport=ldaps\nssl_ca_certs_file=ca.pem\n",
+        slapd.tls_port
+    );
+    let nested = "security_group_dn=cn=Outer,ou=groups,dc=example,dc=com\nnested_groups=true\n";
+    let [served, unserved] = std::array::from_fn(|_| ports::free_udp());
+    let gateway = Countersign::run(&format!(
+        "{MAIN}{}{}",
+        pair("", served, &duo, &here),
+        pair("2", unserved, &duo, &(here.clone() + nested)),
+    ));
+    assert!(
+        login(served, "alice", "pw-alice").send().is(ACCEPT),
+        "{}",
+        gateway.output()
+    );
+    let ignored = login(unserved, "alice", "pw-alice").patience(1, Duration::from_millis(300));
+    assert_eq!(ignored.send(), Reply::None, "{}", gateway.output());
+    assert!(
+        gateway.output().contains("[radius_server_auto2]"),
+        "it is said at the start"
+    );
 }

@@ -353,3 +353,60 @@ fn upstreams_that_die_are_passed_over_and_come_back() {
     assert!(reply.is(ACCEPT), "{reply:?}\n{}", gateway.output());
     assert!(gateway.stop().success());
 }
+
+#[test]
+fn the_record_of_a_login_has_every_stage_in_order() {
+    let (duo, radius, port) = (
+        FakeDuo::start(Pki::shared()),
+        FreeRadius::start(Kind::Plain),
+        ports::free_udp(),
+    );
+    let gateway = Countersign::run(&format!(
+        "{MAIN}{}{}client=radius_client\nfailmode=secure\n",
+        radius_client("radius_client", &radius),
+        server("radius_server_auto", port, &duo),
+    ));
+    let upstream = format!("accepted: by {}", radius.address);
+    let push = "auth: phone (XXX-XXX-0100) (push, phone, sms)";
+    let before: &[&str] = &["packet", "client", "primary"];
+    let after: &[&str] = &["preauth", "factor", "answer"];
+    for (user, password, stages, details) in [
+        (
+            "alice",
+            "pw-alice",
+            [before, after].concat(),
+            vec![upstream.as_str(), push, "allow: Success"],
+        ),
+        (
+            "bob",
+            "nope",
+            [before, &["answer"]].concat(),
+            vec!["rejected (primary_rejected)"],
+        ),
+    ] {
+        let request = login(port, user, password).text("Calling-Station-Id", "192.0.2.5");
+        assert!(
+            request.send() != e2e::peers::Reply::None,
+            "{}",
+            gateway.output()
+        );
+        let event = gateway.event_of(user, 1);
+        let timeline = event["timeline"].as_array().unwrap();
+        let mut got: Vec<&str> = timeline
+            .iter()
+            .map(|step| step["stage"].as_str().unwrap())
+            .collect();
+        got.dedup();
+        assert_eq!(got, stages, "{event:#}");
+        let text = event.to_string();
+        for detail in details {
+            assert!(text.contains(detail), "{detail}: {event:#}");
+        }
+        assert_eq!(event["calling_station"], "192.0.2.5", "{event:#}");
+        assert_eq!(event["ikey"], FakeDuo::IKEY);
+        assert!(
+            !text.contains(password) && !text.contains(SECRET),
+            "{event:#}"
+        );
+    }
+}

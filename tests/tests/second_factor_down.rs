@@ -236,3 +236,23 @@ fn a_push_outlives_polls_that_fail() {
     assert_eq!(answer.code, code::ACCESS_ACCEPT, "{}", gateway.output());
     assert_eq!(duo.pushes("alice"), 1);
 }
+
+#[test]
+fn a_service_that_speaks_http_1_alone_is_enough() {
+    let duo = FakeDuo::start_with(Pki::shared(), &Pki::shared().server, Offer::Http1);
+    duo.user("alice", User::default().after(Duration::from_millis(200)));
+    let port = ports::free_udp();
+    let gateway = Countersign::run(&format!(
+        "{MAIN}[duo_only_client]\n{}",
+        server("radius_server_auto", port, &duo)
+    ));
+    for _ in 0..3 {
+        let got = login(port, "alice");
+        assert_eq!(got.0, code::ACCESS_ACCEPT, "{got:?}\n{}", gateway.output());
+    }
+    let requests = duo.requests();
+    assert!(requests.iter().all(|one| !one.http2), "{requests:?}");
+    let last = requests.iter().map(|one| one.connection).max();
+    assert_eq!(last, Some(0), "connections are kept: {requests:?}");
+    assert_eq!(duo.violations(), Vec::<String>::new());
+}
