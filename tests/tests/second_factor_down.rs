@@ -4,6 +4,7 @@
 use std::{thread, time::Duration};
 
 use e2e::{
+    clock::wait_until,
     config::{MAIN, bare_server, client, server},
     countersign::Countersign,
     nas::{Nas, code},
@@ -229,7 +230,7 @@ fn a_push_outlives_polls_that_fail() {
     let nas = Nas::new(ports::loopback(port), SECRET);
     let request = nas.access("alice", "any");
     nas.send(&request.encode());
-    e2e::clock::wait_until("a good poll", LONG, || duo.count(Endpoint::AuthStatus) >= 5);
+    wait_until("a good poll", LONG, || duo.count(Endpoint::AuthStatus) >= 5);
     duo.decide("alice", Outcome::Allow);
     let bytes = nas.receive(LONG).unwrap();
     let answer = request.check(&bytes).unwrap();
