@@ -281,7 +281,7 @@ async fn repeats_go_to_the_hosts_in_turn_and_a_late_answer_counts() {
     let Ok(Verdict::Accepted(acceptance)) = verdict else {
         panic!("{verdict:?}");
     };
-    assert_eq!(acceptance.detail, format!("accepted by {first}"));
+    assert_eq!(acceptance.detail, format!("by {first}"));
 }
 
 #[tokio::test]

@@ -9,12 +9,16 @@ use std::{
 };
 
 use nix::{sys::signal::Signal, unistd::Pid};
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{http, ports, process::Process};
+use crate::{clock, http, peers::Pki, ports, process::Process};
 
 /// How long the program may take until `/readyz` says yes.
 const READY: Duration = Duration::from_secs(20);
+
+/// How long an event may take from a login's end to the control plane's store.
+const STORED: Duration = Duration::from_secs(10);
 
 /// How to start the program.
 #[derive(Debug)]
@@ -25,7 +29,8 @@ pub struct Start {
 }
 
 impl Start {
-    /// `run` with this text as its `authproxy.cfg`.
+    /// `run` with this text as its `authproxy.cfg`. Beside the file lie the certificates of
+    /// [`Pki::write`].
     #[must_use]
     pub fn with(config: &str) -> Self {
         Self {
@@ -55,6 +60,7 @@ impl Start {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("authproxy.cfg");
         fs::write(&config, &self.config).unwrap();
+        Pki::shared().write(folder.path());
         let admin = ports::loopback(ports::free_tcp());
         let mut command = Command::new(program());
         command
@@ -120,6 +126,37 @@ impl Countersign {
     #[must_use]
     pub fn get(&self, path: &str) -> http::Answer {
         http::get(self.admin, path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// The whole record of a user's newest login, once there are `count` of them.
+    ///
+    /// # Panics
+    /// With all events of the user, when there are not so many in time.
+    #[must_use]
+    pub fn event_of(&self, user: &str, count: usize) -> Value {
+        let socket = self.data_dir().join("run/controlplane.sock");
+        let mut events = Vec::new();
+        let there = clock::poll(STORED, || {
+            let answer = http::request_local(&socket, "GET", "/events?limit=1000", "").unwrap();
+            let page = answer.json();
+            events.clear();
+            let all = page["events"].as_array().unwrap().iter();
+            let of_user = all.filter(|one| one["event"]["user"] == user);
+            events.extend(of_user.map(|one| one["event"].clone()));
+            events.len() >= count
+        });
+        assert!(there, "not {count} events of {user}: {events:#?}");
+        events.swap_remove(0)
+    }
+
+    /// The value of a series in `/metrics`, named with its labels; 0 when it is not there.
+    #[must_use]
+    pub fn metric(&self, series: &str) -> f64 {
+        let text = self.get("/metrics").body;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().unwrap())
     }
 
     /// The file it runs on.

@@ -1,8 +1,11 @@
-//! A few lines of HTTP/1.0 over plain TCP: enough for an admin listener on loopback.
+//! A few lines of HTTP/1.0 over plain TCP and Unix sockets: enough for the admin listener on loopback
+//! and the sockets of the roles.
 
 use std::{
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
+    os::unix::net::UnixStream,
+    path::Path,
     time::Duration,
 };
 
@@ -57,9 +60,31 @@ pub fn request(
     headers: &[(&str, &str)],
     body: &str,
 ) -> io::Result<Answer> {
-    let mut stream = TcpStream::connect_timeout(&server, TIMEOUT)?;
+    let stream = TcpStream::connect_timeout(&server, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
-    let mut head = format!("{method} {path} HTTP/1.0\r\nhost: {server}\r\n");
+    exchange(stream, &server.to_string(), method, path, headers, body)
+}
+
+/// Makes one request on a Unix socket.
+///
+/// # Errors
+/// When nobody listens there or the server does not answer in HTTP.
+pub fn request_local(socket: &Path, method: &str, path: &str, body: &str) -> io::Result<Answer> {
+    let stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    let json = [("content-type", "application/json")];
+    exchange(stream, "local", method, path, &json, body)
+}
+
+fn exchange(
+    mut stream: impl Read + Write,
+    host: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> io::Result<Answer> {
+    let mut head = format!("{method} {path} HTTP/1.0\r\nhost: {host}\r\n");
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
     }

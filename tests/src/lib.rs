@@ -23,6 +23,7 @@
 )]
 
 pub mod clock;
+pub mod config;
 pub mod countersign;
 pub mod http;
 pub mod nas;

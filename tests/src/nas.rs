@@ -197,7 +197,13 @@ impl Request {
     /// Adds User-Password, hidden as RFC 2865 section 5.2 has it. Set the authenticator before.
     #[must_use]
     pub fn password(self, password: &str) -> Self {
-        let mut hidden = password.as_bytes().to_vec();
+        self.password_octets(password.as_bytes())
+    }
+
+    /// The same for a password that is no UTF-8.
+    #[must_use]
+    pub fn password_octets(self, password: &[u8]) -> Self {
+        let mut hidden = password.to_vec();
         hidden.resize(hidden.len().next_multiple_of(16).max(16), 0);
         let mut previous = self.authenticator;
         for block in hidden.chunks_exact_mut(16) {

@@ -218,10 +218,8 @@ impl Batch {
             } else {
                 Asked::THE_BOUND_ONE
             };
-            // One iov a message, already cut to what was received.
-            for octets in message.iovs() {
-                each(octets, source, asked);
-            }
+            // One iov a message, already cut to what was received; none for an empty datagram.
+            each(message.iovs().next().unwrap_or_default(), source, asked);
         }
         Ok(())
     }

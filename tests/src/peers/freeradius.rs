@@ -48,7 +48,8 @@ const FILES: [(&str, &str); 8] = [
 pub enum Kind<'a> {
     /// A file of users; PAP, CHAP, MS-CHAP, PEAP and TTLS. See `fixtures/freeradius/users`:
     /// `alice` (`pw-alice`) with reply attributes, `refused`, `silent` (no answer), `chal`
-    /// (`pw-chal`, then a challenge that `123456` answers), `longpw`, `unicode`, `big`, `uNN`.
+    /// (`pw-chal`, then a challenge that `123456` answers), `mirror` (any password; says what reached it in
+    /// Filter-Id), `comma`, `longpw`, `unicode`, `big`, `uNN`.
     Plain,
     /// A directory: search as the service account, bind as the user.
     Ldap(&'a Slapd),

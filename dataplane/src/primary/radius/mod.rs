@@ -279,7 +279,7 @@ impl Upstream {
             .map(Cow::into_owned);
         let verdict = match packet.code() {
             Code::ACCESS_ACCEPT => Verdict::Accepted(Acceptance {
-                detail: format!("accepted by {label}"),
+                detail: format!("by {label}"),
                 attributes: reply_attributes::read(
                     &packet,
                     Hop {
@@ -293,11 +293,7 @@ impl Upstream {
                 message,
                 format!("{label} asked a question of its own"),
             ),
-            _ => rejected(
-                Reason::PrimaryRejected,
-                message,
-                format!("rejected by {label}"),
-            ),
+            _ => rejected(Reason::PrimaryRejected, message, format!("by {label}")),
         };
         let result = match &verdict {
             Verdict::Accepted(_) => "accepted",
