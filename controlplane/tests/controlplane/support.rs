@@ -46,7 +46,7 @@ impl ConfigSource for FakeSource {
 }
 
 /// `ID`, or `ID IKEY SKEY`.
-fn wanted(text: String) -> BuiltinApplication {
+fn wanted(text: &str) -> BuiltinApplication {
     let mut words = text.split(' ').map(str::to_owned);
     BuiltinApplication {
         integration: words.next().unwrap(),
@@ -64,7 +64,7 @@ impl FakeSource {
             .remove("builtin")
             .map(|ids| serde_json::from_value(ids).unwrap())
             .unwrap_or_default();
-        let builtin = builtin.into_iter().map(wanted).collect();
+        let builtin = builtin.iter().map(|text| wanted(text)).collect();
         let ca_file = fields.remove("ca_file");
         let mut snapshot: raw::Snapshot =
             serde_json::from_value(json).map_err(|error| error.to_string())?;

@@ -146,12 +146,13 @@ impl Login {
             shared: Arc::clone(&shared),
             client: Arc::clone(&self.start.client),
         };
+        // Boxed, so that the task does not hold it twice: before and while it runs.
+        let run = Box::pin(self.run(flow, action));
         shared.logins.spawn_on(
             async move {
-                let shared = Arc::clone(&guard.shared);
                 tokio::select! {
-                    () = self.run(flow, action) => {}
-                    () = shared.abandoned.cancelled() => {}
+                    () = run => {}
+                    () = guard.shared.abandoned.cancelled() => {}
                 }
                 drop(guard);
             },
