@@ -1,6 +1,8 @@
 //! `countersign controlplane`, `dataplane` and `secondfactor`: one role, by itself or supervised.
 
+use std::fs::DirBuilder;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +37,10 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
         settings.local_node = NodeId::new(DEFAULT_NODE).ok();
     }
     if let Some(config) = args.config {
-        std::fs::create_dir_all(data.of(Role::ControlPlane))
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(data.of(Role::ControlPlane))
             .map_err(|error| Failure::new("cannot make the control plane's folder", &error))?;
         settings.source = Some(Arc::new(validate::source(&config, &data, true)?));
     }
