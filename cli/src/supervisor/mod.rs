@@ -62,6 +62,7 @@ pub(crate) async fn run(
         news,
         signals,
         children: Vec::new(),
+        serving: false,
     };
     let work = async {
         let result = supervisor.work(ready).await;
@@ -114,13 +115,15 @@ struct Supervisor {
     news: mpsc::Receiver<News>,
     signals: Signals,
     children: Vec<Child>,
+    /// Whether the first revision is served: from then on no role's failure ends the gateway.
+    serving: bool,
 }
 
 /// What to do after one turn of the loop.
 enum Turn {
     GoOn,
     Stop,
-    Line(Role, FromChild),
+    Ready(Role),
 }
 
 impl Supervisor {
@@ -136,12 +139,13 @@ impl Supervisor {
         if !self.until_serving().await? {
             return Ok(());
         }
+        self.serving = true;
         tracing::info!(admin = %self.plan.admin_listen, "ready");
         ready().await?;
         loop {
             match self.turn().await? {
                 Turn::Stop => return Ok(()),
-                Turn::GoOn | Turn::Line(..) => {}
+                Turn::GoOn | Turn::Ready(_) => {}
             }
         }
     }
@@ -167,7 +171,12 @@ impl Supervisor {
                     }
                     Ok(Turn::GoOn)
                 }
-                Some(News::Line(role, line)) => Ok(Turn::Line(role, line)),
+                Some(News::Line(role, FromChild::Ready)) => {
+                    if let Some(child) = self.children.iter_mut().find(|child| child.role == role) {
+                        child.was_ready = true;
+                    }
+                    Ok(Turn::Ready(role))
+                }
                 Some(News::Ended(role, exit)) => self.ended(role, exit),
                 None => Ok(Turn::Stop),
             },
@@ -193,17 +202,18 @@ impl Supervisor {
         }
     }
 
-    /// A child that dies is started again, at once at first and later more slowly. One that never
-    /// became ready is the end: what it lacks will not come by itself.
+    /// A child that dies is started again, at once at first and later more slowly. While the gateway
+    /// starts, one that never became ready is the end: what it lacks will not come by itself. Later
+    /// it is no reason to stop serving: a reload may have asked for a role that cannot run yet.
     fn ended(&mut self, role: Role, exit: Exit) -> Result<Turn, Failure> {
         let Some(child) = self.children.iter_mut().find(|child| child.role == role) else {
             return Ok(Turn::GoOn);
         };
-        let was_ready = child.was_ready;
-        if exit.code == Some(2) && !was_ready {
+        let fatal = !self.serving && !child.was_ready;
+        if fatal && exit.code == Some(2) {
             return Err(Failure::usage(""));
         }
-        if !was_ready {
+        if fatal {
             return Err(Failure::plain(format!(
                 "the {role} could not start ({exit})"
             )));
@@ -231,15 +241,8 @@ impl Supervisor {
         loop {
             match self.turn().await? {
                 Turn::Stop => return Ok(false),
-                Turn::Line(role, FromChild::Ready) => {
-                    if let Some(child) = self.children.iter_mut().find(|child| child.role == role) {
-                        child.was_ready = true;
-                    }
-                    if role == wanted {
-                        return Ok(true);
-                    }
-                }
-                Turn::Line(..) | Turn::GoOn => {}
+                Turn::Ready(role) if role == wanted => return Ok(true),
+                Turn::Ready(_) | Turn::GoOn => {}
             }
         }
     }
