@@ -24,6 +24,7 @@
 
 pub mod clock;
 pub mod countersign;
+pub mod gateway;
 pub mod http;
 pub mod nas;
 pub mod peers;
