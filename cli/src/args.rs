@@ -66,7 +66,7 @@ pub(crate) enum Command {
 pub(crate) struct DataDirArgs {
     /// Folder of databases, keys and sockets [default: /var/lib/countersign as root, else
     /// ./countersign-data].
-    #[arg(long, env = "COUNTERSIGN_DATA_DIR", value_name = "DIR")]
+    #[arg(long, global = true, env = "COUNTERSIGN_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct DataDirArgs {
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct JsonArgs {
     /// Print JSON.
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(crate) json: bool,
 }
 
