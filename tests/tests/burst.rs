@@ -3,7 +3,9 @@
 
 use std::{collections::HashSet, thread, time::Duration};
 
-use e2e::{countersign::Countersign, gateway::Site, nas::code, peers::fakeduo::Endpoint};
+use e2e::{
+    clock::wait_until, countersign::Countersign, gateway::Site, nas::code, peers::fakeduo::Endpoint,
+};
 
 const LONG: Duration = Duration::from_secs(30);
 const CLIENTS: usize = 10;
@@ -48,6 +50,8 @@ fn a_thousand_requests_in_one_moment_lose_none() {
         0,
         "nobody needed a second factor"
     );
-    let status = gateway.status();
-    assert_eq!(status["dataplane"]["events_dropped"], 0);
+    wait_until("every login is stored", LONG, || {
+        gateway.status()["controlplane"]["events"]["stored"] == CLIENTS * EACH
+    });
+    assert_eq!(gateway.status()["dataplane"]["events_dropped"], 0);
 }
