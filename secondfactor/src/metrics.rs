@@ -105,6 +105,16 @@ impl Metrics {
             ),
             &["factor", "status"],
         )?;
+        let build_info = IntGauge::with_opts(
+            Opts::new(
+                "countersign_build_info",
+                "Always 1; the role and its version as labels.",
+            )
+            .const_label("role", "secondfactor")
+            .const_label("version", env!("CARGO_PKG_VERSION")),
+        )?;
+        build_info.set(1);
+        registry.register(Box::new(build_info))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(authentications.clone()))?;
         let counter = |name, help| {

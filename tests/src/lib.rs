@@ -25,6 +25,7 @@
 pub mod clock;
 pub mod config;
 pub mod countersign;
+pub mod gateway;
 pub mod http;
 pub mod nas;
 pub mod peers;

@@ -77,13 +77,12 @@ pub(crate) async fn run(
     metrics: Arc<Metrics>,
 ) {
     let dropped = Arc::clone(&metrics);
-    let (waiting, backlog) = mpsc::channel(QUEUED_EVENTS / EVENTS_PER_REPORT);
+    let (waiting, backlog) = mpsc::channel(QUEUED_EVENTS);
     let tell = async move {
         let mut stdout = tokio::io::stdout();
         let mut events = Vec::with_capacity(EVENTS_PER_REPORT);
         let mut text = Vec::new();
         while queue.recv_many(&mut events, EVENTS_PER_REPORT).await > 0 {
-            let mut encoded = Vec::with_capacity(events.len());
             for event in events.drain(..) {
                 if lines == LoginLines::Log {
                     log(&event);
@@ -98,7 +97,9 @@ pub(crate) async fn run(
                     text.extend_from_slice(json.get().as_bytes());
                     text.extend_from_slice(b"}\n");
                 }
-                encoded.push(json);
+                if waiting.try_send(json).is_err() {
+                    metrics.events_dropped.inc();
+                }
             }
             if !text.is_empty() {
                 // A supervisor that is gone takes this process with it; nothing to save here.
@@ -106,21 +107,15 @@ pub(crate) async fn run(
                 drop(stdout.flush().await);
                 text.clear();
             }
-            let count = encoded.len();
-            if waiting.try_send(encoded).is_err() {
-                metrics
-                    .events_dropped
-                    .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
-            }
         }
     };
     tokio::join!(tell, deliver(backlog, &node, &control, &dropped));
 }
 
-/// Delivers batches in order. Keeps trying while the control plane is away, and gives up at once
+/// Delivers in order, in reports as large as what waits. Keeps trying while the control plane is away, and gives up at once
 /// when the node stops.
 async fn deliver(
-    mut backlog: mpsc::Receiver<Vec<Box<RawValue>>>,
+    mut backlog: mpsc::Receiver<Box<RawValue>>,
     node: &NodeId,
     control: &Client,
     metrics: &Metrics,
@@ -131,14 +126,14 @@ async fn deliver(
         if held.is_empty() {
             match backlog.recv().await {
                 None => return,
-                Some(batch) => held.extend(batch),
+                Some(event) => held.push_back(event),
             }
         }
-        // Small batches that piled up meanwhile go as one.
+        // What piled up meanwhile goes along.
         while held.len() < EVENTS_PER_REPORT
-            && let Ok(batch) = backlog.try_recv()
+            && let Ok(event) = backlog.try_recv()
         {
-            held.extend(batch);
+            held.push_back(event);
         }
         let now = held.len().min(EVENTS_PER_REPORT);
         let report = Report {
@@ -165,22 +160,24 @@ async fn deliver(
             }
             Err(error) => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "events wait");
-                match tokio::time::timeout(pause, backlog.recv()).await {
-                    // The node stops: what could not be delivered is lost, and was told on its
-                    // other way out.
-                    Ok(None) => {
-                        metrics
-                            .events_dropped
-                            .inc_by(u64::try_from(held.len()).unwrap_or(0));
-                        return;
+                let rest = tokio::time::sleep(pause);
+                tokio::pin!(rest);
+                loop {
+                    tokio::select! {
+                        () = &mut rest => break,
+                        event = backlog.recv() => match event {
+                            Some(event) if held.len() < QUEUED_EVENTS => held.push_back(event),
+                            Some(_) => metrics.events_dropped.inc(),
+                            // The node stops: what could not be delivered is lost, and was told on
+                            // its other way out.
+                            None => {
+                                metrics
+                                    .events_dropped
+                                    .inc_by(u64::try_from(held.len()).unwrap_or(0));
+                                return;
+                            }
+                        },
                     }
-                    Ok(Some(batch)) if held.len() < QUEUED_EVENTS => held.extend(batch),
-                    Ok(Some(batch)) => {
-                        metrics
-                            .events_dropped
-                            .inc_by(u64::try_from(batch.len()).unwrap_or(0));
-                    }
-                    Err(_) => {}
                 }
                 pause = (pause * 2).min(LAST_PAUSE);
             }

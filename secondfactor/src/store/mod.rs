@@ -7,6 +7,9 @@ mod applications;
 mod codes;
 mod users;
 
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -27,14 +30,25 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens a database file, made when it is not there, and brings its schema up to date.
+    /// Opens a database file, made with mode 0600 when it is not there (SQLite gives the mode to
+    /// the files beside it), and brings its schema up to date.
     ///
     /// # Errors
     /// [`StoreError`].
     pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
+        let made = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path);
+        match made {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(sqlx::Error::Io(error).into());
+            }
+            Ok(_) | Err(_) => {}
+        }
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .foreign_keys(true)
@@ -46,7 +60,7 @@ impl Store {
         migrate(&writer).await?;
         let reader = SqlitePoolOptions::new()
             .max_connections(READERS)
-            .connect_with(options.read_only(true).create_if_missing(false))
+            .connect_with(options.read_only(true))
             .await?;
         Ok(Self { writer, reader })
     }

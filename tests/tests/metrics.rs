@@ -1,0 +1,170 @@
+//! `/metrics`, `/healthz`, `/readyz` and `countersign healthcheck`, as monitors use them.
+#![cfg(test)]
+
+use std::{
+    collections::HashSet,
+    io::Write,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use e2e::{
+    clock::wait_until,
+    countersign::{Countersign, Start, command},
+    gateway::Site,
+    http,
+    nas::code,
+    peers::require,
+    ports,
+};
+use nix::sys::signal::{Signal, kill};
+
+const LONG: Duration = Duration::from_secs(15);
+
+/// What `promtool check metrics` complains of.
+fn complaints(text: &str) -> String {
+    let mut check = Command::new(require("promtool", "prometheus"))
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    check
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
+    let output = check.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8(said).unwrap();
+    assert!(
+        output.status.success() || !said.is_empty(),
+        "{}",
+        output.status
+    );
+    said
+}
+
+#[test]
+fn the_metrics_of_all_roles_are_one_good_text() {
+    let site = Site::new();
+    let (listen, port) = (ports::loopback(ports::free_tcp()), ports::free_udp());
+    let builtin = format!(
+        "\n[radius_server_auto2]\napi_host=builtin\nclient=duo_only_client\nport={port}\n\
+         radius_ip_1=127.0.0.0/8\nradius_secret_1=other-secret\n"
+    );
+    let gateway = Start::with(&site.config(&builtin))
+        .argument("--second-factor-listen")
+        .argument(&listen.to_string())
+        .ready();
+    let nas = site.nas();
+    let answer = nas.exchange(&nas.access("alice", "any"), LONG).unwrap();
+    assert_eq!(answer.code, code::ACCESS_ACCEPT);
+    // The user reads the answer before the event is stored.
+    let mut text = String::new();
+    wait_until("the event is counted", LONG, || {
+        text = gateway.get("/metrics").body;
+        text.contains("countersign_controlplane_events_stored_total 1\n")
+    });
+    assert_eq!(complaints(&text), "", "{text}");
+    for role in ["controlplane", "dataplane", "secondfactor"] {
+        let sample = format!("countersign_build_info{{role=\"{role}\"");
+        assert!(text.contains(&sample), "{sample}");
+    }
+    let mut names = HashSet::new();
+    for line in text.lines().filter(|line| line.starts_with("# TYPE ")) {
+        assert!(names.insert(line), "described twice: {line}");
+    }
+    assert!(!text.contains("alice"), "no user is a label");
+    assert!(
+        complaints("# TYPE x gauge\nx 1\nx 1\n").contains('x'),
+        "the check can fail"
+    );
+}
+
+#[test]
+fn it_is_ready_only_while_all_roles_are() {
+    let site = Site::new();
+    let mut gateway = Countersign::run(&site.config(""));
+    assert_eq!(gateway.get("/healthz").status, 200);
+    let ready = gateway.get("/readyz");
+    assert_eq!((ready.status, &ready.json()["ready"]), (200, &true.into()));
+
+    let control = gateway.role("controlplane");
+    // Stopped, not ended: so that it is away for as long as the test looks.
+    kill(control, Signal::SIGSTOP).unwrap();
+    let away = gateway.get("/readyz");
+    assert_eq!(away.status, 503, "{}", away.body);
+    let roles = away.json()["roles"].clone();
+    assert_eq!(roles["controlplane"]["ready"], false);
+    assert_eq!(roles["dataplane"]["ready"], true);
+    assert_eq!(gateway.get("/healthz").status, 200, "the supervisor lives");
+    let nas = site.nas();
+    let answer = nas.exchange(&nas.access("exempt", "any"), LONG).unwrap();
+    assert_eq!(
+        answer.code,
+        code::ACCESS_ACCEPT,
+        "logins need no control plane"
+    );
+    kill(control, Signal::SIGCONT).unwrap();
+    gateway.wait_ready();
+
+    let data = gateway.role("dataplane");
+    kill(data, Signal::SIGSTOP).unwrap();
+    assert_eq!(
+        gateway.get("/readyz").json()["roles"]["dataplane"]["ready"],
+        false
+    );
+    kill(data, Signal::SIGCONT).unwrap();
+    gateway.wait_ready();
+}
+
+#[test]
+fn it_is_alive_before_it_is_ready() {
+    let site = Site::new();
+    // Nothing refuses it and nobody is there to ask: its first moments are seen as they pass.
+    let mut gateway = Start::with(&site.config("")).launch();
+    let admin = gateway.admin;
+    let mut before = None;
+    wait_until("it is ready", LONG, || match http::get(admin, "/readyz") {
+        Ok(answer) if answer.status == 200 => true,
+        Ok(answer) => {
+            before = Some(answer.status);
+            false
+        }
+        Err(_) => false,
+    });
+    // A start may be too quick to be caught; what was caught must be 503.
+    assert!(before.is_none_or(|status| status == 503), "{before:?}");
+    gateway.stop();
+}
+
+#[test]
+fn healthcheck_exits_as_the_gateway_is() {
+    let site = Site::new();
+    let gateway = Countersign::run(&site.config(""));
+    let folder = tempfile::tempdir().unwrap();
+    let check = |address: String| {
+        let output = command(&["healthcheck", "--admin-listen", &address], folder.path());
+        (
+            output.status.code(),
+            [output.stdout, output.stderr].concat(),
+        )
+    };
+    let (exit, said) = check(gateway.admin.to_string());
+    assert_eq!((exit, said.as_slice()), (Some(0), &b"ready\n"[..]));
+    let data = gateway.role("dataplane");
+    kill(data, Signal::SIGSTOP).unwrap();
+    // It waits five seconds for an answer, as the admin address does for the role.
+    assert_eq!(check(gateway.admin.to_string()).0, Some(1), "not ready");
+    kill(data, Signal::SIGCONT).unwrap();
+    let nobody = check(ports::dead().to_string());
+    assert_eq!(nobody.0, Some(1), "nobody there");
+    assert!(
+        String::from_utf8(nobody.1)
+            .unwrap()
+            .contains("no gateway answers")
+    );
+}
