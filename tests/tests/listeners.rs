@@ -77,7 +77,11 @@ fn a_new_listener_on_all_addresses_does_not_make_the_old_address_deaf() {
     let waiting = Waiting::start(&duo, port);
     gateway.rewrite_config(&file(&duo, "", port));
     let elsewhere = || Nas::new(([127, 0, 0, 9], port).into(), SECRET).status(SHORT);
-    assert!(e2e::clock::poll(Duration::from_secs(4), elsewhere), "{}", gateway.output());
+    assert!(
+        e2e::clock::poll(Duration::from_secs(4), elsewhere),
+        "{}",
+        gateway.output()
+    );
     assert!(served(port), "{}", gateway.output());
     duo.decide("alice", Outcome::Allow);
     waiting.is_accepted(&gateway);

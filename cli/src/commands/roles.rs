@@ -114,6 +114,9 @@ fn prepare(
     args: SupervisedArgs,
 ) -> Result<(DataDir, CancellationToken, bool), Failure> {
     if let Some(supervisor) = args.supervised {
+        // Started through /proc/self/exe, it would be called "exe" in process lists.
+        prctl::set_name(c"countersign")
+            .map_err(|error| Failure::new("cannot name this process", &error))?;
         prctl::set_pdeathsig(Signal::SIGTERM)
             .map_err(|error| Failure::new("cannot be tied to the supervisor", &error))?;
         // It may have died before the line above.
