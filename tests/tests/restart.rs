@@ -219,7 +219,8 @@ fn a_second_gateway_on_the_same_folder_or_address_is_refused() {
         "{address}"
     );
     let port = run(folder.path(), &free);
-    assert!(port.contains(&format!("UDP port {}", site.port)), "{port}");
+    let taken = format!("[radius_server_auto] UDP *:{}: address in use", site.port);
+    assert!(port.contains(&taken), "{port}");
     assert_eq!(login(&site.nas(), "alice"), Some(code::ACCESS_ACCEPT));
 }
 
