@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod hostile;
 mod relay;
 mod slapd;
 
