@@ -146,6 +146,18 @@ async fn says_who_may_log_in() {
 }
 
 #[tokio::test]
+async fn a_password_with_a_nul_is_wrong_and_nobody_is_asked() {
+    let nobody = primary(json!([host(free_port())]), json!({}));
+    for password in ["\0", "\0pw-alice", "pw-alice\0", "pw\0alice"] {
+        assert_eq!(
+            verdict(&nobody, "alice", password).await,
+            Some(Reason::WrongPassword),
+            "{password:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn groups_and_filters_decide() {
     let slapd = Slapd::start();
     let hosts = || json!([host(slapd.port)]);

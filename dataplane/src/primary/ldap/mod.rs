@@ -128,6 +128,14 @@ impl Directory {
         request: &PrimaryRequest,
         deadline: Instant,
     ) -> Result<Verdict, PrimaryFailure> {
+        // What keeps its strings in C behind the directory may see an empty password, and an empty
+        // one makes a bind that succeeds for any name (RFC 4513 section 5.1.2).
+        if request.password.expose().contains('\0') {
+            return Ok(rejected(
+                Reason::WrongPassword,
+                "the password has a NUL character, which no directory is asked about".to_owned(),
+            ));
+        }
         let Some(named) = self.names.named(&request.user) else {
             return Ok(rejected(Reason::UnknownUser, "no user is named".to_owned()));
         };
