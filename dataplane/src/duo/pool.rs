@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -48,15 +49,13 @@ impl Budget {
         self.refused.load(Ordering::Relaxed)
     }
 
-    fn take(&self) -> bool {
+    /// Room for one connection; none when there is no more.
+    fn take(self: &Arc<Self>) -> Option<Room> {
         let more = |open| (open < self.limit).then_some(open + 1);
         self.open
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
             .is_ok()
-    }
-
-    fn give_back(&self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
+            .then(|| Room(Arc::clone(self)))
     }
 
     fn refuse(&self, detail: String) -> Failure {
@@ -65,6 +64,15 @@ impl Budget {
             kind: FailureKind::Internal,
             detail,
         }
+    }
+}
+
+/// One connection's part of the bound, until dropped.
+struct Room(Arc<Budget>);
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -297,19 +305,17 @@ impl Shared {
     }
 
     fn dial(self: &Arc<Self>) {
+        let mut begun = Vec::new();
         let failed: Vec<Waiter> = {
             let mut state = self.lock();
             while state.dialing < state.wanted() && !self.cancel.is_cancelled() {
-                if !self.budget.take() {
+                let Some(room) = self.budget.take() else {
                     break;
-                }
+                };
                 state.dialing += 1;
-                let shared = Arc::clone(self);
-                self.tasks.spawn(async move {
-                    tokio::select! {
-                        () = shared.cancel.cancelled() => shared.budget.give_back(),
-                        result = send::open(&shared.dialer, &shared) => shared.dialed(result),
-                    }
+                begun.push(Dialing {
+                    shared: Arc::clone(self),
+                    room: Some(room),
                 });
             }
             // Without a connection in the making only the end of another request would help.
@@ -319,6 +325,16 @@ impl Shared {
                 Vec::new()
             }
         };
+        // Outside the lock: a task that ends at once takes it.
+        for dialing in begun {
+            self.tasks.spawn(async move {
+                let shared = Arc::clone(&dialing.shared);
+                tokio::select! {
+                    () = shared.cancel.cancelled() => {}
+                    result = send::open(&shared.dialer, &shared) => dialing.ended(result),
+                }
+            });
+        }
         for waiter in failed {
             let failure = self.budget.refuse(format!(
                 "all {} connections to second factors are in use",
@@ -328,12 +344,8 @@ impl Shared {
         }
     }
 
-    fn dialed(self: &Arc<Self>, result: Result<Opened, Failure>) {
+    fn dialed(self: &Arc<Self>, opened: Opened, room: Room) {
         let now = clock::now();
-        let opened = match result {
-            Ok(opened) => opened,
-            Err(failure) => return self.failed(&failure),
-        };
         let (slot, driver) = {
             let mut state = self.lock();
             state.dialing -= 1;
@@ -366,14 +378,16 @@ impl Shared {
                 }
             }
         };
-        let id = slot.as_ref().map(|slot| slot.id);
-        let shared = Arc::clone(self);
+        let open = Open {
+            shared: Arc::clone(self),
+            id: slot.as_ref().map(|slot| slot.id),
+            room: Some(room),
+        };
         self.tasks.spawn(async move {
             tokio::select! {
-                () = shared.cancel.cancelled() => {}
+                () = open.shared.cancel.cancelled() => {}
                 () = driver => {}
             }
-            shared.closed(id);
         });
         self.sweep();
         match slot {
@@ -403,7 +417,6 @@ impl Shared {
 
     /// A connection that cannot be opened is the answer for its share of those who wait.
     fn failed(self: &Arc<Self>, failure: &Failure) {
-        self.budget.give_back();
         let failed: Vec<Waiter> = {
             let mut state = self.lock();
             let share = state.waiting.len().div_ceil(state.dialing);
@@ -415,11 +428,9 @@ impl Shared {
         for waiter in failed {
             drop(waiter.sender.send(Err(failure.clone())));
         }
-        self.pump();
     }
 
     fn closed(self: &Arc<Self>, id: Option<u64>) {
-        self.budget.give_back();
         {
             let mut state = self.lock();
             match id {
@@ -427,7 +438,8 @@ impl Shared {
                 None => state.h2.retain(|one| !one.sender.is_closed()),
             }
         }
-        if !self.cancel.is_cancelled() {
+        // Without a runtime nothing can be opened for those who wait: it is being shut down.
+        if !self.cancel.is_cancelled() && Handle::try_current().is_ok() {
             self.pump();
         }
     }
@@ -501,6 +513,54 @@ impl Shared {
     }
 }
 
+/// A connection in the making. However its task ends, it is counted no longer then, and nobody goes
+/// on waiting for it.
+struct Dialing {
+    shared: Arc<Shared>,
+    room: Option<Room>,
+}
+
+impl Dialing {
+    fn ended(mut self, result: Result<Opened, Failure>) {
+        match (result, self.room.take()) {
+            (Ok(opened), Some(room)) => self.shared.dialed(opened, room),
+            (Err(failure), room) => {
+                drop(room);
+                self.shared.failed(&failure);
+                self.shared.pump();
+            }
+            (Ok(_), None) => {}
+        }
+    }
+}
+
+impl Drop for Dialing {
+    fn drop(&mut self) {
+        // Taken by what came of it, unless its task panicked or was cut off.
+        if let Some(room) = self.room.take() {
+            drop(room);
+            self.shared.failed(&Failure {
+                kind: FailureKind::Internal,
+                detail: "opening a connection broke off".to_owned(),
+            });
+        }
+    }
+}
+
+/// An open connection. However its task ends, it is counted no longer then.
+struct Open {
+    shared: Arc<Shared>,
+    id: Option<u64>,
+    room: Option<Room>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        drop(self.room.take());
+        self.shared.closed(self.id);
+    }
+}
+
 /// The right to send one request. Dropping it gives back what is left of the connection.
 pub(crate) struct Lease {
     shared: Arc<Shared>,
@@ -566,3 +626,7 @@ const DIALS: usize = 64;
 const WAITING: usize = 65_536;
 /// How long the end of an HTTP/1.1 exchange may take before its connection is given up.
 const SETTLE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+#[path = "pool_tests.rs"]
+mod tests;
