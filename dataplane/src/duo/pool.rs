@@ -124,6 +124,17 @@ impl Pool {
         })
     }
 
+    /// Whether those who have waited since that moment waited for our own bound: the host took a
+    /// connection meanwhile, refused none, and lets none hang.
+    pub(crate) fn kept_waiting(&self, since: Instant) -> bool {
+        let now = clock::now();
+        let state = self.0.lock();
+        let hangs = |begun| now.saturating_duration_since(begun) >= HANGS;
+        state.opened.is_some_and(|at| at >= since)
+            && state.failed.is_none_or(|at| at < since)
+            && !state.dialing.iter().any(|(_, begun)| hangs(*begun))
+    }
+
     /// Seconds to add to our clock to get the service's.
     pub(crate) fn clock_offset(&self) -> i64 {
         self.0.clock_offset.load(Ordering::Relaxed)
@@ -168,7 +179,12 @@ struct State {
     h1: Vec<Idle>,
     h2: Vec<Multiplexed>,
     waiting: VecDeque<Waiter>,
-    dialing: usize,
+    /// When each connection in the making was begun, by its number.
+    dialing: Vec<(u64, Instant)>,
+    /// When a connection was last opened.
+    opened: Option<Instant>,
+    /// When one could last not be opened.
+    failed: Option<Instant>,
     sweeping: bool,
     next_id: u64,
 }
@@ -250,6 +266,12 @@ impl State {
         None
     }
 
+    /// A number that no connection had.
+    const fn number(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
     /// How many connections ought to be in the making for those who wait.
     fn wanted(&self) -> usize {
         let waiting = self.waiting.len();
@@ -308,18 +330,20 @@ impl Shared {
         let mut begun = Vec::new();
         let failed: Vec<Waiter> = {
             let mut state = self.lock();
-            while state.dialing < state.wanted() && !self.cancel.is_cancelled() {
+            while state.dialing.len() < state.wanted() && !self.cancel.is_cancelled() {
                 let Some(room) = self.budget.take() else {
                     break;
                 };
-                state.dialing += 1;
+                let number = state.number();
+                state.dialing.push((number, clock::now()));
                 begun.push(Dialing {
                     shared: Arc::clone(self),
+                    number,
                     room: Some(room),
                 });
             }
             // Without a connection in the making only the end of another request would help.
-            if state.dialing == 0 {
+            if state.dialing.is_empty() {
                 state.waiting.drain(..).collect()
             } else {
                 Vec::new()
@@ -344,13 +368,13 @@ impl Shared {
         }
     }
 
-    fn dialed(self: &Arc<Self>, opened: Opened, room: Room) {
+    fn dialed(self: &Arc<Self>, number: u64, opened: Opened, room: Room) {
         let now = clock::now();
         let (slot, driver) = {
             let mut state = self.lock();
-            state.dialing -= 1;
-            let id = state.next_id;
-            state.next_id += 1;
+            state.dialing.retain(|(one, _)| *one != number);
+            state.opened = Some(now);
+            let id = number;
             match opened {
                 Opened::H1(sender, driver) => {
                     state.protocol = Some(Protocol::H1);
@@ -416,11 +440,12 @@ impl Shared {
     }
 
     /// A connection that cannot be opened is the answer for its share of those who wait.
-    fn failed(self: &Arc<Self>, failure: &Failure) {
+    fn failed(self: &Arc<Self>, number: u64, failure: &Failure) {
         let failed: Vec<Waiter> = {
             let mut state = self.lock();
-            let share = state.waiting.len().div_ceil(state.dialing);
-            state.dialing -= 1;
+            let share = state.waiting.len().div_ceil(state.dialing.len().max(1));
+            state.dialing.retain(|(one, _)| *one != number);
+            state.failed = Some(clock::now());
             // What the host speaks may have changed while it was away.
             state.protocol = None;
             state.waiting.drain(..share).collect()
@@ -517,16 +542,17 @@ impl Shared {
 /// on waiting for it.
 struct Dialing {
     shared: Arc<Shared>,
+    number: u64,
     room: Option<Room>,
 }
 
 impl Dialing {
     fn ended(mut self, result: Result<Opened, Failure>) {
         match (result, self.room.take()) {
-            (Ok(opened), Some(room)) => self.shared.dialed(opened, room),
+            (Ok(opened), Some(room)) => self.shared.dialed(self.number, opened, room),
             (Err(failure), room) => {
                 drop(room);
-                self.shared.failed(&failure);
+                self.shared.failed(self.number, &failure);
                 self.shared.pump();
             }
             (Ok(_), None) => {}
@@ -539,10 +565,11 @@ impl Drop for Dialing {
         // Taken by what came of it, unless its task panicked or was cut off.
         if let Some(room) = self.room.take() {
             drop(room);
-            self.shared.failed(&Failure {
+            let failure = Failure {
                 kind: FailureKind::Internal,
                 detail: "opening a connection broke off".to_owned(),
-            });
+            };
+            self.shared.failed(self.number, &failure);
         }
     }
 }
@@ -622,6 +649,8 @@ const SWEEP: Duration = Duration::from_secs(15);
 const IDLE: usize = 1_024;
 /// The most connections to one host that are being opened.
 const DIALS: usize = 64;
+/// A connection that takes longer to be opened is one that the host lets hang.
+const HANGS: Duration = Duration::from_secs(5);
 /// The most requests that wait for a connection to one host.
 const WAITING: usize = 65_536;
 /// How long the end of an HTTP/1.1 exchange may take before its connection is given up.

@@ -66,9 +66,38 @@ async fn a_panic_while_dialing_leaks_nothing_and_answers_those_who_wait() {
         };
         assert_eq!(failure.kind, FailureKind::Internal);
         assert_eq!(failure.detail, "opening a connection broke off");
-        assert_eq!(pool.0.lock().dialing, 0);
+        assert!(pool.0.lock().dialing.is_empty());
     }
     assert_eq!((budget.open(), budget.refused()), (0, 0));
+}
+
+#[tokio::test]
+async fn waiting_is_our_own_fault_only_while_the_host_serves_others() {
+    let (pool, ..) = pool(2).await;
+    let since = clock::now();
+    let later = since + Duration::from_millis(1);
+    let earlier = since - Duration::from_millis(1);
+    let now = (0, since);
+    let hanging = (0, since - HANGS);
+    // opened, failed, in the making, whether it was ours
+    let table = [
+        (None, None, vec![now], false),
+        (Some(earlier), None, vec![now], false),
+        (Some(later), None, vec![now], true),
+        (Some(since), Some(earlier), vec![], true),
+        (Some(later), Some(later), vec![now], false),
+        (Some(later), None, vec![now, hanging], false),
+    ];
+    for (opened, failed, dialing, want) in table {
+        let case = format!("{opened:?} {failed:?} {dialing:?}");
+        *pool.0.lock() = State {
+            opened,
+            failed,
+            dialing,
+            ..State::default()
+        };
+        assert_eq!(pool.kept_waiting(since), want, "{case}");
+    }
 }
 
 #[tokio::test]
