@@ -265,6 +265,39 @@ async fn a_full_table_of_connections_is_our_own_fault() {
 }
 
 #[tokio::test]
+async fn a_burst_that_waits_for_connections_is_no_outage() {
+    const LOGINS: usize = 200;
+    let double = Double::start(H1).await;
+    let (_clients, client) = client(&double);
+    client.ping(soon()).await.unwrap();
+    double.shake_hands_in(Duration::from_millis(30));
+    for _ in 0..LOGINS {
+        double.plan(Step::Hold);
+    }
+    // Fewer than all connections are there when the time is over.
+    let deadline = clock::now() + Duration::from_secs(2);
+    let mut logins = JoinSet::new();
+    for number in 0..LOGINS {
+        let client = Arc::clone(&client);
+        logins.spawn(async move {
+            if number % 2 == 0 {
+                client.preauth(&user(), deadline).await.unwrap_err()
+            } else {
+                client.auth(&push(), deadline).await.unwrap_err()
+            }
+        });
+    }
+    let failures = logins.join_all().await;
+    let (waited, served): (Vec<_>, Vec<_>) = failures
+        .into_iter()
+        .partition(|failure| failure.detail.contains("connection"));
+    assert!(!served.is_empty() && !waited.is_empty());
+    for failure in waited {
+        assert_eq!(failure.kind, K::Internal, "{failure:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_busy_service_is_asked_again_within_the_deadline() {
     let double = Double::start(H2).await;
     let (_clients, client) = client(&double);

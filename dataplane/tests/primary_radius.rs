@@ -16,7 +16,7 @@ use dataplane::radius::{
     verify_request,
 };
 use prometheus::Registry;
-use proto::config::{MessageAuthenticator, Snapshot, raw};
+use proto::config::{Authenticator, MessageAuthenticator, Snapshot, raw};
 use proto::event::Reason;
 use proto::secret::Secret;
 use serde_json::{Value, json};
@@ -87,6 +87,17 @@ struct Subject {
     reason = "made in place by every caller"
 )]
 fn subject(hosts: Value, over: Value) -> Subject {
+    let settings = settings("radius_client", &hosts, &over);
+    let registry = Registry::new();
+    let shared = Shared::new(TaskTracker::new(), &registry).unwrap();
+    Subject {
+        primary: Primary::new(&settings, &shared).unwrap(),
+        shared,
+        registry,
+    }
+}
+
+fn settings(id: &str, hosts: &Value, over: &Value) -> Arc<Authenticator> {
     let mut radius = json!({
         "hosts": hosts, "secret": "upstream", "retries": 1, "retry_wait_seconds": 1,
     });
@@ -95,17 +106,10 @@ fn subject(hosts: Value, over: Value) -> Subject {
     }
     let raw: raw::Snapshot = serde_json::from_value(json!({
         "revision": 1,
-        "authenticators": [{"id": "radius_client", "kind": {"radius": radius}}],
+        "authenticators": [{"id": id, "kind": {"radius": radius}}],
     }))
     .unwrap();
-    let settings = Snapshot::try_from(raw).unwrap().authenticators.remove(0);
-    let registry = Registry::new();
-    let shared = Shared::new(TaskTracker::new(), &registry).unwrap();
-    Subject {
-        primary: Primary::new(&settings, &shared).unwrap(),
-        shared,
-        registry,
-    }
+    Snapshot::try_from(raw).unwrap().authenticators.remove(0)
 }
 
 fn request(password: &str) -> PrimaryRequest {
@@ -424,4 +428,33 @@ async fn more_requests_than_identifiers_use_more_sockets() {
     tokio::time::timeout(Duration::from_secs(10), shared.tasks.wait())
         .await
         .expect("sockets close with the primary");
+}
+
+#[tokio::test]
+async fn the_series_of_an_authenticator_go_with_its_last_primary() {
+    let (one, other) = (Double::new().await, Double::new().await);
+    let subject = subject(json!([one.host()]), json!({}));
+    let neighbour = Primary::new(
+        &settings("neighbour", &json!([other.host()]), &json!({})),
+        &subject.shared,
+    )
+    .unwrap();
+    let replacement = Primary::new(subject.primary.settings(), &subject.shared).unwrap();
+    let request = request("pw");
+    for (primary, upstream) in [(&subject.primary, &one), (&neighbour, &other)] {
+        let (_, verdict) = tokio::join!(
+            upstream.answer(Code::ACCESS_REJECT, &[]),
+            check(primary, &request)
+        );
+        verdict.unwrap();
+    }
+    let rejected = || counted(&subject.registry, "primary_requests_total", "rejected");
+    assert_eq!(rejected(), 2.0);
+    drop(subject.primary);
+    assert_eq!(rejected(), 2.0, "another primary asks the same host");
+    drop(replacement);
+    assert_eq!(rejected(), 1.0);
+    drop(neighbour);
+    assert_eq!(rejected(), 0.0);
+    assert!(subject.registry.gather().is_empty());
 }

@@ -149,6 +149,8 @@ impl std::fmt::Debug for DuoClient {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Repeat {
     Safe,
+    /// And it is: a poll is asked again after a failure of any kind that may pass.
+    Polled,
     Never,
 }
 
@@ -190,7 +192,7 @@ impl DuoClient {
     /// [`Failure`]; of the kind BadRequest when the hold ran out, or the transaction is unknown.
     pub async fn auth_status(&self, txid: &Txid, deadline: Instant) -> Result<Decision, Failure> {
         let body = self
-            .call(wire::auth_status(txid), Repeat::Safe, deadline)
+            .call(wire::auth_status(txid), Repeat::Polled, deadline)
             .await?;
         wire::read_auth_status(&body)
     }
@@ -309,14 +311,15 @@ impl DuoClient {
             detail: "the request cannot be signed".to_owned(),
         })?;
         let mut freshness = match repeat {
-            Repeat::Safe => IDLE_TIME,
+            Repeat::Safe | Repeat::Polled => IDLE_TIME,
             Repeat::Never => FRESH,
         };
         let mut unsent = 0;
         loop {
+            let since = clock::now();
             let mut lease = timeout_at(deadline.into(), self.pool.lease(freshness))
                 .await
-                .unwrap_or_else(|_| Err(self.no_connection(repeat)))?;
+                .unwrap_or_else(|_| Err(self.no_connection(repeat, since)))?;
             let Some(carrier) = lease.carrier() else {
                 continue;
             };
@@ -355,14 +358,23 @@ impl DuoClient {
         }
     }
 
-    fn no_connection(&self, repeat: Repeat) -> Failure {
+    /// Why a request that has waited since that moment got no connection.
+    fn no_connection(&self, repeat: Repeat, since: Instant) -> Failure {
+        let host = &self.host;
+        // Many wait for few connections at a time: no outage, for which `failmode` would stand in.
+        if repeat != Repeat::Polled && self.pool.kept_waiting(since) {
+            return Failure {
+                kind: FailureKind::Internal,
+                detail: format!("too many waited for a connection to {host}, which serves others"),
+            };
+        }
         Failure {
             // What was never sent certainly reached nobody; it matters for what may not be repeated.
             kind: match repeat {
-                Repeat::Safe => FailureKind::TimedOut,
+                Repeat::Safe | Repeat::Polled => FailureKind::TimedOut,
                 Repeat::Never => FailureKind::Connect,
             },
-            detail: format!("no connection to {} before the deadline", self.host),
+            detail: format!("no connection to {host} before the deadline"),
         }
     }
 

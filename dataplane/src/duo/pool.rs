@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -48,15 +49,13 @@ impl Budget {
         self.refused.load(Ordering::Relaxed)
     }
 
-    fn take(&self) -> bool {
+    /// Room for one connection; none when there is no more.
+    fn take(self: &Arc<Self>) -> Option<Room> {
         let more = |open| (open < self.limit).then_some(open + 1);
         self.open
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
             .is_ok()
-    }
-
-    fn give_back(&self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
+            .then(|| Room(Arc::clone(self)))
     }
 
     fn refuse(&self, detail: String) -> Failure {
@@ -65,6 +64,15 @@ impl Budget {
             kind: FailureKind::Internal,
             detail,
         }
+    }
+}
+
+/// One connection's part of the bound, until dropped.
+struct Room(Arc<Budget>);
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -116,6 +124,17 @@ impl Pool {
         })
     }
 
+    /// Whether those who have waited since that moment waited for our own bound: the host took a
+    /// connection meanwhile, refused none, and lets none hang.
+    pub(crate) fn kept_waiting(&self, since: Instant) -> bool {
+        let now = clock::now();
+        let state = self.0.lock();
+        let hangs = |begun| now.saturating_duration_since(begun) >= HANGS;
+        state.opened.is_some_and(|at| at >= since)
+            && state.failed.is_none_or(|at| at < since)
+            && !state.dialing.iter().any(|(_, begun)| hangs(*begun))
+    }
+
     /// Seconds to add to our clock to get the service's.
     pub(crate) fn clock_offset(&self) -> i64 {
         self.0.clock_offset.load(Ordering::Relaxed)
@@ -160,7 +179,12 @@ struct State {
     h1: Vec<Idle>,
     h2: Vec<Multiplexed>,
     waiting: VecDeque<Waiter>,
-    dialing: usize,
+    /// When each connection in the making was begun, by its number.
+    dialing: Vec<(u64, Instant)>,
+    /// When a connection was last opened.
+    opened: Option<Instant>,
+    /// When one could last not be opened.
+    failed: Option<Instant>,
     sweeping: bool,
     next_id: u64,
 }
@@ -242,6 +266,12 @@ impl State {
         None
     }
 
+    /// A number that no connection had.
+    const fn number(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
     /// How many connections ought to be in the making for those who wait.
     fn wanted(&self) -> usize {
         let waiting = self.waiting.len();
@@ -297,28 +327,38 @@ impl Shared {
     }
 
     fn dial(self: &Arc<Self>) {
+        let mut begun = Vec::new();
         let failed: Vec<Waiter> = {
             let mut state = self.lock();
-            while state.dialing < state.wanted() && !self.cancel.is_cancelled() {
-                if !self.budget.take() {
+            while state.dialing.len() < state.wanted() && !self.cancel.is_cancelled() {
+                let Some(room) = self.budget.take() else {
                     break;
-                }
-                state.dialing += 1;
-                let shared = Arc::clone(self);
-                self.tasks.spawn(async move {
-                    tokio::select! {
-                        () = shared.cancel.cancelled() => shared.budget.give_back(),
-                        result = send::open(&shared.dialer, &shared) => shared.dialed(result),
-                    }
+                };
+                let number = state.number();
+                state.dialing.push((number, clock::now()));
+                begun.push(Dialing {
+                    shared: Arc::clone(self),
+                    number,
+                    room: Some(room),
                 });
             }
             // Without a connection in the making only the end of another request would help.
-            if state.dialing == 0 {
+            if state.dialing.is_empty() {
                 state.waiting.drain(..).collect()
             } else {
                 Vec::new()
             }
         };
+        // Outside the lock: a task that ends at once takes it.
+        for dialing in begun {
+            self.tasks.spawn(async move {
+                let shared = Arc::clone(&dialing.shared);
+                tokio::select! {
+                    () = shared.cancel.cancelled() => {}
+                    result = send::open(&shared.dialer, &shared) => dialing.ended(result),
+                }
+            });
+        }
         for waiter in failed {
             let failure = self.budget.refuse(format!(
                 "all {} connections to second factors are in use",
@@ -328,17 +368,13 @@ impl Shared {
         }
     }
 
-    fn dialed(self: &Arc<Self>, result: Result<Opened, Failure>) {
+    fn dialed(self: &Arc<Self>, number: u64, opened: Opened, room: Room) {
         let now = clock::now();
-        let opened = match result {
-            Ok(opened) => opened,
-            Err(failure) => return self.failed(&failure),
-        };
         let (slot, driver) = {
             let mut state = self.lock();
-            state.dialing -= 1;
-            let id = state.next_id;
-            state.next_id += 1;
+            state.dialing.retain(|(one, _)| *one != number);
+            state.opened = Some(now);
+            let id = number;
             match opened {
                 Opened::H1(sender, driver) => {
                     state.protocol = Some(Protocol::H1);
@@ -366,14 +402,16 @@ impl Shared {
                 }
             }
         };
-        let id = slot.as_ref().map(|slot| slot.id);
-        let shared = Arc::clone(self);
+        let open = Open {
+            shared: Arc::clone(self),
+            id: slot.as_ref().map(|slot| slot.id),
+            room: Some(room),
+        };
         self.tasks.spawn(async move {
             tokio::select! {
-                () = shared.cancel.cancelled() => {}
+                () = open.shared.cancel.cancelled() => {}
                 () = driver => {}
             }
-            shared.closed(id);
         });
         self.sweep();
         match slot {
@@ -402,12 +440,12 @@ impl Shared {
     }
 
     /// A connection that cannot be opened is the answer for its share of those who wait.
-    fn failed(self: &Arc<Self>, failure: &Failure) {
-        self.budget.give_back();
+    fn failed(self: &Arc<Self>, number: u64, failure: &Failure) {
         let failed: Vec<Waiter> = {
             let mut state = self.lock();
-            let share = state.waiting.len().div_ceil(state.dialing);
-            state.dialing -= 1;
+            let share = state.waiting.len().div_ceil(state.dialing.len().max(1));
+            state.dialing.retain(|(one, _)| *one != number);
+            state.failed = Some(clock::now());
             // What the host speaks may have changed while it was away.
             state.protocol = None;
             state.waiting.drain(..share).collect()
@@ -415,11 +453,9 @@ impl Shared {
         for waiter in failed {
             drop(waiter.sender.send(Err(failure.clone())));
         }
-        self.pump();
     }
 
     fn closed(self: &Arc<Self>, id: Option<u64>) {
-        self.budget.give_back();
         {
             let mut state = self.lock();
             match id {
@@ -427,7 +463,8 @@ impl Shared {
                 None => state.h2.retain(|one| !one.sender.is_closed()),
             }
         }
-        if !self.cancel.is_cancelled() {
+        // Without a runtime nothing can be opened for those who wait: it is being shut down.
+        if !self.cancel.is_cancelled() && Handle::try_current().is_ok() {
             self.pump();
         }
     }
@@ -501,6 +538,56 @@ impl Shared {
     }
 }
 
+/// A connection in the making. However its task ends, it is counted no longer then, and nobody goes
+/// on waiting for it.
+struct Dialing {
+    shared: Arc<Shared>,
+    number: u64,
+    room: Option<Room>,
+}
+
+impl Dialing {
+    fn ended(mut self, result: Result<Opened, Failure>) {
+        match (result, self.room.take()) {
+            (Ok(opened), Some(room)) => self.shared.dialed(self.number, opened, room),
+            (Err(failure), room) => {
+                drop(room);
+                self.shared.failed(self.number, &failure);
+                self.shared.pump();
+            }
+            (Ok(_), None) => {}
+        }
+    }
+}
+
+impl Drop for Dialing {
+    fn drop(&mut self) {
+        // Taken by what came of it, unless its task panicked or was cut off.
+        if let Some(room) = self.room.take() {
+            drop(room);
+            let failure = Failure {
+                kind: FailureKind::Internal,
+                detail: "opening a connection broke off".to_owned(),
+            };
+            self.shared.failed(self.number, &failure);
+        }
+    }
+}
+
+/// An open connection. However its task ends, it is counted no longer then.
+struct Open {
+    shared: Arc<Shared>,
+    id: Option<u64>,
+    room: Option<Room>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        drop(self.room.take());
+        self.shared.closed(self.id);
+    }
+}
+
 /// The right to send one request. Dropping it gives back what is left of the connection.
 pub(crate) struct Lease {
     shared: Arc<Shared>,
@@ -562,7 +649,13 @@ const SWEEP: Duration = Duration::from_secs(15);
 const IDLE: usize = 1_024;
 /// The most connections to one host that are being opened.
 const DIALS: usize = 64;
+/// A connection that takes longer to be opened is one that the host lets hang.
+const HANGS: Duration = Duration::from_secs(5);
 /// The most requests that wait for a connection to one host.
 const WAITING: usize = 65_536;
 /// How long the end of an HTTP/1.1 exchange may take before its connection is given up.
 const SETTLE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+#[path = "pool_tests.rs"]
+mod tests;

@@ -21,7 +21,8 @@ impl Flow {
                 if self.typed.is_none() {
                     return reject(Reason::EmptyPassword);
                 }
-                self.password_is_right(now)
+                // Not through the exemption: with nobody asked for the password, nothing would be.
+                self.ask_preauth(now)
             }
             // Nothing has to be appended by a user whom nobody asks for a factor.
             Mode::Concat if !self.is_exempt() => self.begin_concat(now),

@@ -39,6 +39,10 @@ impl Request {
                 std::str::from_utf8(octets).map_err(|_| bad(texts::UNREADABLE_USER_NAME))?
             }
         };
+        // No name has one, and what reads it next may end or split the name there.
+        if user.contains(char::is_control) {
+            return Err(bad(texts::CONTROL_IN_USER_NAME));
+        }
         if let Some(text) = unserved_method(packet) {
             return Err(Answer::reject_with(Reason::UnsupportedMethod, text));
         }

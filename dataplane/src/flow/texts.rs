@@ -14,6 +14,8 @@ pub(crate) const FAIL_MODE_SAFE: &str =
     "The second factor cannot be reached. You are let in on your password.";
 pub(crate) const NO_USER_NAME: &str = "The request has no user name.";
 pub(crate) const UNREADABLE_USER_NAME: &str = "The user name is not valid UTF-8.";
+pub(crate) const CONTROL_IN_USER_NAME: &str =
+    "The user name has a character that cannot be seen. Please type it again.";
 pub(crate) const NO_PASSWORD: &str = "The request has no password.";
 pub(crate) const MALFORMED_PASSWORD: &str =
     "The password in the request is malformed. Its length is no multiple of 16, or over 128.";

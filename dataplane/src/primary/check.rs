@@ -1,9 +1,11 @@
 //! One authenticator, ready to be asked. Chooses between the kinds, and counts; the kinds do the
 //! work.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use prometheus::core::Collector;
 use prometheus::{IntCounterVec, Opts, Registry};
 use proto::config::{Authenticator, AuthenticatorKind, Host, PassThrough};
 use proto::event::Reason;
@@ -21,7 +23,12 @@ pub struct Shared {
     pub tasks: TaskTracker,
     pub(crate) requests: IntCounterVec,
     pub(crate) discards: IntCounterVec,
+    /// How many primaries ask a host for an authenticator: two, while one takes another's place.
+    asking: Arc<Mutex<HashMap<Asked, usize>>>,
 }
+
+/// An authenticator and a host of it, as metrics name them.
+type Asked = (String, String);
 
 impl Shared {
     /// Registers the counters of all primaries. Called once for a registry.
@@ -49,7 +56,69 @@ impl Shared {
             tasks,
             requests,
             discards,
+            asking: Arc::default(),
         })
+    }
+}
+
+/// The series of one primary's hosts. When the last primary that asks a host is gone, so are they.
+#[derive(Debug)]
+struct Series {
+    shared: Shared,
+    asked: Vec<Asked>,
+}
+
+impl Series {
+    fn new(id: &str, hosts: &[Host], shared: &Shared) -> Self {
+        let asked: Vec<Asked> = hosts
+            .iter()
+            .map(|host| (id.to_owned(), host_label(host)))
+            .collect();
+        let mut asking = shared.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in &asked {
+            *asking.entry(one.clone()).or_default() += 1;
+        }
+        drop(asking);
+        Self {
+            shared: shared.clone(),
+            asked,
+        }
+    }
+}
+
+impl Drop for Series {
+    fn drop(&mut self) {
+        let asking = &self.shared.asking;
+        let mut asking = asking.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in &self.asked {
+            if let Some(count) = asking.get_mut(one) {
+                *count -= 1;
+                if *count == 0 {
+                    asking.remove(one);
+                    forget(&self.shared.requests, one);
+                    forget(&self.shared.discards, one);
+                }
+            }
+        }
+    }
+}
+
+/// Removes the series of an authenticator's host, whatever their third label is.
+fn forget(counters: &IntCounterVec, (id, host): &Asked) {
+    for family in counters.collect() {
+        for metric in family.get_metric() {
+            let labels: HashMap<&str, &str> = metric
+                .get_label()
+                .iter()
+                .map(|label| (label.name(), label.value()))
+                .collect();
+            if labels.get("authenticator") == Some(&id.as_str())
+                && labels.get("host") == Some(&host.as_str())
+                && let Err(error) = counters.remove(&labels)
+            {
+                tracing::debug!(error = %error, "series not removed");
+            }
+        }
     }
 }
 
@@ -58,6 +127,8 @@ impl Shared {
 pub struct Primary {
     settings: Authenticator,
     kind: Kind,
+    /// The last field: what counts ends before.
+    _series: Series,
 }
 
 #[derive(Debug)]
@@ -78,17 +149,20 @@ impl Primary {
     /// cannot be used.
     pub fn new(settings: &Authenticator, shared: &Shared) -> Result<Arc<Self>, BuildError> {
         let id = settings.id.as_str();
-        let kind = match &settings.kind {
-            AuthenticatorKind::DuoOnly => Kind::AnyPassword,
-            AuthenticatorKind::Ad(directory) => {
-                Kind::Directory(Box::new(Directory::new(id, directory, shared)?))
-            }
-            AuthenticatorKind::Radius(upstream) => {
-                Kind::Radius(Box::new(Upstream::new(id, upstream, shared)))
-            }
+        let (kind, hosts) = match &settings.kind {
+            AuthenticatorKind::DuoOnly => (Kind::AnyPassword, [].as_slice()),
+            AuthenticatorKind::Ad(directory) => (
+                Kind::Directory(Box::new(Directory::new(id, directory, shared)?)),
+                directory.hosts.as_slice(),
+            ),
+            AuthenticatorKind::Radius(upstream) => (
+                Kind::Radius(Box::new(Upstream::new(id, upstream, shared))),
+                upstream.hosts.as_slice(),
+            ),
             _ => return Err(BuildError::Unserved { what: "this kind" }),
         };
         Ok(Arc::new(Self {
+            _series: Series::new(id, hosts, shared),
             settings: settings.clone(),
             kind,
         }))

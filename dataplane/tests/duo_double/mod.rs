@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +21,7 @@ use ring::hmac;
 use rustls_pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -57,6 +58,8 @@ struct Shared {
     clock_offset: AtomicI64,
     refuse_clock: Mutex<Option<i64>>,
     kill: Mutex<CancellationToken>,
+    /// How long it takes for a TLS handshake, one after the other.
+    handshake: Mutex<Duration>,
 }
 
 pub(crate) struct Double {
@@ -114,6 +117,7 @@ impl Double {
         let cancel = CancellationToken::new();
         let tasks = TaskTracker::new();
         let (all, stop, spawner) = (Arc::clone(&shared), cancel.clone(), tasks.clone());
+        let turns = Arc::new(Semaphore::new(1));
         tasks.spawn(async move {
             loop {
                 let tcp = tokio::select! {
@@ -123,7 +127,13 @@ impl Double {
                 let kill = all.kill.lock().unwrap().clone();
                 let (tls, all, released) = (tls.clone(), Arc::clone(&all), released.clone());
                 let stop = stop.clone();
+                let turn = Arc::clone(&turns);
                 spawner.spawn(async move {
+                    let handshake = *all.handshake.lock().unwrap();
+                    if !handshake.is_zero() {
+                        let _turn = turn.acquire().await.unwrap();
+                        tokio::time::sleep(handshake).await;
+                    }
                     let Ok(stream) = tls.accept(tcp).await else {
                         return;
                     };
@@ -156,6 +166,11 @@ impl Double {
     /// An answer of that status and body.
     pub(crate) fn plan_answer(&self, status: u16, body: &str) {
         self.plan(Step::Answer(status, Vec::new(), body.to_owned()));
+    }
+
+    /// It takes so long for a TLS handshake, one after the other.
+    pub(crate) fn shake_hands_in(&self, time: Duration) {
+        *self.shared.handshake.lock().unwrap() = time;
     }
 
     /// What came, except pings; every request so far was signed rightly.

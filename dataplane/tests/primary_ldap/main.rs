@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod hostile;
 mod relay;
 mod slapd;
 
@@ -110,9 +111,28 @@ async fn says_who_may_log_in() {
         ("O'Hara(x)*y", "pw-alice", Some(Reason::WrongPassword)),
         ("LAB\\back\\slash, comma", "pw-back", None),
         ("twin@example.com", "pw-bob", Some(Reason::AmbiguousUser)),
+        // The directory's matching rule would take these for names of entries.
+        ("al ice", "pw-al-ice", None),
+        ("al  ice", "pw-al-ice", Some(Reason::UnknownUser)),
+        ("alice ", "pw-alice", Some(Reason::UnknownUser)),
+        (" alice", "pw-alice", Some(Reason::UnknownUser)),
+        ("LAB\\alice ", "pw-alice", Some(Reason::UnknownUser)),
+        ("alice@example.com ", "pw-alice", Some(Reason::UnknownUser)),
+        ("ＡＬＩＣＥ", "pw-alice", Some(Reason::UnknownUser)),
+        ("al\u{ad}ice", "pw-alice", Some(Reason::UnknownUser)),
+        // An entry that goes by two names would be two persons to the second factor.
+        ("dora", "pw-dora", Some(Reason::UnknownUser)),
     ] {
         assert_eq!(verdict(&anyone, user, password).await, want, "{user}");
     }
+    let Ok(Verdict::Rejected(other)) = login(&anyone, "alice ", "pw-alice").await else {
+        panic!("'alice ' does not get in");
+    };
+    assert!(
+        other.detail.contains("its uid is not one value"),
+        "{}",
+        other.detail
+    );
     let Ok(Verdict::Accepted(accepted)) = login(&anyone, "alice", "pw-alice").await else {
         panic!("alice gets in");
     };
@@ -123,6 +143,18 @@ async fn says_who_may_log_in() {
             slapd.port
         )
     );
+}
+
+#[tokio::test]
+async fn a_password_with_a_nul_is_wrong_and_nobody_is_asked() {
+    let nobody = primary(json!([host(free_port())]), json!({}));
+    for password in ["\0", "\0pw-alice", "pw-alice\0", "pw\0alice"] {
+        assert_eq!(
+            verdict(&nobody, "alice", password).await,
+            Some(Reason::WrongPassword),
+            "{password:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -237,8 +237,14 @@ fn exempt_users_pass_the_primary_and_nothing_else() {
         let answer = login.answer(rejected(Reason::WrongPassword));
         assert_eq!(answer.code, Reject, "{mode} {typed}");
     }
-    let mut login = Login::new(exempt(Mode::DuoOnly), PrimaryUse::None, "x");
-    assert_eq!(login.answer(Event::Begin), want);
+}
+
+#[test]
+fn nobody_is_exempt_where_no_password_is_checked() {
+    for primary in [PrimaryUse::None, PrimaryUse::AnyPassword, ASK] {
+        let exempt = integration(Mode::DuoOnly, |i| i.exempt_users = vec!["alice".to_owned()]);
+        Login::new(exempt, primary, "123456").asks_preauth(Event::Begin);
+    }
 }
 
 #[test]

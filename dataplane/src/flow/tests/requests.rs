@@ -82,6 +82,21 @@ fn impossible_requests_are_refused_with_a_reason() {
             vec![(T::USER_NAME, b"al\xffce"), word],
             Reason::BadRequest,
         ),
+        (
+            "name with a NUL",
+            vec![(T::USER_NAME, b"alice\0"), word],
+            Reason::BadRequest,
+        ),
+        (
+            "name with a line feed",
+            vec![(T::USER_NAME, b"al\nice"), word],
+            Reason::BadRequest,
+        ),
+        (
+            "name with a control character beyond ASCII",
+            vec![(T::USER_NAME, "al\u{85}ice".as_bytes()), word],
+            Reason::BadRequest,
+        ),
         ("no password", vec![name], Reason::BadRequest),
         (
             "empty password",

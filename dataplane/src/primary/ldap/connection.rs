@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use ldap3::asn1::StructureTag;
 use ldap3::{
     Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, ResultEntry, Scope,
     SearchOptions, StdStream,
@@ -106,42 +107,68 @@ pub(super) struct Search<'a> {
     pub(super) base: &'a str,
     pub(super) scope: Scope,
     pub(super) filter: &'a str,
+    /// The attribute whose values are wanted; none when the names of entries are enough.
+    pub(super) attribute: Option<&'a str>,
 }
 
-/// Finds entries: gives at most two of their DNs, and how the search ended.
+/// An entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) dn: String,
+    /// Of the attribute that was asked for; one that is no UTF-8 has other characters in its place.
+    pub(super) values: Vec<String>,
+}
+
+/// Finds entries: gives at most two, and how the search ended.
 pub(super) async fn search(
     ldap: &mut Ldap,
     search: Search<'_>,
     deadline: Instant,
-) -> Result<(Vec<String>, LdapResult), Fault> {
+) -> Result<(Vec<Found>, LdapResult), Fault> {
+    let attribute = search.attribute.unwrap_or(NO_ATTRIBUTES);
     ldap.with_search_options(SearchOptions::new().sizelimit(WANTED));
     let found = async {
         let mut stream = ldap
-            .streaming_search(search.base, search.scope, search.filter, NO_ATTRIBUTES)
+            .streaming_search(search.base, search.scope, search.filter, [attribute])
             .await?;
-        let mut names = Vec::new();
+        let mut found = Vec::new();
+        let mut others = 0_usize;
         while let Some(entry) = stream.next().await? {
-            if let Some(name) = name(entry) {
-                names.push(name);
+            match read(entry) {
+                Some(entry) => found.push(entry),
+                None => others += 1,
             }
             // One more than was asked for: this host does not keep to limits.
-            if names.len() > ENTRIES {
+            if found.len() > ENTRIES || others > REFERENCES {
                 return Err(LdapError::EndOfStream);
             }
         }
-        Ok((names, stream.finish().await))
+        Ok((found, stream.finish().await))
     };
     within(deadline, "no answer to a search in time", found).await
 }
 
-/// The DN of an entry; none for a reference to another directory.
-fn name(entry: ResultEntry) -> Option<String> {
+/// Reads an entry; none for a reference to another directory.
+fn read(entry: ResultEntry) -> Option<Found> {
     let parts = entry
         .0
         .match_id(SEARCH_RESULT_ENTRY)?
         .expect_constructed()?;
-    let name = parts.into_iter().next()?.expect_primitive()?;
-    String::from_utf8(name).ok()
+    let mut parts = parts.into_iter();
+    let dn = String::from_utf8(parts.next()?.expect_primitive()?).ok()?;
+    // Each attribute is its name and the set of its values. More than one are kinds of the one
+    // asked for.
+    let values = parts
+        .next()?
+        .expect_constructed()?
+        .into_iter()
+        .filter_map(|attribute| attribute.expect_constructed()?.into_iter().nth(1))
+        .filter_map(StructureTag::expect_constructed)
+        .flatten()
+        .filter_map(StructureTag::expect_primitive)
+        .map(|value| String::from_utf8_lossy(&value).into_owned())
+        .collect();
+    Some(Found { dn, values })
 }
 
 async fn within<T>(
@@ -234,11 +261,13 @@ pub(super) fn is_usable(ldap: &mut Ldap, used: Instant) -> bool {
 }
 
 /// No attribute is needed (RFC 4511 section 4.5.1.8).
-const NO_ATTRIBUTES: [&str; 1] = ["1.1"];
+const NO_ATTRIBUTES: &str = "1.1";
 
 /// Two tell that a name is ambiguous.
 const ENTRIES: usize = 2;
 const WANTED: i32 = 2;
+/// The most references to other directories that one search may bring.
+const REFERENCES: usize = 64;
 
 /// The tag of SearchResultEntry (RFC 4511 section 4.5.2).
 const SEARCH_RESULT_ENTRY: u64 = 4;

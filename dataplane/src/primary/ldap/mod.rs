@@ -19,9 +19,9 @@ use proto::config::{Directory as Settings, DirectoryAuth, Transport};
 use proto::event::{AuthEvent, Reason};
 
 use self::answer::Bound;
-use self::connection::{Endpoint, Search};
+use self::connection::{Endpoint, Found, Search};
 use self::pool::{ServiceAccount, ServicePool, UserPool};
-use self::query::Names;
+use self::query::{Named, Names};
 use super::check::{BuildError, Shared, host_label, now};
 use super::{Acceptance, PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Rejection, Verdict};
 
@@ -128,9 +128,18 @@ impl Directory {
         request: &PrimaryRequest,
         deadline: Instant,
     ) -> Result<Verdict, PrimaryFailure> {
-        let Some(by_name) = self.names.filter(&request.user) else {
+        // What keeps its strings in C behind the directory may see an empty password, and an empty
+        // one makes a bind that succeeds for any name (RFC 4513 section 5.1.2).
+        if request.password.expose().contains('\0') {
+            return Ok(rejected(
+                Reason::WrongPassword,
+                "the password has a NUL character, which no directory is asked about".to_owned(),
+            ));
+        }
+        let Some(named) = self.names.named(&request.user) else {
             return Ok(rejected(Reason::UnknownUser, "no user is named".to_owned()));
         };
+        let by_name = named.filter();
         let filter = match &self.extra {
             Extra::Any => by_name.clone(),
             Extra::Filter(extra) => format!("(&{by_name}{extra})"),
@@ -145,6 +154,7 @@ impl Directory {
         let login = Login {
             directory: self,
             request,
+            named,
             by_name,
             filter,
         };
@@ -232,6 +242,7 @@ impl Host {
 struct Login<'a> {
     directory: &'a Directory,
     request: &'a PrimaryRequest,
+    named: Named<'a>,
     by_name: String,
     filter: String,
 }
@@ -247,6 +258,18 @@ impl Login<'_> {
                         "more than one entry is '{}' at {}",
                         self.user(),
                         &host.label
+                    ),
+                ));
+            }
+            Entry::Other(dn) => {
+                return Ok(rejected(
+                    Reason::UnknownUser,
+                    format!(
+                        "{} found {} for '{}', but its {} is not one value that is the same",
+                        host.label,
+                        shown(&dn),
+                        self.user(),
+                        self.named.attribute
                     ),
                 ));
             }
@@ -304,6 +327,7 @@ impl Login<'_> {
             base,
             scope: Scope::Subtree,
             filter,
+            attribute: Some(self.named.attribute),
         };
         let (mut found, end) = host.search(self.directory, search, deadline).await?;
         answer::search_end(&end, "search_dn", base)?;
@@ -311,7 +335,8 @@ impl Login<'_> {
         // A limit of the directory's own may hide the second.
         Ok(match first {
             Some(_) if !found.is_empty() || end.rc != SUCCESS => Entry::Several,
-            Some(dn) => Entry::One(dn),
+            Some(found) if !self.named.is_of(&found.values) => Entry::Other(found.dn),
+            Some(found) => Entry::One(found.dn),
             None => Entry::None,
         })
     }
@@ -334,6 +359,7 @@ impl Login<'_> {
                 base: group,
                 scope: Scope::Base,
                 filter: &filter,
+                attribute: None,
             };
             let (found, end) = host.search(self.directory, search, deadline).await?;
             match answer::search_end(&end, "security_group_dn", group) {
@@ -364,7 +390,7 @@ impl Host {
         directory: &Directory,
         search: Search<'_>,
         deadline: Instant,
-    ) -> Result<(Vec<String>, ldap3::LdapResult), Fault> {
+    ) -> Result<(Vec<Found>, ldap3::LdapResult), Fault> {
         self.service
             .search(&self.endpoint, &directory.account, search, deadline)
             .await
@@ -374,6 +400,8 @@ impl Host {
 enum Entry {
     None,
     One(String),
+    /// One that goes by another name than the one that was typed.
+    Other(String),
     Several,
 }
 

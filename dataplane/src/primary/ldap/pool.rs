@@ -10,7 +10,7 @@ use proto::secret::Secret;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout_at;
 
-use super::connection::{self, Endpoint, Search};
+use super::connection::{self, Endpoint, Found, Search};
 use super::{Fault, answer};
 use crate::primary::check::now;
 
@@ -67,7 +67,7 @@ impl ServicePool {
         account: &ServiceAccount,
         search: Search<'_>,
         deadline: Instant,
-    ) -> Result<(Vec<String>, LdapResult), Fault> {
+    ) -> Result<(Vec<Found>, LdapResult), Fault> {
         let _permit = permit(&self.searches, deadline).await?;
         let Some(slot) = self
             .slots
@@ -97,7 +97,7 @@ impl ServicePool {
         account: &ServiceAccount,
         search: Search<'_>,
         deadline: Instant,
-    ) -> (Result<(Vec<String>, LdapResult), Fault>, Age) {
+    ) -> (Result<(Vec<Found>, LdapResult), Fault>, Age) {
         let (mut flight, age) = match self.session(slot, endpoint, account, deadline).await {
             Ok(found) => found,
             Err(fault) => return (Err(fault), Age::New),

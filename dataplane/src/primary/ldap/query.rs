@@ -9,19 +9,43 @@ pub(super) struct Names {
     pub(super) at_attribute: String,
 }
 
+/// Whom a login names: the entry whose attribute has this value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Named<'a> {
+    pub(super) attribute: &'a str,
+    /// Not empty.
+    pub(super) name: &'a str,
+}
+
+impl Named<'_> {
+    /// The filter that finds the entry, and may find others.
+    pub(super) fn filter(&self) -> String {
+        format!("({}={})", self.attribute, ldap_escape(self.name))
+    }
+
+    /// Whether an entry with these values is meant: they are one, and the name but for the case of
+    /// letters.
+    ///
+    /// A directory's matching is wider (RFC 4518: blanks, width, compatible characters). What
+    /// compares the typed name after it would take two spellings of a person for two persons.
+    pub(super) fn is_of(&self, values: &[String]) -> bool {
+        match values {
+            [one] => one.to_lowercase() == self.name.to_lowercase(),
+            _ => false,
+        }
+    }
+}
+
 impl Names {
-    /// The filter that finds the user: `user@domain` by one attribute, `user` and `DOMAIN\user`
+    /// Whom a name means: `user@domain` is looked for by one attribute, `user` and `DOMAIN\user`
     /// by the other. None when no user is named.
-    pub(super) fn filter(&self, typed: &str) -> Option<String> {
+    pub(super) fn named<'a>(&'a self, typed: &'a str) -> Option<Named<'a>> {
         let (attribute, name) = match typed.split_once('\\') {
             Some((_, name)) => (&self.username_attribute, name),
             None if typed.contains('@') => (&self.at_attribute, typed),
             None => (&self.username_attribute, typed),
         };
-        if name.is_empty() {
-            return None;
-        }
-        Some(format!("({attribute}={})", ldap_escape(name)))
+        (!name.is_empty()).then_some(Named { attribute, name })
     }
 }
 
@@ -74,7 +98,27 @@ mod tests {
             ("", None),
             ("LAB\\", None),
         ] {
-            assert_eq!(names().filter(typed).as_deref(), want, "{typed}");
+            let filter = names().named(typed).map(|named| named.filter());
+            assert_eq!(filter.as_deref(), want, "{typed}");
+        }
+    }
+
+    #[test]
+    fn an_entry_is_meant_only_by_its_very_name() {
+        let values = |values: &[&str]| values.iter().map(|v| (*v).to_owned()).collect::<Vec<_>>();
+        for (name, held, want) in [
+            ("alice", values(&["alice"]), true),
+            ("ALICE", values(&["Alice"]), true),
+            ("É", values(&["é"]), true),
+            ("alice ", values(&["alice"]), false),
+            ("al  ice", values(&["al ice"]), false),
+            ("ａlice", values(&["alice"]), false),
+            ("alice", values(&["alice", "alicia"]), false),
+            ("alice", values(&[]), false),
+        ] {
+            let names = names();
+            let named = names.named(name).unwrap();
+            assert_eq!(named.is_of(&held), want, "{name}: {held:?}");
         }
     }
 
@@ -97,7 +141,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_name_gives_a_filter_that_can_be_read(typed in ".{0,64}", dn in ".{0,64}") {
-            if let Some(filter) = names().filter(&typed) {
+            if let Some(filter) = names().named(&typed).map(|named| named.filter()) {
                 prop_assert!(parse_filter(&filter).is_ok());
                 prop_assert_eq!(filter.matches('(').count(), 1);
             }

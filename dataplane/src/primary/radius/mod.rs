@@ -4,7 +4,10 @@
 //! same host is the same datagram, so that the host knows it for one; an answer to any of them
 //! counts, however late within the time.
 
+mod host;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -18,7 +21,8 @@ use tokio::sync::mpsc;
 use tokio::time::timeout_at;
 use zeroize::Zeroizing;
 
-use self::socket::{Answer, Peer, Sockets, Ticket};
+use self::host::{Lookup, Peer, Sockets};
+use self::socket::{Answer, Ticket};
 use super::check::{Shared, host_label, now};
 use super::{
     Acceptance, PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Rejection, Verdict,
@@ -54,6 +58,15 @@ struct Exchange<'a> {
 
 impl Upstream {
     pub(super) fn new(id: &str, settings: &RadiusUpstream, shared: &Shared) -> Self {
+        Self::with_lookup(id, settings, shared, Lookup::system)
+    }
+
+    fn with_lookup(
+        id: &str,
+        settings: &RadiusUpstream,
+        shared: &Shared,
+        lookup: impl Fn() -> Lookup,
+    ) -> Self {
         let secret = Arc::new(SharedSecret::new(settings.secret.expose().as_bytes()));
         let policy = if settings.require_message_authenticator {
             MessageAuthenticator::Require
@@ -61,7 +74,7 @@ impl Upstream {
             MessageAuthenticator::Auto
         };
         let hosts = settings.hosts.iter().map(|host| {
-            Sockets::new(Peer {
+            let peer = Peer {
                 host: host.clone(),
                 label: host_label(host),
                 authenticator: id.to_owned(),
@@ -69,7 +82,8 @@ impl Upstream {
                 policy,
                 discards: shared.discards.clone(),
                 tasks: shared.tasks.clone(),
-            })
+            };
+            Sockets::new(peer, lookup())
         });
         Self {
             id: id.to_owned(),
@@ -112,12 +126,13 @@ impl Upstream {
             if started >= deadline {
                 break;
             }
+            let until = deadline.min(started + self.wait);
             let known = exchanges
                 .iter()
                 .position(|exchange| std::ptr::eq(exchange.host, host));
             let position = match known {
                 Some(position) => position,
-                None => match self.begin(host, request, &password, &sender).await {
+                None => match self.begin(host, request, &password, &sender, until).await {
                     Ok(exchange) => {
                         exchanges.push(exchange);
                         exchanges.len() - 1
@@ -148,7 +163,6 @@ impl Upstream {
             {
                 tracing::debug!(host = %host.peer.label, error = %error, "request not sent");
             }
-            let until = deadline.min(started + self.wait);
             if let Ok(Some(answer)) = timeout_at(until.into(), answers.recv()).await {
                 return self.finish(&exchanges, &answer);
             }
@@ -204,6 +218,7 @@ impl Upstream {
         request: &PrimaryRequest,
         password: &[u8],
         answers: &mpsc::Sender<Answer>,
+        until: Instant,
     ) -> Result<Exchange<'a>, Fault> {
         let label = &host.peer.label;
         let authenticator = self
@@ -211,7 +226,7 @@ impl Upstream {
             .authenticator()
             .map_err(|error| Fault::Ours(format!("no random octets: {error}")))?;
         let ticket = host
-            .ticket(authenticator, answers)
+            .ticket(authenticator, answers, until)
             .await
             .map_err(|error| Fault::Host(format!("{label}: not reached: {error}")))?
             .ok_or(Fault::Full)?;

@@ -1,54 +1,32 @@
-//! The sockets towards one upstream host, and which request waits for which identifier.
+//! One socket towards an upstream host, and which request waits for which identifier.
 //!
 //! An identifier has one octet (RFC 2865 section 3), so a socket carries 256 requests; more
 //! requests use more sockets, each with its own source port. Sockets close again when idle.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use prometheus::IntCounterVec;
-use proto::config::{Host, MessageAuthenticator};
-use tokio::net::{UdpSocket, lookup_host};
+use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
+use tokio_util::sync::CancellationToken;
 
-use crate::radius::{
-    Authenticator, Code, MAX_PACKET_OCTETS, Packet, SharedSecret, verify_response,
-};
-
-/// What every socket of a host has in common.
-#[derive(Debug)]
-pub(super) struct Peer {
-    pub(super) host: Host,
-    /// For events and metrics: `192.0.2.1:1812`.
-    pub(super) label: String,
-    pub(super) authenticator: String,
-    pub(super) secret: Arc<SharedSecret>,
-    pub(super) policy: MessageAuthenticator,
-    pub(super) discards: IntCounterVec,
-    pub(super) tasks: TaskTracker,
-}
-
-/// The sockets towards one host.
-#[derive(Debug)]
-pub(super) struct Sockets {
-    pub(super) peer: Arc<Peer>,
-    list: Arc<List>,
-    stop: CancellationToken,
-    _stopped_with_this: DropGuard,
-}
-
-type List = Mutex<Vec<Arc<Socket>>>;
+use super::host::{Inner, Peer};
+use crate::radius::{Authenticator, Code, MAX_PACKET_OCTETS, Packet, verify_response};
 
 #[derive(Debug)]
-struct Socket {
+pub(super) struct Socket {
     udp: UdpSocket,
+    /// Where its requests go.
+    pub(super) address: SocketAddr,
     local: IpAddr,
     waiting: Mutex<Waiting>,
+    /// It is retired and nothing waits for it.
+    ended: CancellationToken,
+    _counted: Counted,
 }
 
 /// Who waits, by identifier.
@@ -58,12 +36,18 @@ struct Waiting {
     taken: usize,
     /// The identifier used last: the next one is the one that rested longest.
     last: u8,
+    /// Nothing more is sent over it.
+    retired: bool,
+    /// An answer came.
+    answered: bool,
 }
 
+/// Who waits for an answer.
 #[derive(Clone, Debug)]
-struct Waiter {
-    authenticator: Authenticator,
-    answers: mpsc::Sender<Answer>,
+pub(super) struct Waiter {
+    /// Of the request.
+    pub(super) authenticator: Authenticator,
+    pub(super) answers: mpsc::Sender<Answer>,
 }
 
 /// A verified answer.
@@ -83,64 +67,9 @@ pub(super) struct Ticket {
     authenticator: Authenticator,
 }
 
-impl Sockets {
-    pub(super) fn new(peer: Peer) -> Self {
-        let stop = CancellationToken::new();
-        Self {
-            peer: Arc::new(peer),
-            list: Arc::default(),
-            _stopped_with_this: stop.clone().drop_guard(),
-            stop,
-        }
-    }
-
-    /// Takes an identifier; answers to it go to `answers`. None when all are taken.
-    pub(super) async fn ticket(
-        &self,
-        authenticator: Authenticator,
-        answers: &mpsc::Sender<Answer>,
-    ) -> io::Result<Option<Ticket>> {
-        let waiter = Waiter {
-            authenticator,
-            answers: answers.clone(),
-        };
-        if let Some(found) = take(&locked(&self.list), &waiter) {
-            return Ok(found);
-        }
-        let socket = Arc::new(self.open().await?);
-        let mut list = locked(&self.list);
-        // Others may have opened some meanwhile.
-        if let Some(found) = take(&list, &waiter) {
-            return Ok(found);
-        }
-        list.push(Arc::clone(&socket));
-        let found = take(&list, &waiter).flatten();
-        drop(list);
-        self.peer.tasks.spawn(receive(
-            socket,
-            Arc::clone(&self.peer),
-            Arc::downgrade(&self.list),
-            self.stop.clone(),
-        ));
-        Ok(found)
-    }
-
-    /// Gives up the sockets, so that the next request looks the host's name up again.
-    pub(super) fn renew(&self) {
-        if self.peer.host.name.parse::<IpAddr>().is_err() {
-            locked(&self.list).clear();
-        }
-    }
-
-    async fn open(&self) -> io::Result<Socket> {
-        let Host { name, port } = &self.peer.host;
-        let address = match name.parse::<IpAddr>() {
-            Ok(address) => SocketAddr::new(address, *port),
-            Err(_) => lookup_host((name.as_str(), *port))
-                .await?
-                .next()
-                .ok_or(io::ErrorKind::NotFound)?,
-        };
+impl Socket {
+    /// Opens one, and counts it among the open ones while it lives.
+    pub(super) async fn open(address: SocketAddr, open: &Arc<AtomicUsize>) -> io::Result<Self> {
         let any = match address {
             SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
             SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
@@ -148,36 +77,72 @@ impl Sockets {
         let udp = UdpSocket::bind((any, 0)).await?;
         // From then on the system drops what comes from elsewhere.
         udp.connect(address).await?;
-        Ok(Socket {
+        Ok(Self {
+            address,
             local: udp.local_addr()?.ip().to_canonical(),
             udp,
             waiting: Mutex::new(Waiting {
                 slots: vec![None; IDENTIFIERS],
                 taken: 0,
                 last: u8::MAX,
+                retired: false,
+                answered: false,
             }),
+            ended: CancellationToken::new(),
+            _counted: Counted::new(open),
         })
+    }
+
+    /// Takes an identifier; none when all are taken.
+    pub(super) fn take(self: &Arc<Self>, waiter: &Waiter) -> Option<Ticket> {
+        let identifier = locked(&self.waiting).take(waiter)?;
+        Some(Ticket {
+            socket: Arc::clone(self),
+            identifier,
+            authenticator: waiter.authenticator,
+        })
+    }
+
+    /// Whether a request waits.
+    pub(super) fn is_taken(&self) -> bool {
+        locked(&self.waiting).taken > 0
+    }
+
+    /// Whether an answer came since this was last asked.
+    pub(super) fn has_answered(&self) -> bool {
+        std::mem::take(&mut locked(&self.waiting).answered)
+    }
+
+    /// Closes it as soon as no request waits.
+    pub(super) fn retire(&self) {
+        let mut waiting = locked(&self.waiting);
+        waiting.retired = true;
+        if waiting.taken == 0 {
+            self.ended.cancel();
+        }
     }
 }
 
-/// An identifier of the first socket that has one. The outer none: open another socket; the inner:
-/// there may be no more.
-fn take(list: &[Arc<Socket>], waiter: &Waiter) -> Option<Option<Ticket>> {
-    for socket in list {
-        if let Some(identifier) = locked(&socket.waiting).take(waiter) {
-            return Some(Some(Ticket {
-                socket: Arc::clone(socket),
-                identifier,
-                authenticator: waiter.authenticator,
-            }));
-        }
+/// Counts one while it lives.
+#[derive(Debug)]
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
     }
-    (list.len() >= MAX_SOCKETS).then_some(None)
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Waiting {
     fn take(&mut self, waiter: &Waiter) -> Option<u8> {
-        if self.taken >= IDENTIFIERS {
+        if self.retired || self.taken >= IDENTIFIERS {
             return None;
         }
         let mut identifier = self.last;
@@ -220,16 +185,25 @@ impl Drop for Ticket {
         {
             *slot = None;
             waiting.taken = waiting.taken.saturating_sub(1);
+            if waiting.retired && waiting.taken == 0 {
+                self.socket.ended.cancel();
+            }
         }
     }
 }
 
 /// Reads answers until the socket was idle for a while, or nobody can send over it any more.
-async fn receive(socket: Arc<Socket>, peer: Arc<Peer>, list: Weak<List>, stop: CancellationToken) {
+pub(super) async fn receive(
+    socket: Arc<Socket>,
+    peer: Arc<Peer>,
+    host: Weak<Inner>,
+    stop: CancellationToken,
+) {
     let mut datagram = vec![0; MAX_PACKET_OCTETS];
     loop {
         let received = tokio::select! {
             () = stop.cancelled() => return,
+            () = socket.ended.cancelled() => return,
             received = timeout(IDLE, socket.udp.recv(&mut datagram)) => received,
         };
         match received {
@@ -245,7 +219,13 @@ async fn receive(socket: Arc<Socket>, peer: Arc<Peer>, list: Weak<List>, stop: C
             Ok(Err(error)) => {
                 tracing::debug!(host = %peer.label, error = %error, "upstream socket");
             }
-            Err(_) if close_when_idle(&socket, &list) => return,
+            Err(_)
+                if host
+                    .upgrade()
+                    .is_none_or(|host| host.close_when_idle(&socket)) =>
+            {
+                return;
+            }
             Err(_) => {}
         }
     }
@@ -268,6 +248,7 @@ fn deliver(socket: &Socket, peer: &Peer, datagram: &[u8]) -> Result<(), &'static
     } = waiter;
     verify_response(&answer, &authenticator, &peer.secret, peer.policy)
         .map_err(|error| error.reason())?;
+    locked(&socket.waiting).answered = true;
     // Full or closed: the request has its answer already.
     answers
         .try_send(Answer {
@@ -275,18 +256,6 @@ fn deliver(socket: &Socket, peer: &Peer, datagram: &[u8]) -> Result<(), &'static
             octets: answer.octets().to_vec(),
         })
         .map_err(|_| "late")
-}
-
-fn close_when_idle(socket: &Arc<Socket>, list: &Weak<List>) -> bool {
-    let Some(list) = list.upgrade() else {
-        return true;
-    };
-    let mut list = locked(&list);
-    if locked(&socket.waiting).taken > 0 {
-        return false;
-    }
-    list.retain(|other| !Arc::ptr_eq(other, socket));
-    true
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -301,9 +270,6 @@ const ANSWERS: [Code; 3] = [
 
 /// Requests in flight on one socket.
 const IDENTIFIERS: usize = 256;
-
-/// Sockets towards one host: 16,384 requests in flight.
-const MAX_SOCKETS: usize = 64;
 
 /// How long a socket stays open without an answer and without a request that waits.
 const IDLE: Duration = Duration::from_secs(60);
