@@ -5,12 +5,14 @@ CREATE TABLE applications (
     skey_sealed BLOB NOT NULL,
     new_user_policy TEXT NOT NULL CHECK (new_user_policy IN ('enroll', 'allow', 'deny')),
     username_normalization TEXT NOT NULL CHECK (username_normalization IN ('none', 'simple')),
+    -- Whether names that no administrator made may enroll.
+    open_enrollment INTEGER NOT NULL DEFAULT 0 CHECK (open_enrollment IN (0, 1)),
     created_at_ms INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE users (
     id TEXT PRIMARY KEY,
-    -- The name in lower case: names differ by more than case.
+    -- The name in lower case with single blanks: names differ by more than that.
     lookup TEXT NOT NULL UNIQUE,
     name TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('active', 'bypass', 'disabled', 'locked_out')),

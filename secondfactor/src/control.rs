@@ -77,8 +77,9 @@ async fn applications(State(control): State<Control>) -> Json<Vec<ApplicationSum
     let summary = |found: &Arc<StoredApplication>| ApplicationSummary {
         name: found.name.clone(),
         ikey: found.ikey.to_string(),
-        new_user_policy: found.new_user_policy,
-        username_normalization: found.username_normalization,
+        new_user_policy: found.rules.new_user_policy,
+        username_normalization: found.rules.username_normalization,
+        open_enrollment: found.rules.open_enrollment,
     };
     Json(control.service.applications().iter().map(summary).collect())
 }

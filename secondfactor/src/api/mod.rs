@@ -104,7 +104,7 @@ async fn serve(
         Endpoint::Check => Ok(endpoints::time()),
         // There is no logo; so says the service that this one stands in for.
         Endpoint::Logo => Err(ApiError::invalid("logo")),
-        Endpoint::Enroll => endpoints::enroll(service, &params).await,
+        Endpoint::Enroll => endpoints::enroll(service, &application, &params).await,
         Endpoint::EnrollStatus => endpoints::enroll_status(service, &params).await,
         Endpoint::Preauth => endpoints::preauth(service, &application, &params).await,
         Endpoint::Auth => endpoints::auth(service, &application, &params).await,

@@ -1,7 +1,8 @@
 //! The table of transactions, on a clock that stands still.
 
 use super::*;
-use crate::admin::{Capabilities, DeviceKind, NewUserPolicy, UserStatus, UsernameNormalization};
+use crate::account::NameRules;
+use crate::admin::{Capabilities, DeviceKind, UserStatus};
 use crate::sign::SigningKeys;
 
 fn application(ikey: &str) -> Arc<Application> {
@@ -10,8 +11,7 @@ fn application(ikey: &str) -> Arc<Application> {
         name: "vpn".to_owned(),
         skey: "k".into(),
         keys: SigningKeys::new("k"),
-        new_user_policy: NewUserPolicy::Enroll,
-        username_normalization: UsernameNormalization::None,
+        rules: NameRules::NEW,
     })
 }
 

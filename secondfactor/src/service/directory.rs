@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use proto::secret::Secret;
 
 use super::Service;
-use crate::account::{Account, Application, lookup_key};
-use crate::admin::{NewApplication, NewUserPolicy, UsernameNormalization};
+use crate::account::{Account, Application, NameRules, lookup_key};
+use crate::admin::{NewApplication, UsernameNormalization};
 use crate::clock;
 use crate::sign::SigningKeys;
 use crate::store::StoreError;
@@ -74,30 +74,27 @@ impl Service {
             .applications()
             .into_iter()
             .find(|found| found.name == wanted.name);
-        let mut policy = wanted.new_user_policy;
-        let mut normalization = wanted.username_normalization;
+        let old = found.as_ref().map_or(NameRules::NEW, |found| found.rules);
+        let rules = NameRules {
+            new_user_policy: wanted.new_user_policy.unwrap_or(old.new_user_policy),
+            username_normalization: wanted
+                .username_normalization
+                .unwrap_or(old.username_normalization),
+            open_enrollment: wanted.open_enrollment.unwrap_or(old.open_enrollment),
+        };
         if let (Some(other), Some(keys)) = (&found, &wanted.keys)
             && (*other.ikey != *keys.ikey || other.skey != keys.skey)
         {
             // Keys are never changed in place: an application with others is another one.
-            policy = policy.or(Some(other.new_user_policy));
-            normalization = normalization.or(Some(other.username_normalization));
             self.store.delete_application(&wanted.name).await?;
             found = None;
         }
         let ikey = match found {
             Some(found) => {
-                let policy = wanted.new_user_policy.unwrap_or(found.new_user_policy);
-                let normalization = wanted
-                    .username_normalization
-                    .unwrap_or(found.username_normalization);
-                if (policy, normalization) == (found.new_user_policy, found.username_normalization)
-                {
+                if rules == found.rules {
                     return Ok(found);
                 }
-                self.store
-                    .update_application(&found.ikey, policy, normalization)
-                    .await?;
+                self.store.update_application(&found.ikey, rules).await?;
                 Arc::clone(&found.ikey)
             }
             None => {
@@ -113,8 +110,7 @@ impl Service {
                     name: wanted.name.clone(),
                     keys: SigningKeys::new(skey.expose()),
                     skey,
-                    new_user_policy: policy.unwrap_or(NewUserPolicy::Enroll),
-                    username_normalization: normalization.unwrap_or(UsernameNormalization::None),
+                    rules,
                 };
                 self.store
                     .insert_application(&self.vault, &application, clock::unix_ms())
@@ -173,7 +169,8 @@ impl Service {
         Ok(Some(account))
     }
 
-    /// A user by name, as an application gives it.
+    /// A user by name, as an application gives it. Where nobody has the name that is left of it,
+    /// one of the whole name is taken: an administrator may have made `alice@corp.example`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -182,7 +179,12 @@ impl Service {
         name: &str,
         normalization: UsernameNormalization,
     ) -> Result<Option<Arc<Account>>, StoreError> {
-        self.account(&lookup_key(name, normalization)).await
+        let bare = lookup_key(name, normalization);
+        let whole = lookup_key(name, UsernameNormalization::None);
+        match self.account(&bare).await? {
+            None if whole != bare => self.account(&whole).await,
+            found => Ok(found),
+        }
     }
 
     /// Drops a user from memory, after a write that touched it.

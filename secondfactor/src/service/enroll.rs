@@ -11,7 +11,7 @@ use super::Service;
 use super::directory::new_id;
 use super::login::LoginError;
 use super::passcode::{bypass_place, generator_place, random_digits, sms_place};
-use crate::account::{Account, Device, is_user_name, lookup_key};
+use crate::account::{Account, Device, bare_name, is_user_name, lookup_key};
 use crate::admin::{
     Capabilities, ChangeUser, DeviceKind, NewDevice, NewUser, OtpAlgorithm, ScriptChange,
     UserStatus, UsernameNormalization,
@@ -341,13 +341,13 @@ impl Service {
     async fn add_user(&self, tx: &mut Transaction, new: &NewUser) -> Result<Account, EnrollError> {
         if !is_user_name(&new.name) {
             return Err(EnrollError::Invalid(
-                "a user's name has 1 to 256 characters and no control characters",
+                "a user's name has 1 to 256 characters, all of them to be seen",
             ));
         }
         let account = Account {
             id: new_id("DU")?,
             lookup: lookup_key(&new.name, UsernameNormalization::None),
-            name: new.name.clone(),
+            name: bare_name(&new.name, UsernameNormalization::None),
             status: new.status.unwrap_or(UserStatus::Active),
             script: new.script,
             failures: 0,

@@ -3,7 +3,7 @@
 use crate::support::{Call, LIMIT, Running, Signing, date_of, now_s, phone, script, started};
 use secondfactor::admin::{
     ApplicationKeys, Capabilities, ChangeUser, Done, NewApplication, NewDevice, NewUserPolicy,
-    ScriptAnswer, User, UserStatus, UsernameNormalization, WaitingPush,
+    ScriptAnswer, User, UserStatus, WaitingPush,
 };
 use serde_json::{Value, json};
 
@@ -312,9 +312,7 @@ async fn an_application_has_the_keys_that_its_operator_chose() {
                 ikey: ikey.to_owned(),
                 skey: skey.into(),
             }),
-            name: "chosen".to_owned(),
-            new_user_policy: None,
-            username_normalization: None,
+            ..NewApplication::named("chosen")
         };
         let made: Result<secondfactor::admin::Application, _> =
             running.admin.post("/applications", &wanted, LIMIT).await;
@@ -344,16 +342,18 @@ async fn an_application_has_the_keys_that_its_operator_chose() {
 #[tokio::test]
 async fn unknown_users_meet_the_applications_policy() {
     let (_folder, running) = started().await;
-    for (policy, result) in [
-        (NewUserPolicy::Allow, "allow"),
-        (NewUserPolicy::Deny, "deny"),
-        (NewUserPolicy::Enroll, "enroll"),
+    for (policy, open, result) in [
+        (NewUserPolicy::Allow, None, "allow"),
+        (NewUserPolicy::Deny, None, "deny"),
+        (NewUserPolicy::Enroll, None, "deny"),
+        (NewUserPolicy::Enroll, Some(true), "enroll"),
+        (NewUserPolicy::Deny, None, "deny"),
+        (NewUserPolicy::Enroll, Some(false), "deny"),
     ] {
         let wanted = NewApplication {
-            keys: None,
-            name: "vpn".to_owned(),
             new_user_policy: Some(policy),
-            username_normalization: Some(UsernameNormalization::Simple),
+            open_enrollment: open,
+            ..NewApplication::named("vpn")
         };
         let app: secondfactor::admin::Application = running
             .admin
@@ -366,10 +366,11 @@ async fn unknown_users_meet_the_applications_policy() {
         let (status, preauth) = running.call("POST", "/auth/v2/preauth", &params).await;
         assert_eq!(
             (status, &preauth["response"]["result"]),
-            (200, &json!(result))
+            (200, &json!(result)),
+            "{policy:?} {open:?}"
         );
         let portal = preauth["response"]["enroll_portal_url"].as_str();
-        assert_eq!(portal.is_some(), policy == NewUserPolicy::Enroll);
+        assert_eq!(portal.is_some(), result == "enroll");
     }
     let made = running.user("new", None, vec![phone()]).await;
     let params = [("username", "CORP\\NEW@corp.example")];
@@ -378,6 +379,62 @@ async fn unknown_users_meet_the_applications_policy() {
         preauth["response"]["devices"][0]["device"],
         made.user.devices[0].id.as_str()
     );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn no_alias_of_an_enrolled_user_is_a_new_user() {
+    let (_folder, running) = started().await;
+    let alice = running.user("alice", None, vec![phone()]).await;
+    let whole = running.user("bob@corp.example", None, vec![phone()]).await;
+    for (name, want) in [
+        ("alice", Some(&alice)),
+        ("ALICE ", Some(&alice)),
+        ("ANYTHING\\alice", Some(&alice)),
+        ("alice@corp.example", Some(&alice)),
+        ("\u{a0}CORP\\ alice @corp.example", Some(&alice)),
+        ("Bob@corp.example", Some(&whole)),
+        ("bob", None),
+        ("al ice", None),
+        ("ａlice", None),
+    ] {
+        let params = [("username", name)];
+        let (_, preauth) = running.call("POST", "/auth/v2/preauth", &params).await;
+        let device = preauth["response"]["devices"][0]["device"].as_str();
+        match want {
+            Some(made) => assert_eq!(device, Some(&*made.user.devices[0].id), "{name:?}"),
+            None => {
+                let want = json!({"result": "deny",
+                    "status_msg": "Your account is not enrolled. Ask your administrator."});
+                assert_eq!(preauth["response"], want, "{name:?}");
+            }
+        }
+    }
+    for name in ["alice\u{200b}", "alice\0", " "] {
+        let params = [("username", name)];
+        let (status, _) = running.call("POST", "/auth/v2/preauth", &params).await;
+        assert_eq!(status, 400, "{name:?}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn the_enroll_endpoint_takes_names_as_its_application_does() {
+    let (_folder, running) = started().await;
+    running.user("alice", None, vec![phone()]).await;
+    for name in [
+        "CORP\\alice",
+        "alice@corp.example",
+        "alice ",
+        "@corp.example",
+    ] {
+        let params = [("username", name)];
+        let (status, _) = running.call("POST", "/auth/v2/enroll", &params).await;
+        assert_eq!(status, 400, "{name}");
+    }
+    let params = [("username", "CORP\\carol")];
+    let (_, enrolled) = running.call("POST", "/auth/v2/enroll", &params).await;
+    assert_eq!(enrolled["response"]["username"], "carol");
     running.stop().await;
 }
 
@@ -469,12 +526,7 @@ async fn a_poll_answers_at_once_then_waits_for_the_person() {
             .await
             .is_err()
     );
-    let wanted = NewApplication {
-        keys: None,
-        name: "other".to_owned(),
-        new_user_policy: None,
-        username_normalization: None,
-    };
+    let wanted = NewApplication::named("other");
     let other = running
         .admin
         .post("/applications", &wanted, LIMIT)

@@ -189,6 +189,7 @@ async fn an_authenticator_app_enrolls_from_the_portal() {
     let folder = tempfile::tempdir().unwrap();
     let running = Running::start(folder.path(), |_| {}).await;
     let own = format!("https://127.0.0.1:{}", running.address.port());
+    running.user("carol", None, Vec::new()).await;
     let (_, preauth) = running
         .call("POST", "/auth/v2/preauth", &[("username", "carol")])
         .await;

@@ -50,12 +50,7 @@ impl Running {
             panic!("{:?}", task.await)
         };
         let admin = Client::new(socket);
-        let wanted = NewApplication {
-            keys: None,
-            name: "vpn".to_owned(),
-            new_user_policy: None,
-            username_normalization: None,
-        };
+        let wanted = NewApplication::named("vpn");
         let app: Application = admin.post("/applications", &wanted, LIMIT).await.unwrap();
         assert_eq!(app.port, address.port());
         Self {
