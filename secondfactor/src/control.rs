@@ -24,6 +24,7 @@ use crate::admin::{
     NewEnrollment, NewUser, SmsCodes, Status, User, UserStatus, UsernameNormalization, Users,
     WaitingPush,
 };
+use crate::clock;
 use crate::push::Txid;
 use crate::service::{EnrollError, Enrollee, LoginError, NewSecret, Service};
 use crate::store::StoreError;
@@ -346,6 +347,8 @@ async fn metrics(State(control): State<Control>) -> Response {
     let service = &control.service;
     let waiting = i64::try_from(service.pushes.waiting()).unwrap_or(i64::MAX);
     service.metrics.pushes_waiting.set(waiting);
+    let days_left = service.leaf.days_left(clock::unix_s());
+    service.metrics.certificate_days_left.set(days_left);
     let kind = [("content-type", "text/plain; version=0.0.4; charset=utf-8")];
     (kind, service.metrics.text()).into_response()
 }

@@ -30,6 +30,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,7 @@ pub use settings::{DEFAULT_PORT, Settings};
 pub use store::StoreError;
 pub use vault::KeyError;
 
+use certificate::{Renewal, ServedLeaf};
 use metrics::Metrics;
 use service::{Parts, Rules, Service};
 use sign::VersionOne;
@@ -87,6 +89,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
                 lockout_after: settings.lockout_after,
             },
             ca_pem: identity.ca_pem,
+            leaf: Arc::clone(&identity.leaf),
             public_url: public_url.trim_end_matches('/').to_owned(),
             shutdown: shutdown.clone(),
         })
@@ -110,14 +113,34 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
             settings.shutdown_grace
         ),
         socket.serve(control::router(control), shutdown.clone()),
-        service
-            .pushes
-            .run(shutdown, |push, verdict| service.push_ended(push, verdict)),
+        renew_daily(&identity.leaf, &shutdown),
+        service.pushes.run(shutdown.clone(), |push, verdict| service
+            .push_ended(push, verdict)),
     );
     service.tasks.close();
     service.tasks.wait().await;
     service.store.close().await;
     Ok(())
+}
+
+/// Looks at the certificate once a day, until the shutdown. Sleep does not count the time that a
+/// machine sleeps, but the clock that is then looked at does.
+async fn renew_daily(leaf: &Arc<ServedLeaf>, shutdown: &CancellationToken) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(RENEWAL_PAUSE) => {}
+            () = shutdown.cancelled() => return,
+        }
+        let leaf = Arc::clone(leaf);
+        match tokio::task::spawn_blocking(move || leaf.renew(clock::unix_s())).await {
+            Ok(Ok(Renewal::Renewed)) => tracing::info!("certificate renewed"),
+            Ok(Ok(Renewal::NotYet)) | Err(_) => {}
+            Ok(Err(error)) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "certificate not renewed; the old one is served"
+            ),
+        }
+    }
 }
 
 /// Opens or makes the files of the data folder, but for the database.
@@ -135,9 +158,12 @@ fn files(
         source,
     })?;
     let vault = Vault::open(&key_file.unwrap_or_else(|| folder.join("secret.key")))?;
-    let now_s = i64::try_from(clock::unix_ms() / 1_000).unwrap_or(0);
-    Ok((vault, certificate::open(folder, names, now_s)?))
+    let identity = certificate::open(folder, names, clock::unix_s())?;
+    Ok((vault, identity))
 }
+
+/// How often it is looked whether the certificate is near its end.
+const RENEWAL_PAUSE: Duration = Duration::from_hours(24);
 
 /// Why the service did not start.
 #[derive(Debug, thiserror::Error)]

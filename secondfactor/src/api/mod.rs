@@ -152,7 +152,7 @@ fn authenticate(
         None => None,
     };
     if let Some(date) = date {
-        let now_s = i64::try_from(clock::unix_ms() / 1_000).unwrap_or(i64::MAX);
+        let now_s = clock::unix_s();
         let then_s = date::parse(date).ok_or(ApiError::BadDate)?;
         if then_s.abs_diff(now_s) > WINDOW_SECONDS {
             return Err(ApiError::BadDate);

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use enroll::{EnrollError, Enrollee, NewSecret};
 pub(crate) use login::{AuthAnswer, AuthRequest, Choice, LoginError, Preauth, State, Wait, Who};
 
+use crate::certificate::ServedLeaf;
 use crate::metrics::{Factor, Metrics};
 use crate::push::{Push, Pushes};
 use crate::sign::VersionOne;
@@ -32,6 +33,8 @@ pub(crate) struct Service {
     pub(crate) rules: Rules,
     /// The authority's certificate, for callers to trust.
     pub(crate) ca_pem: String,
+    /// The certificate that is served.
+    pub(crate) leaf: Arc<ServedLeaf>,
     /// What people open, without a slash at the end.
     pub(crate) public_url: String,
     /// Cancelled when the service ends: who waits is answered.
@@ -67,6 +70,7 @@ impl Service {
             metrics: parts.metrics,
             rules: parts.rules,
             ca_pem: parts.ca_pem,
+            leaf: parts.leaf,
             public_url: parts.public_url,
             shutdown: parts.shutdown,
             started: Instant::now(),
@@ -112,6 +116,7 @@ pub(crate) struct Parts {
     pub(crate) metrics: Metrics,
     pub(crate) rules: Rules,
     pub(crate) ca_pem: String,
+    pub(crate) leaf: Arc<ServedLeaf>,
     pub(crate) public_url: String,
     pub(crate) shutdown: CancellationToken,
 }

@@ -388,6 +388,12 @@ async fn the_admin_socket_says_what_it_refuses() {
         &running.admin.get_octets("/healthz", LIMIT).await.unwrap()[..],
         b"ok"
     );
+    let metrics = running.admin.get_octets("/metrics", LIMIT).await.unwrap();
+    let metrics = String::from_utf8(metrics.to_vec()).unwrap();
+    let left = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("countersign_secondfactor_certificate_days_left "));
+    assert!(matches!(left, Some("396" | "397")), "{left:?}");
     let _: Done = running
         .admin
         .post("/applications/vpn/delete", &Done {}, LIMIT)
