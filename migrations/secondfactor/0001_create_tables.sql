@@ -3,6 +3,10 @@ CREATE TABLE applications (
     ikey TEXT PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
     skey_sealed BLOB NOT NULL,
+    -- The keys before these, good until a time, so that no login between two keys is refused.
+    previous_ikey TEXT,
+    previous_sealed BLOB,
+    previous_until_ms INTEGER,
     new_user_policy TEXT NOT NULL CHECK (new_user_policy IN ('enroll', 'allow', 'deny')),
     username_normalization TEXT NOT NULL CHECK (username_normalization IN ('none', 'simple')),
     -- Whether names that no administrator made may enroll.

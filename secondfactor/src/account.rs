@@ -12,10 +12,35 @@ use crate::sign::SigningKeys;
 /// An application, ready to check signatures.
 pub(crate) struct Application {
     pub(crate) ikey: Arc<str>,
-    pub(crate) name: String,
+    /// Never changes, nor do two have the same.
+    pub(crate) name: Arc<str>,
     pub(crate) skey: Secret<String>,
     pub(crate) keys: SigningKeys,
+    /// The keys before these; none when they never changed.
+    pub(crate) previous: Option<PreviousKeys>,
     pub(crate) rules: NameRules,
+}
+
+/// Keys that were an application's own until a moment ago.
+pub(crate) struct PreviousKeys {
+    pub(crate) ikey: Arc<str>,
+    pub(crate) keys: SigningKeys,
+    /// Milliseconds since 1970, UTC.
+    pub(crate) until_ms: u64,
+}
+
+impl Application {
+    /// What a signature under an integration key may be made with at a time: the present key, and
+    /// the one before it for a while.
+    pub(crate) fn keys_of(&self, ikey: &str, now_ms: u64) -> impl Iterator<Item = &SigningKeys> {
+        let present = (*self.ikey == *ikey).then_some(&self.keys);
+        let previous = self
+            .previous
+            .as_ref()
+            .filter(|previous| *previous.ikey == *ikey && now_ms < previous.until_ms)
+            .map(|previous| &previous.keys);
+        present.into_iter().chain(previous)
+    }
 }
 
 /// What an application does with names.
@@ -173,6 +198,32 @@ mod tests {
             (&"a".repeat(257), false),
         ] {
             assert_eq!(is_user_name(name), want, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn keys_are_good_until_their_time_and_under_their_own_name() {
+        let application = Application {
+            ikey: "DINEW".into(),
+            name: "vpn".into(),
+            skey: "new".into(),
+            keys: SigningKeys::new("new"),
+            previous: Some(PreviousKeys {
+                ikey: "DIOLD".into(),
+                keys: SigningKeys::new("old"),
+                until_ms: 1_000,
+            }),
+            rules: NameRules::NEW,
+        };
+        for (ikey, now_ms, want) in [
+            ("DINEW", 0, 1),
+            ("DINEW", 2_000, 1),
+            ("DIOLD", 999, 1),
+            ("DIOLD", 1_000, 0),
+            ("DIX", 0, 0),
+        ] {
+            let found = application.keys_of(ikey, now_ms).count();
+            assert_eq!(found, want, "{ikey} {now_ms}");
         }
     }
 

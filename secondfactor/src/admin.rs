@@ -164,7 +164,8 @@ pub struct NewApplication {
     /// None keeps what it is; no for a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_enrollment: Option<bool>,
-    /// None keeps what they are, and makes some for a new one.
+    /// None keeps what they are, and makes some for a new one. With others than before, those
+    /// before are good for 10 minutes more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<ApplicationKeys>,
 }

@@ -76,7 +76,7 @@ type Answered<T> = Result<Json<T>, Refusal>;
 
 async fn applications(State(control): State<Control>) -> Json<Vec<ApplicationSummary>> {
     let summary = |found: &Arc<StoredApplication>| ApplicationSummary {
-        name: found.name.clone(),
+        name: found.name.to_string(),
         ikey: found.ikey.to_string(),
         new_user_policy: found.rules.new_user_policy,
         username_normalization: found.rules.username_normalization,
@@ -110,7 +110,7 @@ async fn open_application(
         }
     }
     let known = control.service.applications();
-    if known.len() >= MAX_APPLICATIONS && !known.iter().any(|found| found.name == wanted.name) {
+    if known.len() >= MAX_APPLICATIONS && !known.iter().any(|found| *found.name == *wanted.name) {
         return Err(Refusal::Conflict("there are 10,000 applications already"));
     }
     let found = control.service.open_application(&wanted).await?;
@@ -120,7 +120,7 @@ async fn open_application(
         ip => ip.to_string(),
     };
     Ok(Json(Application {
-        name: found.name.clone(),
+        name: found.name.to_string(),
         ikey: found.ikey.to_string(),
         skey: found.skey.clone(),
         host,
@@ -304,7 +304,7 @@ async fn pushes(State(control): State<Control>) -> Json<Vec<WaitingPush>> {
         txid: push.txid.to_string(),
         user: push.account.name.clone(),
         device: push.device.id.to_string(),
-        application: push.application.name.clone(),
+        application: push.application.name.to_string(),
         ip: push.details.ip.to_string(),
         age_seconds: now.saturating_duration_since(push.sent).as_secs(),
     });

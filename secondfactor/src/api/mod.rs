@@ -175,12 +175,11 @@ fn authenticate(
         date,
         x_duo: &x_duo,
     };
-    if sign::verify(
-        &application.keys,
-        &request,
-        &signature,
-        service.rules.version_one,
-    ) {
+    let version_one = service.rules.version_one;
+    let signed = application
+        .keys_of(&ikey, clock::unix_ms())
+        .any(|keys| sign::verify(keys, &request, &signature, version_one));
+    if signed {
         Ok(application)
     } else {
         Err(ApiError::BadSignature)

@@ -209,20 +209,26 @@ impl Pushes {
     }
 
     /// Takes in what ended before anybody waited.
-    pub(crate) fn insert_ended(&self, txid: Txid, ikey: &Arc<str>, verdict: Verdict, now: Instant) {
-        self.table().remember(txid, Arc::clone(ikey), verdict, now);
+    pub(crate) fn insert_ended(
+        &self,
+        txid: Txid,
+        owner: &Arc<str>,
+        verdict: Verdict,
+        now: Instant,
+    ) {
+        self.table().remember(txid, Arc::clone(owner), verdict, now);
     }
 
-    /// Finds an application's own transaction.
-    pub(crate) fn find(&self, txid: Txid, ikey: &str, now: Instant) -> Option<Found> {
+    /// Finds a transaction of the application of a name.
+    pub(crate) fn find(&self, txid: Txid, application: &str, now: Instant) -> Option<Found> {
         let mut table = self.table();
         table.forget(now);
         if let Some(waiting) = table.waiting.get(&txid) {
-            let own = *waiting.push.application.ikey == *ikey;
+            let own = *waiting.push.application.name == *application;
             return own.then(|| Found::Waiting(Arc::clone(&waiting.push)));
         }
         let (owner, verdict) = table.ended.get(&txid)?;
-        (**owner == *ikey).then_some(Found::Ended(*verdict))
+        (**owner == *application).then_some(Found::Ended(*verdict))
     }
 
     /// Ends a request; none when it does not wait, or `which` does not take it.
@@ -348,21 +354,21 @@ impl Table {
         };
         self.due.remove(&(due, txid));
         self.by_device.remove(&(Arc::clone(&push.device.id), txid));
-        self.remember(txid, Arc::clone(&push.application.ikey), verdict, now);
+        self.remember(txid, Arc::clone(&push.application.name), verdict, now);
         // A second end is impossible: the first took it out of the table.
         if push.verdict.set(verdict).is_ok() {
             push.changed.notify_waiters();
         }
     }
 
-    fn remember(&mut self, txid: Txid, ikey: Arc<str>, verdict: Verdict, now: Instant) {
+    fn remember(&mut self, txid: Txid, owner: Arc<str>, verdict: Verdict, now: Instant) {
         self.forget(now);
         if self.ended_order.len() >= MAX_ENDED
             && let Some((_, oldest)) = self.ended_order.pop_front()
         {
             self.ended.remove(&oldest);
         }
-        self.ended.insert(txid, (ikey, verdict));
+        self.ended.insert(txid, (owner, verdict));
         self.ended_order.push_back((now, txid));
     }
 

@@ -196,7 +196,7 @@ impl Service {
         let unknown = LoginError::Invalid("txid");
         let now = Instant::now();
         let found =
-            Txid::parse(txid).and_then(|txid| self.pushes.find(txid, &application.ikey, now));
+            Txid::parse(txid).and_then(|txid| self.pushes.find(txid, &application.name, now));
         let push = match found.ok_or(unknown)? {
             Found::Ended(verdict) => return Ok(State::Ended(verdict)),
             Found::Waiting(push) => push,
@@ -269,7 +269,7 @@ impl Service {
         }
         let txid = Txid::random()?;
         self.pushes
-            .insert_ended(txid, &application.ikey, verdict, Instant::now());
+            .insert_ended(txid, &application.name, verdict, Instant::now());
         Ok(AuthAnswer::Txid(txid))
     }
 

@@ -100,7 +100,7 @@ impl Service {
         self.metrics.ended(factor, verdict);
         tracing::debug!(
             user = push.account.name,
-            application = push.application.name,
+            application = &*push.application.name,
             device = &*push.device.id,
             factor = factor.as_str(),
             status = verdict.words().1,

@@ -2,8 +2,8 @@
 
 use crate::support::{Call, LIMIT, Running, Signing, date_of, now_s, phone, script, started};
 use secondfactor::admin::{
-    ApplicationKeys, Capabilities, ChangeUser, Done, NewApplication, NewDevice, NewUserPolicy,
-    ScriptAnswer, User, UserStatus, WaitingPush,
+    ApplicationKeys, ApplicationSummary, Capabilities, ChangeUser, Done, NewApplication, NewDevice,
+    NewUserPolicy, ScriptAnswer, User, UserStatus, WaitingPush,
 };
 use serde_json::{Value, json};
 
@@ -324,10 +324,28 @@ async fn an_application_has_the_keys_that_its_operator_chose() {
         ("DICHOSEN", "one")
     );
     let second = open("DICHOSEN", "two").await.unwrap();
-    for (application, want) in [(&first, 401), (&second, 200)] {
+    running.user("alice", None, vec![phone()]).await;
+    let push = [("username", "alice"), ("factor", "auto"), ("async", "1")];
+    let begin = Call::signed(&first, "POST", "/auth/v2/auth", &push);
+    let (status, begun) = running.send(&begin).await;
+    assert_eq!(status, 200, "logins go on with the keys before: {begun}");
+    let txid = begun["response"]["txid"].as_str().unwrap();
+    let third = open("DIOTHER", "two").await.unwrap();
+    for (application, want) in [(&first, 401), (&second, 200), (&third, 200)] {
         let check = Call::signed(application, "GET", "/auth/v2/check", &[]);
-        assert_eq!(running.send(&check).await.0, want);
+        assert_eq!(running.send(&check).await.0, want, "{}", application.ikey);
     }
+    for application in [&second, &third] {
+        let poll = [("txid", txid)];
+        let poll = Call::signed(application, "GET", "/auth/v2/auth_status", &poll);
+        assert_eq!(running.send(&poll).await.0, 200, "{}", application.ikey);
+    }
+    let (one, two) = tokio::join!(open("DIFOUR", "4"), open("DIFOUR", "4"));
+    assert_eq!(one.unwrap(), two.unwrap(), "two ask at once");
+    let check = Call::signed(&third, "GET", "/auth/v2/check", &[]);
+    assert_eq!(running.send(&check).await.0, 200, "changed once");
+    let known: Vec<ApplicationSummary> = running.admin.get("/applications", LIMIT).await.unwrap();
+    assert_eq!(known.len(), 2);
     for (ikey, skey) in [
         ("", "s"),
         ("a:b", "s"),
