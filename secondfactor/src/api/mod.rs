@@ -172,6 +172,7 @@ fn authenticate(
         path: head.uri.path(),
         query: head.uri.query().unwrap_or_default(),
         body,
+        json: is_json(headers),
         date,
         x_duo: &x_duo,
     };
