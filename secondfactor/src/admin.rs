@@ -22,7 +22,7 @@
 //! | `GET /healthz` | | the text `ok` |
 //! | `GET /metrics` | | Prometheus' text format |
 //!
-//! Every error is an [`AdminError`] with HTTP status 400, 404, 409 or 500. `{name}` is
+//! Every error is an [`AdminError`] with HTTP status 400, 404, 409, 429 or 500. `{name}` is
 //! percent-encoded and found whatever its case and blanks.
 
 use std::net::SocketAddr;
