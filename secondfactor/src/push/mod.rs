@@ -174,7 +174,7 @@ struct Waiting {
     verdict: Verdict,
 }
 
-/// The table of waiting requests is full.
+/// The table of waiting requests is full, or too many wait on that device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
@@ -187,7 +187,9 @@ impl Pushes {
         let push = Arc::new(push);
         let at = push.sent + due.after;
         let mut table = self.table();
-        if table.waiting.len() >= MAX_WAITING {
+        if table.waiting.len() >= MAX_WAITING
+            || table.of_device(&push.device.id).count() >= MAX_WAITING_ON_A_DEVICE
+        {
             return Err(Full);
         }
         let first = table.due.first().is_none_or(|(first, _)| at < *first);
@@ -270,18 +272,20 @@ impl Pushes {
     /// What waits on one device, oldest first, at most `most`.
     pub(crate) fn of_device(&self, device: &Arc<str>, most: usize) -> Vec<Arc<Push>> {
         let table = self.table();
-        let range = (Arc::clone(device), Txid(0))..=(Arc::clone(device), Txid(u128::MAX));
-        let pushes = table
-            .by_device
-            .range(range)
-            .filter_map(|(_, txid)| table.waiting.get(txid));
-        let mut pushes: Vec<_> = pushes
-            .take(most)
-            .map(|found| Arc::clone(&found.push))
-            .collect();
+        let mut pushes: Vec<_> = table.of_device(device).cloned().collect();
         drop(table);
         pushes.sort_by_key(|push| push.sent);
+        pushes.truncate(most);
         pushes
+    }
+
+    /// A request that waits; none when it ended or never was.
+    pub(crate) fn get(&self, txid: Txid) -> Option<Arc<Push>> {
+        let table = self.table();
+        table
+            .waiting
+            .get(&txid)
+            .map(|found| Arc::clone(&found.push))
     }
 
     /// What waits, oldest first, at most `most`.
@@ -331,6 +335,13 @@ impl Pushes {
 }
 
 impl Table {
+    /// What waits on one device, in no order.
+    fn of_device(&self, device: &Arc<str>) -> impl Iterator<Item = &Arc<Push>> {
+        let range = (Arc::clone(device), Txid(0))..=(Arc::clone(device), Txid(u128::MAX));
+        let found = self.by_device.range(range);
+        found.filter_map(|(_, txid)| self.waiting.get(txid).map(|found| &found.push))
+    }
+
     fn take_due(&mut self, now: Instant) -> (Vec<(Arc<Push>, Verdict)>, Option<Instant>) {
         let mut ended = Vec::new();
         while let Some(&(at, txid)) = self.due.first() {
@@ -384,6 +395,11 @@ impl Table {
 
 /// The most requests that wait; the next one is refused with 42901.
 pub(crate) const MAX_WAITING: usize = 50_000;
+
+/// The most requests that wait on one device; the next one is refused with 42901. Whoever has a
+/// password can ask again and again until a tired person approves, or so that nobody sees the one
+/// request that is meant.
+const MAX_WAITING_ON_A_DEVICE: usize = 5;
 
 /// The most ended transactions that still repeat their answer; the oldest goes first.
 const MAX_ENDED: usize = 50_000;

@@ -181,13 +181,32 @@ async fn requests_are_listed_by_device_and_ended_together() {
     assert_eq!(pushes.of_device(&"DP1".into(), 10).len(), 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_device_has_few_requests_and_the_oldest_are_listed() {
+    let pushes = Pushes::default();
+    let mut sent = Vec::new();
+    for _ in 0..MAX_WAITING_ON_A_DEVICE {
+        sent.push(pushes.insert(push_on("DP1"), timeout(60)).unwrap().txid);
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(pushes.insert(push_on("DP1"), timeout(60)).err(), Some(Full));
+    let listed = pushes.of_device(&"DP1".into(), 3);
+    let listed: Vec<_> = listed.iter().map(|push| push.txid).collect();
+    assert_eq!(listed, sent[..3], "oldest first");
+    pushes.insert(push_on("DP2"), timeout(60)).unwrap();
+    let ended = pushes.end(sent[0], Verdict::Deny, Instant::now(), |_| true);
+    assert!(ended.is_some());
+    pushes.insert(push_on("DP1"), timeout(60)).unwrap();
+}
+
 #[tokio::test]
 async fn the_table_has_an_end() {
     let pushes = Pushes::default();
-    for _ in 0..MAX_WAITING {
-        pushes.insert(push_on("DP1"), timeout(60)).unwrap();
+    for number in 0..MAX_WAITING {
+        let device = format!("DP{}", number / MAX_WAITING_ON_A_DEVICE);
+        pushes.insert(push_on(&device), timeout(60)).unwrap();
     }
-    assert_eq!(pushes.insert(push_on("DP1"), timeout(60)).err(), Some(Full));
+    assert_eq!(pushes.insert(push_on("DPX"), timeout(60)).err(), Some(Full));
     let owner: Arc<str> = "vpn".into();
     let first = Txid::random().unwrap();
     let now = Instant::now();
