@@ -312,22 +312,30 @@ async fn pushes(State(control): State<Control>) -> Json<Vec<WaitingPush>> {
 }
 
 async fn approve(State(control): State<Control>, Path(txid): Path<String>) -> Answered<Done> {
-    decide(&control, &txid, Verdict::Allow)
+    decide(&control, &txid, Verdict::Allow).await
 }
 
 async fn deny(State(control): State<Control>, Path(txid): Path<String>) -> Answered<Done> {
-    decide(&control, &txid, Verdict::Deny)
+    decide(&control, &txid, Verdict::Deny).await
 }
 
 async fn fraud(State(control): State<Control>, Path(txid): Path<String>) -> Answered<Done> {
-    decide(&control, &txid, Verdict::Fraud)
+    decide(&control, &txid, Verdict::Fraud).await
 }
 
-fn decide(control: &Control, txid: &str, verdict: Verdict) -> Answered<Done> {
-    Txid::parse(txid)
-        .and_then(|txid| control.service.answer_push(txid, verdict, |_| true))
-        .map(|_| Json(Done {}))
-        .ok_or(Refusal::Missing("push that waits"))
+async fn decide(control: &Control, txid: &str, verdict: Verdict) -> Answered<Done> {
+    let missing = Refusal::Missing("push that waits");
+    let Some(txid) = Txid::parse(txid) else {
+        return Err(missing);
+    };
+    let service = &control.service;
+    match service.answer_push(txid, verdict, |_| true).await? {
+        Some(ended) if ended == verdict => Ok(Json(Done {})),
+        Some(_) => Err(Refusal::Conflict(
+            "that user is locked out or disabled: the push was refused",
+        )),
+        None => Err(missing),
+    }
 }
 
 async fn status(State(control): State<Control>) -> Answered<Status> {
@@ -410,6 +418,7 @@ enum Refusal {
     Invalid(String),
     Missing(&'static str),
     Conflict(&'static str),
+    TooMany,
     Internal,
 }
 
@@ -419,6 +428,10 @@ impl IntoResponse for Refusal {
             Self::Invalid(text) => (StatusCode::BAD_REQUEST, text),
             Self::Missing(what) => (StatusCode::NOT_FOUND, format!("there is no such {what}")),
             Self::Conflict(text) => (StatusCode::CONFLICT, text.to_owned()),
+            Self::TooMany => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "the second-factor service has too much to do; ask again".to_owned(),
+            ),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "the second-factor service failed; see its log".to_owned(),
@@ -432,6 +445,9 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         if matches!(error, StoreError::Taken) {
             return Self::Conflict("that name is taken");
+        }
+        if error.is_overload() {
+            return Self::TooMany;
         }
         tracing::error!(
             error = &error as &dyn std::error::Error,

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::BASE32_NOPAD;
-use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::Service;
@@ -18,7 +17,6 @@ use crate::admin::{
 };
 use crate::clock;
 use crate::params::encode;
-use crate::push::Push;
 use crate::store::{Activation, DeviceRow, StoreError, Transaction};
 use crate::verdict::Verdict;
 
@@ -133,8 +131,13 @@ impl Service {
             None => {}
         }
         let account = self.finish(tx, account).await?;
-        if matches!(account.status, UserStatus::Disabled | UserStatus::LockedOut) {
-            self.refuse_pushes(|push| push.account.id == account.id);
+        let refused = match account.status {
+            UserStatus::Disabled => Some(Verdict::Disabled),
+            UserStatus::LockedOut => Some(Verdict::LockedOut),
+            UserStatus::Active | UserStatus::Bypass => None,
+        };
+        if let Some(verdict) = refused {
+            self.refuse_pushes(verdict, |push| push.account.id == account.id);
         }
         Ok(account)
     }
@@ -146,7 +149,7 @@ impl Service {
     pub(crate) async fn delete_user(&self, account: &Account) -> Result<(), StoreError> {
         self.store.delete_user(&account.id).await?;
         self.forget_account(&account.lookup);
-        self.refuse_pushes(|push| push.account.id == account.id);
+        self.refuse_pushes(Verdict::Disabled, |push| push.account.id == account.id);
         Ok(())
     }
 
@@ -161,7 +164,9 @@ impl Service {
     ) -> Result<bool, StoreError> {
         let deleted = self.store.delete_device(&account.id, device_id).await?;
         self.forget_account(&account.lookup);
-        self.refuse_pushes(|push| deleted && *push.device.id == *device_id);
+        self.refuse_pushes(Verdict::Disabled, |push| {
+            deleted && *push.device.id == *device_id
+        });
         Ok(deleted)
     }
 
@@ -322,13 +327,6 @@ impl Service {
         self.store
             .device_by_approval(&self.vault.hash(APPROVAL_PLACE, token))
             .await
-    }
-
-    fn refuse_pushes(&self, which: impl Fn(&Push) -> bool) {
-        let verdict = Verdict::Disabled;
-        for push in self.pushes.end_all(verdict, Instant::now(), which) {
-            self.push_ended(&push, verdict);
-        }
     }
 
     async fn finish(&self, mut tx: Transaction, account: Account) -> Result<Account, EnrollError> {

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use enroll::{EnrollError, Enrollee, NewSecret};
 pub(crate) use login::{AuthAnswer, AuthRequest, Choice, LoginError, Preauth, State, Wait, Who};
 
+use crate::admin::UserStatus;
 use crate::certificate::ServedLeaf;
 use crate::metrics::{Factor, Metrics};
 use crate::push::{Push, Pushes};
@@ -79,16 +80,42 @@ impl Service {
         })
     }
 
-    /// A person's answer to a push; none when it does not wait, or `which` does not take it.
-    pub(crate) fn answer_push(
+    /// A person's answer to a push, and how it ended; none when it does not wait, or `which` does
+    /// not take it. What a user approves who may not log in any more is refused.
+    ///
+    /// # Errors
+    /// [`crate::store::StoreError`]; the push waits on.
+    pub(crate) async fn answer_push(
         &self,
         txid: crate::push::Txid,
-        verdict: Verdict,
+        answer: Verdict,
         which: impl FnOnce(&Push) -> bool,
-    ) -> Option<Arc<Push>> {
-        let push = self.pushes.end(txid, verdict, Instant::now(), which)?;
-        self.push_ended(&push, verdict);
-        Some(push)
+    ) -> Result<Option<Verdict>, crate::store::StoreError> {
+        let Some(push) = self.pushes.get(txid).filter(|push| which(push)) else {
+            return Ok(None);
+        };
+        let mut verdict = answer;
+        if answer == Verdict::Allow {
+            // As it is now: the push knows the user as it was when it was sent.
+            let account = self.store.account_by_id(&push.account.id).await?;
+            verdict = match account.map(|account| account.status) {
+                Some(UserStatus::Active | UserStatus::Bypass) => Verdict::Allow,
+                Some(UserStatus::LockedOut) => Verdict::LockedOut,
+                Some(UserStatus::Disabled) | None => Verdict::Disabled,
+            };
+        }
+        let ended = self.pushes.end(txid, verdict, Instant::now(), |_| true);
+        Ok(ended.map(|push| {
+            self.push_ended(&push, verdict);
+            verdict
+        }))
+    }
+
+    /// Ends waiting pushes whose user or device may not answer any more.
+    fn refuse_pushes(&self, verdict: Verdict, which: impl Fn(&Push) -> bool) {
+        for push in self.pushes.end_all(verdict, Instant::now(), which) {
+            self.push_ended(&push, verdict);
+        }
     }
 
     /// Counts and logs a push that ended.

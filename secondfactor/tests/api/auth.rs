@@ -643,16 +643,22 @@ async fn who_waits_at_the_shutdown_is_answered() {
 #[tokio::test]
 async fn a_thousand_polls_wait_on_one_connection() {
     let (_folder, running) = started().await;
-    running.user("alice", None, vec![phone()]).await;
-    let params = [
-        ("username", "alice"),
-        ("factor", "push"),
-        ("device", "auto"),
-        ("async", "0"),
-    ];
+    // Five wait on a device at most.
+    let mut phones = Vec::new();
+    for number in 0..10 {
+        let name = format!("user{number}");
+        let made = running.user(&name, None, vec![phone(); 20]).await;
+        phones.extend(made.devices.into_iter().map(|made| (name.clone(), made)));
+    }
     let sender = running.http2().await;
     let mut calls = tokio::task::JoinSet::new();
-    for _ in 0..1_000 {
+    for (user, made) in phones.iter().flat_map(|phone| [phone; 5]) {
+        let params = [
+            ("username", user.as_str()),
+            ("factor", "push"),
+            ("device", made.device.id.as_str()),
+            ("async", "0"),
+        ];
         let call = Call::signed(&running.app, "POST", "/auth/v2/auth", &params);
         let mut sender = sender.clone();
         calls.spawn(async move {
@@ -676,12 +682,19 @@ async fn a_thousand_polls_wait_on_one_connection() {
         status: Some(UserStatus::Disabled),
         script: None,
     };
-    let user: User = running
-        .admin
-        .post("/users/alice", &change, LIMIT)
-        .await
-        .unwrap();
-    assert_eq!(user.status, UserStatus::Disabled);
+    let full = [
+        ("username", "user0"),
+        ("factor", "push"),
+        ("device", phones[0].1.device.id.as_str()),
+        ("async", "1"),
+    ];
+    let (status_code, body) = running.call("POST", "/auth/v2/auth", &full).await;
+    assert_eq!((status_code, &body["code"]), (429, &json!(42901)));
+    for number in 0..10 {
+        let path = format!("/users/user{number}");
+        let user: User = running.admin.post(&path, &change, LIMIT).await.unwrap();
+        assert_eq!(user.status, UserStatus::Disabled);
+    }
     let answered = calls.join_all().await;
     assert_eq!(answered, vec![200; 1_000]);
     assert_eq!(status().await.pushes_waiting, 0);

@@ -185,6 +185,69 @@ async fn a_device_answers_its_own_pushes_only() {
 }
 
 #[tokio::test]
+async fn who_may_not_log_in_any_more_approves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path(), |settings| settings.lockout_after = 1).await;
+    let own = format!("https://127.0.0.1:{}", running.address.port());
+    let made = running.user("alice", None, vec![phone()]).await;
+    let page = path_of(made.devices[0].approval_url.as_ref().unwrap().expose());
+    let push = [("username", "alice"), ("factor", "auto"), ("async", "1")];
+    let begin = async || {
+        let (_, begun) = running.call("POST", "/auth/v2/auth", &push).await;
+        begun["response"]["txid"].as_str().unwrap().to_owned()
+    };
+    let status = async |txid: &str| {
+        let params = [("txid", txid)];
+        let (_, polled) = running.call("GET", "/auth/v2/auth_status", &params).await;
+        polled["response"]["status"].as_str().unwrap().to_owned()
+    };
+    let set = async |status: &str| {
+        let options = sqlx::sqlite::SqliteConnectOptions::new()
+            .filename(folder.path().join("data/secondfactor.db"));
+        let database = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        sqlx::query("UPDATE users SET status = ?")
+            .bind(status)
+            .execute(&database)
+            .await
+            .unwrap();
+        database.close().await;
+    };
+    let txid = begin().await;
+    let wrong = [
+        ("username", "alice"),
+        ("factor", "passcode"),
+        ("passcode", "123456"),
+    ];
+    let (_, locked) = running.call("POST", "/auth/v2/auth", &wrong).await;
+    assert_eq!(locked["response"]["status"], "locked_out");
+    assert_eq!(status(&txid).await, "locked_out", "what waited is refused");
+    let user: User = running
+        .admin
+        .post("/users/alice/unlock", &Done {}, LIMIT)
+        .await
+        .unwrap();
+    assert_eq!(user.failures, 0);
+    // Behind the service's back: as if the push came between the change and the refusing.
+    for (stored, want) in [("locked_out", "locked_out"), ("disabled", "deny")] {
+        let (first, second) = (begin().await, begin().await);
+        set(stored).await;
+        let form = format!("txid={first}&answer=approve");
+        assert_eq!(submit(&running, &page, &form, &own).await.0, 303);
+        let path = format!("/pushes/{second}/approve");
+        let by_admin = running.admin.post::<_, Done>(&path, &Done {}, LIMIT).await;
+        assert!(
+            matches!(by_admin, Err(local::CallError::Refused { status: 409, .. })),
+            "{by_admin:?}"
+        );
+        for txid in [first, second] {
+            assert_eq!(status(&txid).await, want);
+        }
+        set("active").await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn an_authenticator_app_enrolls_from_the_portal() {
     let folder = tempfile::tempdir().unwrap();
     let running = Running::start(folder.path(), |_| {}).await;
@@ -208,6 +271,16 @@ async fn an_authenticator_app_enrolls_from_the_portal() {
         .split('<')
         .next()
         .unwrap();
+    assert!(
+        html.contains("<p><svg") && !html.contains("otpauth"),
+        "{html}"
+    );
+    let query = format!("/frame/qr?value=otpauth%3A%2F%2Ftotp%2Fx%3Fsecret%3D{secret}");
+    assert_eq!(
+        get(&running, &query).await.0,
+        400,
+        "no secret in an address"
+    );
     let code = totp(secret, crate::support::now_s() / 30);
     let params = [
         ("username", "carol"),
