@@ -311,11 +311,7 @@ fn remove(path: &Path) -> Result<(), CertificateError> {
 }
 
 fn write(path: &Path, octets: &[u8]) -> Result<(), CertificateError> {
-    let written = crate::vault::private_file(path).and_then(|mut file| {
-        io::Write::write_all(&mut file, octets)?;
-        file.sync_all()
-    });
-    written.map_err(|source| CertificateError::File {
+    crate::vault::write_private(path, octets).map_err(|source| CertificateError::File {
         path: path.to_owned(),
         source,
     })

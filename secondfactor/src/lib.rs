@@ -27,7 +27,7 @@ mod verdict;
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +60,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     let (vault, identity) = tokio::task::spawn_blocking(move || files(&folder, key_file, &names))
         .await
         .map_err(|_| RunError::Stopped)??;
-    let store = Store::open(&settings.data_dir.join("secondfactor.db")).await?;
+    let store = Store::open(&settings.data_dir.join(DATABASE)).await?;
     let listen = |source| RunError::Listen {
         address: settings.listen,
         source,
@@ -153,14 +153,38 @@ fn files(
         .recursive(true)
         .mode(0o700)
         .create(folder);
-    made.map_err(|source| RunError::Folder {
-        path: folder.to_owned(),
+    let database = folder.join(DATABASE);
+    // Made by somebody else perhaps, and readable by others then.
+    made.and_then(|()| set_mode(folder, 0o700))
+        .map_err(|source| RunError::Folder {
+            path: folder.to_owned(),
+            source,
+        })?;
+    let key_file = key_file.unwrap_or_else(|| folder.join("secret.key"));
+    let vault = Vault::open(&key_file, &database)?;
+    // SQLite gives its other files the permissions of this one.
+    private_database(&database).map_err(|source| RunError::Folder {
+        path: database,
         source,
     })?;
-    let vault = Vault::open(&key_file.unwrap_or_else(|| folder.join("secret.key")))?;
     let identity = certificate::open(folder, names, clock::unix_s())?;
     Ok((vault, identity))
 }
+
+fn private_database(path: &Path) -> io::Result<()> {
+    let open = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path);
+    open.and_then(|_| set_mode(path, 0o600))
+}
+
+fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+}
+
+const DATABASE: &str = "secondfactor.db";
 
 /// How often it is looked whether the certificate is near its end.
 const RENEWAL_PAUSE: Duration = Duration::from_hours(24);
@@ -169,10 +193,10 @@ const RENEWAL_PAUSE: Duration = Duration::from_hours(24);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The data folder cannot be made.
-    #[error("cannot make {}", path.display())]
+    /// The data folder or the database in it cannot be made for this user alone.
+    #[error("cannot make {} for this user alone", path.display())]
     Folder {
-        /// The folder.
+        /// The folder or the file.
         path: PathBuf,
         /// The system's reason.
         source: io::Error,

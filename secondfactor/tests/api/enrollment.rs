@@ -364,6 +364,11 @@ async fn a_restart_keeps_users_keys_and_the_authority() {
 #[tokio::test]
 async fn no_secret_is_readable_in_the_files() {
     let folder = tempfile::tempdir().unwrap();
+    // As somebody else made them.
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&data, open).unwrap();
     let running = Running::start(folder.path(), |_| {}).await;
     let planted = b"planted-seed-of-20-o";
     let device = NewDevice::Totp {
@@ -383,18 +388,23 @@ async fn no_secret_is_readable_in_the_files() {
     let token = token.trim_start_matches("/approve/").to_owned();
     let skey = running.app.skey.expose().clone();
     let secret = made.devices[0].secret.as_ref().unwrap().expose().clone();
-    running.stop().await;
-    let data = folder.path().join("data");
     let mut seen = 0;
+    for (name, want) in [
+        ("", 0o700),
+        ("secondfactor.db", 0o600),
+        ("secondfactor.db-wal", 0o600),
+    ] {
+        let mode = data.join(name).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, want, "{name}");
+    }
+    running.stop().await;
     for entry in std::fs::read_dir(&data).unwrap() {
         let path = entry.unwrap().path();
         let octets = std::fs::read(&path).unwrap();
         seen += 1;
         let mode = path.metadata().unwrap().permissions().mode();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if name.ends_with(".key") {
-            assert_eq!(mode & 0o777, 0o600, "{name}");
-        }
+        assert_eq!(mode & 0o777, 0o600, "{name}");
         for (what, planted) in [
             ("seed", &planted[..]),
             ("seed in base32", secret.as_bytes()),
