@@ -13,6 +13,7 @@ mod certificate;
 mod clock;
 mod control;
 mod date;
+mod doors;
 mod metrics;
 mod otp;
 mod pages;

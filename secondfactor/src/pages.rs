@@ -3,7 +3,6 @@
 //! An address with a token is the credential; it goes to no other site, and a change is taken
 //! from a page of this service only.
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use qrcode::QrCode;
@@ -56,7 +55,7 @@ async fn route(service: &Service, request: Request<Incoming>) -> Result<Answer, 
             ));
         }
         same_origin(&head.headers, &head.uri)?;
-        let form = form(body).await?;
+        let form = form(service, body).await?;
         let txid = form
             .get("txid")
             .and_then(Txid::parse)
@@ -83,7 +82,7 @@ async fn route(service: &Service, request: Request<Incoming>) -> Result<Answer, 
             ));
         }
         same_origin(&head.headers, &head.uri)?;
-        let new = match form(body).await?.get("kind") {
+        let new = match form(service, body).await?.get("kind") {
             Some("phone") => NewDevice::Phone {
                 name: String::new(),
                 number: String::new(),
@@ -125,9 +124,12 @@ fn same_origin(headers: &HeaderMap, uri: &http::Uri) -> Result<(), Fault> {
     if own { Ok(()) } else { Err(Fault::OtherOrigin) }
 }
 
-async fn form(body: Incoming) -> Result<Params, Fault> {
-    let body: Bytes = body_of(body).await.map_err(|_: ApiError| Fault::BadForm)?;
-    Params::from_pairs(&Pairs::parse(&body)).map_err(|_| Fault::BadForm)
+async fn form(service: &Service, body: Incoming) -> Result<Params, Fault> {
+    let body = body_of(service, body).await.map_err(|error| match error {
+        ApiError::TooMany => Fault::TooMany,
+        _ => Fault::BadForm,
+    })?;
+    Params::from_pairs(&Pairs::parse(&body.octets)).map_err(|_| Fault::BadForm)
 }
 
 /// The image of an activation's address, for who was given it. Of nothing else: what stands in an

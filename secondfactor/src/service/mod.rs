@@ -8,6 +8,7 @@ mod passcode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -44,6 +45,8 @@ pub(crate) struct Service {
     /// Work that goes on when its caller has gone: a write and the forgetting of what was kept
     /// in memory belong together.
     pub(crate) tasks: TaskTracker,
+    /// As many permits as octets that the bodies being read may have together.
+    pub(crate) bodies: Arc<Semaphore>,
     directory: Directory,
 }
 
@@ -76,6 +79,7 @@ impl Service {
             shutdown: parts.shutdown,
             started: Instant::now(),
             tasks: TaskTracker::new(),
+            bodies: Arc::new(Semaphore::new(crate::api::BODIES_OCTETS)),
             directory,
         })
     }

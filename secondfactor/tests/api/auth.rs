@@ -1,11 +1,12 @@
 //! The Auth API over real HTTPS: every endpoint, every signature, every error.
 
-use crate::support::{Call, LIMIT, Running, Signing, date_of, now_s, phone, script, started};
+use crate::support::{Call, LIMIT, Running, Signing, date_of, now_s, phone, script, started, tls};
 use secondfactor::admin::{
     ApplicationKeys, ApplicationSummary, Capabilities, ChangeUser, Done, NewApplication, NewDevice,
     NewUserPolicy, ScriptAnswer, User, UserStatus, WaitingPush,
 };
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn failure(code: u32, message: &str, detail: Option<&str>) -> Value {
     let mut failure = json!({"stat": "FAIL", "code": code, "message": message});
@@ -85,6 +86,37 @@ async fn credentials_are_refused_by_their_code() {
             "{name}"
         );
     }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_strangers_body_is_not_waited_for() {
+    let (_folder, running) = started().await;
+    let mut stream = tls(running.address, &running.app.ca_pem, false).await;
+    let head = "POST /auth/v2/auth HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.windows(5).any(|window| window == b"40101") {
+        let read = stream.read_buf(&mut answer);
+        let read = tokio::time::timeout(std::time::Duration::from_secs(10), read).await;
+        assert_ne!(read.unwrap().unwrap(), 0, "{answer:?}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_spoken_is_what_the_handshake_agreed_on() {
+    let (_folder, running) = started().await;
+    let mut stream = tls(running.address, &running.app.ca_pem, false).await;
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    stream.write_all(preface).await.unwrap();
+    let mut answer = Vec::new();
+    // Ends with or without TLS' farewell.
+    drop(stream.read_to_end(&mut answer).await);
+    assert!(
+        answer.is_empty() || answer.starts_with(b"HTTP/1.1 400"),
+        "{answer:?}"
+    );
     running.stop().await;
 }
 

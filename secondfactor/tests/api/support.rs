@@ -393,7 +393,8 @@ fn hex(octets: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(octets)
 }
 
-async fn tls(
+/// A connection that agreed on HTTP/2 or HTTP/1.1.
+pub(crate) async fn tls(
     address: SocketAddr,
     ca_pem: &str,
     http2: bool,
