@@ -148,6 +148,13 @@ fn command(role: Role, plan: &Plan, again: bool) -> std::io::Result<Command> {
                 "--second-factor-listen",
                 &plan.second_factor_listen.to_string(),
             ]);
+            let public = &plan.second_factor_public;
+            if let Some(url) = &public.second_factor_public_url {
+                command.args(["--second-factor-public-url", url]);
+            }
+            for name in &public.second_factor_names {
+                command.args(["--second-factor-name", name]);
+            }
         }
     }
     // What this process got from its own environment was turned into arguments above.
