@@ -367,10 +367,16 @@ async fn an_application_has_the_keys_that_its_operator_chose() {
         let check = Call::signed(application, "GET", "/auth/v2/check", &[]);
         assert_eq!(running.send(&check).await.0, want, "{}", application.ikey);
     }
+    let poll = async |application| {
+        let params = [("txid", txid)];
+        let call = Call::signed(application, "GET", "/auth/v2/auth_status", &params);
+        running.send(&call).await.1["response"]["result"].clone()
+    };
+    assert_eq!(poll(&second).await, "waiting");
+    let path = format!("/pushes/{txid}/deny");
+    let _: Done = running.admin.post(&path, &Done {}, LIMIT).await.unwrap();
     for application in [&second, &third] {
-        let poll = [("txid", txid)];
-        let poll = Call::signed(application, "GET", "/auth/v2/auth_status", &poll);
-        assert_eq!(running.send(&poll).await.0, 200, "{}", application.ikey);
+        assert_eq!(poll(application).await, "deny", "{}", application.ikey);
     }
     let (one, two) = tokio::join!(open("DIFOUR", "4"), open("DIFOUR", "4"));
     assert_eq!(one.unwrap(), two.unwrap(), "two ask at once");
