@@ -89,6 +89,29 @@ pub(crate) struct SupervisedArgs {
     pub(crate) supervised: Option<i32>,
 }
 
+/// How people reach the built-in second factor from their phones.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct SecondFactorPublicArgs {
+    /// What approval and enrollment links begin with, as a phone reaches it
+    /// [default: https://NAME:PORT with the first name, or localhost].
+    #[arg(
+        long,
+        env = "COUNTERSIGN_SECOND_FACTOR_PUBLIC_URL",
+        value_name = "URL",
+        value_parser = https_url
+    )]
+    pub(crate) second_factor_public_url: Option<String>,
+    /// A name or address for its certificate, besides localhost and the address listened on; may
+    /// be given several times.
+    #[arg(
+        long = "second-factor-name",
+        env = "COUNTERSIGN_SECOND_FACTOR_NAMES",
+        value_delimiter = ',',
+        value_name = "NAME"
+    )]
+    pub(crate) second_factor_names: Vec<String>,
+}
+
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunArgs {
     /// An authproxy.cfg, which is then the truth: watched, and reloaded live. Without it the
@@ -108,6 +131,8 @@ pub(crate) struct RunArgs {
         value_name = "ADDR"
     )]
     pub(crate) second_factor_listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) public: SecondFactorPublicArgs,
     /// Seconds that logins in flight get to finish when the gateway is told to stop.
     #[arg(
         long,
@@ -189,6 +214,8 @@ pub(crate) struct SecondfactorArgs {
         value_name = "ADDR"
     )]
     pub(crate) second_factor_listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) public: SecondFactorPublicArgs,
     #[command(flatten)]
     pub(crate) supervised: SupervisedArgs,
 }
@@ -330,6 +357,23 @@ pub(crate) enum FactorCommand {
         #[arg(long, default_value_t = 0)]
         after_ms: u32,
     },
+    /// List the applications, with what each does with unknown users and names.
+    Applications,
+    /// Show or change what an application does with unknown users and names.
+    Application {
+        /// The application's name, as `factor applications` shows it.
+        name: String,
+        /// What becomes of a user without a device: enroll, allow or deny.
+        #[arg(long, value_name = "WORD")]
+        new_users: Option<String>,
+        /// Whether names that no administrator made may enroll too. Whoever has a password and
+        /// an alias that the directory takes could then enroll a device of their own.
+        #[arg(long, value_name = "BOOL")]
+        open_enrollment: Option<bool>,
+        /// What is done to names: simple (without domain) or none.
+        #[arg(long, value_name = "WORD")]
+        names: Option<String>,
+    },
     /// List the pushes that wait for an answer.
     Pushes,
     /// Approve a push: by its id, or the only one of a user.
@@ -355,10 +399,57 @@ const DEFAULT_SECOND_FACTOR: &str = "127.0.0.1:8402";
 /// The name of the data plane of `run`.
 pub(crate) const DEFAULT_NODE: &str = "local";
 
+fn https_url(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("https://").unwrap_or_default();
+    let good = |c: char| c.is_ascii_graphic() && !"\"'<>?#@".contains(c);
+    if host.is_empty() || host.starts_with('/') || !host.chars().all(good) {
+        return Err("write https://NAME or https://NAME:PORT".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
 fn node(text: &str) -> Result<NodeId, proto::id::NameError> {
     NodeId::new(text)
 }
 
 fn integration(text: &str) -> Result<IntegrationId, proto::id::NameError> {
     IntegrationId::new(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_factor_has_its_public_url_and_names() {
+        let read = |extra: &[&str]| {
+            let line = ["countersign", "run"].iter().chain(extra);
+            Cli::try_parse_from(line).map(|cli| match cli.command {
+                Command::Run(args) => args.public,
+                other => panic!("{other:?}"),
+            })
+        };
+        let public = read(&[
+            "--second-factor-public-url",
+            "https://gate.example:8402/",
+            "--second-factor-name",
+            "gate.example",
+            "--second-factor-name",
+            "192.0.2.1",
+        ])
+        .unwrap();
+        let url = public.second_factor_public_url.as_deref();
+        assert_eq!(url, Some("https://gate.example:8402"));
+        assert_eq!(public.second_factor_names, ["gate.example", "192.0.2.1"]);
+        for wrong in [
+            "http://gate",
+            "gate",
+            "https://",
+            "https:///x",
+            "https://a/<b",
+        ] {
+            let read = read(&["--second-factor-public-url", wrong]);
+            assert!(read.is_err(), "{wrong}");
+        }
+    }
 }

@@ -3,14 +3,20 @@ CREATE TABLE applications (
     ikey TEXT PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
     skey_sealed BLOB NOT NULL,
+    -- The keys before these, good until a time, so that no login between two keys is refused.
+    previous_ikey TEXT,
+    previous_sealed BLOB,
+    previous_until_ms INTEGER,
     new_user_policy TEXT NOT NULL CHECK (new_user_policy IN ('enroll', 'allow', 'deny')),
     username_normalization TEXT NOT NULL CHECK (username_normalization IN ('none', 'simple')),
+    -- Whether names that no administrator made may enroll.
+    open_enrollment INTEGER NOT NULL DEFAULT 0 CHECK (open_enrollment IN (0, 1)),
     created_at_ms INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE users (
     id TEXT PRIMARY KEY,
-    -- The name in lower case: names differ by more than case.
+    -- The name in lower case with single blanks: names differ by more than that.
     lookup TEXT NOT NULL UNIQUE,
     name TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('active', 'bypass', 'disabled', 'locked_out')),

@@ -12,11 +12,53 @@ use crate::sign::SigningKeys;
 /// An application, ready to check signatures.
 pub(crate) struct Application {
     pub(crate) ikey: Arc<str>,
-    pub(crate) name: String,
+    /// Never changes, nor do two have the same.
+    pub(crate) name: Arc<str>,
     pub(crate) skey: Secret<String>,
     pub(crate) keys: SigningKeys,
+    /// The keys before these; none when they never changed.
+    pub(crate) previous: Option<PreviousKeys>,
+    pub(crate) rules: NameRules,
+}
+
+/// Keys that were an application's own until a moment ago.
+pub(crate) struct PreviousKeys {
+    pub(crate) ikey: Arc<str>,
+    pub(crate) keys: SigningKeys,
+    /// Milliseconds since 1970, UTC.
+    pub(crate) until_ms: u64,
+}
+
+impl Application {
+    /// What a signature under an integration key may be made with at a time: the present key, and
+    /// the one before it for a while.
+    pub(crate) fn keys_of(&self, ikey: &str, now_ms: u64) -> impl Iterator<Item = &SigningKeys> {
+        let present = (*self.ikey == *ikey).then_some(&self.keys);
+        let previous = self
+            .previous
+            .as_ref()
+            .filter(|previous| *previous.ikey == *ikey && now_ms < previous.until_ms)
+            .map(|previous| &previous.keys);
+        present.into_iter().chain(previous)
+    }
+}
+
+/// What an application does with names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NameRules {
     pub(crate) new_user_policy: NewUserPolicy,
     pub(crate) username_normalization: UsernameNormalization,
+    /// Whether names that no administrator made may enroll.
+    pub(crate) open_enrollment: bool,
+}
+
+impl NameRules {
+    /// Those of a new application.
+    pub(crate) const NEW: Self = Self {
+        new_user_policy: NewUserPolicy::Enroll,
+        username_normalization: UsernameNormalization::Simple,
+        open_enrollment: false,
+    };
 }
 
 /// A user with its devices, as last read.
@@ -78,26 +120,47 @@ impl Device {
     }
 }
 
-/// What a user is found by: the name in lower case, after what the application asks for.
+/// What a user is found by: the name in lower case, after what the application asks for, without
+/// blanks around it and with single ones inside. A directory takes all of those for one entry.
 pub(crate) fn lookup_key(name: &str, normalization: UsernameNormalization) -> String {
     bare_name(name, normalization).to_lowercase()
 }
 
-/// The name without the parts that the application has dropped.
-pub(crate) fn bare_name(name: &str, normalization: UsernameNormalization) -> &str {
-    match normalization {
+/// The name without the parts that the application has dropped and without needless blanks.
+pub(crate) fn bare_name(name: &str, normalization: UsernameNormalization) -> String {
+    let bare = match normalization {
         UsernameNormalization::None => name,
         UsernameNormalization::Simple => {
             let name = name.rsplit_once('\\').map_or(name, |(_, name)| name);
             name.split_once('@').map_or(name, |(name, _)| name)
         }
+    };
+    let mut words = bare.split_whitespace();
+    let mut single = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        single.push(' ');
+        single.push_str(word);
     }
+    single
 }
 
-/// Whether a text can be a user's name: 1 to 256 characters, no control characters.
+/// Whether a text can be a user's name: 1 to 256 characters that are not all blanks, none of them
+/// a control character or one that is not seen.
 pub(crate) fn is_user_name(name: &str) -> bool {
     (1..=USER_NAME_CHARACTERS).contains(&name.chars().count())
-        && !name.chars().any(char::is_control)
+        && !name.trim().is_empty()
+        && !name.chars().any(is_unseen)
+}
+
+/// Control characters, and those that only steer how others are shown: a directory may drop them.
+fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}'
+                | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
+        )
 }
 
 const USER_NAME_CHARACTERS: usize = 256;
@@ -118,6 +181,9 @@ mod tests {
             ("CORP\\Alice@corp.example", Simple, "alice"),
             ("Alice", Simple, "alice"),
             ("@corp.example", Simple, ""),
+            ("alice ", Simple, "alice"),
+            (" CORP\\ alice @corp.example", Simple, "alice"),
+            ("Alice  de\u{a0}Vries ", None, "alice de vries"),
         ] {
             assert_eq!(lookup_key(input, normalization), want, "{input}");
         }
@@ -125,9 +191,39 @@ mod tests {
             ("a", true),
             ("", false),
             ("a\nb", false),
+            (" ", false),
+            ("al\u{200b}ice", false),
+            ("alice\u{ad}", false),
+            ("\u{202e}alice", false),
             (&"a".repeat(257), false),
         ] {
             assert_eq!(is_user_name(name), want, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn keys_are_good_until_their_time_and_under_their_own_name() {
+        let application = Application {
+            ikey: "DINEW".into(),
+            name: "vpn".into(),
+            skey: "new".into(),
+            keys: SigningKeys::new("new"),
+            previous: Some(PreviousKeys {
+                ikey: "DIOLD".into(),
+                keys: SigningKeys::new("old"),
+                until_ms: 1_000,
+            }),
+            rules: NameRules::NEW,
+        };
+        for (ikey, now_ms, want) in [
+            ("DINEW", 0, 1),
+            ("DINEW", 2_000, 1),
+            ("DIOLD", 999, 1),
+            ("DIOLD", 1_000, 0),
+            ("DIX", 0, 0),
+        ] {
+            let found = application.keys_of(ikey, now_ms).count();
+            assert_eq!(found, want, "{ikey} {now_ms}");
         }
     }
 

@@ -22,8 +22,8 @@
 //! | `GET /healthz` | | the text `ok` |
 //! | `GET /metrics` | | Prometheus' text format |
 //!
-//! Every error is an [`AdminError`] with HTTP status 400, 404, 409 or 500. `{name}` is
-//! percent-encoded and found whatever its case.
+//! Every error is an [`AdminError`] with HTTP status 400, 404, 409, 429 or 500. `{name}` is
+//! percent-encoded and found whatever its case and blanks.
 
 use std::net::SocketAddr;
 
@@ -74,7 +74,9 @@ words! {
 words! {
     /// What becomes of a user that is not known, or has no device.
     NewUserPolicy {
-        /// Is shown where to enroll, and not let in.
+        /// Is not let in. A user whom an administrator made is shown where to enroll; an unknown
+        /// name only with [`NewApplication::open_enrollment`], and is refused else: one entry of
+        /// a directory answers to many names, and each would enroll as a new user.
         Enroll = "enroll",
         /// Is let in without a second factor.
         Allow = "allow",
@@ -84,11 +86,13 @@ words! {
 }
 
 words! {
-    /// What is done to a user's name before it is looked up. Case never counts.
+    /// What is done to a user's name before it is looked up. Case never counts, nor do blanks
+    /// around a name or how many are between two words.
     UsernameNormalization {
         /// Nothing.
         None = "none",
-        /// `DOMAIN\` before it and `@domain` behind it are dropped.
+        /// `DOMAIN\` before it and `@domain` behind it are dropped. Where nobody has that name,
+        /// a user of the whole name is taken.
         Simple = "simple",
     }
 }
@@ -152,12 +156,32 @@ pub struct NewApplication {
     /// None keeps what it is; `enroll` for a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_user_policy: Option<NewUserPolicy>,
-    /// None keeps what it is; `none` for a new one.
+    /// None keeps what it is; `simple` for a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username_normalization: Option<UsernameNormalization>,
-    /// None keeps what they are, and makes some for a new one.
+    /// Whether names that no administrator made may enroll, where the policy is `enroll`. Whoever
+    /// has a password and an alias that the directory takes can then enroll a device of theirs.
+    /// None keeps what it is; no for a new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_enrollment: Option<bool>,
+    /// None keeps what they are, and makes some for a new one. With others than before, those
+    /// before are good for 10 minutes more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<ApplicationKeys>,
+}
+
+impl NewApplication {
+    /// Asks for the application of a name as it is, or with all defaults.
+    #[must_use]
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            new_user_policy: None,
+            username_normalization: None,
+            open_enrollment: None,
+            keys: None,
+        }
+    }
 }
 
 /// Keys that an operator chose.
@@ -200,14 +224,16 @@ pub struct ApplicationSummary {
     pub new_user_policy: NewUserPolicy,
     /// What is done to names.
     pub username_normalization: UsernameNormalization,
+    /// Whether names that no administrator made may enroll.
+    pub open_enrollment: bool,
 }
 
 /// Makes a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewUser {
-    /// 1 to 256 characters, none of them a control character. Differs from others by more than
-    /// case.
+    /// 1 to 256 characters, none of them a control character or one that is not seen. Differs from
+    /// others by more than case and blanks.
     pub name: String,
     /// None is `active`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

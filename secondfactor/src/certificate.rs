@@ -1,17 +1,20 @@
 //! The service's own certificate authority and the leaf it signs, kept in files.
 //!
 //! The authority is made at the first start and lives 20 years: callers pin it. The leaf is made
-//! anew at a start when it is near its end or its names changed.
+//! anew when it is near its end or its names changed; new connections are served with it at once.
 
-use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::{fmt, io};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, date_time_ymd,
 };
+use rustls::crypto::CryptoProvider;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::{Deserialize, Serialize};
@@ -25,6 +28,72 @@ pub(crate) struct Identity {
     pub(crate) ca_pem: String,
     /// The server's side of TLS 1.2 and 1.3, with HTTP/2 and HTTP/1.1.
     pub(crate) tls: Arc<rustls::ServerConfig>,
+    /// The leaf that is served, and its renewal.
+    pub(crate) leaf: Arc<ServedLeaf>,
+}
+
+/// The leaf that connections are served with now.
+pub(crate) struct ServedLeaf {
+    folder: PathBuf,
+    names: Vec<String>,
+    provider: Arc<CryptoProvider>,
+    now: RwLock<(Arc<CertifiedKey>, i64)>,
+}
+
+impl ServedLeaf {
+    /// Makes a new leaf if the one served is near its end; the next connection has it. Reads and
+    /// writes files: not for the runtime's threads.
+    ///
+    /// # Errors
+    /// [`CertificateError`]; what is served stays.
+    pub(crate) fn renew(&self, now_s: i64) -> Result<Renewal, CertificateError> {
+        let (_, issuer) = authority_of(&self.folder, now_s)?;
+        let leaf = leaf(&self.folder, &self.names, now_s, &issuer)?;
+        let renewed = leaf.expires_at_s != self.expires_at_s();
+        if renewed {
+            let key = leaf.certified(&self.folder, &self.provider)?;
+            *self.now.write().unwrap_or_else(PoisonError::into_inner) =
+                (Arc::new(key), leaf.expires_at_s);
+        }
+        Ok(if renewed {
+            Renewal::Renewed
+        } else {
+            Renewal::NotYet
+        })
+    }
+
+    /// Whole days until the leaf is at its end; 0 when it is past it.
+    pub(crate) fn days_left(&self, now_s: i64) -> i64 {
+        (self.expires_at_s() - now_s).max(0) / DAY_SECONDS
+    }
+
+    fn expires_at_s(&self) -> i64 {
+        self.now.read().unwrap_or_else(PoisonError::into_inner).1
+    }
+}
+
+impl ResolvesServerCert for ServedLeaf {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let now = self.now.read().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(&now.0))
+    }
+}
+
+impl fmt::Debug for ServedLeaf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServedLeaf")
+            .field("names", &self.names)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What [`ServedLeaf::renew`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Renewal {
+    /// There is a new leaf.
+    Renewed,
+    /// The one served is good for long enough.
+    NotYet,
 }
 
 /// Takes the certificates out of their files, and makes those that are missing or old.
@@ -36,6 +105,35 @@ pub(crate) fn open(
     names: &[String],
     now_s: i64,
 ) -> Result<Identity, CertificateError> {
+    let (ca_pem, issuer) = authority_of(folder, now_s)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let leaf = leaf(folder, names, now_s, &issuer)?;
+    let key = leaf.certified(folder, &provider)?;
+    let leaf = Arc::new(ServedLeaf {
+        folder: folder.to_owned(),
+        names: names.to_vec(),
+        provider: Arc::clone(&provider),
+        now: RwLock::new((Arc::new(key), leaf.expires_at_s)),
+    });
+    let resolver: Arc<dyn ResolvesServerCert> = Arc::<ServedLeaf>::clone(&leaf);
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    tls.ticketer = rustls::crypto::ring::Ticketer::new()?;
+    Ok(Identity {
+        ca_pem,
+        tls: Arc::new(tls),
+        leaf,
+    })
+}
+
+/// The authority out of its files, made when it is not there: its certificate, and what signs.
+fn authority_of(
+    folder: &Path,
+    now_s: i64,
+) -> Result<(String, Issuer<'static, KeyPair>), CertificateError> {
     let (ca_file, ca_key_file) = (folder.join("ca.pem"), folder.join("ca.key"));
     let found = (read(&ca_file)?, read(&ca_key_file)?);
     let (ca_pem, ca_key) = match found {
@@ -60,38 +158,30 @@ pub(crate) fn open(
             });
         }
     };
-    let leaf = leaf(
-        folder,
-        names,
-        now_s,
-        &Issuer::new(authority(now_s)?, ca_key),
-    )?;
-    let chain = CertificateDer::pem_slice_iter(leaf.pem.as_bytes())
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|_| CertificateError::Unreadable {
-            folder: folder.to_owned(),
-        })?;
-    let key = PrivateKeyDer::from_pem_slice(leaf.key.as_bytes()).map_err(|_| {
-        CertificateError::Unreadable {
-            folder: folder.to_owned(),
-        }
-    })?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    tls.ticketer = rustls::crypto::ring::Ticketer::new()?;
-    Ok(Identity {
-        ca_pem,
-        tls: Arc::new(tls),
-    })
+    Ok((ca_pem, Issuer::new(authority(now_s)?, ca_key)))
 }
 
 struct Leaf {
     pem: Zeroizing<String>,
     key: Zeroizing<String>,
+    expires_at_s: i64,
+}
+
+impl Leaf {
+    fn certified(
+        &self,
+        folder: &Path,
+        provider: &CryptoProvider,
+    ) -> Result<CertifiedKey, CertificateError> {
+        let unreadable = |_| CertificateError::Unreadable {
+            folder: folder.to_owned(),
+        };
+        let chain = CertificateDer::pem_slice_iter(self.pem.as_bytes())
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(unreadable)?;
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).map_err(unreadable)?;
+        Ok(CertifiedKey::from_der(chain, key, provider)?)
+    }
 }
 
 /// What a leaf was made for, so that it need not be taken apart to know.
@@ -112,13 +202,17 @@ fn leaf(
     if let (Some(pem), Some(key), Some(note)) = (read(pem_file)?, read(key_file)?, read(note_file)?)
     {
         let note: Option<LeafNote> = serde_json::from_str(&note).ok();
-        let good = note.is_some_and(|note| {
+        let good = note.filter(|note| {
             note.names == names
                 && note.expires_at_s - now_s > RENEW_DAYS * DAY_SECONDS
                 && note.expires_at_s - now_s <= LEAF_DAYS * DAY_SECONDS
         });
-        if good {
-            return Ok(Leaf { pem, key });
+        if let Some(LeafNote { expires_at_s, .. }) = good {
+            return Ok(Leaf {
+                pem,
+                key,
+                expires_at_s,
+            });
         }
     }
     for file in &files {
@@ -138,6 +232,7 @@ fn leaf(
     let leaf = Leaf {
         pem: Zeroizing::new(params.signed_by(&key, issuer)?.pem()),
         key: Zeroizing::new(key.serialize_pem()),
+        expires_at_s,
     };
     let note = LeafNote {
         names: names.to_vec(),
@@ -216,11 +311,7 @@ fn remove(path: &Path) -> Result<(), CertificateError> {
 }
 
 fn write(path: &Path, octets: &[u8]) -> Result<(), CertificateError> {
-    let written = crate::vault::private_file(path).and_then(|mut file| {
-        io::Write::write_all(&mut file, octets)?;
-        file.sync_all()
-    });
-    written.map_err(|source| CertificateError::File {
+    crate::vault::write_private(path, octets).map_err(|source| CertificateError::File {
         path: path.to_owned(),
         source,
     })
@@ -286,7 +377,24 @@ mod tests {
         let third = open(folder.path(), &names[..3], NOW + 340 * DAY_SECONDS).unwrap();
         assert_ne!(leaf(), renewed, "other names");
         assert_eq!(first.ca_pem, third.ca_pem);
+        assert_eq!(third.leaf.days_left(NOW + 340 * DAY_SECONDS), LEAF_DAYS);
+        let served = || third.leaf.now.read().unwrap().0.cert[0].clone();
+        let before = served();
+        let later = NOW + 641 * DAY_SECONDS;
+        assert_eq!(third.leaf.renew(later).unwrap(), Renewal::NotYet);
+        assert_eq!(
+            (served(), third.leaf.days_left(later)),
+            (before.clone(), 96)
+        );
+        let later = NOW + 690 * DAY_SECONDS;
+        assert_eq!(third.leaf.renew(later).unwrap(), Renewal::Renewed);
+        assert_ne!(served(), before, "renewed while it is served");
+        assert_eq!(third.leaf.days_left(later), LEAF_DAYS);
         std::fs::remove_file(folder.path().join("ca.key")).unwrap();
+        let later = later + 390 * DAY_SECONDS;
+        assert!(third.leaf.renew(later).is_err());
+        assert_eq!(third.leaf.days_left(later), 7, "what is served stays");
+        assert_eq!(third.leaf.days_left(later + 8 * DAY_SECONDS), 0);
         assert!(matches!(
             open(folder.path(), &names, NOW),
             Err(CertificateError::KeyMissing { .. })

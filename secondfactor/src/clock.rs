@@ -15,6 +15,11 @@ pub(crate) fn unix_ms() -> u64 {
         })
 }
 
+/// Seconds since 1970, UTC.
+pub(crate) fn unix_s() -> i64 {
+    i64::try_from(unix_ms() / 1_000).unwrap_or(i64::MAX)
+}
+
 /// Random octets of the system.
 ///
 /// # Errors

@@ -24,6 +24,7 @@ use crate::admin::{
     NewEnrollment, NewUser, SmsCodes, Status, User, UserStatus, UsernameNormalization, Users,
     WaitingPush,
 };
+use crate::clock;
 use crate::push::Txid;
 use crate::service::{EnrollError, Enrollee, LoginError, NewSecret, Service};
 use crate::store::StoreError;
@@ -75,10 +76,11 @@ type Answered<T> = Result<Json<T>, Refusal>;
 
 async fn applications(State(control): State<Control>) -> Json<Vec<ApplicationSummary>> {
     let summary = |found: &Arc<StoredApplication>| ApplicationSummary {
-        name: found.name.clone(),
+        name: found.name.to_string(),
         ikey: found.ikey.to_string(),
-        new_user_policy: found.new_user_policy,
-        username_normalization: found.username_normalization,
+        new_user_policy: found.rules.new_user_policy,
+        username_normalization: found.rules.username_normalization,
+        open_enrollment: found.rules.open_enrollment,
     };
     Json(control.service.applications().iter().map(summary).collect())
 }
@@ -108,7 +110,7 @@ async fn open_application(
         }
     }
     let known = control.service.applications();
-    if known.len() >= MAX_APPLICATIONS && !known.iter().any(|found| found.name == wanted.name) {
+    if known.len() >= MAX_APPLICATIONS && !known.iter().any(|found| *found.name == *wanted.name) {
         return Err(Refusal::Conflict("there are 10,000 applications already"));
     }
     let found = control.service.open_application(&wanted).await?;
@@ -118,7 +120,7 @@ async fn open_application(
         ip => ip.to_string(),
     };
     Ok(Json(Application {
-        name: found.name.clone(),
+        name: found.name.to_string(),
         ikey: found.ikey.to_string(),
         skey: found.skey.clone(),
         host,
@@ -302,7 +304,7 @@ async fn pushes(State(control): State<Control>) -> Json<Vec<WaitingPush>> {
         txid: push.txid.to_string(),
         user: push.account.name.clone(),
         device: push.device.id.to_string(),
-        application: push.application.name.clone(),
+        application: push.application.name.to_string(),
         ip: push.details.ip.to_string(),
         age_seconds: now.saturating_duration_since(push.sent).as_secs(),
     });
@@ -310,22 +312,30 @@ async fn pushes(State(control): State<Control>) -> Json<Vec<WaitingPush>> {
 }
 
 async fn approve(State(control): State<Control>, Path(txid): Path<String>) -> Answered<Done> {
-    decide(&control, &txid, Verdict::Allow)
+    decide(&control, &txid, Verdict::Allow).await
 }
 
 async fn deny(State(control): State<Control>, Path(txid): Path<String>) -> Answered<Done> {
-    decide(&control, &txid, Verdict::Deny)
+    decide(&control, &txid, Verdict::Deny).await
 }
 
 async fn fraud(State(control): State<Control>, Path(txid): Path<String>) -> Answered<Done> {
-    decide(&control, &txid, Verdict::Fraud)
+    decide(&control, &txid, Verdict::Fraud).await
 }
 
-fn decide(control: &Control, txid: &str, verdict: Verdict) -> Answered<Done> {
-    Txid::parse(txid)
-        .and_then(|txid| control.service.answer_push(txid, verdict, |_| true))
-        .map(|_| Json(Done {}))
-        .ok_or(Refusal::Missing("push that waits"))
+async fn decide(control: &Control, txid: &str, verdict: Verdict) -> Answered<Done> {
+    let missing = Refusal::Missing("push that waits");
+    let Some(txid) = Txid::parse(txid) else {
+        return Err(missing);
+    };
+    let service = &control.service;
+    match service.answer_push(txid, verdict, |_| true).await? {
+        Some(ended) if ended == verdict => Ok(Json(Done {})),
+        Some(_) => Err(Refusal::Conflict(
+            "that user is locked out or disabled: the push was refused",
+        )),
+        None => Err(missing),
+    }
 }
 
 async fn status(State(control): State<Control>) -> Answered<Status> {
@@ -345,6 +355,8 @@ async fn metrics(State(control): State<Control>) -> Response {
     let service = &control.service;
     let waiting = i64::try_from(service.pushes.waiting()).unwrap_or(i64::MAX);
     service.metrics.pushes_waiting.set(waiting);
+    let days_left = service.leaf.days_left(clock::unix_s());
+    service.metrics.certificate_days_left.set(days_left);
     let kind = [("content-type", "text/plain; version=0.0.4; charset=utf-8")];
     (kind, service.metrics.text()).into_response()
 }
@@ -406,6 +418,7 @@ enum Refusal {
     Invalid(String),
     Missing(&'static str),
     Conflict(&'static str),
+    TooMany,
     Internal,
 }
 
@@ -415,6 +428,10 @@ impl IntoResponse for Refusal {
             Self::Invalid(text) => (StatusCode::BAD_REQUEST, text),
             Self::Missing(what) => (StatusCode::NOT_FOUND, format!("there is no such {what}")),
             Self::Conflict(text) => (StatusCode::CONFLICT, text.to_owned()),
+            Self::TooMany => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "the second-factor service has too much to do; ask again".to_owned(),
+            ),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "the second-factor service failed; see its log".to_owned(),
@@ -428,6 +445,9 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         if matches!(error, StoreError::Taken) {
             return Self::Conflict("that name is taken");
+        }
+        if error.is_overload() {
+            return Self::TooMany;
         }
         tracing::error!(
             error = &error as &dyn std::error::Error,

@@ -13,6 +13,7 @@ mod certificate;
 mod clock;
 mod control;
 mod date;
+mod doors;
 mod metrics;
 mod otp;
 mod pages;
@@ -27,9 +28,10 @@ mod verdict;
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +41,7 @@ pub use settings::{DEFAULT_PORT, Settings};
 pub use store::StoreError;
 pub use vault::KeyError;
 
+use certificate::{Renewal, ServedLeaf};
 use metrics::Metrics;
 use service::{Parts, Rules, Service};
 use sign::VersionOne;
@@ -58,7 +61,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     let (vault, identity) = tokio::task::spawn_blocking(move || files(&folder, key_file, &names))
         .await
         .map_err(|_| RunError::Stopped)??;
-    let store = Store::open(&settings.data_dir.join("secondfactor.db")).await?;
+    let store = Store::open(&settings.data_dir.join(DATABASE)).await?;
     let listen = |source| RunError::Listen {
         address: settings.listen,
         source,
@@ -87,6 +90,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
                 lockout_after: settings.lockout_after,
             },
             ca_pem: identity.ca_pem,
+            leaf: Arc::clone(&identity.leaf),
             public_url: public_url.trim_end_matches('/').to_owned(),
             shutdown: shutdown.clone(),
         })
@@ -110,14 +114,34 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
             settings.shutdown_grace
         ),
         socket.serve(control::router(control), shutdown.clone()),
-        service
-            .pushes
-            .run(shutdown, |push, verdict| service.push_ended(push, verdict)),
+        renew_daily(&identity.leaf, &shutdown),
+        service.pushes.run(shutdown.clone(), |push, verdict| service
+            .push_ended(push, verdict)),
     );
     service.tasks.close();
     service.tasks.wait().await;
     service.store.close().await;
     Ok(())
+}
+
+/// Looks at the certificate once a day, until the shutdown. Sleep does not count the time that a
+/// machine sleeps, but the clock that is then looked at does.
+async fn renew_daily(leaf: &Arc<ServedLeaf>, shutdown: &CancellationToken) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(RENEWAL_PAUSE) => {}
+            () = shutdown.cancelled() => return,
+        }
+        let leaf = Arc::clone(leaf);
+        match tokio::task::spawn_blocking(move || leaf.renew(clock::unix_s())).await {
+            Ok(Ok(Renewal::Renewed)) => tracing::info!("certificate renewed"),
+            Ok(Ok(Renewal::NotYet)) | Err(_) => {}
+            Ok(Err(error)) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "certificate not renewed; the old one is served"
+            ),
+        }
+    }
 }
 
 /// Opens or makes the files of the data folder, but for the database.
@@ -130,23 +154,50 @@ fn files(
         .recursive(true)
         .mode(0o700)
         .create(folder);
-    made.map_err(|source| RunError::Folder {
-        path: folder.to_owned(),
+    let database = folder.join(DATABASE);
+    // Made by somebody else perhaps, and readable by others then.
+    made.and_then(|()| set_mode(folder, 0o700))
+        .map_err(|source| RunError::Folder {
+            path: folder.to_owned(),
+            source,
+        })?;
+    let key_file = key_file.unwrap_or_else(|| folder.join("secret.key"));
+    let vault = Vault::open(&key_file, &database)?;
+    // SQLite gives its other files the permissions of this one.
+    private_database(&database).map_err(|source| RunError::Folder {
+        path: database,
         source,
     })?;
-    let vault = Vault::open(&key_file.unwrap_or_else(|| folder.join("secret.key")))?;
-    let now_s = i64::try_from(clock::unix_ms() / 1_000).unwrap_or(0);
-    Ok((vault, certificate::open(folder, names, now_s)?))
+    let identity = certificate::open(folder, names, clock::unix_s())?;
+    Ok((vault, identity))
 }
+
+fn private_database(path: &Path) -> io::Result<()> {
+    let open = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path);
+    open.and_then(|_| set_mode(path, 0o600))
+}
+
+fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+}
+
+const DATABASE: &str = "secondfactor.db";
+
+/// How often it is looked whether the certificate is near its end.
+const RENEWAL_PAUSE: Duration = Duration::from_hours(24);
 
 /// Why the service did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The data folder cannot be made.
-    #[error("cannot make {}", path.display())]
+    /// The data folder or the database in it cannot be made for this user alone.
+    #[error("cannot make {} for this user alone", path.display())]
     Folder {
-        /// The folder.
+        /// The folder or the file.
         path: PathBuf,
         /// The system's reason.
         source: io::Error,

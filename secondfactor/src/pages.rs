@@ -3,7 +3,6 @@
 //! An address with a token is the credential; it goes to no other site, and a change is taken
 //! from a page of this service only.
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use qrcode::QrCode;
@@ -12,7 +11,7 @@ use qrcode::render::svg;
 use crate::account::{Account, Device};
 use crate::admin::NewDevice;
 use crate::api::{Answer, ApiError, body_of, text, text_of};
-use crate::params::{Pairs, Params, encode};
+use crate::params::{Pairs, Params};
 use crate::push::{Push, Txid};
 use crate::service::{EnrollError, NewSecret, Service};
 use crate::store::StoreError;
@@ -56,7 +55,7 @@ async fn route(service: &Service, request: Request<Incoming>) -> Result<Answer, 
             ));
         }
         same_origin(&head.headers, &head.uri)?;
-        let form = form(body).await?;
+        let form = form(service, body).await?;
         let txid = form
             .get("txid")
             .and_then(Txid::parse)
@@ -67,7 +66,9 @@ async fn route(service: &Service, request: Request<Incoming>) -> Result<Answer, 
             Some("fraud") => Verdict::Fraud,
             _ => return Err(Fault::BadForm),
         };
-        service.answer_push(txid, verdict, |push| push.device.id == device.id);
+        service
+            .answer_push(txid, verdict, |push| push.device.id == device.id)
+            .await?;
         return Ok(see_other(path));
     }
     if let Some(code) = path.strip_prefix("/activate/") {
@@ -81,7 +82,7 @@ async fn route(service: &Service, request: Request<Incoming>) -> Result<Answer, 
             ));
         }
         same_origin(&head.headers, &head.uri)?;
-        let new = match form(body).await?.get("kind") {
+        let new = match form(service, body).await?.get("kind") {
             Some("phone") => NewDevice::Phone {
                 name: String::new(),
                 number: String::new(),
@@ -105,7 +106,7 @@ async fn route(service: &Service, request: Request<Incoming>) -> Result<Answer, 
     }
     match path {
         "/style.css" => Ok(text(StatusCode::OK, "text/css", STYLE.to_owned())),
-        _ => qr(head.uri.query().unwrap_or_default()),
+        _ => qr(service, head.uri.query().unwrap_or_default()),
     }
 }
 
@@ -123,14 +124,23 @@ fn same_origin(headers: &HeaderMap, uri: &http::Uri) -> Result<(), Fault> {
     if own { Ok(()) } else { Err(Fault::OtherOrigin) }
 }
 
-async fn form(body: Incoming) -> Result<Params, Fault> {
-    let body: Bytes = body_of(body).await.map_err(|_: ApiError| Fault::BadForm)?;
-    Params::from_pairs(&Pairs::parse(&body)).map_err(|_| Fault::BadForm)
+async fn form(service: &Service, body: Incoming) -> Result<Params, Fault> {
+    let body = body_of(service, body).await.map_err(|error| match error {
+        ApiError::TooMany => Fault::TooMany,
+        _ => Fault::BadForm,
+    })?;
+    Params::from_pairs(&Pairs::parse(&body.octets)).map_err(|_| Fault::BadForm)
 }
 
-fn qr(query: &str) -> Result<Answer, Fault> {
+/// The image of an activation's address, for who was given it. Of nothing else: what stands in an
+/// address stands in logs.
+fn qr(service: &Service, query: &str) -> Result<Answer, Fault> {
     let params = Params::from_pairs(&Pairs::parse(query.as_bytes())).map_err(|_| Fault::BadForm)?;
-    let value = params.get("value").filter(|value| value.len() <= QR_OCTETS);
+    let activation = |value: &&str| {
+        let path = value.strip_prefix(service.public_url.as_str());
+        value.len() <= QR_OCTETS && path.is_some_and(|path| path.starts_with("/activate/"))
+    };
+    let value = params.get("value").filter(activation);
     let image = svg_of(value.ok_or(Fault::BadForm)?).ok_or(Fault::BadForm)?;
     Ok(text(StatusCode::OK, "image/svg+xml", image))
 }
@@ -142,6 +152,14 @@ fn svg_of(value: &str) -> Option<String> {
             .min_dimensions(240, 240)
             .build(),
     )
+}
+
+/// An image without the line that says it is a document of its own.
+fn element_of(image: &str) -> &str {
+    image
+        .find("<svg")
+        .and_then(|at| image.get(at..))
+        .unwrap_or_default()
 }
 
 fn approvals(account: &Account, device: &Device, pushes: &[std::sync::Arc<Push>]) -> String {
@@ -219,9 +237,9 @@ fn enrolled(secret: &NewSecret) -> String {
         }
         NewSecret::Generator { secret, uri } => format!(
             "<h1>Scan this code</h1><p>Open your authenticator app and scan it. \
-             It is shown only now.</p><p><img alt=\"QR code\" src=\"/frame/qr?value={}\"></p>\
-             <p>Or type in this key: <code>{}</code></p>",
-            encode(uri.as_bytes()),
+             It is shown only now.</p><p>{}</p><p>Or type in this key: <code>{}</code></p>",
+            // In the page: an address with the secret would stand in logs and histories.
+            svg_of(uri).as_deref().map(element_of).unwrap_or_default(),
             escape(secret)
         ),
     }
@@ -278,6 +296,7 @@ enum Fault {
     Method,
     OtherOrigin,
     BadForm,
+    TooMany,
     Internal,
 }
 
@@ -294,6 +313,10 @@ impl Fault {
                 "<h1>Refused</h1><p>That form came from another site.</p>",
             ),
             Self::BadForm => (StatusCode::BAD_REQUEST, "<h1>Not possible</h1>"),
+            Self::TooMany => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "<h1>Too much to do</h1><p>Please try again in a moment.</p>",
+            ),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "<h1>Something failed</h1><p>Please try again later.</p>",
@@ -305,6 +328,9 @@ impl Fault {
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
+        if error.is_overload() {
+            return Self::TooMany;
+        }
         tracing::error!(
             error = &error as &dyn std::error::Error,
             "second-factor store failed"
@@ -325,7 +351,7 @@ impl From<EnrollError> for Fault {
 const HEADERS: &[(&str, &str)] = &[
     (
         "content-security-policy",
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+        "default-src 'none'; style-src 'self'; form-action 'self'; \
          base-uri 'none'; frame-ancestors 'none'",
     ),
     // With "no-referrer" browsers hide the origin of a form, which is checked here.
@@ -341,7 +367,7 @@ border-radius:.75rem;padding:1rem;margin:1rem 0;box-shadow:0 1px 3px #0003}h1,h2
 .quiet{color:#57606a;margin:0}dl{display:grid;grid-template-columns:auto 1fr;gap:.2rem 1rem}\
 dd{margin:0;overflow-wrap:anywhere}button{font:inherit;width:100%;padding:.9rem;margin:.3rem 0;\
 border:1px solid #8c959f;border-radius:.5rem;background:#fff}.yes{background:#1a7f37;color:#fff;\
-border-color:#1a7f37}.no{background:#cf222e;color:#fff;border-color:#cf222e}img{width:15rem;\
+border-color:#1a7f37}.no{background:#cf222e;color:#fff;border-color:#cf222e}svg{width:15rem;\
 height:15rem}code{overflow-wrap:anywhere}";
 
 const QR_OCTETS: usize = 512;

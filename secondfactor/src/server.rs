@@ -7,12 +7,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::api;
+use crate::doors::{Doors, Origin, Place};
 use crate::service::Service;
 
 /// Serves until the shutdown, then lets those who wait have their answers for the time given.
@@ -24,8 +24,8 @@ pub(crate) async fn serve(
 ) {
     let shutdown = service.shutdown.clone();
     let acceptor = TlsAcceptor::from(tls);
-    let http = Arc::new(http());
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let http = Arc::new(Http::new());
+    let doors = Arc::new(Doors::default());
     let tracker = TaskTracker::new();
     let ended = CancellationToken::new();
     loop {
@@ -33,8 +33,8 @@ pub(crate) async fn serve(
             accepted = listener.accept() => accepted,
             () = shutdown.cancelled() => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -45,7 +45,7 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
+        let Some(place) = doors.enter(peer.ip()) else {
             service.metrics.connections_refused.inc();
             continue;
         };
@@ -53,7 +53,7 @@ pub(crate) async fn serve(
             service: Arc::clone(&service),
             http: Arc::clone(&http),
             acceptor: acceptor.clone(),
-            permit,
+            place,
         };
         let ended = ended.clone();
         tracker.spawn(async move {
@@ -77,9 +77,9 @@ pub(crate) async fn serve(
 
 struct Connection {
     service: Arc<Service>,
-    http: Arc<auto::Builder<TokioExecutor>>,
+    http: Arc<Http>,
     acceptor: TlsAcceptor,
-    permit: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl Connection {
@@ -88,7 +88,7 @@ impl Connection {
             service,
             http,
             acceptor,
-            permit,
+            place,
         } = self;
         // Answers are small: waiting to fill a segment only delays them.
         drop(stream.set_nodelay(true));
@@ -104,6 +104,7 @@ impl Connection {
             let service = Arc::clone(&answering);
             async move { Ok::<_, std::convert::Infallible>(api::respond(service, request).await) }
         });
+        let http = http.of(stream.get_ref().1.alpn_protocol(), place.origin);
         let connection = http.serve_connection(TokioIo::new(stream), respond);
         tokio::pin!(connection);
         let served = tokio::select! {
@@ -120,31 +121,57 @@ impl Connection {
             );
         }
         service.metrics.connections.dec();
-        drop(permit);
+        drop(place);
     }
 }
 
-fn http() -> auto::Builder<TokioExecutor> {
-    let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
-        .max_buf_size(BUFFER_OCTETS);
-    http.http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(HEADER_OCTETS)
-        .max_send_buf_size(BUFFER_OCTETS)
-        .keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE);
-    http
+/// How each kind of connection is served. What a peer speaks is what the handshake agreed on: a
+/// look at its first octets would have no end in time.
+struct Http {
+    one: auto::Builder<TokioExecutor>,
+    two_local: auto::Builder<TokioExecutor>,
+    two_remote: auto::Builder<TokioExecutor>,
 }
 
-/// The most open connections; the next one is closed at once.
-const MAX_CONNECTIONS: usize = 18_000;
+impl Http {
+    fn new() -> Self {
+        let mut one = auto::Builder::new(TokioExecutor::new()).http1_only();
+        one.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIME)
+            .max_buf_size(HEAD_OCTETS);
+        let two = |streams| {
+            let mut two = auto::Builder::new(TokioExecutor::new()).http2_only();
+            two.http2()
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(streams)
+                .max_header_list_size(HEADER_OCTETS)
+                .max_send_buf_size(BUFFER_OCTETS)
+                .keep_alive_interval(KEEP_ALIVE)
+                .keep_alive_timeout(KEEP_ALIVE);
+            two
+        };
+        Self {
+            one,
+            two_local: two(MAX_STREAMS),
+            two_remote: two(MAX_REMOTE_STREAMS),
+        }
+    }
 
-/// The most requests at once on one HTTP/2 connection.
+    fn of(&self, protocol: Option<&[u8]>, origin: Origin) -> &auto::Builder<TokioExecutor> {
+        match (protocol, origin) {
+            (Some(b"h2"), Origin::Local) => &self.two_local,
+            (Some(b"h2"), Origin::Remote(_)) => &self.two_remote,
+            _ => &self.one,
+        }
+    }
+}
+
+/// The most requests at once on one HTTP/2 connection of this machine.
 const MAX_STREAMS: u32 = 20_000;
+
+/// The most requests at once on one HTTP/2 connection of another.
+const MAX_REMOTE_STREAMS: u32 = 200;
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
@@ -157,4 +184,5 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const HEADER_OCTETS: u32 = 16 * 1024;
+const HEAD_OCTETS: usize = 16 * 1024;
 const BUFFER_OCTETS: usize = 64 * 1024;

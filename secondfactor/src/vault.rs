@@ -2,7 +2,7 @@
 //! mode 0600 beside the database, never in it.
 
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
@@ -19,11 +19,12 @@ pub(crate) struct Vault {
 }
 
 impl Vault {
-    /// Takes the key out of its file, which is made when it is not there.
+    /// Takes the key out of its file. It is made when it is not there and neither is the database:
+    /// what was sealed with a lost key does not open with another.
     ///
     /// # Errors
     /// [`KeyError`].
-    pub(crate) fn open(path: &Path) -> Result<Self, KeyError> {
+    pub(crate) fn open(path: &Path, database: &Path) -> Result<Self, KeyError> {
         let fail = |source| KeyError::File {
             path: path.to_owned(),
             source,
@@ -31,11 +32,24 @@ impl Vault {
         let key = match read_key(path) {
             Ok(key) => key,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if database.try_exists().map_err(fail)? {
+                    return Err(KeyError::Lost {
+                        path: path.to_owned(),
+                        database: database.to_owned(),
+                    });
+                }
                 let key = Zeroizing::new(clock::random::<KEY_OCTETS>()?);
-                let mut file = private_file(path).map_err(fail)?;
-                file.write_all(&key[..]).map_err(fail)?;
-                file.sync_all().map_err(fail)?;
+                write_private(path, &key[..]).map_err(fail)?;
                 key
+            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(match open_to_others(path) {
+                    Some(mode) => KeyError::Open {
+                        path: path.to_owned(),
+                        mode,
+                    },
+                    None => fail(error),
+                });
             }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 return Err(KeyError::Length {
@@ -113,19 +127,47 @@ impl Vault {
     }
 }
 
-/// Makes a file of mode 0600 that must not be there yet.
+/// Writes a file of mode 0600 that must not be there yet. It is there whole or not at all, also
+/// when the power goes meanwhile.
 ///
 /// # Errors
 /// Those of the system.
-pub(crate) fn private_file(path: &Path) -> io::Result<std::fs::File> {
-    std::fs::OpenOptions::new()
+pub(crate) fn write_private(path: &Path, octets: &[u8]) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".new");
+    let aside = Path::new(&aside);
+    // Left by a start that was cut short.
+    match std::fs::remove_file(aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(path)
+        .open(aside)?;
+    file.write_all(octets)?;
+    file.sync_all()?;
+    // Unlike a rename, a link takes the place of nothing.
+    let linked = std::fs::hard_link(aside, path);
+    std::fs::remove_file(aside)?;
+    linked?;
+    std::fs::File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
+}
+
+/// A file's permissions, where they let others at it; none where they do not.
+fn open_to_others(path: &Path) -> Option<u32> {
+    let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
 }
 
 fn read_key(path: &Path) -> io::Result<Zeroizing<[u8; KEY_OCTETS]>> {
+    if open_to_others(path).is_some() {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
     let mut file = std::fs::File::open(path)?;
     let mut key = Zeroizing::new([0; KEY_OCTETS]);
     let short = |_| io::Error::from(io::ErrorKind::InvalidData);
@@ -147,6 +189,27 @@ pub enum KeyError {
         path: PathBuf,
         /// The system's reason.
         source: io::Error,
+    },
+    /// Others may read or write the file.
+    #[error("{} is open to others (mode {mode:o}); run: chmod 600 {}", path.display(), path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// There is a database and no key for it.
+    #[error(
+        "{} is missing: what {} holds opens with it only. Bring it back, or move the database away \
+         to start anew",
+        path.display(),
+        database.display()
+    )]
+    Lost {
+        /// The file.
+        path: PathBuf,
+        /// The database.
+        database: PathBuf,
     },
     /// The file does not hold a key.
     #[error("{} must hold exactly 32 octets", path.display())]
@@ -181,8 +244,6 @@ const NONCE_OCTETS: usize = 24;
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
@@ -211,16 +272,45 @@ mod tests {
     fn the_key_file_is_made_once_for_its_owner_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret.key");
-        let sealed = Vault::open(&path).unwrap().seal("x", b"y").unwrap();
+        let database = folder.path().join("secondfactor.db");
+        let open = || Vault::open(&path, &database);
+        let sealed = open().unwrap().seal("x", b"y").unwrap();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        let again = Vault::open(&path).unwrap();
+        let again = open().unwrap();
         assert_eq!(&again.open_box("x", &sealed).unwrap()[..], b"y");
         for octets in [31, 33] {
             std::fs::write(&path, vec![0; octets]).unwrap();
-            assert!(
-                matches!(Vault::open(&path), Err(KeyError::Length { .. })),
-                "{octets}"
-            );
+            assert!(matches!(open(), Err(KeyError::Length { .. })), "{octets}");
         }
+        std::fs::write(&path, [0; 32]).unwrap();
+        for mode in [0o640, 0o604, 0o620] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let error = open().err().unwrap().to_string();
+            assert!(error.contains("chmod 600"), "{mode:o}: {error}");
+        }
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).unwrap();
+        assert!(open().is_ok());
+    }
+
+    #[test]
+    fn a_database_without_its_key_gets_no_other_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret.key");
+        let database = folder.path().join("secondfactor.db");
+        std::fs::write(&database, b"").unwrap();
+        let opened = Vault::open(&path, &database);
+        assert!(matches!(opened, Err(KeyError::Lost { .. })));
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_private_file_is_whole_and_takes_nothings_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.key");
+        std::fs::write(folder.path().join("a.key.new"), b"cut short").unwrap();
+        write_private(&path, b"one").unwrap();
+        assert!(write_private(&path, b"two").is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"one");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use proto::child::Role;
 use secondfactor::admin::{
-    BypassCodes, ChangeUser, CreatedDevice, CreatedUser, Done, Enrollment, NewBypassCodes,
-    NewDevice, NewEnrollment, NewUser, Script, ScriptAnswer, ScriptChange, User, UserStatus, Users,
+    Application, ApplicationSummary, BypassCodes, ChangeUser, CreatedDevice, CreatedUser, Done,
+    Enrollment, NewApplication, NewBypassCodes, NewDevice, NewEnrollment, NewUser, NewUserPolicy,
+    Script, ScriptAnswer, ScriptChange, User, UserStatus, UsernameNormalization, Users,
     WaitingPush,
 };
 use serde::Serialize;
@@ -131,6 +132,25 @@ pub(crate) async fn run(args: FactorArgs) -> Result<(), Failure> {
             };
             changed(&service, &user, &change, as_json).await
         }
+        FactorCommand::Applications => {
+            let all = service.applications().await?;
+            show(as_json, &all, || all.iter().for_each(print_application));
+            Ok(())
+        }
+        FactorCommand::Application {
+            name,
+            new_users,
+            open_enrollment,
+            names,
+        } => {
+            let changes = NewApplication {
+                new_user_policy: new_users.as_deref().map(policy).transpose()?,
+                username_normalization: names.as_deref().map(normalization).transpose()?,
+                open_enrollment,
+                ..NewApplication::named(&name)
+            };
+            application(&service, &changes, as_json).await
+        }
         FactorCommand::Pushes => {
             let pushes = service.pushes().await?;
             show(as_json, &pushes, || pushes.iter().for_each(print_push));
@@ -188,6 +208,10 @@ impl Service {
         };
         self.post(&format!("/users/{}/bypass-codes", encoded(user)), &wanted)
             .await
+    }
+
+    async fn applications(&self) -> Result<Vec<ApplicationSummary>, Failure> {
+        self.get("/applications").await
     }
 
     async fn pushes(&self) -> Result<Vec<WaitingPush>, Failure> {
@@ -255,6 +279,53 @@ async fn changed(
         .await?;
     show(as_json, &user, || print_user(&user));
     Ok(())
+}
+
+/// Changes an application that is there, and shows it. One that a typing error names is not made.
+async fn application(
+    service: &Service,
+    changes: &NewApplication,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let find = async || {
+        let all = service.applications().await?;
+        let missing = || {
+            Failure::plain(format!(
+                "there is no application '{}': `countersign factor applications` lists them",
+                changes.name
+            ))
+        };
+        let found = all.into_iter().find(|found| found.name == changes.name);
+        found.ok_or_else(missing)
+    };
+    find().await?;
+    // Its answer has the secret key, which is nobody's business here.
+    drop(
+        service
+            .post::<_, Application>("/applications", changes)
+            .await?,
+    );
+    let changed = find().await?;
+    show(as_json, &changed, || print_application(&changed));
+    Ok(())
+}
+
+fn policy(word: &str) -> Result<NewUserPolicy, Failure> {
+    named(
+        NewUserPolicy::from_name,
+        NewUserPolicy::ALL,
+        NewUserPolicy::as_str,
+        word,
+    )
+}
+
+fn normalization(word: &str) -> Result<UsernameNormalization, Failure> {
+    named(
+        UsernameNormalization::from_name,
+        UsernameNormalization::ALL,
+        UsernameNormalization::as_str,
+        word,
+    )
 }
 
 /// Decides a push by its id, or the only one that waits for a user.
@@ -353,6 +424,21 @@ fn print_user(user: &User) {
             device.number
         ));
     }
+}
+
+fn print_application(application: &ApplicationSummary) {
+    output::line(format_args!(
+        "{:<24} {}  new users: {}{}, names: {}",
+        application.name,
+        application.ikey,
+        application.new_user_policy.as_str(),
+        if application.open_enrollment {
+            " (open to unknown names)"
+        } else {
+            ""
+        },
+        application.username_normalization.as_str(),
+    ));
 }
 
 fn print_device(made: &CreatedDevice) {

@@ -97,6 +97,8 @@ pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> 
     let mut settings =
         secondfactor::Settings::new(data.of(Role::SecondFactor), data.socket(Role::SecondFactor));
     settings.listen = args.second_factor_listen;
+    settings.public_url = args.public.second_factor_public_url;
+    settings.public_names = args.public.second_factor_names;
     let (ready, bound) = oneshot::channel::<SocketAddr>();
     settings.ready = Some(ready);
     let say_ready = async {

@@ -155,6 +155,13 @@ fn command(role: Role, plan: &Plan, again: bool) -> Command {
                 "--second-factor-listen",
                 &plan.second_factor_listen.to_string(),
             ]);
+            let public = &plan.second_factor_public;
+            if let Some(url) = &public.second_factor_public_url {
+                command.args(["--second-factor-public-url", url]);
+            }
+            for name in &public.second_factor_names {
+                command.args(["--second-factor-name", name]);
+            }
         }
     }
     // What this process got from its own environment was turned into arguments above.
@@ -212,3 +219,42 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
 /// A role that ran this long starts again quickly.
 const STEADY: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::SecondFactorPublicArgs;
+    use crate::paths::DataDir;
+
+    #[test]
+    fn the_second_factor_is_told_how_people_reach_it() {
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], 8402));
+        let plan = Plan {
+            data: DataDir::new(Some("/tmp/x".into())).unwrap(),
+            config: None,
+            admin_listen: address,
+            second_factor_listen: address,
+            second_factor_public: SecondFactorPublicArgs {
+                second_factor_public_url: Some("https://gate.example".to_owned()),
+                second_factor_names: vec!["gate.example".to_owned(), "192.0.2.1".to_owned()],
+            },
+            grace: Duration::ZERO,
+            last_good: false,
+            log: "info".to_owned(),
+            log_json: false,
+        };
+        let line = |role| {
+            let command = command(role, &plan, false).unwrap();
+            let words: Vec<_> = command
+                .as_std()
+                .get_args()
+                .map(|word| word.to_str().unwrap().to_owned())
+                .collect();
+            words.join(" ")
+        };
+        let want = "--second-factor-public-url https://gate.example \
+                    --second-factor-name gate.example --second-factor-name 192.0.2.1";
+        assert!(line(Role::SecondFactor).ends_with(want));
+        assert!(!line(Role::DataPlane).contains("gate.example"));
+    }
+}

@@ -95,6 +95,12 @@ impl From<BadParam> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
+        // An answer of 5xx would have callers fall back on their fail mode: whoever can keep this
+        // service busy could get in without a second factor.
+        if error.is_overload() {
+            tracing::warn!("second-factor store has too much to do");
+            return Self::TooMany;
+        }
         tracing::error!(
             error = &error as &dyn std::error::Error,
             "second-factor store failed"
@@ -171,6 +177,14 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
+
+    #[test]
+    fn too_much_to_do_is_no_fault_of_the_service() {
+        let busy = || StoreError::from(sqlx::Error::PoolTimedOut);
+        assert_eq!(ApiError::from(busy()), ApiError::TooMany);
+        assert_eq!(ApiError::from(LoginError::from(busy())), ApiError::TooMany);
+        assert_eq!(ApiError::from(StoreError::Sealed), ApiError::Internal);
+    }
 
     #[tokio::test]
     async fn errors_have_the_codes_of_the_reference() {

@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 use serde::Serialize;
 
 use super::answer::{Answer, ApiError, success};
-use crate::account::{Account, Application, Device, is_user_name, lookup_key};
+use crate::account::{Account, Application, Device, bare_name, is_user_name};
 use crate::admin::{DeviceKind, UsernameNormalization};
 use crate::clock;
 use crate::params::{Pairs, Params, encode};
@@ -99,9 +99,16 @@ pub(super) async fn auth_status(
     })
 }
 
-pub(super) async fn enroll(service: &Service, params: &Params) -> Result<Answer, ApiError> {
+pub(super) async fn enroll(
+    service: &Service,
+    application: &Application,
+    params: &Params,
+) -> Result<Answer, ApiError> {
+    let normalization = application.rules.username_normalization;
     let name = match params.get("username").filter(|name| !name.is_empty()) {
-        Some(name) if is_user_name(name) => name.to_owned(),
+        Some(name) if is_user_name(name) && is_user_name(&bare_name(name, normalization)) => {
+            name.to_owned()
+        }
         Some(_) => return Err(ApiError::invalid("username")),
         None => format!("user-{:016x}", u64::from_be_bytes(random()?)),
     };
@@ -113,7 +120,7 @@ pub(super) async fn enroll(service: &Service, params: &Params) -> Result<Answer,
             .filter(|seconds| (1..=MONTH_SECONDS).contains(seconds))
             .ok_or_else(|| ApiError::invalid("valid_secs"))?,
     };
-    let account = service.open_user(&name).await?;
+    let account = service.open_user(&name, normalization).await?;
     if account.is_enrolled() {
         return Err(ApiError::invalid("username"));
     }
@@ -156,14 +163,17 @@ pub(super) async fn enroll_status(service: &Service, params: &Params) -> Result<
 }
 
 impl Service {
-    /// The user of a name, made when it is not there.
-    async fn open_user(&self, name: &str) -> Result<Arc<Account>, ApiError> {
-        let lookup = lookup_key(name, UsernameNormalization::None);
-        if let Some(account) = self.account(&lookup).await? {
+    /// The user of a name as an application gives it, made when it is not there.
+    async fn open_user(
+        &self,
+        name: &str,
+        normalization: UsernameNormalization,
+    ) -> Result<Arc<Account>, ApiError> {
+        if let Some(account) = self.account_named(name, normalization).await? {
             return Ok(account);
         }
         let new = crate::admin::NewUser {
-            name: name.to_owned(),
+            name: bare_name(name, normalization),
             status: None,
             script: None,
             devices: Vec::new(),

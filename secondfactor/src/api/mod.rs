@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use answer::{Answer, ApiError, text};
 
@@ -26,41 +27,61 @@ pub(crate) async fn respond(service: Arc<Service>, request: Request<Incoming>) -
     let endpoint = endpoint(request.uri().path());
     let answer = match endpoint {
         Endpoint::Unknown => ApiError::NotFound.answer(),
-        Endpoint::Auth | Endpoint::Enroll | Endpoint::Page => {
-            let work = route(Arc::clone(&service), endpoint, request);
+        // What only reads ends with its caller.
+        Endpoint::Page if request.method() == Method::GET => {
+            pages::respond(&service, request).await
+        }
+        Endpoint::Page => {
+            let own = Arc::clone(&service);
+            let work = async move { pages::respond(&own, request).await };
             let done = service.tasks.spawn(work).await;
             done.unwrap_or_else(|_| ApiError::Internal.answer())
         }
-        _ => route(Arc::clone(&service), endpoint, request).await,
+        _ => match serve(&service, endpoint, request).await {
+            Ok(answer) => answer,
+            Err(error) => error.answer(),
+        },
     };
     service.metrics.answered(endpoint, answer.status().as_u16());
     answer
 }
 
-async fn route(service: Arc<Service>, endpoint: Endpoint, request: Request<Incoming>) -> Answer {
-    if endpoint == Endpoint::Page {
-        return pages::respond(&service, request).await;
-    }
-    match serve(&service, endpoint, request).await {
-        Ok(answer) => answer,
-        Err(error) => error.answer(),
-    }
+/// A whole body, and its share of what all bodies may take.
+#[derive(Default)]
+pub(crate) struct Whole {
+    pub(crate) octets: Bytes,
+    #[expect(dead_code, reason = "given back with the body")]
+    share: Option<OwnedSemaphorePermit>,
 }
 
 /// Reads a whole body.
 ///
 /// # Errors
-/// [`ApiError::TooLong`] over 64 KiB; [`ApiError::Invalid`] when it breaks off or takes too long.
-pub(crate) async fn body_of(body: Incoming) -> Result<Bytes, ApiError> {
+/// [`ApiError::TooLong`] over 64 KiB; [`ApiError::Invalid`] when it breaks off or takes too long;
+/// [`ApiError::TooMany`] when the bodies being read fill their share of memory.
+pub(crate) async fn body_of(service: &Service, body: Incoming) -> Result<Whole, ApiError> {
     if body.is_end_stream() {
-        return Ok(Bytes::new());
+        return Ok(Whole::default());
     }
+    let share = share(&service.bodies, body.size_hint().upper())?;
     let whole = Limited::new(body, BODY_OCTETS).collect();
     match tokio::time::timeout(BODY_TIME, whole).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Ok(collected)) => Ok(Whole {
+            octets: collected.to_bytes(),
+            share: Some(share),
+        }),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::TooLong),
         Ok(Err(_)) | Err(_) => Err(ApiError::invalid("body")),
     }
+}
+
+/// Takes a body's share; one that does not say how long it is may become as long as any.
+fn share(bodies: &Arc<Semaphore>, octets: Option<u64>) -> Result<OwnedSemaphorePermit, ApiError> {
+    let most = u32::try_from(BODY_OCTETS).unwrap_or(u32::MAX);
+    let octets = octets.and_then(|octets| u32::try_from(octets).ok());
+    let octets = octets.map_or(most, |octets| octets.min(most));
+    let permit = Arc::clone(bodies).try_acquire_many_owned(octets);
+    permit.map_err(|_| ApiError::TooMany)
 }
 
 fn endpoint(path: &str) -> Endpoint {
@@ -80,7 +101,7 @@ fn endpoint(path: &str) -> Endpoint {
 }
 
 async fn serve(
-    service: &Service,
+    service: &Arc<Service>,
     endpoint: Endpoint,
     request: Request<Incoming>,
 ) -> Result<Answer, ApiError> {
@@ -95,20 +116,38 @@ async fn serve(
         return Ok(endpoints::time());
     }
     let (head, body) = request.into_parts();
-    let body = body_of(body).await?;
-    let application = authenticate(service, &head, &body)?;
-    let params = params(&head, &body)?;
+    // Before the body: a stranger's is not waited for.
+    let claim = claim(service, &head)?;
+    let body = body_of(service, body).await?;
+    verify(service, &claim, &head, &body.octets)?;
+    let application = Arc::clone(&claim.application);
+    let params = params(&head, &body.octets)?;
     // Held while the call waits, which may be long: what is not needed any more goes.
-    drop((head, body));
+    drop((claim, head, body));
+    if !matches!(endpoint, Endpoint::Auth | Endpoint::Enroll) {
+        return call(service, endpoint, &application, &params).await;
+    }
+    let own = Arc::clone(service);
+    let work = async move { call(&own, endpoint, &application, &params).await };
+    let done = service.tasks.spawn(work).await;
+    done.unwrap_or(Err(ApiError::Internal))
+}
+
+async fn call(
+    service: &Service,
+    endpoint: Endpoint,
+    application: &Arc<Application>,
+    params: &Params,
+) -> Result<Answer, ApiError> {
     match endpoint {
         Endpoint::Check => Ok(endpoints::time()),
         // There is no logo; so says the service that this one stands in for.
         Endpoint::Logo => Err(ApiError::invalid("logo")),
-        Endpoint::Enroll => endpoints::enroll(service, &params).await,
-        Endpoint::EnrollStatus => endpoints::enroll_status(service, &params).await,
-        Endpoint::Preauth => endpoints::preauth(service, &application, &params).await,
-        Endpoint::Auth => endpoints::auth(service, &application, &params).await,
-        Endpoint::AuthStatus => endpoints::auth_status(service, &application, &params).await,
+        Endpoint::Enroll => endpoints::enroll(service, application, params).await,
+        Endpoint::EnrollStatus => endpoints::enroll_status(service, params).await,
+        Endpoint::Preauth => endpoints::preauth(service, application, params).await,
+        Endpoint::Auth => endpoints::auth(service, application, params).await,
+        Endpoint::AuthStatus => endpoints::auth_status(service, application, params).await,
         Endpoint::Ping | Endpoint::Page | Endpoint::Unknown => Err(ApiError::NotFound),
     }
 }
@@ -131,12 +170,16 @@ fn is_json(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Finds out which application signed a request.
-fn authenticate(
-    service: &Service,
-    head: &http::request::Parts,
-    body: &[u8],
-) -> Result<Arc<Application>, ApiError> {
+/// Whose a request says it is, by its head.
+struct Claim {
+    application: Arc<Application>,
+    ikey: String,
+    signature: String,
+    date: Option<String>,
+}
+
+/// Reads and checks what can be checked without the body: the integration key and the date.
+fn claim(service: &Service, head: &http::request::Parts) -> Result<Claim, ApiError> {
     let headers = &head.headers;
     let credentials = text_of(headers, header::AUTHORIZATION.as_str()).and_then(sign::credentials);
     let (ikey, signature) = credentials.ok_or(ApiError::NoCredentials)?;
@@ -152,12 +195,27 @@ fn authenticate(
         None => None,
     };
     if let Some(date) = date {
-        let now_s = i64::try_from(clock::unix_ms() / 1_000).unwrap_or(i64::MAX);
         let then_s = date::parse(date).ok_or(ApiError::BadDate)?;
-        if then_s.abs_diff(now_s) > WINDOW_SECONDS {
+        if then_s.abs_diff(clock::unix_s()) > WINDOW_SECONDS {
             return Err(ApiError::BadDate);
         }
     }
+    Ok(Claim {
+        application,
+        ikey,
+        signature,
+        date: date.map(str::to_owned),
+    })
+}
+
+/// Whether the application made the signature over all of a request.
+fn verify(
+    service: &Service,
+    claim: &Claim,
+    head: &http::request::Parts,
+    body: &[u8],
+) -> Result<(), ApiError> {
+    let headers = &head.headers;
     let host = text_of(headers, header::HOST.as_str())
         .or_else(|| head.uri.authority().map(http::uri::Authority::as_str))
         .unwrap_or_default();
@@ -172,16 +230,17 @@ fn authenticate(
         path: head.uri.path(),
         query: head.uri.query().unwrap_or_default(),
         body,
-        date,
+        json: is_json(headers),
+        date: claim.date.as_deref(),
         x_duo: &x_duo,
     };
-    if sign::verify(
-        &application.keys,
-        &request,
-        &signature,
-        service.rules.version_one,
-    ) {
-        Ok(application)
+    let version_one = service.rules.version_one;
+    let signed = claim
+        .application
+        .keys_of(&claim.ikey, clock::unix_ms())
+        .any(|keys| sign::verify(keys, &request, &claim.signature, version_one));
+    if signed {
+        Ok(())
     } else {
         Err(ApiError::BadSignature)
     }
@@ -195,8 +254,33 @@ pub(crate) fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str>
 /// The longest body, in octets; `pushinfo` may have 20,000.
 const BODY_OCTETS: usize = 64 * 1024;
 
+/// How many octets the bodies that are being read may have together.
+pub(crate) const BODIES_OCTETS: usize = 64 * 1024 * 1024;
+
 /// How long a body may take.
 const BODY_TIME: Duration = Duration::from_secs(15);
 
 /// How far a request's date may be from now, either way.
 const WINDOW_SECONDS: u64 = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_have_a_bound_together() {
+        let bodies = Arc::new(Semaphore::new(BODIES_OCTETS));
+        let mut held: Vec<_> = (0..BODIES_OCTETS / BODY_OCTETS)
+            .map(|number| {
+                // Too long is found out by reading.
+                let told = number.is_multiple_of(2).then_some(u64::MAX);
+                share(&bodies, told).unwrap()
+            })
+            .collect();
+        assert_eq!(share(&bodies, Some(1)).err(), Some(ApiError::TooMany));
+        held.pop();
+        let small: Vec<_> = (0..64).map(|_| share(&bodies, Some(1_024))).collect();
+        assert!(small.iter().all(Result::is_ok));
+        assert_eq!(share(&bodies, Some(1)).err(), Some(ApiError::TooMany));
+    }
+}

@@ -174,7 +174,7 @@ struct Waiting {
     verdict: Verdict,
 }
 
-/// The table of waiting requests is full.
+/// The table of waiting requests is full, or too many wait on that device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
@@ -187,7 +187,9 @@ impl Pushes {
         let push = Arc::new(push);
         let at = push.sent + due.after;
         let mut table = self.table();
-        if table.waiting.len() >= MAX_WAITING {
+        if table.waiting.len() >= MAX_WAITING
+            || table.of_device(&push.device.id).count() >= MAX_WAITING_ON_A_DEVICE
+        {
             return Err(Full);
         }
         let first = table.due.first().is_none_or(|(first, _)| at < *first);
@@ -209,20 +211,26 @@ impl Pushes {
     }
 
     /// Takes in what ended before anybody waited.
-    pub(crate) fn insert_ended(&self, txid: Txid, ikey: &Arc<str>, verdict: Verdict, now: Instant) {
-        self.table().remember(txid, Arc::clone(ikey), verdict, now);
+    pub(crate) fn insert_ended(
+        &self,
+        txid: Txid,
+        owner: &Arc<str>,
+        verdict: Verdict,
+        now: Instant,
+    ) {
+        self.table().remember(txid, Arc::clone(owner), verdict, now);
     }
 
-    /// Finds an application's own transaction.
-    pub(crate) fn find(&self, txid: Txid, ikey: &str, now: Instant) -> Option<Found> {
+    /// Finds a transaction of the application of a name.
+    pub(crate) fn find(&self, txid: Txid, application: &str, now: Instant) -> Option<Found> {
         let mut table = self.table();
         table.forget(now);
         if let Some(waiting) = table.waiting.get(&txid) {
-            let own = *waiting.push.application.ikey == *ikey;
+            let own = *waiting.push.application.name == *application;
             return own.then(|| Found::Waiting(Arc::clone(&waiting.push)));
         }
         let (owner, verdict) = table.ended.get(&txid)?;
-        (**owner == *ikey).then_some(Found::Ended(*verdict))
+        (**owner == *application).then_some(Found::Ended(*verdict))
     }
 
     /// Ends a request; none when it does not wait, or `which` does not take it.
@@ -264,18 +272,20 @@ impl Pushes {
     /// What waits on one device, oldest first, at most `most`.
     pub(crate) fn of_device(&self, device: &Arc<str>, most: usize) -> Vec<Arc<Push>> {
         let table = self.table();
-        let range = (Arc::clone(device), Txid(0))..=(Arc::clone(device), Txid(u128::MAX));
-        let pushes = table
-            .by_device
-            .range(range)
-            .filter_map(|(_, txid)| table.waiting.get(txid));
-        let mut pushes: Vec<_> = pushes
-            .take(most)
-            .map(|found| Arc::clone(&found.push))
-            .collect();
+        let mut pushes: Vec<_> = table.of_device(device).cloned().collect();
         drop(table);
         pushes.sort_by_key(|push| push.sent);
+        pushes.truncate(most);
         pushes
+    }
+
+    /// A request that waits; none when it ended or never was.
+    pub(crate) fn get(&self, txid: Txid) -> Option<Arc<Push>> {
+        let table = self.table();
+        table
+            .waiting
+            .get(&txid)
+            .map(|found| Arc::clone(&found.push))
     }
 
     /// What waits, oldest first, at most `most`.
@@ -325,6 +335,13 @@ impl Pushes {
 }
 
 impl Table {
+    /// What waits on one device, in no order.
+    fn of_device(&self, device: &Arc<str>) -> impl Iterator<Item = &Arc<Push>> {
+        let range = (Arc::clone(device), Txid(0))..=(Arc::clone(device), Txid(u128::MAX));
+        let found = self.by_device.range(range);
+        found.filter_map(|(_, txid)| self.waiting.get(txid).map(|found| &found.push))
+    }
+
     fn take_due(&mut self, now: Instant) -> (Vec<(Arc<Push>, Verdict)>, Option<Instant>) {
         let mut ended = Vec::new();
         while let Some(&(at, txid)) = self.due.first() {
@@ -348,21 +365,21 @@ impl Table {
         };
         self.due.remove(&(due, txid));
         self.by_device.remove(&(Arc::clone(&push.device.id), txid));
-        self.remember(txid, Arc::clone(&push.application.ikey), verdict, now);
+        self.remember(txid, Arc::clone(&push.application.name), verdict, now);
         // A second end is impossible: the first took it out of the table.
         if push.verdict.set(verdict).is_ok() {
             push.changed.notify_waiters();
         }
     }
 
-    fn remember(&mut self, txid: Txid, ikey: Arc<str>, verdict: Verdict, now: Instant) {
+    fn remember(&mut self, txid: Txid, owner: Arc<str>, verdict: Verdict, now: Instant) {
         self.forget(now);
         if self.ended_order.len() >= MAX_ENDED
             && let Some((_, oldest)) = self.ended_order.pop_front()
         {
             self.ended.remove(&oldest);
         }
-        self.ended.insert(txid, (ikey, verdict));
+        self.ended.insert(txid, (owner, verdict));
         self.ended_order.push_back((now, txid));
     }
 
@@ -378,6 +395,11 @@ impl Table {
 
 /// The most requests that wait; the next one is refused with 42901.
 pub(crate) const MAX_WAITING: usize = 50_000;
+
+/// The most requests that wait on one device; the next one is refused with 42901. Whoever has a
+/// password can ask again and again until a tired person approves, or so that nobody sees the one
+/// request that is meant.
+const MAX_WAITING_ON_A_DEVICE: usize = 5;
 
 /// The most ended transactions that still repeat their answer; the oldest goes first.
 const MAX_ENDED: usize = 50_000;

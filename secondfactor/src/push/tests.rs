@@ -1,17 +1,18 @@
 //! The table of transactions, on a clock that stands still.
 
 use super::*;
-use crate::admin::{Capabilities, DeviceKind, NewUserPolicy, UserStatus, UsernameNormalization};
+use crate::account::NameRules;
+use crate::admin::{Capabilities, DeviceKind, UserStatus};
 use crate::sign::SigningKeys;
 
-fn application(ikey: &str) -> Arc<Application> {
+fn application(name: &str) -> Arc<Application> {
     Arc::new(Application {
-        ikey: ikey.into(),
-        name: "vpn".to_owned(),
+        ikey: "DI".into(),
+        name: name.into(),
         skey: "k".into(),
         keys: SigningKeys::new("k"),
-        new_user_policy: NewUserPolicy::Enroll,
-        username_normalization: UsernameNormalization::None,
+        previous: None,
+        rules: NameRules::NEW,
     })
 }
 
@@ -34,7 +35,7 @@ fn push_on(device: &str) -> Push {
         bypass_codes: 0,
         devices: Vec::new(),
     };
-    let parties = (application("DI"), Arc::new(account), Arc::new(device));
+    let parties = (application("vpn"), Arc::new(account), Arc::new(device));
     Push::new(parties, Asked::Push, Details::default(), Instant::now()).unwrap()
 }
 
@@ -87,7 +88,7 @@ async fn a_request_times_out_and_repeats_its_answer_for_a_while() {
         let find = |after: u64| {
             let now = Instant::now() + Duration::from_secs(after);
             matches!(
-                pushes.find(push.txid, "DI", now),
+                pushes.find(push.txid, "vpn", now),
                 Some(Found::Ended(Verdict::Timeout))
             )
         };
@@ -128,7 +129,7 @@ async fn a_decision_wakes_those_who_wait_and_comes_once() {
     let (one, two, ()) = tokio::join!(push.ended(far, &stop), push.ended(far, &stop), decide);
     assert_eq!((one, two), (Some(Verdict::Allow), Some(Verdict::Allow)));
     assert!(matches!(
-        pushes.find(push.txid, "DI", Instant::now()),
+        pushes.find(push.txid, "vpn", Instant::now()),
         Some(Found::Ended(Verdict::Allow))
     ));
 }
@@ -151,14 +152,14 @@ async fn a_transaction_is_its_applications_alone() {
     let push = pushes.insert(push_on("DP1"), timeout(60)).unwrap();
     assert!(pushes.find(push.txid, "DX", now).is_none());
     assert!(matches!(
-        pushes.find(push.txid, "DI", now),
+        pushes.find(push.txid, "vpn", now),
         Some(Found::Waiting(_))
     ));
     let ended = Txid::random().unwrap();
-    pushes.insert_ended(ended, &"DI".into(), Verdict::Allow, now);
+    pushes.insert_ended(ended, &"vpn".into(), Verdict::Allow, now);
     assert!(pushes.find(ended, "DX", now).is_none());
     assert!(matches!(
-        pushes.find(ended, "DI", now),
+        pushes.find(ended, "vpn", now),
         Some(Found::Ended(_))
     ));
 }
@@ -180,21 +181,40 @@ async fn requests_are_listed_by_device_and_ended_together() {
     assert_eq!(pushes.of_device(&"DP1".into(), 10).len(), 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_device_has_few_requests_and_the_oldest_are_listed() {
+    let pushes = Pushes::default();
+    let mut sent = Vec::new();
+    for _ in 0..MAX_WAITING_ON_A_DEVICE {
+        sent.push(pushes.insert(push_on("DP1"), timeout(60)).unwrap().txid);
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(pushes.insert(push_on("DP1"), timeout(60)).err(), Some(Full));
+    let listed = pushes.of_device(&"DP1".into(), 3);
+    let listed: Vec<_> = listed.iter().map(|push| push.txid).collect();
+    assert_eq!(listed, sent[..3], "oldest first");
+    pushes.insert(push_on("DP2"), timeout(60)).unwrap();
+    let ended = pushes.end(sent[0], Verdict::Deny, Instant::now(), |_| true);
+    assert!(ended.is_some());
+    pushes.insert(push_on("DP1"), timeout(60)).unwrap();
+}
+
 #[tokio::test]
 async fn the_table_has_an_end() {
     let pushes = Pushes::default();
-    for _ in 0..MAX_WAITING {
-        pushes.insert(push_on("DP1"), timeout(60)).unwrap();
+    for number in 0..MAX_WAITING {
+        let device = format!("DP{}", number / MAX_WAITING_ON_A_DEVICE);
+        pushes.insert(push_on(&device), timeout(60)).unwrap();
     }
-    assert_eq!(pushes.insert(push_on("DP1"), timeout(60)).err(), Some(Full));
-    let ikey: Arc<str> = "DI".into();
+    assert_eq!(pushes.insert(push_on("DPX"), timeout(60)).err(), Some(Full));
+    let owner: Arc<str> = "vpn".into();
     let first = Txid::random().unwrap();
     let now = Instant::now();
-    pushes.insert_ended(first, &ikey, Verdict::Allow, now);
+    pushes.insert_ended(first, &owner, Verdict::Allow, now);
     for _ in 1..MAX_ENDED {
-        pushes.insert_ended(Txid::random().unwrap(), &ikey, Verdict::Allow, now);
+        pushes.insert_ended(Txid::random().unwrap(), &owner, Verdict::Allow, now);
     }
-    assert!(pushes.find(first, "DI", now).is_some());
-    pushes.insert_ended(Txid::random().unwrap(), &ikey, Verdict::Allow, now);
-    assert!(pushes.find(first, "DI", now).is_none(), "the oldest went");
+    assert!(pushes.find(first, "vpn", now).is_some());
+    pushes.insert_ended(Txid::random().unwrap(), &owner, Verdict::Allow, now);
+    assert!(pushes.find(first, "vpn", now).is_none(), "the oldest went");
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use proto::secret::Secret;
 
 use super::Service;
-use crate::account::{Account, Application, lookup_key};
-use crate::admin::{NewApplication, NewUserPolicy, UsernameNormalization};
+use crate::account::{Account, Application, NameRules, lookup_key};
+use crate::admin::{NewApplication, UsernameNormalization};
 use crate::clock;
 use crate::sign::SigningKeys;
 use crate::store::StoreError;
@@ -17,6 +17,8 @@ use crate::store::StoreError;
 #[derive(Default)]
 pub(super) struct Directory {
     applications: RwLock<HashMap<Arc<str>, Arc<Application>>>,
+    /// Held over a write of an application and the reading after it.
+    changes: tokio::sync::Mutex<()>,
     users: Mutex<Users>,
 }
 
@@ -29,13 +31,21 @@ struct Users {
 
 impl Directory {
     pub(super) fn set_applications(&self, applications: Vec<Application>) {
-        let by_key = applications
-            .into_iter()
-            .map(|application| (Arc::clone(&application.ikey), Arc::new(application)));
+        let applications: Vec<_> = applications.into_iter().map(Arc::new).collect();
+        let mut by_key = HashMap::new();
+        for application in &applications {
+            if let Some(previous) = &application.previous {
+                by_key.insert(Arc::clone(&previous.ikey), Arc::clone(application));
+            }
+        }
+        // Last: a key that is somebody's now is nobody's previous one.
+        for application in &applications {
+            by_key.insert(Arc::clone(&application.ikey), Arc::clone(application));
+        }
         *self
             .applications
             .write()
-            .unwrap_or_else(PoisonError::into_inner) = by_key.collect();
+            .unwrap_or_else(PoisonError::into_inner) = by_key;
     }
 
     fn users(&self) -> MutexGuard<'_, Users> {
@@ -44,7 +54,7 @@ impl Directory {
 }
 
 impl Service {
-    /// An application by its integration key.
+    /// An application by its integration key, or by the one it had before.
     pub(crate) fn application(&self, ikey: &str) -> Option<Arc<Application>> {
         let applications = self.directory.applications.read();
         applications
@@ -57,7 +67,9 @@ impl Service {
     pub(crate) fn applications(&self) -> Vec<Arc<Application>> {
         let applications = self.directory.applications.read();
         let applications = applications.unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = applications.values().cloned().collect();
+        let present = |(ikey, found): &(&Arc<str>, &Arc<Application>)| **ikey == found.ikey;
+        let all = applications.iter().filter(present);
+        let mut all: Vec<_> = all.map(|(_, found)| Arc::clone(found)).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
@@ -70,35 +82,39 @@ impl Service {
         &self,
         wanted: &NewApplication,
     ) -> Result<Arc<Application>, StoreError> {
-        let mut found = self
+        // Two at once would each keep the other's keys as the previous ones, or read too early.
+        let _alone = self.directory.changes.lock().await;
+        let found = self
             .applications()
             .into_iter()
-            .find(|found| found.name == wanted.name);
-        let mut policy = wanted.new_user_policy;
-        let mut normalization = wanted.username_normalization;
-        if let (Some(other), Some(keys)) = (&found, &wanted.keys)
-            && (*other.ikey != *keys.ikey || other.skey != keys.skey)
-        {
-            // Keys are never changed in place: an application with others is another one.
-            policy = policy.or(Some(other.new_user_policy));
-            normalization = normalization.or(Some(other.username_normalization));
-            self.store.delete_application(&wanted.name).await?;
-            found = None;
-        }
+            .find(|found| *found.name == *wanted.name);
+        let old = found.as_ref().map_or(NameRules::NEW, |found| found.rules);
+        let rules = NameRules {
+            new_user_policy: wanted.new_user_policy.unwrap_or(old.new_user_policy),
+            username_normalization: wanted
+                .username_normalization
+                .unwrap_or(old.username_normalization),
+            open_enrollment: wanted.open_enrollment.unwrap_or(old.open_enrollment),
+        };
         let ikey = match found {
             Some(found) => {
-                let policy = wanted.new_user_policy.unwrap_or(found.new_user_policy);
-                let normalization = wanted
-                    .username_normalization
-                    .unwrap_or(found.username_normalization);
-                if (policy, normalization) == (found.new_user_policy, found.username_normalization)
-                {
+                let others = wanted
+                    .keys
+                    .as_ref()
+                    .filter(|keys| *found.ikey != *keys.ikey || found.skey != keys.skey);
+                if rules == found.rules && others.is_none() {
                     return Ok(found);
                 }
+                let until_ms = clock::unix_ms().saturating_add(PREVIOUS_KEYS_MS);
                 self.store
-                    .update_application(&found.ikey, policy, normalization)
+                    .update_application(
+                        &self.vault,
+                        &wanted.name,
+                        rules,
+                        others.map(|keys| (keys, until_ms)),
+                    )
                     .await?;
-                Arc::clone(&found.ikey)
+                others.map_or_else(|| Arc::clone(&found.ikey), |keys| keys.ikey.as_str().into())
             }
             None => {
                 let (ikey, skey) = match &wanted.keys {
@@ -110,11 +126,11 @@ impl Service {
                 };
                 let application = Application {
                     ikey: ikey.into(),
-                    name: wanted.name.clone(),
+                    name: wanted.name.as_str().into(),
                     keys: SigningKeys::new(skey.expose()),
                     skey,
-                    new_user_policy: policy.unwrap_or(NewUserPolicy::Enroll),
-                    username_normalization: normalization.unwrap_or(UsernameNormalization::None),
+                    previous: None,
+                    rules,
                 };
                 self.store
                     .insert_application(&self.vault, &application, clock::unix_ms())
@@ -132,6 +148,7 @@ impl Service {
     /// # Errors
     /// [`StoreError`].
     pub(crate) async fn delete_application(&self, name: &str) -> Result<bool, StoreError> {
+        let _alone = self.directory.changes.lock().await;
         let deleted = self.store.delete_application(name).await?;
         self.reload_applications().await?;
         Ok(deleted)
@@ -173,7 +190,8 @@ impl Service {
         Ok(Some(account))
     }
 
-    /// A user by name, as an application gives it.
+    /// A user by name, as an application gives it. Where nobody has the name that is left of it,
+    /// one of the whole name is taken: an administrator may have made `alice@corp.example`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -182,7 +200,12 @@ impl Service {
         name: &str,
         normalization: UsernameNormalization,
     ) -> Result<Option<Arc<Account>>, StoreError> {
-        self.account(&lookup_key(name, normalization)).await
+        let bare = lookup_key(name, normalization);
+        let whole = lookup_key(name, UsernameNormalization::None);
+        match self.account(&bare).await? {
+            None if whole != bare => self.account(&whole).await,
+            found => Ok(found),
+        }
     }
 
     /// Drops a user from memory, after a write that touched it.
@@ -203,6 +226,9 @@ pub(super) fn new_id(prefix: &str) -> Result<String, clock::NoRandomness> {
     id.insert_str(0, prefix);
     Ok(id)
 }
+
+/// How long the keys before the present ones are good: data planes get new ones one by one.
+const PREVIOUS_KEYS_MS: u64 = 10 * 60 * 1_000;
 
 /// The most users kept in memory, about 500 octets each; when there are more, all go.
 const MAX_KEPT_USERS: usize = 50_000;

@@ -4,21 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::BASE32_NOPAD;
-use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::Service;
 use super::directory::new_id;
 use super::login::LoginError;
 use super::passcode::{bypass_place, generator_place, random_digits, sms_place};
-use crate::account::{Account, Device, is_user_name, lookup_key};
+use crate::account::{Account, Device, bare_name, is_user_name, lookup_key};
 use crate::admin::{
     Capabilities, ChangeUser, DeviceKind, NewDevice, NewUser, OtpAlgorithm, ScriptChange,
     UserStatus, UsernameNormalization,
 };
 use crate::clock;
 use crate::params::encode;
-use crate::push::Push;
 use crate::store::{Activation, DeviceRow, StoreError, Transaction};
 use crate::verdict::Verdict;
 
@@ -133,8 +131,13 @@ impl Service {
             None => {}
         }
         let account = self.finish(tx, account).await?;
-        if matches!(account.status, UserStatus::Disabled | UserStatus::LockedOut) {
-            self.refuse_pushes(|push| push.account.id == account.id);
+        let refused = match account.status {
+            UserStatus::Disabled => Some(Verdict::Disabled),
+            UserStatus::LockedOut => Some(Verdict::LockedOut),
+            UserStatus::Active | UserStatus::Bypass => None,
+        };
+        if let Some(verdict) = refused {
+            self.refuse_pushes(verdict, |push| push.account.id == account.id);
         }
         Ok(account)
     }
@@ -146,7 +149,7 @@ impl Service {
     pub(crate) async fn delete_user(&self, account: &Account) -> Result<(), StoreError> {
         self.store.delete_user(&account.id).await?;
         self.forget_account(&account.lookup);
-        self.refuse_pushes(|push| push.account.id == account.id);
+        self.refuse_pushes(Verdict::Disabled, |push| push.account.id == account.id);
         Ok(())
     }
 
@@ -161,7 +164,9 @@ impl Service {
     ) -> Result<bool, StoreError> {
         let deleted = self.store.delete_device(&account.id, device_id).await?;
         self.forget_account(&account.lookup);
-        self.refuse_pushes(|push| deleted && *push.device.id == *device_id);
+        self.refuse_pushes(Verdict::Disabled, |push| {
+            deleted && *push.device.id == *device_id
+        });
         Ok(deleted)
     }
 
@@ -324,13 +329,6 @@ impl Service {
             .await
     }
 
-    fn refuse_pushes(&self, which: impl Fn(&Push) -> bool) {
-        let verdict = Verdict::Disabled;
-        for push in self.pushes.end_all(verdict, Instant::now(), which) {
-            self.push_ended(&push, verdict);
-        }
-    }
-
     async fn finish(&self, mut tx: Transaction, account: Account) -> Result<Account, EnrollError> {
         let found = self.store.account_in(&mut tx, &account.id).await?;
         tx.commit().await.map_err(StoreError::from)?;
@@ -341,13 +339,13 @@ impl Service {
     async fn add_user(&self, tx: &mut Transaction, new: &NewUser) -> Result<Account, EnrollError> {
         if !is_user_name(&new.name) {
             return Err(EnrollError::Invalid(
-                "a user's name has 1 to 256 characters and no control characters",
+                "a user's name has 1 to 256 characters, all of them to be seen",
             ));
         }
         let account = Account {
             id: new_id("DU")?,
             lookup: lookup_key(&new.name, UsernameNormalization::None),
-            name: new.name.clone(),
+            name: bare_name(&new.name, UsernameNormalization::None),
             status: new.status.unwrap_or(UserStatus::Active),
             script: new.script,
             failures: 0,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Enrollee, Service};
-use crate::account::{Account, Application, Device};
+use crate::account::{Account, Application, Device, bare_name, is_user_name};
 use crate::admin::{NewUserPolicy, ScriptAnswer, UserStatus};
 use crate::metrics::Factor;
 use crate::push::{Details, Due, Found, Push, Txid};
@@ -196,7 +196,7 @@ impl Service {
         let unknown = LoginError::Invalid("txid");
         let now = Instant::now();
         let found =
-            Txid::parse(txid).and_then(|txid| self.pushes.find(txid, &application.ikey, now));
+            Txid::parse(txid).and_then(|txid| self.pushes.find(txid, &application.name, now));
         let push = match found.ok_or(unknown)? {
             Found::Ended(verdict) => return Ok(State::Ended(verdict)),
             Found::Waiting(push) => push,
@@ -216,7 +216,7 @@ impl Service {
     ) -> Result<Option<Arc<Account>>, StoreError> {
         match who {
             Who::Name(name) => {
-                self.account_named(name, application.username_normalization)
+                self.account_named(name, application.rules.username_normalization)
                     .await
             }
             Who::Id(id) => Ok(self.store.account_by_id(id).await?.map(Arc::new)),
@@ -229,18 +229,20 @@ impl Service {
         name: &str,
         user_id: Option<&str>,
     ) -> Result<Preauth, LoginError> {
-        match application.new_user_policy {
+        match application.rules.new_user_policy {
             NewUserPolicy::Allow => Ok(Preauth::Allow("No second factor is asked of you.")),
-            NewUserPolicy::Deny => Ok(Preauth::Deny(
-                "Your account is not enrolled. Please contact your administrator.",
-            )),
+            NewUserPolicy::Deny => Ok(Preauth::Deny(NOT_ENROLLED)),
+            // One entry of a directory answers to many names: whoever has its password could
+            // enroll under another one, and so pass with the password alone.
+            NewUserPolicy::Enroll if user_id.is_none() && !application.rules.open_enrollment => {
+                Ok(Preauth::Deny(NOT_ENROLLED))
+            }
             NewUserPolicy::Enroll => {
                 let name = match user_id {
                     Some(_) => name.to_owned(),
-                    None => crate::account::bare_name(name, application.username_normalization)
-                        .to_owned(),
+                    None => bare_name(name, application.rules.username_normalization),
                 };
-                if !crate::account::is_user_name(&name) {
+                if !is_user_name(&name) {
                     return Err(LoginError::Invalid("username"));
                 }
                 let enrollee = Enrollee {
@@ -267,7 +269,7 @@ impl Service {
         }
         let txid = Txid::random()?;
         self.pushes
-            .insert_ended(txid, &application.ikey, verdict, Instant::now());
+            .insert_ended(txid, &application.name, verdict, Instant::now());
         Ok(AuthAnswer::Txid(txid))
     }
 
@@ -342,6 +344,8 @@ fn pick<'a>(
         .find(|found| device.is_none_or(|id| *found.id == *id) && can(found))
         .ok_or(LoginError::Invalid("device"))
 }
+
+const NOT_ENROLLED: &str = "Your account is not enrolled. Ask your administrator.";
 
 /// How long the address of the enrollment page is good.
 const PORTAL_LIFE: Duration = Duration::from_secs(300);

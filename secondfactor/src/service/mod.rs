@@ -8,6 +8,7 @@ mod passcode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,6 +16,8 @@ use tokio_util::task::TaskTracker;
 pub(crate) use enroll::{EnrollError, Enrollee, NewSecret};
 pub(crate) use login::{AuthAnswer, AuthRequest, Choice, LoginError, Preauth, State, Wait, Who};
 
+use crate::admin::UserStatus;
+use crate::certificate::ServedLeaf;
 use crate::metrics::{Factor, Metrics};
 use crate::push::{Push, Pushes};
 use crate::sign::VersionOne;
@@ -32,6 +35,8 @@ pub(crate) struct Service {
     pub(crate) rules: Rules,
     /// The authority's certificate, for callers to trust.
     pub(crate) ca_pem: String,
+    /// The certificate that is served.
+    pub(crate) leaf: Arc<ServedLeaf>,
     /// What people open, without a slash at the end.
     pub(crate) public_url: String,
     /// Cancelled when the service ends: who waits is answered.
@@ -40,6 +45,8 @@ pub(crate) struct Service {
     /// Work that goes on when its caller has gone: a write and the forgetting of what was kept
     /// in memory belong together.
     pub(crate) tasks: TaskTracker,
+    /// As many permits as octets that the bodies being read may have together.
+    pub(crate) bodies: Arc<Semaphore>,
     directory: Directory,
 }
 
@@ -67,24 +74,52 @@ impl Service {
             metrics: parts.metrics,
             rules: parts.rules,
             ca_pem: parts.ca_pem,
+            leaf: parts.leaf,
             public_url: parts.public_url,
             shutdown: parts.shutdown,
             started: Instant::now(),
             tasks: TaskTracker::new(),
+            bodies: Arc::new(Semaphore::new(crate::api::BODIES_OCTETS)),
             directory,
         })
     }
 
-    /// A person's answer to a push; none when it does not wait, or `which` does not take it.
-    pub(crate) fn answer_push(
+    /// A person's answer to a push, and how it ended; none when it does not wait, or `which` does
+    /// not take it. What a user approves who may not log in any more is refused.
+    ///
+    /// # Errors
+    /// [`crate::store::StoreError`]; the push waits on.
+    pub(crate) async fn answer_push(
         &self,
         txid: crate::push::Txid,
-        verdict: Verdict,
+        answer: Verdict,
         which: impl FnOnce(&Push) -> bool,
-    ) -> Option<Arc<Push>> {
-        let push = self.pushes.end(txid, verdict, Instant::now(), which)?;
-        self.push_ended(&push, verdict);
-        Some(push)
+    ) -> Result<Option<Verdict>, crate::store::StoreError> {
+        let Some(push) = self.pushes.get(txid).filter(|push| which(push)) else {
+            return Ok(None);
+        };
+        let mut verdict = answer;
+        if answer == Verdict::Allow {
+            // As it is now: the push knows the user as it was when it was sent.
+            let account = self.store.account_by_id(&push.account.id).await?;
+            verdict = match account.map(|account| account.status) {
+                Some(UserStatus::Active | UserStatus::Bypass) => Verdict::Allow,
+                Some(UserStatus::LockedOut) => Verdict::LockedOut,
+                Some(UserStatus::Disabled) | None => Verdict::Disabled,
+            };
+        }
+        let ended = self.pushes.end(txid, verdict, Instant::now(), |_| true);
+        Ok(ended.map(|push| {
+            self.push_ended(&push, verdict);
+            verdict
+        }))
+    }
+
+    /// Ends waiting pushes whose user or device may not answer any more.
+    fn refuse_pushes(&self, verdict: Verdict, which: impl Fn(&Push) -> bool) {
+        for push in self.pushes.end_all(verdict, Instant::now(), which) {
+            self.push_ended(&push, verdict);
+        }
     }
 
     /// Counts and logs a push that ended.
@@ -96,7 +131,7 @@ impl Service {
         self.metrics.ended(factor, verdict);
         tracing::debug!(
             user = push.account.name,
-            application = push.application.name,
+            application = &*push.application.name,
             device = &*push.device.id,
             factor = factor.as_str(),
             status = verdict.words().1,
@@ -112,6 +147,7 @@ pub(crate) struct Parts {
     pub(crate) metrics: Metrics,
     pub(crate) rules: Rules,
     pub(crate) ca_pem: String,
+    pub(crate) leaf: Arc<ServedLeaf>,
     pub(crate) public_url: String,
     pub(crate) shutdown: CancellationToken,
 }

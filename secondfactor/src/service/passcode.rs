@@ -2,6 +2,7 @@
 //! counted one after the other. A denied push is no wrong passcode and is not counted.
 
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use super::Service;
 use crate::account::{Account, Device};
@@ -54,6 +55,9 @@ impl Service {
         }
         tx.commit().await?;
         self.forget_account(&account.lookup);
+        if verdict == Verdict::LockedOut {
+            self.refuse_pushes(verdict, |push| push.account.id == account.id);
+        }
         Ok(verdict)
     }
 
@@ -66,7 +70,7 @@ impl Service {
         let now_ms = clock::unix_ms();
         let mut used_before = false;
         for generator in self.store.generators(tx, &account.id).await? {
-            match self.try_generator(&generator, passcode, now_ms / 1_000)? {
+            match self.try_generator(&generator, passcode, now_ms / 1_000) {
                 Tried::Wrong => {}
                 Tried::UsedBefore => used_before = true,
                 Tried::Good { position } => {
@@ -79,9 +83,10 @@ impl Service {
         }
         let mut good = None;
         for code in self.store.sms_codes(tx, &account.id).await? {
-            let opened = self
-                .vault
-                .open_box(&sms_place(&code.device_id), &code.code_sealed)?;
+            let place = sms_place(&code.device_id);
+            let Some(opened) = self.opened(&place, &code.code_sealed) else {
+                continue;
+            };
             if bool::from(opened.ct_eq(passcode.as_bytes())) {
                 good = Some(code.id);
             }
@@ -105,15 +110,11 @@ impl Service {
         })
     }
 
-    fn try_generator(
-        &self,
-        stored: &Generator,
-        passcode: &str,
-        now_s: u64,
-    ) -> Result<Tried, StoreError> {
-        let secret = self
-            .vault
-            .open_box(&generator_place(&stored.device_id), &stored.secret_sealed)?;
+    fn try_generator(&self, stored: &Generator, passcode: &str, now_s: u64) -> Tried {
+        let place = generator_place(&stored.device_id);
+        let Some(secret) = self.opened(&place, &stored.secret_sealed) else {
+            return Tried::Wrong;
+        };
         let generator = otp::Generator {
             secret: &secret,
             algorithm: stored.algorithm,
@@ -130,7 +131,7 @@ impl Service {
             }
             DeviceKind::Phone => None,
         };
-        Ok(match (found, stored.kind) {
+        match (found, stored.kind) {
             (None, _) => Tried::Wrong,
             (Some(step), DeviceKind::Totp) if stored.position.is_some_and(|last| step <= last) => {
                 Tried::UsedBefore
@@ -139,7 +140,17 @@ impl Service {
             (Some(counter), _) => Tried::Good {
                 position: counter.saturating_add(1),
             },
-        })
+        }
+    }
+
+    /// A stored secret; none, and a line in the log, for one that does not open. A device with such
+    /// a one has no good passcode, and its user's others have.
+    fn opened(&self, place: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let opened = self.vault.open_box(place, sealed);
+        if opened.is_err() {
+            tracing::error!(place, "a stored secret does not open with this key file");
+        }
+        opened.ok()
     }
 
     /// Records new passcodes for a phone in place of an SMS.

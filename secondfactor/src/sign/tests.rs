@@ -22,6 +22,7 @@ fn request<'a>(method: &'a str, path: &'a str, query: &'a str, body: &'a [u8]) -
         path,
         query,
         body,
+        json: body.starts_with(b"{"),
         date: Some(DATE),
         x_duo: &[],
     }
@@ -210,6 +211,28 @@ fn anything_changed_after_signing_is_refused() {
         V2_SHA512,
         VersionOne::Accepted
     ));
+}
+
+#[test]
+fn a_json_body_is_signed_by_version_four_or_five_only() {
+    let keys = SigningKeys::new(SKEY);
+    for (date, line) in [(Some(DATE), format!("{DATE}\n")), (None, String::new())] {
+        let form = Signed {
+            date,
+            json: false,
+            ..request("POST", "/auth/v2/auth", "", b"{\"a\":1}")
+        };
+        let line = format!(
+            "{line}POST\n{}\n/auth/v2/auth\n%7B%22a%22%3A1%7D=",
+            HOST.to_ascii_lowercase()
+        );
+        let signature = HEXLOWER.encode(hmac::sign(&keys.sha512, line.as_bytes()).as_ref());
+        assert!(verified(&form, &signature), "{date:?}");
+        assert!(
+            !verified(&Signed { json: true, ..form }, &signature),
+            "{date:?}"
+        );
+    }
 }
 
 #[test]

@@ -50,16 +50,19 @@ impl Store {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
+            // A used passcode must stay used when the power goes.
+            .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(options.clone())
             .await?;
         migrate(&writer).await?;
         let reader = SqlitePoolOptions::new()
             .max_connections(READERS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(options.read_only(true))
             .await?;
         Ok(Self { writer, reader })
@@ -112,6 +115,21 @@ pub enum StoreError {
     Randomness,
 }
 
+impl StoreError {
+    /// Whether there is only too much to do, so that asking again later may go well.
+    pub(crate) fn is_overload(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::PoolTimedOut) => true,
+            // The low octet is the primary code; the others say which kind of it.
+            Self::Database(sqlx::Error::Database(error)) => error
+                .code()
+                .and_then(|code| code.parse::<u32>().ok())
+                .is_some_and(|code| matches!(code & 0xff, SQLITE_BUSY | SQLITE_LOCKED)),
+            _ => false,
+        }
+    }
+}
+
 impl From<SealError> for StoreError {
     fn from(error: SealError) -> Self {
         match error {
@@ -159,12 +177,39 @@ const MIGRATIONS: &[(&str, &str)] = &[(
     "PRAGMA user_version = 1",
 )];
 
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a request waits for a connection; the next one is told to come later.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// <https://www.sqlite.org/rescode.html>
+const SQLITE_BUSY: u32 = 5;
+const SQLITE_LOCKED: u32 = 6;
 const READERS: u32 = 4;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn too_much_to_do_is_told_from_a_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secondfactor.db");
+        let store = Store::open(&path).await.unwrap();
+        let held = store.write().await.unwrap();
+        let error = store.write().await.unwrap_err();
+        assert!(error.is_overload(), "no connection in time: {error:?}");
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .busy_timeout(Duration::ZERO);
+        let other = SqlitePool::connect_with(options).await.unwrap();
+        let error = other.begin_with("BEGIN IMMEDIATE").await.unwrap_err();
+        assert!(StoreError::from(error).is_overload(), "locked");
+        let error = sqlx::raw_sql("SELECT * FROM nothing").execute(&other).await;
+        assert!(!StoreError::from(error.unwrap_err()).is_overload());
+        assert!(!StoreError::Sealed.is_overload());
+        drop(held);
+        other.close().await;
+        store.close().await;
+    }
 
     #[tokio::test]
     async fn migrates_once_and_refuses_a_newer_schema() {

@@ -1,11 +1,12 @@
 //! The Auth API over real HTTPS: every endpoint, every signature, every error.
 
-use crate::support::{Call, LIMIT, Running, Signing, date_of, now_s, phone, script, started};
+use crate::support::{Call, LIMIT, Running, Signing, date_of, now_s, phone, script, started, tls};
 use secondfactor::admin::{
-    ApplicationKeys, Capabilities, ChangeUser, Done, NewApplication, NewDevice, NewUserPolicy,
-    ScriptAnswer, User, UserStatus, UsernameNormalization, WaitingPush,
+    Capabilities, ChangeUser, Done, NewApplication, NewDevice, ScriptAnswer, User, UserStatus,
+    WaitingPush,
 };
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn failure(code: u32, message: &str, detail: Option<&str>) -> Value {
     let mut failure = json!({"stat": "FAIL", "code": code, "message": message});
@@ -85,6 +86,37 @@ async fn credentials_are_refused_by_their_code() {
             "{name}"
         );
     }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_strangers_body_is_not_waited_for() {
+    let (_folder, running) = started().await;
+    let mut stream = tls(running.address, &running.app.ca_pem, false).await;
+    let head = "POST /auth/v2/auth HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.windows(5).any(|window| window == b"40101") {
+        let read = stream.read_buf(&mut answer);
+        let read = tokio::time::timeout(std::time::Duration::from_secs(10), read).await;
+        assert_ne!(read.unwrap().unwrap(), 0, "{answer:?}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_spoken_is_what_the_handshake_agreed_on() {
+    let (_folder, running) = started().await;
+    let mut stream = tls(running.address, &running.app.ca_pem, false).await;
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    stream.write_all(preface).await.unwrap();
+    let mut answer = Vec::new();
+    // Ends with or without TLS' farewell.
+    drop(stream.read_to_end(&mut answer).await);
+    assert!(
+        answer.is_empty() || answer.starts_with(b"HTTP/1.1 400"),
+        "{answer:?}"
+    );
     running.stop().await;
 }
 
@@ -304,84 +336,6 @@ async fn a_users_status_decides_before_any_factor() {
 }
 
 #[tokio::test]
-async fn an_application_has_the_keys_that_its_operator_chose() {
-    let (_folder, running) = started().await;
-    let open = async |ikey: &str, skey: &str| {
-        let wanted = NewApplication {
-            keys: Some(ApplicationKeys {
-                ikey: ikey.to_owned(),
-                skey: skey.into(),
-            }),
-            name: "chosen".to_owned(),
-            new_user_policy: None,
-            username_normalization: None,
-        };
-        let made: Result<secondfactor::admin::Application, _> =
-            running.admin.post("/applications", &wanted, LIMIT).await;
-        made
-    };
-    let first = open("DICHOSEN", "one").await.unwrap();
-    assert_eq!(
-        (first.ikey.as_str(), first.skey.expose().as_str()),
-        ("DICHOSEN", "one")
-    );
-    let second = open("DICHOSEN", "two").await.unwrap();
-    for (application, want) in [(&first, 401), (&second, 200)] {
-        let check = Call::signed(application, "GET", "/auth/v2/check", &[]);
-        assert_eq!(running.send(&check).await.0, want);
-    }
-    for (ikey, skey) in [
-        ("", "s"),
-        ("a:b", "s"),
-        ("DIX", ""),
-        (running.app.ikey.as_str(), "s"),
-    ] {
-        assert!(open(ikey, skey).await.is_err(), "{ikey}");
-    }
-    running.stop().await;
-}
-
-#[tokio::test]
-async fn unknown_users_meet_the_applications_policy() {
-    let (_folder, running) = started().await;
-    for (policy, result) in [
-        (NewUserPolicy::Allow, "allow"),
-        (NewUserPolicy::Deny, "deny"),
-        (NewUserPolicy::Enroll, "enroll"),
-    ] {
-        let wanted = NewApplication {
-            keys: None,
-            name: "vpn".to_owned(),
-            new_user_policy: Some(policy),
-            username_normalization: Some(UsernameNormalization::Simple),
-        };
-        let app: secondfactor::admin::Application = running
-            .admin
-            .post("/applications", &wanted, LIMIT)
-            .await
-            .unwrap();
-        assert_eq!(app.ikey, running.app.ikey, "idempotent by name");
-        assert_eq!(app.skey, running.app.skey);
-        let params = [("username", "CORP\\new@corp.example")];
-        let (status, preauth) = running.call("POST", "/auth/v2/preauth", &params).await;
-        assert_eq!(
-            (status, &preauth["response"]["result"]),
-            (200, &json!(result))
-        );
-        let portal = preauth["response"]["enroll_portal_url"].as_str();
-        assert_eq!(portal.is_some(), policy == NewUserPolicy::Enroll);
-    }
-    let made = running.user("new", None, vec![phone()]).await;
-    let params = [("username", "CORP\\NEW@corp.example")];
-    let (_, preauth) = running.call("POST", "/auth/v2/preauth", &params).await;
-    assert_eq!(
-        preauth["response"]["devices"][0]["device"],
-        made.user.devices[0].id.as_str()
-    );
-    running.stop().await;
-}
-
-#[tokio::test]
 async fn scripts_answer_pushes_held_or_polled() {
     let (_folder, running) = started().await;
     for (name, answer, result, status) in [
@@ -469,12 +423,7 @@ async fn a_poll_answers_at_once_then_waits_for_the_person() {
             .await
             .is_err()
     );
-    let wanted = NewApplication {
-        keys: None,
-        name: "other".to_owned(),
-        new_user_policy: None,
-        username_normalization: None,
-    };
+    let wanted = NewApplication::named("other");
     let other = running
         .admin
         .post("/applications", &wanted, LIMIT)
@@ -573,16 +522,22 @@ async fn who_waits_at_the_shutdown_is_answered() {
 #[tokio::test]
 async fn a_thousand_polls_wait_on_one_connection() {
     let (_folder, running) = started().await;
-    running.user("alice", None, vec![phone()]).await;
-    let params = [
-        ("username", "alice"),
-        ("factor", "push"),
-        ("device", "auto"),
-        ("async", "0"),
-    ];
+    // Five wait on a device at most.
+    let mut phones = Vec::new();
+    for number in 0..10 {
+        let name = format!("user{number}");
+        let made = running.user(&name, None, vec![phone(); 20]).await;
+        phones.extend(made.devices.into_iter().map(|made| (name.clone(), made)));
+    }
     let sender = running.http2().await;
     let mut calls = tokio::task::JoinSet::new();
-    for _ in 0..1_000 {
+    for (user, made) in phones.iter().flat_map(|phone| [phone; 5]) {
+        let params = [
+            ("username", user.as_str()),
+            ("factor", "push"),
+            ("device", made.device.id.as_str()),
+            ("async", "0"),
+        ];
         let call = Call::signed(&running.app, "POST", "/auth/v2/auth", &params);
         let mut sender = sender.clone();
         calls.spawn(async move {
@@ -606,12 +561,19 @@ async fn a_thousand_polls_wait_on_one_connection() {
         status: Some(UserStatus::Disabled),
         script: None,
     };
-    let user: User = running
-        .admin
-        .post("/users/alice", &change, LIMIT)
-        .await
-        .unwrap();
-    assert_eq!(user.status, UserStatus::Disabled);
+    let full = [
+        ("username", "user0"),
+        ("factor", "push"),
+        ("device", phones[0].1.device.id.as_str()),
+        ("async", "1"),
+    ];
+    let (status_code, body) = running.call("POST", "/auth/v2/auth", &full).await;
+    assert_eq!((status_code, &body["code"]), (429, &json!(42901)));
+    for number in 0..10 {
+        let path = format!("/users/user{number}");
+        let user: User = running.admin.post(&path, &change, LIMIT).await.unwrap();
+        assert_eq!(user.status, UserStatus::Disabled);
+    }
     let answered = calls.join_all().await;
     assert_eq!(answered, vec![200; 1_000]);
     assert_eq!(status().await.pushes_waiting, 0);

@@ -185,10 +185,74 @@ async fn a_device_answers_its_own_pushes_only() {
 }
 
 #[tokio::test]
+async fn who_may_not_log_in_any_more_approves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path(), |settings| settings.lockout_after = 1).await;
+    let own = format!("https://127.0.0.1:{}", running.address.port());
+    let made = running.user("alice", None, vec![phone()]).await;
+    let page = path_of(made.devices[0].approval_url.as_ref().unwrap().expose());
+    let push = [("username", "alice"), ("factor", "auto"), ("async", "1")];
+    let begin = async || {
+        let (_, begun) = running.call("POST", "/auth/v2/auth", &push).await;
+        begun["response"]["txid"].as_str().unwrap().to_owned()
+    };
+    let status = async |txid: &str| {
+        let params = [("txid", txid)];
+        let (_, polled) = running.call("GET", "/auth/v2/auth_status", &params).await;
+        polled["response"]["status"].as_str().unwrap().to_owned()
+    };
+    let set = async |status: &str| {
+        let options = sqlx::sqlite::SqliteConnectOptions::new()
+            .filename(folder.path().join("data/secondfactor.db"));
+        let database = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        sqlx::query("UPDATE users SET status = ?")
+            .bind(status)
+            .execute(&database)
+            .await
+            .unwrap();
+        database.close().await;
+    };
+    let txid = begin().await;
+    let wrong = [
+        ("username", "alice"),
+        ("factor", "passcode"),
+        ("passcode", "123456"),
+    ];
+    let (_, locked) = running.call("POST", "/auth/v2/auth", &wrong).await;
+    assert_eq!(locked["response"]["status"], "locked_out");
+    assert_eq!(status(&txid).await, "locked_out", "what waited is refused");
+    let user: User = running
+        .admin
+        .post("/users/alice/unlock", &Done {}, LIMIT)
+        .await
+        .unwrap();
+    assert_eq!(user.failures, 0);
+    // Behind the service's back: as if the push came between the change and the refusing.
+    for (stored, want) in [("locked_out", "locked_out"), ("disabled", "deny")] {
+        let (first, second) = (begin().await, begin().await);
+        set(stored).await;
+        let form = format!("txid={first}&answer=approve");
+        assert_eq!(submit(&running, &page, &form, &own).await.0, 303);
+        let path = format!("/pushes/{second}/approve");
+        let by_admin = running.admin.post::<_, Done>(&path, &Done {}, LIMIT).await;
+        assert!(
+            matches!(by_admin, Err(local::CallError::Refused { status: 409, .. })),
+            "{by_admin:?}"
+        );
+        for txid in [first, second] {
+            assert_eq!(status(&txid).await, want);
+        }
+        set("active").await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn an_authenticator_app_enrolls_from_the_portal() {
     let folder = tempfile::tempdir().unwrap();
     let running = Running::start(folder.path(), |_| {}).await;
     let own = format!("https://127.0.0.1:{}", running.address.port());
+    running.user("carol", None, Vec::new()).await;
     let (_, preauth) = running
         .call("POST", "/auth/v2/preauth", &[("username", "carol")])
         .await;
@@ -207,6 +271,16 @@ async fn an_authenticator_app_enrolls_from_the_portal() {
         .split('<')
         .next()
         .unwrap();
+    assert!(
+        html.contains("<p><svg") && !html.contains("otpauth"),
+        "{html}"
+    );
+    let query = format!("/frame/qr?value=otpauth%3A%2F%2Ftotp%2Fx%3Fsecret%3D{secret}");
+    assert_eq!(
+        get(&running, &query).await.0,
+        400,
+        "no secret in an address"
+    );
     let code = totp(secret, crate::support::now_s() / 30);
     let params = [
         ("username", "carol"),
@@ -290,6 +364,11 @@ async fn a_restart_keeps_users_keys_and_the_authority() {
 #[tokio::test]
 async fn no_secret_is_readable_in_the_files() {
     let folder = tempfile::tempdir().unwrap();
+    // As somebody else made them.
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&data, open).unwrap();
     let running = Running::start(folder.path(), |_| {}).await;
     let planted = b"planted-seed-of-20-o";
     let device = NewDevice::Totp {
@@ -309,18 +388,23 @@ async fn no_secret_is_readable_in_the_files() {
     let token = token.trim_start_matches("/approve/").to_owned();
     let skey = running.app.skey.expose().clone();
     let secret = made.devices[0].secret.as_ref().unwrap().expose().clone();
-    running.stop().await;
-    let data = folder.path().join("data");
     let mut seen = 0;
+    for (name, want) in [
+        ("", 0o700),
+        ("secondfactor.db", 0o600),
+        ("secondfactor.db-wal", 0o600),
+    ] {
+        let mode = data.join(name).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, want, "{name}");
+    }
+    running.stop().await;
     for entry in std::fs::read_dir(&data).unwrap() {
         let path = entry.unwrap().path();
         let octets = std::fs::read(&path).unwrap();
         seen += 1;
         let mode = path.metadata().unwrap().permissions().mode();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if name.ends_with(".key") {
-            assert_eq!(mode & 0o777, 0o600, "{name}");
-        }
+        assert_eq!(mode & 0o777, 0o600, "{name}");
         for (what, planted) in [
             ("seed", &planted[..]),
             ("seed in base32", secret.as_bytes()),
@@ -387,6 +471,12 @@ async fn the_admin_socket_says_what_it_refuses() {
         &running.admin.get_octets("/healthz", LIMIT).await.unwrap()[..],
         b"ok"
     );
+    let metrics = running.admin.get_octets("/metrics", LIMIT).await.unwrap();
+    let metrics = String::from_utf8(metrics.to_vec()).unwrap();
+    let left = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("countersign_secondfactor_certificate_days_left "));
+    assert!(matches!(left, Some("396" | "397")), "{left:?}");
     let _: Done = running
         .admin
         .post("/applications/vpn/delete", &Done {}, LIMIT)

@@ -201,3 +201,31 @@ async fn bypass_and_sms_codes_are_good_once() {
     assert_eq!(preauth["response"]["devices"][0]["sms_nextcode"], "2");
     running.stop().await;
 }
+
+#[tokio::test]
+async fn a_secret_that_does_not_open_is_a_wrong_passcode_of_its_device_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path(), |_| {}).await;
+    let made = running
+        .user("alice", None, vec![generator(), generator()])
+        .await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(folder.path().join("data/secondfactor.db"));
+    let database = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let spoiled = sqlx::query("UPDATE devices SET secret_sealed = x'00' WHERE id = ?")
+        .bind(&made.devices[0].device.id)
+        .execute(&database)
+        .await
+        .unwrap();
+    assert_eq!(spoiled.rows_affected(), 1);
+    database.close().await;
+    let code = |at: usize| {
+        let secret = made.devices[at].secret.as_ref().unwrap().expose();
+        totp(secret, now_s() / 30)
+    };
+    assert_eq!(passcode(&running, &code(0)).await, pair("deny", "deny"));
+    let user: User = running.admin.get("/users/alice", LIMIT).await.unwrap();
+    assert_eq!(user.failures, 1);
+    assert_eq!(passcode(&running, &code(1)).await, pair("allow", "allow"));
+    running.stop().await;
+}

@@ -50,12 +50,7 @@ impl Running {
             panic!("{:?}", task.await)
         };
         let admin = Client::new(socket);
-        let wanted = NewApplication {
-            keys: None,
-            name: "vpn".to_owned(),
-            new_user_policy: None,
-            username_normalization: None,
-        };
+        let wanted = NewApplication::named("vpn");
         let app: Application = admin.post("/applications", &wanted, LIMIT).await.unwrap();
         assert_eq!(app.port, address.port());
         Self {
@@ -398,7 +393,8 @@ fn hex(octets: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(octets)
 }
 
-async fn tls(
+/// A connection that agreed on HTTP/2 or HTTP/1.1.
+pub(crate) async fn tls(
     address: SocketAddr,
     ca_pem: &str,
     http2: bool,
