@@ -16,6 +16,7 @@ use crate::admin::{DIAGNOSTICS, Diagnostic, LastLoad, LoadResult, Reload, Severi
 use crate::builtin::{BuiltinError, applications};
 use crate::clock::now_ms;
 use crate::metrics::Metrics;
+use crate::nodes::Nodes;
 use crate::revisions::{Draft, PublishError, Published, Revisions};
 use crate::settings::{Need, Settings};
 use crate::source::{self, ConfigSource, LoadOutcome};
@@ -28,6 +29,7 @@ pub(crate) type Request = oneshot::Sender<Reload>;
 pub(crate) struct Loader {
     settings: Settings,
     revisions: Revisions,
+    nodes: Arc<Nodes>,
     needs: Box<dyn FnMut(Need) + Send>,
     metrics: Metrics,
     last: watch::Sender<Option<LastLoad>>,
@@ -40,12 +42,14 @@ impl Loader {
     pub(crate) fn new(
         settings: Settings,
         revisions: Revisions,
+        nodes: Arc<Nodes>,
         needs: Box<dyn FnMut(Need) + Send>,
         metrics: Metrics,
     ) -> Self {
         Self {
             settings,
             revisions,
+            nodes,
             needs,
             metrics,
             last: watch::Sender::new(None),
@@ -64,6 +68,7 @@ impl Loader {
     pub(crate) async fn start(&mut self) -> Reload {
         if self.settings.source.is_none() {
             self.revisions.serve_latest();
+            self.say_needs();
         }
         let reload = self.load_unsaid("read at start").await;
         // What stops the start is said by the starter, who gets all of it.
@@ -73,13 +78,15 @@ impl Loader {
         reload
     }
 
-    /// Serves the newest revision of the database although the file is bad, and says so. False
+    /// Serves the last good revision of the database although the file is bad, and says so. False
     /// when there is none.
-    pub(crate) fn serve_last_good(&mut self) -> bool {
-        self.revisions.serve_latest();
+    pub(crate) async fn serve_last_good(&mut self) -> Result<bool, PublishError> {
+        let node = self.settings.local_node.as_ref();
+        self.revisions.serve_last_good(node).await?;
         let Some(revision) = self.revisions.served() else {
-            return false;
+            return Ok(false);
         };
+        self.say_needs();
         let last = self.last.borrow().clone();
         if let Some(LastLoad { reload, .. }) = last {
             self.log(reload.result, &reload.diagnostics);
@@ -88,7 +95,14 @@ impl Loader {
             revision = revision.0,
             "the file is bad; the last good revision is served"
         );
-        true
+        Ok(true)
+    }
+
+    /// Says what the revision needs that was stored by an earlier run.
+    fn say_needs(&mut self) {
+        if self.revisions.needs_second_factor() {
+            (self.needs)(Need::SecondFactor);
+        }
     }
 
     /// Watches and answers until told to stop.
@@ -201,7 +215,14 @@ impl Loader {
         };
         match self.publish(draft, &path, why).await {
             Ok(Published::New) => (LoadResult::Applied, diagnostics),
-            Ok(Published::Same) => (LoadResult::Unchanged, diagnostics),
+            Ok(Published::Same) => {
+                // What stopped a node, such as a taken port, may be gone meanwhile.
+                let served = self.served();
+                if served.is_some_and(|revision| self.nodes.refused_by_one(revision)) {
+                    self.revisions.serve_again();
+                }
+                (LoadResult::Unchanged, diagnostics)
+            }
             Err(fault) => {
                 let (result, faults) = fault.explained(&path);
                 diagnostics.extend(faults);

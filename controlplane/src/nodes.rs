@@ -136,6 +136,13 @@ impl Nodes {
         (reports, dropped)
     }
 
+    /// Whether a revision was the last thing that some node that listens refused.
+    pub(crate) fn refused_by_one(&self, revision: Revision) -> bool {
+        let known = self.lock();
+        let mut listening = known.values().filter(|entry| entry.subscriptions > 0);
+        listening.any(|entry| entry.has_refused(revision))
+    }
+
     /// What is known of one.
     pub(crate) fn fetch(&self, node: &NodeId) -> Option<NodeReport> {
         self.list().0.into_iter().find(|one| one.node == *node)
@@ -157,6 +164,11 @@ impl Nodes {
 }
 
 impl Entry {
+    fn has_refused(&self, revision: Revision) -> bool {
+        let refused = self.refused.as_ref();
+        refused.is_some_and(|refused| refused.revision == revision)
+    }
+
     fn answer(&mut self, revision: Revision, verdict: Verdict, at_ms: u64) {
         match verdict {
             Verdict::Applied => {
@@ -181,6 +193,13 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
+    /// Whether a revision was the last thing that the node refused.
+    pub(crate) fn has_refused(&self, revision: Revision) -> bool {
+        let known = self.nodes.lock();
+        let entry = known.get(&self.node);
+        entry.is_some_and(|entry| entry.has_refused(revision))
+    }
+
     /// Notes that the node still takes what is sent.
     pub(crate) fn alive(&self) {
         if let Some(entry) = self.nodes.lock().get_mut(&self.node) {

@@ -65,7 +65,13 @@ pub async fn run(
     let nodes = Arc::new(Nodes::open(store.clone()).await?);
     let revisions = Revisions::open(store.clone()).await?;
     let watch = revisions.watch();
-    let mut loader = Loader::new(settings.clone(), revisions, hooks.needs, metrics.clone());
+    let mut loader = Loader::new(
+        settings.clone(),
+        revisions,
+        Arc::clone(&nodes),
+        hooks.needs,
+        metrics.clone(),
+    );
     let first = tokio::select! {
         first = loader.start() => first,
         () = shutdown.cancelled() => {
@@ -73,7 +79,9 @@ pub async fn run(
             return Ok(());
         }
     };
-    if first.result == LoadResult::Refused && !(settings.last_good && loader.serve_last_good()) {
+    if first.result == LoadResult::Refused
+        && !(settings.last_good && loader.serve_last_good().await?)
+    {
         leave(&store, &settings.socket).await;
         return Err(RunError::BadConfiguration {
             diagnostics: first.diagnostics,
