@@ -104,7 +104,7 @@ async fn every_connection_keeps_the_rules_of_the_house() {
         for (pragma, want) in [
             ("foreign_keys", "1"),
             ("busy_timeout", "5000"),
-            ("synchronous", "1"),
+            ("synchronous", "2"),
             ("journal_mode", "wal"),
         ] {
             let row = sqlx::query(AssertSqlSafe(format!("PRAGMA {pragma}")))
