@@ -24,7 +24,7 @@ use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::revisions::{PublishError, Revisions};
 use crate::seal::{Key, KeyError};
-use crate::settings::{Hooks, Ready, Settings, key_file};
+use crate::settings::{Hooks, Ready, Settings, database_file};
 use crate::store::{Store, StoreError};
 use crate::{routes, rpc};
 
@@ -54,10 +54,9 @@ pub async fn run(
         None => None,
     };
     let admin = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
-    let database = settings.data_dir.join("controlplane.db");
-    let key_file = key_file(&settings.data_dir);
-    let beside = database.clone();
-    let key = spawn_blocking(move || load_key(key_file, &beside))
+    let database = database_file(&settings.data_dir);
+    let data_dir = settings.data_dir.clone();
+    let key = spawn_blocking(move || Key::for_data_dir(&data_dir))
         .await
         .map_err(|_| RunError::Died)??;
     let store = Store::open(&database, key).await?;
@@ -161,14 +160,6 @@ pub async fn run(
     while writing.join_next().await.is_some() {}
     store.close().await;
     outcome
-}
-
-/// A new key beside a database that is there would open nothing of it.
-fn load_key(path: PathBuf, database: &Path) -> Result<Key, KeyError> {
-    if database.exists() && !path.exists() {
-        return Err(KeyError::Missing { path });
-    }
-    Key::load_or_create(&path)
 }
 
 /// Ends before anything was served.

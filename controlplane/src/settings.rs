@@ -68,6 +68,11 @@ pub fn key_file(data_dir: &Path) -> PathBuf {
     data_dir.join("controlplane.key")
 }
 
+/// The database of a data folder.
+pub(crate) fn database_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("controlplane.db")
+}
+
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
