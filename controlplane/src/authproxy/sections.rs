@@ -183,7 +183,7 @@ fn collect(document: &Document, context: &mut Context<'_>) -> Vec<Section> {
                 (Place::Top | Place::Last, _) => context.say(
                     Severity::Error,
                     number,
-                    (None, Some(key)),
+                    (None, shown(key, false).as_deref()),
                     "this option stands before the first section",
                     "write a section such as [main] above it",
                 ),
@@ -209,8 +209,10 @@ fn header(
     headers: &mut HashMap<String, u32>,
     context: &mut Context<'_>,
 ) -> Option<SectionKind> {
-    let shown = values::shorten(name);
-    let place = (Some(shown.as_str()), None);
+    let kind = SectionKind::parse(name);
+    let near = schema::suggest_section(name);
+    let shown = shown(name, kind.is_some() || near.is_some());
+    let place = (shown.as_deref(), None);
     if let Some(first) = headers.get(name) {
         let message = format!("this section stands on line {first} already");
         let remedy = "put all its options into one, or number the second";
@@ -218,9 +220,8 @@ fn header(
         return None;
     }
     headers.insert(name.to_owned(), line);
-    let kind = SectionKind::parse(name);
     if kind.is_none() {
-        let remedy = match schema::suggest_section(name) {
+        let remedy = match near {
             Some(near) => format!("did you mean [{near}]?"),
             None => {
                 "write a section of the documentation, with a number behind it or not".to_owned()
@@ -250,8 +251,12 @@ fn option(
         Some(named) => (named.option.name.to_owned(), named.number),
         None => (key.to_lowercase(), 0),
     };
-    let shown = values::shorten(key);
-    let place = (Some(section.name.as_str()), Some(shown.as_str()));
+    let near = match named {
+        Some(_) => None,
+        None => schema::suggest(section.kind, key),
+    };
+    let shown = shown(key, named.is_some() || near.is_some());
+    let place = (Some(section.name.as_str()), shown.as_deref());
     if let Some(first) = seen.get(&identity) {
         let message = format!("this option is set on line {first} already");
         context.say(Severity::Error, line, place, message, "remove one of them");
@@ -259,7 +264,7 @@ fn option(
     }
     seen.insert(identity, line);
     let Some(named) = named else {
-        let remedy = match schema::suggest(section.kind, key) {
+        let remedy = match near {
             Some(near) => format!("did you mean '{near}'?"),
             None => "remove it, or see the documentation of this section".to_owned(),
         };
@@ -291,6 +296,29 @@ fn option(
     }
     section.entries.push(entry);
 }
+
+/// What a message shows of a name. One that is no name we know and near none may be a piece of a
+/// secret, as of a value that was wrapped: its first characters if it looks like a name, else
+/// nothing.
+fn shown(name: &str, known: bool) -> Option<String> {
+    if known {
+        return Some(values::shorten(name));
+    }
+    let stem = match name.rsplit_once('_') {
+        Some((stem, number)) if number.bytes().all(|octet| octet.is_ascii_digit()) => stem,
+        _ => name,
+    };
+    let like_a_name = stem
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || matches!(c, '_' | '-'));
+    like_a_name.then(|| match name.char_indices().nth(UNKNOWN_SHOWN) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+        None => name.to_owned(),
+    })
+}
+
+/// How much is shown of a name that is not known.
+const UNKNOWN_SHOWN: usize = 8;
 
 fn check(section: &mut Section, context: &mut Context<'_>) {
     let mut entries = std::mem::take(&mut section.entries);

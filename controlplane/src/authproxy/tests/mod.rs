@@ -10,6 +10,7 @@ use super::*;
 
 mod examples;
 mod properties;
+mod secrets;
 mod served;
 mod severity;
 
