@@ -103,7 +103,7 @@ impl Key {
         match linked {
             Ok(()) => {
                 let folder = path.parent().filter(|folder| *folder != Path::new(""));
-                let folder = File::open(folder.unwrap_or(Path::new("."))).map_err(fail)?;
+                let folder = File::open(folder.unwrap_or_else(|| Path::new("."))).map_err(fail)?;
                 folder.sync_all().map_err(fail)?;
                 Ok(Self::new(*octets))
             }

@@ -143,6 +143,15 @@ impl Document {
                 .collect();
             return Err(ReadError::NotUtf8 { lines });
         };
+        Ok(Self::of_text(text))
+    }
+
+    /// Reads a file whose octets that are no UTF-8 are another character each.
+    pub(super) fn parse_lossy(octets: &[u8]) -> Self {
+        Self::of_text(&String::from_utf8_lossy(octets))
+    }
+
+    fn of_text(text: &str) -> Self {
         let (byte_order_mark, text) = match text.strip_prefix('\u{feff}') {
             Some(rest) => (true, rest),
             None => (false, text),
@@ -160,10 +169,10 @@ impl Document {
                 }
             })
             .collect();
-        Ok(Self {
+        Self {
             byte_order_mark,
             lines,
-        })
+        }
     }
 
     /// Its lines, in order.

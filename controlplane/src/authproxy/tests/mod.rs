@@ -13,6 +13,7 @@ mod properties;
 mod secrets;
 mod served;
 mod severity;
+mod together;
 
 /// Imports a text as `conf/authproxy.cfg`, with a certificate and its key beside it.
 fn run(text: &str) -> Report {

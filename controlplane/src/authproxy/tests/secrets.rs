@@ -32,7 +32,7 @@ fn no_malformed_line_shows_a_secret() {
         |s| format!("radius_secret_1 {s}"),
         |s| format!("radius_secret_1 {s}="),
         |s| format!("radius_secret_1;{s}=x"),
-        |s| format!("{s}"),
+        str::to_owned,
         |s| format!("{s}="),
         |s| format!("{s}==\n{s}=="),
         |s| format!("={s}"),
