@@ -1,16 +1,17 @@
 //! `authproxy.cfg` on the disk as a [`ConfigSource`]: reads it, has it checked, changes no verdict.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use proto::config::raw;
 use proto::secret::Secret;
 
 use crate::admin::{Diagnostic, Severity};
-use crate::authproxy::{self, FileContent, Files, MAX_OCTETS, Source};
+use crate::authproxy::{self, FileContent, Files, Source};
 use crate::dictionary::Dictionary;
+use crate::disk::FileRead;
 use crate::protected::reveal;
 use crate::seal::Key;
 use crate::source::{ConfigSource, Draft, LoadOutcome};
@@ -42,12 +43,13 @@ impl ConfigSource for AuthproxyFile {
     }
 
     fn load(&self) -> LoadOutcome {
-        let main = match Disk.read(&self.path) {
+        let disk = Disk::default();
+        let main = match disk.read(&self.path) {
             Ok(main) => main,
             Err(error) => {
                 let fault = Diagnostic::error(&self.path, format!("cannot be read: {error}"));
                 return LoadOutcome {
-                    files: vec![self.path.clone()],
+                    files: disk.seen.into_inner(),
                     diagnostics: vec![fault],
                     draft: None,
                 };
@@ -58,12 +60,18 @@ impl ConfigSource for AuthproxyFile {
             path: &self.path,
             octets: &main.octets,
             mode: main.mode,
-            files: &Disk,
+            files: &disk,
             unseal: &unseal,
         };
         let report = authproxy::import(&source, &self.dictionary);
-        let mut files = report.files_read;
-        files.push(self.path.clone());
+        let mut files = disk.seen.into_inner();
+        let read: HashSet<PathBuf> = files.iter().map(|one| one.path.clone()).collect();
+        let only_named = report.files_read.into_iter();
+        files.extend(
+            only_named
+                .filter(|path| !read.contains(path))
+                .map(FileRead::look),
+        );
         let text = Secret::new(String::from_utf8_lossy(&main.octets).into_owned());
         LoadOutcome {
             files,
@@ -104,31 +112,19 @@ fn shown(found: authproxy::Diagnostic) -> Diagnostic {
     }
 }
 
-/// Files as they are on the disk.
-struct Disk;
+/// Files as they are on the disk, with how each looked when it was read.
+#[derive(Default)]
+struct Disk {
+    seen: RefCell<Vec<FileRead>>,
+}
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> io::Result<FileContent> {
-        // A pipe would be waited for, a folder read as nothing.
-        if !std::fs::metadata(path)?.is_file() {
-            return Err(io::Error::other("it is no regular file"));
-        }
-        let file = File::open(path)?;
-        let mode = file.metadata()?.mode();
-        let mut octets = Vec::new();
-        file.take(LONGEST).read_to_end(&mut octets)?;
-        if octets.len() > MAX_OCTETS {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        Ok(FileContent {
-            octets,
-            mode: Some(mode & 0o777),
-        })
+        let (seen, content) = FileRead::read(path);
+        self.seen.borrow_mut().push(seen);
+        content
     }
 }
-
-/// One octet more than a file may have.
-const LONGEST: u64 = MAX_OCTETS as u64 + 1;
 
 #[cfg(test)]
 mod tests {
@@ -141,7 +137,8 @@ mod tests {
             let outcome = AuthproxyFile::new(&path, None).load();
             assert!(outcome.draft.is_none());
             assert_eq!(outcome.diagnostics.len(), 1);
-            assert_eq!(outcome.files, [path]);
+            let watched: Vec<_> = outcome.files.into_iter().map(|one| one.path).collect();
+            assert_eq!(watched, [path]);
         }
     }
 

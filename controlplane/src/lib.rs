@@ -10,6 +10,7 @@ pub mod authproxy;
 mod builtin;
 mod clock;
 pub mod dictionary;
+mod disk;
 mod events;
 mod file;
 mod loader;
@@ -27,6 +28,7 @@ mod store;
 mod stream;
 mod watch;
 
+pub use disk::FileRead;
 pub use file::AuthproxyFile;
 pub use protected::{protect, reveal};
 pub use revisions::PublishError;

@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{DIAGNOSTICS, Diagnostic, LastLoad, LoadResult, Reload, Severity};
 use crate::builtin::{BuiltinError, applications};
 use crate::clock::now_ms;
+use crate::disk::FileRead;
 use crate::metrics::Metrics;
+use crate::nodes::Nodes;
 use crate::revisions::{Draft, PublishError, Published, Revisions};
 use crate::settings::{Need, Settings};
 use crate::source::{self, ConfigSource, LoadOutcome};
@@ -28,6 +30,7 @@ pub(crate) type Request = oneshot::Sender<Reload>;
 pub(crate) struct Loader {
     settings: Settings,
     revisions: Revisions,
+    nodes: Arc<Nodes>,
     needs: Box<dyn FnMut(Need) + Send>,
     metrics: Metrics,
     last: watch::Sender<Option<LastLoad>>,
@@ -40,12 +43,14 @@ impl Loader {
     pub(crate) fn new(
         settings: Settings,
         revisions: Revisions,
+        nodes: Arc<Nodes>,
         needs: Box<dyn FnMut(Need) + Send>,
         metrics: Metrics,
     ) -> Self {
         Self {
             settings,
             revisions,
+            nodes,
             needs,
             metrics,
             last: watch::Sender::new(None),
@@ -64,6 +69,7 @@ impl Loader {
     pub(crate) async fn start(&mut self) -> Reload {
         if self.settings.source.is_none() {
             self.revisions.serve_latest();
+            self.say_needs();
         }
         let reload = self.load_unsaid("read at start").await;
         // What stops the start is said by the starter, who gets all of it.
@@ -73,13 +79,15 @@ impl Loader {
         reload
     }
 
-    /// Serves the newest revision of the database although the file is bad, and says so. False
+    /// Serves the last good revision of the database although the file is bad, and says so. False
     /// when there is none.
-    pub(crate) fn serve_last_good(&mut self) -> bool {
-        self.revisions.serve_latest();
+    pub(crate) async fn serve_last_good(&mut self) -> Result<bool, PublishError> {
+        let node = self.settings.local_node.as_ref();
+        self.revisions.serve_last_good(node).await?;
         let Some(revision) = self.revisions.served() else {
-            return false;
+            return Ok(false);
         };
+        self.say_needs();
         let last = self.last.borrow().clone();
         if let Some(LastLoad { reload, .. }) = last {
             self.log(reload.result, &reload.diagnostics);
@@ -88,7 +96,14 @@ impl Loader {
             revision = revision.0,
             "the file is bad; the last good revision is served"
         );
-        true
+        Ok(true)
+    }
+
+    /// Says what the revision needs that was stored by an earlier run.
+    fn say_needs(&mut self) {
+        if self.revisions.needs_second_factor() {
+            (self.needs)(Need::SecondFactor);
+        }
     }
 
     /// Watches and answers until told to stop.
@@ -109,7 +124,7 @@ impl Loader {
                 _ = ticks.tick() => {
                     if self.due().await {
                         tokio::select! {
-                            _ = self.load("the file changed") => {}
+                            () = self.load_settled("the file changed") => {}
                             () = stop.cancelled() => return,
                         }
                     }
@@ -131,7 +146,7 @@ impl Loader {
         let changed = self
             .watcher
             .as_mut()
-            .is_some_and(|watcher| watcher.step(look));
+            .is_some_and(|watcher| watcher.step(look, Instant::now()));
         again || changed
     }
 
@@ -139,6 +154,19 @@ impl Loader {
         let reload = self.load_unsaid(why).await;
         self.log(reload.result, &reload.diagnostics);
         reload
+    }
+
+    /// Does nothing while somebody writes: the next tick comes.
+    async fn load_settled(&mut self, why: &str) {
+        let Some(source) = self.settings.source.clone() else {
+            return;
+        };
+        let patience = self.settings.watch_every;
+        let reading = self.read(&source, patience, Asked::No).await;
+        if !matches!(reading, Reading::BeingWritten) {
+            let reload = self.make(&source, reading, why).await;
+            self.log(reload.result, &reload.diagnostics);
+        }
     }
 
     async fn load_unsaid(&mut self, why: &str) -> Reload {
@@ -149,7 +177,18 @@ impl Loader {
                 diagnostics: Vec::new(),
             };
         };
-        let (result, mut diagnostics) = self.read(&source, why).await;
+        let reading = self.read(&source, PATIENCE, Asked::Yes).await;
+        self.make(&source, reading, why).await
+    }
+
+    /// Makes of a reading what can be made, and notes what came of it.
+    async fn make(
+        &mut self,
+        source: &Arc<dyn ConfigSource>,
+        reading: Reading,
+        why: &str,
+    ) -> Reload {
+        let (result, mut diagnostics) = self.publish_read(source, reading, why).await;
         diagnostics.truncate(DIAGNOSTICS);
         self.retry = (result == LoadResult::Unavailable).then(|| Instant::now() + AGAIN);
         self.metrics.reloaded(result);
@@ -168,29 +207,81 @@ impl Loader {
         reload
     }
 
+    /// Reads until nobody writes, for as long as the patience lasts.
     async fn read(
         &mut self,
         source: &Arc<dyn ConfigSource>,
+        patience: Duration,
+        asked: Asked,
+    ) -> Reading {
+        let give_up = Instant::now() + patience;
+        loop {
+            let reader = Arc::clone(source);
+            let reading = spawn_blocking(move || {
+                let began_ms = now_ms();
+                (reader.load(), began_ms)
+            });
+            let Ok((outcome, began_ms)) = reading.await else {
+                return Reading::Failed;
+            };
+            let pause = self.unsettled(source.path(), &outcome.files, asked);
+            if pause.is_zero() {
+                let look = Look::of_read(&outcome.files, began_ms);
+                return Reading::Done(outcome, look);
+            }
+            if Instant::now() + pause > give_up {
+                return Reading::BeingWritten;
+            }
+            sleep(pause).await;
+        }
+    }
+
+    /// How long the files must be left alone before what was read of them counts.
+    fn unsettled(&self, main: &Path, files: &[FileRead], asked: Asked) -> Duration {
+        if files.iter().any(|file| file.changing) {
+            return CHANGING;
+        }
+        // The beginning of a file may be a good configuration, and a weaker one.
+        let open = |file: &&FileRead| file.path == main && !file.ended;
+        let Some(file) = files.iter().find(open) else {
+            return Duration::ZERO;
+        };
+        let watched = self.watcher.as_ref();
+        let seen = watched.map_or(Duration::ZERO, |one| one.quiet(file, Instant::now()));
+        let quiet = match asked {
+            Asked::No => seen,
+            // Nobody may have looked at it before.
+            Asked::Yes => seen.max(file.stamp.age(now_ms())),
+        };
+        QUIET.saturating_sub(quiet)
+    }
+
+    async fn publish_read(
+        &mut self,
+        source: &Arc<dyn ConfigSource>,
+        reading: Reading,
         why: &str,
     ) -> (LoadResult, Vec<Diagnostic>) {
         let path = source.path().to_owned();
-        let before = self.watcher.as_ref().map(|watcher| watcher.read().clone());
-        let reader = Arc::clone(source);
-        let reading = spawn_blocking(move || {
-            let before = before.map_or_else(Look::default, |known| known.again());
-            let began_ms = now_ms();
-            let outcome = reader.load();
-            let look = before.read_since(&outcome.files, began_ms);
-            (outcome, look)
-        });
-        let Ok((outcome, look)) = reading.await else {
-            if let Some(watcher) = &mut self.watcher {
-                watcher.give_up();
+        let (outcome, look) = match reading {
+            Reading::Done(outcome, look) => (outcome, look),
+            Reading::BeingWritten => {
+                let fault = Diagnostic::error(path, "the file is still being written");
+                return (LoadResult::Unavailable, vec![fault]);
             }
-            let fault = Diagnostic::error(path, "reading the file failed by a fault of ours");
-            return (LoadResult::Refused, vec![fault]);
+            Reading::Failed => {
+                match &mut self.watcher {
+                    Some(watcher) => watcher.give_up(),
+                    None => {
+                        let look = Look::at([path.as_path()]);
+                        self.watcher = Some(Watcher::new(look, Instant::now()));
+                    }
+                }
+                let fault = Diagnostic::error(path, "reading the file failed by a fault of ours");
+                return (LoadResult::Refused, vec![fault]);
+            }
         };
-        self.watcher = Some(Watcher::new(look));
+        self.watcher = Some(Watcher::new(look, Instant::now()));
         let LoadOutcome {
             mut diagnostics,
             draft,
@@ -201,7 +292,14 @@ impl Loader {
         };
         match self.publish(draft, &path, why).await {
             Ok(Published::New) => (LoadResult::Applied, diagnostics),
-            Ok(Published::Same) => (LoadResult::Unchanged, diagnostics),
+            Ok(Published::Same) => {
+                // What stopped a node, such as a taken port, may be gone meanwhile.
+                let served = self.served();
+                if served.is_some_and(|revision| self.nodes.refused_by_one(revision)) {
+                    self.revisions.serve_again();
+                }
+                (LoadResult::Unchanged, diagnostics)
+            }
             Err(fault) => {
                 let (result, faults) = fault.explained(&path);
                 diagnostics.extend(faults);
@@ -266,6 +364,22 @@ impl Loader {
     }
 }
 
+/// What came of reading the files.
+enum Reading {
+    Done(LoadOutcome, Look),
+    /// Somebody writes them.
+    BeingWritten,
+    /// The reader broke off.
+    Failed,
+}
+
+/// Whether somebody waits for the answer.
+#[derive(Clone, Copy)]
+enum Asked {
+    Yes,
+    No,
+}
+
 /// Why a good file did not become a revision.
 enum Fault {
     Builtin(BuiltinError),
@@ -317,5 +431,11 @@ fn chain(error: &dyn Error) -> String {
 
 /// How long after an unavailable reading the next one is.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long who asked waits for a file that is being written.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a file that changed while it was read is left alone.
+const CHANGING: Duration = Duration::from_millis(50);
+/// How long a file whose last line has no end must be unchanged.
+const QUIET: Duration = Duration::from_millis(600);
 /// An interval of zero is none.
 const SHORTEST: Duration = Duration::from_millis(10);

@@ -11,7 +11,7 @@ use crate::admin::{NodeReport, Refusal};
 use crate::clock::now_ms;
 use crate::store::{Store, StoreError};
 
-/// Every node that was ever heard of, up to [`NODES`].
+/// The nodes that were heard of, up to [`NODES`]: who is away the longest makes room.
 pub(crate) struct Nodes {
     store: Store,
     known: Mutex<BTreeMap<NodeId, Entry>>,
@@ -104,12 +104,9 @@ impl Nodes {
         self.store
             .upsert_node(node, now_ms(), Some(&status))
             .await?;
-        self.with(node, |entry| {
-            // Made before a verdict it may come after it. Revisions only count up, and a node that
-            // starts anew says so when it subscribes.
-            entry.applied = entry.applied.max(status.revision);
-            entry.status = Some(status);
-        })?;
+        // What it applied is known from its subscription and its verdicts: a status may be late,
+        // even the last word of a process that is no more.
+        self.with(node, |entry| entry.status = Some(status))?;
         Ok(())
     }
 
@@ -136,6 +133,13 @@ impl Nodes {
         (reports, dropped)
     }
 
+    /// Whether a revision was the last thing that some node that listens refused.
+    pub(crate) fn refused_by_one(&self, revision: Revision) -> bool {
+        let known = self.lock();
+        let mut listening = known.values().filter(|entry| entry.subscriptions > 0);
+        listening.any(|entry| entry.has_refused(revision))
+    }
+
     /// What is known of one.
     pub(crate) fn fetch(&self, node: &NodeId) -> Option<NodeReport> {
         self.list().0.into_iter().find(|one| one.node == *node)
@@ -144,7 +148,10 @@ impl Nodes {
     fn with<T>(&self, node: &NodeId, change: impl FnOnce(&mut Entry) -> T) -> Result<T, Full> {
         let mut known = self.lock();
         if !known.contains_key(node) && known.len() >= NODES {
-            return Err(Full);
+            let gone = known.iter().filter(|(_, entry)| entry.subscriptions == 0);
+            let longest = gone.min_by_key(|(_, entry)| entry.last_seen_ms);
+            let longest = longest.map(|(node, _)| node.clone()).ok_or(Full)?;
+            known.remove(&longest);
         }
         let entry = known.entry(node.clone()).or_default();
         entry.last_seen_ms = now_ms();
@@ -157,6 +164,11 @@ impl Nodes {
 }
 
 impl Entry {
+    fn has_refused(&self, revision: Revision) -> bool {
+        let refused = self.refused.as_ref();
+        refused.is_some_and(|refused| refused.revision == revision)
+    }
+
     fn answer(&mut self, revision: Revision, verdict: Verdict, at_ms: u64) {
         match verdict {
             Verdict::Applied => {
@@ -181,6 +193,13 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
+    /// Whether a revision was the last thing that the node refused.
+    pub(crate) fn has_refused(&self, revision: Revision) -> bool {
+        let known = self.nodes.lock();
+        let entry = known.get(&self.node);
+        entry.is_some_and(|entry| entry.has_refused(revision))
+    }
+
     /// Notes that the node still takes what is sent.
     pub(crate) fn alive(&self) {
         if let Some(entry) = self.nodes.lock().get_mut(&self.node) {
@@ -197,9 +216,9 @@ impl Drop for Subscription {
     }
 }
 
-/// There are [`NODES`] nodes already.
+/// There are [`NODES`] nodes already, and all of them listen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{NODES} nodes are known already, no more can be")]
+#[error("{NODES} nodes listen already, no more can")]
 pub(crate) struct Full;
 
 /// Why a node's word was not taken.
@@ -227,7 +246,7 @@ fn shown(faults: &[Fault]) -> String {
 }
 
 /// The most nodes that are known.
-const NODES: usize = 1_024;
+pub(crate) const NODES: usize = 1_024;
 /// The most faults of a refusal that are kept.
 const FAULTS: usize = 1_000;
 /// The most faults in one line of the log.
@@ -238,20 +257,52 @@ mod tests {
     use super::*;
     use crate::seal::Key;
 
-    #[tokio::test]
-    async fn one_node_too_many_is_refused_and_the_known_ones_are_served() {
-        let folder = tempfile::tempdir().unwrap();
+    async fn open(folder: &tempfile::TempDir) -> Arc<Nodes> {
         let path = folder.path().join("controlplane.db");
         let store = Store::open(&path, Key::new([1; 32])).await.unwrap();
-        let nodes = Nodes::open(store).await.unwrap();
-        let name = |number: usize| NodeId::new(format!("node-{number}")).unwrap();
+        Arc::new(Nodes::open(store).await.unwrap())
+    }
+
+    fn name(number: usize) -> NodeId {
+        NodeId::new(format!("node-{number}")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn one_node_too_many_takes_the_place_of_one_that_is_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let nodes = open(&folder).await;
+        let mut listening = Vec::new();
         for number in 0..NODES {
             nodes.dropped(&name(number), 1).unwrap();
+            if number != 7 {
+                listening.push(nodes.subscribe(&name(number), None).unwrap());
+            }
         }
-        assert_eq!(nodes.dropped(&name(NODES), 1), Err(Full));
+        nodes.dropped(&name(NODES), 1).unwrap();
+        assert!(nodes.fetch(&name(7)).is_none(), "the only one that is away");
+        let newest = nodes.subscribe(&name(NODES), None).unwrap();
+        assert_eq!(nodes.dropped(&name(7), 1), Err(Full));
         nodes.dropped(&name(0), 2).unwrap();
-        let (reports, dropped) = nodes.list();
-        assert_eq!((reports.len(), dropped), (NODES, 1_025));
+        assert_eq!(nodes.list().0.len(), NODES);
+        drop(newest);
+        nodes.dropped(&name(7), 1).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_status_says_nothing_of_what_a_new_process_applied() {
+        let folder = tempfile::tempdir().unwrap();
+        let nodes = open(&folder).await;
+        let status: NodeStatus = serde_json::from_value(serde_json::json!({
+            "version": "0.1.0", "state": "serving", "revision": 5, "source": "control_plane",
+            "connected": true, "logins_in_flight": 0, "events_dropped": 0, "uptime_seconds": 9,
+            "listeners": [],
+        }))
+        .unwrap();
+        let _listening = nodes.subscribe(&name(1), None).unwrap();
+        nodes.report(&name(1), status).await.unwrap();
+        let known = nodes.fetch(&name(1)).unwrap();
+        assert_eq!(known.applied, None, "the process before it had");
+        assert_eq!(known.status.unwrap().revision, Some(Revision(5)));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use proto::config::{Faults, Snapshot, raw};
-use proto::id::Revision;
+use proto::id::{NodeId, Revision};
 use proto::rpc::{MESSAGE_OCTETS, ToNode};
 use proto::secret::Secret;
 use tokio::sync::watch;
@@ -104,12 +104,41 @@ impl Revisions {
         served.as_ref().map(|current| current.info.number)
     }
 
+    /// Whether the revision that is served has an application of the built-in second factor: only
+    /// those bring their own certificate authority.
+    pub(crate) fn needs_second_factor(&self) -> bool {
+        self.served.borrow().as_ref().is_some_and(|current| {
+            let mut integrations = current.snapshot.integrations.iter();
+            integrations.any(|one| one.application.pinned_ca.is_some())
+        })
+    }
+
     /// Serves the newest revision, if there is one. Nobody is woken when it is served already.
     pub(crate) fn serve_latest(&self) {
+        self.serve(self.latest.clone());
+    }
+
+    /// Serves the newest revision that a node applied, of any node when none is given; the newest
+    /// of all when none was ever applied.
+    pub(crate) async fn serve_last_good(&self, node: Option<&NodeId>) -> Result<(), PublishError> {
+        let good = match self.store.fetch_applied_revision(node).await? {
+            Some(stored) => Some(Arc::new(Current::new(stored)?)),
+            None => self.latest.clone(),
+        };
+        self.serve(good);
+        Ok(())
+    }
+
+    /// Wakes everybody who watches although nothing changed.
+    pub(crate) fn serve_again(&self) {
+        self.served.send_modify(|_| ());
+    }
+
+    fn serve(&self, revision: Option<Arc<Current>>) {
         self.served.send_if_modified(|served| {
             let number = |one: &Option<Arc<Current>>| one.as_ref().map(|one| one.info.number);
-            let news = number(served) != number(&self.latest);
-            served.clone_from(&self.latest);
+            let news = number(served) != number(&revision);
+            *served = revision;
             news
         });
     }

@@ -90,6 +90,7 @@ impl Feed {
         let mut ticks = tokio::time::interval(self.every.max(SHORTEST));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks.reset();
+        let mut sent = None;
         loop {
             let line = tokio::select! {
                 biased;
@@ -99,7 +100,12 @@ impl Feed {
                         return Gone;
                     }
                     let current = self.revisions.borrow_and_update();
-                    current.as_ref().map(|current| current.line.clone())
+                    let number = current.as_ref().map(|current| current.info.number);
+                    // One that is served on is sent again to those who could not apply it.
+                    let again = number.is_some_and(|number| self.subscription.has_refused(number));
+                    let news = number != sent || again;
+                    sent = number;
+                    current.as_ref().filter(|_| news).map(|current| current.line.clone())
                 }
                 _ = ticks.tick() => {
                     self.subscription.alive();

@@ -24,7 +24,7 @@ use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::revisions::{PublishError, Revisions};
 use crate::seal::{Key, KeyError};
-use crate::settings::{Hooks, Ready, Settings, key_file};
+use crate::settings::{Hooks, Ready, Settings, database_file};
 use crate::store::{Store, StoreError};
 use crate::{routes, rpc};
 
@@ -54,10 +54,9 @@ pub async fn run(
         None => None,
     };
     let admin = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
-    let database = settings.data_dir.join("controlplane.db");
-    let key_file = key_file(&settings.data_dir);
-    let beside = database.clone();
-    let key = spawn_blocking(move || load_key(key_file, &beside))
+    let database = database_file(&settings.data_dir);
+    let data_dir = settings.data_dir.clone();
+    let key = spawn_blocking(move || Key::for_data_dir(&data_dir))
         .await
         .map_err(|_| RunError::Died)??;
     let store = Store::open(&database, key).await?;
@@ -65,7 +64,13 @@ pub async fn run(
     let nodes = Arc::new(Nodes::open(store.clone()).await?);
     let revisions = Revisions::open(store.clone()).await?;
     let watch = revisions.watch();
-    let mut loader = Loader::new(settings.clone(), revisions, hooks.needs, metrics.clone());
+    let mut loader = Loader::new(
+        settings.clone(),
+        revisions,
+        Arc::clone(&nodes),
+        hooks.needs,
+        metrics.clone(),
+    );
     let first = tokio::select! {
         first = loader.start() => first,
         () = shutdown.cancelled() => {
@@ -73,7 +78,9 @@ pub async fn run(
             return Ok(());
         }
     };
-    if first.result == LoadResult::Refused && !(settings.last_good && loader.serve_last_good()) {
+    if first.result == LoadResult::Refused
+        && !(settings.last_good && loader.serve_last_good().await?)
+    {
         leave(&store, &settings.socket).await;
         return Err(RunError::BadConfiguration {
             diagnostics: first.diagnostics,
@@ -153,14 +160,6 @@ pub async fn run(
     while writing.join_next().await.is_some() {}
     store.close().await;
     outcome
-}
-
-/// A new key beside a database that is there would open nothing of it.
-fn load_key(path: PathBuf, database: &Path) -> Result<Key, KeyError> {
-    if database.exists() && !path.exists() {
-        return Err(KeyError::Missing { path });
-    }
-    Key::load_or_create(&path)
 }
 
 /// Ends before anything was served.

@@ -13,6 +13,8 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use proto::secret::Secret;
 use zeroize::Zeroizing;
 
+use crate::settings::{database_file, key_file};
+
 /// The key that all sealed values of an installation are under.
 #[derive(Clone, Debug)]
 pub struct Key(Secret<[u8; KEY_OCTETS]>);
@@ -37,6 +39,20 @@ impl Key {
                 source,
             }),
         }
+    }
+
+    /// Reads the key of a control plane's data folder; makes one when there is none yet. This is
+    /// the one to call for what a control plane will run with.
+    ///
+    /// # Errors
+    /// [`KeyError::Missing`] when the folder has a database and no key file: a new key would open
+    /// nothing of it. Else those of [`Self::load_or_create`].
+    pub fn for_data_dir(data_dir: &Path) -> Result<Self, KeyError> {
+        let path = key_file(data_dir);
+        if database_file(data_dir).exists() && !path.exists() {
+            return Err(KeyError::Missing { path });
+        }
+        Self::load_or_create(&path)
     }
 
     fn load(path: &Path, mut file: File) -> Result<Self, KeyError> {
@@ -72,15 +88,30 @@ impl Key {
         let mut octets = Zeroizing::new([0; KEY_OCTETS]);
         getrandom::fill(octets.as_mut_slice())
             .map_err(|_| fail(io::Error::other("the system gives no random octets")))?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(fail)?;
-        file.write_all(octets.as_slice()).map_err(fail)?;
-        file.sync_all().map_err(fail)?;
-        Ok(Self::new(*octets))
+        let mut number = [0; 8];
+        getrandom::fill(&mut number)
+            .map_err(|_| fail(io::Error::other("the system gives no random octets")))?;
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".new-{:016x}", u64::from_ne_bytes(number)));
+        let aside = path.with_file_name(name);
+        let linked = write_aside(&aside, octets.as_slice()).and_then(|()| {
+            // Unlike a rename this leaves a key alone that somebody made meanwhile.
+            std::fs::hard_link(&aside, path)
+        });
+        // Nobody reads it under this name; one that stays is in nobody's way.
+        drop(std::fs::remove_file(&aside));
+        match linked {
+            Ok(()) => {
+                let folder = path.parent().filter(|folder| *folder != Path::new(""));
+                let folder = File::open(folder.unwrap_or_else(|| Path::new("."))).map_err(fail)?;
+                folder.sync_all().map_err(fail)?;
+                Ok(Self::new(*octets))
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Self::load(path, File::open(path).map_err(fail)?)
+            }
+            Err(error) => Err(fail(error)),
+        }
     }
 
     /// Seals a value for one place.
@@ -130,6 +161,16 @@ impl Key {
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(self.0.expose().into())
     }
+}
+
+fn write_aside(path: &Path, octets: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(octets)?;
+    file.sync_all()
 }
 
 /// Where a sealed value is stored.
@@ -297,6 +338,39 @@ mod tests {
         let read = Key::load_or_create(&path).unwrap();
         let sealed = made.seal(&PLACE, b"value").unwrap();
         assert_eq!(read.open(&PLACE, &sealed).unwrap().as_slice(), b"value");
+    }
+
+    #[test]
+    fn a_key_file_is_whole_or_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("controlplane.key");
+        // Whoever looks at the name sees nothing or all of it, and all get the same key.
+        let keys: Vec<Key> = std::thread::scope(|scope| {
+            let tasks: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| Key::load_or_create(&path).unwrap()))
+                .collect();
+            tasks.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        let sealed = keys[0].seal(&PLACE, b"value").unwrap();
+        for key in &keys {
+            assert_eq!(key.open(&PLACE, &sealed).unwrap().as_slice(), b"value");
+        }
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "nothing is left beside it: {left:?}");
+    }
+
+    #[test]
+    fn no_key_is_made_beside_a_database() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Key::for_data_dir(folder.path()).unwrap());
+        let key = key_file(folder.path());
+        assert!(key.exists(), "made in a new folder");
+        std::fs::write(database_file(folder.path()), "").unwrap();
+        Key::for_data_dir(folder.path()).unwrap();
+        std::fs::remove_file(&key).unwrap();
+        let refused = Key::for_data_dir(folder.path());
+        assert!(matches!(refused, Err(KeyError::Missing { .. })));
+        assert!(!key.exists());
     }
 
     #[test]

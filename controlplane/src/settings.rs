@@ -19,8 +19,9 @@ pub struct Settings {
     pub socket: PathBuf,
     /// The file that is the truth; none means that the database is.
     pub source: Option<Arc<dyn ConfigSource>>,
-    /// With a bad file at start: serve the newest revision of the database instead of stopping.
-    /// Default false.
+    /// With a bad file at start: serve the newest revision that the local node applied (any node
+    /// when none is named; the newest of all when none was applied) instead of stopping. Default
+    /// false.
     pub last_good: bool,
     /// The built-in second factor's socket, asked when an application of its is configured.
     pub second_factor: Option<PathBuf>,
@@ -65,6 +66,11 @@ impl Settings {
 #[must_use]
 pub fn key_file(data_dir: &Path) -> PathBuf {
     data_dir.join("controlplane.key")
+}
+
+/// The database of a data folder.
+pub(crate) fn database_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("controlplane.db")
 }
 
 impl fmt::Debug for Settings {

@@ -3,13 +3,14 @@
 //! The only door between this crate's reload and the reader of `authproxy.cfg`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use proto::config::raw;
 use proto::secret::Secret;
 
 use crate::admin::Diagnostic;
 use crate::authproxy::BuiltinApplication;
+use crate::disk::FileRead;
 
 /// A file, with the files that it names.
 pub trait ConfigSource: Send + Sync + 'static {
@@ -23,7 +24,7 @@ pub trait ConfigSource: Send + Sync + 'static {
 /// What reading a source gave.
 pub struct LoadOutcome {
     /// Every file that was read or tried, the main one included: all of them are watched.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<FileRead>,
     /// Errors and warnings, in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
     /// The configuration; none when the file is refused.

@@ -5,15 +5,22 @@
 //! length and times.
 
 use std::collections::BTreeMap;
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::disk::FileRead;
 
 /// How the files looked at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Look(BTreeMap<PathBuf, Stamp>);
 
+/// How one file looked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stamp {
+pub(crate) enum Stamp {
     /// It cannot be looked at.
     Missing,
     Present {
@@ -33,7 +40,7 @@ impl Look {
         Self(
             files
                 .into_iter()
-                .map(|path| (path.to_owned(), stamp(path)))
+                .map(|path| (path.to_owned(), Stamp::of(path)))
                 .collect(),
         )
     }
@@ -43,24 +50,22 @@ impl Look {
         Self::at(self.0.keys().map(PathBuf::as_path))
     }
 
-    /// How the files looked that were read since `began_ms`: as this look, taken before, has them;
-    /// those that it does not have as they are now, if they were left alone since. Blocks.
-    pub(crate) fn read_since(&self, files: &[PathBuf], began_ms: u64) -> Self {
-        Self(
-            files
-                .iter()
-                .map(|path| {
-                    let known = self.0.get(path).copied();
-                    let stamp = known.unwrap_or_else(|| match stamp(path) {
-                        Stamp::Present { changed, .. } if since(changed, began_ms) => {
-                            Stamp::Unsettled
-                        }
-                        other => other,
-                    });
-                    (path.clone(), stamp)
-                })
-                .collect(),
-        )
+    /// How the files looked when they were read, which began at `began_ms`.
+    pub(crate) fn of_read(files: &[FileRead], began_ms: u64) -> Self {
+        let mut look = BTreeMap::new();
+        for file in files {
+            let stamp = match file.stamp {
+                Stamp::Present { changed, .. } if since(changed, began_ms) => Stamp::Unsettled,
+                _ if file.changing => Stamp::Unsettled,
+                stamp => stamp,
+            };
+            let before = look.insert(file.path.clone(), stamp);
+            // Read twice, and not the same both times.
+            if before.is_some_and(|before| before != stamp) {
+                look.insert(file.path.clone(), Stamp::Unsettled);
+            }
+        }
+        Self(look)
     }
 }
 
@@ -69,14 +74,17 @@ impl Look {
 pub(crate) struct Watcher {
     read: Look,
     last: Look,
+    /// Since when all looked as they did last.
+    since: Instant,
 }
 
 impl Watcher {
     /// Begins with what was read.
-    pub(crate) fn new(read: Look) -> Self {
+    pub(crate) fn new(read: Look, now: Instant) -> Self {
         Self {
             last: read.clone(),
             read,
+            since: now,
         }
     }
 
@@ -91,27 +99,63 @@ impl Watcher {
     }
 
     /// Takes one look. True when the files are to be read now.
-    pub(crate) fn step(&mut self, look: Look) -> bool {
+    pub(crate) fn step(&mut self, look: Look, now: Instant) -> bool {
         let settled = look == self.last;
+        if !settled {
+            self.since = now;
+        }
         self.last = look;
         settled && self.last != self.read
     }
+
+    /// For how long a file has looked like this, as far as was looked.
+    pub(crate) fn quiet(&self, file: &FileRead, now: Instant) -> Duration {
+        if self.last.0.get(&file.path) == Some(&file.stamp) {
+            now.saturating_duration_since(self.since)
+        } else {
+            Duration::ZERO
+        }
+    }
 }
 
-fn stamp(path: &Path) -> Stamp {
-    std::fs::metadata(path).map_or(Stamp::Missing, |found| Stamp::Present {
-        device: found.dev(),
-        inode: found.ino(),
-        octets: found.size(),
-        modified: (found.mtime(), found.mtime_nsec()),
-        changed: (found.ctime(), found.ctime_nsec()),
-    })
+impl Stamp {
+    /// Looks at a file. Blocks.
+    pub(crate) fn of(path: &Path) -> Self {
+        std::fs::metadata(path).map_or(Self::Missing, |found| Self::from(&found))
+    }
+
+    /// For how long it was left alone, by the clock that the file's times are of.
+    pub(crate) fn age(&self, now_ms: u64) -> Duration {
+        match self {
+            Self::Present { changed, .. } => u64::try_from(milliseconds(*changed))
+                .map_or(Duration::MAX, |changed_ms| {
+                    Duration::from_millis(now_ms.saturating_sub(changed_ms))
+                }),
+            Self::Missing | Self::Unsettled => Duration::ZERO,
+        }
+    }
 }
 
-fn since((seconds, nanoseconds): (i64, i64), began_ms: u64) -> bool {
-    let changed_ms = seconds
+impl From<&Metadata> for Stamp {
+    fn from(found: &Metadata) -> Self {
+        Self::Present {
+            device: found.dev(),
+            inode: found.ino(),
+            octets: found.size(),
+            modified: (found.mtime(), found.mtime_nsec()),
+            changed: (found.ctime(), found.ctime_nsec()),
+        }
+    }
+}
+
+fn milliseconds((seconds, nanoseconds): (i64, i64)) -> i64 {
+    seconds
         .saturating_mul(1_000)
-        .saturating_add(nanoseconds / 1_000_000);
+        .saturating_add(nanoseconds / 1_000_000)
+}
+
+fn since(changed: (i64, i64), began_ms: u64) -> bool {
+    let changed_ms = milliseconds(changed);
     u64::try_from(changed_ms).is_ok_and(|changed_ms| changed_ms + COARSE_MS >= began_ms)
 }
 
@@ -135,7 +179,8 @@ mod tests {
 
     #[test]
     fn reads_once_the_files_looked_the_same_twice() {
-        let mut watcher = Watcher::new(look(1));
+        let now = Instant::now();
+        let mut watcher = Watcher::new(look(1), now);
         for (index, (octets, want)) in [
             (1, false),
             (2, false),
@@ -148,7 +193,7 @@ mod tests {
         .into_iter()
         .enumerate()
         {
-            assert_eq!(watcher.step(look(octets)), want, "look {index}");
+            assert_eq!(watcher.step(look(octets), now), want, "look {index}");
         }
     }
 
@@ -157,13 +202,47 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("authproxy.cfg");
         std::fs::write(&file, "text").unwrap();
-        let files = [file];
-        let settled = Look::default().read_since(&files, u64::MAX);
+        let (read, _) = FileRead::read(&file);
+        let settled = Look::of_read(std::slice::from_ref(&read), u64::MAX);
         assert_eq!(settled, settled.again());
-        let unsettled = Look::default().read_since(&files, 0);
-        let mut watcher = Watcher::new(unsettled.clone());
-        assert!(!watcher.step(unsettled.again()));
-        assert!(watcher.step(unsettled.again()));
+        let changing = FileRead {
+            changing: true,
+            ..read.clone()
+        };
+        let other = FileRead {
+            stamp: Stamp::Missing,
+            ..read.clone()
+        };
+        for (name, files, began_ms) in [
+            ("changed since", vec![read.clone()], 0),
+            ("changed meanwhile", vec![changing], u64::MAX),
+            ("read twice", vec![read, other], u64::MAX),
+        ] {
+            let unsettled = Look::of_read(&files, began_ms);
+            let now = Instant::now();
+            let mut watcher = Watcher::new(unsettled.clone(), now);
+            assert!(!watcher.step(unsettled.again(), now), "{name}");
+            assert!(watcher.step(unsettled.again(), now), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_quiet_for_as_long_as_it_looks_the_same() {
+        let at = |octets| FileRead {
+            path: "authproxy.cfg".into(),
+            stamp: look(octets).0.into_values().next().unwrap(),
+            changing: false,
+            ended: false,
+        };
+        let begin = Instant::now();
+        let after = |ms| begin + Duration::from_millis(ms);
+        let mut watcher = Watcher::new(look(1), begin);
+        watcher.step(look(2), after(200));
+        watcher.step(look(2), after(400));
+        assert_eq!(watcher.quiet(&at(2), after(500)).as_millis(), 300);
+        assert_eq!(watcher.quiet(&at(3), after(500)).as_millis(), 0);
+        watcher.step(look(3), after(600));
+        assert_eq!(watcher.quiet(&at(3), after(700)).as_millis(), 100);
     }
 
     #[test]

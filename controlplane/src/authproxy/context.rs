@@ -1,17 +1,21 @@
 //! What one run over a file carries along: its findings and the files it asked for.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use proto::secret::Secret;
 
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::{Counts, Diagnostic, Severity};
 use super::files::{FileContent, Files, beside, is_windows};
 use super::sections::{Entry, Section};
 use crate::dictionary::Dictionary;
 
 /// The most octets a file that the configuration names may have.
 const MAX_NAMED_OCTETS: usize = 4 << 20;
+
+/// The most findings that are told of one file.
+pub(super) const KEPT: usize = 1_000;
 
 /// A configuration file and what it may ask for.
 #[derive(Clone, Copy)]
@@ -43,8 +47,11 @@ impl fmt::Debug for Source<'_> {
 pub(super) struct Context<'a> {
     pub(super) source: &'a Source<'a>,
     pub(super) dictionary: Dictionary,
+    /// At most [`KEPT`] errors and as many warnings.
     pub(super) diagnostics: Vec<Diagnostic>,
-    pub(super) files_read: Vec<PathBuf>,
+    /// Every finding, kept or not.
+    said: Counts,
+    pub(super) files_read: BTreeSet<PathBuf>,
 }
 
 impl<'a> Context<'a> {
@@ -53,8 +60,62 @@ impl<'a> Context<'a> {
             source,
             dictionary,
             diagnostics: Vec::new(),
-            files_read: Vec::new(),
+            said: Counts::default(),
+            files_read: BTreeSet::new(),
         }
+    }
+
+    /// Whether an error was found.
+    pub(super) const fn refused(&self) -> bool {
+        self.said.errors > 0
+    }
+
+    /// Whether another error would not be kept.
+    pub(super) const fn full(&self) -> bool {
+        self.said.errors >= KEPT
+    }
+
+    pub(super) fn push(&mut self, found: Diagnostic) {
+        let said = match found.severity {
+            Severity::Error => &mut self.said.errors,
+            Severity::Warning => &mut self.said.warnings,
+        };
+        *said += 1;
+        if *said <= KEPT {
+            self.diagnostics.push(found);
+        }
+    }
+
+    /// The findings, errors before warnings where there are too many, in the order of the lines.
+    pub(super) fn into_findings(self) -> (Vec<Diagnostic>, BTreeSet<PathBuf>) {
+        let all = self.said.errors + self.said.warnings;
+        let name = self.source.name();
+        let mut kept = self.diagnostics;
+        if all > KEPT {
+            kept.sort_by_key(|one| one.severity == Severity::Warning);
+            kept.truncate(KEPT - 1);
+        }
+        kept.sort_by(|a, b| {
+            let other = |one: &Diagnostic| one.file != name;
+            (other(a), &a.file, a.line).cmp(&(other(b), &b.file, b.line))
+        });
+        if all > KEPT {
+            let hidden = self.said.errors > KEPT - 1;
+            kept.push(Diagnostic {
+                file: name,
+                line: 1,
+                section: None,
+                option: None,
+                severity: if hidden {
+                    Severity::Error
+                } else {
+                    Severity::Warning
+                },
+                message: format!("and {} more findings", all - kept.len()),
+                remedy: "correct those that are shown first".to_owned(),
+            });
+        }
+        (kept, self.files_read)
     }
 
     pub(super) fn say(
@@ -65,7 +126,7 @@ impl<'a> Context<'a> {
         message: impl Into<String>,
         remedy: impl Into<String>,
     ) {
-        self.diagnostics.push(Diagnostic {
+        self.push(Diagnostic {
             file: self.source.name(),
             line,
             section: place.0.map(str::to_owned),
@@ -128,9 +189,7 @@ impl<'a> Context<'a> {
             return None;
         }
         let path = beside(self.source.path, &entry.value);
-        if !self.files_read.contains(&path) {
-            self.files_read.push(path.clone());
-        }
+        self.files_read.insert(path.clone());
         Some(path)
     }
 

@@ -27,6 +27,11 @@ pub(crate) fn others_can_read(mode: Option<u32>) -> bool {
     mode.is_some_and(|mode| mode & 0o004 != 0)
 }
 
+/// Whether permission bits let others than owner and group write.
+pub(crate) fn others_can_write(mode: Option<u32>) -> bool {
+    mode.is_some_and(|mode| mode & 0o002 != 0)
+}
+
 /// Whether a path is one of Windows: `C:\…`, `C:/…` or `\\server\…`.
 pub(crate) fn is_windows(path: &str) -> bool {
     let mut octets = path.bytes();

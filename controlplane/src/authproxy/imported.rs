@@ -1,10 +1,9 @@
 //! A whole file, made into what `proto` accepts.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 
 use proto::address::AddressRange;
-use proto::config::{self, Mode, raw};
+use proto::config::{self, ClientPlace, Mode, raw};
 use proto::secret::Secret;
 
 use super::context::Context;
@@ -50,12 +49,10 @@ impl Imported {
         mut application: impl FnMut(&BuiltinApplication) -> raw::Application,
     ) -> raw::Snapshot {
         let mut integrations = self.integrations.clone();
+        let wanted = self.builtin.iter().map(|one| (&one.integration, one));
+        let wanted: HashMap<&String, &BuiltinApplication> = wanted.collect();
         for integration in &mut integrations {
-            let wanted = self
-                .builtin
-                .iter()
-                .find(|one| one.integration == integration.id);
-            if let Some(wanted) = wanted {
+            if let Some(wanted) = wanted.get(&integration.id) {
                 integration.application = application(wanted);
             }
         }
@@ -85,15 +82,20 @@ pub(super) fn build(context: &mut Context<'_>, sections: &[Section]) -> Option<I
         }
     }
     let (mut integrations, mut builtin) = (Vec::new(), Vec::new());
+    let clients = Clients::new(sections);
+    // It must exist even when every section names its own.
+    if let Some((main, entry)) = main.and_then(|main| Some((main, main.entry("client")?))) {
+        named_client(context, main, entry, &clients);
+    }
     for section in sections {
         if support::never_served(section.kind) {
-            check_unserved(context, section, main, sections);
+            check_unserved(context, section, main, &clients);
             continue;
         }
         let Some(mode) = section.kind.mode() else {
             continue;
         };
-        let client = client_of(context, section, main, sections);
+        let client = client_of(context, section, main, &clients);
         let built = servers::build(context, section, mode, main, client);
         let why = support::unbuilt(section).or_else(|| {
             let client = client.filter(|_| mode != Mode::DuoOnly)?;
@@ -115,6 +117,7 @@ pub(super) fn build(context: &mut Context<'_>, sections: &[Section]) -> Option<I
         }
     }
     shared_addresses(context, sections, main);
+    shared_keys(context, sections);
     if integrations.is_empty() {
         nothing_left(context, sections);
         return None;
@@ -130,11 +133,7 @@ pub(super) fn build(context: &mut Context<'_>, sections: &[Section]) -> Option<I
 }
 
 fn nothing_left(context: &mut Context<'_>, sections: &[Section]) {
-    if context
-        .diagnostics
-        .iter()
-        .any(|one| one.severity == Severity::Error)
-    {
+    if context.refused() {
         return;
     }
     let server = |one: &Section| one.kind != SectionKind::Main && !one.kind.is_client();
@@ -160,9 +159,7 @@ fn load_dictionaries(context: &mut Context<'_>, main: Option<&Section>) {
         };
         let loaded = context.dictionary.load(&path, context.source.files);
         for file in loaded.files {
-            if !context.files_read.contains(&file) {
-                context.files_read.push(file);
-            }
+            context.files_read.insert(file);
         }
         for fault in loaded.faults {
             let remedy = "write a dictionary in the format of FreeRADIUS";
@@ -170,7 +167,7 @@ fn load_dictionaries(context: &mut Context<'_>, main: Option<&Section>) {
                 let message = format!("'{}': {}", fault.file.display(), fault.message);
                 context.error(main, entry, message, remedy);
             } else {
-                context.diagnostics.push(super::Diagnostic {
+                context.push(super::Diagnostic {
                     file: fault.file.display().to_string(),
                     line: fault.line,
                     section: None,
@@ -249,13 +246,13 @@ fn check_unserved(
     context: &mut Context<'_>,
     section: &Section,
     main: Option<&Section>,
-    sections: &[Section],
+    clients: &Clients<'_>,
 ) {
     if matches!(
         section.kind,
         SectionKind::RadiusServerIframe | SectionKind::LdapServerAuto
     ) {
-        client_of(context, section, main, sections);
+        client_of(context, section, main, clients);
     }
     if schema::options_of(section.kind).any(|option| option.name == "ikey") {
         servers::check_keys(context, section);
@@ -269,16 +266,48 @@ fn check_unserved(
     );
 }
 
+/// The client sections, in their order and by name.
+struct Clients<'a> {
+    all: Vec<&'a Section>,
+    by_name: HashMap<&'a str, &'a Section>,
+}
+
+impl<'a> Clients<'a> {
+    fn new(sections: &'a [Section]) -> Self {
+        let all: Vec<_> = sections.iter().filter(|one| one.kind.is_client()).collect();
+        let by_name = all.iter().map(|one| (one.name.as_str(), *one)).collect();
+        Self { all, by_name }
+    }
+
+    /// The first names, as many as somebody would read.
+    fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.all.iter().take(NAMES).map(|one| one.name.as_str())
+    }
+
+    fn listed(&self) -> String {
+        let mut names: Vec<_> = self.names().collect();
+        if self.all.len() > NAMES {
+            names.push("…");
+        }
+        names.join(", ")
+    }
+}
+
+/// The most client sections that are named or compared in a finding.
+const NAMES: usize = 20;
+
 /// The client section that a server section means; none after an error, and in a section that
 /// has none.
 fn client_of<'a>(
     context: &mut Context<'_>,
     section: &Section,
     main: Option<&Section>,
-    sections: &'a [Section],
+    clients: &Clients<'a>,
 ) -> Option<&'a Section> {
     if section.kind == SectionKind::RadiusServerDuoOnly {
-        if let Some(entry) = section.entry("client") {
+        if let Some(entry) = section.entry("client")
+            && named_client(context, section, entry, clients).is_some()
+        {
             let message = "this mode checks no password, so this option has no effect";
             context.warn(
                 section,
@@ -289,11 +318,10 @@ fn client_of<'a>(
         }
         return None;
     }
-    let clients: Vec<&Section> = sections.iter().filter(|one| one.kind.is_client()).collect();
     let named = section.entry("client").map(|entry| (section, entry));
     let inherited = || Some((main?, main?.entry("client")?));
-    let found = match (named.or_else(inherited), clients.as_slice()) {
-        (Some((owner, entry)), _) => named_client(context, owner, entry, &clients)?,
+    let found = match (named.or_else(inherited), clients.all.as_slice()) {
+        (Some((owner, entry)), _) => named_client(context, owner, entry, clients)?,
         (None, [only]) => only,
         (None, []) => {
             let message = "there is no client section that could check passwords";
@@ -301,14 +329,13 @@ fn client_of<'a>(
             context.of_section(Severity::Error, section, Some("client"), message, remedy);
             return None;
         }
-        (None, several) => {
-            let names: Vec<_> = several.iter().map(|one| one.name.as_str()).collect();
+        (None, _) => {
             context.of_section(
                 Severity::Error,
                 section,
                 Some("client"),
                 "this option is missing, and there is more than one client section",
-                format!("write 'client=' and one of {}", names.join(", ")),
+                format!("write 'client=' and one of {}", clients.listed()),
             );
             return None;
         }
@@ -333,19 +360,23 @@ fn named_client<'a>(
     context: &mut Context<'_>,
     owner: &Section,
     entry: &Entry,
-    clients: &[&'a Section],
+    clients: &Clients<'a>,
 ) -> Option<&'a Section> {
-    let found = clients.iter().copied().find(|one| one.name == *entry.value);
+    let found = clients.by_name.get(entry.value.as_str()).copied();
     if found.is_some() || !entry.good {
         return found;
     }
-    let names = || clients.iter().map(|one| one.name.as_str());
-    let remedy = match super::nearest::nearest(&entry.value, names()) {
+    if context.full() {
+        let message = "there is no such client section";
+        context.error(owner, entry, message, "name one that is there");
+        return None;
+    }
+    let remedy = match super::nearest::nearest(&entry.value, clients.names()) {
         Some(near) => format!("did you mean '{near}'?"),
-        None if clients.is_empty() => {
+        None if clients.all.is_empty() => {
             "write a section [ad_client], [radius_client] or [duo_only_client]".to_owned()
         }
-        None => format!("write one of {}", names().collect::<Vec<_>>().join(", ")),
+        None => format!("write one of {}", clients.listed()),
     };
     let shown = values::shorten(&entry.value);
     let message = format!("there is no client section [{shown}]");
@@ -362,8 +393,7 @@ fn named_client<'a>(
 
 /// One client address may stand once on a port, or the secret to use would be a guess.
 fn shared_addresses(context: &mut Context<'_>, sections: &[Section], main: Option<&Section>) {
-    type Seen<'a> = Vec<(Option<IpAddr>, &'a Section, &'a Entry)>;
-    let mut seen: HashMap<(u16, AddressRange), Seen<'_>> = HashMap::new();
+    let (mut entries, mut places) = (Vec::new(), Vec::new());
     for section in sections.iter().filter(|one| one.kind.mode().is_some()) {
         let Ok(port) = section.effective("port").parse::<u16>() else {
             continue;
@@ -372,25 +402,55 @@ fn shared_addresses(context: &mut Context<'_>, sections: &[Section], main: Optio
             .address("interface")
             .or_else(|| main.and_then(|main| main.address("interface")));
         for entry in section.numbered("radius_ip").into_values() {
-            let Ok(range) = entry.value.parse::<AddressRange>() else {
+            let Ok(address) = entry.value.parse::<AddressRange>() else {
                 continue;
             };
-            let taken = seen.entry((port, range)).or_default();
-            let first = taken
-                .iter()
-                .find(|(other, ..)| other.is_none() || listen.is_none() || *other == listen);
-            if let Some((_, other, first)) = first {
-                context.error(
-                    section,
-                    entry,
-                    format!(
-                        "{range} is a client on port {port} already, on line {} in [{}]",
-                        first.line, other.name
-                    ),
-                    "write another port or other addresses",
-                );
-            }
-            taken.push((listen, section, entry));
+            entries.push((section, entry, address));
+            places.push(ClientPlace {
+                port,
+                listen,
+                address,
+            });
+        }
+    }
+    for (later, first) in config::ambiguous_clients(&places) {
+        let (Some((section, entry, address)), Some((other, before, taken)), Some(place)) =
+            (entries.get(later), entries.get(first), places.get(later))
+        else {
+            continue;
+        };
+        let (port, line, name) = (place.port, before.line, &other.name);
+        let message = if address == taken {
+            format!("{address} is a client on port {port} already, on line {line} in [{name}]")
+        } else {
+            format!(
+                "{address} overlaps {taken}, a client on port {port} on line {line} in [{name}], \
+                 and neither is the narrower"
+            )
+        };
+        let remedy = "write another port or other addresses";
+        context.error(section, entry, message, remedy);
+    }
+}
+
+/// Sections with one integration key share one application, which has one secret key.
+fn shared_keys(context: &mut Context<'_>, sections: &[Section]) {
+    let mut seen: HashMap<&str, (&Section, &Entry)> = HashMap::new();
+    for section in sections.iter().filter(|one| one.kind.mode().is_some()) {
+        let builtin = section.value("api_host").is_some_and(values::is_builtin);
+        let (Some(ikey), Some(skey), true) =
+            (section.value("ikey"), section.entry("skey"), builtin)
+        else {
+            continue;
+        };
+        let (first, other) = *seen.entry(ikey).or_insert((section, skey));
+        if Secret::from(other.value.as_str()) != Secret::from(skey.value.as_str()) {
+            let message = format!(
+                "[{}] has the same ikey on this installation, and another skey on line {}",
+                first.name, other.line
+            );
+            let remedy = "write the same skey, or another ikey";
+            context.error(section, skey, message, remedy);
         }
     }
 }
@@ -398,11 +458,7 @@ fn shared_addresses(context: &mut Context<'_>, sections: &[Section], main: Optio
 /// `proto` has the last word. That it agrees is a test; should it not, its fault is told at the
 /// section it is about.
 fn last_look(context: &mut Context<'_>, imported: &Imported, sections: &[Section]) {
-    if context
-        .diagnostics
-        .iter()
-        .any(|one| one.severity == Severity::Error)
-    {
+    if context.refused() {
         return;
     }
     let placeholder = |_: &BuiltinApplication| raw::Application {

@@ -34,7 +34,8 @@ use context::Context;
 /// What came of a file.
 #[derive(Debug)]
 pub struct Report {
-    /// Every finding, in the order of the lines.
+    /// The findings, in the order of the lines; 1,000 at the most, of which the last then says how
+    /// many there are more.
     pub diagnostics: Vec<Diagnostic>,
     /// The configuration; none when there is an error.
     pub imported: Option<Imported>,
@@ -52,20 +53,12 @@ pub fn import(source: &Source<'_>, dictionary: &Dictionary) -> Report {
     let sections = sections::read(&mut context);
     let differences = differences::of(&sections);
     let imported = imported::build(&mut context, &sections);
-    let Context {
-        mut diagnostics,
-        files_read,
-        ..
-    } = context;
-    diagnostics.sort_by(|a, b| {
-        let other = |one: &Diagnostic| one.file != source.name();
-        (other(a), &a.file, a.line).cmp(&(other(b), &b.file, b.line))
-    });
-    let refused = count(&diagnostics).errors > 0;
+    let refused = context.refused();
+    let (diagnostics, files_read) = context.into_findings();
     Report {
         diagnostics,
         imported: imported.filter(|_| !refused),
-        files_read,
+        files_read: files_read.into_iter().collect(),
         differences,
     }
 }

@@ -68,6 +68,13 @@ pub enum SyntaxFault {
     /// `=value`.
     #[error("there is no option name before the '='")]
     NoKey,
+    /// A name before the '=' with a character that no option's name has: it may be a value that
+    /// lost its own '='.
+    #[error("what stands before the '=' is no option name")]
+    Key,
+    /// The same, with a ':' in it.
+    #[error("what stands before the '=' is no option name")]
+    Colon,
     /// `[name` or `[name] text`, or nothing within the brackets.
     #[error("this is no section header")]
     Header,
@@ -86,6 +93,10 @@ impl SyntaxFault {
         match self {
             Self::NoEquals => "write 'option=value', '[section]', or ';' before a comment",
             Self::NoKey => "write 'option=value'",
+            Self::Key => {
+                "write 'option=value', with letters, digits, '_', '.' and '-' in the option's name"
+            }
+            Self::Colon => "write '=' between option and value, not ':'",
             Self::Header => "write '[section]' alone on the line",
             Self::Continuation => {
                 "write a value on one line, and begin each option at the same column"
@@ -132,6 +143,15 @@ impl Document {
                 .collect();
             return Err(ReadError::NotUtf8 { lines });
         };
+        Ok(Self::of_text(text))
+    }
+
+    /// Reads a file whose octets that are no UTF-8 are another character each.
+    pub(super) fn parse_lossy(octets: &[u8]) -> Self {
+        Self::of_text(&String::from_utf8_lossy(octets))
+    }
+
+    fn of_text(text: &str) -> Self {
         let (byte_order_mark, text) = match text.strip_prefix('\u{feff}') {
             Some(rest) => (true, rest),
             None => (false, text),
@@ -149,10 +169,10 @@ impl Document {
                 }
             })
             .collect();
-        Ok(Self {
+        Self {
             byte_order_mark,
             lines,
-        })
+        }
     }
 
     /// Its lines, in order.
@@ -240,6 +260,10 @@ fn split_ending(whole: &str) -> (&str, &'static str) {
     }
 }
 
+fn of_name(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '_' | '.' | '-')
+}
+
 fn forbidden(character: char) -> bool {
     character.is_control() && character != '\t'
 }
@@ -275,11 +299,20 @@ fn parse_line(text: &str, indent: &mut Option<usize>) -> Parsed {
         return Parsed::Fault(SyntaxFault::NoEquals);
     };
     *indent = Some(start);
+    let equals = start + key.len();
     let key_end = start + key.trim_end().len();
     if key_end == start {
         return Parsed::Fault(SyntaxFault::NoKey);
     }
-    let after = start + key.len() + 1;
+    let key = key.trim_end();
+    if !key.chars().all(of_name) {
+        return Parsed::Fault(if key.contains(':') {
+            SyntaxFault::Colon
+        } else {
+            SyntaxFault::Key
+        });
+    }
+    let after = equals + 1;
     let value_start = after + (value.len() - value.trim_start().len());
     Parsed::Entry {
         key: start..key_end,
@@ -340,6 +373,9 @@ mod tests {
             ),
             ("=x", Content::Fault(SyntaxFault::NoKey)),
             ("port: 1812", Content::Fault(SyntaxFault::NoEquals)),
+            ("port: 1812=", Content::Fault(SyntaxFault::Colon)),
+            ("po rt=1812", Content::Fault(SyntaxFault::Key)),
+            ("p\u{e9}rt=1812", Content::Fault(SyntaxFault::Key)),
             ("port=18\u{0}12", Content::Fault(SyntaxFault::Control)),
         ] {
             assert!(

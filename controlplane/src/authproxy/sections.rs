@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::context::Context;
 use super::diagnostic::Severity;
-use super::files::others_can_read;
+use super::files::{others_can_read, others_can_write};
 use super::reader::{Content, Document, ReadError};
 use super::schema::{self, Kind, OptionSpec, SectionKind};
 use super::{support, values};
@@ -104,6 +104,15 @@ pub(super) fn read(context: &mut Context<'_>) -> Vec<Section> {
             "run 'chmod o-r' on it",
         );
     }
+    if others_can_write(context.source.mode) {
+        context.say(
+            Severity::Warning,
+            1,
+            (None, None),
+            "others can write the file, and so say who is let in",
+            "run 'chmod o-w' on it",
+        );
+    }
     let document = match Document::parse(context.source.octets) {
         Ok(document) => document,
         Err(ReadError::NotUtf8 { lines }) => {
@@ -112,7 +121,8 @@ pub(super) fn read(context: &mut Context<'_>) -> Vec<Section> {
                 let remedy = "save the file as UTF-8";
                 context.say(Severity::Error, line, (None, None), message, remedy);
             }
-            return Vec::new();
+            // The file is refused, and what else is wrong with it is told all the same.
+            Document::parse_lossy(context.source.octets)
         }
         Err(error) => {
             let remedy = "name the configuration file";
@@ -120,25 +130,45 @@ pub(super) fn read(context: &mut Context<'_>) -> Vec<Section> {
             return Vec::new();
         }
     };
-    let mut sections = collect(&document, context);
+    let Collected {
+        mut sections,
+        mut refused,
+    } = collect(&document, context);
+    for section in &mut refused {
+        check_values(section, context);
+    }
     for section in &mut sections {
-        check(section, context);
+        check_values(section, context);
+        check_required(section, context);
     }
     sections
+}
+
+/// What stands in a document.
+#[derive(Default)]
+struct Collected {
+    sections: Vec<Section>,
+    /// Those of a known kind whose header was refused.
+    refused: Vec<Section>,
 }
 
 /// Where the options of the lines below a header go.
 enum Place {
     /// Before the first header.
     Top,
-    /// Below a header that has been refused: one fault is enough.
+    /// Below a header of no known kind: one fault is enough.
+    Unknown,
+    /// Into the last section that was refused.
     Refused,
     /// Into the last section.
     Last,
 }
 
-fn collect(document: &Document, context: &mut Context<'_>) -> Vec<Section> {
-    let mut sections: Vec<Section> = Vec::new();
+fn collect(document: &Document, context: &mut Context<'_>) -> Collected {
+    let Collected {
+        mut sections,
+        mut refused,
+    } = Collected::default();
     let mut headers: HashMap<String, u32> = HashMap::new();
     let mut seen: HashMap<(String, u32), u32> = HashMap::new();
     let mut place = Place::Top;
@@ -149,7 +179,8 @@ fn collect(document: &Document, context: &mut Context<'_>) -> Vec<Section> {
             Content::Fault(fault) => {
                 let section = match place {
                     Place::Last => sections.last().map(|section| section.name.clone()),
-                    Place::Top | Place::Refused => None,
+                    Place::Refused => refused.last().map(|section| section.name.clone()),
+                    Place::Top | Place::Unknown => None,
                 };
                 let place = (section.as_deref(), None);
                 context.say(
@@ -162,45 +193,54 @@ fn collect(document: &Document, context: &mut Context<'_>) -> Vec<Section> {
             }
             Content::Section(name) => {
                 seen.clear();
-                place = match header(name, number, &mut headers, context) {
-                    Some(kind) => {
-                        sections.push(Section {
-                            name: name.to_owned(),
-                            kind,
-                            line: number,
-                            entries: Vec::new(),
-                        });
+                let good = header(name, number, &mut headers, context);
+                let kind = good.or_else(|| SectionKind::parse(name.trim()));
+                let section = kind.map(|kind| Section {
+                    name: name.trim().to_owned(),
+                    kind,
+                    line: number,
+                    entries: Vec::new(),
+                });
+                place = match (good, section) {
+                    (Some(_), Some(section)) => {
+                        sections.push(section);
                         Place::Last
                     }
-                    None => Place::Refused,
+                    (None, Some(section)) => {
+                        refused.push(section);
+                        Place::Refused
+                    }
+                    (_, None) => Place::Unknown,
                 };
             }
-            Content::Entry { key, value } => match (&place, sections.last_mut()) {
-                (Place::Refused, _) => {}
-                (Place::Last, Some(section)) => {
+            Content::Entry { key, value } => {
+                let section = match place {
+                    Place::Top => {
+                        context.say(
+                            Severity::Error,
+                            number,
+                            (None, shown(key, false).as_deref()),
+                            "this option stands before the first section",
+                            "write a section such as [main] above it",
+                        );
+                        None
+                    }
+                    Place::Unknown => None,
+                    Place::Refused => refused.last_mut(),
+                    Place::Last => sections.last_mut(),
+                };
+                if let Some(section) = section {
                     option(section, key, value, number, &mut seen, context);
                 }
-                (Place::Top | Place::Last, _) => context.say(
-                    Severity::Error,
-                    number,
-                    (None, Some(key)),
-                    "this option stands before the first section",
-                    "write a section such as [main] above it",
-                ),
-            },
+            }
         }
     }
-    if headers.is_empty()
-        && context
-            .diagnostics
-            .iter()
-            .all(|one| one.severity != Severity::Error)
-    {
+    if headers.is_empty() && !context.refused() {
         let message = "the file is empty";
         let remedy = "write a client section and a server section";
         context.say(Severity::Error, 1, (None, None), message, remedy);
     }
-    sections
+    Collected { sections, refused }
 }
 
 fn header(
@@ -209,8 +249,10 @@ fn header(
     headers: &mut HashMap<String, u32>,
     context: &mut Context<'_>,
 ) -> Option<SectionKind> {
-    let shown = values::shorten(name);
-    let place = (Some(shown.as_str()), None);
+    let kind = SectionKind::parse(name);
+    let near = schema::suggest_section(name);
+    let shown = shown(name, kind.is_some() || near.is_some());
+    let place = (shown.as_deref(), None);
     if let Some(first) = headers.get(name) {
         let message = format!("this section stands on line {first} already");
         let remedy = "put all its options into one, or number the second";
@@ -218,9 +260,8 @@ fn header(
         return None;
     }
     headers.insert(name.to_owned(), line);
-    let kind = SectionKind::parse(name);
     if kind.is_none() {
-        let remedy = match schema::suggest_section(name) {
+        let remedy = match near {
             Some(near) => format!("did you mean [{near}]?"),
             None => {
                 "write a section of the documentation, with a number behind it or not".to_owned()
@@ -250,8 +291,12 @@ fn option(
         Some(named) => (named.option.name.to_owned(), named.number),
         None => (key.to_lowercase(), 0),
     };
-    let shown = values::shorten(key);
-    let place = (Some(section.name.as_str()), Some(shown.as_str()));
+    let near = match named {
+        Some(_) => None,
+        None => schema::suggest(section.kind, key),
+    };
+    let shown = shown(key, named.is_some() || near.is_some());
+    let place = (Some(section.name.as_str()), shown.as_deref());
     if let Some(first) = seen.get(&identity) {
         let message = format!("this option is set on line {first} already");
         context.say(Severity::Error, line, place, message, "remove one of them");
@@ -259,7 +304,7 @@ fn option(
     }
     seen.insert(identity, line);
     let Some(named) = named else {
-        let remedy = match schema::suggest(section.kind, key) {
+        let remedy = match near {
             Some(near) => format!("did you mean '{near}'?"),
             None => "remove it, or see the documentation of this section".to_owned(),
         };
@@ -292,7 +337,30 @@ fn option(
     section.entries.push(entry);
 }
 
-fn check(section: &mut Section, context: &mut Context<'_>) {
+/// What a message shows of a name. One that is no name we know and near none may be a piece of a
+/// secret, as of a value that was wrapped: its first characters if it looks like a name, else
+/// nothing.
+fn shown(name: &str, known: bool) -> Option<String> {
+    if known {
+        return Some(values::shorten(name));
+    }
+    let stem = match name.rsplit_once('_') {
+        Some((stem, number)) if number.bytes().all(|octet| octet.is_ascii_digit()) => stem,
+        _ => name,
+    };
+    let like_a_name = stem
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || matches!(c, '_' | '-'));
+    like_a_name.then(|| match name.char_indices().nth(UNKNOWN_SHOWN) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+        None => name.to_owned(),
+    })
+}
+
+/// How much is shown of a name that is not known.
+const UNKNOWN_SHOWN: usize = 8;
+
+fn check_values(section: &mut Section, context: &mut Context<'_>) {
     let mut entries = std::mem::take(&mut section.entries);
     for entry in &mut entries {
         if entry.value.is_empty() && !entry.spec.may_be_empty {
@@ -309,6 +377,9 @@ fn check(section: &mut Section, context: &mut Context<'_>) {
         }
     }
     section.entries = entries;
+}
+
+fn check_required(section: &Section, context: &mut Context<'_>) {
     let directory_without_account = section.effective("auth_type").eq_ignore_ascii_case("sspi");
     for spec in schema::options_of(section.kind) {
         let needed = spec.required

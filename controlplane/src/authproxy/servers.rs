@@ -86,11 +86,7 @@ pub(super) fn build(
         client_ip_attribute,
         password_codec: password_codec(section),
         api_timeout_seconds: section.number("api_timeout"),
-        exempt_users: section
-            .numbered("exempt_username")
-            .into_values()
-            .map(|entry| entry.value.to_string())
-            .collect(),
+        exempt_users: exempt_users(context, section, mode, nobody_checks),
         prompt: Prompt {
             format: PromptFormat::ALL
                 .iter()
@@ -115,6 +111,42 @@ pub(super) fn build(
         integration,
         builtin,
     }
+}
+
+/// Who needs no second factor. Where no password is checked that is to need nothing, and where the
+/// password field is the factor nobody is exempt (authproxy-config: `auto` and `challenge` only).
+fn exempt_users(
+    context: &mut Context<'_>,
+    section: &Section,
+    mode: Mode,
+    nobody_checks: bool,
+) -> Vec<String> {
+    let entries = section.numbered("exempt_username");
+    for entry in entries.values() {
+        let name = values::shorten(&entry.value);
+        if mode == Mode::DuoOnly {
+            context.warn(
+                section,
+                entry,
+                format!(
+                    "'{name}' would be let in with any password, so this option has no effect here"
+                ),
+                "remove it",
+            );
+        } else if nobody_checks {
+            context.warn(
+                section,
+                entry,
+                format!("no password is checked here: '{name}' is let in with any password"),
+                "remove it, or name a client section that checks passwords",
+            );
+        }
+    }
+    if mode == Mode::DuoOnly {
+        return Vec::new();
+    }
+    let names = entries.into_values().map(|entry| entry.value.to_string());
+    names.collect()
 }
 
 /// Says what is wrong with `ikey`, `skey` and `api_host`, of any kind of section that has them.
@@ -173,15 +205,18 @@ fn clients(context: &mut Context<'_>, section: &Section) -> Vec<raw::Client> {
     let mut clients = Vec::new();
     for number in numbers {
         let (address, secret) = (addresses.get(&number), secrets.get(&number));
+        let written = policies.get(&number);
+        // A half that is not there is told where the other one is.
+        let line = [address, secret, written].into_iter().flatten().next();
+        let line = line.map_or(section.line, |entry| entry.line);
         if address.is_none() && !addresses.is_empty() || address.is_none() && secret.is_some() {
             let name = format!("radius_ip_{number}");
-            missing_pair(context, section, &name, Kind::Addresses);
+            missing_pair(context, section, line, &name, Kind::Addresses);
         }
         if address.is_some() && secret.is_none() {
             let name = format!("radius_secret_{number}");
-            missing_pair(context, section, &name, Kind::Secret);
+            missing_pair(context, section, line, &name, Kind::Secret);
         }
-        let written = policies.get(&number);
         let policy = written.and_then(|entry| {
             MessageAuthenticator::ALL
                 .iter()
@@ -213,16 +248,8 @@ fn clients(context: &mut Context<'_>, section: &Section) -> Vec<raw::Client> {
     clients
 }
 
-/// A half of `radius_ip_N` and `radius_secret_N` that is not there, told where the other one is.
-fn missing_pair(context: &mut Context<'_>, section: &Section, option: &str, kind: Kind) {
-    let number = option
-        .rsplit('_')
-        .next()
-        .and_then(|number| number.parse::<u32>().ok());
-    let line = ["radius_ip", "radius_secret", "message_authenticator"]
-        .into_iter()
-        .find_map(|name| Some(section.numbered(name).get(&number?)?.line))
-        .unwrap_or(section.line);
+/// A half of `radius_ip_N` and `radius_secret_N` that is not there.
+fn missing_pair(context: &mut Context<'_>, section: &Section, line: u32, option: &str, kind: Kind) {
     context.say(
         Severity::Error,
         line,

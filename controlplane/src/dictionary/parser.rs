@@ -1,7 +1,8 @@
 //! Reads dictionaries in FreeRADIUS' format (its `dictionary(5)`).
 //!
 //! Read: `ATTRIBUTE`, `VENDOR`, `BEGIN-VENDOR`, `BEGIN-TLV`, `ALIAS`, `$INCLUDE`, `$INCLUDE-`.
-//! `VALUE` is checked for its form only: nothing here needs names of values.
+//! `VALUE` is checked for its form only: nothing here needs names of values. What was read is in
+//! no message, since a path may have been mistaken and lead to a file of secrets.
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,8 @@ use crate::authproxy::files::{Files, beside};
 const MAX_DEPTH: usize = 8;
 /// How many files one dictionary may be made of.
 const MAX_FILES: usize = 1000;
+/// How many octets the files of one dictionary may have together.
+const MAX_OCTETS: usize = 16 << 20;
 /// How many faults are told before the rest is left out.
 const MAX_FAULTS: usize = 100;
 
@@ -45,6 +48,7 @@ impl Dictionary {
             dictionary: self,
             files: Some(files),
             loaded: Loaded::default(),
+            octets_left: MAX_OCTETS,
         };
         run.file(path, 0, false);
         run.loaded
@@ -56,6 +60,7 @@ impl Dictionary {
             dictionary: self,
             files: None,
             loaded: Loaded::default(),
+            octets_left: MAX_OCTETS,
         };
         run.text(Path::new(""), text, 0);
         run.loaded.faults
@@ -66,7 +71,23 @@ struct Run<'a> {
     dictionary: &'a mut Dictionary,
     files: Option<&'a dyn Files>,
     loaded: Loaded,
+    /// How many octets may still be read.
+    octets_left: usize,
 }
+
+/// What each line of a dictionary begins with.
+const KEYWORDS: &[&str] = &[
+    "ATTRIBUTE",
+    "VALUE",
+    "VENDOR",
+    "BEGIN-VENDOR",
+    "END-VENDOR",
+    "BEGIN-TLV",
+    "END-TLV",
+    "ALIAS",
+    "$INCLUDE",
+    "$INCLUDE-",
+];
 
 /// What `BEGIN-VENDOR` and `BEGIN-TLV` opened.
 #[derive(Default)]
@@ -100,7 +121,16 @@ impl Run<'_> {
         }
         self.loaded.files.push(path.to_owned());
         match files.read(path) {
+            Ok(content) if content.octets.len() > self.octets_left => {
+                self.octets_left = 0;
+                self.fault(
+                    path,
+                    0,
+                    format!("the dictionary has more than {MAX_OCTETS} octets"),
+                );
+            }
             Ok(content) => {
+                self.octets_left -= content.octets.len();
                 // Names and keywords are ASCII; old files have Latin-1 in their comments.
                 let text = String::from_utf8_lossy(&content.octets);
                 self.text(path, &text, depth);
@@ -138,7 +168,7 @@ impl Run<'_> {
             ("ATTRIBUTE", _) => Err("ATTRIBUTE needs a name, a number and a type".to_owned()),
             ("VALUE", [_, _, number, ..]) => match whole_number(number) {
                 Some(_) => Ok(()),
-                None => Err(format!("'{number}' is no number")),
+                None => Err("the third word of VALUE is no number".to_owned()),
             },
             ("VALUE", _) => Err("VALUE needs an attribute, a name and a number".to_owned()),
             ("VENDOR", [name, number, flags @ ..]) => self.vendor(name, number, flags),
@@ -146,7 +176,7 @@ impl Run<'_> {
             ("BEGIN-VENDOR", [name, flags @ ..]) => self.begin_vendor(name, flags, scope),
             ("END-VENDOR", [name]) => match scope.vendor.take() {
                 Some((open, _)) if open.eq_ignore_ascii_case(name) => Ok(()),
-                _ => Err(format!("END-VENDOR {name} without its BEGIN-VENDOR")),
+                _ => Err("END-VENDOR without its BEGIN-VENDOR".to_owned()),
             },
             ("BEGIN-TLV", [name, ..]) => {
                 scope.tlvs.push((*name).to_owned());
@@ -154,7 +184,7 @@ impl Run<'_> {
             }
             ("END-TLV", [name]) => match scope.tlvs.pop() {
                 Some(open) if open.eq_ignore_ascii_case(name) => Ok(()),
-                _ => Err(format!("END-TLV {name} without its BEGIN-TLV")),
+                _ => Err("END-TLV without its BEGIN-TLV".to_owned()),
             },
             ("ALIAS", [name, target]) => self.alias(name, target),
             ("$INCLUDE", [included]) => {
@@ -165,25 +195,26 @@ impl Run<'_> {
                 self.file(&beside(path, included), depth + 1, true);
                 Ok(())
             }
-            (_, _) => Err(format!(
-                "'{keyword}' is not understood here, or has the wrong number of words behind it"
-            )),
+            (known, _) if KEYWORDS.contains(&known) => {
+                Err(format!("{known} has the wrong number of words behind it"))
+            }
+            _ => Err("this line is not understood here".to_owned()),
         }
     }
 
     fn vendor(&mut self, name: &str, number: &str, flags: &[&str]) -> Result<(), String> {
         let number = whole_number(number)
             .filter(|number| *number != 0)
-            .ok_or_else(|| format!("'{number}' is no vendor number"))?;
+            .ok_or("the second word of VENDOR is no vendor number")?;
         let mut plain = true;
         for flag in flags {
             let format = flag
                 .strip_prefix("format=")
-                .ok_or_else(|| format!("'{flag}' is no flag of a vendor"))?;
+                .ok_or("a word behind the number is no flag of a vendor")?;
             plain = match format.split(',').collect::<Vec<_>>().as_slice() {
                 ["1", "1"] => true,
                 ["1" | "2" | "4", "0" | "1" | "2"] | ["1", "1", "c"] => false,
-                _ => return Err(format!("'{format}' is no format of a vendor")),
+                _ => return Err("this is no format of a vendor".to_owned()),
             };
         }
         let vendor = Vendor { number, plain };
@@ -198,7 +229,7 @@ impl Run<'_> {
         scope: &mut Scope,
     ) -> Result<(), String> {
         let known = self.dictionary.vendors.get(&name.to_lowercase());
-        let mut vendor = *known.ok_or_else(|| format!("there is no VENDOR {name} above"))?;
+        let mut vendor = *known.ok_or("there is no such VENDOR above")?;
         match flags {
             [] => {}
             // The extended space of RFC 6929.
@@ -209,7 +240,7 @@ impl Run<'_> {
         }
         let open = scope.vendor.replace((name.to_owned(), vendor));
         match open {
-            Some((open, _)) => Err(format!("BEGIN-VENDOR {open} is not closed")),
+            Some(_) => Err("the BEGIN-VENDOR above is not closed".to_owned()),
             None => Ok(()),
         }
     }
@@ -222,13 +253,13 @@ impl Run<'_> {
         flags: &[&str],
         scope: &Scope,
     ) -> Result<(), String> {
-        let data_type = attribute_type(data_type)
-            .ok_or_else(|| format!("'{data_type}' is no type of an attribute"))?;
+        let data_type =
+            attribute_type(data_type).ok_or("the third word of ATTRIBUTE is no type")?;
         let parts: Vec<u32> = number
             .split('.')
             .map(whole_number)
             .collect::<Option<_>>()
-            .ok_or_else(|| format!("'{number}' is no number of an attribute"))?;
+            .ok_or("the second word of ATTRIBUTE is no number")?;
         let mut vendor = scope.vendor.as_ref().map(|(_, vendor)| *vendor);
         let mut plain = scope.tlvs.is_empty();
         for flag in flags.iter().flat_map(|flags| flags.split(',')) {
@@ -239,7 +270,7 @@ impl Run<'_> {
                 // Old files name the vendor behind the type.
                 other => match self.dictionary.vendors.get(other) {
                     Some(named) => vendor = Some(*named),
-                    None => return Err(format!("'{flag}' is no flag of an attribute")),
+                    None => return Err("a word behind the type is no flag".to_owned()),
                 },
             }
         }
@@ -258,9 +289,7 @@ impl Run<'_> {
 
     fn alias(&mut self, name: &str, target: &str) -> Result<(), String> {
         let known = self.dictionary.attributes.get(&target.to_lowercase());
-        let mut entry = known
-            .cloned()
-            .ok_or_else(|| format!("there is no ATTRIBUTE {target} above"))?;
+        let mut entry = known.cloned().ok_or("there is no such ATTRIBUTE above")?;
         name.clone_into(&mut entry.name);
         self.insert(entry)
     }

@@ -130,32 +130,43 @@ ALIAS Other-Name Plain-Hex
 fn faults_name_file_and_line() {
     for (line, want) in [
         ("ATTRIBUTE X", "ATTRIBUTE needs a name, a number and a type"),
-        ("ATTRIBUTE X y string", "'y' is no number of an attribute"),
+        (
+            "ATTRIBUTE X y string",
+            "the second word of ATTRIBUTE is no number",
+        ),
         (
             "ATTRIBUTE X 1 wibble",
-            "'wibble' is no type of an attribute",
+            "the third word of ATTRIBUTE is no type",
         ),
         (
             "ATTRIBUTE X 1 octets[x]",
-            "'octets[x]' is no type of an attribute",
+            "the third word of ATTRIBUTE is no type",
         ),
         (
             "ATTRIBUTE X 1 string wibble",
-            "'wibble' is no flag of an attribute",
+            "a word behind the type is no flag",
         ),
         ("VENDOR X", "VENDOR needs a name and a number"),
-        ("VENDOR X 0", "'0' is no vendor number"),
-        ("VENDOR X 1 format=9,9", "'9,9' is no format of a vendor"),
-        ("BEGIN-VENDOR Y", "there is no VENDOR Y above"),
-        ("END-VENDOR Y", "END-VENDOR Y without its BEGIN-VENDOR"),
-        ("END-TLV Y", "END-TLV Y without its BEGIN-TLV"),
-        ("VALUE a b", "VALUE needs an attribute, a name and a number"),
-        ("VALUE a b c", "'c' is no number"),
-        ("ALIAS a b", "there is no ATTRIBUTE b above"),
         (
-            "WIBBLE a",
-            "'WIBBLE' is not understood here, or has the wrong number of words behind it",
+            "VENDOR X 0",
+            "the second word of VENDOR is no vendor number",
         ),
+        (
+            "VENDOR X 1 wibble",
+            "a word behind the number is no flag of a vendor",
+        ),
+        ("VENDOR X 1 format=9,9", "this is no format of a vendor"),
+        ("BEGIN-VENDOR Y", "there is no such VENDOR above"),
+        ("END-VENDOR Y", "END-VENDOR without its BEGIN-VENDOR"),
+        (
+            "END-VENDOR",
+            "END-VENDOR has the wrong number of words behind it",
+        ),
+        ("END-TLV Y", "END-TLV without its BEGIN-TLV"),
+        ("VALUE a b", "VALUE needs an attribute, a name and a number"),
+        ("VALUE a b c", "the third word of VALUE is no number"),
+        ("ALIAS a b", "there is no such ATTRIBUTE above"),
+        ("WIBBLE a", "this line is not understood here"),
     ] {
         let (_, loaded) = load(&InMemory::default().with("d/top", &format!("\n{line}\n")));
         let want = DictionaryFault {
@@ -173,4 +184,21 @@ fn faults_name_file_and_line() {
 fn a_dictionary_that_includes_itself_ends() {
     let (_, loaded) = load(&InMemory::default().with("d/top", "$INCLUDE top\n"));
     assert_eq!(loaded.faults.len(), 1);
+}
+
+#[test]
+fn a_dictionary_of_too_many_octets_is_refused() {
+    let mebibyte = "#".repeat(1 << 20);
+    let mut top = String::new();
+    let mut files = InMemory::default().with("d/big", &mebibyte);
+    for number in 0..17 {
+        top.push_str(&format!("$INCLUDE big{number}\n"));
+        files = files.with(&format!("d/big{number}"), &mebibyte);
+    }
+    let (_, loaded) = load(&files.with("d/top", &top));
+    let found: Vec<_> = loaded.faults.iter().map(|one| &one.message).collect();
+    assert_eq!(
+        found, ["the dictionary has more than 16777216 octets"; 2],
+        "the sixteenth, beside the first file, and what comes after it"
+    );
 }

@@ -128,15 +128,15 @@ impl Store {
         .map_err(query("delete old events"))
     }
 
-    /// The number of the newest event that is one too many; none when there are not so many.
+    /// The number of the newest event that is one too many, by the numbers alone; none when there
+    /// are not so many.
     pub(crate) async fn fetch_surplus_event(&self, keep: u32) -> Result<Option<u64>, StoreError> {
-        let seq: Option<i64> =
-            sqlx::query_scalar("SELECT seq FROM events ORDER BY seq DESC LIMIT 1 OFFSET ?")
-                .bind(i64::from(keep))
-                .fetch_optional(&self.readers)
-                .await
-                .map_err(query("count the events"))?;
-        Ok(seq.map(unsigned))
+        let newest: Option<i64> = sqlx::query_scalar("SELECT max(seq) FROM events")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(query("count the events"))?;
+        let surplus = newest.map(|seq| unsigned(seq).saturating_sub(u64::from(keep)));
+        Ok(surplus.filter(|seq| *seq > 0))
     }
 
     /// Deletes at most `batch` events up to a number. Gives how many it deleted.

@@ -4,6 +4,8 @@ use proto::id::{NodeId, Revision};
 use proto::rpc::{NodeStatus, Verdict};
 use sqlx::{Row, Sqlite, Transaction};
 
+use crate::nodes::NODES;
+
 use super::{Store, StoreError, query, signed, unreadable, unsigned};
 
 /// A node as it was stored.
@@ -115,6 +117,15 @@ async fn upsert(
     .bind(id.as_str())
     .bind(signed(at_ms))
     .bind(status)
+    .execute(&mut **tx)
+    .await
+    .map_err(query(STORE_NODE))?;
+    sqlx::query(
+        "DELETE FROM nodes WHERE id IN \
+         (SELECT id FROM nodes ORDER BY id = ? DESC, last_seen_ms DESC LIMIT -1 OFFSET ?)",
+    )
+    .bind(id.as_str())
+    .bind(i64::try_from(NODES).unwrap_or(i64::MAX))
     .execute(&mut **tx)
     .await
     .map_err(query(STORE_NODE))?;

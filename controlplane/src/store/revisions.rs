@@ -1,7 +1,7 @@
 //! Rows of `revisions`.
 
 use proto::config::raw;
-use proto::id::Revision;
+use proto::id::{NodeId, Revision};
 use proto::secret::Secret;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -94,6 +94,25 @@ impl Store {
         .fetch_optional(&self.readers)
         .await
         .map_err(query("read the latest revision"))?
+        .map(|row| self.revision(&row))
+        .transpose()
+    }
+
+    /// The newest revision that a node applied; of any node when none is given.
+    pub(crate) async fn fetch_applied_revision(
+        &self,
+        node: Option<&NodeId>,
+    ) -> Result<Option<StoredRevision>, StoreError> {
+        sqlx::query(
+            "SELECT number, created_at_ms, author, message, snapshot FROM revisions \
+             WHERE number = (SELECT max(revision) FROM acknowledgements \
+             WHERE (? IS NULL OR node = ?) AND verdict ->> '$.type' = 'applied')",
+        )
+        .bind(node.map(NodeId::as_str))
+        .bind(node.map(NodeId::as_str))
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(query("read the last applied revision"))?
         .map(|row| self.revision(&row))
         .transpose()
     }

@@ -104,7 +104,7 @@ async fn every_connection_keeps_the_rules_of_the_house() {
         for (pragma, want) in [
             ("foreign_keys", "1"),
             ("busy_timeout", "5000"),
-            ("synchronous", "1"),
+            ("synchronous", "2"),
             ("journal_mode", "wal"),
         ] {
             let row = sqlx::query(AssertSqlSafe(format!("PRAGMA {pragma}")))
@@ -265,6 +265,38 @@ async fn old_and_surplus_events_are_forgotten_and_their_numbers_not_used_again()
     assert!(seqs(&store, all()).await.is_empty());
     let next = store.insert_events(vec![event(11, 11)]).await.unwrap();
     assert_eq!(next[0].seq, 11);
+}
+
+#[tokio::test]
+async fn the_surplus_is_told_by_numbers_without_counting_the_rows() {
+    let (_folder, store) = open().await;
+    let events = (1..=10).map(|number| event(number, number));
+    store.insert_events(events.collect()).await.unwrap();
+    sqlx::query("DELETE FROM events WHERE seq BETWEEN 5 AND 8")
+        .execute(&store.writer)
+        .await
+        .unwrap();
+    for (keep, want) in [(0, Some(10)), (4, Some(6)), (9, Some(1)), (10, None)] {
+        let found = store.fetch_surplus_event(keep).await.unwrap();
+        assert_eq!(found, want, "{keep}");
+    }
+}
+
+#[tokio::test]
+async fn no_more_nodes_are_stored_than_are_known() {
+    let (_folder, store) = open().await;
+    let name = |number: u64| NodeId::new(format!("node-{number}")).unwrap();
+    let most = u64::try_from(crate::nodes::NODES).unwrap();
+    for number in 0..most + 2 {
+        store
+            .upsert_node(&name(number), number, None)
+            .await
+            .unwrap();
+    }
+    let mut seen: Vec<_> = store.list_nodes().await.unwrap();
+    seen.sort_by_key(|row| row.last_seen_ms);
+    assert_eq!(seen.len(), crate::nodes::NODES);
+    assert_eq!(seen[0].id, name(2), "the longest unseen are gone");
 }
 
 #[tokio::test]

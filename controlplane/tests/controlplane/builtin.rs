@@ -65,6 +65,28 @@ async fn an_application_is_asked_for_and_its_need_is_said() {
 }
 
 #[tokio::test]
+async fn the_need_of_a_stored_revision_is_said_too() {
+    let mut site = site();
+    let serving = serve(site.settings.second_factor.as_ref().unwrap()).await;
+    let plane = site.start().await;
+    plane.subscribe("one").await.snapshot().await;
+    plane.stop().await;
+    drop(serving);
+    let file = site.settings.source.take();
+    let plane = site.start().await;
+    let said = plane.needs.lock().unwrap().clone();
+    assert_eq!(said, [Need::SecondFactor], "the database is the truth");
+    plane.stop().await;
+    std::fs::write(site.file(), "[main").unwrap();
+    site.settings.source = file;
+    site.settings.last_good = true;
+    let plane = site.start().await;
+    let said = plane.needs.lock().unwrap().clone();
+    assert_eq!(said, [Need::SecondFactor], "the file is bad");
+    plane.stop().await;
+}
+
+#[tokio::test]
 async fn keys_that_the_file_names_are_the_ones_asked_for() {
     let mut site = site();
     let mut file = config(1812);

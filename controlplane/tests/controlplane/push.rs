@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use controlplane::admin::Readiness;
+use controlplane::admin::{LoadResult, Readiness, Reload};
 use local::CallError;
 use proto::config::Fault;
 use proto::id::Revision;
@@ -72,6 +72,31 @@ async fn verdicts_are_kept_and_shown_also_after_a_restart() {
     let kept = plane.status().await.nodes.remove(0);
     assert!(!kept.connected);
     assert_eq!(kept.refused.unwrap().revision, Revision(2));
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn a_refused_revision_is_sent_again_to_who_refused_it_when_the_file_is_read_again() {
+    let mut site = Site::with(&config(1812));
+    site.settings.heartbeat = LIMIT * 100;
+    let plane = site.start().await;
+    let mut refusing = plane.subscribe("refusing").await;
+    let mut applying = plane.subscribe("applying").await;
+    refusing.snapshot().await;
+    applying.snapshot().await;
+    plane.acknowledge("applying", 1, Verdict::Applied).await;
+    let refused = || Verdict::Refused { faults: Vec::new() };
+    plane.acknowledge("refusing", 1, refused()).await;
+    let reload: Reload = plane.client.post("/reload", &(), LIMIT).await.unwrap();
+    assert_eq!(reload.result, LoadResult::Unchanged);
+    assert_eq!(mark(&refusing.snapshot().await), (1, 1812), "asked for");
+    site.write(&config(1812));
+    assert_eq!(mark(&refusing.snapshot().await), (1, 1812), "touched");
+    plane.acknowledge("refusing", 1, Verdict::Applied).await;
+    site.write(&config(1813));
+    assert_eq!(mark(&refusing.snapshot().await), (2, 1813));
+    let next = applying.snapshot().await;
+    assert_eq!(mark(&next), (2, 1813), "it had applied the first");
     plane.stop().await;
 }
 

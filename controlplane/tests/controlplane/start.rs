@@ -7,12 +7,13 @@ use std::time::Duration;
 use controlplane::admin::{Readiness, Severity};
 use controlplane::{KeyError, RunError};
 use local::CallError;
+use proto::config::Fault;
 use proto::id::Revision;
-use proto::rpc::{Empty, ToNode};
+use proto::rpc::{Empty, ToNode, Verdict};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{ControlPlane, LIMIT, Site, config, mark, method};
+use crate::support::{ControlPlane, LIMIT, Site, config, mark, method, node};
 
 #[tokio::test]
 async fn a_bad_file_stops_the_start_also_when_an_older_revision_was_good() {
@@ -75,6 +76,46 @@ async fn without_a_file_the_newest_stored_revision_is_served() {
     let mut stream = plane.subscribe("one").await;
     assert_eq!(mark(&stream.snapshot().await), (1, 1812));
     assert_eq!(plane.status().await.source, None);
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn the_last_good_revision_is_the_newest_that_the_local_node_applied() {
+    let mut site = Site::with(&config(1812));
+    site.settings.last_good = true;
+    let faults = vec![Fault {
+        path: "integrations[0].port".to_owned(),
+        message: "address in use".to_owned(),
+    }];
+    let good = async |site: &Site| {
+        let kept = std::fs::read(site.file()).unwrap();
+        std::fs::write(site.file(), "[main").unwrap();
+        let plane = site.start().await;
+        let number = plane.status().await.revision.unwrap().number;
+        plane.stop().await;
+        std::fs::write(site.file(), kept).unwrap();
+        number
+    };
+    site.start().await.stop().await;
+    site.write(&config(1813));
+    site.start().await.stop().await;
+    assert_eq!(good(&site).await, Revision(2), "nobody said anything");
+    let plane = site.start().await;
+    plane.acknowledge("here", 1, Verdict::Applied).await;
+    plane
+        .acknowledge("here", 2, Verdict::Refused { faults })
+        .await;
+    plane.stop().await;
+    assert_eq!(good(&site).await, Revision(1), "any node");
+    let plane = site.start().await;
+    plane.acknowledge("there", 2, Verdict::Applied).await;
+    plane.stop().await;
+    assert_eq!(good(&site).await, Revision(2), "any node, the newest");
+    site.settings.local_node = Some(node("here"));
+    assert_eq!(good(&site).await, Revision(1), "this node");
+    let plane = site.start().await;
+    let status = plane.status().await;
+    assert_eq!(status.revision.unwrap().number, Revision(2), "good again");
     plane.stop().await;
 }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use controlplane::admin::{Diagnostic, Status};
 use controlplane::authproxy::BuiltinApplication;
-use controlplane::{ConfigSource, Draft, Hooks, LoadOutcome, Need, Ready, RunError, Settings, run};
+use controlplane::{
+    ConfigSource, Draft, FileRead, Hooks, LoadOutcome, Need, Ready, RunError, Settings, run,
+};
 use local::Client;
 use proto::config::raw;
 use proto::id::{NodeId, Revision};
@@ -31,7 +33,7 @@ impl ConfigSource for FakeSource {
     }
 
     fn load(&self) -> LoadOutcome {
-        let mut files = vec![self.0.clone()];
+        let mut files = Vec::new();
         let read = self.read(&mut files);
         let (draft, diagnostics) = match read {
             Ok(draft) => (Some(draft), Vec::new()),
@@ -45,6 +47,13 @@ impl ConfigSource for FakeSource {
     }
 }
 
+fn read(path: &Path, files: &mut Vec<FileRead>) -> Result<String, String> {
+    let (file, content) = FileRead::read(path);
+    files.push(file);
+    let content = content.map_err(|error| error.to_string())?;
+    String::from_utf8(content.octets).map_err(|error| error.to_string())
+}
+
 /// `ID`, or `ID IKEY SKEY`.
 fn wanted(text: &str) -> BuiltinApplication {
     let mut words = text.split(' ').map(str::to_owned);
@@ -56,23 +65,21 @@ fn wanted(text: &str) -> BuiltinApplication {
 }
 
 impl FakeSource {
-    fn read(&self, files: &mut Vec<PathBuf>) -> Result<Draft, String> {
-        let text = std::fs::read_to_string(&self.0).map_err(|error| error.to_string())?;
+    fn read(&self, files: &mut Vec<FileRead>) -> Result<Draft, String> {
+        let text = read(&self.0, files)?;
         let mut json: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
         let fields = json.as_object_mut().unwrap();
         let builtin: Vec<String> = fields
             .remove("builtin")
             .map(|ids| serde_json::from_value(ids).unwrap())
             .unwrap_or_default();
-        let builtin = builtin.iter().map(|text| wanted(text)).collect();
+        let builtin = builtin.iter().map(|one| wanted(one)).collect();
         let ca_file = fields.remove("ca_file");
         let mut snapshot: raw::Snapshot =
             serde_json::from_value(json).map_err(|error| error.to_string())?;
         if let Some(Value::String(name)) = ca_file {
             let named = self.0.parent().unwrap().join(name);
-            files.push(named.clone());
-            let ca = std::fs::read_to_string(named).map_err(|error| error.to_string())?;
-            snapshot.settings.http_ca_certs = Some(ca);
+            snapshot.settings.http_ca_certs = Some(read(&named, files)?);
         }
         Ok(Draft {
             text: Secret::new(text),
@@ -130,7 +137,7 @@ impl Site {
     }
 
     pub(crate) fn write(&self, config: &Value) {
-        std::fs::write(self.file(), config.to_string()).unwrap();
+        std::fs::write(self.file(), format!("{config}\n")).unwrap();
     }
 
     pub(crate) async fn start(&self) -> ControlPlane {

@@ -4,6 +4,10 @@ use controlplane::admin::{LoadResult, Reload};
 use proto::id::Revision;
 use serde_json::json;
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use crate::support::{LIMIT, Site, config, mark};
 
 #[tokio::test]
@@ -23,6 +27,31 @@ async fn every_way_of_changing_the_file_makes_a_revision() {
     std::os::unix::fs::symlink(&beside, &link).unwrap();
     std::fs::rename(&link, site.file()).unwrap();
     assert_eq!(mark(&stream.snapshot().await), (4, 4), "a link instead");
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_without_its_last_line_end_is_left_alone_for_a_while() {
+    const QUIET: Duration = Duration::from_millis(600);
+    let mut site = Site::with(&config(1));
+    site.settings.watch_every = Duration::from_millis(200);
+    let plane = site.start().await;
+    let mut stream = plane.subscribe("one").await;
+    assert_eq!(mark(&stream.snapshot().await), (1, 1));
+    let write = |port| {
+        std::fs::write(site.file(), config(port).to_string()).unwrap();
+        Instant::now()
+    };
+    let written = write(2);
+    assert_eq!(mark(&stream.snapshot().await), (2, 2), "seen");
+    assert!(written.elapsed() >= QUIET, "{:?}", written.elapsed());
+    assert!(written.elapsed() < Duration::from_secs(1));
+    let written = write(3);
+    let reload: Reload = plane.client.post("/reload", &(), LIMIT).await.unwrap();
+    assert_eq!(reload.revision, Some(Revision(3)), "asked for");
+    // File times are as coarse as the kernel's tick.
+    let coarse = QUIET - Duration::from_millis(20);
+    assert!(written.elapsed() >= coarse, "{:?}", written.elapsed());
     plane.stop().await;
 }
 

@@ -20,7 +20,8 @@ pub use integration::{
 };
 pub use raw::{Host, HttpProxy, Settings};
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::address::AddressRange;
@@ -90,32 +91,82 @@ impl TryFrom<raw::Snapshot> for Snapshot {
     }
 }
 
-/// One client address may stand once on a port: otherwise the secret to use is a guess.
-fn shared_addresses(integrations: &[Arc<Integration>], faults: &mut Faults) {
-    let mut by_port: HashMap<(u16, AddressRange), Vec<(usize, usize)>> = HashMap::new();
-    for (i, integration) in integrations.iter().enumerate() {
-        for (c, client) in integration.clients.iter().enumerate() {
-            let seen = by_port
-                .entry((integration.port, client.address))
-                .or_default();
-            let taken = seen.iter().find(|(other, _)| {
-                integrations.get(*other).is_some_and(|o| {
-                    o.listen.is_none()
-                        || integration.listen.is_none()
-                        || o.listen == integration.listen
-                })
-            });
-            if let Some((other, first)) = taken {
-                faults.add(
-                    format!("integrations[{i}].clients[{c}].address"),
-                    format!(
-                        "{} is integrations[{other}].clients[{first}] on port {} already",
-                        client.address, integration.port
-                    ),
-                );
+/// Where a RADIUS client is listened to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by those who ask")]
+pub struct ClientPlace {
+    /// The UDP port.
+    pub port: u16,
+    /// The address of this machine; none means all.
+    pub listen: Option<IpAddr>,
+    /// The client's addresses.
+    pub address: AddressRange,
+}
+
+/// Clients that would make the secret to use a guess: they share an address on a port, and neither
+/// is the narrower. Gives the index of each such client with that of one before it.
+#[must_use]
+pub fn ambiguous_clients(clients: &[ClientPlace]) -> BTreeMap<usize, usize> {
+    let mut sorted: Vec<(usize, &ClientPlace)> = clients.iter().enumerate().collect();
+    let class = |one: &ClientPlace| (one.port, one.address.first().is_ipv6(), one.address.span());
+    sorted.sort_by_key(|(index, one)| (class(one), one.address.first(), *index));
+    let mut found = BTreeMap::new();
+    for alike in sorted.chunk_by(|(_, a), (_, b)| class(a) == class(b)) {
+        // All are of one length here: if one overlaps any before it, then the last before it.
+        let mut last = None;
+        let mut last_of: HashMap<Option<IpAddr>, (usize, &ClientPlace)> = HashMap::new();
+        for &(index, one) in alike {
+            let before = match one.listen {
+                None => [last, None],
+                listen => [last_of.get(&listen).copied(), last_of.get(&None).copied()],
+            };
+            for (other, place) in before.into_iter().flatten() {
+                if place.address.overlaps(&one.address) {
+                    let (first, later) = (index.min(other), index.max(other));
+                    let known = found.entry(later).or_insert(first);
+                    *known = first.min(*known);
+                }
             }
-            seen.push((i, c));
+            last = Some((index, one));
+            last_of.insert(one.listen, (index, one));
         }
+    }
+    found
+}
+
+fn shared_addresses(integrations: &[Arc<Integration>], faults: &mut Faults) {
+    let (names, places): (Vec<_>, Vec<_>) = (0..)
+        .zip(integrations)
+        .flat_map(|(i, integration): (usize, _)| {
+            (0..)
+                .zip(&integration.clients)
+                .map(move |(c, client): (usize, _)| {
+                    let place = ClientPlace {
+                        port: integration.port,
+                        listen: integration.listen,
+                        address: client.address,
+                    };
+                    ((i, c), place)
+                })
+        })
+        .unzip();
+    for (later, first) in ambiguous_clients(&places) {
+        let (Some((i, c)), Some((j, d))) = (names.get(later), names.get(first)) else {
+            continue;
+        };
+        let (Some(place), Some(other)) = (places.get(later), places.get(first)) else {
+            continue;
+        };
+        let (address, other, port) = (place.address, other.address, place.port);
+        let message = if address == other {
+            format!("{address} is integrations[{j}].clients[{d}] on port {port} already")
+        } else {
+            format!(
+                "{address} overlaps {other} of integrations[{j}].clients[{d}] on port {port}, \
+                 and neither is the narrower"
+            )
+        };
+        faults.add(format!("integrations[{i}].clients[{c}].address"), message);
     }
 }
 

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn sample() -> serde_json::Value {
@@ -99,6 +101,19 @@ fn refuses_what_cannot_be_served() {
             "integrations[1].clients[0].address: 10.0.0.0/24 is integrations[0].clients[0] on port 1812 already",
         ),
         (
+            "ranges of one length that overlap",
+            |j| {
+                j["integrations"][0]["clients"] = serde_json::json!([
+                    {"address": "10.0.0.3-10.0.0.6", "secret": "s"},
+                    {"address": "10.0.0.1-10.0.0.4", "secret": "s"},
+                    {"address": "10.0.0.3", "secret": "s"},
+                    {"address": "10.0.0.0/24", "secret": "s"},
+                ]);
+            },
+            "integrations[0].clients[1].address: 10.0.0.1-10.0.0.4 overlaps 10.0.0.3-10.0.0.6 of \
+             integrations[0].clients[0] on port 1812, and neither is the narrower",
+        ),
+        (
             "one id twice",
             |j| {
                 let mut second = j["integrations"][0].clone();
@@ -131,4 +146,45 @@ fn an_unknown_field_is_refused_not_ignored() {
     let mut json = sample();
     json["integrations"][0]["require_blood_sample"] = true.into();
     assert!(serde_json::from_value::<raw::Snapshot>(json).is_err());
+}
+
+#[test]
+fn many_clients_are_compared_in_good_time() {
+    let place = |number: u32| ClientPlace {
+        port: 1812,
+        listen: None,
+        address: AddressRange::single(std::net::Ipv4Addr::from(number).into()),
+    };
+    let mut places: Vec<_> = (0..100_000).map(place).collect();
+    assert!(ambiguous_clients(&places).is_empty());
+    places.push(place(7));
+    assert_eq!(ambiguous_clients(&places), BTreeMap::from([(100_000, 7)]));
+}
+
+proptest! {
+    #[test]
+    fn a_client_is_ambiguous_exactly_when_comparing_all_pairs_says_so(
+        clients in proptest::collection::vec((0_u8..2, 0_u8..3, 0_u8..12, 0_u8..4), 0..12),
+    ) {
+        let places: Vec<_> = clients
+            .into_iter()
+            .map(|(port, listen, first, span)| ClientPlace {
+                port: 1812 + u16::from(port),
+                listen: (listen > 0).then(|| IpAddr::from([127, 0, 0, listen])),
+                address: format!("10.0.0.{first}-10.0.0.{}", first + span).parse().unwrap(),
+            })
+            .collect();
+        let clash = |a: &ClientPlace, b: &ClientPlace| {
+            a.port == b.port
+                && (a.listen.is_none() || b.listen.is_none() || a.listen == b.listen)
+                && a.address.span() == b.address.span()
+                && a.address.overlaps(&b.address)
+        };
+        let found = ambiguous_clients(&places);
+        for (later, first) in &found {
+            prop_assert!(first < later && clash(&places[*first], &places[*later]));
+        }
+        let any = (0..places.len()).any(|b| (0..b).any(|a| clash(&places[a], &places[b])));
+        prop_assert_eq!(found.is_empty(), !any);
+    }
 }

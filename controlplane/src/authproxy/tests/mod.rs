@@ -10,8 +10,10 @@ use super::*;
 
 mod examples;
 mod properties;
+mod secrets;
 mod served;
 mod severity;
+mod together;
 
 /// Imports a text as `conf/authproxy.cfg`, with a certificate and its key beside it.
 fn run(text: &str) -> Report {

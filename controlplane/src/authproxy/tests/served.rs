@@ -5,12 +5,24 @@ use super::*;
 
 #[test]
 fn octets_that_are_no_text_are_errors() {
-    let report = run_octets(b"[main]\nx=\xff\ny=\xfe\n", &files(), None);
-    assert_eq!(
-        said(&report),
-        ["error: this line is not UTF-8; save the file as UTF-8"; 2]
+    let text = [
+        &b"; \xff\n"[..],
+        file("debug=perhaps", "", "exempt_username_1=", "").as_bytes(),
+        b"; \xfe\n",
+    ]
+    .concat();
+    let report = run_octets(&text, &files(), None);
+    let errors = "error: this line is not UTF-8; save the file as UTF-8";
+    let found = said(&report);
+    assert_eq!(found.len(), 4, "{found:#?}");
+    assert_eq!((found[0].as_str(), found[3].as_str()), (errors, errors));
+    assert!(found[1].starts_with("error: [main] debug: "), "{found:#?}");
+    assert!(
+        found[2].starts_with("error: [radius_server_auto] exempt_username_1: "),
+        "{found:#?}"
     );
-    assert_eq!(report.diagnostics[1].line, 3);
+    assert_eq!(report.diagnostics[3].line, 16);
+    assert!(report.imported.is_none());
 }
 
 #[test]

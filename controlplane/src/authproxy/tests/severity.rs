@@ -203,7 +203,7 @@ fn bad_values_are_errors() {
         (
             "a section twice",
             3,
-            "[main]\nwibble=1",
+            "[main]\ndebug=true",
             "[main]: this section stands on line 1 already",
         ),
         (
