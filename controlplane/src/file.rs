@@ -51,6 +51,7 @@ impl ConfigSource for AuthproxyFile {
                 return LoadOutcome {
                     files: disk.seen.into_inner(),
                     diagnostics: vec![fault],
+                    differences: Vec::new(),
                     draft: None,
                 };
             }
@@ -76,6 +77,7 @@ impl ConfigSource for AuthproxyFile {
         LoadOutcome {
             files,
             diagnostics: report.diagnostics.into_iter().map(shown).collect(),
+            differences: report.differences,
             draft: report.imported.map(|imported| Draft {
                 text,
                 builtin: imported.builtin().to_vec(),

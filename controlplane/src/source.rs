@@ -10,6 +10,7 @@ use proto::secret::Secret;
 
 use crate::admin::Diagnostic;
 use crate::authproxy::BuiltinApplication;
+use crate::authproxy::differences::Difference;
 use crate::disk::FileRead;
 
 /// A file, with the files that it names.
@@ -27,6 +28,8 @@ pub struct LoadOutcome {
     pub files: Vec<FileRead>,
     /// Errors and warnings, in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
+    /// Where what the file asks for is not what the replaced product did with it.
+    pub differences: Vec<&'static Difference>,
     /// The configuration; none when the file is refused.
     pub draft: Option<Draft>,
 }

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::DirBuilderExt;
 
-use controlplane::{Key, key_file, protect};
+use controlplane::{Key, protect};
 use proto::child::Role;
 
 use crate::args::SealArgs;
@@ -20,7 +20,7 @@ pub(crate) fn run(args: SealArgs) -> Result<(), Failure> {
         .mode(0o700)
         .create(&folder)
         .map_err(|error| Failure::new(format!("cannot make {}", folder.display()), &error))?;
-    let key = Key::load_or_create(&key_file(&folder))
+    let key = Key::for_data_dir(&folder)
         .map_err(|error| Failure::new("the installation's key cannot be used", &error))?;
     let secret = ask("Secret: ")?;
     if secret.expose().is_empty() {

@@ -14,7 +14,11 @@ use crate::paths::DataDir;
 
 pub(crate) fn run(args: &ValidateArgs) -> Result<(), Failure> {
     let data = DataDir::new(args.data.data_dir.clone())?;
-    let LoadOutcome { diagnostics, .. } = load(&args.file, &data)?;
+    let LoadOutcome {
+        diagnostics,
+        differences,
+        ..
+    } = load(&args.file, &data)?;
     let count = |severity| {
         diagnostics
             .iter()
@@ -30,10 +34,14 @@ pub(crate) fn run(args: &ValidateArgs) -> Result<(), Failure> {
             "errors": errors,
             "warnings": warnings,
             "diagnostics": diagnostics,
+            "differences": differences,
         }));
     } else {
         for one in &diagnostics {
             output::line(format_args!("{one}"));
+        }
+        for one in &differences {
+            output::line(format_args!("{}: note: {one}", args.file.display()));
         }
         let verdict = if good { "good" } else { "bad" };
         output::line(format_args!(
@@ -76,9 +84,9 @@ pub(crate) fn source(
     data: &DataDir,
     make_key: bool,
 ) -> Result<AuthproxyFile, Failure> {
-    let path = key_file(&data.of(Role::ControlPlane));
-    let key = if make_key || path.exists() {
-        let key = Key::load_or_create(&path);
+    let folder = data.of(Role::ControlPlane);
+    let key = if make_key || key_file(&folder).exists() {
+        let key = Key::for_data_dir(&folder);
         Some(key.map_err(|error| Failure::new("the installation's key cannot be used", &error))?)
     } else {
         None

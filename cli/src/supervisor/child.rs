@@ -244,7 +244,7 @@ mod tests {
             log_json: false,
         };
         let line = |role| {
-            let command = command(role, &plan, false).unwrap();
+            let command = command(role, &plan, false);
             let words: Vec<_> = command
                 .as_std()
                 .get_args()

@@ -42,6 +42,7 @@ impl ConfigSource for FakeSource {
         LoadOutcome {
             files,
             diagnostics,
+            differences: Vec::new(),
             draft,
         }
     }
