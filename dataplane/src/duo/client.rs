@@ -261,7 +261,8 @@ impl DuoClient {
             match refusal.failure.kind {
                 FailureKind::Credentials if refusal.clock && !clock_corrected => {
                     clock_corrected = true;
-                    if !self.correct_clock(offset, deadline).await {
+                    // In a box, so that a poll that waits keeps no room for it.
+                    if !Box::pin(self.correct_clock(offset, deadline)).await {
                         return Err(refusal.failure);
                     }
                 }

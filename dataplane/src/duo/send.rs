@@ -48,7 +48,8 @@ pub(crate) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) async fn open(dialer: &Dialer, shared: &Shared) -> Result<Opened, Failure> {
     let tls = dialer.dial().await?;
     let multiplexed = tls.get_ref().1.alpn_protocol() == Some(ALPN_H2);
-    let io = TokioIo::new(tls);
+    // In a box: the library keeps room for the whole connection in the task of each HTTP/2 request.
+    let io = TokioIo::new(Box::new(tls));
     let fault = |fault: hyper::Error| connect_failure(format!("no HTTP: {fault}"));
     if !multiplexed {
         let (sender, connection) = http1::Builder::new()
