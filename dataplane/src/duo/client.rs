@@ -15,11 +15,12 @@ use rustls::ClientConfig;
 use tokio::time::timeout_at;
 use zeroize::Zeroizing;
 
+use super::budget::Budget;
 use super::date::rfc1123;
 use super::dial::Dialer;
 use super::failure::{Failure, FailureKind};
 use super::message::{AuthReply, AuthRequest, Decision, Preauth, PreauthRequest, Txid};
-use super::pool::{Budget, IDLE_TIME, Pool};
+use super::pool::{IDLE_TIME, Pool};
 use super::send::{Answer, RetryAfter, SendFault, Signed, Target, exchange};
 use super::sign::SigningKey;
 use super::trust::{BuildError, client_config};

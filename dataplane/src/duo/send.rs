@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use super::date::parse_http_date;
 use super::dial::{self, Dialer};
 use super::failure::{Failure, FailureKind};
-use super::pool::{Carrier, Shared};
+use super::pool::Shared;
 use super::trust::{ALPN_H2, BuildError};
 use super::wire::BODY_OCTETS;
 
@@ -31,6 +31,14 @@ use super::wire::BODY_OCTETS;
 pub(crate) type H1 = http1::SendRequest<Full<Bytes>>;
 /// Sends many at a time.
 pub(crate) type H2 = http2::SendRequest<Full<Bytes>>;
+
+/// What carries a request.
+pub(crate) enum Carrier {
+    /// The whole of an HTTP/1.1 connection.
+    H1(H1),
+    /// One stream of an HTTP/2 connection.
+    H2(H2),
+}
 
 /// A new connection, with what must run for it to work; that ends with the connection.
 pub(crate) enum Opened {
