@@ -214,6 +214,15 @@ async fn a_thousand_polls_over_http2_share_ten_connections_and_delay_nobody() {
 }
 
 #[tokio::test]
+async fn a_poll_that_waits_is_small() {
+    let double = Double::start(H2).await;
+    let (_clients, client) = client(&double);
+    let txid = Txid("t".to_owned());
+    let poll = size_of_val(&client.auth_status(&txid, soon()));
+    assert!(poll <= 1_280, "{poll} octets");
+}
+
+#[tokio::test]
 async fn the_peers_own_limit_of_streams_is_kept() {
     let double = Double::with_streams(H2, 10).await;
     let (_clients, client) = client(&double);

@@ -15,11 +15,12 @@ use rustls::ClientConfig;
 use tokio::time::timeout_at;
 use zeroize::Zeroizing;
 
+use super::budget::Budget;
 use super::date::rfc1123;
 use super::dial::Dialer;
 use super::failure::{Failure, FailureKind};
 use super::message::{AuthReply, AuthRequest, Decision, Preauth, PreauthRequest, Txid};
-use super::pool::{Budget, IDLE_TIME, Pool};
+use super::pool::{IDLE_TIME, Pool};
 use super::send::{Answer, RetryAfter, SendFault, Signed, Target, exchange};
 use super::sign::SigningKey;
 use super::trust::{BuildError, client_config};
@@ -261,7 +262,8 @@ impl DuoClient {
             match refusal.failure.kind {
                 FailureKind::Credentials if refusal.clock && !clock_corrected => {
                     clock_corrected = true;
-                    if !self.correct_clock(offset, deadline).await {
+                    // In a box, so that a poll that waits keeps no room for it.
+                    if !Box::pin(self.correct_clock(offset, deadline)).await {
                         return Err(refusal.failure);
                     }
                 }

@@ -4,6 +4,7 @@
 //! as well and write calls down and read answers. [`client`] is what the driver calls; it keeps its
 //! connections in `pool`, which has them made by `dial` with the trust of [`trust`].
 
+mod budget;
 pub mod client;
 mod date;
 mod dial;

@@ -8,7 +8,7 @@
 //! host speaks is learnt from the first connection: until then only one is opened.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,64 +17,11 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::budget::{Budget, Room};
 use super::dial::Dialer;
 use super::failure::{Failure, FailureKind};
-use super::send::{self, H1, H2, Opened};
+use super::send::{self, Carrier, H1, H2, Opened};
 use crate::clock;
-
-/// The bound on connections, of all hosts together.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    open: AtomicUsize,
-    limit: usize,
-    refused: AtomicU64,
-}
-
-impl Budget {
-    pub(crate) const fn new(limit: usize) -> Self {
-        Self {
-            open: AtomicUsize::new(0),
-            limit,
-            refused: AtomicU64::new(0),
-        }
-    }
-
-    /// Connections open or being opened.
-    pub(crate) fn open(&self) -> usize {
-        self.open.load(Ordering::Relaxed)
-    }
-
-    /// Requests refused because there was no room.
-    pub(crate) fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
-    }
-
-    /// Room for one connection; none when there is no more.
-    fn take(self: &Arc<Self>) -> Option<Room> {
-        let more = |open| (open < self.limit).then_some(open + 1);
-        self.open
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-            .is_ok()
-            .then(|| Room(Arc::clone(self)))
-    }
-
-    fn refuse(&self, detail: String) -> Failure {
-        self.refused.fetch_add(1, Ordering::Relaxed);
-        Failure {
-            kind: FailureKind::Internal,
-            detail,
-        }
-    }
-}
-
-/// One connection's part of the bound, until dropped.
-struct Room(Arc<Budget>);
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// Owns the connections: they end when it is dropped.
 pub(crate) struct Pool(Arc<Shared>);
@@ -227,14 +174,6 @@ struct Slot {
     carrier: Carrier,
 }
 
-/// What carries a request.
-pub(crate) enum Carrier {
-    /// The whole of an HTTP/1.1 connection.
-    H1(H1),
-    /// One stream of an HTTP/2 connection.
-    H2(H2),
-}
-
 impl State {
     /// Takes a connection with room, if there is one that is young and fresh enough.
     fn take(&mut self, freshness: Duration, now: Instant) -> Option<Slot> {
@@ -362,7 +301,7 @@ impl Shared {
         for waiter in failed {
             let failure = self.budget.refuse(format!(
                 "all {} connections to second factors are in use",
-                self.budget.limit
+                self.budget.limit()
             ));
             drop(waiter.sender.send(Err(failure)));
         }

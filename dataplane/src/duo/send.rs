@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use super::date::parse_http_date;
 use super::dial::{self, Dialer};
 use super::failure::{Failure, FailureKind};
-use super::pool::{Carrier, Shared};
+use super::pool::Shared;
 use super::trust::{ALPN_H2, BuildError};
 use super::wire::BODY_OCTETS;
 
@@ -31,6 +31,14 @@ use super::wire::BODY_OCTETS;
 pub(crate) type H1 = http1::SendRequest<Full<Bytes>>;
 /// Sends many at a time.
 pub(crate) type H2 = http2::SendRequest<Full<Bytes>>;
+
+/// What carries a request.
+pub(crate) enum Carrier {
+    /// The whole of an HTTP/1.1 connection.
+    H1(H1),
+    /// One stream of an HTTP/2 connection.
+    H2(H2),
+}
 
 /// A new connection, with what must run for it to work; that ends with the connection.
 pub(crate) enum Opened {
@@ -48,7 +56,8 @@ pub(crate) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) async fn open(dialer: &Dialer, shared: &Shared) -> Result<Opened, Failure> {
     let tls = dialer.dial().await?;
     let multiplexed = tls.get_ref().1.alpn_protocol() == Some(ALPN_H2);
-    let io = TokioIo::new(tls);
+    // In a box: the library keeps room for the whole connection in the task of each HTTP/2 request.
+    let io = TokioIo::new(Box::new(tls));
     let fault = |fault: hyper::Error| connect_failure(format!("no HTTP: {fault}"));
     if !multiplexed {
         let (sender, connection) = http1::Builder::new()
