@@ -355,8 +355,8 @@ async fn metrics(State(control): State<Control>) -> Response {
     let service = &control.service;
     let waiting = i64::try_from(service.pushes.waiting()).unwrap_or(i64::MAX);
     service.metrics.pushes_waiting.set(waiting);
-    let days_left = service.leaf.days_left(clock::unix_s());
-    service.metrics.certificate_days_left.set(days_left);
+    let seconds_left = service.leaf.seconds_left(clock::unix_s());
+    service.metrics.certificate_seconds_left.set(seconds_left);
     let kind = [("content-type", "text/plain; version=0.0.4; charset=utf-8")];
     (kind, service.metrics.text()).into_response()
 }

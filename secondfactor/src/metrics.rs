@@ -82,7 +82,7 @@ pub(crate) struct Metrics {
     pub(crate) connections_refused: IntCounter,
     pub(crate) handshakes_failed: IntCounter,
     pub(crate) cached_users: IntGauge,
-    pub(crate) certificate_days_left: IntGauge,
+    pub(crate) certificate_seconds_left: IntGauge,
 }
 
 impl Metrics {
@@ -150,9 +150,9 @@ impl Metrics {
                 "TLS handshakes that failed.",
             )?,
             cached_users: gauge("cached_users", "Users kept in memory.")?,
-            certificate_days_left: gauge(
-                "certificate_days_left",
-                "Whole days until the certificate served is at its end. It is renewed at 60.",
+            certificate_seconds_left: gauge(
+                "certificate_seconds_left",
+                "Seconds until the certificate served is at its end. It is renewed 60 days before.",
             )?,
             registry,
         })

@@ -270,8 +270,11 @@ fn pushes_are_decided_at_the_command_line() {
         site.expect("paul", "any", code, text);
     }
     site.factor(&["delete", "paul"]);
+    // Whom no administrator made is no guest; whom one made without a device is to enrol.
+    site.expect("paul", "any", code::ACCESS_REJECT, "not enrolled");
+    site.factor(&["add", "paul"]);
     site.expect("paul", "any", code::ACCESS_REJECT, "https://");
-    let event = site.gateway.event_of("paul", 9);
+    let event = site.gateway.event_of("paul", 10);
     assert_eq!(event["reason"], "not_enrolled", "{event:#}");
 }
 
@@ -370,7 +373,7 @@ fn the_official_client_is_served_in_both_forms_of_its_signature() {
         assert_eq!(preauth["result"], "auth", "{preauth}");
         let device = preauth["devices"][0]["device"].as_str().unwrap();
         let unknown = call("preauth", json!({ "username": "nobody (at all)~ü" }));
-        assert_eq!(unknown["result"], "enroll", "{unknown}");
+        assert_eq!(unknown["result"], "deny", "{unknown}");
 
         let passcode = |code: &str| {
             let args = json!({ "username": "olga", "factor": "passcode", "passcode": code });

@@ -119,9 +119,9 @@ fn concat_duo_only_and_exempt_users_keep_their_own_rules() {
             duo_only,
             "frank",
             "anything",
-            ACCEPT,
-            exempt,
+            REJECT,
             "",
+            "passcode",
         ),
         ("not split", whole, "alice", "pw-alice", ACCEPT, IN, "auto"),
         (
