@@ -391,6 +391,10 @@ fn gather(bench: &Bench, crowd: &Crowd) -> Row {
         .checked_div(waiting.max(1).try_into().unwrap_or(u64::MAX))
         .unwrap_or_default();
     let connections = double::read(&double.counts.connections) - connections;
+    // The last few are still on their way to their first poll.
+    clock::poll(PATIENCE, || {
+        double::read(&double.counts.logins) - pushes >= crowd.people
+    });
     let pushes = double::read(&double.counts.logins) - pushes;
     let busy = bench.logins(few, USER, strict);
     let busy_p99 = busy.latencies.quantile(990);

@@ -1,6 +1,9 @@
 //! What the supervisor says of finished logins.
 
+use std::borrow::Cow;
+
 use proto::event::AuthEvent;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::explain;
@@ -14,26 +17,48 @@ pub(crate) enum Teller {
     Timeline,
 }
 
+/// What a log line shows of an [`AuthEvent`]: read without the rest, since there may be thousands
+/// a second.
+#[derive(Deserialize)]
+struct Shown<'a> {
+    id: &'a str,
+    integration: &'a str,
+    client: &'a str,
+    #[serde(borrow, default)]
+    user: Option<Cow<'a, str>>,
+    outcome: &'a str,
+    reason: &'a str,
+    #[serde(default)]
+    factor: Option<&'a str>,
+    revision: u64,
+    elapsed_us: u64,
+}
+
 impl Teller {
     pub(crate) fn login(self, event: &RawValue) {
-        let Ok(event) = serde_json::from_str::<AuthEvent>(event.get()) else {
-            tracing::warn!("a finished login cannot be read");
-            return;
+        let told = match self {
+            Self::Log => serde_json::from_str(event.get()).map(|event| log(&event)),
+            Self::Timeline => {
+                serde_json::from_str::<AuthEvent>(event.get()).map(|event| explain::print(&event))
+            }
         };
-        match self {
-            Self::Log => tracing::info!(
-                login = %event.id,
-                integration = %event.integration,
-                client = %event.client,
-                user = event.user.as_deref(),
-                outcome = %event.outcome,
-                reason = %event.reason,
-                factor = event.factor.map(proto::event::Factor::as_str),
-                revision = event.revision.0,
-                elapsed_ms = event.elapsed_us / 1000,
-                "login"
-            ),
-            Self::Timeline => explain::print(&event),
+        if told.is_err() {
+            tracing::warn!("a finished login cannot be read");
         }
     }
+}
+
+fn log(event: &Shown<'_>) {
+    tracing::info!(
+        login = event.id,
+        integration = event.integration,
+        client = event.client,
+        user = event.user.as_deref(),
+        outcome = event.outcome,
+        reason = event.reason,
+        factor = event.factor,
+        revision = event.revision,
+        elapsed_ms = event.elapsed_us / 1000,
+        "login"
+    );
 }
