@@ -392,7 +392,7 @@ fn gather(bench: &Bench, crowd: &Crowd) -> Row {
         .unwrap_or_default();
     let connections = double::read(&double.counts.connections) - connections;
     // The last few are still on their way to their first poll.
-    clock::poll(PATIENCE, || {
+    let all_out = clock::poll(PATIENCE, || {
         double::read(&double.counts.logins) - pushes >= crowd.people
     });
     let pushes = double::read(&double.counts.logins) - pushes;
@@ -422,7 +422,7 @@ fn gather(bench: &Bench, crowd: &Crowd) -> Row {
             held,
             tally.is_clean(),
             busy.is_clean(),
-            pushes == crowd.people,
+            all_out && pushes == crowd.people,
             octets < crowd.octets,
             busy_p99 < 2 * idle,
         ]),
