@@ -96,7 +96,8 @@ pub struct Integration {
     /// for one that waits for a person).
     #[serde(default)]
     pub api_timeout_seconds: u32,
-    /// `exempt_username_N`: primary only, compared octet for octet.
+    /// `exempt_username_N`: primary only, compared octet for octet. Ignored in mode `duo_only`, which
+    /// checks no password.
     #[serde(default)]
     pub exempt_users: Vec<String>,
     /// Challenge settings.
