@@ -50,12 +50,12 @@ impl Teller {
 
 fn log(event: &Shown<'_>) {
     tracing::info!(
-        login = event.id,
-        integration = event.integration,
-        client = event.client,
+        login = %event.id,
+        integration = %event.integration,
+        client = %event.client,
         user = event.user.as_deref(),
-        outcome = event.outcome,
-        reason = event.reason,
+        outcome = %event.outcome,
+        reason = %event.reason,
         factor = event.factor,
         revision = event.revision,
         elapsed_ms = event.elapsed_us / 1000,
