@@ -277,6 +277,7 @@ impl Node {
             (Some(_), None) => PrimaryUse::AnyPassword,
             (Some(_), Some(primary)) => PrimaryUse::Ask {
                 budget: primary.budget(),
+                relays: primary.is_radius(),
             },
         };
         let settings: &Settings = &snapshot.settings;

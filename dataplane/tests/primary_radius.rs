@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dataplane::primary::{
-    Primary, PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Shared, UpstreamAttribute,
-    UpstreamValue, Verdict,
+    Credential, Primary, PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Shared,
+    UpstreamAttribute, UpstreamValue, Verdict,
 };
 use dataplane::radius::{
     AttributeType, Code, MAX_PACKET_OCTETS, Packet, ReplyBuilder, ReplyTo, SharedSecret, password,
@@ -115,9 +115,10 @@ fn settings(id: &str, hosts: &Value, over: &Value) -> Arc<Authenticator> {
 fn request(password: &str) -> PrimaryRequest {
     PrimaryRequest {
         user: "alice".to_owned(),
-        password: Secret::from(password),
+        credential: Credential::Password(Secret::from(password)),
         calling_station: Some("198.51.100.7".to_owned()),
         pass_through: vec![32, 5, b'n', b'a', b's'],
+        answers: None,
     }
 }
 
@@ -220,6 +221,7 @@ async fn reads_the_answer() {
         vendor,
         number,
         value: UpstreamValue::Plain(value.to_vec()),
+        always: false,
     };
     assert_eq!(
         acceptance.attributes,

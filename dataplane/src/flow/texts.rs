@@ -25,6 +25,10 @@ pub(crate) const CHAP: &str =
     "CHAP cannot be used here. Set the device to send the password with PAP.";
 pub(crate) const MSCHAP: &str =
     "MS-CHAP cannot be used here. Set the device to send the password with PAP.";
+pub(crate) const MALFORMED_PROOF: &str =
+    "The CHAP or MS-CHAP attributes of the request are malformed.";
+pub(crate) const NOTHING_APPENDED: &str = "A password that is hidden by CHAP or MS-CHAP can have \
+     nothing appended. Set the device to send the password with PAP.";
 pub(crate) const EAP: &str =
     "EAP cannot be used here. Set the device to send the password with PAP.";
 pub(crate) const UNKNOWN_STATE: &str =

@@ -5,7 +5,7 @@ use proto::config::PassThrough;
 use super::hop::{self, Part};
 use super::{UpstreamAttribute, UpstreamValue};
 use crate::radius::salted::{self, Hop, SALT_OCTETS};
-use crate::radius::{AttributeType, Packet};
+use crate::radius::{AttributeType, Packet, password};
 
 /// Frames the attributes that one of the rules lets pass, in their order, encrypted again where
 /// they were. Reply-Message is not among them, because the answer has its own.
@@ -26,16 +26,25 @@ pub fn encode(
             vendor,
             number,
             value,
+            always,
         } = attribute;
         let of_ours = vendor.is_none() && AttributeType(*number) == AttributeType::REPLY_MESSAGE;
-        if of_ours
-            || hop::is_of_one_hop(*vendor, *number)
-            || !rules.iter().any(|rule| hop::allows(rule, *vendor, *number))
-        {
+        let by_rule = || {
+            !of_ours
+                && !hop::is_of_one_hop(*vendor, *number)
+                && rules.iter().any(|rule| hop::allows(rule, *vendor, *number))
+        };
+        if !*always && !by_rule() {
             continue;
         }
         match value {
             UpstreamValue::Plain(value) => hop::frame(&mut framed, *vendor, *number, value),
+            UpstreamValue::Hidden(clear) => {
+                // What was read out of a value is never too long for one.
+                if let Ok(hidden) = password::hide(clear.expose(), to.authenticator, to.secret) {
+                    hop::frame(&mut framed, *vendor, *number, &hidden);
+                }
+            }
             UpstreamValue::Salted { tag, clear } => {
                 salt = salt.wrapping_add(1);
                 // A text that was decrypted is never too long to be encrypted.
@@ -79,6 +88,7 @@ pub(super) fn read(answer: &Packet<'_>, from: Hop<'_>) -> Vec<UpstreamAttribute>
             vendor,
             number,
             value,
+            always: false,
         })
         .collect()
 }
@@ -149,6 +159,7 @@ mod tests {
             vendor,
             number,
             value,
+            always: false,
         };
         assert_eq!(
             got,

@@ -187,15 +187,20 @@ impl Login {
         let served = &self.start.client.served;
         let duo = &served.duo;
         match action {
-            Action::Primary { password, deadline } => {
+            Action::Primary {
+                credential,
+                answers,
+                deadline,
+            } => {
                 let Some(primary) = &served.primary else {
                     return Event::TimedOut;
                 };
                 let request = PrimaryRequest {
                     user: self.user.clone().unwrap_or_default(),
-                    password,
+                    credential,
                     calling_station: self.calling_station.clone(),
                     pass_through: self.pass_through.clone(),
+                    answers,
                 };
                 let check = Box::pin(async move { primary.check(&request, deadline).await });
                 within(deadline, check)
@@ -266,6 +271,7 @@ impl Login {
         let outcome = match answer.code {
             AnswerCode::Accept => Outcome::Accept,
             AnswerCode::Reject => Outcome::Reject,
+            AnswerCode::Challenge => Outcome::Challenge,
         };
         let at = now.saturating_duration_since(self.start.arrival.now);
         let detail = format!("{} ({})", packet_name(answer.code), answer.reason);
@@ -377,6 +383,7 @@ const fn packet_name(code: AnswerCode) -> &'static str {
     match code {
         AnswerCode::Accept => "Access-Accept",
         AnswerCode::Reject => "Access-Reject",
+        AnswerCode::Challenge => "Access-Challenge",
     }
 }
 

@@ -45,6 +45,7 @@ fn try_encode(
     let code = match answer.code {
         AnswerCode::Accept => Code::ACCESS_ACCEPT,
         AnswerCode::Reject => Code::ACCESS_REJECT,
+        AnswerCode::Challenge => Code::ACCESS_CHALLENGE,
     };
     let mut builder = ReplyBuilder::new(code, to, secret);
     if let Some(text) = &answer.reply_message {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dataplane::primary::{
-    Primary, PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Shared, Verdict,
+    Credential, Primary, PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Shared, Verdict,
 };
 use prometheus::Registry;
 use proto::config::{Authenticator, Snapshot, raw};
@@ -68,9 +68,10 @@ fn primary(hosts: Value, over: Value) -> Arc<Primary> {
 async fn login(primary: &Primary, user: &str, password: &str) -> Result<Verdict, PrimaryFailure> {
     let request = PrimaryRequest {
         user: user.to_owned(),
-        password: Secret::from(password),
+        credential: Credential::Password(Secret::from(password)),
         calling_station: None,
         pass_through: Vec::new(),
+        answers: None,
     };
     let deadline = (Instant::now() + primary.budget()).into_std();
     primary.check(&request, deadline).await
@@ -80,6 +81,7 @@ async fn login(primary: &Primary, user: &str, password: &str) -> Result<Verdict,
 async fn verdict(primary: &Primary, user: &str, password: &str) -> Option<Reason> {
     match login(primary, user, password).await {
         Ok(Verdict::Accepted(_)) => None,
+        Ok(Verdict::Asked(_)) => panic!("a directory asks nothing"),
         Ok(Verdict::Rejected(rejection)) => Some(rejection.reason),
         Err(failure) => panic!("{user}: {failure:?}"),
     }

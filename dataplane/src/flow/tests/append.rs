@@ -220,6 +220,7 @@ fn exempt_users_pass_the_primary_and_nothing_else() {
         reply_message: Some("You are exempt from the second factor.".to_owned()),
         factor: None,
         attributes: Vec::new(),
+        pending: None,
     };
     for (mode, typed, asked) in [
         (Mode::Auto, "pw", "pw"),

@@ -17,13 +17,14 @@ use ldap3::Scope;
 use prometheus::IntCounterVec;
 use proto::config::{Directory as Settings, DirectoryAuth, Transport};
 use proto::event::{AuthEvent, Reason};
+use proto::secret::Secret;
 
 use self::answer::Bound;
 use self::connection::{Endpoint, Found, Search};
 use self::pool::{ServiceAccount, ServicePool, UserPool};
 use self::query::{Named, Names};
 use super::check::{BuildError, Shared, host_label, now};
-use super::{Acceptance, PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Rejection, Verdict};
+use super::{Acceptance, PrimaryFailure, PrimaryFailureKind, Rejection, Verdict};
 
 /// A directory and its hosts.
 #[derive(Debug)]
@@ -125,18 +126,19 @@ impl Directory {
 
     pub(super) async fn check(
         &self,
-        request: &PrimaryRequest,
+        user: &str,
+        password: &Secret<String>,
         deadline: Instant,
     ) -> Result<Verdict, PrimaryFailure> {
         // What keeps its strings in C behind the directory may see an empty password, and an empty
         // one makes a bind that succeeds for any name (RFC 4513 section 5.1.2).
-        if request.password.expose().contains('\0') {
+        if password.expose().contains('\0') {
             return Ok(rejected(
                 Reason::WrongPassword,
                 "the password has a NUL character, which no directory is asked about".to_owned(),
             ));
         }
-        let Some(named) = self.names.named(&request.user) else {
+        let Some(named) = self.names.named(user) else {
             return Ok(rejected(Reason::UnknownUser, "no user is named".to_owned()));
         };
         let by_name = named.filter();
@@ -153,7 +155,8 @@ impl Directory {
         };
         let login = Login {
             directory: self,
-            request,
+            user,
+            password,
             named,
             by_name,
             filter,
@@ -198,8 +201,7 @@ impl Directory {
 
     fn count(&self, host: &Host, outcome: &Result<Verdict, Fault>) {
         let result = match outcome {
-            Ok(Verdict::Accepted(_)) => "accepted",
-            Ok(Verdict::Rejected(_)) => "rejected",
+            Ok(verdict) => verdict.label(),
             Err(fault) => fault.label(),
         };
         self.requests
@@ -241,7 +243,8 @@ impl Host {
 /// One password to check.
 struct Login<'a> {
     directory: &'a Directory,
-    request: &'a PrimaryRequest,
+    user: &'a str,
+    password: &'a Secret<String>,
     named: Named<'a>,
     by_name: String,
     filter: String,
@@ -287,7 +290,7 @@ impl Login<'_> {
         }
         let result = host
             .users
-            .bind(&host.endpoint, &dn, &self.request.password, deadline)
+            .bind(&host.endpoint, &dn, self.password, deadline)
             .await?;
         let (dn, host) = (shown(&dn), &host.label);
         Ok(match answer::user_bind(&result)? {
@@ -318,7 +321,7 @@ impl Login<'_> {
     }
 
     fn user(&self) -> String {
-        shown(&AuthEvent::shown_user(&self.request.user))
+        shown(&AuthEvent::shown_user(self.user))
     }
 
     async fn entry(&self, host: &Host, filter: &str, deadline: Instant) -> Result<Entry, Fault> {
@@ -471,11 +474,7 @@ fn failure(faults: &[(String, Fault)]) -> PrimaryFailure {
 }
 
 fn rejected(reason: Reason, detail: String) -> Verdict {
-    Verdict::Rejected(Rejection {
-        reason,
-        message: None,
-        detail,
-    })
+    Verdict::Rejected(Rejection::new(reason, detail))
 }
 
 /// A name or filter for a timeline.

@@ -25,7 +25,7 @@ use self::host::{Lookup, Peer, Sockets};
 use self::socket::{Answer, Ticket};
 use super::check::{Shared, host_label, now};
 use super::{
-    Acceptance, PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Rejection, Verdict,
+    Acceptance, Credential, PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Rejection, Verdict,
     reply_attributes,
 };
 use crate::radius::salted::Hop;
@@ -189,7 +189,10 @@ impl Upstream {
 
     /// The password in the octets that the upstream reads, or why no upstream can have it.
     fn sendable(&self, request: &PrimaryRequest) -> Result<Zeroizing<Vec<u8>>, &'static str> {
-        let clear = request.password.expose();
+        let Credential::Password(password) = &request.credential else {
+            return Err("the proof of this method is not relayed");
+        };
+        let clear = password.expose();
         let octets = match self.codec {
             PasswordCodec::Utf8 => Zeroizing::new(clear.as_bytes().to_vec()),
             PasswordCodec::Latin1 => {
@@ -310,11 +313,7 @@ impl Upstream {
             ),
             _ => rejected(Reason::PrimaryRejected, message, format!("by {label}")),
         };
-        let result = match &verdict {
-            Verdict::Accepted(_) => "accepted",
-            Verdict::Rejected(_) => "rejected",
-        };
-        self.count(exchange.host, result);
+        self.count(exchange.host, verdict.label());
         Ok(verdict)
     }
 
@@ -355,9 +354,8 @@ impl Random {
 
 fn rejected(reason: Reason, message: Option<String>, detail: String) -> Verdict {
     Verdict::Rejected(Rejection {
-        reason,
         message,
-        detail,
+        ..Rejection::new(reason, detail)
     })
 }
 

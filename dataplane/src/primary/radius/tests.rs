@@ -63,9 +63,10 @@ fn upstream(
 async fn login(upstream: &Upstream) -> Result<Verdict, PrimaryFailure> {
     let request = PrimaryRequest {
         user: "alice".to_owned(),
-        password: Secret::from("pw"),
+        credential: Credential::Password(Secret::from("pw")),
         calling_station: None,
         pass_through: Vec::new(),
+        answers: None,
     };
     upstream.check(&request, now() + upstream.budget()).await
 }
