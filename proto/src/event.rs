@@ -177,7 +177,7 @@ labels! {
         PasswordExpired = "password_expired",
         /// The primary refused and gave no reason we know.
         PrimaryRejected = "primary_rejected",
-        /// The primary asked a question of its own, which this mode cannot pass on.
+        /// The primary asked a question of its own, which was passed on.
         PrimaryChallenge = "primary_challenge",
         /// No primary host answered.
         PrimaryUnavailable = "primary_unavailable",

@@ -48,9 +48,7 @@ pub(crate) const fn of(reason: Reason) -> &'static str {
         Reason::AccountDisabled => "Your account is disabled.",
         Reason::AccountExpired => "Your account has expired.",
         Reason::PasswordExpired => "Your password has expired. Change it, then log in again.",
-        Reason::PrimaryChallenge => {
-            "The password server asks a question that cannot be passed on here."
-        }
+        Reason::PrimaryChallenge => "Please answer the question.",
         Reason::PrimaryUnavailable => {
             "Your password cannot be checked now. Please try again later."
         }

@@ -14,6 +14,8 @@ pub use check::{BuildError, Primary, Shared};
 use proto::event::Reason;
 use proto::secret::Secret;
 
+use crate::radius::AttributeType;
+
 /// What a primary is asked.
 #[derive(Clone, Debug)]
 pub struct PrimaryRequest {
@@ -122,6 +124,14 @@ pub struct UpstreamAttribute {
     /// the question: MS-CHAP2-Success and the keys that come with it, MS-CHAP-Error, the
     /// Reply-Messages of a question.
     pub always: bool,
+}
+
+impl UpstreamAttribute {
+    /// Whether it is a text that goes to the user in any case.
+    pub(crate) fn is_text(&self) -> bool {
+        let number = AttributeType(self.number);
+        self.always && self.vendor.is_none() && number == AttributeType::REPLY_MESSAGE
+    }
 }
 
 /// A value, readable here.

@@ -209,4 +209,85 @@ mod tests {
             assert_eq!(select(&packet, &rule), want, "{name}");
         }
     }
+
+    #[test]
+    fn proofs_go_on_as_they_came() {
+        let read = |attributes: &[(u8, &[u8])], vendors: &[(u8, &[u8])]| {
+            let secret = SharedSecret::new(b"s");
+            let mut builder = RequestBuilder::new(Code::ACCESS_REQUEST, 1, [7; 16], &secret);
+            builder.attribute(AttributeType(1), b"alice").unwrap();
+            for (number, value) in attributes {
+                builder.attribute(AttributeType(*number), value).unwrap();
+            }
+            for (number, value) in vendors {
+                builder.vendor(VENDOR_MICROSOFT, *number, value).unwrap();
+            }
+            let octets = builder.finish();
+            relayed(&Packet::parse(&octets).unwrap())
+                .map(|found| found.map(|one| (one.method, one.attributes.expose().clone())))
+        };
+        let vsa = |number: u8, value: &[u8]| {
+            let mut framed = Vec::new();
+            hop::frame(&mut framed, Some(311), number, value);
+            framed
+        };
+        let chap = [&[3, 19][..], &[9; 17]].concat();
+        let (one, two, challenge) = ([1; 50], [2; 50], [3; 16]);
+        let (change, piece) = ([4; 68], [5; 240]);
+        assert_eq!(read(&[(32, b"nas")], &[(7, b"x")]), Ok(None));
+        assert_eq!(
+            read(&[(3, &[9; 17])], &[]),
+            Ok(Some((
+                Method::Chap,
+                [&chap[..], &[60, 18], &[7; 16]].concat()
+            ))),
+            "the authenticator was the challenge"
+        );
+        assert_eq!(
+            read(&[(3, &[9; 17]), (60, b"challenge")], &[]),
+            Ok(Some((
+                Method::Chap,
+                [&chap[..], &[60, 11], b"challenge"].concat()
+            )))
+        );
+        for (number, response) in [(1, &one), (25, &two)] {
+            assert_eq!(
+                read(&[], &[(11, &challenge), (number, response), (10, b"no")]),
+                Ok(Some((
+                    Method::MsChap,
+                    [vsa(11, &challenge), vsa(number, response)].concat()
+                )))
+            );
+        }
+        assert_eq!(
+            read(
+                &[],
+                &[(27, &change), (6, &piece), (6, &piece), (11, &challenge)]
+            ),
+            Ok(Some((
+                Method::MsChap,
+                [
+                    vsa(27, &change),
+                    vsa(6, &piece),
+                    vsa(6, &piece),
+                    vsa(11, &challenge)
+                ]
+                .concat()
+            ))),
+            "a change of password"
+        );
+        for (name, attributes, vendors, method) in [
+            ("short", vec![(3, &[0; 16][..])], vec![], Method::Chap),
+            ("no challenge", vec![], vec![(25, &two[..])], Method::MsChap),
+            (
+                "long",
+                vec![],
+                vec![(11, &challenge[..]), (1, &[0; 51])],
+                Method::MsChap,
+            ),
+        ] {
+            let want = Err(MalformedProof(method));
+            assert_eq!(read(&attributes, &vendors), want, "{name}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod outcomes;
 mod polls;
 mod properties;
 mod requests;
+mod upstream;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
