@@ -23,6 +23,7 @@ pub struct Shared {
     pub tasks: TaskTracker,
     pub(crate) requests: IntCounterVec,
     pub(crate) discards: IntCounterVec,
+    pub(crate) unsigned: IntCounterVec,
     /// How many primaries ask a host for an authenticator: two, while one takes another's place.
     asking: Arc<Mutex<HashMap<Asked, usize>>>,
 }
@@ -50,12 +51,21 @@ impl Shared {
             ),
             &["authenticator", "host", "reason"],
         )?;
-        registry.register(Box::new(requests.clone()))?;
-        registry.register(Box::new(discards.clone()))?;
+        let unsigned = IntCounterVec::new(
+            Opts::new(
+                "primary_unsigned_answers_total",
+                "Answers of a RADIUS upstream without Message-Authenticator, accepted",
+            ),
+            &["authenticator", "host"],
+        )?;
+        for counters in [&requests, &discards, &unsigned] {
+            registry.register(Box::new(counters.clone()))?;
+        }
         Ok(Self {
             tasks,
             requests,
             discards,
+            unsigned,
             asking: Arc::default(),
         })
     }
@@ -97,13 +107,14 @@ impl Drop for Series {
                     asking.remove(one);
                     forget(&self.shared.requests, one);
                     forget(&self.shared.discards, one);
+                    forget(&self.shared.unsigned, one);
                 }
             }
         }
     }
 }
 
-/// Removes the series of an authenticator's host, whatever their third label is.
+/// Removes the series of an authenticator's host, whatever their other labels are.
 fn forget(counters: &IntCounterVec, (id, host): &Asked) {
     for family in counters.collect() {
         for metric in family.get_metric() {

@@ -2,141 +2,25 @@
 
 #![cfg(test)]
 
+mod double;
+mod health;
+mod relay;
+
 use std::collections::HashSet;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dataplane::primary::{
-    Credential, Primary, PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Shared,
-    UpstreamAttribute, UpstreamValue, Verdict,
-};
+use dataplane::primary::{Primary, PrimaryFailureKind, UpstreamAttribute, UpstreamValue, Verdict};
 use dataplane::radius::{
-    AttributeType, Code, MAX_PACKET_OCTETS, Packet, ReplyBuilder, ReplyTo, SharedSecret, password,
-    verify_request,
+    AttributeType, Code, MAX_PACKET_OCTETS, Packet, SharedSecret, password, verify_request,
 };
-use prometheus::Registry;
-use proto::config::{Authenticator, MessageAuthenticator, Snapshot, raw};
+use proto::config::MessageAuthenticator;
 use proto::event::Reason;
-use proto::secret::Secret;
-use serde_json::{Value, json};
-use tokio::net::UdpSocket;
+use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
 
-/// An upstream that does as the test says.
-struct Double {
-    socket: UdpSocket,
-    secret: SharedSecret,
-}
-
-impl Double {
-    async fn at(address: &str) -> Self {
-        Self {
-            socket: UdpSocket::bind(address).await.unwrap(),
-            secret: SharedSecret::new(b"upstream"),
-        }
-    }
-
-    async fn new() -> Self {
-        Self::at("127.0.0.1:0").await
-    }
-
-    fn host(&self) -> Value {
-        let address = self.socket.local_addr().unwrap();
-        json!({"name": address.ip().to_string(), "port": address.port()})
-    }
-
-    async fn receive(&self) -> (Vec<u8>, SocketAddr) {
-        let mut octets = vec![0; MAX_PACKET_OCTETS];
-        let (count, from) = self.socket.recv_from(&mut octets).await.unwrap();
-        octets.truncate(count);
-        (octets, from)
-    }
-
-    fn reply(&self, request: &[u8], code: Code, attributes: &[(u8, &[u8])]) -> Vec<u8> {
-        reply(request, code, attributes, &self.secret)
-    }
-
-    /// Answers one request.
-    async fn answer(&self, code: Code, attributes: &[(u8, &[u8])]) {
-        let (request, from) = self.receive().await;
-        let octets = self.reply(&request, code, attributes);
-        self.socket.send_to(&octets, from).await.unwrap();
-    }
-}
-
-fn reply(request: &[u8], code: Code, attributes: &[(u8, &[u8])], secret: &SharedSecret) -> Vec<u8> {
-    let to = ReplyTo::new(&Packet::parse(request).unwrap()).unwrap();
-    let mut builder = ReplyBuilder::new(code, &to, secret);
-    for (kind, value) in attributes {
-        builder.attribute(AttributeType(*kind), value).unwrap();
-    }
-    builder.finish()
-}
-
-struct Subject {
-    primary: Arc<Primary>,
-    shared: Shared,
-    registry: Registry,
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "made in place by every caller"
-)]
-fn subject(hosts: Value, over: Value) -> Subject {
-    let settings = settings("radius_client", &hosts, &over);
-    let registry = Registry::new();
-    let shared = Shared::new(TaskTracker::new(), &registry).unwrap();
-    Subject {
-        primary: Primary::new(&settings, &shared).unwrap(),
-        shared,
-        registry,
-    }
-}
-
-fn settings(id: &str, hosts: &Value, over: &Value) -> Arc<Authenticator> {
-    let mut radius = json!({
-        "hosts": hosts, "secret": "upstream", "retries": 1, "retry_wait_seconds": 1,
-    });
-    for (key, value) in over.as_object().unwrap() {
-        radius[key] = value.clone();
-    }
-    let raw: raw::Snapshot = serde_json::from_value(json!({
-        "revision": 1,
-        "authenticators": [{"id": id, "kind": {"radius": radius}}],
-    }))
-    .unwrap();
-    Snapshot::try_from(raw).unwrap().authenticators.remove(0)
-}
-
-fn request(password: &str) -> PrimaryRequest {
-    PrimaryRequest {
-        user: "alice".to_owned(),
-        credential: Credential::Password(Secret::from(password)),
-        calling_station: Some("198.51.100.7".to_owned()),
-        pass_through: vec![32, 5, b'n', b'a', b's'],
-        answers: None,
-    }
-}
-
-async fn check(primary: &Primary, request: &PrimaryRequest) -> Result<Verdict, PrimaryFailure> {
-    let deadline = (Instant::now() + primary.budget()).into_std();
-    primary.check(request, deadline).await
-}
-
-fn counted(registry: &Registry, name: &str, label: &str) -> f64 {
-    registry
-        .gather()
-        .iter()
-        .filter(|family| family.name() == name)
-        .flat_map(|family| family.get_metric())
-        .filter(|metric| metric.get_label().iter().any(|pair| pair.value() == label))
-        .map(|metric| metric.get_counter().get_value())
-        .sum()
-}
+use self::double::{Double, Subject, check, counted, reply, request, settings, subject, unsigned};
 
 #[tokio::test]
 async fn asks_in_the_documented_order_with_the_password_hidden() {
@@ -180,11 +64,6 @@ async fn reads_the_answer() {
             (Reason::PrimaryRejected, Some("No.")),
         ),
         (Code::ACCESS_REJECT, &[], (Reason::PrimaryRejected, None)),
-        (
-            Code::ACCESS_CHALLENGE,
-            &[(24, b"s"), (18, b"PIN?")],
-            (Reason::PrimaryChallenge, Some("PIN?")),
-        ),
     ] {
         let request = request("pw");
         let (_, verdict) = tokio::join!(
@@ -237,7 +116,7 @@ async fn reads_the_answer() {
     );
     assert_eq!(
         counted(&subject.registry, "primary_requests_total", "rejected"),
-        3.0
+        2.0
     );
 }
 
@@ -259,7 +138,10 @@ async fn repeats_the_same_datagram_until_the_time_is_over() {
     let mut seen = Vec::new();
     let mut octets = [0; MAX_PACKET_OCTETS];
     while let Ok((count, from)) = upstream.socket.try_recv_from(&mut octets) {
-        seen.push((octets[..count].to_vec(), from));
+        // Probes follow, because the host is silent.
+        if octets[0] == Code::ACCESS_REQUEST.0 {
+            seen.push((octets[..count].to_vec(), from));
+        }
     }
     assert_eq!(seen.len(), 3);
     assert!(seen.iter().all(|one| *one == seen[0]));
@@ -303,15 +185,12 @@ async fn false_answers_are_dropped_and_the_true_one_counts() {
         let wrong = SharedSecret::new(b"wrong");
         let mut other_identifier = octets.clone();
         other_identifier[1] = other_identifier[1].wrapping_add(1);
-        // An answer as Debian's FreeRADIUS sends it, without a Message-Authenticator, and right.
-        let mut unsigned = vec![2, octets[1], 0, 20];
-        unsigned.extend_from_slice(&response_authenticator(&octets, &unsigned));
         for answer in [
             b"junk".to_vec(),
             reply(&octets, Code::ACCESS_ACCEPT, &[], &wrong),
             upstream.reply(&other_identifier, Code::ACCESS_ACCEPT, &[]),
             upstream.reply(&octets, Code::ACCOUNTING_RESPONSE, &[]),
-            unsigned,
+            unsigned(&octets),
             upstream.reply(&octets, Code::ACCESS_REJECT, &[]),
         ] {
             upstream.socket.send_to(&answer, from).await.unwrap();
@@ -341,23 +220,10 @@ async fn an_answer_without_message_authenticator_serves_unless_it_is_required() 
     let request = request("pw");
     let script = async {
         let (octets, from) = upstream.receive().await;
-        let mut unsigned = vec![2, octets[1], 0, 20];
-        unsigned.extend_from_slice(&response_authenticator(&octets, &unsigned));
-        upstream.socket.send_to(&unsigned, from).await.unwrap();
+        upstream.send(&unsigned(&octets), from).await;
     };
     let ((), verdict) = tokio::join!(script, check(&subject.primary, &request));
     assert!(matches!(verdict, Ok(Verdict::Accepted(_))), "{verdict:?}");
-}
-
-/// RFC 2865 section 3, for an answer without attributes.
-fn response_authenticator(request: &[u8], head: &[u8]) -> [u8; 16] {
-    use md5::{Digest, Md5};
-    Md5::new()
-        .chain_update(head)
-        .chain_update(&request[4..20])
-        .chain_update(b"upstream")
-        .finalize()
-        .into()
 }
 
 #[tokio::test]
