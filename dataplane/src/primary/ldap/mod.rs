@@ -6,6 +6,11 @@
 
 mod answer;
 mod connection;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "connections bind by password alone so far")
+)]
+mod ntlm;
 mod pool;
 mod query;
 mod tls;
