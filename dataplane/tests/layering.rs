@@ -38,6 +38,11 @@ const PARTS: &[Part] = &[
         outward: &["radius", "flow", "primary", "server", "control"],
     },
     Part {
+        path: "primary/ldap/ntlm",
+        module: "primary",
+        outward: &["radius", "flow", "duo", "server", "control"],
+    },
+    Part {
         path: "duo/message.rs",
         module: "duo",
         outward: &["radius", "flow", "primary", "server", "control"],

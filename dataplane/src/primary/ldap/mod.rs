@@ -12,6 +12,7 @@ mod filter;
 mod host;
 mod login;
 mod message;
+mod ntlm;
 mod pool;
 mod query;
 mod tls;
