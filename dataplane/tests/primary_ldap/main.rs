@@ -252,7 +252,6 @@ async fn wrong_settings_are_named() {
 async fn what_is_not_served_is_refused_when_made() {
     let shared = Shared::new(TaskTracker::new(), &Registry::new()).unwrap();
     for (over, want) in [
-        (json!({"auth_type": "ntlm2"}), "auth_type=ntlm2"),
         (json!({"nested_groups": true}), "nested_groups=true"),
         (
             json!({"transport": "ldaps", "ca_certs": "no PEM"}),

@@ -3,6 +3,8 @@
 use proto::event::Reason;
 
 use super::Fault;
+use super::message::Outcome;
+use super::ntlm::{Layer, NtlmError};
 
 /// What came of a user's bind.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,8 +15,34 @@ pub(super) enum Bound {
     Rejected(Reason, String),
 }
 
+/// How a bind was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tried {
+    Plain,
+    Ntlm(Layer),
+}
+
+/// The answer to NEGOTIATE.
+pub(super) fn ntlm_begun(outcome: &Outcome, _layer: Layer) -> Result<(), Fault> {
+    match outcome.code {
+        14 => Ok(()),
+        code => Err(Fault::Misconfigured(describe(
+            code,
+            &diagnostic(&outcome.text),
+        ))),
+    }
+}
+
+pub(super) fn ntlm(error: &NtlmError) -> Fault {
+    match error {
+        NtlmError::Forged => Fault::Lost("a sealed message is not genuine"),
+        other => Fault::Misconfigured(other.to_string()),
+    }
+}
+
 /// Reads the answer to a user's bind.
-pub(super) fn user_bind(code: u32, text: &str) -> Result<Bound, Fault> {
+pub(super) fn user_bind(outcome: &Outcome, _tried: Tried) -> Result<Bound, Fault> {
+    let (code, text) = (outcome.code, outcome.text.as_str());
     let said = diagnostic(text);
     let reason = match code {
         SUCCESS => return Ok(Bound::Accepted),
@@ -35,7 +63,8 @@ pub(super) fn user_bind(code: u32, text: &str) -> Result<Bound, Fault> {
 }
 
 /// Reads the answer to the service account's bind.
-pub(super) fn service_bind(code: u32, text: &str, name: &str) -> Result<(), Fault> {
+pub(super) fn service_bind(outcome: &Outcome, _tried: Tried, name: &str) -> Result<(), Fault> {
+    let (code, text) = (outcome.code, outcome.text.as_str());
     let said = diagnostic(text);
     Err(match code {
         SUCCESS => return Ok(()),
@@ -54,7 +83,8 @@ pub(super) fn service_bind(code: u32, text: &str, name: &str) -> Result<(), Faul
 }
 
 /// Reads the answer that ends a search. `what` names the option that the base came from.
-pub(super) fn search_end(code: u32, text: &str, what: &str, base: &str) -> Result<(), Fault> {
+pub(super) fn search_end(outcome: &Outcome, what: &str, base: &str) -> Result<(), Fault> {
+    let (code, text) = (outcome.code, outcome.text.as_str());
     let said = diagnostic(text);
     Err(match code {
         SUCCESS | SIZE_LIMIT_EXCEEDED => return Ok(()),
@@ -75,7 +105,8 @@ pub(super) fn search_end(code: u32, text: &str, what: &str, base: &str) -> Resul
 }
 
 /// Reads the answer to StartTLS, which was no success.
-pub(super) fn starttls(code: u32, text: &str) -> Fault {
+pub(super) fn starttls(outcome: &Outcome) -> Fault {
+    let (code, text) = (outcome.code, outcome.text.as_str());
     let said = diagnostic(text);
     if passing(code) && code != OTHER {
         return Fault::Unwilling(describe(code, &said));
@@ -208,24 +239,56 @@ mod tests {
             ),
             ("no access", 50, String::new(), Reason::PrimaryRejected),
         ] {
-            let Ok(Bound::Rejected(reason, _)) = user_bind(rc, &text) else {
+            let Ok(Bound::Rejected(reason, _)) = user_bind(
+                &Outcome {
+                    code: rc,
+                    text: text.clone(),
+                },
+                Tried::Plain,
+            ) else {
                 panic!("{name} is a rejection");
             };
             assert_eq!(reason, want, "{name}");
         }
-        assert_eq!(user_bind(0, "").unwrap(), Bound::Accepted);
+        assert_eq!(
+            user_bind(
+                &Outcome {
+                    code: 0,
+                    text: String::new()
+                },
+                Tried::Plain
+            )
+            .unwrap(),
+            Bound::Accepted
+        );
     }
 
     #[test]
     fn a_host_that_cannot_serve_is_no_rejection() {
         for code in [3, 11, 51, 52, 80] {
             assert!(
-                matches!(user_bind(code, ""), Err(Fault::Unwilling(_))),
+                matches!(
+                    user_bind(
+                        &Outcome {
+                            code,
+                            text: String::new()
+                        },
+                        Tried::Plain
+                    ),
+                    Err(Fault::Unwilling(_))
+                ),
                 "{code}"
             );
         }
         for code in [8, 13] {
-            let fault = user_bind(code, "").unwrap_err();
+            let fault = user_bind(
+                &Outcome {
+                    code,
+                    text: String::new(),
+                },
+                Tried::Plain,
+            )
+            .unwrap_err();
             assert!(fault.to_string().contains("starttls or ldaps"), "{code}");
         }
     }

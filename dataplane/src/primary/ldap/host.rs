@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use proto::secret::Secret;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::answer::Tried;
 use super::connection::Endpoint;
 use super::fault::Fault;
 use super::filter::Filter;
-use super::message::{BindAnswer, Found, Outcome, Scope, Search};
-use super::pool::{ServiceAccount, ServicePool, UserPool};
+use super::message::{BindAnswer, Found, Outcome, Search};
+use super::pool::{ServicePool, UserPool};
+use super::sign_on::{self, Person, SignOn};
 use crate::primary::check::{host_label, now};
 
 /// A host and its connections.
@@ -24,7 +25,7 @@ pub(super) struct Host {
     /// For events and metrics: `ldap1:636`.
     pub(super) label: String,
     endpoint: Endpoint,
-    account: Arc<ServiceAccount>,
+    sign_on: Arc<SignOn>,
     service: ServicePool,
     users: UserPool,
     down: AtomicBool,
@@ -52,12 +53,12 @@ impl Drop for Watch {
 }
 
 impl Host {
-    pub(super) fn new(id: &str, endpoint: Endpoint, account: Arc<ServiceAccount>) -> Self {
+    pub(super) fn new(id: &str, endpoint: Endpoint, sign_on: Arc<SignOn>) -> Self {
         Self {
             id: id.to_owned(),
             label: host_label(&endpoint.host),
             endpoint,
-            account,
+            sign_on,
             service: ServicePool::new(),
             users: UserPool::new(),
             down: AtomicBool::new(false),
@@ -74,18 +75,17 @@ impl Host {
         deadline: Instant,
     ) -> Result<(Vec<Found>, Outcome), Fault> {
         self.service
-            .search(&self.endpoint, &self.account, search, deadline)
+            .search(&self.endpoint, &self.sign_on, search, deadline)
             .await
     }
 
     pub(super) async fn bind(
         &self,
-        dn: &str,
-        password: &Secret<String>,
+        person: &Person<'_>,
         deadline: Instant,
-    ) -> Result<BindAnswer, Fault> {
+    ) -> Result<(BindAnswer, Tried), Fault> {
         self.users
-            .bind(&self.endpoint, dn, password, deadline)
+            .bind(&self.endpoint, &self.sign_on, person, deadline)
             .await
     }
 
@@ -135,17 +135,10 @@ impl Host {
         }
     }
 
-    /// Asks until it serves: connection, bind of the service account, and a search that every
-    /// directory answers (RFC 4512 section 5.1).
+    /// Asks until it serves: connection, bind of the service account, and a search.
     async fn probe(&self, mut wait: Duration) {
         let filter = Filter::any();
-        let root = Search {
-            base: "",
-            scope: Scope::Base,
-            filter: &filter,
-            attributes: &[],
-            limit: 1,
-        };
+        let root = sign_on::root(&filter);
         loop {
             tokio::time::sleep(wait).await;
             if self.is_up() {
@@ -154,7 +147,7 @@ impl Host {
             let deadline = now() + self.endpoint.timeout;
             let asked = self
                 .service
-                .search_anew(&self.endpoint, &self.account, &root, deadline)
+                .search_anew(&self.endpoint, &self.sign_on, &root, deadline)
                 .await;
             match asked {
                 // It answers; that the settings are wrong is for logins to say.

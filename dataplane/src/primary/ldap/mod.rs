@@ -11,10 +11,12 @@ mod fault;
 mod filter;
 mod host;
 mod login;
+mod membership;
 mod message;
 mod ntlm;
 mod pool;
 mod query;
+mod sign_on;
 mod tls;
 
 use std::sync::Arc;
@@ -31,8 +33,8 @@ use self::fault::Fault;
 use self::filter::Filter;
 use self::host::{Host, Watch};
 use self::login::Login;
-use self::pool::ServiceAccount;
 use self::query::Names;
+use self::sign_on::{Method, SignOn};
 use super::check::{BuildError, Shared, now};
 use super::{PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Rejection, Verdict};
 
@@ -61,11 +63,6 @@ enum Extra {
 
 impl Directory {
     pub(super) fn new(id: &str, settings: &Settings, shared: &Shared) -> Result<Self, BuildError> {
-        if settings.auth_type != DirectoryAuth::Plain {
-            return Err(BuildError::Unserved {
-                what: "auth_type=ntlm2",
-            });
-        }
         if settings.nested_groups {
             return Err(BuildError::Unserved {
                 what: "nested_groups=true",
@@ -75,12 +72,24 @@ impl Directory {
             Transport::Clear => None,
             Transport::StartTls | Transport::Ldaps => Some(tls::Trust::new(settings)?),
         };
-        let account = Arc::new(ServiceAccount {
-            name: settings
-                .bind_dn
-                .clone()
-                .unwrap_or_else(|| settings.service_account_username.clone()),
-            password: settings.service_account_password.clone(),
+        let username = &settings.service_account_username;
+        let (method, service_name) = match settings.auth_type {
+            DirectoryAuth::Plain => (
+                Method::Plain,
+                settings.bind_dn.as_ref().unwrap_or(username).clone(),
+            ),
+            DirectoryAuth::Ntlm2 => (
+                Method::Ntlm {
+                    domain: Some(settings.ntlm_domain.clone()).filter(|domain| !domain.is_empty()),
+                    workstation: settings.ntlm_workstation.clone(),
+                },
+                username.clone(),
+            ),
+        };
+        let sign_on = Arc::new(SignOn {
+            method,
+            service_name,
+            service_password: settings.service_account_password.clone(),
         });
         let hosts = settings
             .hosts
@@ -103,7 +112,7 @@ impl Directory {
                     tls,
                     timeout: settings.timeout,
                 };
-                Ok(Arc::new(Host::new(id, endpoint, Arc::clone(&account))))
+                Ok(Arc::new(Host::new(id, endpoint, Arc::clone(&sign_on))))
             })
             .collect::<Result<_, BuildError>>()?;
         Ok(Self {
