@@ -55,7 +55,6 @@ const FORBIDDEN: &[&str] = &[
     "hyper",
     "hyper_util",
     "axum",
-    "ldap3",
     "rustls",
     "tokio_rustls",
     "socket2",

@@ -1,6 +1,5 @@
 //! What a directory's result codes mean (RFC 4511 appendix A). Pure.
 
-use ldap3::LdapResult;
 use proto::event::Reason;
 
 use super::Fault;
@@ -15,11 +14,11 @@ pub(super) enum Bound {
 }
 
 /// Reads the answer to a user's bind.
-pub(super) fn user_bind(result: &LdapResult) -> Result<Bound, Fault> {
-    let said = diagnostic(&result.text);
-    let reason = match result.rc {
+pub(super) fn user_bind(code: u32, text: &str) -> Result<Bound, Fault> {
+    let said = diagnostic(text);
+    let reason = match code {
         SUCCESS => return Ok(Bound::Accepted),
-        INVALID_CREDENTIALS => match active_directory_code(&result.text) {
+        INVALID_CREDENTIALS => match active_directory_code(text) {
             Some(code) => account_state(code).unwrap_or(Reason::WrongPassword),
             None => Reason::WrongPassword,
         },
@@ -32,18 +31,18 @@ pub(super) fn user_bind(result: &LdapResult) -> Result<Bound, Fault> {
         UNWILLING if said.contains("inactivated") => Reason::AccountDisabled,
         _ => Reason::PrimaryRejected,
     };
-    Ok(Bound::Rejected(reason, describe(result.rc, &said)))
+    Ok(Bound::Rejected(reason, describe(code, &said)))
 }
 
 /// Reads the answer to the service account's bind.
-pub(super) fn service_bind(result: &LdapResult, name: &str) -> Result<(), Fault> {
-    let said = diagnostic(&result.text);
-    Err(match result.rc {
+pub(super) fn service_bind(code: u32, text: &str, name: &str) -> Result<(), Fault> {
+    let said = diagnostic(text);
+    Err(match code {
         SUCCESS => return Ok(()),
         STRONGER_AUTH_REQUIRED | CONFIDENTIALITY_REQUIRED => needs_tls(),
         code if passing(code) => Fault::Unwilling(describe(code, &said)),
         code => {
-            let why = active_directory_code(&result.text)
+            let why = active_directory_code(text)
                 .and_then(account_state)
                 .map_or_else(|| describe(code, &said), |reason| reason.to_string());
             Fault::Misconfigured(format!(
@@ -55,9 +54,9 @@ pub(super) fn service_bind(result: &LdapResult, name: &str) -> Result<(), Fault>
 }
 
 /// Reads the answer that ends a search. `what` names the option that the base came from.
-pub(super) fn search_end(result: &LdapResult, what: &str, base: &str) -> Result<(), Fault> {
-    let said = diagnostic(&result.text);
-    Err(match result.rc {
+pub(super) fn search_end(code: u32, text: &str, what: &str, base: &str) -> Result<(), Fault> {
+    let said = diagnostic(text);
+    Err(match code {
         SUCCESS | SIZE_LIMIT_EXCEEDED => return Ok(()),
         NO_SUCH_OBJECT => Fault::Misconfigured(format!(
             "{what} '{base}' does not exist, or the service account may not read it"
@@ -76,15 +75,15 @@ pub(super) fn search_end(result: &LdapResult, what: &str, base: &str) -> Result<
 }
 
 /// Reads the answer to StartTLS, which was no success.
-pub(super) fn starttls(result: &LdapResult) -> Fault {
-    let said = diagnostic(&result.text);
-    if passing(result.rc) && result.rc != OTHER {
-        return Fault::Unwilling(describe(result.rc, &said));
+pub(super) fn starttls(code: u32, text: &str) -> Fault {
+    let said = diagnostic(text);
+    if passing(code) && code != OTHER {
+        return Fault::Unwilling(describe(code, &said));
     }
     Fault::Misconfigured(format!(
         "the directory refused StartTLS ({}); set transport to ldaps, or give the directory a \
          certificate",
-        describe(result.rc, &said)
+        describe(code, &said)
     ))
 }
 
@@ -166,16 +165,6 @@ const OTHER: u32 = 80;
 mod tests {
     use super::*;
 
-    fn result(rc: u32, text: &str) -> LdapResult {
-        LdapResult {
-            rc,
-            matched: String::new(),
-            text: text.to_owned(),
-            refs: Vec::new(),
-            ctrls: Vec::new(),
-        }
-    }
-
     #[test]
     fn a_refused_bind_says_why() {
         let ad = |data: &str| {
@@ -220,24 +209,24 @@ mod tests {
             ),
             ("no access", 50, String::new(), Reason::PrimaryRejected),
         ] {
-            let Ok(Bound::Rejected(reason, _)) = user_bind(&result(rc, &text)) else {
+            let Ok(Bound::Rejected(reason, _)) = user_bind(rc, &text) else {
                 panic!("{name} is a rejection");
             };
             assert_eq!(reason, want, "{name}");
         }
-        assert_eq!(user_bind(&result(0, "")).unwrap(), Bound::Accepted);
+        assert_eq!(user_bind(0, "").unwrap(), Bound::Accepted);
     }
 
     #[test]
     fn a_host_that_cannot_serve_is_no_rejection() {
         for code in [3, 11, 51, 52, 80] {
             assert!(
-                matches!(user_bind(&result(code, "")), Err(Fault::Unwilling(_))),
+                matches!(user_bind(code, ""), Err(Fault::Unwilling(_))),
                 "{code}"
             );
         }
         for code in [8, 13] {
-            let fault = user_bind(&result(code, "")).unwrap_err();
+            let fault = user_bind(code, "").unwrap_err();
             assert!(fault.to_string().contains("starttls or ldaps"), "{code}");
         }
     }
