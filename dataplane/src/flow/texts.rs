@@ -44,6 +44,7 @@ pub(crate) const fn of(reason: Reason) -> &'static str {
         Reason::AccountDisabled => "Your account is disabled.",
         Reason::AccountExpired => "Your account has expired.",
         Reason::PasswordExpired => "Your password has expired. Change it, then log in again.",
+        Reason::PasswordMustChange => "You have to change your password before you can log in.",
         Reason::PrimaryChallenge => {
             "The password server asks a question that cannot be passed on here."
         }

@@ -153,7 +153,8 @@ const fn account_state(code: u32) -> Option<Reason> {
     Some(match code {
         0x525 => Reason::UnknownUser,
         0x52e => Reason::WrongPassword,
-        0x532 | 0x773 => Reason::PasswordExpired,
+        0x532 => Reason::PasswordExpired,
+        0x773 => Reason::PasswordMustChange,
         0x533 => Reason::AccountDisabled,
         0x701 => Reason::AccountExpired,
         0x775 => Reason::AccountLocked,
@@ -209,7 +210,7 @@ mod tests {
             ("disabled", 49, ad("533"), Reason::AccountDisabled),
             ("expired", 49, ad("701"), Reason::AccountExpired),
             ("password expired", 49, ad("532"), Reason::PasswordExpired),
-            ("must change", 49, ad("773"), Reason::PasswordExpired),
+            ("must change", 49, ad("773"), Reason::PasswordMustChange),
             ("locked", 49, ad("775"), Reason::AccountLocked),
             ("another code", 49, ad("999"), Reason::WrongPassword),
             (

@@ -14,6 +14,28 @@ impl Filter {
         Self(out)
     }
 
+    /// `(attribute:rule:=value)`, whatever octets the value has.
+    pub(super) fn by_rule(attribute: &str, rule: &str, value: &[u8]) -> Self {
+        let mut out = Vec::with_capacity(attribute.len() + rule.len() + value.len() + 12);
+        ber::nest(&mut out, EXTENSIBLE, |out| {
+            ber::write(out, MATCHING_RULE, rule.as_bytes());
+            ber::write(out, MATCHED_TYPE, attribute.as_bytes());
+            ber::write(out, MATCH_VALUE, value);
+        });
+        Self(out)
+    }
+
+    /// What one of these matches. There is at least one.
+    pub(super) fn any_of(filters: impl IntoIterator<Item = Self>) -> Self {
+        let mut out = Vec::new();
+        ber::nest(&mut out, OR, |out| {
+            for filter in filters {
+                out.extend_from_slice(&filter.0);
+            }
+        });
+        Self(out)
+    }
+
     /// `(objectClass=*)`, which every entry matches.
     pub(super) fn any() -> Self {
         let mut out = Vec::new();
@@ -342,6 +364,15 @@ mod tests {
         assert_eq!(
             meaning(&both),
             LdapFilter::And(vec![equal("a", "1"), equal("b", "*")])
+        );
+        let any = ["(a=1)", "(b=2)", "(c=3)"].map(|text| Filter::parse(text).unwrap());
+        assert_eq!(
+            Filter::any_of(any),
+            Filter::parse("(|(a=1)(b=2)(c=3))").unwrap()
+        );
+        assert_eq!(
+            meaning(&Filter::by_rule("member", "1.2", b"x*")),
+            rule(Some("1.2"), Some("member"), "x*", false)
         );
     }
 
