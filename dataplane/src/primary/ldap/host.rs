@@ -2,7 +2,7 @@
 //! until a probe, which no login waits for, finds that it serves again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,7 @@ pub(super) struct Host {
     sign_on: Arc<SignOn>,
     service: ServicePool,
     users: UserPool,
+    contexts: OnceLock<Vec<String>>,
     down: AtomicBool,
     damping: Mutex<Damping>,
 }
@@ -61,6 +62,7 @@ impl Host {
             sign_on,
             service: ServicePool::new(),
             users: UserPool::new(),
+            contexts: OnceLock::new(),
             down: AtomicBool::new(false),
             damping: Mutex::new(Damping {
                 wait: PROBE_FIRST,
@@ -87,6 +89,27 @@ impl Host {
         self.users
             .bind(&self.endpoint, &self.sign_on, person, deadline)
             .await
+    }
+
+    /// The topmost entries that it holds (`namingContexts`, RFC 4512 section 5.1); asked for once.
+    pub(super) async fn contexts(&self, deadline: Instant) -> Result<&[String], Fault> {
+        if let Some(contexts) = self.contexts.get() {
+            return Ok(contexts);
+        }
+        let any = Filter::any();
+        let root = Search {
+            attributes: &[NAMING_CONTEXTS],
+            ..sign_on::root(&any)
+        };
+        let (found, _) = self.search(&root, deadline).await?;
+        let contexts = found
+            .iter()
+            .flat_map(|root| root.values(NAMING_CONTEXTS))
+            .filter_map(|value| str::from_utf8(value).ok())
+            .filter(|context| !context.is_empty())
+            .map(str::to_owned)
+            .collect();
+        Ok(self.contexts.get_or_init(|| contexts))
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -168,3 +191,5 @@ const PROBE_AT_MOST: Duration = Duration::from_secs(10);
 
 /// How long a host must have served to be probed soon when it goes down again.
 const STEADY: Duration = Duration::from_secs(60);
+
+const NAMING_CONTEXTS: &str = "namingContexts";

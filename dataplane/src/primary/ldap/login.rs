@@ -8,7 +8,7 @@ use super::answer::{self, Bound};
 use super::fault::Fault;
 use super::filter::Filter;
 use super::host::Host;
-use super::membership;
+use super::membership::{self, PRIMARY_GROUP, SID};
 use super::message::{Found, PolicyError, Scope, Search};
 use super::query::Named;
 use super::sign_on::Person;
@@ -85,12 +85,14 @@ impl Login<'_> {
                 Reason::AccountLocked,
                 format!("{host} refused {dn}, which is locked: {said}"),
             ),
-            (Bound::Rejected(_, said), Some(PolicyError::Expired | PolicyError::ChangeFirst)) => {
-                rejected(
-                    Reason::PasswordExpired,
-                    format!("{host} refused {dn}, whose password has expired: {said}"),
-                )
-            }
+            (Bound::Rejected(_, said), Some(PolicyError::Expired)) => rejected(
+                Reason::PasswordExpired,
+                format!("{host} refused {dn}, whose password has expired: {said}"),
+            ),
+            (Bound::Rejected(_, said), Some(PolicyError::ChangeFirst)) => rejected(
+                Reason::PasswordMustChange,
+                format!("{host} refused {dn}, whose password must be changed: {said}"),
+            ),
             (Bound::Rejected(reason, said), None) => {
                 rejected(reason, format!("{host} refused {dn}: {said}"))
             }
@@ -163,10 +165,8 @@ enum Entry {
     Several,
 }
 
-/// Attributes of Active Directory that tell who the user is there.
+/// By what Active Directory knows an account.
 const ACCOUNT: &str = "sAMAccountName";
-const SID: &str = "objectSid";
-const PRIMARY_GROUP: &str = "primaryGroupID";
 
 const SUCCESS: u32 = 0;
 

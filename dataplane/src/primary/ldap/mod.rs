@@ -7,26 +7,14 @@
 mod answer;
 mod ber;
 mod connection;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "nested groups are not followed so far")
-)]
 mod dn;
 mod fault;
 mod filter;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "nested groups are not followed so far")
-)]
 mod groups;
 mod host;
 mod login;
 mod membership;
 mod message;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "connections bind by password alone so far")
-)]
 mod ntlm;
 mod pool;
 mod query;
@@ -61,6 +49,7 @@ pub(super) struct Directory {
     names: Names,
     search_dn: String,
     groups: Vec<String>,
+    nested_groups: bool,
     extra: Extra,
     timeout: Duration,
     requests: IntCounterVec,
@@ -77,11 +66,6 @@ enum Extra {
 
 impl Directory {
     pub(super) fn new(id: &str, settings: &Settings, shared: &Shared) -> Result<Self, BuildError> {
-        if settings.nested_groups {
-            return Err(BuildError::Unserved {
-                what: "nested_groups=true",
-            });
-        }
         let trust = match settings.transport {
             Transport::Clear => None,
             Transport::StartTls | Transport::Ldaps => Some(tls::Trust::new(settings)?),
@@ -139,6 +123,7 @@ impl Directory {
             },
             search_dn: settings.search_dn.clone(),
             groups: settings.security_groups.clone(),
+            nested_groups: settings.nested_groups,
             extra: match &settings.ldap_filter {
                 None => Extra::Any,
                 Some(written) => {
