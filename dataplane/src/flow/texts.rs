@@ -48,6 +48,7 @@ pub(crate) const fn of(reason: Reason) -> &'static str {
         Reason::AccountDisabled => "Your account is disabled.",
         Reason::AccountExpired => "Your account has expired.",
         Reason::PasswordExpired => "Your password has expired. Change it, then log in again.",
+        Reason::PasswordMustChange => "You have to change your password before you can log in.",
         Reason::PrimaryChallenge => "Please answer the question.",
         Reason::PrimaryUnavailable => {
             "Your password cannot be checked now. Please try again later."

@@ -77,6 +77,10 @@ fn an_account_that_may_not_log_in_is_not_tried_twice() {
         (rejected(Reason::AccountDisabled), Reason::AccountDisabled),
         (rejected(Reason::AccountExpired), Reason::AccountExpired),
         (rejected(Reason::PasswordExpired), Reason::PasswordExpired),
+        (
+            rejected(Reason::PasswordMustChange),
+            Reason::PasswordMustChange,
+        ),
         (rejected(Reason::UnknownUser), Reason::UnknownUser),
         (rejected(Reason::AmbiguousUser), Reason::AmbiguousUser),
         (rejected(Reason::NotPermitted), Reason::NotPermitted),
