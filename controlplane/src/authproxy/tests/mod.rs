@@ -8,12 +8,14 @@ use proto::secret::Secret;
 use super::files::InMemory;
 use super::*;
 
+mod directory;
 mod examples;
 mod properties;
 mod secrets;
 mod served;
 mod severity;
 mod together;
+mod upstream;
 
 /// Imports a text as `conf/authproxy.cfg`, with a certificate and its key beside it.
 fn run(text: &str) -> Report {
