@@ -88,12 +88,15 @@ impl<'a> Cursor<'a> {
 }
 
 /// Whether this names an attribute: a name or a numeric identifier, with options behind `;` or not
-/// (RFC 4512 sections 1.4 and 2.5).
+/// (RFC 4512 sections 1.4 and 2.5). Some directories let names have a `_`.
 pub(super) fn is_attribute(text: &str) -> bool {
     let mut parts = text.split(';');
     let name = parts.next().unwrap_or_default();
     let letters = |part: &str| {
-        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        !part.is_empty()
+            && part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
     };
     let named = letters(name) && name.starts_with(|c: char| c.is_ascii_alphabetic());
     let numbered = name

@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use proto::address::AddressRange;
+use rustls_pki_types::DnsName;
 
 use super::cursor::is_attribute;
 use super::nearest::nearest;
@@ -79,7 +80,8 @@ pub(crate) fn check(kind: Kind, value: &str) -> Result<(), ValueFault> {
         Kind::Filter => filter::strict(value)
             .map(|_| ())
             .or_else(|place| fault(format!("the filter cannot be read: {place}"))),
-        Kind::LdapAttribute if is_attribute(value) => Ok(()),
+        // `proto` takes no '_' here.
+        Kind::LdapAttribute if is_attribute(value) && !value.contains('_') => Ok(()),
         Kind::LdapAttribute => fault(format!("'{shown}' is no attribute name")),
     }
 }
@@ -158,7 +160,7 @@ pub(crate) fn address(value: &str) -> Option<IpAddr> {
 }
 
 fn is_host(value: &str) -> bool {
-    address(value).is_some() || is_name(value) && !ends_in_number(value)
+    address(value).is_some() || DnsName::try_from(value).is_ok() && !ends_in_number(value)
 }
 
 /// Whether it was meant to be an IPv4 address: no top-level domain is a number (RFC 3696
@@ -225,6 +227,10 @@ mod tests {
             (Kind::Host, "ldaps://dc1", false),
             (Kind::Host, "dc1 dc2", false),
             (Kind::Host, "dc1:389", false),
+            (Kind::Host, "dc_1", true),
+            (Kind::Host, "dc..example.com", false),
+            (Kind::Host, "-dc", false),
+            (Kind::LdapAttribute, "acme_name", false),
             (Kind::Host, "dc-1.example.com.", true),
             (Kind::Host, "[2001:db8::1]", true),
             (Kind::Host, "10.0.0.999", false),
