@@ -38,9 +38,18 @@ pub(super) fn build(context: &mut Context<'_>, section: &Section) -> raw::Direct
     {
         no_effect(context, section, entry, "without security_group_dn");
     }
-    let ca_certs = section
-        .entry("ssl_ca_certs_file")
-        .and_then(|entry| pem::certificates(context, section, entry));
+    let ca_certs = section.entry("ssl_ca_certs_file").and_then(|entry| {
+        let certificates = pem::certificates(context, section, entry)?;
+        if pem::lacks_authority(&certificates) {
+            context.warn(
+                section,
+                entry,
+                "no certificate in it is an authority's, so it proves no server",
+                "name the file of the CA that signed the servers' certificates",
+            );
+        }
+        Some(certificates)
+    });
     raw::Directory {
         hosts: hosts(context, section, |_| port),
         service_account_username: section.text("service_account_username"),

@@ -367,6 +367,10 @@ fn what_is_served_with_a_word_is_a_warning() {
             "ssl_ca_certs_file: this option has no effect without TLS; write transport=ldaps or transport=starttls",
         ),
         (
+            "transport=ldaps\nssl_ca_certs_file=leaf.pem",
+            "ssl_ca_certs_file: no certificate in it is an authority's, so it proves no server; name the file of the CA",
+        ),
+        (
             "ssl_verify_hostname=true",
             "ssl_verify_hostname: this option has no effect without TLS",
         ),
