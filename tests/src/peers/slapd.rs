@@ -2,9 +2,10 @@
 
 use std::{fs, net::TcpStream, path::Path, process::Command, time::Duration};
 
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use super::{Pki, require};
+use super::{Identity, Pki, require};
 use crate::{ports, process::Process};
 
 /// How long slapd may take to listen.
@@ -38,9 +39,17 @@ impl Slapd {
     /// Starts an instance and waits until both ports listen.
     #[must_use]
     pub fn start(pki: &Pki) -> Self {
+        Self::start_with(pki, &pki.server)
+    }
+
+    /// Starts it with this certificate (`pki.expired`, `pki.rogue`, `pki.other_name`).
+    #[must_use]
+    pub fn start_with(pki: &Pki, identity: &Identity) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path();
         pki.write(dir);
+        fs::write(dir.join("server.pem"), &identity.certificate).unwrap();
+        fs::write(dir.join("server.key"), &identity.key).unwrap();
         fs::create_dir(dir.join("db")).unwrap();
         let conf =
             include_str!("../../fixtures/slapd/slapd.conf").replace("DIR", dir.to_str().unwrap());
@@ -87,6 +96,17 @@ impl Slapd {
     #[must_use]
     pub fn dn(user: &str) -> String {
         format!("uid={user},ou=people,{}", Self::BASE)
+    }
+
+    /// Stops it as it stands (SIGSTOP): it takes connections and never answers, until
+    /// [`Slapd::resume`].
+    pub fn pause(&self) {
+        self.process.signal_group(Signal::SIGSTOP);
+    }
+
+    /// Lets it go on after [`Slapd::pause`].
+    pub fn resume(&self) {
+        self.process.signal_group(Signal::SIGCONT);
     }
 
     /// Kills it: connections break, the ports refuse.
