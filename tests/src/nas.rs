@@ -13,7 +13,7 @@ use std::{
 use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
 
-use crate::hidden;
+use crate::{hidden, peers::SECRET, ports};
 
 /// Packet codes, RFC 2865 section 3 and RFC 5997 section 2.
 pub mod code {
@@ -102,6 +102,21 @@ pub struct Nas {
     next_id: AtomicU8,
 }
 
+/// How long [`login`] waits.
+const LOGIN: Duration = Duration::from_secs(20);
+
+/// One login with name and password, from a client and socket of its own on 127.0.0.1, with the
+/// secret of all peers.
+///
+/// # Panics
+/// When no good answer comes.
+#[must_use]
+pub fn login(port: u16, user: &str, password: &str) -> Answer {
+    let nas = Nas::new(ports::loopback(port), SECRET);
+    nas.exchange(&nas.access(user, password), LOGIN)
+        .unwrap_or_else(|| panic!("no answer to {user} in {LOGIN:?}"))
+}
+
 impl Nas {
     /// A client on 127.0.0.1, on a port of its own.
     #[must_use]
@@ -141,12 +156,17 @@ impl Nas {
         }
     }
 
+    /// An Access-Request with a name alone, for CHAP and its kin.
+    #[must_use]
+    pub fn named(&self, user: &str) -> Request {
+        self.request(code::ACCESS_REQUEST)
+            .text(attribute::USER_NAME, user)
+    }
+
     /// An Access-Request with name and password.
     #[must_use]
     pub fn access(&self, user: &str, password: &str) -> Request {
-        self.request(code::ACCESS_REQUEST)
-            .text(attribute::USER_NAME, user)
-            .password(password)
+        self.named(user).password(password)
     }
 
     /// The answer to a challenge: the same user, what was typed, and the State that came.

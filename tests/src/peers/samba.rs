@@ -73,6 +73,8 @@ impl Samba {
     pub const DOMAIN: &str = "ADTEST";
     /// The account name of the account that may search.
     pub const SERVICE: &str = "service";
+    /// Its name for simple binds.
+    pub const SERVICE_UPN: &str = "service@ad.example.test";
     /// Its password.
     pub const SERVICE_PASSWORD: &str = "service-pw";
     /// The group of those who may use the VPN.
