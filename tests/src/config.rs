@@ -2,7 +2,9 @@
 //!
 //! The rest of a file stands in the test that uses it, so that it can be read there.
 
-use crate::peers::{FakeDuo, FreeRadius, SECRET, Slapd};
+use std::net::SocketAddr;
+
+use crate::peers::{FakeDuo, FreeRadius, SECRET, Samba, Slapd};
 
 /// `[main]`: listens on 127.0.0.1 and trusts the authority of the tests.
 pub const MAIN: &str = "[main]\ninterface=127.0.0.1\nhttp_ca_certs_file=ca.pem\n";
@@ -27,6 +29,28 @@ pub fn bare_server(name: &str, port: u16, host: &str) -> String {
     )
 }
 
+/// A server section `[radius_server_autoN]`, which lets nobody in while the second factor is away,
+/// with a client section of its own of this kind, which `client` makes from its name.
+#[must_use]
+pub fn pair(
+    number: u32,
+    port: u16,
+    duo: &FakeDuo,
+    kind: &str,
+    client: impl FnOnce(&str) -> String,
+) -> String {
+    let number = match number {
+        1 => String::new(),
+        _ => number.to_string(),
+    };
+    let name = format!("{kind}{number}");
+    format!(
+        "{}{}client={name}\nfailmode=secure\n",
+        client(&name),
+        server(&format!("radius_server_auto{number}"), port, duo),
+    )
+}
+
 /// The pair `radius_ip_N` and `radius_secret_N`, with [`SECRET`].
 #[must_use]
 pub fn client(number: u32, address: &str) -> String {
@@ -36,8 +60,40 @@ pub fn client(number: u32, address: &str) -> String {
 /// `[NAME]` of a client section that asks this FreeRADIUS.
 #[must_use]
 pub fn radius_client(name: &str, radius: &FreeRadius) -> String {
-    let (host, port) = (radius.address.ip(), radius.address.port());
-    format!("[{name}]\nhost={host}\nport={port}\nsecret={SECRET}\n")
+    upstreams(name, &[radius.address])
+}
+
+/// `[NAME]` of a client section that asks these upstream servers.
+#[must_use]
+pub fn upstreams(name: &str, hosts: &[SocketAddr]) -> String {
+    let mut text = format!("[{name}]\nsecret={SECRET}\n");
+    for (number, host) in (1..).zip(hosts) {
+        let number = suffix(number);
+        text += &format!("host{number}={}\nport{number}={}\n", host.ip(), host.port());
+    }
+    text
+}
+
+/// How `host_N` writes its N: nothing for the first.
+fn suffix(number: u32) -> String {
+    match number {
+        1 => String::new(),
+        _ => format!("_{number}"),
+    }
+}
+
+/// `[NAME]` of a client section that asks this Active Directory, with `auth_type` and `transport` left
+/// to their defaults.
+#[must_use]
+pub fn samba_client(name: &str, samba: &Samba) -> String {
+    format!(
+        "[{name}]\nhost={}\nservice_account_username={}\nservice_account_password={}\nsearch_dn={}\n\
+         ssl_ca_certs_file=ca.pem\n",
+        samba.address,
+        Samba::SERVICE,
+        Samba::SERVICE_PASSWORD,
+        Samba::BASE,
+    )
 }
 
 /// `[NAME]` of a client section that asks this directory, without `host`, `port` and `transport`.

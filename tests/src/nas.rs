@@ -13,6 +13,8 @@ use std::{
 use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
 
+use crate::{hidden, peers::SECRET, ports};
+
 /// Packet codes, RFC 2865 section 3 and RFC 5997 section 2.
 pub mod code {
     /// A login.
@@ -35,23 +37,62 @@ pub mod attribute {
     pub const USER_NAME: u8 = 1;
     /// User-Password, hidden.
     pub const USER_PASSWORD: u8 = 2;
+    /// CHAP-Password.
+    pub const CHAP_PASSWORD: u8 = 3;
+    /// NAS-IP-Address.
+    pub const NAS_IP_ADDRESS: u8 = 4;
+    /// Filter-Id.
+    pub const FILTER_ID: u8 = 11;
     /// Reply-Message.
     pub const REPLY_MESSAGE: u8 = 18;
     /// State.
     pub const STATE: u8 = 24;
     /// Class.
     pub const CLASS: u8 = 25;
+    /// Vendor-Specific.
+    pub const VENDOR_SPECIFIC: u8 = 26;
     /// Calling-Station-Id.
     pub const CALLING_STATION_ID: u8 = 31;
     /// Proxy-State.
     pub const PROXY_STATE: u8 = 33;
+    /// CHAP-Challenge.
+    pub const CHAP_CHALLENGE: u8 = 60;
+    /// Tunnel-Password, hidden behind tag and salt.
+    pub const TUNNEL_PASSWORD: u8 = 69;
     /// EAP-Message.
     pub const EAP_MESSAGE: u8 = 79;
     /// Message-Authenticator.
     pub const MESSAGE_AUTHENTICATOR: u8 = 80;
 }
 
-const HEADER: usize = 20;
+/// Attributes of Microsoft's, RFC 2548.
+pub mod microsoft {
+    /// Microsoft's number.
+    pub const VENDOR: u32 = 311;
+    /// MS-CHAP-Response.
+    pub const CHAP_RESPONSE: u8 = 1;
+    /// MS-CHAP-Error: an ident, then `E=691 R=1 …`.
+    pub const CHAP_ERROR: u8 = 2;
+    /// MS-CHAP-NT-Enc-PW: a piece of a new password.
+    pub const CHAP_NT_ENC_PW: u8 = 6;
+    /// MS-CHAP-Challenge.
+    pub const CHAP_CHALLENGE: u8 = 11;
+    /// MS-CHAP-MPPE-Keys, hidden as User-Password is.
+    pub const CHAP_MPPE_KEYS: u8 = 12;
+    /// MS-MPPE-Send-Key, hidden behind a salt.
+    pub const MPPE_SEND_KEY: u8 = 16;
+    /// MS-MPPE-Recv-Key, hidden behind a salt.
+    pub const MPPE_RECV_KEY: u8 = 17;
+    /// MS-CHAP2-Response.
+    pub const CHAP2_RESPONSE: u8 = 25;
+    /// MS-CHAP2-Success.
+    pub const CHAP2_SUCCESS: u8 = 26;
+    /// MS-CHAP2-CPW: the change of a password.
+    pub const CHAP2_CPW: u8 = 27;
+}
+
+/// The octets of a header.
+pub(crate) const HEADER: usize = 20;
 
 /// A client: one socket, so one source address and port, and its shared secret.
 #[derive(Debug)]
@@ -59,6 +100,21 @@ pub struct Nas {
     socket: UdpSocket,
     secret: String,
     next_id: AtomicU8,
+}
+
+/// How long [`login`] waits.
+const LOGIN: Duration = Duration::from_secs(20);
+
+/// One login with name and password, from a client and socket of its own on 127.0.0.1, with the
+/// secret of all peers.
+///
+/// # Panics
+/// When no good answer comes.
+#[must_use]
+pub fn login(port: u16, user: &str, password: &str) -> Answer {
+    let nas = Nas::new(ports::loopback(port), SECRET);
+    nas.exchange(&nas.access(user, password), LOGIN)
+        .unwrap_or_else(|| panic!("no answer to {user} in {LOGIN:?}"))
 }
 
 impl Nas {
@@ -100,12 +156,17 @@ impl Nas {
         }
     }
 
+    /// An Access-Request with a name alone, for CHAP and its kin.
+    #[must_use]
+    pub fn named(&self, user: &str) -> Request {
+        self.request(code::ACCESS_REQUEST)
+            .text(attribute::USER_NAME, user)
+    }
+
     /// An Access-Request with name and password.
     #[must_use]
     pub fn access(&self, user: &str, password: &str) -> Request {
-        self.request(code::ACCESS_REQUEST)
-            .text(attribute::USER_NAME, user)
-            .password(password)
+        self.named(user).password(password)
     }
 
     /// The answer to a challenge: the same user, what was typed, and the State that came.
@@ -194,6 +255,27 @@ impl Request {
         self.with(kind, value.as_bytes())
     }
 
+    /// Adds an attribute of a vendor's (RFC 2865 section 5.26).
+    #[must_use]
+    pub fn vendor(self, vendor: u32, kind: u8, value: &[u8]) -> Self {
+        self.with(
+            attribute::VENDOR_SPECIFIC,
+            &vendor_value(vendor, kind, value),
+        )
+    }
+
+    /// The clear value of an answer's attribute that was hidden for this request, behind a salt.
+    #[must_use]
+    pub fn reveal_salted(&self, hidden: &[u8]) -> Option<Vec<u8>> {
+        hidden::reveal_salted(&self.secret, &self.authenticator, hidden)
+    }
+
+    /// The same for one that was hidden as User-Password is; with its padding.
+    #[must_use]
+    pub fn reveal(&self, hidden: &[u8]) -> Vec<u8> {
+        hidden::reveal(&self.secret, &self.authenticator, hidden)
+    }
+
     /// Adds User-Password, hidden as RFC 2865 section 5.2 has it. Set the authenticator before.
     #[must_use]
     pub fn password(self, password: &str) -> Self {
@@ -203,19 +285,7 @@ impl Request {
     /// The same for a password that is no UTF-8.
     #[must_use]
     pub fn password_octets(self, password: &[u8]) -> Self {
-        let mut hidden = password.to_vec();
-        hidden.resize(hidden.len().next_multiple_of(16).max(16), 0);
-        let mut previous = self.authenticator;
-        for block in hidden.chunks_exact_mut(16) {
-            let mask = Md5::new()
-                .chain_update(&self.secret)
-                .chain_update(previous)
-                .finalize();
-            for (octet, mask) in block.iter_mut().zip(mask) {
-                *octet ^= mask;
-            }
-            previous.copy_from_slice(block);
-        }
+        let hidden = hidden::hide(&self.secret, &self.authenticator, password);
         self.with(attribute::USER_PASSWORD, &hidden)
     }
 
@@ -310,6 +380,12 @@ impl Answer {
         of_kind.map(|(_, value)| value.as_slice()).collect()
     }
 
+    /// The first attribute of Microsoft's of a type.
+    #[must_use]
+    pub fn microsoft(&self, kind: u8) -> Option<&[u8]> {
+        vendor_attribute(&self.attributes, microsoft::VENDOR, kind)
+    }
+
     /// All Reply-Message attributes, joined.
     #[must_use]
     pub fn message(&self) -> String {
@@ -325,7 +401,41 @@ impl Answer {
     }
 }
 
-fn datagram(code: u8, id: u8, authenticator: [u8; 16], attributes: &[(u8, Vec<u8>)]) -> Vec<u8> {
+/// The value of Vendor-Specific that holds one attribute of a vendor's.
+#[must_use]
+pub fn vendor_value(vendor: u32, kind: u8, value: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(value.len() + 2).unwrap();
+    [&vendor.to_be_bytes()[..], &[kind, length], value].concat()
+}
+
+/// The first attribute of a vendor's; a Vendor-Specific may hold several.
+pub(crate) fn vendor_attribute(
+    attributes: &[(u8, Vec<u8>)],
+    vendor: u32,
+    kind: u8,
+) -> Option<&[u8]> {
+    let of_vendor = attributes
+        .iter()
+        .filter(|(found, _)| *found == attribute::VENDOR_SPECIFIC)
+        .filter_map(|(_, value)| value.strip_prefix(&vendor.to_be_bytes()));
+    for mut rest in of_vendor {
+        while let [found, length, ..] = *rest {
+            let (one, more) = rest.split_at_checked(usize::from(length.max(2)))?;
+            if found == kind {
+                return one.get(2..);
+            }
+            rest = more;
+        }
+    }
+    None
+}
+
+pub(crate) fn datagram(
+    code: u8,
+    id: u8,
+    authenticator: [u8; 16],
+    attributes: &[(u8, Vec<u8>)],
+) -> Vec<u8> {
     let mut bytes = vec![code, id, 0, 0];
     bytes.extend_from_slice(&authenticator);
     for (kind, value) in attributes {
@@ -337,7 +447,7 @@ fn datagram(code: u8, id: u8, authenticator: [u8; 16], attributes: &[(u8, Vec<u8
     bytes
 }
 
-fn hmac_md5(secret: &str, parts: &[&[u8]]) -> [u8; 16] {
+pub(crate) fn hmac_md5(secret: &str, parts: &[&[u8]]) -> [u8; 16] {
     let mut mac = Hmac::<Md5>::new_from_slice(secret.as_bytes()).unwrap();
     for part in parts {
         mac.update(part);

@@ -120,6 +120,13 @@ impl Process {
         }
     }
 
+    /// Sends a signal to the program and all of its group.
+    pub fn signal_group(&self, signal: Signal) {
+        if self.ended.is_none() {
+            killpg(self.pid(), signal).unwrap();
+        }
+    }
+
     /// Waits for the end of the program.
     ///
     /// # Panics

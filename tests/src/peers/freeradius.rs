@@ -2,6 +2,7 @@
 
 use std::{fs, net::SocketAddr, path::Path, process::Command, time::Duration};
 
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use super::{FakeDuo, Pki, SECRET, Slapd, require};
@@ -48,8 +49,9 @@ const FILES: [(&str, &str); 8] = [
 pub enum Kind<'a> {
     /// A file of users; PAP, CHAP, MS-CHAP, PEAP and TTLS. See `fixtures/freeradius/users`:
     /// `alice` (`pw-alice`) with reply attributes, `refused`, `silent` (no answer), `chal`
-    /// (`pw-chal`, then a challenge that `123456` answers), `mirror` (any password; says what reached it in
-    /// Filter-Id), `comma`, `longpw`, `unicode`, `big`, `uNN`.
+    /// (`pw-chal`, then a challenge that `123456` answers), `chal2` (`pw-chal2`, then two, `111111` and
+    /// `222222`), `mirror` (any password; says what reached it in Filter-Id), `tunnel` (a
+    /// Tunnel-Password), `mustchange` (by MS-CHAP `E=648`), `comma`, `longpw`, `unicode`, `big`, `uNN`.
     Plain,
     /// A directory: search as the service account, bind as the user.
     Ldap(&'a Slapd),
@@ -101,6 +103,17 @@ impl FreeRadius {
             process,
             folder,
         }
+    }
+
+    /// Stops it as it stands (SIGSTOP): it is silent until [`FreeRadius::resume`], and then answers
+    /// what waits in its socket.
+    pub fn pause(&self) {
+        self.process.signal_group(Signal::SIGSTOP);
+    }
+
+    /// Lets it go on after [`FreeRadius::pause`].
+    pub fn resume(&self) {
+        self.process.signal_group(Signal::SIGCONT);
     }
 
     /// Kills it: the port is dead.

@@ -7,6 +7,9 @@ pub mod fakeduo;
 mod freeradius;
 mod pki;
 mod radclient;
+mod relay;
+mod samba;
+mod scripted_upstream;
 mod slapd;
 
 use std::{
@@ -21,6 +24,9 @@ pub use fakeduo::FakeDuo;
 pub use freeradius::{FreeRadius, Kind};
 pub use pki::{Identity, Pki};
 pub use radclient::{Radclient, Reply};
+pub use relay::Relay;
+pub use samba::{Samba, Signing};
+pub use scripted_upstream::{Received, Said, ScriptedUpstream};
 pub use slapd::Slapd;
 
 /// The shared secret of every RADIUS peer that the harness starts.

@@ -33,6 +33,7 @@ pub struct Pki {
     pub expired: Identity,
     /// Issued by the good authority, for the name `elsewhere.invalid`.
     pub other_name: Identity,
+    issuer: Issuer<'static, KeyPair>,
 }
 
 impl Pki {
@@ -41,6 +42,15 @@ impl Pki {
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Pki> = OnceLock::new();
         SHARED.get_or_init(Self::make)
+    }
+
+    /// A server's certificate of the good authority for these names and addresses.
+    #[must_use]
+    pub fn server_for(&self, names: &[&str]) -> Identity {
+        issue(
+            &leaf(names[0], names, ExtendedKeyUsagePurpose::ServerAuth),
+            &self.issuer,
+        )
     }
 
     /// Writes all of it into a folder: `ca.pem`, `rogue-ca.pem`, and `NAME.pem` with `NAME.key` for
@@ -91,6 +101,7 @@ impl Pki {
             ),
             ca,
             rogue_ca,
+            issuer,
         }
     }
 }

@@ -1,10 +1,17 @@
 //! OpenLDAP's server with the people of `fixtures/slapd/people.ldif`.
 
-use std::{fs, net::TcpStream, path::Path, process::Command, time::Duration};
+use std::{
+    fs,
+    net::{Ipv4Addr, TcpStream},
+    path::Path,
+    process::Command,
+    time::Duration,
+};
 
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use super::{Pki, require};
+use super::{Identity, Pki, require};
 use crate::{ports, process::Process};
 
 /// How long slapd may take to listen.
@@ -17,6 +24,8 @@ const START: Duration = Duration::from_secs(20);
 /// (`pw-OHaraxy`), `comma` (`pw,with,commas`) and `locked`. Anonymous may bind but not search.
 #[derive(Debug)]
 pub struct Slapd {
+    /// Where it listens: 127.0.0.1, unless told otherwise.
+    pub address: Ipv4Addr,
     /// The port for `ldap://`, StartTLS included.
     pub port: u16,
     /// The port for `ldaps://`.
@@ -38,9 +47,29 @@ impl Slapd {
     /// Starts an instance and waits until both ports listen.
     #[must_use]
     pub fn start(pki: &Pki) -> Self {
+        Self::start_with(pki, &pki.server)
+    }
+
+    /// Starts it with this certificate (`pki.expired`, `pki.rogue`, `pki.other_name`).
+    #[must_use]
+    pub fn start_with(pki: &Pki, identity: &Identity) -> Self {
+        Self::launch(pki, identity, Ipv4Addr::LOCALHOST, ports::free_tcp())
+    }
+
+    /// Starts it at an address of 127.0.0.0/8 with this port for `ldap://`: all hosts of an
+    /// `[ad_client]` have the same port. The certificate names the address.
+    #[must_use]
+    pub fn start_at(pki: &Pki, address: Ipv4Addr, port: u16) -> Self {
+        let identity = pki.server_for(&[&address.to_string()]);
+        Self::launch(pki, &identity, address, port)
+    }
+
+    fn launch(pki: &Pki, identity: &Identity, address: Ipv4Addr, port: u16) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path();
         pki.write(dir);
+        fs::write(dir.join("server.pem"), &identity.certificate).unwrap();
+        fs::write(dir.join("server.key"), &identity.key).unwrap();
         fs::create_dir(dir.join("db")).unwrap();
         let conf =
             include_str!("../../fixtures/slapd/slapd.conf").replace("DIR", dir.to_str().unwrap());
@@ -60,9 +89,10 @@ impl Slapd {
             "slapadd: {}",
             String::from_utf8_lossy(&filled.stderr)
         );
-        let (port, tls_port) = (ports::free_tcp(), ports::free_tcp());
-        let process = run(dir, port, tls_port);
+        let tls_port = ports::free_tcp();
+        let process = run(dir, address, port, tls_port);
         Self {
+            address,
             port,
             tls_port,
             process,
@@ -73,20 +103,31 @@ impl Slapd {
     /// The address without TLS, or with StartTLS.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("ldap://127.0.0.1:{}", self.port)
+        format!("ldap://{}:{}", self.address, self.port)
     }
 
     /// The address with TLS from the start. By number, because OpenLDAP's own clients take the name
     /// `localhost` for this machine's real name when they look at the certificate.
     #[must_use]
     pub fn tls_url(&self) -> String {
-        format!("ldaps://127.0.0.1:{}", self.tls_port)
+        format!("ldaps://{}:{}", self.address, self.tls_port)
     }
 
     /// The distinguished name of a user whose name needs no escaping.
     #[must_use]
     pub fn dn(user: &str) -> String {
         format!("uid={user},ou=people,{}", Self::BASE)
+    }
+
+    /// Stops it as it stands (SIGSTOP): it takes connections and never answers, until
+    /// [`Slapd::resume`].
+    pub fn pause(&self) {
+        self.process.signal_group(Signal::SIGSTOP);
+    }
+
+    /// Lets it go on after [`Slapd::pause`].
+    pub fn resume(&self) {
+        self.process.signal_group(Signal::SIGCONT);
     }
 
     /// Kills it: connections break, the ports refuse.
@@ -97,7 +138,7 @@ impl Slapd {
     /// Starts it again after [`Slapd::kill`], with the same ports and data.
     pub fn restart(&mut self) {
         self.process.kill();
-        self.process = run(self.folder.path(), self.port, self.tls_port);
+        self.process = run(self.folder.path(), self.address, self.port, self.tls_port);
     }
 
     /// Runs a program of ldap-utils (`ldapwhoami`, `ldapsearch`) that trusts the authority of the
@@ -116,19 +157,19 @@ impl Slapd {
     }
 }
 
-fn run(dir: &Path, port: u16, tls_port: u16) -> Process {
+fn run(dir: &Path, address: Ipv4Addr, port: u16, tls_port: u16) -> Process {
     let mut command = Command::new(require("slapd", "slapd"));
     command
         .args(["-d", "0", "-f", "slapd.conf", "-h"])
         .arg(format!(
-            "ldap://127.0.0.1:{port} ldaps://127.0.0.1:{tls_port}"
+            "ldap://{address}:{port} ldaps://{address}:{tls_port}"
         ))
         .current_dir(dir);
     let mut process = Process::start("slapd", &command, &dir.join("slapd.log"));
     process.until("slapd listens", START, || {
         [port, tls_port]
             .iter()
-            .all(|port| TcpStream::connect(ports::loopback(*port)).is_ok())
+            .all(|port| TcpStream::connect((address, *port)).is_ok())
     });
     process
 }
