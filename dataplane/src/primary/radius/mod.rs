@@ -7,7 +7,7 @@
 //!
 //! `retries` counts over all hosts, as in the product that this replaces: with fewer of them than
 //! there are further hosts, one login does not reach the last. But hosts that gave no answer are
-//! remembered and asked last, so the next login begins with one that no login has waited for.
+//! remembered and asked last, so the next login begins with a host that nobody waited for in vain.
 
 mod answer;
 mod health;
