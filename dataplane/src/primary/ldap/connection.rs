@@ -100,7 +100,7 @@ async fn start_tls(stream: TcpStream, deadline: Instant) -> Result<TcpStream, Fa
         .await
         .map_err(|_| Fault::TimedOut(Wait::StartTls))??;
     if outcome.code != SUCCESS {
-        return Err(answer::starttls(outcome.code, &outcome.text));
+        return Err(answer::starttls(&outcome));
     }
     match connection.stream {
         // What was sent ahead of the handshake would be taken for what came under it.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use proto::event::{AuthEvent, Reason};
 
-use super::answer::{self, Bound};
+use super::answer::{self, Bound, Tried};
 use super::fault::Fault;
 use super::filter::Filter;
 use super::host::Host;
@@ -62,7 +62,7 @@ impl Login<'_> {
         }
         let bound = host.bind(&dn, &self.request.password, deadline).await?;
         let (dn, host) = (shown(&dn), &host.label);
-        let verdict = answer::user_bind(bound.outcome.code, &bound.outcome.text)?;
+        let verdict = answer::user_bind(&bound.outcome, Tried::Plain)?;
         Ok(match (verdict, bound.policy) {
             // The password is right, and what follows is for a person at another place.
             (Bound::Accepted, Some(PolicyError::ChangeFirst)) => accepted(format!(
@@ -115,7 +115,7 @@ impl Login<'_> {
             limit: WANTED,
         };
         let (mut found, end) = host.search(&search, deadline).await?;
-        answer::search_end(end.code, &end.text, "search_dn", base)?;
+        answer::search_end(&end, "search_dn", base)?;
         let first = found.pop();
         // A limit of the directory's own may hide the second.
         Ok(match first {
@@ -154,7 +154,7 @@ impl Login<'_> {
                 limit: 1,
             };
             let (found, end) = host.search(&search, deadline).await?;
-            match answer::search_end(end.code, &end.text, "security_group_dn", group) {
+            match answer::search_end(&end, "security_group_dn", group) {
                 Ok(()) if found.is_empty() => {}
                 Ok(()) => return Ok(None),
                 // Another group may still let the user in.

@@ -9,7 +9,7 @@ use proto::secret::Secret;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout_at;
 
-use super::answer;
+use super::answer::{self, Tried};
 use super::connection::{Connection, Endpoint};
 use super::fault::Fault;
 use super::message::{BindAnswer, Found, Outcome, Search};
@@ -120,7 +120,7 @@ impl ServicePool {
         let bound = connection
             .bind(&account.name, &account.password, deadline)
             .await?;
-        match answer::service_bind(bound.outcome.code, &bound.outcome.text, &account.name) {
+        match answer::service_bind(&bound.outcome, Tried::Plain, &account.name) {
             Ok(()) => {
                 self.taken.store(true, Ordering::Relaxed);
                 *locked(&self.refused) = None;
