@@ -10,6 +10,7 @@
 )]
 mod answer;
 mod ber;
+mod certificate;
 mod connection;
 #[cfg_attr(
     not(test),
