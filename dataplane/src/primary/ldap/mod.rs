@@ -239,3 +239,6 @@ fn rejected(reason: Reason, detail: String) -> Verdict {
 fn shown(text: &str) -> String {
     answer::diagnostic(text)
 }
+
+#[cfg(test)]
+mod tests;
