@@ -3,6 +3,9 @@
 //!
 //! A connection whose operation did not end well is not used again; to drop it is all that is
 //! needed.
+//!
+//! After a bind by NTLM over a clear transport everything is sealed: each sealed part has its length
+//! before it, in four octets (RFC 4422 section 3.7).
 
 use std::io;
 use std::pin::Pin;
@@ -26,6 +29,9 @@ use zeroize::Zeroize;
 use super::ber::{self, Malformed};
 use super::fault::{Fault, Wait};
 use super::message::{self, Answer, BindAnswer, Found, Message, Outcome, Search};
+use super::ntlm::Layer;
+use super::ntlm::bindings::ChannelBindings;
+use super::ntlm::seal::Seal;
 use super::{answer, tls};
 use crate::primary::check::now;
 
@@ -117,6 +123,16 @@ pub(super) struct Connection {
     outbox: Vec<u8>,
     /// Of the last message sent.
     number: u32,
+    sealed: Option<Sealed>,
+    /// Kept once they are known.
+    bindings: Option<Option<ChannelBindings>>,
+}
+
+/// A layer below the messages.
+struct Sealed {
+    seal: Seal,
+    /// What has come and was not yet opened.
+    inbox: BytesMut,
 }
 
 impl std::fmt::Debug for Connection {
@@ -134,6 +150,8 @@ impl Connection {
             inbox: BytesMut::new(),
             outbox: Vec::new(),
             number: 0,
+            sealed: None,
+            bindings: None,
         }
     }
 
@@ -152,6 +170,22 @@ impl Connection {
         }
         let id = self.next();
         message::simple_bind(&mut self.outbox, id, name, password.expose(), true);
+        self.bound(id, deadline).await
+    }
+
+    /// Takes one step of a bind by a mechanism.
+    pub(super) async fn sasl_bind(
+        &mut self,
+        mechanism: &str,
+        credentials: &[u8],
+        deadline: Instant,
+    ) -> Result<BindAnswer, Fault> {
+        let id = self.next();
+        message::sasl_bind(&mut self.outbox, id, mechanism, credentials);
+        self.bound(id, deadline).await
+    }
+
+    async fn bound(&mut self, id: u32, deadline: Instant) -> Result<BindAnswer, Fault> {
         let bound = async {
             self.send().await?;
             self.receive(id, |message| message.bind()).await
@@ -159,6 +193,46 @@ impl Connection {
         timeout_at(deadline.into(), bound)
             .await
             .map_err(|_| Fault::TimedOut(Wait::Bind))?
+    }
+
+    /// The layer that NTLM has to bring: none over TLS, where a directory refuses one.
+    pub(super) const fn layer(&self) -> Layer {
+        match self.stream {
+            Stream::Clear(_) => Layer::Seal,
+            Stream::Tls(_) => Layer::None,
+        }
+    }
+
+    /// What ties a bind to this connection; none over a clear transport, and for a certificate that
+    /// has none.
+    pub(super) fn bindings(&mut self) -> Option<ChannelBindings> {
+        let Stream::Tls(stream) = &self.stream else {
+            return None;
+        };
+        self.bindings
+            .get_or_insert_with(|| {
+                let (_, session) = stream.get_ref();
+                let certificate = session.peer_certificates()?.first()?;
+                ChannelBindings::of_certificate(certificate)
+            })
+            .clone()
+    }
+
+    /// Seals everything from here on.
+    pub(super) fn seal(&mut self, seal: Seal) -> Result<(), Fault> {
+        if !self.inbox.is_empty() {
+            return Err(NO_LDAP);
+        }
+        self.sealed = Some(Sealed {
+            seal,
+            inbox: BytesMut::new(),
+        });
+        Ok(())
+    }
+
+    /// Whether everything is sealed. Then there can be no other bind.
+    pub(super) const fn is_sealed(&self) -> bool {
+        self.sealed.is_some()
     }
 
     /// Finds entries, and says how the search ended.
@@ -214,12 +288,17 @@ impl Connection {
     pub(super) fn close(mut self) {
         let id = self.next();
         message::unbind(&mut self.outbox, id);
+        self.wrap();
         self.stream.send_now(&self.outbox);
     }
 
     /// Whether nothing has come since the last operation, not even the end.
     pub(super) fn is_quiet(&mut self) -> bool {
-        self.inbox.is_empty() && self.stream.is_quiet()
+        let sealed = self
+            .sealed
+            .as_ref()
+            .is_none_or(|sealed| sealed.inbox.is_empty());
+        sealed && self.inbox.is_empty() && self.stream.is_quiet()
     }
 
     /// Makes it small for lying unused.
@@ -238,8 +317,20 @@ impl Connection {
         self.number
     }
 
+    /// Seals what is in the outbox, if all is sealed.
+    fn wrap(&mut self) {
+        if let Some(sealed) = &mut self.sealed {
+            let part = sealed.seal.wrap(&self.outbox);
+            let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
+            self.outbox.clear();
+            self.outbox.extend_from_slice(&length.to_be_bytes());
+            self.outbox.extend_from_slice(&part);
+        }
+    }
+
     /// Sends what is in the outbox, which may hold a password.
     async fn send(&mut self) -> Result<(), Fault> {
+        self.wrap();
         let sent = self.stream.send(&self.outbox).await;
         self.outbox.zeroize();
         sent.map_err(|_| LOST)
@@ -255,12 +346,19 @@ impl Connection {
             if let Some(length) = whole(&self.inbox).map_err(|_| NO_LDAP)? {
                 break length;
             }
-            if self.inbox.capacity() - self.inbox.len() < READ_OCTETS / 4 {
-                self.inbox.reserve(READ_OCTETS);
+            let into = match &mut self.sealed {
+                None => &mut self.inbox,
+                Some(sealed) => &mut sealed.inbox,
+            };
+            if into.capacity() - into.len() < READ_OCTETS / 4 {
+                into.reserve(READ_OCTETS);
             }
-            match self.stream.receive(&mut self.inbox).await {
+            match self.stream.receive(into).await {
                 Ok(1..) => {}
                 Ok(0) | Err(_) => return Err(LOST),
+            }
+            if let Some(sealed) = &mut self.sealed {
+                sealed.open(&mut self.inbox)?;
             }
         };
         let octets = self.inbox.get(..length).unwrap_or_default();
@@ -274,6 +372,28 @@ impl Connection {
         let answer = read(&message).map_err(|_| NO_LDAP)?;
         self.inbox.advance(length);
         Ok(answer)
+    }
+}
+
+impl Sealed {
+    /// Opens the parts that are there whole.
+    fn open(&mut self, into: &mut BytesMut) -> Result<(), Fault> {
+        while let Some((length, rest)) = self.inbox.split_first_chunk() {
+            let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+            if length > MESSAGE_OCTETS {
+                return Err(NO_LDAP);
+            }
+            let Some(part) = rest.get(..length) else {
+                break;
+            };
+            let clear = self
+                .seal
+                .unwrap(part)
+                .map_err(|error| answer::ntlm_fault(&error))?;
+            into.extend_from_slice(&clear);
+            self.inbox.advance(LENGTH_OCTETS + length);
+        }
+        Ok(())
     }
 }
 
@@ -386,6 +506,8 @@ const SUCCESS: u32 = 0;
 
 /// The most octets of a message.
 const MESSAGE_OCTETS: usize = 1024 * 1024;
+/// Octets of the length before a sealed part.
+const LENGTH_OCTETS: usize = 4;
 /// Octets that are made room for at a time. Room grows with what has come, not with what was
 /// announced.
 const READ_OCTETS: usize = 4096;

@@ -25,6 +25,16 @@ pub(super) fn common_base<'a>(dns: impl IntoIterator<Item = &'a str>) -> Option<
     (!base.is_empty()).then(|| base.join(","))
 }
 
+/// Whether an entry is this one or below it.
+pub(super) fn ends_with(dn: &str, base: &str) -> bool {
+    let (ours, theirs) = (parts(dn), parts(base));
+    let common = ours.iter().rev().zip(theirs.iter().rev());
+    ours.len() >= theirs.len()
+        && common
+            .into_iter()
+            .all(|(a, b)| comparable_part(a) == comparable_part(b))
+}
+
 /// The relative names, the entry's own first.
 fn parts(dn: &str) -> Vec<&str> {
     if dn.trim().is_empty() {
@@ -139,6 +149,20 @@ mod tests {
         for (names, want) in cases {
             let base = common_base(names.iter().copied());
             assert_eq!(base.as_deref(), *want, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn an_entry_is_below_a_base_or_not() {
+        for (dn, base, want) in [
+            ("cn=a,dc=x,dc=y", "DC=x, dc=Y", true),
+            ("dc=x,dc=y", "dc=x,dc=y", true),
+            ("dc=y", "dc=x,dc=y", false),
+            ("cn=a,dc=xx,dc=y", "dc=x,dc=y", false),
+            ("cn=a\\,dc=x", "dc=x", false),
+            ("cn=a", "", true),
+        ] {
+            assert_eq!(ends_with(dn, base), want, "{dn} below {base}");
         }
     }
 

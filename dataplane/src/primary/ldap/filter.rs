@@ -48,11 +48,6 @@ impl Filter {
         self.with(AND, other)
     }
 
-    /// What one of both matches.
-    pub(super) fn or(&self, other: &Self) -> Self {
-        self.with(OR, other)
-    }
-
     fn with(&self, tag: u8, other: &Self) -> Self {
         let mut out = Vec::with_capacity(self.0.len() + other.0.len() + 6);
         ber::nest(&mut out, tag, |out| {

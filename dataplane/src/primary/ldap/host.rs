@@ -2,18 +2,19 @@
 //! until a probe, which no login waits for, finds that it serves again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use proto::secret::Secret;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::answer::Tried;
 use super::connection::Endpoint;
 use super::fault::Fault;
 use super::filter::Filter;
-use super::message::{BindAnswer, Found, Outcome, Scope, Search};
-use super::pool::{ServiceAccount, ServicePool, UserPool};
+use super::message::{BindAnswer, Found, Outcome, Search};
+use super::pool::{ServicePool, UserPool};
+use super::sign_on::{self, Person, SignOn};
 use crate::primary::check::{host_label, now};
 
 /// A host and its connections.
@@ -24,9 +25,10 @@ pub(super) struct Host {
     /// For events and metrics: `ldap1:636`.
     pub(super) label: String,
     endpoint: Endpoint,
-    account: Arc<ServiceAccount>,
+    sign_on: Arc<SignOn>,
     service: ServicePool,
     users: UserPool,
+    contexts: OnceLock<Vec<String>>,
     down: AtomicBool,
     damping: Mutex<Damping>,
 }
@@ -52,14 +54,15 @@ impl Drop for Watch {
 }
 
 impl Host {
-    pub(super) fn new(id: &str, endpoint: Endpoint, account: Arc<ServiceAccount>) -> Self {
+    pub(super) fn new(id: &str, endpoint: Endpoint, sign_on: Arc<SignOn>) -> Self {
         Self {
             id: id.to_owned(),
             label: host_label(&endpoint.host),
             endpoint,
-            account,
+            sign_on,
             service: ServicePool::new(),
             users: UserPool::new(),
+            contexts: OnceLock::new(),
             down: AtomicBool::new(false),
             damping: Mutex::new(Damping {
                 wait: PROBE_FIRST,
@@ -74,19 +77,39 @@ impl Host {
         deadline: Instant,
     ) -> Result<(Vec<Found>, Outcome), Fault> {
         self.service
-            .search(&self.endpoint, &self.account, search, deadline)
+            .search(&self.endpoint, &self.sign_on, search, deadline)
             .await
     }
 
     pub(super) async fn bind(
         &self,
-        dn: &str,
-        password: &Secret<String>,
+        person: &Person<'_>,
         deadline: Instant,
-    ) -> Result<BindAnswer, Fault> {
+    ) -> Result<(BindAnswer, Tried), Fault> {
         self.users
-            .bind(&self.endpoint, dn, password, deadline)
+            .bind(&self.endpoint, &self.sign_on, person, deadline)
             .await
+    }
+
+    /// The topmost entries that it holds (`namingContexts`, RFC 4512 section 5.1); asked for once.
+    pub(super) async fn contexts(&self, deadline: Instant) -> Result<&[String], Fault> {
+        if let Some(contexts) = self.contexts.get() {
+            return Ok(contexts);
+        }
+        let any = Filter::any();
+        let root = Search {
+            attributes: &[NAMING_CONTEXTS],
+            ..sign_on::root(&any)
+        };
+        let (found, _) = self.search(&root, deadline).await?;
+        let contexts = found
+            .iter()
+            .flat_map(|root| root.values(NAMING_CONTEXTS))
+            .filter_map(|value| str::from_utf8(value).ok())
+            .filter(|context| !context.is_empty())
+            .map(str::to_owned)
+            .collect();
+        Ok(self.contexts.get_or_init(|| contexts))
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -135,17 +158,10 @@ impl Host {
         }
     }
 
-    /// Asks until it serves: connection, bind of the service account, and a search that every
-    /// directory answers (RFC 4512 section 5.1).
+    /// Asks until it serves: connection, bind of the service account, and a search.
     async fn probe(&self, mut wait: Duration) {
         let filter = Filter::any();
-        let root = Search {
-            base: "",
-            scope: Scope::Base,
-            filter: &filter,
-            attributes: &[],
-            limit: 1,
-        };
+        let root = sign_on::root(&filter);
         loop {
             tokio::time::sleep(wait).await;
             if self.is_up() {
@@ -154,7 +170,7 @@ impl Host {
             let deadline = now() + self.endpoint.timeout;
             let asked = self
                 .service
-                .search_anew(&self.endpoint, &self.account, &root, deadline)
+                .search_anew(&self.endpoint, &self.sign_on, &root, deadline)
                 .await;
             match asked {
                 // It answers; that the settings are wrong is for logins to say.
@@ -175,3 +191,5 @@ const PROBE_AT_MOST: Duration = Duration::from_secs(10);
 
 /// How long a host must have served to be probed soon when it goes down again.
 const STEADY: Duration = Duration::from_secs(60);
+
+const NAMING_CONTEXTS: &str = "namingContexts";

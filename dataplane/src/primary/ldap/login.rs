@@ -4,12 +4,14 @@ use std::time::Instant;
 
 use proto::event::{AuthEvent, Reason};
 
-use super::answer::{self, Bound, Tried};
+use super::answer::{self, Bound};
 use super::fault::Fault;
 use super::filter::Filter;
 use super::host::Host;
-use super::message::{PolicyError, Scope, Search};
-use super::query::{self, Named};
+use super::membership::{self, PRIMARY_GROUP, SID};
+use super::message::{Found, PolicyError, Scope, Search};
+use super::query::Named;
+use super::sign_on::Person;
 use super::{Directory, Extra, rejected, shown};
 use crate::primary::{Acceptance, PrimaryRequest, Verdict};
 
@@ -24,8 +26,8 @@ pub(super) struct Login<'a> {
 
 impl Login<'_> {
     pub(super) async fn check(&self, host: &Host, deadline: Instant) -> Result<Verdict, Fault> {
-        let dn = match self.entry(host, &self.filter, deadline).await? {
-            Entry::One(dn) => dn,
+        let found = match self.entry(host, &self.filter, deadline).await? {
+            Entry::One(found) => found,
             Entry::Several => {
                 return Ok(rejected(
                     Reason::AmbiguousUser,
@@ -36,13 +38,13 @@ impl Login<'_> {
                     ),
                 ));
             }
-            Entry::Other(dn) => {
+            Entry::Other(found) => {
                 return Ok(rejected(
                     Reason::UnknownUser,
                     format!(
                         "{} found {} for '{}', but its {} is not one value that is the same",
                         host.label,
-                        shown(&dn),
+                        shown(&found.dn),
                         self.user(),
                         self.named.attribute
                     ),
@@ -51,18 +53,28 @@ impl Login<'_> {
             Entry::None => return self.nobody(host, deadline).await,
         };
         // Only what a directory lets nobody bind as has no name: its root.
-        if dn.is_empty() {
+        if found.dn.is_empty() {
             return Ok(rejected(
                 Reason::UnknownUser,
                 "the entry found has no name".to_owned(),
             ));
         }
-        if let Some(verdict) = self.barred(host, &dn, deadline).await? {
+        if let Some(verdict) = membership::barred(self.directory, host, &found, deadline).await? {
             return Ok(verdict);
         }
-        let bound = host.bind(&dn, &self.request.password, deadline).await?;
-        let (dn, host) = (shown(&dn), &host.label);
-        let verdict = answer::user_bind(&bound.outcome, Tried::Plain)?;
+        let account = found
+            .values(ACCOUNT)
+            .next()
+            .and_then(|value| str::from_utf8(value).ok())
+            .filter(|account| !account.is_empty());
+        let person = Person {
+            dn: &found.dn,
+            account: account.unwrap_or(self.named.name),
+            password: &self.request.password,
+        };
+        let (bound, tried) = host.bind(&person, deadline).await?;
+        let (dn, host) = (shown(&found.dn), &host.label);
+        let verdict = answer::user_bind(&bound.outcome, tried)?;
         Ok(match (verdict, bound.policy) {
             // The password is right, and what follows is for a person at another place.
             (Bound::Accepted, Some(PolicyError::ChangeFirst)) => accepted(format!(
@@ -73,12 +85,14 @@ impl Login<'_> {
                 Reason::AccountLocked,
                 format!("{host} refused {dn}, which is locked: {said}"),
             ),
-            (Bound::Rejected(_, said), Some(PolicyError::Expired | PolicyError::ChangeFirst)) => {
-                rejected(
-                    Reason::PasswordExpired,
-                    format!("{host} refused {dn}, whose password has expired: {said}"),
-                )
-            }
+            (Bound::Rejected(_, said), Some(PolicyError::Expired)) => rejected(
+                Reason::PasswordExpired,
+                format!("{host} refused {dn}, whose password has expired: {said}"),
+            ),
+            (Bound::Rejected(_, said), Some(PolicyError::ChangeFirst)) => rejected(
+                Reason::PasswordMustChange,
+                format!("{host} refused {dn}, whose password must be changed: {said}"),
+            ),
             (Bound::Rejected(reason, said), None) => {
                 rejected(reason, format!("{host} refused {dn}: {said}"))
             }
@@ -88,11 +102,11 @@ impl Login<'_> {
     /// Nothing was found: no such user, or one that `ldap_filter` leaves out.
     async fn nobody(&self, host: &Host, deadline: Instant) -> Result<Verdict, Fault> {
         if matches!(self.directory.extra, Extra::Filter(_))
-            && let Entry::One(dn) = self.entry(host, &self.by_name, deadline).await?
+            && let Entry::One(found) = self.entry(host, &self.by_name, deadline).await?
         {
             return Ok(rejected(
                 Reason::NotPermitted,
-                format!("{} does not match ldap_filter", shown(&dn)),
+                format!("{} does not match ldap_filter", shown(&found.dn)),
             ));
         }
         Ok(rejected(
@@ -111,7 +125,7 @@ impl Login<'_> {
             base,
             scope: Scope::Subtree,
             filter,
-            attributes: &[self.named.attribute],
+            attributes: &[self.named.attribute, ACCOUNT, SID, PRIMARY_GROUP],
             limit: WANTED,
         };
         let (mut found, end) = host.search(&search, deadline).await?;
@@ -120,59 +134,19 @@ impl Login<'_> {
         // A limit of the directory's own may hide the second.
         Ok(match first {
             Some(_) if !found.is_empty() || end.code != SUCCESS => Entry::Several,
-            Some(found)
-                if !self
+            Some(found) => {
+                let beside = &[ACCOUNT, SID, PRIMARY_GROUP];
+                if self
                     .named
-                    .is_of(found.values_beside(self.named.attribute, &[])) =>
-            {
-                Entry::Other(found.dn)
+                    .is_of(found.values_beside(self.named.attribute, beside))
+                {
+                    Entry::One(found)
+                } else {
+                    Entry::Other(found)
+                }
             }
-            Some(found) => Entry::One(found.dn),
             None => Entry::None,
         })
-    }
-
-    /// The rejection of a user who is in none of the groups; none when there are no groups or the
-    /// user is a direct member of one.
-    async fn barred(
-        &self,
-        host: &Host,
-        dn: &str,
-        deadline: Instant,
-    ) -> Result<Option<Verdict>, Fault> {
-        if self.directory.groups.is_empty() {
-            return Ok(None);
-        }
-        let filter = query::member_filter(dn);
-        let mut fault = None;
-        for group in &self.directory.groups {
-            let search = Search {
-                base: group,
-                scope: Scope::Base,
-                filter: &filter,
-                attributes: &[],
-                limit: 1,
-            };
-            let (found, end) = host.search(&search, deadline).await?;
-            match answer::search_end(&end, "security_group_dn", group) {
-                Ok(()) if found.is_empty() => {}
-                Ok(()) => return Ok(None),
-                // Another group may still let the user in.
-                Err(misconfigured @ Fault::Misconfigured(_)) => fault = Some(misconfigured),
-                Err(other) => return Err(other),
-            }
-        }
-        match fault {
-            Some(fault) => Err(fault),
-            None => Ok(Some(rejected(
-                Reason::NotPermitted,
-                format!(
-                    "{} is no direct member of {}",
-                    shown(dn),
-                    shown(&self.directory.groups.join(" or "))
-                ),
-            ))),
-        }
     }
 }
 
@@ -185,11 +159,14 @@ fn accepted(detail: String) -> Verdict {
 
 enum Entry {
     None,
-    One(String),
+    One(Found),
     /// One that goes by another name than the one that was typed.
-    Other(String),
+    Other(Found),
     Several,
 }
+
+/// By what Active Directory knows an account.
+const ACCOUNT: &str = "sAMAccountName";
 
 const SUCCESS: u32 = 0;
 

@@ -4,36 +4,22 @@
 //! Hosts are tried in order. The next one is asked when a host is not reached, does not answer in
 //! time, or says that it cannot serve at the moment; never when it answered.
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "connections bind by password alone so far")
-)]
 mod answer;
 mod ber;
 mod certificate;
 mod connection;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "nested groups are not followed so far")
-)]
 mod dn;
 mod fault;
 mod filter;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "nested groups are not followed so far")
-)]
 mod groups;
 mod host;
 mod login;
+mod membership;
 mod message;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "connections bind by password alone so far")
-)]
 mod ntlm;
 mod pool;
 mod query;
+mod sign_on;
 mod tls;
 
 use std::sync::Arc;
@@ -50,8 +36,8 @@ use self::fault::Fault;
 use self::filter::Filter;
 use self::host::{Host, Watch};
 use self::login::Login;
-use self::pool::ServiceAccount;
 use self::query::Names;
+use self::sign_on::{Method, SignOn};
 use super::check::{BuildError, Shared, now};
 use super::{PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Rejection, Verdict};
 
@@ -64,6 +50,7 @@ pub(super) struct Directory {
     names: Names,
     search_dn: String,
     groups: Vec<String>,
+    nested_groups: bool,
     extra: Extra,
     timeout: Duration,
     requests: IntCounterVec,
@@ -80,26 +67,28 @@ enum Extra {
 
 impl Directory {
     pub(super) fn new(id: &str, settings: &Settings, shared: &Shared) -> Result<Self, BuildError> {
-        if settings.auth_type != DirectoryAuth::Plain {
-            return Err(BuildError::Unserved {
-                what: "auth_type=ntlm2",
-            });
-        }
-        if settings.nested_groups {
-            return Err(BuildError::Unserved {
-                what: "nested_groups=true",
-            });
-        }
         let trust = match settings.transport {
             Transport::Clear => None,
             Transport::StartTls | Transport::Ldaps => Some(tls::Trust::new(settings)?),
         };
-        let account = Arc::new(ServiceAccount {
-            name: settings
-                .bind_dn
-                .clone()
-                .unwrap_or_else(|| settings.service_account_username.clone()),
-            password: settings.service_account_password.clone(),
+        let username = &settings.service_account_username;
+        let (method, service_name) = match settings.auth_type {
+            DirectoryAuth::Plain => (
+                Method::Plain,
+                settings.bind_dn.as_ref().unwrap_or(username).clone(),
+            ),
+            DirectoryAuth::Ntlm2 => (
+                Method::Ntlm {
+                    domain: Some(settings.ntlm_domain.clone()).filter(|domain| !domain.is_empty()),
+                    workstation: settings.ntlm_workstation.clone(),
+                },
+                username.clone(),
+            ),
+        };
+        let sign_on = Arc::new(SignOn {
+            method,
+            service_name,
+            service_password: settings.service_account_password.clone(),
         });
         let hosts = settings
             .hosts
@@ -122,7 +111,7 @@ impl Directory {
                     tls,
                     timeout: settings.timeout,
                 };
-                Ok(Arc::new(Host::new(id, endpoint, Arc::clone(&account))))
+                Ok(Arc::new(Host::new(id, endpoint, Arc::clone(&sign_on))))
             })
             .collect::<Result<_, BuildError>>()?;
         Ok(Self {
@@ -135,6 +124,7 @@ impl Directory {
             },
             search_dn: settings.search_dn.clone(),
             groups: settings.security_groups.clone(),
+            nested_groups: settings.nested_groups,
             extra: match &settings.ldap_filter {
                 None => Extra::Any,
                 Some(written) => {
@@ -250,3 +240,6 @@ fn rejected(reason: Reason, detail: String) -> Verdict {
 fn shown(text: &str) -> String {
     answer::diagnostic(text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,22 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use proto::secret::Secret;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout_at;
 
-use super::answer::{self, Tried};
+use super::answer::Tried;
 use super::connection::{Connection, Endpoint};
 use super::fault::Fault;
 use super::message::{BindAnswer, Found, Outcome, Search};
+use super::sign_on::{Person, SignOn};
 use crate::primary::check::now;
-
-/// What the service account binds as.
-#[derive(Debug)]
-pub(super) struct ServiceAccount {
-    pub(super) name: String,
-    pub(super) password: Secret<String>,
-}
 
 /// The connections for searches.
 #[derive(Debug)]
@@ -57,7 +50,7 @@ impl ServicePool {
     pub(super) async fn search(
         &self,
         endpoint: &Endpoint,
-        account: &ServiceAccount,
+        sign_on: &SignOn,
         search: &Search<'_>,
         deadline: Instant,
     ) -> Result<(Vec<Found>, Outcome), Fault> {
@@ -71,11 +64,11 @@ impl ServicePool {
                 Err(Fault::Lost(_)) => {
                     // Its neighbours were most likely lost with it.
                     self.idle.clear();
-                    self.connect(endpoint, account, deadline).await?
+                    self.connect(endpoint, sign_on, deadline).await?
                 }
                 Err(fault) => return Err(fault),
             },
-            None => self.connect(endpoint, account, deadline).await?,
+            None => self.connect(endpoint, sign_on, deadline).await?,
         };
         let found = connection.search(search, deadline).await?;
         self.idle.put(connection);
@@ -86,12 +79,12 @@ impl ServicePool {
     pub(super) async fn search_anew(
         &self,
         endpoint: &Endpoint,
-        account: &ServiceAccount,
+        sign_on: &SignOn,
         search: &Search<'_>,
         deadline: Instant,
     ) -> Result<(Vec<Found>, Outcome), Fault> {
         let _permit = permit(&self.open, 1, deadline).await?;
-        let mut connection = self.connect(endpoint, account, deadline).await?;
+        let mut connection = self.connect(endpoint, sign_on, deadline).await?;
         let found = connection.search(search, deadline).await?;
         self.idle.put(connection);
         Ok(found)
@@ -101,7 +94,7 @@ impl ServicePool {
     async fn connect(
         &self,
         endpoint: &Endpoint,
-        account: &ServiceAccount,
+        sign_on: &SignOn,
         deadline: Instant,
     ) -> Result<Connection, Fault> {
         let one_of = if self.taken.load(Ordering::Relaxed) {
@@ -117,10 +110,7 @@ impl ServicePool {
             return Err(refused.fault.clone());
         }
         let mut connection = endpoint.connect(deadline).await?;
-        let bound = connection
-            .bind(&account.name, &account.password, deadline)
-            .await?;
-        match answer::service_bind(&bound.outcome, Tried::Plain, &account.name) {
+        match sign_on.service(&mut connection, deadline).await {
             Ok(()) => {
                 self.taken.store(true, Ordering::Relaxed);
                 *locked(&self.refused) = None;
@@ -170,30 +160,42 @@ impl UserPool {
 
     /// Binds as a user. When that was on an old connection and it is lost, once more on a new one.
     ///
-    /// A connection whose bind did not end is dropped: whose it is now, nobody knows.
+    /// A connection whose bind did not end is dropped: whose it is now, nobody knows. So is one that
+    /// is sealed for the user, over which nobody else can bind.
     pub(super) async fn bind(
         &self,
         endpoint: &Endpoint,
-        dn: &str,
-        password: &Secret<String>,
+        sign_on: &SignOn,
+        person: &Person<'_>,
         deadline: Instant,
-    ) -> Result<BindAnswer, Fault> {
+    ) -> Result<(BindAnswer, Tried), Fault> {
         let _permit = permit(&self.open, 1, deadline).await?;
-        if let Some(mut connection) = self.idle.take() {
-            match connection.bind(dn, password, deadline).await {
-                Ok(answer) => {
-                    self.idle.put(connection);
-                    return Ok(answer);
-                }
+        if let Some(connection) = self.idle.take() {
+            match self.bind_over(connection, sign_on, person, deadline).await {
                 // Its neighbours were most likely lost with it.
                 Err(Fault::Lost(_)) => self.idle.clear(),
-                Err(fault) => return Err(fault),
+                other => return other,
             }
         }
-        let mut connection = endpoint.connect(deadline).await?;
-        let answer = connection.bind(dn, password, deadline).await?;
-        self.idle.put(connection);
-        Ok(answer)
+        let connection = endpoint.connect(deadline).await?;
+        self.bind_over(connection, sign_on, person, deadline).await
+    }
+
+    async fn bind_over(
+        &self,
+        mut connection: Connection,
+        sign_on: &SignOn,
+        person: &Person<'_>,
+        deadline: Instant,
+    ) -> Result<(BindAnswer, Tried), Fault> {
+        let tried = sign_on.tried(&connection);
+        let answer = sign_on.user(&mut connection, person, deadline).await?;
+        if connection.is_sealed() {
+            connection.close();
+        } else {
+            self.idle.put(connection);
+        }
+        Ok((answer, tried))
     }
 }
 

@@ -60,12 +60,6 @@ pub(super) fn extra_filter(written: &str) -> Option<Filter> {
     }
 }
 
-/// The filter that a group's entry matches when the user is its direct member.
-pub(super) fn member_filter(user_dn: &str) -> Filter {
-    let member = |attribute| Filter::equals(attribute, user_dn.as_bytes());
-    member("member").or(&member("uniqueMember"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
