@@ -43,6 +43,16 @@ const PARTS: &[Part] = &[
         outward: &["radius", "flow", "duo", "server", "control"],
     },
     Part {
+        path: "primary/ldap/groups",
+        module: "primary",
+        outward: &["radius", "flow", "duo", "server", "control"],
+    },
+    Part {
+        path: "primary/ldap/dn.rs",
+        module: "primary",
+        outward: &["radius", "flow", "duo", "server", "control"],
+    },
+    Part {
         path: "duo/message.rs",
         module: "duo",
         outward: &["radius", "flow", "primary", "server", "control"],

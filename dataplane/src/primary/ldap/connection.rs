@@ -389,7 +389,7 @@ impl Sealed {
             let clear = self
                 .seal
                 .unwrap(part)
-                .map_err(|error| answer::ntlm(&error))?;
+                .map_err(|error| answer::ntlm_fault(&error))?;
             into.extend_from_slice(&clear);
             self.inbox.advance(LENGTH_OCTETS + length);
         }

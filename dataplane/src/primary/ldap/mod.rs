@@ -6,6 +6,7 @@
 
 mod answer;
 mod ber;
+mod certificate;
 mod connection;
 mod dn;
 mod fault;
@@ -237,3 +238,6 @@ fn rejected(reason: Reason, detail: String) -> Verdict {
 fn shown(text: &str) -> String {
     answer::diagnostic(text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -143,7 +143,7 @@ async fn ntlm_bind(
         .await?;
     answer::ntlm_begun(&begun.outcome, layer)?;
     let challenge = Challenge::parse(layer, &begun.credentials.unwrap_or_default())
-        .map_err(|error| answer::ntlm(&error))?;
+        .map_err(|error| answer::ntlm_fault(&error))?;
     let domain = domain(&challenge);
     let credentials = Credentials {
         user,
@@ -158,7 +158,7 @@ async fn ntlm_bind(
         &entropy()?,
         ntlm::filetime(Duration::from_millis(clock::unix_ms())),
     )
-    .map_err(|error| answer::ntlm(&error))?;
+    .map_err(|error| answer::ntlm_fault(&error))?;
     let answer = connection
         .sasl_bind(MECHANISM, &authenticated.token, deadline)
         .await?;

@@ -9,7 +9,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ use tokio::time::timeout_at;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use super::health::{Health, Heard, Pace};
+use super::health::{Health, Heard, Pace, Sign};
 use super::probe::probe;
 use super::socket::{Socket, Ticket, Waiter, receive};
 use crate::primary::check::now;
@@ -41,6 +41,8 @@ pub(super) struct Peer {
     pub(super) nas: Option<IpAddr>,
     pub(super) health: Health,
     pub(super) pace: Pace,
+    /// Told when the host's system refuses the port.
+    pub(super) refused: Notify,
     /// Told when the host is alive again.
     pub(super) revived: Notify,
     /// The log says that it answers without Message-Authenticator.
@@ -51,6 +53,25 @@ pub(super) struct Peer {
 }
 
 impl Peer {
+    /// Takes note of what the system says of the way to the host.
+    pub(super) fn failed(&self, error: &io::Error) {
+        if error.kind() == io::ErrorKind::ConnectionRefused {
+            self.health.seen(now(), Sign::Closed);
+            self.refused.notify_waiters();
+        }
+        tracing::debug!(host = %self.label, error = %error, "upstream socket");
+    }
+
+    /// Ends when the host's system has refused the port since then.
+    pub(super) async fn refused(&self, then: Instant) {
+        let mut refused = pin!(self.refused.notified());
+        // From here on nothing is missed.
+        refused.as_mut().enable();
+        if self.health.seen_since(then) != Some(Sign::Closed) {
+            refused.await;
+        }
+    }
+
     /// Takes note of a verified answer.
     pub(super) fn heard(&self, to_probe: bool, signed: bool) {
         if let Heard::Revived(away) = self.health.heard(now(), to_probe) {

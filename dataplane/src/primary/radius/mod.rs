@@ -2,12 +2,13 @@
 //!
 //! The first try goes to the first host and each repeat to the next one in turn. A repeat to the
 //! same host is the same datagram, so that the host knows it for one; an answer to any of them
-//! counts, however late within the time. The answer to an upstream's question goes to the host
+//! counts, however late within the time. A turn ends early, and is no try, when there is no way
+//! to the host or its system says that the port is closed, and another host is alive. The answer to an upstream's question goes to the host
 //! that asked, and to no other.
 //!
 //! `retries` counts over all hosts, as in the product that this replaces: with fewer of them than
 //! there are further hosts, one login does not reach the last. But hosts that gave no answer are
-//! remembered and asked last, so the next login begins with one that no login has waited for.
+//! remembered and asked last, so the next login begins with a host that nobody waited for in vain.
 
 mod answer;
 mod health;
@@ -27,7 +28,7 @@ use prometheus::IntCounterVec;
 use proto::config::{MessageAuthenticator, PasswordCodec, RadiusUpstream};
 use proto::event::Reason;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::timeout_at;
+use tokio::time::sleep_until;
 
 use self::health::{Health, Pace};
 use self::host::{Lookup, Peer, Sockets};
@@ -91,6 +92,7 @@ impl Upstream {
                 nas: settings.nas_ip,
                 health: Health::default(),
                 pace,
+                refused: Notify::new(),
                 revived: Notify::new(),
                 unsigned_said: AtomicBool::new(false),
                 unsigned: shared.unsigned.clone(),
@@ -137,16 +139,28 @@ impl Upstream {
                 vec![(place, host)]
             }
         };
-        let tries = usize::try_from(self.tries).unwrap_or(usize::MAX);
+        let mut left = self.tries;
+        let turns = usize::try_from(self.tries).unwrap_or(usize::MAX);
         // Room for an answer from each host.
         let (sender, mut answers) = mpsc::channel(order.len().max(1));
         let mut exchanges: Vec<Exchange<'_>> = Vec::new();
         let mut silences: Vec<(&str, Silence)> = Vec::new();
-        for (place, host) in order.iter().copied().cycle().take(tries) {
+        for (place, host) in order
+            .iter()
+            .copied()
+            .cycle()
+            .take(turns.saturating_mul(order.len()))
+        {
             let started = now();
-            if started >= deadline {
+            if left == 0 || started >= deadline {
                 break;
             }
+            left -= 1;
+            let others_live = || {
+                let is_other = |(other, _): &&(usize, &Sockets)| *other != place;
+                let mut others = order.iter().filter(is_other);
+                others.any(|(_, other)| !other.peer.health.is_dead())
+            };
             let until = deadline.min(started + self.wait);
             let known = exchanges
                 .iter()
@@ -161,6 +175,9 @@ impl Upstream {
                     Err(Fault::Host(silence)) => {
                         if matches!(silence, Silence::Unreachable(_)) {
                             host.silent(started);
+                            if others_live() && now() < started + self.wait / 2 {
+                                left += 1;
+                            }
                         }
                         self.count(host, silence.label());
                         silences.push((&host.peer.label, silence));
@@ -184,15 +201,20 @@ impl Upstream {
             if let Err(error) = exchange.ticket.send(&exchange.octets).await {
                 tracing::debug!(host = %host.peer.label, error = %error, "request not sent");
             }
-            if let Ok(Some(answer)) = timeout_at(until.into(), answers.recv()).await {
-                return self.finish(&exchanges, &answer, request);
+            tokio::select! {
+                biased;
+                Some(answer) = answers.recv() => {
+                    return self.finish(&exchanges, &answer, request);
+                }
+                // The host's system says that nobody listens.
+                () = host.peer.refused(started), if others_live() => left += 1,
+                () = sleep_until(until.into()) => {}
             }
             // A turn that the end of the login's time cut short says little.
             if until.saturating_duration_since(started) >= self.wait / 2 {
                 host.silent(exchange.began);
             }
         }
-        drop(sender);
         let mut asked = Vec::with_capacity(exchanges.len() + silences.len());
         for exchange in &exchanges {
             let peer = &exchange.host.peer;

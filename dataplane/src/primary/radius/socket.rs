@@ -114,14 +114,6 @@ impl Socket {
         })
     }
 
-    /// Takes note of what the system says of the way to the host.
-    fn failed(&self, error: &io::Error) {
-        if error.kind() == io::ErrorKind::ConnectionRefused {
-            self.peer.health.seen(now(), Sign::Closed);
-        }
-        tracing::debug!(host = %self.peer.label, error = %error, "upstream socket");
-    }
-
     /// Whether a request waits.
     pub(super) fn is_taken(&self) -> bool {
         locked(&self.waiting).taken > 0
@@ -188,7 +180,7 @@ impl Ticket {
     pub(super) async fn send(&self, octets: &[u8]) -> io::Result<()> {
         // An error may be left from an earlier datagram; then this one was not sent.
         if let Err(error) = self.socket.udp.send(octets).await {
-            self.socket.failed(&error);
+            self.socket.peer.failed(&error);
             self.socket.udp.send(octets).await?;
         }
         Ok(())
@@ -232,7 +224,7 @@ pub(super) async fn receive(socket: Arc<Socket>, host: Weak<Inner>, stop: Cancel
                 }
             }
             // The host refuses, or there is no way to it. Requests wait on: it may come back.
-            Ok(Err(error)) => socket.failed(&error),
+            Ok(Err(error)) => peer.failed(&error),
             Err(_)
                 if host
                     .upgrade()

@@ -397,3 +397,68 @@ async fn no_login_is_lost_when_a_host_stops_and_starts() {
     until(|| !upstream.hosts[0].peer.health.is_dead()).await;
     assert_eq!(accepted(&upstream).await, format!("by {stops}"));
 }
+
+#[tokio::test]
+async fn a_closed_port_ends_its_turn_at_once_and_is_no_try() {
+    const WAIT: Duration = Duration::from_secs(3);
+    // Of an address where nobody else takes ports.
+    let closed = UdpSocket::bind("127.0.0.9:0").await.unwrap();
+    let gone = closed.local_addr().unwrap();
+    drop(closed);
+    let (second, live) = bound().await;
+    let (upstream, _) = at(&[gone, live], 3, WAIT);
+    let mut serving = JoinSet::new();
+    let slow = async move {
+        // It answers when its own turn is over.
+        second.readable().await.unwrap();
+        tokio::time::sleep(WAIT + WAIT / 2).await;
+        accept(second).await;
+    };
+    serving.spawn(slow);
+    let began = now();
+    assert_eq!(accepted(&upstream).await, format!("by {live}"));
+    assert!(
+        now() - began >= WAIT,
+        "it had the time of the refused tries"
+    );
+    assert!(upstream.hosts[0].peer.health.is_dead());
+    // With one try, too.
+    let began = now();
+    let (upstream, _) = at(&[gone, live], 1, WAIT);
+    assert_eq!(accepted(&upstream).await, format!("by {live}"));
+    assert!(now() - began < WAIT, "nobody waits for a closed port");
+
+    // Alone, it is waited for: it may come back.
+    let (upstream, _) = at(&[gone], 2, Duration::from_millis(100));
+    let began = now();
+    login(&upstream).await.unwrap_err();
+    assert!(now() - began >= Duration::from_millis(200));
+}
+
+#[tokio::test]
+async fn a_host_without_an_address_is_no_try() {
+    let (second, live) = bound().await;
+    let mut serving = JoinSet::new();
+    serving.spawn(accept(second));
+    // The name stands for nothing.
+    let hosts = [
+        json!({"name": "radius.example", "port": 1812}),
+        json!({"name": live.ip(), "port": live.port()}),
+    ];
+    let (upstream, _, _) = made(&hosts, 1, Duration::from_secs(3), &[]);
+    assert_eq!(accepted(&upstream).await, format!("by {live}"));
+    assert!(upstream.hosts[0].peer.health.is_dead());
+
+    // Alone it is one, and the end comes at once.
+    let (upstream, _, _) = made(&hosts[..1], 4, Duration::from_secs(3), &[]);
+    let began = now();
+    let failure = login(&upstream).await.unwrap_err();
+    assert!(now() - began < Duration::from_secs(3));
+    assert!(
+        failure
+            .detail
+            .starts_with("radius.example:1812: not reached: "),
+        "{}",
+        failure.detail
+    );
+}

@@ -311,4 +311,4 @@ const AV_FLAG_INTEGRITY: u32 = 2;
 const HUNDREDS_1601_TO_1970: u64 = 116_444_736_000_000_000;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

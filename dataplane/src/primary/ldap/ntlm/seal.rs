@@ -33,7 +33,7 @@ impl Seal {
 
     /// The directory's end.
     #[cfg(test)]
-    pub(super) fn server(session_key: &Key) -> Self {
+    pub(crate) fn server(session_key: &Key) -> Self {
         Self {
             sending: Stream::new(session_key, End::Server),
             receiving: Some(Stream::new(session_key, End::Client)),

@@ -104,7 +104,7 @@ fn sealed_text_is_the_one_specified() {
 }
 
 /// A directory that knows one password.
-struct Directory {
+pub(in crate::primary::ldap) struct Directory {
     flags: u32,
     info: Vec<u8>,
 }
@@ -112,7 +112,7 @@ struct Directory {
 const TIME: u64 = 133_000_000_000_000_000;
 
 impl Directory {
-    fn new(layer: Layer) -> Self {
+    pub(in crate::primary::ldap) fn new(layer: Layer) -> Self {
         let mut info = Vec::new();
         put_pair(&mut info, AvId::NETBIOS_DOMAIN, &keys::utf16("LAB")).unwrap();
         put_pair(&mut info, AvId::DNS_DOMAIN, &keys::utf16("lab.example")).unwrap();
@@ -126,7 +126,7 @@ impl Directory {
         }
     }
 
-    fn challenge(&self) -> Vec<u8> {
+    pub(in crate::primary::ldap) fn challenge(&self) -> Vec<u8> {
         let mut message = SIGNATURE.to_vec();
         message.extend_from_slice(&CHALLENGE.to_le_bytes());
         message.extend_from_slice(&[0; 8]);
@@ -142,7 +142,12 @@ impl Directory {
     }
 
     /// Believes a login, and gives the session key and what the client said of itself.
-    fn believe(&self, layer: Layer, token: &[u8], password: &str) -> Option<(Key, Said)> {
+    pub(in crate::primary::ldap) fn believe(
+        &self,
+        layer: Layer,
+        token: &[u8],
+        password: &str,
+    ) -> Option<(Key, Said)> {
         let field = |at: usize| {
             let length = usize::from(u16::from_le_bytes([token[at], token[at + 1]]));
             let offset = u32::from_le_bytes(token[at + 4..at + 8].try_into().unwrap());
@@ -193,10 +198,11 @@ impl Directory {
     }
 }
 
-struct Said {
-    domain: String,
-    user: String,
-    workstation: String,
+/// What a client said of itself.
+pub(in crate::primary::ldap) struct Said {
+    pub(in crate::primary::ldap) domain: String,
+    pub(in crate::primary::ldap) user: String,
+    pub(in crate::primary::ldap) workstation: String,
     lm: Vec<u8>,
     part: Vec<u8>,
 }

@@ -1,0 +1,396 @@
+//! `auth_type=ntlm2` over a clear transport, against a directory that checks every octet of it, or
+//! does something else.
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::{Buf, BytesMut};
+use ldap3_proto::proto::{
+    LdapBindCred, LdapBindResponse, LdapMsg, LdapOp, LdapPartialAttribute, LdapResult,
+    LdapResultCode, LdapSearchRequest, LdapSearchResultEntry,
+};
+use ldap3_proto::{LdapCodec, LdapFilter};
+use prometheus::Registry;
+use proto::config::{Snapshot, raw};
+use proto::event::Reason;
+use proto::secret::Secret;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::codec::{Decoder, Encoder};
+use tokio_util::task::TaskTracker;
+
+use super::ntlm::Layer;
+use super::ntlm::seal::Seal;
+use super::ntlm::tests::Directory as Ntlm;
+use crate::primary::check::now;
+use crate::primary::{
+    Primary, PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Shared, Verdict,
+};
+
+/// What it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    Honest,
+    /// Each octet of a message is sealed alone.
+    InPieces,
+    /// Says of users that their password is right, whatever it is. Somebody in between can.
+    Lies,
+    /// What is sealed was changed on the way.
+    Forges,
+    /// Announces four gigabytes.
+    Boasts,
+    /// Says something in clear behind the answer to a bind.
+    Injects,
+    /// Has no NTLM.
+    Simple,
+}
+
+/// Who there is: the name it is found by, its entry, what NTLM calls it, and its password.
+const USERS: [(&str, &str, &str, &str); 3] = [
+    ("", "", "svc", "pw-svc"),
+    ("alice", "CN=Alice,DC=lab,DC=example", "alice.a", "pw-alice"),
+    ("bob", "CN=Bob,DC=sub,DC=lab,DC=example", "bob", "pw-bob"),
+];
+
+struct Lab {
+    port: u16,
+    /// Who was believed: domain, user, workstation.
+    logins: Arc<Mutex<Vec<[String; 3]>>>,
+    connections: Arc<AtomicUsize>,
+    _serving: JoinSet<()>,
+}
+
+impl Lab {
+    async fn start(manner: Manner) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (logins, connections) = (Arc::default(), Arc::new(AtomicUsize::new(0)));
+        let (believed, counted) = (Arc::clone(&logins), Arc::clone(&connections));
+        let mut serving = JoinSet::new();
+        serving.spawn(async move {
+            let mut all = JoinSet::new();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                counted.fetch_add(1, Ordering::SeqCst);
+                let server = Server {
+                    manner,
+                    ntlm: Ntlm::new(Layer::Seal),
+                    logins: Arc::clone(&believed),
+                    seal: None,
+                };
+                all.spawn(server.serve(stream));
+            }
+        });
+        Self {
+            port,
+            logins,
+            connections,
+            _serving: serving,
+        }
+    }
+
+    fn primary(&self, over: &serde_json::Value) -> Arc<Primary> {
+        let mut ad = json!({
+            "hosts": [{"name": "127.0.0.1", "port": self.port}],
+            "service_account_username": "svc",
+            "service_account_password": "pw-svc",
+            "search_dn": "DC=lab,DC=example",
+            "username_attribute": "sAMAccountName",
+            "at_attribute": "userPrincipalName",
+            "auth_type": "ntlm2",
+            "ntlm_workstation": "GATE",
+            "timeout_seconds": 5,
+        });
+        for (key, value) in over.as_object().unwrap() {
+            ad[key] = value.clone();
+        }
+        let raw: raw::Snapshot = serde_json::from_value(json!({
+            "revision": 1,
+            "authenticators": [{"id": "ad_client", "kind": {"ad": ad}}],
+        }))
+        .unwrap();
+        let settings = Snapshot::try_from(raw).unwrap().authenticators.remove(0);
+        let shared = Shared::new(TaskTracker::new(), &Registry::new()).unwrap();
+        Primary::new(&settings, &shared).unwrap()
+    }
+}
+
+async fn login(primary: &Primary, user: &str, password: &str) -> Result<Verdict, PrimaryFailure> {
+    let request = PrimaryRequest {
+        user: user.to_owned(),
+        password: Secret::from(password),
+        calling_station: None,
+        pass_through: Vec::new(),
+    };
+    primary.check(&request, now() + primary.budget()).await
+}
+
+/// One connection.
+struct Server {
+    manner: Manner,
+    ntlm: Ntlm,
+    logins: Arc<Mutex<Vec<[String; 3]>>>,
+    seal: Option<Seal>,
+}
+
+impl Server {
+    async fn serve(mut self, mut stream: TcpStream) {
+        let mut codec = LdapCodec::default();
+        let (mut received, mut clear) = (BytesMut::new(), BytesMut::new());
+        loop {
+            let Ok(1..) = stream.read_buf(&mut received).await else {
+                return;
+            };
+            self.open(&mut received, &mut clear);
+            while let Some(request) = codec.decode(&mut clear).unwrap() {
+                let (answers, seal) = self.answer(request.op);
+                let mut octets = BytesMut::new();
+                for answer in answers {
+                    let message = LdapMsg::new(request.msgid, answer);
+                    codec.encode(message, &mut octets).unwrap();
+                }
+                let mut sent = self.wrap(&octets);
+                if let Some(seal) = seal {
+                    self.seal = Some(seal);
+                    if self.manner == Manner::Injects {
+                        sent.extend_from_slice(&octets);
+                    }
+                }
+                if stream.write_all(&sent).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, received: &mut BytesMut, clear: &mut BytesMut) {
+        let Some(seal) = &mut self.seal else {
+            clear.extend_from_slice(&received.split());
+            return;
+        };
+        while received.len() >= 4 {
+            let length = u32::from_be_bytes(received[..4].try_into().unwrap());
+            let end = 4 + usize::try_from(length).unwrap();
+            if received.len() < end {
+                return;
+            }
+            let part = seal.unwrap(&received[4..end]);
+            // Somebody in between has no key.
+            match (part, self.manner) {
+                (Ok(part), _) => clear.extend_from_slice(&part),
+                (Err(_), Manner::Lies) => clear.extend_from_slice(&SEARCH),
+                (Err(error), _) => panic!("{error}"),
+            }
+            received.advance(end);
+        }
+    }
+
+    fn wrap(&mut self, octets: &[u8]) -> Vec<u8> {
+        let Some(seal) = &mut self.seal else {
+            return octets.to_vec();
+        };
+        let parts = match self.manner {
+            Manner::InPieces => octets.chunks(1),
+            Manner::Boasts => return u32::MAX.to_be_bytes().repeat(64),
+            _ => octets.chunks(octets.len()),
+        };
+        let mut sent = Vec::new();
+        for part in parts {
+            let mut sealed = seal.wrap(part);
+            if self.manner == Manner::Forges {
+                *sealed.last_mut().unwrap() ^= 1;
+            }
+            sent.extend_from_slice(&u32::try_from(sealed.len()).unwrap().to_be_bytes());
+            sent.extend_from_slice(&sealed);
+        }
+        sent
+    }
+
+    fn answer(&self, request: LdapOp) -> (Vec<LdapOp>, Option<Seal>) {
+        match request {
+            LdapOp::BindRequest(bind) => match bind.cred {
+                LdapBindCred::SASL(sasl) => {
+                    assert_eq!(sasl.mechanism, "GSS-SPNEGO");
+                    self.bind(&sasl.credentials)
+                }
+                _ => panic!("a password in clear"),
+            },
+            LdapOp::SearchRequest(search) => (found(&search), None),
+            LdapOp::UnbindRequest => (Vec::new(), None),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn bind(&self, token: &[u8]) -> (Vec<LdapOp>, Option<Seal>) {
+        if self.manner == Manner::Simple {
+            let answer = bound(LdapResultCode::AuthMethodNotSupported, "", None);
+            return (vec![answer], None);
+        }
+        if token[8] == 1 {
+            let challenge = Some(self.ntlm.challenge());
+            let answer = bound(LdapResultCode::SaslBindInProgress, "", challenge);
+            return (vec![answer], None);
+        }
+        let believed = USERS.iter().find_map(|(_, _, account, password)| {
+            let (key, said) = self.ntlm.believe(Layer::Seal, token, password)?;
+            (said.user == *account).then_some((key, said))
+        });
+        if let Some((key, said)) = believed {
+            let login = [said.domain, said.user, said.workstation];
+            self.logins.lock().unwrap().push(login);
+            let answer = bound(LdapResultCode::Success, "", None);
+            return (vec![answer], Some(Seal::server(&key)));
+        }
+        if self.manner == Manner::Lies {
+            let answer = bound(LdapResultCode::Success, "", None);
+            let seal = Seal::server(&[0; 16].into());
+            return (vec![answer], Some(seal));
+        }
+        let text = "8009030C: LdapErr: DSID-0C0904DC, comment: AcceptSecurityContext error, data 52e, v1db1";
+        (
+            vec![bound(LdapResultCode::InvalidCredentials, text, None)],
+            None,
+        )
+    }
+}
+
+fn result(code: LdapResultCode, text: &str) -> LdapResult {
+    LdapResult {
+        code,
+        matcheddn: String::new(),
+        message: text.to_owned(),
+        referral: Vec::new(),
+    }
+}
+
+fn bound(code: LdapResultCode, text: &str, saslcreds: Option<Vec<u8>>) -> LdapOp {
+    LdapOp::BindResponse(LdapBindResponse {
+        res: result(code, text),
+        saslcreds,
+    })
+}
+
+fn found(search: &LdapSearchRequest) -> Vec<LdapOp> {
+    let entry = USERS.iter().skip(1).find(|(name, ..)| {
+        search.filter == LdapFilter::Equality("sAMAccountName".to_owned(), (*name).to_owned())
+    });
+    let attribute = |name: &str, value: &str| LdapPartialAttribute {
+        atype: name.to_owned(),
+        vals: vec![value.as_bytes().to_vec()],
+    };
+    let entry = entry.map(|(name, dn, account, _)| {
+        let attributes = if name == account {
+            vec![attribute("sAMAccountName", name)]
+        } else {
+            vec![
+                attribute("sAMAccountName", account),
+                attribute("sAMAccountName", name),
+            ]
+        };
+        LdapOp::SearchResultEntry(LdapSearchResultEntry {
+            dn: (*dn).to_owned(),
+            attributes,
+        })
+    });
+    let end = LdapOp::SearchResultDone(result(LdapResultCode::Success, ""));
+    entry.into_iter().chain([end]).collect()
+}
+
+/// A search of the root, as the fourth message.
+const SEARCH: [u8; 44] = hex_literal::hex!(
+    "302a 020104 6325 0400 0a0100 0a0100 020101 020100 010100 870b6f626a656374436c617373 3005 0403312e31"
+);
+
+#[tokio::test]
+async fn ntlm_is_spoken_sealed_and_by_the_names_of_the_directory() {
+    for manner in [Manner::Honest, Manner::InPieces] {
+        let lab = Lab::start(manner).await;
+        let primary = lab.primary(&json!({}));
+        for (user, password, want) in [
+            ("alice", "pw-alice", None),
+            ("LAB\\alice", "pw-alice", None),
+            ("alice", "pw-bob", Some(Reason::WrongPassword)),
+            ("bob", "pw-bob", None),
+            ("carol", "pw-carol", Some(Reason::UnknownUser)),
+        ] {
+            let got = match login(&primary, user, password).await {
+                Ok(Verdict::Accepted(_)) => None,
+                Ok(Verdict::Rejected(rejection)) => Some(rejection.reason),
+                Err(failure) => panic!("{manner:?}, {user}: {failure:?}"),
+            };
+            assert_eq!(got, want, "{manner:?}, {user}");
+        }
+        let logins = lab.logins.lock().unwrap().clone();
+        let of = |domain: &str, user: &str| [domain, user, "GATE"].map(str::to_owned);
+        assert_eq!(
+            logins,
+            [
+                of("LAB", "svc"),
+                of("LAB", "alice.a"),
+                of("LAB", "alice.a"),
+                of("sub.lab.example", "bob"),
+            ]
+        );
+        assert_eq!(
+            lab.connections.load(Ordering::SeqCst),
+            4,
+            "a refused bind leaves its connection to the next"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_configured_domain_is_said() {
+    let lab = Lab::start(Manner::Honest).await;
+    for (name, over, want) in [
+        (
+            "for all",
+            json!({"ntlm_domain": "CORP"}),
+            [["CORP", "svc", "GATE"], ["CORP", "bob", "GATE"]],
+        ),
+        (
+            "but for an account with one of its own",
+            json!({"ntlm_domain": "CORP", "service_account_username": "OTHER\\svc"}),
+            [["OTHER", "svc", "GATE"], ["CORP", "bob", "GATE"]],
+        ),
+    ] {
+        lab.logins.lock().unwrap().clear();
+        let primary = lab.primary(&over);
+        let got = login(&primary, "bob", "pw-bob").await;
+        assert!(matches!(got, Ok(Verdict::Accepted(_))), "{name}: {got:?}");
+        assert_eq!(*lab.logins.lock().unwrap(), want, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_in_between_can_let_a_user_in() {
+    for (manner, wanted) in [
+        (Manner::Lies, "not genuine"),
+        (Manner::Forges, "not genuine"),
+        (Manner::Boasts, "something other than LDAP"),
+        (Manner::Injects, "something other than LDAP"),
+    ] {
+        let lab = Lab::start(manner).await;
+        let primary = lab.primary(&json!({}));
+        let got = login(&primary, "alice", "wrong").await.unwrap_err();
+        assert_eq!(got.kind, PrimaryFailureKind::Unavailable, "{manner:?}");
+        assert!(got.detail.contains(wanted), "{manner:?}: {}", got.detail);
+    }
+}
+
+#[tokio::test]
+async fn without_ntlm_no_password_is_shown() {
+    let lab = Lab::start(Manner::Simple).await;
+    for over in [
+        json!({}),
+        json!({"service_account_username": "CN=svc,DC=lab,DC=example"}),
+    ] {
+        let got = login(&lab.primary(&over), "alice", "pw-alice").await;
+        let failure = got.unwrap_err();
+        assert_eq!(failure.kind, PrimaryFailureKind::Misconfigured);
+    }
+    assert_eq!(*lab.logins.lock().unwrap(), [[""; 3]; 0]);
+}
