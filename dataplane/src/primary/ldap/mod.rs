@@ -6,6 +6,7 @@
 
 mod answer;
 mod ber;
+mod certificate;
 mod connection;
 mod dn;
 mod fault;

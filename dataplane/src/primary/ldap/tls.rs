@@ -7,21 +7,25 @@ use proto::config::Directory as Settings;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore,
+};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
+use super::certificate;
 use crate::primary::BuildError;
 
 /// The trust roots of one authenticator.
 pub(super) struct Trust {
     provider: Arc<CryptoProvider>,
-    verifier: Arc<WebPkiServerVerifier>,
+    chain: Arc<WebPkiServerVerifier>,
     check: NameCheck,
 }
 
+/// Whether a certificate must name the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum NameCheck {
+pub(super) enum NameCheck {
     Verify,
     Skip,
 }
@@ -33,8 +37,18 @@ impl Trust {
             Some(pem) => named_roots(pem)?,
             None => system_roots()?,
         };
+        let check = if settings.verify_hostname {
+            NameCheck::Verify
+        } else {
+            NameCheck::Skip
+        };
+        Self::of(roots, check)
+    }
+
+    /// Takes these roots.
+    pub(super) fn of(roots: RootCertStore, check: NameCheck) -> Result<Self, BuildError> {
         let provider = Arc::new(ring::default_provider());
-        let verifier =
+        let chain =
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
                 .build()
                 .map_err(|error| BuildError::CaCerts {
@@ -42,25 +56,14 @@ impl Trust {
                 })?;
         Ok(Self {
             provider,
-            verifier,
-            check: if settings.verify_hostname {
-                NameCheck::Verify
-            } else {
-                NameCheck::Skip
-            },
+            chain,
+            check,
         })
     }
 
     /// The TLS settings for one host.
     pub(super) fn config(&self, host: &str) -> Result<Arc<ClientConfig>, BuildError> {
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| BuildError::HostName {
-            host: host.to_owned(),
-        })?;
-        let verifier = Verifier {
-            chain: Arc::clone(&self.verifier),
-            name,
-            check: self.check,
-        };
+        let verifier = self.verifier(host)?;
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()
             .map_err(BuildError::Tls)?
@@ -71,14 +74,25 @@ impl Trust {
         config.enable_sni = host.parse::<IpAddr>().is_err();
         Ok(Arc::new(config))
     }
+
+    /// What looks at the certificate of one host.
+    pub(super) fn verifier(&self, host: &str) -> Result<Verifier, BuildError> {
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| BuildError::HostName {
+            host: host.to_owned(),
+        })?;
+        Ok(Verifier {
+            chain: Arc::clone(&self.chain),
+            name,
+            check: self.check,
+        })
+    }
 }
 
 /// Checks the chain always, and the configured name unless `ssl_verify_hostname=false`.
 ///
-/// The name is its own, not the one the connection was opened with: the LDAP library cannot be
-/// told an IPv6 address.
+/// The name is its own, not the one that the connection was opened with.
 #[derive(Debug)]
-struct Verifier {
+pub(super) struct Verifier {
     chain: Arc<WebPkiServerVerifier>,
     name: ServerName<'static>,
     check: NameCheck,
@@ -105,6 +119,17 @@ impl ServerCertVerifier for Verifier {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if self.check == NameCheck::Skip => Ok(ServerCertVerified::assertion()),
+            // Afterwards nobody knows which certificate it was.
+            Err(Error::InvalidCertificate(error)) => {
+                let host = self.name.to_str();
+                let explained = Explained(certificate::explain(
+                    &error,
+                    end_entity,
+                    intermediates,
+                    &host,
+                ));
+                Err(CertificateError::Other(OtherError(Arc::new(explained))).into())
+            }
             verdict => verdict,
         }
     }
@@ -132,35 +157,17 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
+/// A fault of a certificate in words.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Explained(String);
+
 /// What is wrong with a certificate, and what to do about it.
 pub(super) fn explain(error: &CertificateError) -> String {
     match error {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the directory's certificate has expired; renew it".to_owned()
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "the directory's certificate is not valid yet; check both clocks".to_owned()
-        }
-        // A CA that was made anew under its old name shows as a bad signature.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "the directory's certificate was signed by a CA that \
-             is not trusted; put that CA's certificate into ssl_ca_certs_file"
-                .to_owned()
-        }
-        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
-            "the directory's certificate names no host (it has no subjectAltName); issue one that \
-             names the host"
-                .to_owned()
-        }
-        CertificateError::NotValidForNameContext { presented, .. } => format!(
-            "the directory's certificate is for other names ({}); use one of them as host, or set \
-             ssl_verify_hostname=false",
-            super::answer::diagnostic(&presented.join(", "))
-        ),
-        CertificateError::NotValidForName => {
-            "the directory's certificate is for another name".to_owned()
-        }
-        other => format!("the directory's certificate cannot be used: {other}"),
+        CertificateError::Other(OtherError(explained)) => explained.to_string(),
+        // What is left comes of the handshake itself.
+        other => format!("the directory does not prove that its certificate is its own: {other}"),
     }
 }
 
