@@ -38,6 +38,36 @@ const PARTS: &[Part] = &[
         outward: &["radius", "flow", "primary", "server", "control"],
     },
     Part {
+        path: "primary/ldap/answer",
+        module: "primary",
+        outward: &["radius", "flow", "duo", "server", "control"],
+    },
+    Part {
+        path: "primary/ldap/ber.rs",
+        module: "primary",
+        outward: &["radius", "flow", "duo", "server", "control"],
+    },
+    Part {
+        path: "primary/ldap/dn.rs",
+        module: "primary",
+        outward: &["radius", "flow", "duo", "server", "control"],
+    },
+    Part {
+        path: "primary/ldap/filter.rs",
+        module: "primary",
+        outward: &["radius", "flow", "duo", "server", "control"],
+    },
+    Part {
+        path: "primary/ldap/groups",
+        module: "primary",
+        outward: &["radius", "flow", "duo", "server", "control"],
+    },
+    Part {
+        path: "primary/ldap/message",
+        module: "primary",
+        outward: &["radius", "flow", "duo", "server", "control"],
+    },
+    Part {
         path: "primary/ldap/ntlm",
         module: "primary",
         outward: &["radius", "flow", "duo", "server", "control"],
