@@ -126,6 +126,9 @@ impl Host {
 
     /// It gave a login no answer: it is asked last and probed until it serves again.
     pub(super) fn failed(self: &Arc<Self>, fault: &Fault, watch: &Watch) {
+        // What else was open is most likely dead too, and would let a login wait once more.
+        self.service.clear();
+        self.users.clear();
         if self.down.swap(true, Ordering::Relaxed) {
             return;
         }

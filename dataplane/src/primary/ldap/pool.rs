@@ -89,6 +89,11 @@ impl ServicePool {
         Ok(found)
     }
 
+    /// Lets go of the connections that nobody uses.
+    pub(super) fn clear(&self) {
+        self.idle.clear();
+    }
+
     /// A connection that nobody uses, or a new one.
     async fn connection(
         &self,
@@ -206,6 +211,11 @@ impl UserPool {
         }
         let connection = endpoint.connect(deadline).await?;
         self.bind_over(connection, sign_on, person, deadline).await
+    }
+
+    /// Lets go of the connections that nobody uses.
+    pub(super) fn clear(&self) {
+        self.idle.clear();
     }
 
     async fn bind_over(
