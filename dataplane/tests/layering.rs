@@ -38,7 +38,22 @@ const PARTS: &[Part] = &[
         outward: &["radius", "flow", "primary", "server", "control"],
     },
     Part {
-        path: "primary/ldap/ntlm",
+        path: "primary/ldap/answer",
+        module: "primary",
+        outward: &["radius", "flow", "duo", "server", "control"],
+    },
+    Part {
+        path: "primary/ldap/ber.rs",
+        module: "primary",
+        outward: &["radius", "flow", "duo", "server", "control"],
+    },
+    Part {
+        path: "primary/ldap/dn.rs",
+        module: "primary",
+        outward: &["radius", "flow", "duo", "server", "control"],
+    },
+    Part {
+        path: "primary/ldap/filter.rs",
         module: "primary",
         outward: &["radius", "flow", "duo", "server", "control"],
     },
@@ -48,7 +63,12 @@ const PARTS: &[Part] = &[
         outward: &["radius", "flow", "duo", "server", "control"],
     },
     Part {
-        path: "primary/ldap/dn.rs",
+        path: "primary/ldap/message",
+        module: "primary",
+        outward: &["radius", "flow", "duo", "server", "control"],
+    },
+    Part {
+        path: "primary/ldap/ntlm",
         module: "primary",
         outward: &["radius", "flow", "duo", "server", "control"],
     },

@@ -151,6 +151,43 @@ async fn a_refused_password_is_shown_to_one_host() {
     assert_eq!(second.connections(), 0);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_service_account_is_shown_once_and_not_by_each_login() {
+    let slapd = Slapd::start();
+    let relay = Relay::to(slapd.port, "nothing").await;
+    let primary = primary(
+        json!([host(relay.port)]),
+        json!({"service_account_password": "wrong"}),
+    );
+    let mut logins = JoinSet::new();
+    for _ in 0..50 {
+        let primary = Arc::clone(&primary);
+        logins.spawn(async move {
+            let got = failure(&primary).await;
+            assert_eq!(got.kind, PrimaryFailureKind::Misconfigured);
+        });
+    }
+    logins.join_all().await;
+    assert_eq!(relay.connections(), 1, "directories lock accounts out");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_logins_at_a_silent_host_all_say_what_to_check() {
+    let hole = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let silent = hole.local_addr().unwrap().port();
+    let primary = primary(json!([host(silent)]), json!({"timeout_seconds": 1}));
+    let mut logins = JoinSet::new();
+    for _ in 0..30 {
+        let primary = Arc::clone(&primary);
+        logins.spawn(async move {
+            let got = failure(&primary).await;
+            assert_eq!(got.kind, PrimaryFailureKind::Unavailable);
+            assert!(got.detail.contains("check that"), "{}", got.detail);
+        });
+    }
+    logins.join_all().await;
+}
+
 #[tokio::test]
 async fn probes_end_with_the_primary() {
     let shared = Shared::new(TaskTracker::new(), &Registry::new()).unwrap();

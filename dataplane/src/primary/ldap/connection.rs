@@ -169,7 +169,7 @@ impl Connection {
             ));
         }
         let id = self.next();
-        message::simple_bind(&mut self.outbox, id, name, password.expose(), true);
+        message::simple_bind(&mut self.outbox, id, name, password.expose());
         self.bound(id, deadline).await
     }
 

@@ -129,7 +129,8 @@ fn item(out: &mut Vec<u8>, written: &str) -> Option<()> {
             return simple(out, tag, left);
         }
     }
-    if value == "*" {
+    // Two asterisks mean what one means.
+    if value.starts_with('*') && value.trim_matches('*').is_empty() {
         ber::write(out, PRESENT, attribute(left)?.as_bytes());
         return Some(());
     }
@@ -162,9 +163,6 @@ fn substrings(out: &mut Vec<u8>, attribute: &str, value: &str) -> Option<()> {
             Some((tag, unescaped(part)?))
         })
         .collect::<Option<_>>()?;
-    if parts.is_empty() {
-        return None;
-    }
     ber::nest(out, SUBSTRINGS, |out| {
         ber::write(out, ber::OCTETS, attribute.as_bytes());
         ber::nest(out, ber::SEQUENCE, |out| {
@@ -313,6 +311,8 @@ mod tests {
             ("(cn;lang-de=é)", equal("cn;lang-de", "é")),
             ("(2.5.4.3=x)", equal("2.5.4.3", "x")),
             ("(cn=*)", LdapFilter::Present("cn".to_owned())),
+            ("(cn=**)", LdapFilter::Present("cn".to_owned())),
+            ("(cn=a**)", substring(Some("a"), &[], None)),
             (
                 "(cn~=x)",
                 LdapFilter::Approx("cn".to_owned(), "x".to_owned()),
@@ -392,7 +392,6 @@ mod tests {
             r"(a=\2)",
             r"(a=\zz)",
             r"(a=\+1)",
-            "(a=**)",
             "(a~=*)",
             "(:=x)",
             "(a:b:c:=x)",

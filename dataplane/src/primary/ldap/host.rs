@@ -37,7 +37,8 @@ pub(super) struct Host {
 #[derive(Clone, Copy, Debug)]
 struct Damping {
     wait: Duration,
-    up: Instant,
+    /// Since when it serves again; none when it was never away.
+    up: Option<Instant>,
 }
 
 /// Where probes run, and until when.
@@ -66,7 +67,7 @@ impl Host {
             down: AtomicBool::new(false),
             damping: Mutex::new(Damping {
                 wait: PROBE_FIRST,
-                up: now(),
+                up: None,
             }),
         }
     }
@@ -125,6 +126,9 @@ impl Host {
 
     /// It gave a login no answer: it is asked last and probed until it serves again.
     pub(super) fn failed(self: &Arc<Self>, fault: &Fault, watch: &Watch) {
+        // What else was open is most likely dead too, and would let a login wait once more.
+        self.service.clear();
+        self.users.clear();
         if self.down.swap(true, Ordering::Relaxed) {
             return;
         }
@@ -132,7 +136,9 @@ impl Host {
         tracing::warn!(authenticator = %self.id, host = %self.label, %reason, "directory host is down");
         let wait = {
             let mut damping = self.damping.lock().unwrap_or_else(PoisonError::into_inner);
-            let steady = now().saturating_duration_since(damping.up) >= STEADY;
+            let steady = damping
+                .up
+                .is_none_or(|up| now().saturating_duration_since(up) >= STEADY);
             damping.wait = if steady {
                 PROBE_FIRST
             } else {
@@ -153,7 +159,7 @@ impl Host {
             self.damping
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .up = now();
+                .up = Some(now());
             tracing::info!(authenticator = %self.id, host = %self.label, "directory host is back");
         }
     }

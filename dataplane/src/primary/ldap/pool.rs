@@ -10,7 +10,7 @@ use tokio::time::timeout_at;
 
 use super::answer::Tried;
 use super::connection::{Connection, Endpoint};
-use super::fault::Fault;
+use super::fault::{Fault, Wait};
 use super::message::{BindAnswer, Found, Outcome, Search};
 use super::sign_on::{Person, SignOn};
 use crate::primary::check::now;
@@ -20,9 +20,11 @@ use crate::primary::check::now;
 pub(super) struct ServicePool {
     open: Semaphore,
     idle: Idle,
-    /// Who opens a connection; until a bind was taken, one at a time.
     opening: Semaphore,
-    taken: AtomicBool,
+    /// Whether the service account was accepted the last time. Until then it is shown by one login
+    /// at a time.
+    accepted: AtomicBool,
+    first: Semaphore,
     refused: Mutex<Option<Refused>>,
 }
 
@@ -41,7 +43,8 @@ impl ServicePool {
             open: Semaphore::new(SERVICE_CONNECTIONS),
             idle: Idle::default(),
             opening: Semaphore::new(OPENING),
-            taken: AtomicBool::new(false),
+            accepted: AtomicBool::new(false),
+            first: Semaphore::new(1),
             refused: Mutex::new(None),
         }
     }
@@ -54,25 +57,20 @@ impl ServicePool {
         search: &Search<'_>,
         deadline: Instant,
     ) -> Result<(Vec<Found>, Outcome), Fault> {
-        let _permit = permit(&self.open, 1, deadline).await?;
-        let mut connection = match self.idle.take() {
-            Some(mut connection) => match connection.search(search, deadline).await {
-                Ok(found) => {
-                    self.idle.put(connection);
-                    return Ok(found);
-                }
-                Err(Fault::Lost(_)) => {
-                    // Its neighbours were most likely lost with it.
-                    self.idle.clear();
-                    self.connect(endpoint, sign_on, deadline).await?
-                }
-                Err(fault) => return Err(fault),
-            },
-            None => self.connect(endpoint, sign_on, deadline).await?,
-        };
-        let found = connection.search(search, deadline).await?;
-        self.idle.put(connection);
-        Ok(found)
+        let _permit = permit(&self.open, deadline).await?;
+        let (mut connection, age) = self.connection(endpoint, sign_on, deadline).await?;
+        match connection.search(search, deadline).await {
+            Ok(found) => {
+                self.idle.put(connection);
+                Ok(found)
+            }
+            Err(Fault::Lost(_)) if age == Age::Pooled => {
+                // Its neighbours were most likely lost with it.
+                self.idle.clear();
+                self.search_anew(endpoint, sign_on, search, deadline).await
+            }
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Searches on a new connection, which the next search may use.
@@ -83,26 +81,60 @@ impl ServicePool {
         search: &Search<'_>,
         deadline: Instant,
     ) -> Result<(Vec<Found>, Outcome), Fault> {
-        let _permit = permit(&self.open, 1, deadline).await?;
-        let mut connection = self.connect(endpoint, sign_on, deadline).await?;
+        let opening = self.turn(deadline).await?;
+        let mut connection = self.open(endpoint, sign_on, deadline).await?;
+        drop(opening);
         let found = connection.search(search, deadline).await?;
         self.idle.put(connection);
         Ok(found)
     }
 
+    /// Lets go of the connections that nobody uses.
+    pub(super) fn clear(&self) {
+        self.idle.clear();
+    }
+
+    /// A connection that nobody uses, or a new one.
+    async fn connection(
+        &self,
+        endpoint: &Endpoint,
+        sign_on: &SignOn,
+        deadline: Instant,
+    ) -> Result<(Connection, Age), Fault> {
+        if let Some(connection) = self.idle.take() {
+            return Ok((connection, Age::Pooled));
+        }
+        let _opening = self.turn(deadline).await?;
+        // One may have come back while this waited.
+        if let Some(connection) = self.idle.take() {
+            return Ok((connection, Age::Pooled));
+        }
+        let connection = self.open(endpoint, sign_on, deadline).await?;
+        Ok((connection, Age::New))
+    }
+
+    /// Waits to open a connection. When nobody's turn ends, the host lets nobody in.
+    async fn turn(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Fault> {
+        let late = |fault| match fault {
+            Fault::Busy => Fault::TimedOut(Wait::Connection),
+            other => other,
+        };
+        if !self.accepted.load(Ordering::Relaxed) {
+            let first = permit(&self.first, deadline).await.map_err(late)?;
+            if !self.accepted.load(Ordering::Relaxed) {
+                return Ok(first);
+            }
+        }
+        permit(&self.opening, deadline).await.map_err(late)
+    }
+
     /// A new connection, bound.
-    async fn connect(
+    async fn open(
         &self,
         endpoint: &Endpoint,
         sign_on: &SignOn,
         deadline: Instant,
     ) -> Result<Connection, Fault> {
-        let one_of = if self.taken.load(Ordering::Relaxed) {
-            1
-        } else {
-            OPENING_PERMITS
-        };
-        let _opening = permit(&self.opening, one_of, deadline).await?;
         // A directory locks an account out after some refusals: do not try again for each login.
         if let Some(refused) = &*locked(&self.refused)
             && now() < refused.until
@@ -112,13 +144,13 @@ impl ServicePool {
         let mut connection = endpoint.connect(deadline).await?;
         match sign_on.service(&mut connection, deadline).await {
             Ok(()) => {
-                self.taken.store(true, Ordering::Relaxed);
+                self.accepted.store(true, Ordering::Relaxed);
                 *locked(&self.refused) = None;
                 Ok(connection)
             }
             Err(fault) => {
                 if matches!(fault, Fault::Misconfigured(_)) {
-                    self.taken.store(false, Ordering::Relaxed);
+                    self.accepted.store(false, Ordering::Relaxed);
                     self.refuse(&fault);
                 }
                 Err(fault)
@@ -169,7 +201,7 @@ impl UserPool {
         person: &Person<'_>,
         deadline: Instant,
     ) -> Result<(BindAnswer, Tried), Fault> {
-        let _permit = permit(&self.open, 1, deadline).await?;
+        let _permit = permit(&self.open, deadline).await?;
         if let Some(connection) = self.idle.take() {
             match self.bind_over(connection, sign_on, person, deadline).await {
                 // Its neighbours were most likely lost with it.
@@ -179,6 +211,11 @@ impl UserPool {
         }
         let connection = endpoint.connect(deadline).await?;
         self.bind_over(connection, sign_on, person, deadline).await
+    }
+
+    /// Lets go of the connections that nobody uses.
+    pub(super) fn clear(&self) {
+        self.idle.clear();
     }
 
     async fn bind_over(
@@ -239,12 +276,18 @@ impl Idle {
     }
 }
 
-async fn permit(
-    semaphore: &Semaphore,
-    permits: u32,
-    deadline: Instant,
-) -> Result<SemaphorePermit<'_>, Fault> {
-    match timeout_at(deadline.into(), semaphore.acquire_many(permits)).await {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Age {
+    Pooled,
+    New,
+}
+
+async fn permit(semaphore: &Semaphore, deadline: Instant) -> Result<SemaphorePermit<'_>, Fault> {
+    // Most often there is one.
+    if let Ok(permit) = semaphore.try_acquire() {
+        return Ok(permit);
+    }
+    match timeout_at(deadline.into(), semaphore.acquire()).await {
         Ok(Ok(permit)) => Ok(permit),
         Ok(Err(_)) => Err(Fault::Internal("the connections are closed".to_owned())),
         Err(_) => Err(Fault::Busy),
@@ -260,7 +303,6 @@ const SERVICE_CONNECTIONS: usize = 128;
 
 /// Connections of the service account that are opened at once.
 const OPENING: usize = 8;
-const OPENING_PERMITS: u32 = 8;
 
 /// Connections that bind as users, to one host. All may lie idle after a burst; those that are not
 /// needed again grow old and are closed.

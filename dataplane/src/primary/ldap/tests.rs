@@ -147,6 +147,9 @@ impl Server {
             self.open(&mut received, &mut clear);
             while let Some(request) = codec.decode(&mut clear).unwrap() {
                 let (answers, seal) = self.answer(request.op);
+                if answers.is_empty() {
+                    return;
+                }
                 let mut octets = BytesMut::new();
                 for answer in answers {
                     let message = LdapMsg::new(request.msgid, answer);
@@ -273,30 +276,81 @@ fn bound(code: LdapResultCode, text: &str, saslcreds: Option<Vec<u8>>) -> LdapOp
     })
 }
 
+/// A security identifier of the directory's domain.
+fn sid(relative: u32) -> Vec<u8> {
+    let mut sid = vec![1, 5, 0, 0, 0, 0, 0, 5];
+    for part in [21, 1, 2, 3, relative] {
+        sid.extend_from_slice(&part.to_le_bytes());
+    }
+    sid
+}
+
+/// What a group answers to a search at itself. Alice holds Held, her primary group is 513, and
+/// Mail is a distribution group with a group of hers in it.
+fn group(search: &LdapSearchRequest) -> Option<LdapOp> {
+    let name = search.base.strip_suffix(",DC=lab,DC=example")?;
+    if matches!(search.filter, LdapFilter::Present(_)) {
+        let relative = match name {
+            "CN=Held" => 1001,
+            "CN=Primary" => 513,
+            _ => 1002,
+        };
+        return Some(entry(&search.base, &[("objectSid", sid(relative))]));
+    }
+    matches(name, &search.filter).then(|| entry(&search.base, &[]))
+}
+
+fn matches(group: &str, filter: &LdapFilter) -> bool {
+    match filter {
+        LdapFilter::Or(filters) => filters.iter().any(|filter| matches(group, filter)),
+        LdapFilter::Equality(attribute, value) => {
+            group == "CN=Primary" && attribute == "objectSid" && value == "S-1-5-21-1-2-3-513"
+        }
+        LdapFilter::Extensible(rule) => {
+            group == "CN=Mail"
+                && rule.matching_rule.as_deref() == Some("1.2.840.113556.1.4.1941")
+                && rule.match_value == USERS[1].1
+        }
+        _ => false,
+    }
+}
+
+fn entry(dn: &str, attributes: &[(&str, Vec<u8>)]) -> LdapOp {
+    let attributes = attributes
+        .iter()
+        .map(|(name, value)| LdapPartialAttribute {
+            atype: (*name).to_owned(),
+            vals: vec![value.clone()],
+        })
+        .collect();
+    LdapOp::SearchResultEntry(LdapSearchResultEntry {
+        dn: dn.to_owned(),
+        attributes,
+    })
+}
+
 fn found(search: &LdapSearchRequest) -> Vec<LdapOp> {
-    let entry = USERS.iter().skip(1).find(|(name, ..)| {
+    let user = USERS.iter().skip(1).find(|(name, ..)| {
         search.filter == LdapFilter::Equality("sAMAccountName".to_owned(), (*name).to_owned())
     });
-    let attribute = |name: &str, value: &str| LdapPartialAttribute {
-        atype: name.to_owned(),
-        vals: vec![value.as_bytes().to_vec()],
+    let found = match user {
+        Some((name, dn, account, _)) => Some(entry(
+            dn,
+            &[
+                ("sAMAccountName", account.as_bytes().to_vec()),
+                // It is found by this one.
+                ("sAMAccountName", name.as_bytes().to_vec()),
+                ("objectSid", sid(1100)),
+                ("primaryGroupID", b"513".to_vec()),
+            ],
+        )),
+        None if search.attrs == ["tokenGroups"] => {
+            Some(entry(&search.base, &[("tokenGroups", sid(1001))]))
+        }
+        None => group(search),
     };
-    let entry = entry.map(|(name, dn, account, _)| {
-        let attributes = if name == account {
-            vec![attribute("sAMAccountName", name)]
-        } else {
-            vec![
-                attribute("sAMAccountName", account),
-                attribute("sAMAccountName", name),
-            ]
-        };
-        LdapOp::SearchResultEntry(LdapSearchResultEntry {
-            dn: (*dn).to_owned(),
-            attributes,
-        })
-    });
     let end = LdapOp::SearchResultDone(result(LdapResultCode::Success, ""));
-    entry.into_iter().chain([end]).collect()
+    found.into_iter().chain([end]).collect()
 }
 
 /// A search of the root, as the fourth message.
@@ -339,6 +393,31 @@ async fn ntlm_is_spoken_sealed_and_by_the_names_of_the_directory() {
             4,
             "a refused bind leaves its connection to the next"
         );
+    }
+}
+
+#[tokio::test]
+async fn active_directory_follows_groups_itself() {
+    let lab = Lab::start(Manner::Honest).await;
+    for (group, nested, want) in [
+        ("Primary", false, None),
+        ("Held", false, Some(Reason::NotPermitted)),
+        ("Mail", false, Some(Reason::NotPermitted)),
+        ("Primary", true, None),
+        ("Held", true, None),
+        ("Mail", true, None),
+        ("Other", true, Some(Reason::NotPermitted)),
+    ] {
+        let primary = lab.primary(&json!({
+            "security_groups": [format!("CN={group},DC=lab,DC=example")],
+            "nested_groups": nested,
+        }));
+        let got = match login(&primary, "alice", "pw-alice").await {
+            Ok(Verdict::Accepted(_)) => None,
+            Ok(Verdict::Rejected(rejection)) => Some(rejection.reason),
+            Err(failure) => panic!("{group}: {failure:?}"),
+        };
+        assert_eq!(got, want, "{group}, nested: {nested}");
     }
 }
 

@@ -257,9 +257,8 @@ pub(super) fn entry(content: &[u8]) -> Result<Found, Malformed> {
     })
 }
 
-/// Writes a simple bind. With `policy` the directory is asked what its password policy says of the
-/// account.
-pub(super) fn simple_bind(out: &mut Vec<u8>, id: u32, name: &str, password: &str, policy: bool) {
+/// Writes a simple bind, which asks what the password policy says of the account.
+pub(super) fn simple_bind(out: &mut Vec<u8>, id: u32, name: &str, password: &str) {
     // No copy of the password is left behind by growing.
     out.reserve(name.len() + password.len() + PASSWORD_POLICY.len() + 64);
     request(out, id, |out| {
@@ -268,13 +267,12 @@ pub(super) fn simple_bind(out: &mut Vec<u8>, id: u32, name: &str, password: &str
             ber::write(out, ber::OCTETS, name.as_bytes());
             ber::write(out, SIMPLE, password.as_bytes());
         });
-        if policy {
-            ber::nest(out, CONTROLS, |out| {
-                ber::nest(out, ber::SEQUENCE, |out| {
-                    ber::write(out, ber::OCTETS, PASSWORD_POLICY);
-                });
+        // Not critical: what knows none leaves it out.
+        ber::nest(out, CONTROLS, |out| {
+            ber::nest(out, ber::SEQUENCE, |out| {
+                ber::write(out, ber::OCTETS, PASSWORD_POLICY);
             });
-        }
+        });
     });
 }
 

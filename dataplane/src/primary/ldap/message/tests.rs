@@ -47,7 +47,7 @@ pub(in crate::primary::ldap) fn search_for(filter: &Filter) -> Vec<u8> {
 #[test]
 fn requests_are_what_another_reads() {
     let mut out = Vec::new();
-    simple_bind(&mut out, 1, "cn=a", "pw", true);
+    simple_bind(&mut out, 1, "cn=a", "pw");
     let bind = read_by_another(&out);
     assert_eq!(
         bind.op,
