@@ -28,6 +28,8 @@ pub(crate) struct Load {
     /// Requests that each of them has out, at most 256: the identifiers of a source port.
     pub(crate) window: usize,
     pub(crate) duration: Duration,
+    /// So often a request is sent, a second apart, before it counts as lost.
+    pub(crate) tries: u32,
 }
 
 /// What one lane sends. A slot is an identifier, and stands in the second octet of its datagram.
@@ -115,7 +117,7 @@ fn drive(load: &Load, mut script: impl Script) -> io::Result<Tally> {
         }
         if at.saturating_duration_since(looked) >= LOOK {
             looked = at;
-            let (due, lost) = overdue(&mut out, at);
+            let (due, lost) = overdue(&mut out, load.tries, at);
             tally.resent += due.len();
             tally.lost += lost.len();
             free.extend(lost);
@@ -129,14 +131,14 @@ fn drive(load: &Load, mut script: impl Script) -> io::Result<Tally> {
 }
 
 /// The slots that are to be sent again, and those that are given up.
-fn overdue(out: &mut [Option<Out>], at: Instant) -> (Vec<u8>, Vec<u8>) {
+fn overdue(out: &mut [Option<Out>], tries: u32, at: Instant) -> (Vec<u8>, Vec<u8>) {
     let (mut due, mut lost) = (Vec::new(), Vec::new());
     for (slot, waiting) in (0..=u8::MAX).zip(out) {
         let Some(request) = waiting else { continue };
         if at.saturating_duration_since(request.last) < RESEND {
             continue;
         }
-        if request.tries == TRIES {
+        if request.tries >= tries {
             lost.push(slot);
             *waiting = None;
         } else {
@@ -241,8 +243,8 @@ impl Script for Repeats {
 const LOOK: Duration = Duration::from_millis(50);
 /// After this time without an answer a request is sent again.
 const RESEND: Duration = Duration::from_secs(1);
-/// So often a request is sent before it counts as lost.
-const TRIES: u32 = 4;
+/// [`Load::tries`] where a server is to answer at once.
+pub(crate) const TRIES: u32 = 4;
 
 #[cfg(test)]
 mod tests {
@@ -272,6 +274,7 @@ mod tests {
             lanes: 1,
             window: 2,
             duration: Duration::from_millis(20),
+            tries: TRIES,
         }
     }
 

@@ -27,7 +27,12 @@ impl Gateway {
     /// Starts it with an integration for each kind of work and waits until it is ready.
     pub(crate) fn start(folder: &Path, doubles: [&Double; 2], slapd: &Slapd) -> Self {
         let doors = Doors::reserve();
-        let running = Countersign::run(&config(folder, doors, doubles, slapd));
+        Self::with(doors, &config(folder, doors, doubles, slapd))
+    }
+
+    /// Starts it with this `authproxy.cfg`, which serves the doors that are used.
+    pub(crate) fn with(doors: Doors, config: &str) -> Self {
+        let running = Countersign::run(config);
         let roles = usage::family(running.pid());
         assert!(
             roles.iter().any(|(role, _)| role == DATA_PLANE),

@@ -12,7 +12,11 @@ use nix::unistd::Pid;
 use proto::config::MessageAuthenticator;
 use tempfile::TempDir;
 
-use crate::{double::Double, logins::Client};
+use crate::{
+    directories::{CANARY, Directories},
+    double::Double,
+    logins::Client,
+};
 
 /// The shared secret of all.
 pub(crate) const SECRET: &str = "bench-secret";
@@ -78,14 +82,30 @@ pub(crate) enum Behind<'a> {
     Rest(&'a Double),
     /// A directory: search as the service account, bind as the user.
     Ldap(&'a Slapd),
+    /// The same over two directories, the second for when the first fails.
+    Redundant(&'a Directories),
 }
 
 /// Starts FreeRADIUS with as little configured as the work needs.
 pub(crate) fn freeradius(behind: Behind<'_>) -> Peer {
-    let (kind, variable, value) = match behind {
-        Behind::Users => ("users", "FR_NONE", String::new()),
-        Behind::Rest(double) => ("rest", "FR_REST", format!("https://{}", double.host)),
-        Behind::Ldap(slapd) => ("ldap", "FR_LDAP", slapd.url()),
+    let (kind, variables) = match behind {
+        Behind::Users => ("users", vec![]),
+        Behind::Rest(double) => (
+            "rest",
+            vec![("FR_REST", format!("https://{}", double.host))],
+        ),
+        Behind::Ldap(slapd) => ("ldap", vec![("FR_LDAP", slapd.url())]),
+        Behind::Redundant(directories) => {
+            let [first, second] = directories.addresses();
+            (
+                "redundant",
+                vec![
+                    ("FR_LDAP1", format!("ldap://{first}")),
+                    ("FR_LDAP2", format!("ldap://{second}")),
+                    ("FR_TIMEOUT", DIRECTORY_TIMEOUT.as_secs().to_string()),
+                ],
+            )
+        }
     };
     let files = tempfile::tempdir().unwrap();
     let folder = files.path();
@@ -102,7 +122,7 @@ pub(crate) fn freeradius(behind: Behind<'_>) -> Peer {
         .env("FR_PORT", address.port().to_string())
         .env("FR_SECRET", SECRET)
         .env("FR_KIND", kind)
-        .env(variable, value);
+        .envs(variables);
     // It has read its files when it answers.
     Peer::start("freeradius", &command, address, |address| {
         Nas::new(address, SECRET).status(Duration::from_millis(100))
@@ -136,18 +156,8 @@ pub(crate) fn config(
     slapd: &Slapd,
 ) -> String {
     let mut text = main_section(folder);
-    write!(
-        text,
-        "[duo_only_client]\n\n\
-         [ad_client]\nhost=127.0.0.1\nport={}\nservice_account_username=service\n\
-         service_account_password={}\nbind_dn={}\nsearch_dn={}\nauth_type=plain\ntransport=clear\n\
-         username_attribute=uid\n\n",
-        slapd.port,
-        Slapd::SERVICE_PASSWORD,
-        Slapd::SERVICE_DN,
-        Slapd::BASE,
-    )
-    .unwrap();
+    text += "[duo_only_client]\n\n";
+    text += &ad_client("host=127.0.0.1\n", slapd.port);
     for (number, door, double, client) in [
         (1, doors.http2, http2, "duo_only_client"),
         (2, doors.http1, http1, "duo_only_client"),
@@ -158,6 +168,43 @@ pub(crate) fn config(
     }
     text
 }
+
+/// The gateway's `authproxy.cfg` over two directories: the second is asked when the first does not
+/// answer.
+pub(crate) fn failover_config(
+    folder: &Path,
+    door: SocketAddr,
+    double: &Double,
+    directories: &Directories,
+) -> String {
+    let [first, second] = directories.addresses();
+    let hosts = format!("host={}\nhost_2={}\n", first.ip(), second.ip());
+    let timeout = format!("timeout={}\n", DIRECTORY_TIMEOUT.as_secs());
+    let mut text = main_section(folder)
+        + &ad_client(&hosts, first.port())
+        + &timeout
+        + &integration(1, door, &double.host, "ad_client");
+    writeln!(
+        text,
+        "exempt_username_1={EXEMPT}\nexempt_username_2={CANARY}"
+    )
+    .unwrap();
+    text
+}
+
+fn ad_client(hosts: &str, port: u16) -> String {
+    format!(
+        "[ad_client]\n{hosts}port={port}\nservice_account_username=service\n\
+         service_account_password={}\nbind_dn={}\nsearch_dn={}\nauth_type=plain\ntransport=clear\n\
+         username_attribute=uid\n",
+        Slapd::SERVICE_PASSWORD,
+        Slapd::SERVICE_DN,
+        Slapd::BASE,
+    )
+}
+
+/// How long every server waits for a directory, where one of two goes away.
+pub(crate) const DIRECTORY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// An `authproxy.cfg` with so many integrations, each on a port of its own.
 pub(crate) fn many(folder: &Path, count: usize, double: &Double) -> String {
@@ -188,7 +235,7 @@ fn integration(number: usize, door: SocketAddr, host: &str, client: &str) -> Str
 
 const START: Duration = Duration::from_secs(30);
 
-const FREERADIUS: [(&str, &str); 5] = [
+const FREERADIUS: [(&str, &str); 6] = [
     (
         "radiusd.conf",
         include_str!("../fixtures/freeradius/radiusd.conf"),
@@ -205,6 +252,10 @@ const FREERADIUS: [(&str, &str); 5] = [
     (
         "site-ldap",
         include_str!("../fixtures/freeradius/site-ldap"),
+    ),
+    (
+        "site-redundant",
+        include_str!("../fixtures/freeradius/site-redundant"),
     ),
 ];
 

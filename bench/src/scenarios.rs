@@ -15,11 +15,15 @@ use tempfile::TempDir;
 use crate::{
     burst::{self, Burst},
     closed::{self, Load, Logins, Repeats},
+    directories::{Away, Directories},
     double::{self, Double},
-    echo, flood,
+    echo, failover, flood,
     gateway::{Gateway, per},
     logins::Client,
-    peers::{Behind, EXEMPT, Peer, SECRET, freeradius, lenient, many, password, strict},
+    peers::{
+        Behind, DIRECTORY_TIMEOUT, Doors, EXEMPT, Peer, SECRET, failover_config, freeradius,
+        lenient, many, password, strict,
+    },
     report::{Row, Verdict},
     statistics::{count, number, span},
     tally::Tally,
@@ -30,7 +34,7 @@ use crate::{
 pub(crate) type Scenario = (&'static str, fn(&Bench) -> Vec<Row>);
 
 /// All of them, in the order of the table.
-pub(crate) const SCENARIOS: [Scenario; 11] = [
+pub(crate) const SCENARIOS: [Scenario; 13] = [
     ("echo", echo),
     ("discard", discards),
     ("duplicate", duplicates),
@@ -38,6 +42,12 @@ pub(crate) const SCENARIOS: [Scenario; 11] = [
     ("auto login http2", |bench| auto(bench, Offer::Both)),
     ("auto login http1", |bench| auto(bench, Offer::Http1)),
     ("ldap login", ldap),
+    ("ldap failover killed", |bench| {
+        failover(bench, Away::Killed)
+    }),
+    ("ldap failover silent", |bench| {
+        failover(bench, Away::Silent)
+    }),
     ("burst 1000", |bench| burst(bench, 1000, 5)),
     ("burst 5000", |bench| burst(bench, 5000, 2)),
     ("pending", pending),
@@ -88,6 +98,7 @@ impl Bench {
             lanes,
             window,
             duration: self.phase(),
+            tries: closed::TRIES,
         }
     }
 
@@ -286,6 +297,42 @@ fn ldap(bench: &Bench) -> Vec<Row> {
             tally.is_clean(),
             tally.rate() >= peer,
             each <= peer_cpu.mul_f64(0.7),
+        ]),
+    }]
+}
+
+fn failover(bench: &Bench, how: Away) -> Vec<Row> {
+    let pace = match bench.quick {
+        true => failover::Pace::QUICK,
+        false => failover::Pace::FULL,
+    };
+    let mut directories = Directories::start();
+    let doors = Doors::reserve();
+    let config = failover_config(bench.folder.path(), doors.ldap, &bench.http2, &directories);
+    let gateway = Gateway::with(doors, &config);
+    let seen = failover::run(doors.ldap, strict, &mut directories, how, pace);
+    drop(gateway);
+    let peer = freeradius(Behind::Redundant(&directories));
+    let theirs = failover::run(peer.address, lenient, &mut directories, how, pace);
+    let limit = match how {
+        Away::Killed => Duration::from_millis(100),
+        Away::Silent => DIRECTORY_TIMEOUT + Duration::from_millis(500),
+    };
+    vec![Row {
+        work: format!("LDAP logins, host 1 of 2 {how}"),
+        figure: seen.to_string(),
+        peer: format!("FreeRADIUS {theirs}"),
+        ratio: None,
+        budget: format!(
+            "none lost, first login < {}, p99 while away < 0.1 s, asked again < 15 s",
+            span(limit)
+        ),
+        verdict: Verdict::of(&[
+            seen.tally.is_clean(),
+            seen.first.is_some_and(|first| first < limit),
+            seen.away.quantile(990) < Duration::from_millis(100),
+            seen.again
+                .is_some_and(|again| again < Duration::from_secs(15)),
         ]),
     }]
 }

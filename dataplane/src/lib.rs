@@ -15,6 +15,7 @@ pub mod primary;
 pub mod radius;
 pub mod server;
 pub mod settings;
+mod state;
 
 use std::io;
 use std::os::unix::fs::DirBuilderExt;

@@ -35,6 +35,10 @@ pub struct Metrics {
     pub fail_mode: IntCounterVec,
     /// `duo_requests_total{endpoint,result}`.
     pub duo_requests: IntCounterVec,
+    /// `states_total{result}`: States of challenges, by what became of them.
+    pub states: IntCounterVec,
+    /// `state_spills_total`: contexts that did not fit into a State.
+    pub state_spills: IntCounter,
     /// `serving_revision`: the revision served. The control plane has `config_revision{node}`.
     pub serving_revision: IntGauge,
     /// `config_applies_total{result}`: `applied` and `refused`.
@@ -119,6 +123,15 @@ impl Metrics {
                 "duo_requests_total",
                 "Calls of the second factor by endpoint and result.",
                 &["endpoint", "result"],
+            )?,
+            states: counters(
+                "states_total",
+                "States of challenges: sealed and opened ones, and those that were refused or forgotten, by reason.",
+                &["result"],
+            )?,
+            state_spills: counter(
+                "state_spills_total",
+                "Challenges whose context did not fit into a State, and was kept on the node.",
             )?,
             serving_revision: gauge("serving_revision", "The configuration revision served.")?,
             config_applies: counters(

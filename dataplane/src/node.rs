@@ -277,6 +277,7 @@ impl Node {
             (Some(_), None) => PrimaryUse::AnyPassword,
             (Some(_), Some(primary)) => PrimaryUse::Ask {
                 budget: primary.budget(),
+                relays: primary.is_radius(),
             },
         };
         let settings: &Settings = &snapshot.settings;
@@ -451,15 +452,7 @@ pub(crate) fn shared(
     reports: crate::control::report::Reports,
     max_in_flight: usize,
 ) -> Result<Arc<Shared>, getrandom::Error> {
-    let mut seed = [0; 8];
-    getrandom::fill(&mut seed)?;
-    Ok(Arc::new(Shared::new(
-        node,
-        metrics,
-        reports,
-        max_in_flight,
-        seed,
-    )))
+    Shared::new(node, metrics, reports, max_in_flight).map(Arc::new)
 }
 
 /// How many handfuls of old answers are let go at a time.

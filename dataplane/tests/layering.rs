@@ -38,6 +38,11 @@ const PARTS: &[Part] = &[
         outward: &["radius", "flow", "primary", "server", "control"],
     },
     Part {
+        path: "primary/ldap/ntlm",
+        module: "primary",
+        outward: &["radius", "flow", "duo", "server", "control"],
+    },
+    Part {
         path: "duo/message.rs",
         module: "duo",
         outward: &["radius", "flow", "primary", "server", "control"],
@@ -50,7 +55,6 @@ const FORBIDDEN: &[&str] = &[
     "hyper",
     "hyper_util",
     "axum",
-    "ldap3",
     "rustls",
     "tokio_rustls",
     "socket2",

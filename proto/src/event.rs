@@ -173,11 +173,13 @@ labels! {
         AccountDisabled = "account_disabled",
         /// The account has expired at the primary.
         AccountExpired = "account_expired",
-        /// The password has expired, or must be changed first.
+        /// The password has expired.
         PasswordExpired = "password_expired",
+        /// The password is to be changed before the first login with it.
+        PasswordMustChange = "password_must_change",
         /// The primary refused and gave no reason we know.
         PrimaryRejected = "primary_rejected",
-        /// The primary asked a question of its own, which this mode cannot pass on.
+        /// The primary asked a question of its own, which was passed on.
         PrimaryChallenge = "primary_challenge",
         /// No primary host answered.
         PrimaryUnavailable = "primary_unavailable",

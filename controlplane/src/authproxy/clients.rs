@@ -1,20 +1,24 @@
-//! Client sections, made into authenticators.
+//! Client sections, made into authenticators, and what they share.
 
-use proto::config::{DirectoryAuth, PassThrough, PasswordCodec, Transport, raw};
+use std::collections::{BTreeMap, HashMap};
+
+use proto::config::{AttributeRef, PassThrough, PasswordCodec, raw};
 
 use super::context::Context;
-use super::pem;
 use super::schema::SectionKind;
-use super::sections::Section;
-use super::values;
+use super::sections::{Entry, Section};
+use super::{directory, upstream, values};
 
-/// Makes the authenticator of a client section. None when its settings allow none; that has
-/// been said.
+/// Makes the authenticator of a client section; none of another section.
 pub(super) fn build(context: &mut Context<'_>, section: &Section) -> Option<raw::Authenticator> {
     let kind = match section.kind {
         SectionKind::DuoOnlyClient => raw::AuthenticatorKind::DuoOnly,
-        SectionKind::RadiusClient => raw::AuthenticatorKind::Radius(upstream(context, section)),
-        SectionKind::AdClient => raw::AuthenticatorKind::Ad(Box::new(directory(context, section)?)),
+        SectionKind::RadiusClient => {
+            raw::AuthenticatorKind::Radius(upstream::build(context, section))
+        }
+        SectionKind::AdClient => {
+            raw::AuthenticatorKind::Ad(Box::new(directory::build(context, section)))
+        }
         _ => return None,
     };
     Some(raw::Authenticator {
@@ -23,140 +27,56 @@ pub(super) fn build(context: &mut Context<'_>, section: &Section) -> Option<raw:
     })
 }
 
-fn upstream(context: &mut Context<'_>, section: &Section) -> raw::RadiusUpstream {
-    let ports = section.numbered("port");
-    let hosts = section.numbered("host");
-    let default = 1812;
-    for (number, entry) in &ports {
-        if !hosts.contains_key(number) {
-            context.error(
+/// `host`, `host_2`, …, in order, each on the port that `port` gives its number.
+pub(super) fn hosts(
+    context: &mut Context<'_>,
+    section: &Section,
+    port: impl Fn(u32) -> u16,
+) -> Vec<raw::Host> {
+    let entries = section.numbered("host");
+    say_gap(context, section, &entries);
+    let mut seen: HashMap<(String, u16), u32> = HashMap::new();
+    let mut hosts = Vec::new();
+    for (number, entry) in entries {
+        let host = raw::Host {
+            name: host_name(&entry.value),
+            port: port(number),
+        };
+        let same = host.name.trim_end_matches('.').to_ascii_lowercase();
+        let first = *seen.entry((same, host.port)).or_insert(entry.line);
+        if first != entry.line {
+            context.warn(
                 section,
                 entry,
-                "there is no host with this number",
-                format!("write 'host_{number}=' too, or remove the line"),
+                format!("this host stands on line {first} already"),
+                "write another one, or remove the line",
             );
         }
+        hosts.push(host);
     }
-    let hosts = hosts
-        .into_iter()
-        .map(|(number, entry)| raw::Host {
-            name: host_name(&entry.value),
-            port: ports
-                .get(&number)
-                .and_then(|port| port.value.parse().ok())
-                .unwrap_or(default),
-        })
-        .collect();
-    raw::RadiusUpstream {
-        hosts,
-        secret: section.secret("secret"),
-        retries: section.number("retries"),
-        retry_wait_seconds: section.number("retry_wait"),
-        nas_ip: section.address("nas_ip"),
-        pass_through: pass_through(context, section),
-        password_codec: password_codec(section),
-        require_message_authenticator: section.boolean("force_message_authenticator"),
-    }
+    hosts
 }
 
-fn directory(context: &mut Context<'_>, section: &Section) -> Option<raw::Directory> {
-    let transport = Transport::ALL
-        .iter()
-        .copied()
-        .find(|one| {
-            section
-                .effective("transport")
-                .eq_ignore_ascii_case(one.as_str())
-        })
-        .unwrap_or_default();
-    let auth_type = section.effective("auth_type").to_ascii_lowercase();
-    if let (Some(entry), "sspi" | "ntlm1") = (section.entry("auth_type"), auth_type.as_str()) {
-        let message = if auth_type == "sspi" {
-            "sspi exists on Windows only"
-        } else {
-            "ntlm1 is broken and not offered"
-        };
-        let remedy = "write auth_type=plain with transport=ldaps, and a service account";
-        context.error(section, entry, message, remedy);
-    }
-    let auth = DirectoryAuth::ALL
-        .iter()
-        .copied()
-        .find(|one| auth_type == one.as_str())
-        .unwrap_or(DirectoryAuth::Ntlm2);
-    if auth == DirectoryAuth::Plain && transport == Transport::Clear {
-        let entry = section
-            .entry("transport")
-            .or_else(|| section.entry("auth_type"))?;
-        context.warn(
-            section,
-            entry,
-            "passwords cross the network in the clear",
-            "write transport=ldaps or transport=starttls",
-        );
-    }
-    let ca_entry = section.entry("ssl_ca_certs_file");
-    if let (Some(entry), Transport::Clear) = (ca_entry, transport) {
-        context.warn(
-            section,
-            entry,
-            "this option has no effect without TLS",
-            "write transport=ldaps or transport=starttls",
-        );
-    }
-    let ca_certs = ca_entry.and_then(|entry| pem::certificates(context, section, entry));
-    let default_port = if transport == Transport::Ldaps {
-        636
-    } else {
-        389
+/// The first number that is left out: the host behind it may have been forgotten.
+fn say_gap(context: &mut Context<'_>, section: &Section, entries: &BTreeMap<u32, &Entry>) {
+    let mut expected = (1..).zip(entries);
+    let Some((missing, (_, entry))) = expected.find(|(want, (number, _))| want != *number) else {
+        return;
     };
-    let port = section
-        .value("port")
-        .and_then(|port| port.parse().ok())
-        .unwrap_or(default_port);
-    Some(raw::Directory {
-        hosts: section
-            .numbered("host")
-            .into_values()
-            .map(|entry| raw::Host {
-                name: host_name(&entry.value),
-                port,
-            })
-            .collect(),
-        service_account_username: section.text("service_account_username"),
-        service_account_password: section.secret("service_account_password"),
-        search_dn: section.text("search_dn"),
-        security_groups: section
-            .numbered("security_group_dn")
-            .into_values()
-            .map(|entry| entry.value.to_string())
-            .collect(),
-        nested_groups: section.boolean("nested_groups"),
-        ldap_filter: section.value("ldap_filter").map(parenthesised),
-        username_attribute: section.text("username_attribute"),
-        at_attribute: section.text("at_attribute"),
-        auth_type: auth,
-        bind_dn: section.optional_text("bind_dn"),
-        ntlm_domain: section.text("ntlm_domain"),
-        ntlm_workstation: section.text("ntlm_workstation"),
-        transport,
-        ca_certs,
-        verify_hostname: section.boolean("ssl_verify_hostname"),
-        timeout_seconds: section.number("timeout"),
-    })
+    // That there is no first one has been said.
+    if missing > 1 {
+        context.warn(
+            section,
+            entry,
+            format!("there is no host_{missing}; this one is asked all the same"),
+            "number the hosts without a gap",
+        );
+    }
 }
 
 /// An IPv6 address loses its brackets; a name stays as it is.
 fn host_name(value: &str) -> String {
     values::address(value).map_or_else(|| value.to_owned(), |address| address.to_string())
-}
-
-fn parenthesised(filter: &str) -> String {
-    if filter.starts_with('(') {
-        filter.to_owned()
-    } else {
-        format!("({filter})")
-    }
 }
 
 /// `pass_through_all` and `pass_through_attr_names`, with every name resolved.
@@ -166,7 +86,17 @@ pub(super) fn pass_through(context: &mut Context<'_>, section: &Section) -> Pass
         for name in values::list(&entry.value) {
             match context.dictionary.resolve(name) {
                 Ok(attribute) if attributes.contains(&attribute) => {}
-                Ok(attribute) => attributes.push(attribute),
+                Ok(attribute) => {
+                    if let Some(why) = not_passed(&attribute, section.kind) {
+                        context.warn(
+                            section,
+                            entry,
+                            format!("'{}' {why}", attribute.name),
+                            "remove it from the list",
+                        );
+                    }
+                    attributes.push(attribute);
+                }
                 Err(error) => {
                     let remedy = lookup_remedy(&error);
                     context.error(section, entry, values::shorten(&error.to_string()), remedy);
@@ -179,6 +109,33 @@ pub(super) fn pass_through(context: &mut Context<'_>, section: &Section) -> Pass
         attributes,
     }
 }
+
+/// Why an attribute is not passed although it is named; none when it is.
+fn not_passed(attribute: &AttributeRef, kind: SectionKind) -> Option<&'static str> {
+    const ONE_HOP: &str = "belongs to one hop and is never passed";
+    const OF_MS_CHAP: &str =
+        "goes along with an MS-CHAP login without being named, and is never passed without one";
+    match (attribute.vendor, attribute.number) {
+        // User-Password, State, Proxy-State, EAP-Message, Message-Authenticator.
+        (None, 2 | 24 | 33 | 79 | 80) => Some(ONE_HOP),
+        // CHAP-Password, CHAP-Challenge.
+        (None, 3 | 60) => Some(
+            "goes along with a CHAP login without being named, and is never passed without one",
+        ),
+        // Challenges, responses, changed passwords, keys under the password (RFC 2548 section 2).
+        (Some(VENDOR_MICROSOFT), 1..=6 | 11 | 12 | 25..=27) => Some(OF_MS_CHAP),
+        // NAS-IP-Address and its IPv6 sister.
+        (None, 4 | 95) if !kind.is_client() => {
+            Some("is this gateway's own in the request that goes upstream (nas_ip)")
+        }
+        (None, 18) if kind.is_client() => {
+            Some("is not passed: an accept has a text of its own, and a reject has this one")
+        }
+        _ => None,
+    }
+}
+
+const VENDOR_MICROSOFT: u32 = 311;
 
 /// What to do about a name that no dictionary has.
 pub(super) fn lookup_remedy(error: &crate::dictionary::LookupError) -> String {

@@ -51,6 +51,10 @@ enum When {
     Option(&'static str),
     /// Those with a server section in which the option is unset or `0`.
     Unset(&'static str),
+    /// Those with a client section of several hosts.
+    SecondHost,
+    /// Those with an upstream RADIUS server that is written as a name.
+    UpstreamByName,
 }
 
 /// Every difference.
@@ -105,6 +109,41 @@ pub const DIFFERENCES: &[Difference] = &[
         when: When::Option("auth_type"),
     },
     Difference {
+        subject: "nested_groups",
+        ours: "an option: members of groups within a security group count as well",
+        theirs: "direct members only",
+        why: "directories are built of groups within groups",
+        when: When::Option("nested_groups"),
+    },
+    Difference {
+        subject: "a host that does not answer",
+        ours: "remembered, asked last, and asked first again when it answers a probe",
+        theirs: "each login began with it again and waited for it",
+        why: "one dead host must not slow every login down",
+        when: When::SecondHost,
+    },
+    Difference {
+        subject: "host of [radius_client]",
+        ours: "a host name or an address",
+        theirs: "addresses only",
+        why: "addresses change",
+        when: When::UpstreamByName,
+    },
+    Difference {
+        subject: "pw_codec",
+        ours: "in a server section how the device writes a password, in a [radius_client] how the upstream reads it",
+        theirs: "the upstream was sent UTF-8 whatever was written",
+        why: "an upstream that reads latin-1 refuses passwords with other letters",
+        when: When::Option("pw_codec"),
+    },
+    Difference {
+        subject: "Access-Challenge of an upstream",
+        ours: "passed to the device; its State goes within ours, the answer goes back, then the second factor is asked",
+        theirs: "the device got no answer at all",
+        why: "an upstream may have a question of its own, such as for an expired password",
+        when: When::Section(SectionKind::RadiusClient),
+    },
+    Difference {
         subject: "http_ca_certs_file",
         ours: "the only trust roots when set; the system's when not",
         theirs: "a bundle of its own when not set",
@@ -154,6 +193,14 @@ impl When {
                 .unwrap_or_default(),
             Self::Option(name) => section.entry(name).is_some(),
             Self::Unset(name) => server && section.value(name).is_none_or(|value| value == "0"),
+            Self::SecondHost => section.kind.is_client() && section.numbered("host").len() > 1,
+            Self::UpstreamByName => {
+                let hosts = section.numbered("host");
+                section.kind == SectionKind::RadiusClient
+                    && hosts
+                        .values()
+                        .any(|entry| values::address(&entry.value).is_none())
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use proto::address::AddressRange;
-use proto::config::{self, ClientPlace, Mode, raw};
+use proto::config::{self, ClientPlace, raw};
 use proto::secret::Secret;
 
 use super::context::Context;
@@ -11,7 +11,7 @@ use super::diagnostic::Severity;
 use super::files::is_windows;
 use super::schema::{Kind, SectionKind};
 use super::sections::{Entry, Section};
-use super::{clients, pem, schema, servers, support, values};
+use super::{clients, pem, schema, servers, support, upstream, values};
 
 /// A configuration without the keys of the built-in second factor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,15 +72,11 @@ pub(super) fn build(context: &mut Context<'_>, sections: &[Section]) -> Option<I
     load_dictionaries(context, main);
     say_idle(context, sections);
     let settings = main.map(|main| settings(context, main)).unwrap_or_default();
-    let mut authenticators = Vec::new();
-    let mut unbuilt: HashMap<&str, String> = HashMap::new();
-    for section in sections.iter().filter(|one| one.kind.is_client()) {
-        let built = clients::build(context, section);
-        match support::unbuilt(section) {
-            Some(why) => drop(unbuilt.insert(&section.name, why)),
-            None => authenticators.extend(built),
-        }
-    }
+    let authenticators = sections
+        .iter()
+        .filter_map(|section| clients::build(context, section))
+        .collect();
+    upstream::say_own_ports(context, sections, main);
     let (mut integrations, mut builtin) = (Vec::new(), Vec::new());
     let clients = Clients::new(sections);
     // It must exist even when every section names its own.
@@ -97,24 +93,21 @@ pub(super) fn build(context: &mut Context<'_>, sections: &[Section]) -> Option<I
         };
         let client = client_of(context, section, main, &clients);
         let built = servers::build(context, section, mode, main, client);
-        let why = support::unbuilt(section).or_else(|| {
-            let client = client.filter(|_| mode != Mode::DuoOnly)?;
-            let why = unbuilt.get(client.name.as_str())?;
-            Some(format!("{why} of [{}]", client.name))
-        });
-        match why {
-            Some(why) => context.of_section(
+        if support::unbuilt(section.kind) {
+            context.of_section(
                 Severity::Warning,
                 section,
                 None,
-                format!("{why} is not served by this version, so this section is not"),
+                format!(
+                    "[{}] is not served by this version, so this section is not",
+                    section.kind.name()
+                ),
                 "see the documentation for what is; the rest of the file is served",
-            ),
-            None => {
-                integrations.push(built.integration);
-                builtin.extend(built.builtin);
-            }
+            );
+            continue;
         }
+        integrations.push(built.integration);
+        builtin.extend(built.builtin);
     }
     shared_addresses(context, sections, main);
     shared_keys(context, sections);
@@ -198,7 +191,7 @@ fn say_idle(context: &mut Context<'_>, sections: &[Section]) {
                 continue;
             }
             let idle = support::idle(section.kind, spec.name, &entry.value, spec.default);
-            if let Some(message) = idle {
+            if let Some(message) = idle.filter(|_| entry.good) {
                 let windows = spec.kind == Kind::Path && is_windows(&entry.value);
                 let message = if windows {
                     format!("'{}' is a path of Windows, and {message}", *entry.value)

@@ -6,9 +6,13 @@
 
 mod clients;
 mod context;
+mod cursor;
 mod diagnostic;
 pub mod differences;
+mod directory;
+mod dn;
 pub(crate) mod files;
+mod filter;
 mod imported;
 pub(crate) mod nearest;
 mod pem;
@@ -17,6 +21,7 @@ pub mod schema;
 mod sections;
 mod servers;
 mod support;
+mod upstream;
 mod values;
 
 use std::path::PathBuf;

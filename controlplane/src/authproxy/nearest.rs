@@ -25,6 +25,34 @@ pub(crate) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
+/// The candidate that shares most words (between `_`) with this name, when these are two at the
+/// least and no other shares as many: `verify_hostname` is a part of one name only.
+pub(crate) fn sharing_words<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let words: Vec<&str> = name.split('_').take(WORDS).collect();
+    let mut best: Option<(usize, &str)> = None;
+    let mut tied = false;
+    for candidate in candidates {
+        let shared = candidate
+            .split('_')
+            .filter(|word| words.contains(word))
+            .count();
+        match best {
+            Some((most, _)) if shared < most => {}
+            Some((most, _)) if shared == most => tied = true,
+            _ => (best, tied) = (Some((shared, candidate)), false),
+        }
+    }
+    let (shared, candidate) = best?;
+    (shared >= 2 && !tied).then_some(candidate)
+}
+
+/// Names of more words than this are nobody's option.
+const WORDS: usize = 16;
+
 /// Words longer than this are cut before they are compared: nobody's option is longer.
 const LONGEST: usize = 128;
 
@@ -71,6 +99,30 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(nearest(word, names), want, "{word}");
+        }
+    }
+
+    #[test]
+    fn parts_of_one_name_are_recognised() {
+        let names = [
+            "ssl_verify_hostname",
+            "security_group_dn",
+            "service_account_username",
+            "service_account_password",
+            "force_message_authenticator",
+        ];
+        for (name, want) in [
+            ("Verify_Hostname", Some("ssl_verify_hostname")),
+            ("group_dn", Some("security_group_dn")),
+            (
+                "require_message_authenticator",
+                Some("force_message_authenticator"),
+            ),
+            ("service_account", None),
+            ("dn", None),
+            ("", None),
+        ] {
+            assert_eq!(sharing_words(name, names), want, "{name}");
         }
     }
 

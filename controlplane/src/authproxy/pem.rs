@@ -33,6 +33,18 @@ pub(super) fn certificates(
     None
 }
 
+/// Whether none of these certificates can be a trust root: each is signed by another and is no
+/// authority itself.
+pub(super) fn lacks_authority(text: &str) -> bool {
+    let certificates = parse(text.as_bytes()).unwrap_or_default();
+    !certificates.is_empty()
+        && certificates.iter().all(|one| {
+            x509_parser::parse_x509_certificate(one).is_ok_and(|(_, certificate)| {
+                certificate.subject() != certificate.issuer() && !certificate.is_ca()
+            })
+        })
+}
+
 fn parse(octets: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let found: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(octets)
         .collect::<Result<_, _>>()

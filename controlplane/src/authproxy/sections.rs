@@ -371,12 +371,21 @@ fn check_values(section: &mut Section, context: &mut Context<'_>) {
                 format!("write {}, or remove the line", entry.spec.kind.describe())
             };
             context.error(section, entry, "the value is empty", remedy);
+        } else if let Some(refused) = refused(entry) {
+            entry.good = false;
+            context.error(section, entry, refused.message, refused.remedy);
         } else if let Err(fault) = values::check(entry.spec.kind, &entry.value) {
             entry.good = false;
             context.error(section, entry, fault.message, fault.remedy);
         }
     }
     section.entries = entries;
+}
+
+/// What is to be said of a value that the replaced product had.
+fn refused(entry: &Entry) -> Option<&'static schema::Refused> {
+    let mut values = entry.spec.refused.iter();
+    values.find(|one| entry.value.eq_ignore_ascii_case(one.value))
 }
 
 fn check_required(section: &Section, context: &mut Context<'_>) {

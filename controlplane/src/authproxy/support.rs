@@ -1,15 +1,12 @@
 //! What is read and checked, and yet not served or not acted on.
 
 use super::schema::SectionKind;
-use super::sections::Section;
 use super::values;
 
-/// What is still to be built: a section that needs it is not served. This is the only list of it.
-const UNBUILT: &[Unbuilt] = &[
-    Unbuilt::Section(SectionKind::RadiusServerChallenge),
-    Unbuilt::Section(SectionKind::RadiusServerEap),
-    Unbuilt::Setting(SectionKind::AdClient, "auth_type", "ntlm2"),
-    Unbuilt::Setting(SectionKind::AdClient, "nested_groups", "true"),
+/// What is still to be built: such a section is not served. This is the only list of it.
+const UNBUILT: &[SectionKind] = &[
+    SectionKind::RadiusServerChallenge,
+    SectionKind::RadiusServerEap,
 ];
 
 /// Options that are read and change nothing yet, when they have another value than their default.
@@ -33,23 +30,9 @@ const WITHOUT_EFFECT: &[(SectionKind, &str)] = &[
     (SectionKind::AdClient, "ssl_verify_depth"),
 ];
 
-enum Unbuilt {
-    /// A kind of section.
-    Section(SectionKind),
-    /// A value, written or by default, of an option.
-    Setting(SectionKind, &'static str, &'static str),
-}
-
-/// Why this version does not serve a section; none when it does.
-pub(super) fn unbuilt(section: &Section) -> Option<String> {
-    UNBUILT.iter().find_map(|one| match *one {
-        Unbuilt::Section(kind) => {
-            (kind == section.kind).then(|| format!("[{}]", section.kind.name()))
-        }
-        Unbuilt::Setting(kind, option, value) => (kind == section.kind
-            && normal(section.effective(option)) == value)
-            .then(|| format!("{option}={value}")),
-    })
+/// Whether this version does not serve sections of this kind, and a later one will.
+pub(super) fn unbuilt(kind: SectionKind) -> bool {
+    UNBUILT.contains(&kind)
 }
 
 /// Whether sections of this kind are recognised and never served.

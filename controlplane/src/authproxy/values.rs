@@ -6,9 +6,12 @@
 use std::net::IpAddr;
 
 use proto::address::AddressRange;
+use rustls_pki_types::DnsName;
 
+use super::cursor::is_attribute;
 use super::nearest::nearest;
 use super::schema::Kind;
+use super::{dn, filter};
 
 /// What is wrong with a value and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +64,7 @@ pub(crate) fn check(kind: Kind, value: &str) -> Result<(), ValueFault> {
         Kind::Addresses => addresses(value).or_else(fault),
         Kind::AddressList => list(value).try_for_each(addresses).or_else(fault),
         Kind::Host if is_host(value) => Ok(()),
+        Kind::Host if ends_in_number(value) => fault(format!("'{shown}' is no IP address")),
         Kind::Host => fault(format!("'{shown}' is no host name or address")),
         Kind::ApiHost if is_builtin(value) || api_host(value).is_some() => Ok(()),
         Kind::ApiHost => fault(format!("'{shown}' is no host name")),
@@ -71,17 +75,13 @@ pub(crate) fn check(kind: Kind, value: &str) -> Result<(), ValueFault> {
         Kind::Delimiter => {
             fault("a delimiter with letters or digits would split factors and passcodes".to_owned())
         }
-        Kind::Dn if value.contains('=') => Ok(()),
-        Kind::Dn => fault(format!("'{shown}' is no distinguished name")),
-        Kind::Filter if balanced(value) => Ok(()),
-        Kind::Filter => fault("the parentheses of the filter do not match".to_owned()),
-        Kind::LdapAttribute
-            if value
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ';')) =>
-        {
-            Ok(())
-        }
+        Kind::Dn => dn::check(value)
+            .or_else(|place| fault(format!("'{shown}' is no distinguished name: {place}"))),
+        Kind::Filter => filter::strict(value)
+            .map(|_| ())
+            .or_else(|place| fault(format!("the filter cannot be read: {place}"))),
+        // `proto` takes no '_' here.
+        Kind::LdapAttribute if is_attribute(value) && !value.contains('_') => Ok(()),
         Kind::LdapAttribute => fault(format!("'{shown}' is no attribute name")),
     }
 }
@@ -160,7 +160,14 @@ pub(crate) fn address(value: &str) -> Option<IpAddr> {
 }
 
 fn is_host(value: &str) -> bool {
-    address(value).is_some() || is_name(value)
+    address(value).is_some() || DnsName::try_from(value).is_ok() && !ends_in_number(value)
+}
+
+/// Whether it was meant to be an IPv4 address: no top-level domain is a number (RFC 3696
+/// section 2).
+fn ends_in_number(value: &str) -> bool {
+    let last = value.trim_end_matches('.').rsplit('.').next();
+    last.is_some_and(|label| !label.is_empty() && label.chars().all(|c| c.is_ascii_digit()))
 }
 
 fn is_name(value: &str) -> bool {
@@ -186,25 +193,6 @@ pub(crate) fn api_host(value: &str) -> Option<(&str, u16)> {
         None => (value, 443),
     };
     is_name(host).then_some((host, port))
-}
-
-/// Whether parentheses match, with nothing behind the first group; those of a value are escaped
-/// (RFC 4515 section 3).
-fn balanced(filter: &str) -> bool {
-    let mut depth = 0_usize;
-    let bare = !filter.starts_with('(');
-    for (index, character) in filter.char_indices() {
-        match character {
-            '(' => depth += 1,
-            ')' if depth == 0 => return false,
-            ')' => depth -= 1,
-            _ => {}
-        }
-        if !bare && depth == 0 && index + 1 < filter.len() {
-            return false;
-        }
-    }
-    depth == 0
 }
 
 #[cfg(test)]
@@ -238,6 +226,17 @@ mod tests {
             (Kind::Host, "2001:db8::1", true),
             (Kind::Host, "ldaps://dc1", false),
             (Kind::Host, "dc1 dc2", false),
+            (Kind::Host, "dc1:389", false),
+            (Kind::Host, "dc_1", true),
+            (Kind::Host, "dc..example.com", false),
+            (Kind::Host, "-dc", false),
+            (Kind::LdapAttribute, "acme_name", false),
+            (Kind::Host, "dc-1.example.com.", true),
+            (Kind::Host, "[2001:db8::1]", true),
+            (Kind::Host, "10.0.0.999", false),
+            (Kind::Host, "10.0.0", false),
+            (Kind::Host, "fe80::1%eth0", false),
+            (Kind::Host, "2dc", true),
             (Kind::ApiHost, "api-1.example.com:8443", true),
             (Kind::ApiHost, "Builtin", true),
             (Kind::ApiHost, "https://api-1.example.com", false),
@@ -258,7 +257,10 @@ mod tests {
             (Kind::Filter, "(a=b)(c=d)", false),
             (Kind::Filter, "a=b)(", false),
             (Kind::LdapAttribute, "uid", true),
+            (Kind::LdapAttribute, "1.2.840.113556.1.4.221", true),
             (Kind::LdapAttribute, "u=d", false),
+            (Kind::LdapAttribute, "-uid", false),
+            (Kind::LdapAttribute, "1uid", false),
             (Kind::Attributes, " , ", false),
         ] {
             assert_eq!(check(kind, value).is_ok(), good, "{kind:?} {value}");

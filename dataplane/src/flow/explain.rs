@@ -31,6 +31,7 @@ pub fn detail(event: &Event) -> String {
             &format!("rejected ({})", rejection.reason),
             &rejection.detail,
         ),
+        Event::Primary(Ok(Verdict::Asked(question))) => said("asked", &question.detail),
         Event::Primary(Err(failure)) => said("no answer", &failure.detail),
         Event::Preauth(Ok(preauth)) => preauth_detail(preauth),
         Event::Auth(Ok(AuthReply::Started(_))) => "started".to_owned(),
@@ -154,9 +155,8 @@ mod tests {
             ),
             (
                 Event::Primary(Ok(Verdict::Rejected(Rejection {
-                    reason: Reason::WrongPassword,
                     message: Some("not shown".to_owned()),
-                    detail: "by 192.0.2.1:1812".to_owned(),
+                    ..Rejection::new(Reason::WrongPassword, "by 192.0.2.1:1812")
                 }))),
                 "rejected (wrong_password): by 192.0.2.1:1812",
             ),

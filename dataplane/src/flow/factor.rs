@@ -80,6 +80,15 @@ impl Typed {
         Some(named.unwrap_or_else(|| Self::Text(Secret::from(text))))
     }
 
+    /// What [`Typed::parse`] makes the same of.
+    pub(crate) fn text(&self) -> Secret<String> {
+        match self {
+            Self::Named(kind, None) => Secret::from(kind.as_str()),
+            Self::Named(kind, Some(nth)) => Secret::new(format!("{}{nth}", kind.as_str())),
+            Self::Text(text) => text.clone(),
+        }
+    }
+
     /// Turns it into a factor on one of the devices. Option numbers have one or two digits; a
     /// number that the menu does not have is a passcode like any other text.
     ///

@@ -24,10 +24,10 @@ use proto::secret::Secret;
 
 use self::factor::Typed;
 use self::request::Request;
-use self::second::{Asked, Polling};
+use self::second::{Polling, Sent};
 use crate::duo::failure::{Call, Failure, FailureKind};
 use crate::duo::message::{AuthReply, AuthRequest, Decision, Preauth, PreauthRequest, Txid};
-use crate::primary::{PrimaryFailure, UpstreamAttribute, Verdict};
+use crate::primary::{Asked, Credential, PrimaryFailure, UpstreamAttribute, Verdict};
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +51,10 @@ pub enum Event {
 pub enum Action {
     /// Ask the primary.
     Primary {
-        /// Never empty.
-        password: Secret<String>,
+        /// What to check.
+        credential: Credential,
+        /// The upstream's question that it answers.
+        answers: Option<Asked>,
         /// Until when.
         deadline: Instant,
     },
@@ -94,8 +96,23 @@ pub struct Answer {
     pub reply_message: Option<String>,
     /// The factor used, when one was.
     pub factor: Option<Factor>,
-    /// What the upstream's accept carried; the driver filters it by the pass-through rules.
+    /// What the upstream's answer carried; the driver filters it by the pass-through rules.
     pub attributes: Vec<UpstreamAttribute>,
+    /// What goes into the State of a challenge; the driver seals it. None for the other packets.
+    pub pending: Option<Pending>,
+}
+
+/// What a login needs to go on when its challenge is answered: all of it, since another node may
+/// be the one that is asked then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pending {
+    /// The upstream asked a question of its own.
+    Upstream {
+        /// What it must be told again.
+        asked: Asked,
+        /// What was typed after the password's delimiter.
+        typed: Option<Secret<String>>,
+    },
 }
 
 /// Which packet answers.
@@ -105,6 +122,8 @@ pub enum AnswerCode {
     Accept,
     /// Access-Reject.
     Reject,
+    /// Access-Challenge.
+    Challenge,
 }
 
 impl Answer {
@@ -123,6 +142,7 @@ impl Answer {
             reply_message: texts::quoted(text),
             factor: None,
             attributes: Vec::new(),
+            pending: None,
         }
     }
 }
@@ -138,6 +158,8 @@ pub enum PrimaryUse {
     Ask {
         /// How long it may take, over all hosts and tries.
         budget: Duration,
+        /// Whether it can check what hides the password (CHAP, MS-CHAP).
+        relays: bool,
     },
 }
 
@@ -164,6 +186,8 @@ pub struct Flow {
     request: Request,
     primary: PrimaryUse,
     state: State,
+    /// The upstream's question that the request answers.
+    answers: Option<Asked>,
     /// The factor that goes with the password that was accepted.
     typed: Option<Typed>,
     /// What the upstream's accept carried.
@@ -179,7 +203,7 @@ enum State {
         whole: Option<Secret<String>>,
     },
     Preauth,
-    Auth(Asked),
+    Auth(Sent),
     Polling(Polling),
     Done,
 }
@@ -210,8 +234,27 @@ impl Flow {
             request,
             primary,
             state: State::New,
+            answers: None,
             typed: None,
             attributes: Vec::new(),
+        })
+    }
+
+    /// Prepares the rest of a login, whose challenge the request answers.
+    ///
+    /// # Errors
+    /// As [`Flow::new`].
+    pub fn resume(
+        integration: Arc<Integration>,
+        request: Request,
+        primary: PrimaryUse,
+        pending: Pending,
+    ) -> Result<Self, FlowError> {
+        let Pending::Upstream { asked, typed } = pending;
+        Ok(Self {
+            answers: Some(asked),
+            typed: typed.and_then(|typed| Typed::parse(typed.expose())),
+            ..Self::new(integration, request, primary)?
         })
     }
 
@@ -233,12 +276,12 @@ impl Flow {
             (State::Preauth, Event::TimedOut) => {
                 self.call_failed(Call::Preauth, FailureKind::TimedOut, None)
             }
-            (State::Auth(asked), Event::Auth(Ok(reply))) => self.auth_answered(now, &asked, reply),
-            (State::Auth(asked), Event::Auth(Err(failure))) => {
-                self.call_failed(Call::Auth, failure.kind, Some(asked.factor))
+            (State::Auth(sent), Event::Auth(Ok(reply))) => self.auth_answered(now, &sent, reply),
+            (State::Auth(sent), Event::Auth(Err(failure))) => {
+                self.call_failed(Call::Auth, failure.kind, Some(sent.factor))
             }
-            (State::Auth(asked), Event::TimedOut) => {
-                self.call_failed(Call::Auth, FailureKind::TimedOut, Some(asked.factor))
+            (State::Auth(sent), Event::TimedOut) => {
+                self.call_failed(Call::Auth, FailureKind::TimedOut, Some(sent.factor))
             }
             (State::Polling(polling), Event::Poll(Ok(decision))) => {
                 self.poll_answered(now, polling, &decision)

@@ -7,17 +7,28 @@ use proto::event::Reason;
 use proto::secret::Secret;
 
 use super::factor::{Typed, split};
-use super::{Action, Answer, AnswerCode, Flow, PrimaryUse, State, after, reject, texts};
-use crate::primary::{PrimaryFailureKind, Rejection, Verdict};
+use super::{Action, Answer, AnswerCode, Flow, Pending, PrimaryUse, State, after, reject, texts};
+use crate::primary::{Asked, Credential, Method, PrimaryFailureKind, Rejection, Relayed, Verdict};
 
 impl Flow {
     pub(super) fn begin(&mut self, now: Instant) -> Action {
-        if self.request.password.expose().is_empty() {
-            return reject(Reason::EmptyPassword);
+        if let Some(asked) = self.answers.take() {
+            let credential = self.request.credential.clone();
+            return self.ask_primary(now, credential, Some(asked), None);
         }
+        match self.request.credential.clone() {
+            Credential::Password(typed) if typed.expose().is_empty() => {
+                reject(Reason::EmptyPassword)
+            }
+            Credential::Password(typed) => self.begin_typed(now, typed),
+            Credential::Relayed(relayed) => self.begin_relayed(now, relayed),
+        }
+    }
+
+    fn begin_typed(&mut self, now: Instant, typed: Secret<String>) -> Action {
         match self.integration.mode {
             Mode::DuoOnly => {
-                self.typed = Typed::parse(self.request.password.expose());
+                self.typed = Typed::parse(typed.expose());
                 if self.typed.is_none() {
                     return reject(Reason::EmptyPassword);
                 }
@@ -25,14 +36,29 @@ impl Flow {
                 self.ask_preauth(now)
             }
             // Nothing has to be appended by a user whom nobody asks for a factor.
-            Mode::Concat if !self.is_exempt() => self.begin_concat(now),
-            _ => self.begin_auto(now),
+            Mode::Concat if !self.is_exempt() => self.begin_concat(now, &typed),
+            _ => self.begin_auto(now, typed),
         }
     }
 
-    fn begin_concat(&mut self, now: Instant) -> Action {
+    /// Nothing can be split off what is hidden.
+    fn begin_relayed(&mut self, now: Instant, relayed: Relayed) -> Action {
+        let refused = |text| Action::Answer(Answer::reject_with(Reason::UnsupportedMethod, text));
+        match (self.integration.mode, self.primary) {
+            (Mode::Concat, _) if !self.is_exempt() => refused(texts::NOTHING_APPENDED),
+            (Mode::Auto | Mode::Concat, PrimaryUse::Ask { relays: true, .. }) => {
+                self.ask_primary(now, Credential::Relayed(relayed), None, None)
+            }
+            _ => refused(match relayed.method {
+                Method::Chap => texts::CHAP,
+                Method::MsChap => texts::MSCHAP,
+            }),
+        }
+    }
+
+    fn begin_concat(&mut self, now: Instant, typed: &Secret<String>) -> Action {
         let append = &self.integration.append;
-        let parts = split(self.request.password.expose(), append)
+        let parts = split(typed.expose(), append)
             .and_then(|(password, typed)| Some((Secret::from(password), Typed::parse(typed)?)));
         let Some((password, typed)) = parts else {
             return Action::Answer(Answer::reject_with(
@@ -47,20 +73,15 @@ impl Flow {
         self.check_password(now, password, None)
     }
 
-    fn begin_auto(&mut self, now: Instant) -> Action {
-        let whole = &self.request.password;
+    fn begin_auto(&mut self, now: Instant, whole: Secret<String>) -> Action {
         match split(whole.expose(), &self.integration.append) {
             // Nothing before the delimiter is no password; then the delimiter is part of one.
             Some((password, typed)) if !password.is_empty() => {
                 let password = Secret::from(password);
-                let whole = whole.clone();
                 self.typed = Typed::parse(typed);
                 self.check_password(now, password, Some(whole))
             }
-            _ => {
-                let whole = whole.clone();
-                self.check_password(now, whole, None)
-            }
+            _ => self.check_password(now, whole, None),
         }
     }
 
@@ -71,12 +92,27 @@ impl Flow {
         password: Secret<String>,
         whole: Option<Secret<String>>,
     ) -> Action {
-        let PrimaryUse::Ask { budget } = self.primary else {
-            return self.password_is_right(now);
+        self.ask_primary(now, Credential::Password(password), None, whole)
+    }
+
+    fn ask_primary(
+        &mut self,
+        now: Instant,
+        credential: Credential,
+        answers: Option<Asked>,
+        whole: Option<Secret<String>>,
+    ) -> Action {
+        let PrimaryUse::Ask { budget, .. } = self.primary else {
+            return match answers {
+                None => self.password_is_right(now),
+                // The authenticator that asked is gone.
+                Some(_) => reject(Reason::UnknownState),
+            };
         };
         self.state = State::Primary { whole };
         Action::Primary {
-            password,
+            credential,
+            answers,
             deadline: after(now, budget),
         }
     }
@@ -100,9 +136,21 @@ impl Flow {
                 let said = rejection.message.as_deref().and_then(texts::quoted);
                 Action::Answer(Answer {
                     reply_message: said.or_else(|| texts::quoted(texts::of(rejection.reason))),
+                    attributes: rejection.attributes,
                     ..Answer::reject(rejection.reason)
                 })
             }
+            (Verdict::Asked(question), _) => Action::Answer(Answer {
+                code: AnswerCode::Challenge,
+                reason: Reason::PrimaryChallenge,
+                reply_message: question.message,
+                factor: None,
+                attributes: question.attributes,
+                pending: Some(Pending::Upstream {
+                    asked: question.asked,
+                    typed: self.typed.take().map(|typed| typed.text()),
+                }),
+            }),
         }
     }
 
@@ -138,6 +186,7 @@ impl Flow {
             reply_message,
             factor,
             attributes: std::mem::take(&mut self.attributes),
+            pending: None,
         })
     }
 }

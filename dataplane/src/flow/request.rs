@@ -7,6 +7,7 @@ use proto::event::{AuthEvent, Reason};
 use proto::secret::Secret;
 
 use super::{Answer, texts};
+use crate::primary::{Credential, request_attributes};
 use crate::radius::{AttributeType, Packet, SharedSecret, password};
 
 /// Who wants to log in, with what, from where.
@@ -14,9 +15,9 @@ use crate::radius::{AttributeType, Packet, SharedSecret, password};
 pub struct Request {
     /// The user's name, exactly as typed.
     pub user: String,
-    /// The password field, decoded: a password, a factor, or both. Not empty when it was read from
-    /// a packet.
-    pub password: Secret<String>,
+    /// What proves it: the password field, decoded (a password, a factor, both, or the answer to a
+    /// question), or the proof of a method that hides the password.
+    pub credential: Credential,
     /// Where the user is (Calling-Station-Id, or the value of `client_ip_attr` in its place).
     pub calling_station: Option<String>,
 }
@@ -25,8 +26,8 @@ impl Request {
     /// Reads an Access-Request of an integration in mode `auto`, `concat` or `duo_only`.
     ///
     /// # Errors
-    /// The reject to answer with: there is no user name or password, one of them cannot be read,
-    /// the method is not PAP, or the State is none of ours (these modes give none out).
+    /// The reject to answer with: there is no user name or password, one of them cannot be read, or
+    /// the method is EAP.
     pub fn read(
         packet: &Packet<'_>,
         secret: &SharedSecret,
@@ -43,26 +44,18 @@ impl Request {
         if user.contains(char::is_control) {
             return Err(bad(texts::CONTROL_IN_USER_NAME));
         }
-        if let Some(text) = unserved_method(packet) {
-            return Err(Answer::reject_with(Reason::UnsupportedMethod, text));
+        if packet.has_eap() {
+            return Err(Answer::reject_with(Reason::UnsupportedMethod, texts::EAP));
         }
-        if packet.first(AttributeType::STATE).is_some() {
-            return Err(Answer::reject(Reason::UnknownState));
-        }
-        let octets = match packet.first(AttributeType::USER_PASSWORD) {
-            None => return Err(bad(texts::NO_PASSWORD)),
-            Some([]) => return Err(Answer::reject(Reason::EmptyPassword)),
-            Some(hidden) => password::unhide(hidden, packet.authenticator(), secret)
-                .map_err(|_| bad(texts::MALFORMED_PASSWORD))?,
+        let relayed =
+            request_attributes::relayed(packet).map_err(|_| bad(texts::MALFORMED_PROOF))?;
+        let credential = match relayed {
+            Some(relayed) => Credential::Relayed(relayed),
+            None => Credential::Password(typed(packet, secret, integration.password_codec)?),
         };
-        let password = decode(octets.expose(), integration.password_codec)
-            .ok_or_else(|| bad(texts::UNDECODABLE_PASSWORD))?;
-        if password.expose().is_empty() {
-            return Err(Answer::reject(Reason::EmptyPassword));
-        }
         Ok(Self {
             user: user.to_owned(),
-            password,
+            credential,
             calling_station: calling_station(packet, integration),
         })
     }
@@ -116,18 +109,20 @@ pub fn calling_station(packet: &Packet<'_>, integration: &Integration) -> Option
     }
 }
 
-/// What to say about a request that is not PAP; none when it is.
-fn unserved_method(packet: &Packet<'_>) -> Option<&'static str> {
-    let mschap = |number| packet.first_vendor(MICROSOFT, number).is_some();
-    if packet.has_eap() {
-        Some(texts::EAP)
-    } else if packet.first(AttributeType::CHAP_PASSWORD).is_some() {
-        Some(texts::CHAP)
-    } else if mschap(MS_CHAP_RESPONSE) || mschap(MS_CHAP2_RESPONSE) {
-        Some(texts::MSCHAP)
-    } else {
-        None
-    }
+/// The password field, decoded.
+fn typed(
+    packet: &Packet<'_>,
+    secret: &SharedSecret,
+    codec: PasswordCodec,
+) -> Result<Secret<String>, Answer> {
+    let bad = |text| Answer::reject_with(Reason::BadRequest, text);
+    let octets = match packet.first(AttributeType::USER_PASSWORD) {
+        None => return Err(bad(texts::NO_PASSWORD)),
+        Some([]) => return Err(Answer::reject(Reason::EmptyPassword)),
+        Some(hidden) => password::unhide(hidden, packet.authenticator(), secret)
+            .map_err(|_| bad(texts::MALFORMED_PASSWORD))?,
+    };
+    decode(octets.expose(), codec).ok_or_else(|| bad(texts::UNDECODABLE_PASSWORD))
 }
 
 fn decode(octets: &[u8], codec: PasswordCodec) -> Option<Secret<String>> {
@@ -143,10 +138,3 @@ fn latin1(octets: &[u8]) -> String {
     text.extend(octets.iter().copied().map(char::from));
     text
 }
-
-/// The vendor of RFC 2548.
-const MICROSOFT: u32 = 311;
-/// RFC 2548 section 2.1.3.
-const MS_CHAP_RESPONSE: u8 = 1;
-/// RFC 2548 section 2.3.2.
-const MS_CHAP2_RESPONSE: u8 = 25;

@@ -7,7 +7,7 @@ use proto::config::FailMode;
 use proto::event::{Factor, Reason};
 
 use super::factor::{automatic, label, menu};
-use super::{Action, Answer, AnswerCode, Flow, State, after, reject, texts};
+use super::{Action, Answer, Flow, State, after, reject, texts};
 use crate::duo::failure::{Call, FailureKind, Reaction, reaction};
 use crate::duo::message::{
     AuthFactor, AuthReply, AuthRequest, AuthResult, AuthStatus, Decision, Device, Preauth,
@@ -16,7 +16,7 @@ use crate::duo::message::{
 
 /// An auth request under way.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct Sent {
     pub(super) factor: Factor,
     /// When the auth phase ends, whatever happens.
     until: Instant,
@@ -84,7 +84,7 @@ impl Flow {
             }
         };
         let until = after(now, self.auth_phase(&factor));
-        self.state = State::Auth(Asked {
+        self.state = State::Auth(Sent {
             factor: label(&factor),
             until,
         });
@@ -111,28 +111,23 @@ impl Flow {
             })
     }
 
-    pub(super) fn auth_answered(
-        &mut self,
-        now: Instant,
-        asked: &Asked,
-        reply: AuthReply,
-    ) -> Action {
+    pub(super) fn auth_answered(&mut self, now: Instant, sent: &Sent, reply: AuthReply) -> Action {
         match reply {
             AuthReply::Decided(decision) => match decision.result {
                 // Without a transaction there is nothing to follow.
                 AuthResult::Waiting => {
-                    self.call_failed(Call::Auth, FailureKind::Unreadable, Some(asked.factor))
+                    self.call_failed(Call::Auth, FailureKind::Unreadable, Some(sent.factor))
                 }
-                AuthResult::Allow => self.allowed(&decision, asked.factor),
-                AuthResult::Deny => denied(&decision, asked.factor),
+                AuthResult::Allow => self.allowed(&decision, sent.factor),
+                AuthResult::Deny => denied(&decision, sent.factor),
             },
             AuthReply::Started(txid) => self.poll(
                 now,
                 now,
                 Polling {
                     txid,
-                    factor: asked.factor,
-                    until: asked.until,
+                    factor: sent.factor,
+                    until: sent.until,
                     asked: now,
                     failing: None,
                     unheld: 0,
@@ -265,11 +260,9 @@ fn denied(decision: &Decision, factor: Factor) -> Action {
 fn service_rejects(reason: Reason, status_msg: &str, factor: Option<Factor>) -> Action {
     let text = texts::quoted(status_msg).unwrap_or_else(|| texts::of(reason).to_owned());
     Action::Answer(Answer {
-        code: AnswerCode::Reject,
-        reason,
         reply_message: Some(text),
         factor,
-        attributes: Vec::new(),
+        ..Answer::reject(reason)
     })
 }
 

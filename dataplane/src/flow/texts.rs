@@ -25,6 +25,10 @@ pub(crate) const CHAP: &str =
     "CHAP cannot be used here. Set the device to send the password with PAP.";
 pub(crate) const MSCHAP: &str =
     "MS-CHAP cannot be used here. Set the device to send the password with PAP.";
+pub(crate) const MALFORMED_PROOF: &str =
+    "The CHAP or MS-CHAP attributes of the request are malformed.";
+pub(crate) const NOTHING_APPENDED: &str = "A password that is hidden by CHAP or MS-CHAP can have \
+     nothing appended. Set the device to send the password with PAP.";
 pub(crate) const EAP: &str =
     "EAP cannot be used here. Set the device to send the password with PAP.";
 pub(crate) const UNKNOWN_STATE: &str =
@@ -44,9 +48,8 @@ pub(crate) const fn of(reason: Reason) -> &'static str {
         Reason::AccountDisabled => "Your account is disabled.",
         Reason::AccountExpired => "Your account has expired.",
         Reason::PasswordExpired => "Your password has expired. Change it, then log in again.",
-        Reason::PrimaryChallenge => {
-            "The password server asks a question that cannot be passed on here."
-        }
+        Reason::PasswordMustChange => "You have to change your password before you can log in.",
+        Reason::PrimaryChallenge => "Please answer the question.",
         Reason::PrimaryUnavailable => {
             "Your password cannot be checked now. Please try again later."
         }

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::ldap::Directory;
 use super::radius::Upstream;
-use super::{Acceptance, PrimaryFailure, PrimaryRequest, Rejection, Verdict};
+use super::{Acceptance, Credential, PrimaryFailure, PrimaryRequest, Rejection, Verdict};
 
 /// What all primaries of a data plane share. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -23,6 +23,7 @@ pub struct Shared {
     pub tasks: TaskTracker,
     pub(crate) requests: IntCounterVec,
     pub(crate) discards: IntCounterVec,
+    pub(crate) unsigned: IntCounterVec,
     /// How many primaries ask a host for an authenticator: two, while one takes another's place.
     asking: Arc<Mutex<HashMap<Asked, usize>>>,
 }
@@ -50,12 +51,21 @@ impl Shared {
             ),
             &["authenticator", "host", "reason"],
         )?;
-        registry.register(Box::new(requests.clone()))?;
-        registry.register(Box::new(discards.clone()))?;
+        let unsigned = IntCounterVec::new(
+            Opts::new(
+                "primary_unsigned_answers_total",
+                "Answers of a RADIUS upstream without Message-Authenticator, accepted",
+            ),
+            &["authenticator", "host"],
+        )?;
+        for counters in [&requests, &discards, &unsigned] {
+            registry.register(Box::new(counters.clone()))?;
+        }
         Ok(Self {
             tasks,
             requests,
             discards,
+            unsigned,
             asking: Arc::default(),
         })
     }
@@ -97,13 +107,14 @@ impl Drop for Series {
                     asking.remove(one);
                     forget(&self.shared.requests, one);
                     forget(&self.shared.discards, one);
+                    forget(&self.shared.unsigned, one);
                 }
             }
         }
     }
 }
 
-/// Removes the series of an authenticator's host, whatever their third label is.
+/// Removes the series of an authenticator's host, whatever their other labels are.
 fn forget(counters: &IntCounterVec, (id, host): &Asked) {
     for family in counters.collect() {
         for metric in family.get_metric() {
@@ -218,20 +229,28 @@ impl Primary {
     ) -> Result<Verdict, PrimaryFailure> {
         // An empty password makes a simple bind an unauthenticated one, which many directories
         // answer with success (RFC 4513 section 5.1.2).
-        if request.password.expose().is_empty() {
-            return Ok(Verdict::Rejected(Rejection {
-                reason: Reason::EmptyPassword,
-                message: None,
-                detail: "the password is empty".to_owned(),
-            }));
+        if let Credential::Password(password) = &request.credential
+            && password.expose().is_empty()
+            && request.answers.is_none()
+        {
+            return Ok(Verdict::Rejected(Rejection::new(
+                Reason::EmptyPassword,
+                "the password is empty",
+            )));
         }
-        match &self.kind {
-            Kind::AnyPassword => Ok(Verdict::Accepted(Acceptance {
+        match (&self.kind, &request.credential) {
+            (Kind::Radius(upstream), _) => upstream.check(request, deadline).await,
+            (_, Credential::Relayed(_)) => Ok(Verdict::Rejected(Rejection::new(
+                Reason::UnsupportedMethod,
+                "only a RADIUS upstream can check a password that it is not shown",
+            ))),
+            (Kind::AnyPassword, _) => Ok(Verdict::Accepted(Acceptance {
                 detail: "the client has checked the password".to_owned(),
                 attributes: Vec::new(),
             })),
-            Kind::Directory(directory) => directory.check(request, deadline).await,
-            Kind::Radius(upstream) => upstream.check(request, deadline).await,
+            (Kind::Directory(directory), Credential::Password(password)) => {
+                directory.check(&request.user, password, deadline).await
+            }
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What a RADIUS upstream answered with, as a client may have it. Pure.
 
 use proto::config::PassThrough;
+use proto::secret::Secret;
 
 use super::hop::{self, Part};
 use super::{UpstreamAttribute, UpstreamValue};
 use crate::radius::salted::{self, Hop, SALT_OCTETS};
-use crate::radius::{AttributeType, Packet};
+use crate::radius::{Attribute, AttributeType, Packet, VendorAttribute, password};
 
 /// Frames the attributes that one of the rules lets pass, in their order, encrypted again where
 /// they were. Reply-Message is not among them, because the answer has its own.
@@ -26,16 +27,25 @@ pub fn encode(
             vendor,
             number,
             value,
+            always,
         } = attribute;
         let of_ours = vendor.is_none() && AttributeType(*number) == AttributeType::REPLY_MESSAGE;
-        if of_ours
-            || hop::is_of_one_hop(*vendor, *number)
-            || !rules.iter().any(|rule| hop::allows(rule, *vendor, *number))
-        {
+        let by_rule = || {
+            !of_ours
+                && !hop::is_of_one_hop(*vendor, *number)
+                && rules.iter().any(|rule| hop::allows(rule, *vendor, *number))
+        };
+        if !*always && !by_rule() {
             continue;
         }
         match value {
             UpstreamValue::Plain(value) => hop::frame(&mut framed, *vendor, *number, value),
+            UpstreamValue::Hidden(clear) => {
+                // What was read out of a value is never too long for one.
+                if let Ok(hidden) = password::hide(clear.expose(), to.authenticator, to.secret) {
+                    hop::frame(&mut framed, *vendor, *number, &hidden);
+                }
+            }
             UpstreamValue::Salted { tag, clear } => {
                 salt = salt.wrapping_add(1);
                 // A text that was decrypted is never too long to be encrypted.
@@ -49,36 +59,50 @@ pub fn encode(
     framed
 }
 
-/// Reads the attributes of an upstream's answer, less those that belong to its hop. A value that
-/// cannot be decrypted is left out: nobody could use it.
-pub(super) fn read(answer: &Packet<'_>, from: Hop<'_>) -> Vec<UpstreamAttribute> {
+/// Reads the attributes of an upstream's answer. `always` says of a vendor and a number whether
+/// the attribute belongs to the login's method or to the question, and so comes back without a
+/// rule; of the others those that belong to the upstream's hop are left out.
+///
+/// A value that cannot be decrypted is left out too: nobody could use it.
+pub(super) fn read(
+    answer: &Packet<'_>,
+    from: Hop<'_>,
+    always: impl Fn(Option<u32>, u8) -> bool,
+) -> Vec<UpstreamAttribute> {
     answer
         .attributes()
         .flat_map(hop::parts)
-        .filter_map(|part| match part {
-            Part::Standard(one) => {
-                let value = if salted::is_salted(one) {
+        .filter_map(|part| {
+            let (vendor, number) = match part {
+                Part::Standard(one) => (None, one.kind.0),
+                Part::Vendor(one) => (Some(one.vendor), one.number),
+            };
+            let always = always(vendor, number);
+            if !always && hop::is_of_one_hop(vendor, number) {
+                return None;
+            }
+            let value = match part {
+                Part::Standard(one) if salted::is_salted(one) => {
                     let (tag, hidden) = one.value.split_first()?;
                     salted_value(Some(*tag), hidden, from)?
-                } else {
-                    UpstreamValue::Plain(one.value.to_vec())
-                };
-                Some((None, one.kind.0, value))
-            }
-            Part::Vendor(one) => {
-                let value = if salted::is_salted_vendor(one) {
+                }
+                Part::Vendor(one) if salted::is_salted_vendor(one) => {
                     salted_value(None, one.value, from)?
-                } else {
-                    UpstreamValue::Plain(one.value.to_vec())
-                };
-                Some((Some(one.vendor), one.number, value))
-            }
-        })
-        .filter(|(vendor, number, _)| !hop::is_of_one_hop(*vendor, *number))
-        .map(|(vendor, number, value)| UpstreamAttribute {
-            vendor,
-            number,
-            value,
+                }
+                Part::Vendor(one) if (one.vendor, one.number) == MS_CHAP_MPPE_KEYS => {
+                    hidden_value(one.value, from)?
+                }
+                Part::Standard(Attribute { value, .. })
+                | Part::Vendor(VendorAttribute { value, .. }) => {
+                    UpstreamValue::Plain(value.to_vec())
+                }
+            };
+            Some(UpstreamAttribute {
+                vendor,
+                number,
+                value,
+                always,
+            })
         })
         .collect()
 }
@@ -93,12 +117,30 @@ fn salted_value(tag: Option<u8>, hidden: &[u8], from: Hop<'_>) -> Option<Upstrea
     }
 }
 
+fn hidden_value(hidden: &[u8], from: Hop<'_>) -> Option<UpstreamValue> {
+    if hidden.len() != MS_CHAP_MPPE_KEYS_OCTETS {
+        let octets = hidden.len();
+        tracing::debug!(octets, "MS-CHAP-MPPE-Keys of an upstream left out");
+        return None;
+    }
+    let clear = password::unhide(hidden, from.authenticator, from.secret).ok()?;
+    // Zeros at the end are taken for padding there, and may be a key's here.
+    let mut keys = vec![0; MS_CHAP_MPPE_KEYS_OCTETS];
+    for (to, from) in keys.iter_mut().zip(clear.expose()) {
+        *to = *from;
+    }
+    Some(UpstreamValue::Hidden(Secret::new(keys)))
+}
+
+/// RFC 2548 section 2.4.1.
+const MS_CHAP_MPPE_KEYS: (u32, u8) = (salted::VENDOR_MICROSOFT, 12);
+/// Two keys of 8 and 16 octets, padded.
+const MS_CHAP_MPPE_KEYS_OCTETS: usize = 32;
+
 #[cfg(test)]
 mod tests {
-    use proto::secret::Secret;
-
     use super::*;
-    use crate::radius::{Code, ReplyBuilder, ReplyTo, RequestBuilder, SharedSecret};
+    use crate::radius::{Authenticator, Code, ReplyBuilder, ReplyTo, RequestBuilder, SharedSecret};
 
     #[test]
     fn an_answer_crosses_to_the_other_hop() {
@@ -130,7 +172,7 @@ mod tests {
         reply.vendor(9, 1, b"pair").unwrap();
         let octets = reply.finish();
 
-        let attributes = read(&Packet::parse(&octets).unwrap(), from);
+        let attributes = read(&Packet::parse(&octets).unwrap(), from, |_, _| false);
         let all = PassThrough {
             all: true,
             attributes: Vec::new(),
@@ -144,11 +186,12 @@ mod tests {
         let mut again = ReplyBuilder::new(Code::ACCESS_ACCEPT, &reply_to, &client);
         again.raw(&framed).unwrap();
         let octets = again.finish();
-        let got = read(&Packet::parse(&octets).unwrap(), to);
+        let got = read(&Packet::parse(&octets).unwrap(), to, |_, _| false);
         let want = |vendor, number, value| UpstreamAttribute {
             vendor,
             number,
             value,
+            always: false,
         };
         assert_eq!(
             got,
@@ -187,5 +230,117 @@ mod tests {
             .to_vec();
         assert_ne!(salts, [key]);
         assert!(encode(&attributes, &[&PassThrough::default()], to, [0, 0]).is_empty());
+    }
+
+    fn answer_with(secret: &SharedSecret, attributes: &[(Option<u32>, u8, Vec<u8>)]) -> Vec<u8> {
+        let request = RequestBuilder::new(Code::ACCESS_REQUEST, 9, FROM, secret).finish();
+        let to = ReplyTo::new(&Packet::parse(&request).unwrap()).unwrap();
+        let mut reply = ReplyBuilder::new(Code::ACCESS_ACCEPT, &to, secret);
+        for (vendor, number, value) in attributes {
+            match vendor {
+                None => reply.attribute(AttributeType(*number), value).unwrap(),
+                Some(vendor) => reply.vendor(*vendor, *number, value).unwrap(),
+            };
+        }
+        reply.finish()
+    }
+
+    #[test]
+    fn what_always_comes_back_needs_no_rule_and_keys_stay_whole() {
+        let (upstream, client) = (SharedSecret::new(b"upstream"), SharedSecret::new(b"client"));
+        let (from, to) = (hop(&FROM, &upstream), hop(&TO, &client));
+        // A key may end with zeros.
+        let mut keys = vec![0; 32];
+        keys[..3].copy_from_slice(&[1, 2, 3]);
+        let hidden = password::hide(&keys, from.authenticator, from.secret).unwrap();
+        let octets = answer_with(
+            &upstream,
+            &[
+                (Some(311), 12, hidden),
+                (Some(311), 26, b"\x07S=0123".to_vec()),
+                (None, 18, b"question".to_vec()),
+                (None, 25, b"class".to_vec()),
+            ],
+        );
+        let always = |vendor, number| vendor == Some(311) || (vendor, number) == (None, 18);
+        let attributes = read(&Packet::parse(&octets).unwrap(), from, always);
+        let framed = encode(&attributes, &[], to, [0, 0]);
+        let mut want = [&[26, 40, 0, 0, 1, 55, 12, 34][..]].concat();
+        want.extend(password::hide(&keys, &TO, &client).unwrap());
+        want.extend(b"\x1a\x0f\0\0\x01\x37\x1a\x09\x07S=0123");
+        want.extend(b"\x12\x0aquestion");
+        assert_eq!(framed, want);
+
+        // In another login none of these passes, whatever the rule.
+        let attributes = read(&Packet::parse(&octets).unwrap(), from, |_, _| false);
+        let all = PassThrough {
+            all: true,
+            attributes: Vec::new(),
+        };
+        assert_eq!(encode(&attributes, &[&all], to, [0, 0]), b"\x19\x07class");
+    }
+
+    #[test]
+    fn the_longest_encrypted_values_cross_and_undecryptable_ones_are_left_out() {
+        let (upstream, client) = (SharedSecret::new(b"upstream"), SharedSecret::new(b"client"));
+        let (from, to) = (hop(&FROM, &upstream), hop(&TO, &client));
+        let text = vec![9; salted::MAX_TEXT_OCTETS];
+        let whole = salted::encrypt(&text, [0x80, 1], from).unwrap();
+        let tagged = [&[0x1f][..], &whole].concat();
+        // Its length octet, once decrypted, is over what there is.
+        let mut junk = salted::encrypt(&[1; 5], [0x80, 2], from).unwrap();
+        junk[2] ^= 0xff;
+        let octets = answer_with(
+            &upstream,
+            &[
+                (None, 69, tagged),
+                (Some(311), 16, whole.clone()),
+                (Some(311), 17, junk),
+                (Some(311), 17, whole[..17].to_vec()),
+                (Some(311), 12, vec![0; 16]),
+                (Some(311), 12, vec![0; 33]),
+                (None, 69, Vec::new()),
+            ],
+        );
+        let attributes = read(&Packet::parse(&octets).unwrap(), from, |_, number| {
+            number != 80
+        });
+        let framed = encode(&attributes, &[], to, [0x7f, 0xff]);
+        let octets = {
+            let request = RequestBuilder::new(Code::ACCESS_REQUEST, 9, TO, &client).finish();
+            let to = ReplyTo::new(&Packet::parse(&request).unwrap()).unwrap();
+            let mut reply = ReplyBuilder::new(Code::ACCESS_ACCEPT, &to, &client);
+            reply.raw(&framed).unwrap();
+            reply.finish()
+        };
+        let packet = Packet::parse(&octets).unwrap();
+        let got: Vec<_> = read(&packet, to, |_, number| number != 80)
+            .into_iter()
+            .map(|one| (one.vendor, one.number, one.value))
+            .collect();
+        let clear = Secret::new(text);
+        let tag = Some(0x1f);
+        let salted = |tag| UpstreamValue::Salted {
+            tag,
+            clear: clear.clone(),
+        };
+        assert_eq!(
+            got,
+            [(None, 69, salted(tag)), (Some(311), 16, salted(None))]
+        );
+        // RFC 2868 section 3.5: the highest bit of a salt is set, and each differs.
+        let tunnel = &packet.first(AttributeType::TUNNEL_PASSWORD).unwrap()[1..3];
+        let key = &packet.first_vendor(311, 16).unwrap()[..2];
+        assert!(tunnel[0] & key[0] & 0x80 != 0 && tunnel != key);
+    }
+
+    const FROM: Authenticator = [1; 16];
+    const TO: Authenticator = [2; 16];
+
+    fn hop<'a>(authenticator: &'a Authenticator, secret: &'a SharedSecret) -> Hop<'a> {
+        Hop {
+            authenticator,
+            secret,
+        }
     }
 }

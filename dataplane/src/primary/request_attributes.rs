@@ -1,9 +1,12 @@
 //! Which attributes of a client's request go on to a RADIUS upstream. Pure.
 
 use proto::config::PassThrough;
+use proto::secret::Secret;
 
 use super::hop::{self, Part};
-use crate::radius::{AttributeType, Packet};
+use super::{Method, Relayed};
+use crate::radius::salted::VENDOR_MICROSOFT;
+use crate::radius::{AUTHENTICATOR_OCTETS, AttributeType, Packet};
 
 /// The attributes that the rule lets pass, framed, in their order.
 ///
@@ -30,6 +33,97 @@ pub fn select(request: &Packet<'_>, rule: &PassThrough) -> Vec<u8> {
     }
     framed
 }
+
+/// The proof of a request whose method hides the password, as an upstream can check it; none when
+/// the method is another.
+///
+/// # Errors
+/// [`MalformedProof`] when it is of a length that the method does not know, or lacks its challenge.
+pub fn relayed(request: &Packet<'_>) -> Result<Option<Relayed>, MalformedProof> {
+    if let Some(response) = request.first(AttributeType::CHAP_PASSWORD) {
+        if response.len() != CHAP_OCTETS {
+            return Err(MalformedProof(Method::Chap));
+        }
+        let mut framed = Vec::new();
+        hop::frame(&mut framed, None, AttributeType::CHAP_PASSWORD.0, response);
+        // Where there is no CHAP-Challenge the authenticator of this hop was it (RFC 2865
+        // section 5.40), which the next hop has another one of.
+        let challenge = request
+            .first(AttributeType::CHAP_CHALLENGE)
+            .unwrap_or_else(|| request.authenticator());
+        hop::frame(
+            &mut framed,
+            None,
+            AttributeType::CHAP_CHALLENGE.0,
+            challenge,
+        );
+        return Ok(Some(Relayed {
+            method: Method::Chap,
+            attributes: Secret::new(framed),
+        }));
+    }
+    let parts = || {
+        request
+            .attributes()
+            .flat_map(hop::parts)
+            .filter_map(|part| match part {
+                Part::Vendor(one) if one.vendor == VENDOR_MICROSOFT => Some(one),
+                _ => None,
+            })
+    };
+    if !parts().any(|one| {
+        MS_CHAP_PROOFS
+            .iter()
+            .any(|(number, _)| *number == one.number)
+    }) {
+        return Ok(None);
+    }
+    let malformed = parts().any(|one| {
+        MS_CHAP_PROOFS
+            .iter()
+            .any(|(number, octets)| *number == one.number && *octets != one.value.len())
+    });
+    if malformed || !parts().any(|one| one.number == MS_CHAP_CHALLENGE) {
+        return Err(MalformedProof(Method::MsChap));
+    }
+    let mut framed = Vec::new();
+    for one in parts().filter(|one| is_of_ms_chap(one.number)) {
+        hop::frame(&mut framed, Some(one.vendor), one.number, one.value);
+    }
+    Ok(Some(Relayed {
+        method: Method::MsChap,
+        attributes: Secret::new(framed),
+    }))
+}
+
+/// A proof that no upstream could check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed proof of {0:?}")]
+pub struct MalformedProof(
+    /// The method.
+    pub Method,
+);
+
+fn is_of_ms_chap(number: u8) -> bool {
+    matches!(
+        number,
+        MS_CHAP_LM_ENC_PW | MS_CHAP_NT_ENC_PW | MS_CHAP_CHALLENGE
+    ) || MS_CHAP_PROOFS.iter().any(|(proof, _)| *proof == number)
+}
+
+/// An identifier and a digest (RFC 2865 section 5.3).
+const CHAP_OCTETS: usize = 1 + AUTHENTICATOR_OCTETS;
+
+/// What proves something in MS-CHAP, and its octets (RFC 2548 sections 2.1.3, 2.1.6, 2.1.7, 2.3.2
+/// and 2.3.4): MS-CHAP-Response, MS-CHAP-CPW-1, MS-CHAP-CPW-2, MS-CHAP2-Response, MS-CHAP2-CPW.
+const MS_CHAP_PROOFS: &[(u8, usize)] = &[(1, 50), (3, 70), (4, 84), (25, 50), (27, 68)];
+
+/// RFC 2548 section 2.1.8.
+const MS_CHAP_LM_ENC_PW: u8 = 5;
+/// RFC 2548 section 2.1.9.
+const MS_CHAP_NT_ENC_PW: u8 = 6;
+/// RFC 2548 section 2.1.2.
+const MS_CHAP_CHALLENGE: u8 = 11;
 
 /// What every request upstream has of its own.
 const OWN: &[AttributeType] = &[
@@ -113,6 +207,87 @@ mod tests {
             ),
         ] {
             assert_eq!(select(&packet, &rule), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn proofs_go_on_as_they_came() {
+        let read = |attributes: &[(u8, &[u8])], vendors: &[(u8, &[u8])]| {
+            let secret = SharedSecret::new(b"s");
+            let mut builder = RequestBuilder::new(Code::ACCESS_REQUEST, 1, [7; 16], &secret);
+            builder.attribute(AttributeType(1), b"alice").unwrap();
+            for (number, value) in attributes {
+                builder.attribute(AttributeType(*number), value).unwrap();
+            }
+            for (number, value) in vendors {
+                builder.vendor(VENDOR_MICROSOFT, *number, value).unwrap();
+            }
+            let octets = builder.finish();
+            relayed(&Packet::parse(&octets).unwrap())
+                .map(|found| found.map(|one| (one.method, one.attributes.expose().clone())))
+        };
+        let vsa = |number: u8, value: &[u8]| {
+            let mut framed = Vec::new();
+            hop::frame(&mut framed, Some(311), number, value);
+            framed
+        };
+        let chap = [&[3, 19][..], &[9; 17]].concat();
+        let (one, two, challenge) = ([1; 50], [2; 50], [3; 16]);
+        let (change, piece) = ([4; 68], [5; 240]);
+        assert_eq!(read(&[(32, b"nas")], &[(7, b"x")]), Ok(None));
+        assert_eq!(
+            read(&[(3, &[9; 17])], &[]),
+            Ok(Some((
+                Method::Chap,
+                [&chap[..], &[60, 18], &[7; 16]].concat()
+            ))),
+            "the authenticator was the challenge"
+        );
+        assert_eq!(
+            read(&[(3, &[9; 17]), (60, b"challenge")], &[]),
+            Ok(Some((
+                Method::Chap,
+                [&chap[..], &[60, 11], b"challenge"].concat()
+            )))
+        );
+        for (number, response) in [(1, &one), (25, &two)] {
+            assert_eq!(
+                read(&[], &[(11, &challenge), (number, response), (10, b"no")]),
+                Ok(Some((
+                    Method::MsChap,
+                    [vsa(11, &challenge), vsa(number, response)].concat()
+                )))
+            );
+        }
+        assert_eq!(
+            read(
+                &[],
+                &[(27, &change), (6, &piece), (6, &piece), (11, &challenge)]
+            ),
+            Ok(Some((
+                Method::MsChap,
+                [
+                    vsa(27, &change),
+                    vsa(6, &piece),
+                    vsa(6, &piece),
+                    vsa(11, &challenge)
+                ]
+                .concat()
+            ))),
+            "a change of password"
+        );
+        for (name, attributes, vendors, method) in [
+            ("short", vec![(3, &[0; 16][..])], vec![], Method::Chap),
+            ("no challenge", vec![], vec![(25, &two[..])], Method::MsChap),
+            (
+                "long",
+                vec![],
+                vec![(11, &challenge[..]), (1, &[0; 51])],
+                Method::MsChap,
+            ),
+        ] {
+            let want = Err(MalformedProof(method));
+            assert_eq!(read(&attributes, &vendors), want, "{name}");
         }
     }
 }

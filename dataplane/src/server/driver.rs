@@ -18,9 +18,10 @@ use super::served::{ServedClient, Site};
 use crate::clock::{self, micros};
 use crate::duo::failure::Failure;
 use crate::flow::request::{Request, shown_user};
-use crate::flow::{Action, Answer, AnswerCode, Event, Flow, explain};
+use crate::flow::{Action, Answer, AnswerCode, Event, Flow, Pending, explain};
 use crate::primary::{PrimaryRequest, request_attributes};
-use crate::radius::{Packet, ReplyTo};
+use crate::radius::{AttributeType, Packet, ReplyTo};
+use crate::state::{Scope, SealError};
 
 /// What the receive thread knows of a new login.
 #[derive(Debug)]
@@ -84,7 +85,15 @@ impl Login {
         {
             login.pass_through = request_attributes::select(packet, &served.config.pass_through);
         }
-        let flow = Flow::new(Arc::clone(&served.config), request, served.primary_use);
+        let pending = match login.opened(packet, &request) {
+            Ok(pending) => pending,
+            Err(answer) => return login.finish(answer),
+        };
+        let (config, primary) = (Arc::clone(&served.config), served.primary_use);
+        let flow = match pending {
+            None => Flow::new(config, request, primary),
+            Some(pending) => Flow::resume(config, request, primary, pending),
+        };
         let mut flow = match flow {
             Ok(flow) => flow,
             Err(error) => {
@@ -99,6 +108,65 @@ impl Login {
         match flow.step(login.start.arrival.now, Event::Begin) {
             Action::Answer(answer) => login.finish(answer),
             action => login.spawn(flow, action),
+        }
+    }
+
+    /// What the State holds that the client brought; none when it brought none.
+    fn opened(
+        &mut self,
+        packet: &Packet<'_>,
+        request: &Request,
+    ) -> Result<Option<Pending>, Answer> {
+        let Some(octets) = packet.first(AttributeType::STATE) else {
+            return Ok(None);
+        };
+        let now = clock::unix_now();
+        let opened = self
+            .shared
+            .states
+            .open(now, self.scope(&request.user), octets);
+        opened.map(Some).map_err(|fault| {
+            self.note(
+                Stage::Client,
+                Duration::ZERO,
+                Duration::ZERO,
+                fault.to_string(),
+            );
+            Answer::reject(Reason::UnknownState)
+        })
+    }
+
+    fn scope<'a>(&'a self, user: &'a str) -> Scope<'a> {
+        Scope {
+            integration: self.start.client.served.config.id.as_str(),
+            client: self.start.arrival.source.ip(),
+            user,
+        }
+    }
+
+    /// The State of a challenge; none for other answers. A challenge that cannot have one becomes a
+    /// reject.
+    fn sealed(&self, answer: &mut Answer) -> Option<Vec<u8>> {
+        let pending = answer.pending.take()?;
+        let user = self.user.as_deref().unwrap_or_default();
+        match self
+            .shared
+            .states
+            .seal(clock::unix_now(), self.scope(user), &pending)
+        {
+            Ok(state) => Some(state),
+            Err(error) => {
+                tracing::error!(
+                    integration = %self.start.client.served.config.id,
+                    error = &error as &dyn std::error::Error,
+                    "no challenge can be sent; rejecting"
+                );
+                *answer = Answer::reject(match error {
+                    SealError::Full => Reason::Overloaded,
+                    SealError::Random => Reason::Internal,
+                });
+                None
+            }
         }
     }
 
@@ -187,15 +255,20 @@ impl Login {
         let served = &self.start.client.served;
         let duo = &served.duo;
         match action {
-            Action::Primary { password, deadline } => {
+            Action::Primary {
+                credential,
+                answers,
+                deadline,
+            } => {
                 let Some(primary) = &served.primary else {
                     return Event::TimedOut;
                 };
                 let request = PrimaryRequest {
                     user: self.user.clone().unwrap_or_default(),
-                    password,
+                    credential,
                     calling_station: self.calling_station.clone(),
                     pass_through: self.pass_through.clone(),
+                    answers,
                 };
                 let check = Box::pin(async move { primary.check(&request, deadline).await });
                 within(deadline, check)
@@ -245,10 +318,16 @@ impl Login {
             .inc();
     }
 
-    fn finish(mut self, answer: Answer) {
+    fn finish(mut self, mut answer: Answer) {
         let client = Arc::clone(&self.start.client);
-        let (octets, answer) =
-            reply::encode(answer, &self.start.reply_to, &client.secret, &client.served);
+        let state = self.sealed(&mut answer);
+        let (octets, answer) = reply::encode(
+            answer,
+            state.as_deref(),
+            &self.start.reply_to,
+            &client.secret,
+            &client.served,
+        );
         let octets: Arc<[u8]> = octets.into();
         send(&self.site, &octets, self.start.arrival);
         let now = clock::now();
@@ -266,6 +345,7 @@ impl Login {
         let outcome = match answer.code {
             AnswerCode::Accept => Outcome::Accept,
             AnswerCode::Reject => Outcome::Reject,
+            AnswerCode::Challenge => Outcome::Challenge,
         };
         let at = now.saturating_duration_since(self.start.arrival.now);
         let detail = format!("{} ({})", packet_name(answer.code), answer.reason);
@@ -377,6 +457,7 @@ const fn packet_name(code: AnswerCode) -> &'static str {
     match code {
         AnswerCode::Accept => "Access-Accept",
         AnswerCode::Reject => "Access-Reject",
+        AnswerCode::Challenge => "Access-Challenge",
     }
 }
 

@@ -22,6 +22,7 @@ use crate::clock;
 use crate::control::report::Reports;
 use crate::metrics::Metrics;
 use crate::radius::{Code, DiscardReason, Packet, ReplyBuilder, ReplyTo, verify_request};
+use crate::state::States;
 
 /// What all sockets of a node share.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) logins: TaskTracker,
     pub(crate) runtime: Handle,
     pub(crate) duplicates: Mutex<DuplicateCache>,
+    pub(crate) states: States,
     pub(crate) draining: AtomicBool,
     /// Ends the logins that the grace period did not suffice for.
     pub(crate) abandoned: CancellationToken,
@@ -50,12 +52,14 @@ impl Shared {
         metrics: Arc<Metrics>,
         reports: Reports,
         max_in_flight: usize,
-        seed: [u8; 8],
-    ) -> Self {
+    ) -> Result<Self, getrandom::Error> {
+        let mut process = [0; 8];
+        getrandom::fill(&mut process)?;
         let discard =
             |&label: &&'static str| (label, metrics.radius_discards.with_label_values(&[label]));
-        Self {
+        Ok(Self {
             node,
+            states: States::new(metrics.states.clone(), metrics.state_spills.clone())?,
             discards: DiscardReason::LABELS.iter().map(discard).collect(),
             in_progress: metrics.duplicates.with_label_values(&["in_progress"]),
             replayed: metrics.duplicates.with_label_values(&["replayed"]),
@@ -69,10 +73,10 @@ impl Shared {
             in_flight: AtomicUsize::new(0),
             max_in_flight,
             login_ids: LoginIds {
-                process: seed,
+                process,
                 count: AtomicU64::new(0),
             },
-        }
+        })
     }
 
     fn discard(&self, reason: DiscardReason, source: SocketAddr) {

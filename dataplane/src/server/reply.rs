@@ -4,22 +4,23 @@ use proto::event::Reason;
 
 use super::served::Served;
 use crate::flow::{Answer, AnswerCode};
-use crate::primary::reply_attributes;
+use crate::primary::{UpstreamAttribute, reply_attributes};
 use crate::radius::salted::{Hop, SALT_OCTETS};
-use crate::radius::{Code, EncodeError, ReplyBuilder, ReplyTo, SharedSecret};
+use crate::radius::{AttributeType, Code, EncodeError, ReplyBuilder, ReplyTo, SharedSecret};
 
 /// Encodes an answer; gives it back as it was sent.
 ///
-/// Order: Message-Authenticator, Reply-Message, passed-through attributes, Proxy-State
+/// Order: Message-Authenticator, State, Reply-Message, passed-through attributes, Proxy-State
 /// (observed section 3, with the Message-Authenticator in front). An accept whose attributes do not
 /// fit is a reject: without them the client might let the user do more than it should.
 pub(crate) fn encode(
     answer: Answer,
+    state: Option<&[u8]>,
     to: &ReplyTo,
     secret: &SharedSecret,
     served: &Served,
 ) -> (Vec<u8>, Answer) {
-    match try_encode(&answer, to, secret, served) {
+    match try_encode(&answer, state, to, secret, served) {
         Ok(octets) => (octets, answer),
         Err(error) => {
             tracing::error!(
@@ -38,6 +39,7 @@ pub(crate) fn encode(
 
 fn try_encode(
     answer: &Answer,
+    state: Option<&[u8]>,
     to: &ReplyTo,
     secret: &SharedSecret,
     served: &Served,
@@ -45,17 +47,26 @@ fn try_encode(
     let code = match answer.code {
         AnswerCode::Accept => Code::ACCESS_ACCEPT,
         AnswerCode::Reject => Code::ACCESS_REJECT,
+        AnswerCode::Challenge => Code::ACCESS_CHALLENGE,
     };
     let mut builder = ReplyBuilder::new(code, to, secret);
-    if let Some(text) = &answer.reply_message {
+    if let Some(state) = state {
+        builder.attribute(AttributeType::STATE, state)?;
+    }
+    // An upstream's own texts stand in the place of ours.
+    if let Some(text) = &answer.reply_message
+        && !answer.attributes.iter().any(UpstreamAttribute::is_text)
+    {
         builder.reply_message(text)?;
     }
-    if answer.code == AnswerCode::Accept
-        && let Some(primary) = &served.primary
+    if let Some(primary) = &served.primary
         && !answer.attributes.is_empty()
     {
-        let mut rules = vec![&served.config.pass_through];
-        rules.extend(primary.reply_rule());
+        let mut rules = Vec::new();
+        if answer.code != AnswerCode::Reject {
+            rules.push(&served.config.pass_through);
+            rules.extend(primary.reply_rule());
+        }
         let mut salt = [0; SALT_OCTETS];
         getrandom::fill(&mut salt).map_err(|_| EncodeFailure::NoRandom)?;
         let hop = Hop {

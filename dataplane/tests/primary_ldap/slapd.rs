@@ -46,12 +46,13 @@ impl Slapd {
             format!(
                 "include /etc/ldap/schema/core.schema\ninclude /etc/ldap/schema/cosine.schema\n\
                  include /etc/ldap/schema/inetorgperson.schema\npidfile {dir}/slapd.pid\n\
-                 modulepath /usr/lib/ldap\nmoduleload back_mdb\n\
+                 modulepath /usr/lib/ldap\nmoduleload back_mdb\nmoduleload ppolicy\n\
                  TLSCertificateFile {dir}/server.pem\nTLSCertificateKeyFile {dir}/server.key\n\
                  database mdb\nsuffix {BASE}\nrootdn cn=admin,{BASE}\nrootpw admin\n\
                  directory {dir}/db\nmaxsize 16777216\nindex objectClass,uid,mail eq\n\
                  access to attrs=userPassword by anonymous auth by * none\n\
-                 access to * by dn.exact={SERVICE} read by * none\n"
+                 access to * by dn.exact={SERVICE} read by * none\n\
+                 overlay ppolicy\nppolicy_use_lockout\n"
             ),
         )
         .unwrap();
@@ -83,6 +84,11 @@ impl Slapd {
     /// Stops it and starts it again on the same ports: every connection is lost.
     pub(crate) fn restart(&mut self) {
         self.stop();
+        self.start_again();
+    }
+
+    /// Starts it after a [`Slapd::stop`].
+    pub(crate) fn start_again(&mut self) {
         self.process = launch(
             &self.folder.path().join("slapd.conf"),
             self.port,
@@ -90,7 +96,8 @@ impl Slapd {
         );
     }
 
-    fn stop(&mut self) {
+    /// Ends it at once: every connection is lost.
+    pub(crate) fn stop(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }

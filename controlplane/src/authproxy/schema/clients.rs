@@ -1,6 +1,6 @@
 //! The options of the client sections: where passwords are checked.
 
-use super::{Kind, Numbering, OptionSpec, SectionKind};
+use super::{Kind, Numbering, OptionSpec, Refused, SectionKind};
 
 const AD: &[SectionKind] = &[SectionKind::AdClient];
 const RADIUS: &[SectionKind] = &[SectionKind::RadiusClient];
@@ -24,7 +24,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "service_account_username",
         AD,
         Kind::Text,
-        "The account that looks users up; read access is enough.",
+        "The account that looks users up; read access is enough. DOMAIN\\user, user@domain or a bare name; with auth_type=plain see bind_dn.",
     )
     .required(),
     OptionSpec::new(
@@ -79,22 +79,41 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     OptionSpec::new(
         "auth_type",
         AD,
-        Kind::Choice(&["ntlm2", "plain", "ntlm1", "sspi"]),
-        "How to bind to the directory; ntlm1 and sspi are refused.",
+        Kind::Choice(&["ntlm2", "plain"]),
+        "How to bind to the directory: NTLMv2, or a simple bind. ntlm1 and sspi are refused.",
     )
-    .default("ntlm2"),
+    .default("ntlm2")
+    .refused(&[
+        Refused {
+            value: "sspi",
+            message: "sspi exists on Windows only",
+            remedy: "write auth_type=ntlm2, or auth_type=plain with transport=ldaps; either needs \
+                     service_account_username and service_account_password",
+        },
+        Refused {
+            value: "ntlm1",
+            message: "ntlm1 is broken and not offered",
+            remedy: "write auth_type=ntlm2, or auth_type=plain with transport=ldaps",
+        },
+    ]),
     OptionSpec::new(
         "bind_dn",
         AD,
         Kind::Text,
-        "What the service account binds as with auth_type=plain.",
+        "The distinguished name that the service account binds as with auth_type=plain; its user name when unset.",
     ),
-    OptionSpec::new("ntlm_domain", AD, Kind::Text, "The NTLM domain.").may_be_empty(),
+    OptionSpec::new(
+        "ntlm_domain",
+        AD,
+        Kind::Text,
+        "The domain of accounts without one, with auth_type=ntlm2; empty lets the directory choose.",
+    )
+    .may_be_empty(),
     OptionSpec::new(
         "ntlm_workstation",
         AD,
         Kind::Text,
-        "The NTLM workstation name.",
+        "The name of this machine in NTLM, with auth_type=ntlm2.",
     )
     .may_be_empty(),
     OptionSpec::new(
@@ -134,8 +153,8 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     OptionSpec::new(
         "host",
         RADIUS,
-        Kind::Address,
-        "An upstream RADIUS server's address; the next one is asked when it does not answer.",
+        Kind::Host,
+        "An upstream RADIUS server; the next one is asked when it does not answer.",
     )
     .required()
     .numbered(Numbering::FromTwo),
@@ -198,7 +217,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "force_message_authenticator",
         RADIUS,
         Kind::Boolean,
-        "Whether answers without a Message-Authenticator are refused.",
+        "Whether answers without a Message-Authenticator are refused; one that is there is always verified.",
     )
     .default("false"),
 ];

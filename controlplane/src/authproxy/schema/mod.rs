@@ -7,7 +7,7 @@ mod clients;
 mod main_section;
 mod servers;
 
-use super::nearest::nearest;
+use super::nearest::{nearest, sharing_words};
 
 /// A kind of section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -219,6 +219,18 @@ pub enum Numbering {
     FromOne,
 }
 
+/// A value that is refused with words of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refused {
+    /// The value, in any case.
+    pub value: &'static str,
+    /// Why.
+    pub message: &'static str,
+    /// What to write instead.
+    pub remedy: &'static str,
+}
+
 /// One option.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -241,6 +253,8 @@ pub struct OptionSpec {
     pub ours: bool,
     /// Whether a value of no characters is a value.
     pub may_be_empty: bool,
+    /// Values that the replaced product had and this one has not.
+    pub refused: &'static [Refused],
     /// One sentence for the documentation.
     pub help: &'static str,
 }
@@ -262,6 +276,7 @@ impl OptionSpec {
             since: None,
             ours: false,
             may_be_empty: false,
+            refused: &[],
             help,
         }
     }
@@ -293,6 +308,11 @@ impl OptionSpec {
 
     const fn may_be_empty(mut self) -> Self {
         self.may_be_empty = true;
+        self
+    }
+
+    const fn refused(mut self, values: &'static [Refused]) -> Self {
+        self.refused = values;
         self
     }
 
@@ -369,7 +389,8 @@ pub fn suggest(kind: SectionKind, key: &str) -> Option<String> {
         Some(shorter) if stem.len() < key.len() => (shorter, key.get(stem.len()..)?),
         _ => (key, ""),
     };
-    let name = nearest(stem, options_of(kind).map(|option| option.name))?;
+    let names = || options_of(kind).map(|option| option.name);
+    let name = nearest(stem, names()).or_else(|| sharing_words(stem, names()))?;
     let option = options_of(kind).find(|option| option.name == name)?;
     Some(match option.numbering {
         Numbering::FromOne if number.is_empty() => format!("{name}_1"),

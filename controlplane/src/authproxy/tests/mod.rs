@@ -8,12 +8,14 @@ use proto::secret::Secret;
 use super::files::InMemory;
 use super::*;
 
+mod directory;
 mod examples;
 mod properties;
 mod secrets;
 mod served;
 mod severity;
 mod together;
+mod upstream;
 
 /// Imports a text as `conf/authproxy.cfg`, with a certificate and its key beside it.
 fn run(text: &str) -> Report {
@@ -38,6 +40,7 @@ fn run_octets(octets: &[u8], files: &InMemory, mode: Option<u32>) -> Report {
 fn files() -> InMemory {
     InMemory::default()
         .with("conf/server.pem", include_str!("server.pem"))
+        .with("conf/leaf.pem", include_str!("leaf.pem"))
         .with("conf/server.key", include_str!("server.key"))
         .with("conf/other.key", include_str!("other.key"))
         .with("conf/locked.key", include_str!("locked.key"))

@@ -122,7 +122,7 @@ fn proto_takes_the_bounds_of_every_option() {
         (
             SectionKind::AdClient,
             "[ad_client]\nhost=dc\nservice_account_username=u\nservice_account_password=p\n\
-             search_dn=DC=x\nauth_type=plain\n",
+             search_dn=DC=x\n",
         ),
         (SectionKind::RadiusServerAuto, "[duo_only_client]\n"),
         (SectionKind::RadiusServerConcat, "[duo_only_client]\n"),
@@ -130,12 +130,8 @@ fn proto_takes_the_bounds_of_every_option() {
         for option in schema::options_of(kind) {
             let values = match option.kind {
                 Kind::Integer(low, high) => vec![low.to_string(), high.to_string()],
-                Kind::Choice(words) if option.name != "auth_type" => {
-                    words.iter().map(|word| word.to_uppercase()).collect()
-                }
-                Kind::Boolean if option.name != "nested_groups" => {
-                    vec!["on".to_owned(), "off".to_owned()]
-                }
+                Kind::Choice(words) => words.iter().map(|word| word.to_uppercase()).collect(),
+                Kind::Boolean => vec!["on".to_owned(), "off".to_owned()],
                 _ => continue,
             };
             for value in values {

@@ -40,7 +40,7 @@ pub(super) fn expect(report: &Report, claim: &str, want: &str) {
     assert!(!found[0].contains("hunter2"), "{claim}: a secret is shown");
 }
 
-pub(super) const DIRECTORY: &str = "\n[ad_client]\nhost=dc1\nservice_account_username=u\n\
+pub(super) const DIRECTORY: &str = "\n[ad_client]\nhost=dc1\nservice_account_username=LAB\\u\n\
     service_account_password=hunter2-ad\nsearch_dn=DC=example,DC=com\n";
 pub(super) const SECOND: &str = "\n[radius_server_auto2]\nikey=DIY\nskey=hunter2-second\n\
     api_host=api.example.com\nclient=radius_client\n";
@@ -97,12 +97,6 @@ fn bad_values_are_errors() {
             0,
             "interface=eth0",
             "[main] interface: 'eth0' is no IP address",
-        ),
-        (
-            "an upstream by name",
-            1,
-            "host_2=nps.example.com",
-            "[radius_client] host_2: 'nps.example.com' is no IP address",
         ),
         (
             "a bad client address",
@@ -169,12 +163,6 @@ fn bad_values_are_errors() {
             2,
             "message_authenticator_2=auto",
             "[radius_server_auto] radius_ip_2: this option is missing",
-        ),
-        (
-            "a port without host",
-            1,
-            "port_2=1645",
-            "[radius_client] port_2: there is no host with this number",
         ),
         (
             "rules that disagree",
@@ -372,26 +360,6 @@ fn missing_options_and_sections_are_errors() {
                 .replace("ikey=DIX\n", ""),
             "[radius_server_auto] ikey: this option is missing",
         ),
-        (
-            "sspi",
-            file(
-                "",
-                "",
-                "client=radius_client",
-                &format!("{DIRECTORY}auth_type=sspi"),
-            ),
-            "[ad_client] auth_type: sspi exists on Windows only",
-        ),
-        (
-            "ntlm1",
-            file(
-                "",
-                "",
-                "client=radius_client",
-                &format!("{DIRECTORY}auth_type=ntlm1"),
-            ),
-            "[ad_client] auth_type: ntlm1 is broken",
-        ),
     ] {
         expect(&run(&text), claim, &format!("error: {want}"));
     }
@@ -525,18 +493,6 @@ fn what_is_served_with_a_word_is_a_warning() {
         expect(&report, claim, &format!("warning: {want}"));
     }
     for (claim, server, rest, want) in [
-        (
-            "plain over clear",
-            "client=ad_client",
-            format!("{DIRECTORY}auth_type=plain\n"),
-            "[ad_client] auth_type: passwords cross the network in the clear",
-        ),
-        (
-            "CA without TLS",
-            "client=radius_client",
-            format!("{DIRECTORY}ssl_ca_certs_file=server.pem\n"),
-            "[ad_client] ssl_ca_certs_file: this option has no effect without TLS",
-        ),
         (
             "depth",
             "client=ad_client",

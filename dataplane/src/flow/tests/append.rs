@@ -77,6 +77,10 @@ fn an_account_that_may_not_log_in_is_not_tried_twice() {
         (rejected(Reason::AccountDisabled), Reason::AccountDisabled),
         (rejected(Reason::AccountExpired), Reason::AccountExpired),
         (rejected(Reason::PasswordExpired), Reason::PasswordExpired),
+        (
+            rejected(Reason::PasswordMustChange),
+            Reason::PasswordMustChange,
+        ),
         (rejected(Reason::UnknownUser), Reason::UnknownUser),
         (rejected(Reason::AmbiguousUser), Reason::AmbiguousUser),
         (rejected(Reason::NotPermitted), Reason::NotPermitted),
@@ -220,6 +224,7 @@ fn exempt_users_pass_the_primary_and_nothing_else() {
         reply_message: Some("You are exempt from the second factor.".to_owned()),
         factor: None,
         attributes: Vec::new(),
+        pending: None,
     };
     for (mode, typed, asked) in [
         (Mode::Auto, "pw", "pw"),

@@ -5,6 +5,7 @@ mod outcomes;
 mod polls;
 mod properties;
 mod requests;
+mod upstream;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,10 +21,13 @@ use crate::duo::message::{
     AuthFactor, AuthReply, AuthResult, AuthStatus, Capabilities, Decision, Device, DeviceChoice,
     Preauth, Txid,
 };
-use crate::primary::{Acceptance, Rejection, Verdict};
+use crate::primary::{Acceptance, Credential, Rejection, Verdict};
 
 const BUDGET: Duration = Duration::from_secs(8);
-const ASK: PrimaryUse = PrimaryUse::Ask { budget: BUDGET };
+const ASK: PrimaryUse = PrimaryUse::Ask {
+    budget: BUDGET,
+    relays: false,
+};
 
 /// An integration in a mode, changed as a test needs it.
 fn integration(mode: Mode, change: impl FnOnce(&mut raw::Integration)) -> Arc<Integration> {
@@ -89,7 +93,7 @@ fn integration(mode: Mode, change: impl FnOnce(&mut raw::Integration)) -> Arc<In
 fn request(password: &str) -> Request {
     Request {
         user: "alice".to_owned(),
-        password: Secret::from(password),
+        credential: Credential::Password(Secret::from(password)),
         calling_station: Some("198.51.100.7".to_owned()),
     }
 }
@@ -149,7 +153,11 @@ impl Login {
     /// Steps, and gives the password that the primary is to be asked.
     fn asks_primary(&mut self, event: Event) -> String {
         match self.step(event) {
-            Action::Primary { password, .. } => password.expose().clone(),
+            Action::Primary {
+                credential: Credential::Password(password),
+                answers: None,
+                ..
+            } => password.expose().clone(),
             other => panic!("primary not asked but {other:?}"),
         }
     }
@@ -241,11 +249,7 @@ fn accepted() -> Event {
 }
 
 fn rejected(reason: Reason) -> Event {
-    Event::Primary(Ok(Verdict::Rejected(Rejection {
-        reason,
-        message: None,
-        detail: String::new(),
-    })))
+    Event::Primary(Ok(Verdict::Rejected(Rejection::new(reason, ""))))
 }
 
 fn can_use(devices: Vec<Device>) -> Event {

@@ -19,6 +19,7 @@ fn a_push_that_is_approved_lets_in_with_the_words_of_the_service() {
             reply_message: Some("Success. Logging you in...".to_owned()),
             factor: Some(Factor::Auto),
             attributes: Vec::new(),
+            pending: None,
         }
     );
 }
@@ -96,6 +97,7 @@ fn the_decision_of_the_service_is_the_answer() {
             reply_message: Some("The words of the service.".to_owned()),
             factor: Some(Factor::Auto),
             attributes: Vec::new(),
+            pending: None,
         };
         let mut polled = Login::auto(ASK, "pw").until_poll();
         let event = Event::Poll(Ok(said.clone()));
@@ -221,9 +223,8 @@ fn the_primary_says_why_it_refuses_else_we_do() {
         let mut login = Login::auto(ASK, "pw");
         login.asks_primary(Event::Begin);
         let answer = login.answer(Event::Primary(Ok(Verdict::Rejected(Rejection {
-            reason: Reason::AccountLocked,
             message: message.map(str::to_owned),
-            detail: "not for the user".to_owned(),
+            ..Rejection::new(Reason::AccountLocked, "not for the user")
         }))));
         assert_eq!(answer.reason, Reason::AccountLocked);
         assert_eq!(answer.reply_message.as_deref(), Some(want));
@@ -236,6 +237,7 @@ fn every_accept_carries_what_the_upstream_gave_and_no_reject_does() {
         vendor: Some(9),
         number: 1,
         value: UpstreamValue::Plain(b"ip:inacl#1=permit".to_vec()),
+        always: false,
     }];
     let allow = |result| Event::Auth(Ok(AuthReply::Decided(decision(result, S::Other, "Said"))));
     let bypass = Event::Preauth(Ok(Preauth::Allow {
@@ -261,6 +263,7 @@ fn every_accept_carries_what_the_upstream_gave_and_no_reject_does() {
             panic!("no answer: {action:?}");
         };
         let want = match answer.code {
+            crate::flow::AnswerCode::Challenge => panic!("nobody asked"),
             Accept => given.clone(),
             Reject => Vec::new(),
         };

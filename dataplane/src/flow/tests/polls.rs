@@ -183,6 +183,7 @@ fn every_action_has_its_deadline() {
 fn a_budget_that_no_clock_can_hold_is_a_day() {
     let primary = PrimaryUse::Ask {
         budget: Duration::MAX,
+        relays: false,
     };
     let mut login = Login::auto(primary, "pw");
     let Action::Primary { deadline, .. } = login.step(Event::Begin) else {

@@ -72,9 +72,8 @@ fn primaries() -> impl Strategy<Value = Event> {
         Just(accepted()),
         (reasons, any::<Option<String>>()).prop_map(|(reason, message)| {
             Event::Primary(Ok(Verdict::Rejected(Rejection {
-                reason,
                 message,
-                detail: String::new(),
+                ..Rejection::new(reason, "")
             })))
         }),
         failures.prop_map(|kind| Event::Primary(Err(PrimaryFailure {
@@ -176,8 +175,12 @@ proptest! {
             milliseconds += turn.milliseconds + 1;
             let deadline = match &action {
                 Action::Answer(_) => break,
-                Action::Primary { password, deadline } => {
-                    prop_assert!(!password.expose().is_empty());
+                Action::Primary { credential, deadline, .. } => {
+                    let typed = matches!(
+                        credential,
+                        Credential::Password(password) if !password.expose().is_empty()
+                    );
+                    prop_assert!(typed);
                     primaries += 1;
                     *deadline
                 }

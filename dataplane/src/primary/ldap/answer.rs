@@ -1,9 +1,10 @@
 //! What a directory's result codes mean (RFC 4511 appendix A). Pure.
 
-use ldap3::LdapResult;
 use proto::event::Reason;
 
 use super::Fault;
+use super::message::Outcome;
+use super::ntlm::{Layer, NtlmError};
 
 /// What came of a user's bind.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,12 +15,38 @@ pub(super) enum Bound {
     Rejected(Reason, String),
 }
 
+/// How a bind was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tried {
+    Plain,
+    Ntlm(Layer),
+}
+
+/// The answer to NEGOTIATE.
+pub(super) fn ntlm_begun(outcome: &Outcome, _layer: Layer) -> Result<(), Fault> {
+    match outcome.code {
+        14 => Ok(()),
+        code => Err(Fault::Misconfigured(describe(
+            code,
+            &diagnostic(&outcome.text),
+        ))),
+    }
+}
+
+pub(super) fn ntlm(error: &NtlmError) -> Fault {
+    match error {
+        NtlmError::Forged => Fault::Lost("a sealed message is not genuine"),
+        other => Fault::Misconfigured(other.to_string()),
+    }
+}
+
 /// Reads the answer to a user's bind.
-pub(super) fn user_bind(result: &LdapResult) -> Result<Bound, Fault> {
-    let said = diagnostic(&result.text);
-    let reason = match result.rc {
+pub(super) fn user_bind(outcome: &Outcome, _tried: Tried) -> Result<Bound, Fault> {
+    let (code, text) = (outcome.code, outcome.text.as_str());
+    let said = diagnostic(text);
+    let reason = match code {
         SUCCESS => return Ok(Bound::Accepted),
-        INVALID_CREDENTIALS => match active_directory_code(&result.text) {
+        INVALID_CREDENTIALS => match active_directory_code(text) {
             Some(code) => account_state(code).unwrap_or(Reason::WrongPassword),
             None => Reason::WrongPassword,
         },
@@ -32,18 +59,19 @@ pub(super) fn user_bind(result: &LdapResult) -> Result<Bound, Fault> {
         UNWILLING if said.contains("inactivated") => Reason::AccountDisabled,
         _ => Reason::PrimaryRejected,
     };
-    Ok(Bound::Rejected(reason, describe(result.rc, &said)))
+    Ok(Bound::Rejected(reason, describe(code, &said)))
 }
 
 /// Reads the answer to the service account's bind.
-pub(super) fn service_bind(result: &LdapResult, name: &str) -> Result<(), Fault> {
-    let said = diagnostic(&result.text);
-    Err(match result.rc {
+pub(super) fn service_bind(outcome: &Outcome, _tried: Tried, name: &str) -> Result<(), Fault> {
+    let (code, text) = (outcome.code, outcome.text.as_str());
+    let said = diagnostic(text);
+    Err(match code {
         SUCCESS => return Ok(()),
         STRONGER_AUTH_REQUIRED | CONFIDENTIALITY_REQUIRED => needs_tls(),
         code if passing(code) => Fault::Unwilling(describe(code, &said)),
         code => {
-            let why = active_directory_code(&result.text)
+            let why = active_directory_code(text)
                 .and_then(account_state)
                 .map_or_else(|| describe(code, &said), |reason| reason.to_string());
             Fault::Misconfigured(format!(
@@ -55,9 +83,10 @@ pub(super) fn service_bind(result: &LdapResult, name: &str) -> Result<(), Fault>
 }
 
 /// Reads the answer that ends a search. `what` names the option that the base came from.
-pub(super) fn search_end(result: &LdapResult, what: &str, base: &str) -> Result<(), Fault> {
-    let said = diagnostic(&result.text);
-    Err(match result.rc {
+pub(super) fn search_end(outcome: &Outcome, what: &str, base: &str) -> Result<(), Fault> {
+    let (code, text) = (outcome.code, outcome.text.as_str());
+    let said = diagnostic(text);
+    Err(match code {
         SUCCESS | SIZE_LIMIT_EXCEEDED => return Ok(()),
         NO_SUCH_OBJECT => Fault::Misconfigured(format!(
             "{what} '{base}' does not exist, or the service account may not read it"
@@ -76,15 +105,16 @@ pub(super) fn search_end(result: &LdapResult, what: &str, base: &str) -> Result<
 }
 
 /// Reads the answer to StartTLS, which was no success.
-pub(super) fn starttls(result: &LdapResult) -> Fault {
-    let said = diagnostic(&result.text);
-    if passing(result.rc) && result.rc != OTHER {
-        return Fault::Unwilling(describe(result.rc, &said));
+pub(super) fn starttls(outcome: &Outcome) -> Fault {
+    let (code, text) = (outcome.code, outcome.text.as_str());
+    let said = diagnostic(text);
+    if passing(code) && code != OTHER {
+        return Fault::Unwilling(describe(code, &said));
     }
     Fault::Misconfigured(format!(
         "the directory refused StartTLS ({}); set transport to ldaps, or give the directory a \
          certificate",
-        describe(result.rc, &said)
+        describe(code, &said)
     ))
 }
 
@@ -123,7 +153,8 @@ const fn account_state(code: u32) -> Option<Reason> {
     Some(match code {
         0x525 => Reason::UnknownUser,
         0x52e => Reason::WrongPassword,
-        0x532 | 0x773 => Reason::PasswordExpired,
+        0x532 => Reason::PasswordExpired,
+        0x773 => Reason::PasswordMustChange,
         0x533 => Reason::AccountDisabled,
         0x701 => Reason::AccountExpired,
         0x775 => Reason::AccountLocked,
@@ -165,16 +196,6 @@ const OTHER: u32 = 80;
 mod tests {
     use super::*;
 
-    fn result(rc: u32, text: &str) -> LdapResult {
-        LdapResult {
-            rc,
-            matched: String::new(),
-            text: text.to_owned(),
-            refs: Vec::new(),
-            ctrls: Vec::new(),
-        }
-    }
-
     #[test]
     fn a_refused_bind_says_why() {
         let ad = |data: &str| {
@@ -189,7 +210,7 @@ mod tests {
             ("disabled", 49, ad("533"), Reason::AccountDisabled),
             ("expired", 49, ad("701"), Reason::AccountExpired),
             ("password expired", 49, ad("532"), Reason::PasswordExpired),
-            ("must change", 49, ad("773"), Reason::PasswordExpired),
+            ("must change", 49, ad("773"), Reason::PasswordMustChange),
             ("locked", 49, ad("775"), Reason::AccountLocked),
             ("another code", 49, ad("999"), Reason::WrongPassword),
             (
@@ -219,24 +240,56 @@ mod tests {
             ),
             ("no access", 50, String::new(), Reason::PrimaryRejected),
         ] {
-            let Ok(Bound::Rejected(reason, _)) = user_bind(&result(rc, &text)) else {
+            let Ok(Bound::Rejected(reason, _)) = user_bind(
+                &Outcome {
+                    code: rc,
+                    text: text.clone(),
+                },
+                Tried::Plain,
+            ) else {
                 panic!("{name} is a rejection");
             };
             assert_eq!(reason, want, "{name}");
         }
-        assert_eq!(user_bind(&result(0, "")).unwrap(), Bound::Accepted);
+        assert_eq!(
+            user_bind(
+                &Outcome {
+                    code: 0,
+                    text: String::new()
+                },
+                Tried::Plain
+            )
+            .unwrap(),
+            Bound::Accepted
+        );
     }
 
     #[test]
     fn a_host_that_cannot_serve_is_no_rejection() {
         for code in [3, 11, 51, 52, 80] {
             assert!(
-                matches!(user_bind(&result(code, "")), Err(Fault::Unwilling(_))),
+                matches!(
+                    user_bind(
+                        &Outcome {
+                            code,
+                            text: String::new()
+                        },
+                        Tried::Plain
+                    ),
+                    Err(Fault::Unwilling(_))
+                ),
                 "{code}"
             );
         }
         for code in [8, 13] {
-            let fault = user_bind(&result(code, "")).unwrap_err();
+            let fault = user_bind(
+                &Outcome {
+                    code,
+                    text: String::new(),
+                },
+                Tried::Plain,
+            )
+            .unwrap_err();
             assert!(fault.to_string().contains("starttls or ldaps"), "{code}");
         }
     }

@@ -1,26 +1,38 @@
-//! One connection to one host: opening it, and the two operations a login needs.
+//! One connection to one host: opening it, and its operations, one at a time. Whoever has a
+//! connection has it alone: a request goes out and its answers are read by the same task.
+//!
+//! A connection whose operation did not end well is not used again; to drop it is all that is
+//! needed.
+//!
+//! After a bind by NTLM over a clear transport everything is sealed: each sealed part has its length
+//! before it, in four octets (RFC 4422 section 3.7).
 
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use ldap3::asn1::StructureTag;
-use ldap3::{
-    Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, ResultEntry, Scope,
-    SearchOptions, StdStream,
-};
+use bytes::{Buf, BytesMut};
 use proto::config::{Host, Transport};
 use proto::secret::Secret;
 use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout_at;
-use tokio_util::task::TaskTracker;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use zeroize::Zeroize;
 
-use super::{Fault, answer, tls};
+use super::ber::{self, Malformed};
+use super::fault::{Fault, Wait};
+use super::message::{self, Answer, BindAnswer, Found, Message, Outcome, Search};
+use super::ntlm::Layer;
+use super::ntlm::bindings::ChannelBindings;
+use super::ntlm::seal::Seal;
+use super::{answer, tls};
 use crate::primary::check::now;
 
 /// How a host is reached.
@@ -29,250 +41,481 @@ pub(super) struct Endpoint {
     pub(super) host: Host,
     pub(super) transport: Transport,
     /// None over a clear transport.
-    pub(super) tls: Option<Arc<ClientConfig>>,
+    pub(super) tls: Option<Tls>,
     pub(super) timeout: Duration,
-    pub(super) tasks: TaskTracker,
+}
+
+/// What a host must show over TLS.
+#[derive(Debug)]
+pub(super) struct Tls {
+    pub(super) config: Arc<ClientConfig>,
+    pub(super) name: ServerName<'static>,
 }
 
 impl Endpoint {
-    /// Opens a connection: TCP, TLS, and a task that reads from it until it ends or its last
-    /// handle is dropped.
-    pub(super) async fn connect(&self, deadline: Instant) -> Result<Ldap, Fault> {
-        let (connection, ldap) = match timeout_at(deadline.into(), shield(self.open())).await {
-            Err(_) => return Err(Fault::TimedOut("no connection in time")),
-            Ok(None) => return Err(Fault::Lost("it answers with something other than LDAP")),
-            Ok(Some(opened)) => opened?,
+    /// Opens a connection: TCP and TLS.
+    pub(super) async fn connect(&self, deadline: Instant) -> Result<Connection, Fault> {
+        let stream = self.dial(deadline).await?;
+        tune(&stream, self.timeout).map_err(|error| Fault::Internal(format!("socket: {error}")))?;
+        let Some(tls) = &self.tls else {
+            return Ok(Connection::new(Stream::Clear(stream)));
         };
-        self.tasks.spawn(async move {
-            if let Err(error) = connection.drive().await {
-                tracing::debug!(error = %error, "directory connection ended");
+        let stream = match self.transport {
+            Transport::StartTls => start_tls(stream, deadline).await?,
+            Transport::Clear | Transport::Ldaps => stream,
+        };
+        let connector = TlsConnector::from(Arc::clone(&tls.config));
+        let handshake = connector.connect(tls.name.clone(), stream);
+        let stream = timeout_at(deadline.into(), handshake)
+            .await
+            .map_err(|_| Fault::TimedOut(Wait::Tls))?
+            .map_err(|error| handshake_fault(&error))?;
+        Ok(Connection::new(Stream::Tls(Box::new(stream))))
+    }
+
+    /// Tries the addresses in order, each for its share of the time that is left: one that is dead
+    /// does not keep the others from being tried.
+    async fn dial(&self, deadline: Instant) -> Result<TcpStream, Fault> {
+        let lookup = lookup_host((self.host.name.as_str(), self.host.port));
+        let mut addresses: Vec<_> = timeout_at(deadline.into(), lookup)
+            .await
+            .map_err(|_| Fault::TimedOut(Wait::Name))?
+            .map_err(|error| Fault::Unreachable(error.to_string()))?
+            .take(ADDRESSES)
+            .collect();
+        addresses.reverse();
+        let mut fault = Fault::Unreachable("its name has no address".to_owned());
+        while let Some(address) = addresses.pop() {
+            let others = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+            let at = now();
+            let share = deadline.saturating_duration_since(at) / others.saturating_add(1);
+            match timeout_at((at + share).into(), TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => fault = Fault::Unreachable(error.to_string()),
+                Err(_) => fault = Fault::TimedOut(Wait::Connection),
             }
-        });
-        Ok(ldap)
-    }
-
-    async fn open(&self) -> Result<(LdapConnAsync, Ldap), Fault> {
-        let stream = TcpStream::connect((self.host.name.as_str(), self.host.port))
-            .await
-            .map_err(|error| Fault::Unreachable(error.to_string()))?;
-        let stream = tune(stream, self.timeout)
-            .map_err(|error| Fault::Internal(format!("socket: {error}")))?;
-        let mut settings = LdapConnSettings::new()
-            .set_std_stream(StdStream::Tcp(stream))
-            .set_starttls(self.transport == Transport::StartTls);
-        if let Some(config) = &self.tls {
-            settings = settings.set_config(Arc::clone(config));
         }
-        LdapConnAsync::with_settings(settings, &self.url())
+        Err(fault)
+    }
+}
+
+/// Asks for TLS (RFC 4511 section 4.14) and gives the stream back, ready for the handshake.
+async fn start_tls(stream: TcpStream, deadline: Instant) -> Result<TcpStream, Fault> {
+    let mut connection = Connection::new(Stream::Clear(stream));
+    let outcome = timeout_at(deadline.into(), connection.start_tls())
+        .await
+        .map_err(|_| Fault::TimedOut(Wait::StartTls))??;
+    if outcome.code != SUCCESS {
+        return Err(answer::starttls(&outcome));
+    }
+    match connection.stream {
+        // What was sent ahead of the handshake would be taken for what came under it.
+        Stream::Clear(stream) if connection.inbox.is_empty() => Ok(stream),
+        _ => Err(NO_LDAP),
+    }
+}
+
+/// A connection to a host. Its identity is that of its last bind.
+pub(super) struct Connection {
+    stream: Stream,
+    /// What has come and was not yet looked at.
+    inbox: BytesMut,
+    outbox: Vec<u8>,
+    /// Of the last message sent.
+    number: u32,
+    sealed: Option<Sealed>,
+    /// Kept once they are known.
+    bindings: Option<Option<ChannelBindings>>,
+}
+
+/// A layer below the messages.
+struct Sealed {
+    seal: Seal,
+    /// What has come and was not yet opened.
+    inbox: BytesMut,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Connection")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            inbox: BytesMut::new(),
+            outbox: Vec::new(),
+            number: 0,
+            sealed: None,
+            bindings: None,
+        }
+    }
+
+    /// Binds by name and password. The password is not empty (RFC 4513 section 5.1.2), nor the name
+    /// (section 5.1.1): either would make this an anonymous bind, which succeeds.
+    pub(super) async fn bind(
+        &mut self,
+        name: &str,
+        password: &Secret<String>,
+        deadline: Instant,
+    ) -> Result<BindAnswer, Fault> {
+        if name.is_empty() || password.expose().is_empty() {
+            return Err(Fault::Internal(
+                "a bind without name or password is never sent".to_owned(),
+            ));
+        }
+        let id = self.next();
+        message::simple_bind(&mut self.outbox, id, name, password.expose(), true);
+        self.bound(id, deadline).await
+    }
+
+    /// Takes one step of a bind by a mechanism.
+    pub(super) async fn sasl_bind(
+        &mut self,
+        mechanism: &str,
+        credentials: &[u8],
+        deadline: Instant,
+    ) -> Result<BindAnswer, Fault> {
+        let id = self.next();
+        message::sasl_bind(&mut self.outbox, id, mechanism, credentials);
+        self.bound(id, deadline).await
+    }
+
+    async fn bound(&mut self, id: u32, deadline: Instant) -> Result<BindAnswer, Fault> {
+        let bound = async {
+            self.send().await?;
+            self.receive(id, |message| message.bind()).await
+        };
+        timeout_at(deadline.into(), bound)
             .await
-            .map_err(opening_fault)
+            .map_err(|_| Fault::TimedOut(Wait::Bind))?
     }
 
-    /// The URL for the library, which connects to nothing by it and cannot read IPv6 addresses:
-    /// what a certificate must name is in the TLS settings.
-    fn url(&self) -> String {
-        let scheme = match self.transport {
-            Transport::Ldaps => "ldaps",
-            Transport::Clear | Transport::StartTls => "ldap",
+    /// The layer that NTLM has to bring: none over TLS, where a directory refuses one.
+    pub(super) const fn layer(&self) -> Layer {
+        match self.stream {
+            Stream::Clear(_) => Layer::Seal,
+            Stream::Tls(_) => Layer::None,
+        }
+    }
+
+    /// What ties a bind to this connection; none over a clear transport, and for a certificate that
+    /// has none.
+    pub(super) fn bindings(&mut self) -> Option<ChannelBindings> {
+        let Stream::Tls(stream) = &self.stream else {
+            return None;
         };
-        let name = if self.host.name.contains(':') {
-            "address.invalid"
-        } else {
-            &self.host.name
-        };
-        format!("{scheme}://{name}:{}", self.host.port)
+        self.bindings
+            .get_or_insert_with(|| {
+                let (_, session) = stream.get_ref();
+                let certificate = session.peer_certificates()?.first()?;
+                ChannelBindings::of_certificate(certificate)
+            })
+            .clone()
     }
-}
 
-/// Binds. The password is not empty (RFC 4513 section 5.1.2), nor the name (section 5.1.1): either
-/// would make this an anonymous bind, which succeeds.
-pub(super) async fn bind(
-    ldap: &mut Ldap,
-    dn: &str,
-    password: &Secret<String>,
-    deadline: Instant,
-) -> Result<LdapResult, Fault> {
-    if dn.is_empty() || password.expose().is_empty() {
-        return Err(Fault::Internal(
-            "a bind without name or password is never sent".to_owned(),
-        ));
+    /// Seals everything from here on.
+    pub(super) fn seal(&mut self, seal: Seal) -> Result<(), Fault> {
+        if !self.inbox.is_empty() {
+            return Err(NO_LDAP);
+        }
+        self.sealed = Some(Sealed {
+            seal,
+            inbox: BytesMut::new(),
+        });
+        Ok(())
     }
-    let bound = ldap.simple_bind(dn, password.expose());
-    within(deadline, "no answer to a bind in time", bound).await
-}
 
-/// One search.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Search<'a> {
-    pub(super) base: &'a str,
-    pub(super) scope: Scope,
-    pub(super) filter: &'a str,
-    /// The attribute whose values are wanted; none when the names of entries are enough.
-    pub(super) attribute: Option<&'a str>,
-}
+    /// Whether everything is sealed. Then there can be no other bind.
+    pub(super) const fn is_sealed(&self) -> bool {
+        self.sealed.is_some()
+    }
 
-/// An entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) dn: String,
-    /// Of the attribute that was asked for; one that is no UTF-8 has other characters in its place.
-    pub(super) values: Vec<String>,
-}
+    /// Finds entries, and says how the search ended.
+    pub(super) async fn search(
+        &mut self,
+        search: &Search<'_>,
+        deadline: Instant,
+    ) -> Result<(Vec<Found>, Outcome), Fault> {
+        timeout_at(deadline.into(), self.found(search))
+            .await
+            .map_err(|_| Fault::TimedOut(Wait::Search))?
+    }
 
-/// Finds entries: gives at most two, and how the search ended.
-pub(super) async fn search(
-    ldap: &mut Ldap,
-    search: Search<'_>,
-    deadline: Instant,
-) -> Result<(Vec<Found>, LdapResult), Fault> {
-    let attribute = search.attribute.unwrap_or(NO_ATTRIBUTES);
-    ldap.with_search_options(SearchOptions::new().sizelimit(WANTED));
-    let found = async {
-        let mut stream = ldap
-            .streaming_search(search.base, search.scope, search.filter, [attribute])
-            .await?;
+    async fn found(&mut self, search: &Search<'_>) -> Result<(Vec<Found>, Outcome), Fault> {
+        let id = self.next();
+        message::search(&mut self.outbox, id, search);
+        self.send().await?;
+        let wanted = usize::try_from(search.limit).unwrap_or(usize::MAX);
         let mut found = Vec::new();
         let mut others = 0_usize;
-        while let Some(entry) = stream.next().await? {
-            match read(entry) {
-                Some(entry) => found.push(entry),
-                None => others += 1,
+        loop {
+            let part = self
+                .receive(id, |message| match message.answer {
+                    Answer::Entry(content) => message::entry(content).map(Part::Entry),
+                    Answer::SearchEnd(content) => message::ended(content).map(Part::End),
+                    Answer::Reference | Answer::Intermediate => Ok(Part::Other),
+                    Answer::Bind(_) | Answer::Extended(_) => Err(Malformed),
+                })
+                .await?;
+            match part {
+                Part::Entry(entry) => found.push(entry),
+                Part::End(outcome) => return Ok((found, outcome)),
+                Part::Other => others += 1,
             }
-            // One more than was asked for: this host does not keep to limits.
-            if found.len() > ENTRIES || others > REFERENCES {
-                return Err(LdapError::EndOfStream);
+            if found.len() > wanted || others > OTHERS {
+                return Err(Fault::Lost("it does not keep to the limit of a search"));
             }
         }
-        Ok((found, stream.finish().await))
+    }
+
+    async fn start_tls(&mut self) -> Result<Outcome, Fault> {
+        let id = self.next();
+        message::start_tls(&mut self.outbox, id);
+        self.send().await?;
+        self.receive(id, |message| match message.answer {
+            Answer::Extended(content) => message::ended(content),
+            _ => Err(Malformed),
+        })
+        .await
+    }
+
+    /// Says goodbye, if that needs no waiting (RFC 4511 section 4.3).
+    pub(super) fn close(mut self) {
+        let id = self.next();
+        message::unbind(&mut self.outbox, id);
+        self.wrap();
+        self.stream.send_now(&self.outbox);
+    }
+
+    /// Whether nothing has come since the last operation, not even the end.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        let sealed = self
+            .sealed
+            .as_ref()
+            .is_none_or(|sealed| sealed.inbox.is_empty());
+        sealed && self.inbox.is_empty() && self.stream.is_quiet()
+    }
+
+    /// Makes it small for lying unused.
+    pub(super) fn rest(&mut self) {
+        if self.inbox.capacity() > 2 * READ_OCTETS {
+            self.inbox = BytesMut::new();
+        }
+    }
+
+    const fn next(&mut self) -> u32 {
+        self.number = if self.number < MAX_NUMBER {
+            self.number + 1
+        } else {
+            1
+        };
+        self.number
+    }
+
+    /// Seals what is in the outbox, if all is sealed.
+    fn wrap(&mut self) {
+        if let Some(sealed) = &mut self.sealed {
+            let part = sealed.seal.wrap(&self.outbox);
+            let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
+            self.outbox.clear();
+            self.outbox.extend_from_slice(&length.to_be_bytes());
+            self.outbox.extend_from_slice(&part);
+        }
+    }
+
+    /// Sends what is in the outbox, which may hold a password.
+    async fn send(&mut self) -> Result<(), Fault> {
+        self.wrap();
+        let sent = self.stream.send(&self.outbox).await;
+        self.outbox.zeroize();
+        sent.map_err(|_| LOST)
+    }
+
+    /// Waits for a whole message, and reads it. It must be an answer to the message of this number.
+    async fn receive<T>(
+        &mut self,
+        id: u32,
+        read: impl FnOnce(&Message<'_>) -> Result<T, Malformed>,
+    ) -> Result<T, Fault> {
+        let length = loop {
+            if let Some(length) = whole(&self.inbox).map_err(|_| NO_LDAP)? {
+                break length;
+            }
+            let into = match &mut self.sealed {
+                None => &mut self.inbox,
+                Some(sealed) => &mut sealed.inbox,
+            };
+            if into.capacity() - into.len() < READ_OCTETS / 4 {
+                into.reserve(READ_OCTETS);
+            }
+            match self.stream.receive(into).await {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return Err(LOST),
+            }
+            if let Some(sealed) = &mut self.sealed {
+                sealed.open(&mut self.inbox)?;
+            }
+        };
+        let octets = self.inbox.get(..length).unwrap_or_default();
+        let message = Message::read(octets).map_err(|_| NO_LDAP)?;
+        if message.is_notice() {
+            return Err(Fault::Lost("the directory ended the connection"));
+        }
+        if message.id != id {
+            return Err(NO_LDAP);
+        }
+        let answer = read(&message).map_err(|_| NO_LDAP)?;
+        self.inbox.advance(length);
+        Ok(answer)
+    }
+}
+
+impl Sealed {
+    /// Opens the parts that are there whole.
+    fn open(&mut self, into: &mut BytesMut) -> Result<(), Fault> {
+        while let Some((length, rest)) = self.inbox.split_first_chunk() {
+            let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+            if length > MESSAGE_OCTETS {
+                return Err(NO_LDAP);
+            }
+            let Some(part) = rest.get(..length) else {
+                break;
+            };
+            let clear = self
+                .seal
+                .unwrap(part)
+                .map_err(|error| answer::ntlm(&error))?;
+            into.extend_from_slice(&clear);
+            self.inbox.advance(LENGTH_OCTETS + length);
+        }
+        Ok(())
+    }
+}
+
+/// What a search brings.
+enum Part {
+    Entry(Found),
+    End(Outcome),
+    Other,
+}
+
+/// The length of the message at the front, when all of it is there.
+fn whole(octets: &[u8]) -> Result<Option<usize>, Malformed> {
+    let Some(header) = ber::header(octets)? else {
+        return match octets.first() {
+            Some(&first) if first != ber::SEQUENCE => Err(Malformed),
+            _ => Ok(None),
+        };
     };
-    within(deadline, "no answer to a search in time", found).await
-}
-
-/// Reads an entry; none for a reference to another directory.
-fn read(entry: ResultEntry) -> Option<Found> {
-    let parts = entry
-        .0
-        .match_id(SEARCH_RESULT_ENTRY)?
-        .expect_constructed()?;
-    let mut parts = parts.into_iter();
-    let dn = String::from_utf8(parts.next()?.expect_primitive()?).ok()?;
-    // Each attribute is its name and the set of its values. More than one are kinds of the one
-    // asked for.
-    let values = parts
-        .next()?
-        .expect_constructed()?
-        .into_iter()
-        .filter_map(|attribute| attribute.expect_constructed()?.into_iter().nth(1))
-        .filter_map(StructureTag::expect_constructed)
-        .flatten()
-        .filter_map(StructureTag::expect_primitive)
-        .map(|value| String::from_utf8_lossy(&value).into_owned())
-        .collect();
-    Some(Found { dn, values })
-}
-
-async fn within<T>(
-    deadline: Instant,
-    late: &'static str,
-    operation: impl Future<Output = Result<T, LdapError>>,
-) -> Result<T, Fault> {
-    match timeout_at(deadline.into(), shield(operation)).await {
-        Err(_) => Err(Fault::TimedOut(late)),
-        Ok(None) => Err(Fault::Lost("it answers with something other than LDAP")),
-        Ok(Some(outcome)) => outcome.map_err(running_fault),
+    let length = header.octets + header.length;
+    if header.tag != ber::SEQUENCE || length > MESSAGE_OCTETS {
+        return Err(Malformed);
     }
+    Ok((octets.len() >= length).then_some(length))
 }
 
-/// Runs the library's code, which panics on some answers that are no LDAP. None when it did.
-async fn shield<T>(future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
-    poll_fn(
-        |context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-            Ok(poll) => poll.map(Some),
-            Err(_) => Poll::Ready(None),
-        },
-    )
-    .await
+/// What a connection goes over.
+enum Stream {
+    Clear(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
-fn opening_fault(error: LdapError) -> Fault {
-    match error {
-        LdapError::Io { source } => {
-            let tls = source
-                .get_ref()
-                .and_then(|cause| cause.downcast_ref::<rustls::Error>());
-            match tls {
-                Some(error) => tls_fault(error),
-                None => Fault::Unreachable(format!("connection lost: {source}")),
+impl Stream {
+    async fn send(&mut self, octets: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Clear(stream) => stream.write_all(octets).await,
+            Self::Tls(stream) => {
+                stream.write_all(octets).await?;
+                stream.flush().await
             }
         }
-        LdapError::Rustls { source } => tls_fault(&source),
-        LdapError::LdapResult { result } => answer::starttls(&result),
-        LdapError::DNSName { .. } | LdapError::UrlParsing { .. } => {
-            Fault::Misconfigured("host is no name that can be connected to".to_owned())
+    }
+
+    async fn receive(&mut self, into: &mut BytesMut) -> io::Result<usize> {
+        match self {
+            Self::Clear(stream) => stream.read_buf(into).await,
+            Self::Tls(stream) => stream.read_buf(into).await,
         }
-        other => running_fault(other),
+    }
+
+    /// Whether there is nothing to read. Takes what TLS itself has to say.
+    fn is_quiet(&mut self) -> bool {
+        let mut octet = [0];
+        let mut into = ReadBuf::new(&mut octet);
+        let mut context = Context::from_waker(Waker::noop());
+        let read = match self {
+            Self::Clear(stream) => Pin::new(stream).poll_read(&mut context, &mut into),
+            Self::Tls(stream) => Pin::new(stream).poll_read(&mut context, &mut into),
+        };
+        read.is_pending()
+    }
+
+    /// Sends if there is room, and does not wait.
+    fn send_now(&mut self, octets: &[u8]) {
+        let mut context = Context::from_waker(Waker::noop());
+        let sent = match self {
+            Self::Clear(stream) => Pin::new(stream).poll_write(&mut context, octets),
+            Self::Tls(stream) => match Pin::new(&mut *stream).poll_write(&mut context, octets) {
+                Poll::Ready(Ok(_)) => Pin::new(stream)
+                    .poll_flush(&mut context)
+                    .map_ok(|()| octets.len()),
+                other => other,
+            },
+        };
+        if let Poll::Ready(Err(error)) = sent {
+            tracing::trace!(error = %error, "no goodbye to a directory");
+        }
     }
 }
 
-fn tls_fault(error: &rustls::Error) -> Fault {
-    match error {
-        rustls::Error::InvalidCertificate(error) => Fault::Certificate(tls::explain(error)),
-        rustls::Error::InvalidMessage(_) => {
+fn handshake_fault(error: &io::Error) -> Fault {
+    let tls = error
+        .get_ref()
+        .and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    match tls {
+        Some(rustls::Error::InvalidCertificate(error)) => Fault::Certificate(tls::explain(error)),
+        Some(rustls::Error::InvalidMessage(_)) => {
             Fault::Unreachable("it does not speak TLS on this port".to_owned())
         }
-        other => Fault::Unreachable(format!("no TLS: {other}")),
-    }
-}
-
-fn running_fault(error: LdapError) -> Fault {
-    match error {
-        LdapError::Timeout { .. } => Fault::TimedOut("no answer in time"),
-        LdapError::FilterParsing => {
-            Fault::Internal("a search filter of ours cannot be read".to_owned())
-        }
-        LdapError::Io { .. }
-        | LdapError::OpSend { .. }
-        | LdapError::ResultRecv { .. }
-        | LdapError::IdScrubSend { .. }
-        | LdapError::MiscSend { .. }
-        | LdapError::EndOfStream => Fault::Lost("the connection was lost"),
-        // None of the others carries what was sent.
-        other => Fault::Internal(other.to_string()),
+        Some(other) => Fault::Unreachable(format!("no TLS: {other}")),
+        None => Fault::Unreachable(format!("connection lost at the TLS handshake: {error}")),
     }
 }
 
 /// Small packets leave at once, and a peer that vanished is noticed.
-fn tune(stream: TcpStream, timeout: Duration) -> std::io::Result<std::net::TcpStream> {
+fn tune(stream: &TcpStream, timeout: Duration) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let socket = SockRef::from(&stream);
+    let socket = SockRef::from(stream);
     socket.set_tcp_keepalive(
         &TcpKeepalive::new()
             .with_time(KEEPALIVE)
             .with_interval(KEEPALIVE_INTERVAL),
     )?;
-    socket.set_tcp_user_timeout(Some(timeout))?;
-    stream.into_std()
+    socket.set_tcp_user_timeout(Some(timeout))
 }
 
-/// Whether a connection may be used again.
-pub(super) fn is_usable(ldap: &mut Ldap, used: Instant) -> bool {
-    !ldap.is_closed() && now().saturating_duration_since(used) < IDLE
-}
+const LOST: Fault = Fault::Lost("the connection was lost");
+const NO_LDAP: Fault = Fault::Lost("it answers with something other than LDAP");
 
-/// No attribute is needed (RFC 4511 section 4.5.1.8).
-const NO_ATTRIBUTES: &str = "1.1";
+const SUCCESS: u32 = 0;
 
-/// Two tell that a name is ambiguous.
-const ENTRIES: usize = 2;
-const WANTED: i32 = 2;
-/// The most references to other directories that one search may bring.
-const REFERENCES: usize = 64;
-
-/// The tag of SearchResultEntry (RFC 4511 section 4.5.2).
-const SEARCH_RESULT_ENTRY: u64 = 4;
-
-/// How long a connection may lie unused: below what firewalls commonly allow.
-const IDLE: Duration = Duration::from_secs(60);
+/// The most octets of a message.
+const MESSAGE_OCTETS: usize = 1024 * 1024;
+/// Octets of the length before a sealed part.
+const LENGTH_OCTETS: usize = 4;
+/// Octets that are made room for at a time. Room grows with what has come, not with what was
+/// announced.
+const READ_OCTETS: usize = 4096;
+/// The most answers to a search that are no entry: references to other directories.
+const OTHERS: usize = 64;
+/// Addresses of a name that are tried.
+const ADDRESSES: usize = 8;
+/// RFC 4511 section 4.1.1.1.
+const MAX_NUMBER: u32 = 0x7fff_ffff;
 const KEEPALIVE: Duration = Duration::from_secs(20);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);

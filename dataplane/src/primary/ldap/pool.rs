@@ -1,213 +1,142 @@
-//! The connections to one host, in two pools: few that are bound as the service account and carry
-//! many searches each, and some that bind as one user after the other, one at a time each.
+//! The connections to one host, in two pools: those that are bound as the service account, for
+//! searches, and those that bind as one user after the other. Whoever has a connection has it alone.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ldap3::{Ldap, LdapResult};
-use proto::secret::Secret;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout_at;
 
-use super::connection::{self, Endpoint, Found, Search};
-use super::{Fault, answer};
+use super::answer::Tried;
+use super::connection::{Connection, Endpoint};
+use super::fault::Fault;
+use super::message::{BindAnswer, Found, Outcome, Search};
+use super::sign_on::{Person, SignOn};
 use crate::primary::check::now;
-
-/// What the service account binds as.
-#[derive(Debug)]
-pub(super) struct ServiceAccount {
-    pub(super) name: String,
-    pub(super) password: Secret<String>,
-}
 
 /// The connections for searches.
 #[derive(Debug)]
 pub(super) struct ServicePool {
-    slots: [Slot; SERVICE_CONNECTIONS],
-    searches: Semaphore,
-    refused: Mutex<Option<(Instant, Fault)>>,
-}
-
-/// Room for one connection.
-#[derive(Debug)]
-struct Slot {
-    session: Mutex<Option<Session>>,
-    /// One at a time opens a connection; the others wait for it.
+    open: Semaphore,
+    idle: Idle,
+    /// Who opens a connection; until a bind was taken, one at a time.
     opening: Semaphore,
-    searching: AtomicUsize,
+    taken: AtomicBool,
+    refused: Mutex<Option<Refused>>,
 }
 
-#[derive(Debug)]
-struct Session {
-    ldap: Ldap,
-    /// Tells it from its successors.
-    number: usize,
-    used: Instant,
+/// A service account that was refused.
+#[derive(Clone, Debug)]
+struct Refused {
+    /// Until when it is not tried again.
+    until: Instant,
+    wait: Duration,
+    fault: Fault,
 }
 
 impl ServicePool {
     pub(super) fn new() -> Self {
         Self {
-            slots: std::array::from_fn(|_| Slot {
-                session: Mutex::new(None),
-                opening: Semaphore::new(1),
-                searching: AtomicUsize::new(0),
-            }),
-            searches: Semaphore::new(SEARCHES),
+            open: Semaphore::new(SERVICE_CONNECTIONS),
+            idle: Idle::default(),
+            opening: Semaphore::new(OPENING),
+            taken: AtomicBool::new(false),
             refused: Mutex::new(None),
         }
     }
 
-    /// Searches on the least busy connection. When that was an old one and is lost, once more on a
-    /// new one.
+    /// Searches. When that was on an old connection and it is lost, once more on a new one.
     pub(super) async fn search(
         &self,
         endpoint: &Endpoint,
-        account: &ServiceAccount,
-        search: Search<'_>,
+        sign_on: &SignOn,
+        search: &Search<'_>,
         deadline: Instant,
-    ) -> Result<(Vec<Found>, LdapResult), Fault> {
-        let _permit = permit(&self.searches, deadline).await?;
-        let Some(slot) = self
-            .slots
-            .iter()
-            .min_by_key(|slot| slot.searching.load(Ordering::Relaxed))
-        else {
-            return Err(Fault::Internal("no slot for a connection".to_owned()));
+    ) -> Result<(Vec<Found>, Outcome), Fault> {
+        let _permit = permit(&self.open, 1, deadline).await?;
+        let mut connection = match self.idle.take() {
+            Some(mut connection) => match connection.search(search, deadline).await {
+                Ok(found) => {
+                    self.idle.put(connection);
+                    return Ok(found);
+                }
+                Err(Fault::Lost(_)) => {
+                    // Its neighbours were most likely lost with it.
+                    self.idle.clear();
+                    self.connect(endpoint, sign_on, deadline).await?
+                }
+                Err(fault) => return Err(fault),
+            },
+            None => self.connect(endpoint, sign_on, deadline).await?,
         };
-        let _searching = Counted::new(&slot.searching);
-        let (outcome, age) = self
-            .search_once(slot, endpoint, account, search, deadline)
-            .await;
-        match (outcome, age) {
-            (Err(Fault::Lost(_)), Age::Pooled) => {
-                self.search_once(slot, endpoint, account, search, deadline)
-                    .await
-                    .0
-            }
-            (outcome, _) => outcome,
-        }
+        let found = connection.search(search, deadline).await?;
+        self.idle.put(connection);
+        Ok(found)
     }
 
-    async fn search_once(
+    /// Searches on a new connection, which the next search may use.
+    pub(super) async fn search_anew(
         &self,
-        slot: &Slot,
         endpoint: &Endpoint,
-        account: &ServiceAccount,
-        search: Search<'_>,
+        sign_on: &SignOn,
+        search: &Search<'_>,
         deadline: Instant,
-    ) -> (Result<(Vec<Found>, LdapResult), Fault>, Age) {
-        let (mut flight, age) = match self.session(slot, endpoint, account, deadline).await {
-            Ok(found) => found,
-            Err(fault) => return (Err(fault), Age::New),
-        };
-        let outcome = connection::search(&mut flight.ldap, search, deadline).await;
-        flight.sound = outcome.is_ok();
-        (outcome, age)
+    ) -> Result<(Vec<Found>, Outcome), Fault> {
+        let _permit = permit(&self.open, 1, deadline).await?;
+        let mut connection = self.connect(endpoint, sign_on, deadline).await?;
+        let found = connection.search(search, deadline).await?;
+        self.idle.put(connection);
+        Ok(found)
     }
 
-    /// The slot's connection, opened and bound when there is none.
-    async fn session<'a>(
+    /// A new connection, bound.
+    async fn connect(
         &self,
-        slot: &'a Slot,
         endpoint: &Endpoint,
-        account: &ServiceAccount,
+        sign_on: &SignOn,
         deadline: Instant,
-    ) -> Result<(Flight<'a>, Age), Fault> {
-        if let Some(flight) = slot.current() {
-            return Ok((flight, Age::Pooled));
-        }
-        let _opening = permit(&slot.opening, deadline).await?;
-        if let Some(flight) = slot.current() {
-            return Ok((flight, Age::Pooled));
-        }
+    ) -> Result<Connection, Fault> {
+        let one_of = if self.taken.load(Ordering::Relaxed) {
+            1
+        } else {
+            OPENING_PERMITS
+        };
+        let _opening = permit(&self.opening, one_of, deadline).await?;
         // A directory locks an account out after some refusals: do not try again for each login.
-        if let Some((until, fault)) = &*locked(&self.refused)
-            && now() < *until
+        if let Some(refused) = &*locked(&self.refused)
+            && now() < refused.until
         {
-            return Err(fault.clone());
+            return Err(refused.fault.clone());
         }
-        let mut ldap = endpoint.connect(deadline).await?;
-        let bound = connection::bind(&mut ldap, &account.name, &account.password, deadline).await?;
-        if let Err(fault) = answer::service_bind(&bound, &account.name) {
-            if matches!(fault, Fault::Misconfigured(_)) {
-                *locked(&self.refused) = Some((now() + REFUSED, fault.clone()));
+        let mut connection = endpoint.connect(deadline).await?;
+        match sign_on.service(&mut connection, deadline).await {
+            Ok(()) => {
+                self.taken.store(true, Ordering::Relaxed);
+                *locked(&self.refused) = None;
+                Ok(connection)
             }
-            return Err(fault);
+            Err(fault) => {
+                if matches!(fault, Fault::Misconfigured(_)) {
+                    self.taken.store(false, Ordering::Relaxed);
+                    self.refuse(&fault);
+                }
+                Err(fault)
+            }
         }
-        *locked(&self.refused) = None;
-        Ok((slot.keep(ldap), Age::New))
-    }
-}
-
-impl Slot {
-    fn current(&self) -> Option<Flight<'_>> {
-        let mut slot = locked(&self.session);
-        let session = slot.as_mut()?;
-        if !connection::is_usable(&mut session.ldap, session.used) {
-            *slot = None;
-            return None;
-        }
-        session.used = now();
-        Some(Flight {
-            slot: self,
-            ldap: session.ldap.clone(),
-            number: session.number,
-            sound: false,
-        })
     }
 
-    fn keep(&self, ldap: Ldap) -> Flight<'_> {
-        let number = NEXT_SESSION.fetch_add(1, Ordering::Relaxed);
-        *locked(&self.session) = Some(Session {
-            ldap: ldap.clone(),
-            number,
-            used: now(),
+    /// Remembers a refusal, for longer each time.
+    fn refuse(&self, fault: &Fault) {
+        let mut refused = locked(&self.refused);
+        let wait = refused
+            .as_ref()
+            .map_or(REFUSED, |before| (before.wait * 2).min(REFUSED_AT_MOST));
+        *refused = Some(Refused {
+            until: now() + wait,
+            wait,
+            fault: fault.clone(),
         });
-        Flight {
-            slot: self,
-            ldap,
-            number,
-            sound: false,
-        }
-    }
-}
-
-/// A search under way. When it did not end well, be it dropped, the next search opens a new
-/// connection; those that share the old one may finish there.
-struct Flight<'a> {
-    slot: &'a Slot,
-    ldap: Ldap,
-    number: usize,
-    sound: bool,
-}
-
-impl Drop for Flight<'_> {
-    fn drop(&mut self) {
-        if self.sound {
-            return;
-        }
-        let mut session = locked(&self.slot.session);
-        if session.as_ref().is_some_and(|s| s.number == self.number) {
-            *session = None;
-        }
-    }
-}
-
-/// Counts one while it lives.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl<'a> Counted<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -218,78 +147,104 @@ impl Drop for Counted<'_> {
 #[derive(Debug)]
 pub(super) struct UserPool {
     open: Semaphore,
-    idle: Mutex<Vec<(Ldap, Instant)>>,
+    idle: Idle,
 }
 
 impl UserPool {
     pub(super) fn new() -> Self {
         Self {
             open: Semaphore::new(USER_CONNECTIONS),
-            idle: Mutex::new(Vec::new()),
+            idle: Idle::default(),
         }
     }
 
     /// Binds as a user. When that was on an old connection and it is lost, once more on a new one.
     ///
-    /// A connection whose bind did not end is dropped with its lease: whose it is now, nobody
-    /// knows.
+    /// A connection whose bind did not end is dropped: whose it is now, nobody knows. So is one that
+    /// is sealed for the user, over which nobody else can bind.
     pub(super) async fn bind(
         &self,
         endpoint: &Endpoint,
-        dn: &str,
-        password: &Secret<String>,
+        sign_on: &SignOn,
+        person: &Person<'_>,
         deadline: Instant,
-    ) -> Result<LdapResult, Fault> {
-        let _permit = permit(&self.open, deadline).await?;
-        if let Some(mut ldap) = self.take() {
-            match connection::bind(&mut ldap, dn, password, deadline).await {
-                Ok(result) => {
-                    self.give_back(ldap);
-                    return Ok(result);
-                }
+    ) -> Result<(BindAnswer, Tried), Fault> {
+        let _permit = permit(&self.open, 1, deadline).await?;
+        if let Some(connection) = self.idle.take() {
+            match self.bind_over(connection, sign_on, person, deadline).await {
                 // Its neighbours were most likely lost with it.
-                Err(Fault::Lost(_)) => locked(&self.idle).clear(),
-                Err(fault) => return Err(fault),
+                Err(Fault::Lost(_)) => self.idle.clear(),
+                other => return other,
             }
         }
-        let mut ldap = endpoint.connect(deadline).await?;
-        let result = connection::bind(&mut ldap, dn, password, deadline).await?;
-        self.give_back(ldap);
-        Ok(result)
+        let connection = endpoint.connect(deadline).await?;
+        self.bind_over(connection, sign_on, person, deadline).await
     }
 
-    /// The one used last.
-    fn take(&self) -> Option<Ldap> {
-        let mut idle = locked(&self.idle);
-        while let Some((mut ldap, used)) = idle.pop() {
-            if connection::is_usable(&mut ldap, used) {
-                return Some(ldap);
-            }
+    async fn bind_over(
+        &self,
+        mut connection: Connection,
+        sign_on: &SignOn,
+        person: &Person<'_>,
+        deadline: Instant,
+    ) -> Result<(BindAnswer, Tried), Fault> {
+        let tried = sign_on.tried(&connection);
+        let answer = sign_on.user(&mut connection, person, deadline).await?;
+        if connection.is_sealed() {
+            connection.close();
+        } else {
+            self.idle.put(connection);
         }
-        None
-    }
-
-    fn give_back(&self, ldap: Ldap) {
-        let mut idle = locked(&self.idle);
-        // The first ones have waited longest.
-        while idle
-            .first_mut()
-            .is_some_and(|(ldap, used)| !connection::is_usable(ldap, *used))
-        {
-            idle.remove(0);
-        }
-        idle.push((ldap, now()));
+        Ok((answer, tried))
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Age {
-    Pooled,
-    New,
+/// Connections that nobody uses, each with the time since when; the one used last is the last.
+#[derive(Debug, Default)]
+struct Idle(Mutex<Vec<(Connection, Instant)>>);
+
+impl Idle {
+    /// The one used last that is still good.
+    fn take(&self) -> Option<Connection> {
+        loop {
+            let (mut connection, since) = locked(&self.0).pop()?;
+            if now().saturating_duration_since(since) >= IDLE {
+                connection.close();
+            } else if connection.is_quiet() {
+                return Some(connection);
+            }
+        }
+    }
+
+    /// Keeps one whose operation ended well.
+    fn put(&self, mut connection: Connection) {
+        connection.rest();
+        let at = now();
+        let mut idle = locked(&self.0);
+        idle.push((connection, at));
+        // The first ones have waited longest. One a time is enough.
+        let old = idle
+            .first()
+            .is_some_and(|(_, since)| at.saturating_duration_since(*since) >= IDLE)
+            .then(|| idle.remove(0));
+        drop(idle);
+        if let Some((connection, _)) = old {
+            connection.close();
+        }
+    }
+
+    fn clear(&self) {
+        let all = std::mem::take(&mut *locked(&self.0));
+        drop(all);
+    }
 }
 
-async fn permit(semaphore: &Semaphore, deadline: Instant) -> Result<SemaphorePermit<'_>, Fault> {
-    match timeout_at(deadline.into(), semaphore.acquire()).await {
+async fn permit(
+    semaphore: &Semaphore,
+    permits: u32,
+    deadline: Instant,
+) -> Result<SemaphorePermit<'_>, Fault> {
+    match timeout_at(deadline.into(), semaphore.acquire_many(permits)).await {
         Ok(Ok(permit)) => Ok(permit),
         Ok(Err(_)) => Err(Fault::Internal("the connections are closed".to_owned())),
         Err(_) => Err(Fault::Busy),
@@ -300,17 +255,20 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Connections bound as the service account, to one host.
-const SERVICE_CONNECTIONS: usize = 4;
+/// Connections bound as the service account, to one host: searches at once.
+const SERVICE_CONNECTIONS: usize = 128;
 
-/// Searches under way at one host.
-const SEARCHES: usize = 256;
+/// Connections of the service account that are opened at once.
+const OPENING: usize = 8;
+const OPENING_PERMITS: u32 = 8;
 
 /// Connections that bind as users, to one host. All may lie idle after a burst; those that are not
 /// needed again grow old and are closed.
 const USER_CONNECTIONS: usize = 128;
 
-/// How long a refused service account is not tried again.
-const REFUSED: Duration = Duration::from_secs(5);
+/// How long a connection may lie unused: below what firewalls commonly allow.
+const IDLE: Duration = Duration::from_secs(60);
 
-static NEXT_SESSION: AtomicUsize = AtomicUsize::new(0);
+/// How long a refused service account is not tried again; twice as long after each refusal.
+const REFUSED: Duration = Duration::from_secs(5);
+const REFUSED_AT_MOST: Duration = Duration::from_secs(60);

@@ -10,21 +10,23 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus::IntCounterVec;
 use proto::config::{Host, MessageAuthenticator};
 use tokio::net::lookup_host;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use super::socket::{Answer, Socket, Ticket, Waiter, receive};
+use super::health::{Health, Heard, Pace};
+use super::probe::probe;
+use super::socket::{Socket, Ticket, Waiter, receive};
 use crate::primary::check::now;
-use crate::radius::{Authenticator, SharedSecret};
+use crate::radius::SharedSecret;
 
 /// What every socket of a host has in common.
 #[derive(Debug)]
@@ -35,22 +37,62 @@ pub(super) struct Peer {
     pub(super) authenticator: String,
     pub(super) secret: Arc<SharedSecret>,
     pub(super) policy: MessageAuthenticator,
+    /// NAS-IP-Address, where the settings name one.
+    pub(super) nas: Option<IpAddr>,
+    pub(super) health: Health,
+    pub(super) pace: Pace,
+    /// Told when the host is alive again.
+    pub(super) revived: Notify,
+    /// The log says that it answers without Message-Authenticator.
+    pub(super) unsigned_said: AtomicBool,
+    pub(super) unsigned: IntCounterVec,
     pub(super) discards: IntCounterVec,
     pub(super) tasks: TaskTracker,
+}
+
+impl Peer {
+    /// Takes note of a verified answer.
+    pub(super) fn heard(&self, to_probe: bool, signed: bool) {
+        if let Heard::Revived(away) = self.health.heard(now(), to_probe) {
+            self.revived.notify_one();
+            if let Some(away) = away {
+                tracing::info!(
+                    authenticator = %self.authenticator,
+                    host = %self.label,
+                    away_seconds = away.as_secs(),
+                    "the upstream host answers again"
+                );
+            }
+        }
+        if signed {
+            return;
+        }
+        self.unsigned
+            .with_label_values(&[self.authenticator.as_str(), &self.label])
+            .inc();
+        if !self.unsigned_said.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                authenticator = %self.authenticator,
+                host = %self.label,
+                "the upstream host answers without Message-Authenticator, so its answers can be \
+                 forged (CVE-2024-3596); update it, then set force_message_authenticator=true"
+            );
+        }
+    }
 }
 
 /// The sockets towards one host. They close when it is dropped.
 #[derive(Debug)]
 pub(super) struct Sockets {
     pub(super) peer: Arc<Peer>,
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
     _stopped_with_this: DropGuard,
 }
 
 /// What the tasks of a host share.
 #[derive(Debug)]
 pub(super) struct Inner {
-    peer: Arc<Peer>,
+    pub(super) peer: Arc<Peer>,
     lookup: Lookup,
     state: Mutex<State>,
     /// Held while a socket is opened or the name looked up.
@@ -117,42 +159,59 @@ impl Sockets {
         }
     }
 
-    /// Takes an identifier; answers to it go to `answers`. None when all are taken. The error says
+    /// Takes note that a request that began then was not answered in its turn. A host that this
+    /// makes a dead one is probed from now on.
+    pub(super) fn silent(&self, began: Instant) {
+        if self.peer.health.silent(began, now()) {
+            let inner = Arc::clone(&self.inner);
+            self.peer.tasks.spawn(async move {
+                tokio::select! {
+                    () = inner.stop.cancelled() => {}
+                    () = probe(&inner) => {}
+                }
+            });
+        }
+    }
+
+    /// Open sockets.
+    #[cfg(test)]
+    pub(super) fn open(&self) -> usize {
+        self.inner.open.load(Ordering::Relaxed)
+    }
+}
+
+impl Inner {
+    /// Takes an identifier. None when all are taken. The error says
     /// why there is no way to the host by `until`.
     pub(super) async fn ticket(
-        &self,
-        authenticator: Authenticator,
-        answers: &mpsc::Sender<Answer>,
+        self: &Arc<Self>,
+        waiter: &Waiter,
         until: Instant,
     ) -> Result<Option<Ticket>, String> {
-        let waiter = Waiter {
-            authenticator,
-            answers: answers.clone(),
-        };
-        if let Some(found) = self.inner.take(&waiter) {
+        if let Some(found) = self.take(waiter) {
             return Ok(found);
         }
-        timeout_at(until.into(), self.open_for(&waiter))
+        timeout_at(until.into(), self.open_for(waiter))
             .await
             .unwrap_or_else(|_| Err("no address in time".to_owned()))
     }
 
-    async fn open_for(&self, waiter: &Waiter) -> Result<Option<Ticket>, String> {
+    async fn open_for(self: &Arc<Self>, waiter: &Waiter) -> Result<Option<Ticket>, String> {
         loop {
-            let permit = Arc::clone(&self.inner.opening)
+            let permit = Arc::clone(&self.opening)
                 .acquire_owned()
                 .await
                 .map_err(|error| error.to_string())?;
             // Others may have opened one meanwhile, or failed to.
-            if let Some(found) = self.inner.take(waiter) {
+            if let Some(found) = self.take(waiter) {
                 return Ok(found);
             }
-            if let Some((at, why)) = &self.inner.state().failed
+            if let Some((at, why)) = &self.state().failed
                 && now().saturating_duration_since(*at) < FAILED
             {
                 return Err(why.clone());
             }
-            let inner = Arc::clone(&self.inner);
+            let inner = Arc::clone(self);
             let opening = self.peer.tasks.spawn(async move {
                 let stop = inner.stop.clone();
                 tokio::select! {
@@ -166,12 +225,12 @@ impl Sockets {
 
     /// Takes note that a request was given up without an answer. When nothing at all came back for
     /// a while, the name is looked up again and the next address takes its turn.
-    pub(super) fn renew(&self) {
+    pub(super) fn renew(self: &Arc<Self>) {
         let at = now();
         {
-            let mut state = self.inner.state();
+            let mut state = self.state();
             let soon = |renewed| at.saturating_duration_since(renewed) < RENEW;
-            if self.inner.literal().is_some() || state.renewed.is_some_and(soon) {
+            if self.literal().is_some() || state.renewed.is_some_and(soon) {
                 return;
             }
             state.renewed = Some(at);
@@ -184,10 +243,10 @@ impl Sockets {
             }
         }
         // Whoever opens a socket now looks the name up anyway.
-        let Ok(permit) = Arc::clone(&self.inner.opening).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&self.opening).try_acquire_owned() else {
             return;
         };
-        let inner = Arc::clone(&self.inner);
+        let inner = Arc::clone(self);
         self.peer.tasks.spawn(async move {
             tokio::select! {
                 () = inner.stop.cancelled() => {}
@@ -196,14 +255,6 @@ impl Sockets {
         });
     }
 
-    /// Open sockets.
-    #[cfg(test)]
-    pub(super) fn open(&self) -> usize {
-        self.inner.open.load(Ordering::Relaxed)
-    }
-}
-
-impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -235,12 +286,9 @@ impl Inner {
                 state.failed = None;
                 state.current = Some(socket.address);
                 state.sockets.push(Arc::clone(&socket));
-                self.peer.tasks.spawn(receive(
-                    socket,
-                    Arc::clone(&self.peer),
-                    Arc::downgrade(&self),
-                    self.stop.clone(),
-                ));
+                self.peer
+                    .tasks
+                    .spawn(receive(socket, Arc::downgrade(&self), self.stop.clone()));
                 Ok(())
             }
             Err(error) => {
@@ -272,7 +320,7 @@ impl Inner {
             .unwrap_or_default();
         let mut fault = io::Error::from(io::ErrorKind::NotFound);
         for address in addresses.iter().cycle().skip(first).take(addresses.len()) {
-            match Socket::open(*address, &self.open).await {
+            match Socket::open(*address, &self.peer, &self.open).await {
                 Ok(socket) => return Ok(socket),
                 Err(error) => fault = error,
             }

@@ -1,38 +1,43 @@
-//! A RADIUS server as a primary, asked with PAP.
+//! A RADIUS server as a primary: PAP, and proofs of CHAP and MS-CHAP relayed as they came.
 //!
 //! The first try goes to the first host and each repeat to the next one in turn. A repeat to the
 //! same host is the same datagram, so that the host knows it for one; an answer to any of them
-//! counts, however late within the time.
+//! counts, however late within the time. The answer to an upstream's question goes to the host
+//! that asked, and to no other.
+//!
+//! `retries` counts over all hosts, as in the product that this replaces: with fewer of them than
+//! there are further hosts, one login does not reach the last. But hosts that gave no answer are
+//! remembered and asked last, so the next login begins with one that no login has waited for.
 
+mod answer;
+mod health;
 mod host;
+mod outgoing;
+mod probe;
+mod silence;
 mod socket;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
-use std::net::IpAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus::IntCounterVec;
 use proto::config::{MessageAuthenticator, PasswordCodec, RadiusUpstream};
 use proto::event::Reason;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout_at;
-use zeroize::Zeroizing;
 
+use self::health::{Health, Pace};
 use self::host::{Lookup, Peer, Sockets};
-use self::socket::{Answer, Ticket};
+use self::outgoing::Outgoing;
+use self::silence::{Silence, failure};
+use self::socket::{Answer, Ticket, Waiter};
 use super::check::{Shared, host_label, now};
-use super::{
-    Acceptance, PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Rejection, Verdict,
-    reply_attributes,
-};
+use super::{PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Rejection, Verdict};
 use crate::radius::salted::Hop;
-use crate::radius::{
-    AUTHENTICATOR_OCTETS, AttributeType, Authenticator, Code, EncodeError, MAX_VALUE_OCTETS,
-    Packet, RequestBuilder, SharedSecret, password,
-};
+use crate::radius::{AUTHENTICATOR_OCTETS, Authenticator, Packet, SharedSecret};
 
 /// An upstream and its hosts.
 #[derive(Debug)]
@@ -42,7 +47,6 @@ pub(super) struct Upstream {
     secret: Arc<SharedSecret>,
     tries: u32,
     wait: Duration,
-    nas_ip: Option<IpAddr>,
     codec: PasswordCodec,
     random: Random,
     requests: IntCounterVec,
@@ -50,7 +54,10 @@ pub(super) struct Upstream {
 
 /// A request to one host, the same for each repeat. Holds no password in clear.
 struct Exchange<'a> {
+    /// That of the host among the authenticator's.
+    place: usize,
     host: &'a Sockets,
+    began: Instant,
     ticket: Ticket,
     authenticator: Authenticator,
     octets: Vec<u8>,
@@ -58,13 +65,14 @@ struct Exchange<'a> {
 
 impl Upstream {
     pub(super) fn new(id: &str, settings: &RadiusUpstream, shared: &Shared) -> Self {
-        Self::with_lookup(id, settings, shared, Lookup::system)
+        Self::with(id, settings, shared, Pace::DEFAULT, Lookup::system)
     }
 
-    fn with_lookup(
+    fn with(
         id: &str,
         settings: &RadiusUpstream,
         shared: &Shared,
+        pace: Pace,
         lookup: impl Fn() -> Lookup,
     ) -> Self {
         let secret = Arc::new(SharedSecret::new(settings.secret.expose().as_bytes()));
@@ -80,6 +88,12 @@ impl Upstream {
                 authenticator: id.to_owned(),
                 secret: Arc::clone(&secret),
                 policy,
+                nas: settings.nas_ip,
+                health: Health::default(),
+                pace,
+                revived: Notify::new(),
+                unsigned_said: AtomicBool::new(false),
+                unsigned: shared.unsigned.clone(),
                 discards: shared.discards.clone(),
                 tasks: shared.tasks.clone(),
             };
@@ -91,7 +105,6 @@ impl Upstream {
             secret,
             tries: settings.retries.saturating_add(1),
             wait: settings.retry_wait,
-            nas_ip: settings.nas_ip,
             codec: settings.password_codec,
             random: Random::default(),
             requests: shared.requests.clone(),
@@ -107,21 +120,29 @@ impl Upstream {
         request: &PrimaryRequest,
         deadline: Instant,
     ) -> Result<Verdict, PrimaryFailure> {
-        let password = match self.sendable(request) {
-            Ok(password) => password,
-            Err(detail) => return Ok(rejected(Reason::PrimaryRejected, None, detail.to_owned())),
+        let outgoing = match Outgoing::new(request, self.codec) {
+            Ok(outgoing) => outgoing,
+            Err(rejection) => return Ok(Verdict::Rejected(rejection)),
         };
+        let order = match &request.answers {
+            None => self.order(now()),
+            Some(asked) => {
+                let place = usize::from(asked.host);
+                let Some(host) = self.hosts.get(place) else {
+                    return Ok(Verdict::Rejected(Rejection::new(
+                        Reason::UnknownState,
+                        "the upstream host that asked is configured no more",
+                    )));
+                };
+                vec![(place, host)]
+            }
+        };
+        let tries = usize::try_from(self.tries).unwrap_or(usize::MAX);
         // Room for an answer from each host.
-        let (sender, mut answers) = mpsc::channel(self.hosts.len().max(1));
+        let (sender, mut answers) = mpsc::channel(order.len().max(1));
         let mut exchanges: Vec<Exchange<'_>> = Vec::new();
-        let mut faults: Vec<String> = Vec::new();
-        let mut kind = PrimaryFailureKind::Unavailable;
-        for host in self
-            .hosts
-            .iter()
-            .cycle()
-            .take(usize::try_from(self.tries).unwrap_or(usize::MAX))
-        {
+        let mut silences: Vec<(&str, Silence)> = Vec::new();
+        for (place, host) in order.iter().copied().cycle().take(tries) {
             let started = now();
             if started >= deadline {
                 break;
@@ -129,26 +150,25 @@ impl Upstream {
             let until = deadline.min(started + self.wait);
             let known = exchanges
                 .iter()
-                .position(|exchange| std::ptr::eq(exchange.host, host));
+                .position(|exchange| exchange.place == place);
             let position = match known {
                 Some(position) => position,
-                None => match self.begin(host, request, &password, &sender, until).await {
+                None => match self.begin((place, host), &outgoing, &sender, until).await {
                     Ok(exchange) => {
                         exchanges.push(exchange);
                         exchanges.len() - 1
                     }
-                    Err(Fault::Host(fault)) => {
-                        self.count(host, "unavailable");
-                        if !faults.contains(&fault) {
-                            faults.push(fault);
+                    Err(Fault::Host(silence)) => {
+                        if matches!(silence, Silence::Unreachable(_)) {
+                            host.silent(started);
                         }
+                        self.count(host, silence.label());
+                        silences.push((&host.peer.label, silence));
                         continue;
                     }
-                    Err(Fault::Full) => {
-                        self.count(host, "busy");
-                        kind = PrimaryFailureKind::Internal;
-                        faults.push(format!("{}: too many requests wait", host.peer.label));
-                        continue;
+                    Err(Fault::Request(detail)) => {
+                        let rejection = Rejection::new(Reason::BadRequest, detail);
+                        return Ok(Verdict::Rejected(rejection));
                     }
                     Err(Fault::Ours(detail)) => {
                         return Err(PrimaryFailure {
@@ -158,123 +178,109 @@ impl Upstream {
                     }
                 },
             };
-            if let Some(exchange) = exchanges.get(position)
-                && let Err(error) = exchange.ticket.send(&exchange.octets).await
-            {
+            let Some(exchange) = exchanges.get(position) else {
+                continue;
+            };
+            if let Err(error) = exchange.ticket.send(&exchange.octets).await {
                 tracing::debug!(host = %host.peer.label, error = %error, "request not sent");
             }
             if let Ok(Some(answer)) = timeout_at(until.into(), answers.recv()).await {
-                return self.finish(&exchanges, &answer);
+                return self.finish(&exchanges, &answer, request);
+            }
+            // A turn that the end of the login's time cut short says little.
+            if until.saturating_duration_since(started) >= self.wait / 2 {
+                host.silent(exchange.began);
             }
         }
         drop(sender);
+        let mut asked = Vec::with_capacity(exchanges.len() + silences.len());
         for exchange in &exchanges {
-            self.count(exchange.host, "timed_out");
-            exchange.host.renew();
-            faults.push(format!("{}: no answer in time", exchange.host.peer.label));
+            let peer = &exchange.host.peer;
+            let sign = peer.health.seen_since(exchange.began);
+            let silence = Silence::Unanswered(exchange.ticket.local(), sign);
+            self.count(exchange.host, silence.label());
+            exchange.host.inner.renew();
+            asked.push((peer.label.as_str(), silence));
         }
-        if !exchanges.is_empty() {
-            kind = PrimaryFailureKind::Unavailable;
-        }
-        faults.dedup();
-        Err(PrimaryFailure {
-            kind,
-            detail: if faults.is_empty() {
-                "no time was left to ask an upstream".to_owned()
-            } else {
-                faults.join("; ")
-            },
-        })
+        asked.extend(silences);
+        Err(failure(&asked))
     }
 
-    /// The password in the octets that the upstream reads, or why no upstream can have it.
-    fn sendable(&self, request: &PrimaryRequest) -> Result<Zeroizing<Vec<u8>>, &'static str> {
-        let clear = request.password.expose();
-        let octets = match self.codec {
-            PasswordCodec::Utf8 => Zeroizing::new(clear.as_bytes().to_vec()),
-            PasswordCodec::Latin1 => {
-                let mut octets = Zeroizing::new(Vec::with_capacity(clear.len()));
-                for character in clear.chars() {
-                    octets.push(
-                        u8::try_from(character)
-                            .map_err(|_| "the password cannot be written in latin-1")?,
-                    );
-                }
-                octets
+    /// The hosts, each with its place, in the order in which a login tries them: as configured,
+    /// but the dead ones last. Of the logins that come while a host that answers no probes is
+    /// dead, one in a while tries it in its turn, and has the others for its remaining tries.
+    ///
+    /// When all are dead it is as configured; but where there are more hosts than tries, those
+    /// come first that were tried longest ago, so that none is forgotten.
+    fn order(&self, at: Instant) -> Vec<(usize, &Sockets)> {
+        let hosts = self.hosts.iter().enumerate();
+        if self.hosts.iter().all(|host| host.peer.health.is_dead()) {
+            let mut order: Vec<_> = hosts.collect();
+            if usize::try_from(self.tries).is_ok_and(|tries| tries < order.len()) {
+                order.sort_by_key(|(_, host)| host.peer.health.tried());
             }
-        };
-        if octets.len() > password::MAX_PASSWORD_OCTETS {
-            return Err("the password is longer than RADIUS carries (128 octets)");
+            return order;
         }
-        if request.user.is_empty() || request.user.len() > MAX_VALUE_OCTETS {
-            return Err("the user name is not 1 to 253 octets, which RADIUS carries");
+        let (mut first, mut last) = (Vec::new(), Vec::new());
+        for (place, host) in hosts {
+            let Peer { health, pace, .. } = &*host.peer;
+            let tried = !health.is_dead()
+                // After a live one it would be tried anyway, were that one to fail; and with one
+                // try only, that login would be lost.
+                || first.is_empty() && self.tries > 1 && health.is_to_be_tried(at, pace.trial);
+            if tried {
+                first.push((place, host));
+            } else {
+                last.push((place, host));
+            }
         }
-        Ok(octets)
+        first.extend(last);
+        first
     }
 
     async fn begin<'a>(
         &self,
-        host: &'a Sockets,
-        request: &PrimaryRequest,
-        password: &[u8],
+        (place, host): (usize, &'a Sockets),
+        outgoing: &Outgoing<'_>,
         answers: &mpsc::Sender<Answer>,
         until: Instant,
     ) -> Result<Exchange<'a>, Fault> {
-        let label = &host.peer.label;
+        let began = now();
         let authenticator = self
             .random
             .authenticator()
             .map_err(|error| Fault::Ours(format!("no random octets: {error}")))?;
+        let waiter = Waiter {
+            authenticator,
+            answers: Some(answers.clone()),
+        };
         let ticket = host
-            .ticket(authenticator, answers, until)
+            .inner
+            .ticket(&waiter, until)
             .await
-            .map_err(|error| Fault::Host(format!("{label}: not reached: {error}")))?
-            .ok_or(Fault::Full)?;
-        let octets = self
-            .encode(&ticket, authenticator, request, password)
-            .map_err(|error| Fault::Ours(format!("no request can be written: {error}")))?;
+            .map_err(|error| Fault::Host(Silence::Unreachable(error)))?
+            .ok_or(Fault::Host(Silence::Full))?;
+        let nas = host.peer.nas.unwrap_or_else(|| ticket.local());
+        let octets = outgoing
+            .write(ticket.identifier, authenticator, nas, &self.secret)
+            .map_err(|error| {
+                Fault::Request(format!("it cannot be sent to an upstream: {error}"))
+            })?;
         Ok(Exchange {
+            place,
             host,
+            began,
             ticket,
             authenticator,
             octets,
         })
     }
 
-    fn encode(
-        &self,
-        ticket: &Ticket,
-        authenticator: Authenticator,
-        request: &PrimaryRequest,
-        password: &[u8],
-    ) -> Result<Vec<u8>, EncodeError> {
-        let mut builder = RequestBuilder::new(
-            Code::ACCESS_REQUEST,
-            ticket.identifier,
-            authenticator,
-            &self.secret,
-        );
-        match self.nas_ip.unwrap_or_else(|| ticket.local()) {
-            IpAddr::V4(address) => {
-                builder.attribute(AttributeType::NAS_IP_ADDRESS, &address.octets())?
-            }
-            IpAddr::V6(address) => {
-                builder.attribute(AttributeType::NAS_IPV6_ADDRESS, &address.octets())?
-            }
-        };
-        builder.attribute(AttributeType::USER_NAME, request.user.as_bytes())?;
-        builder.user_password(password)?;
-        if let Some(station) = request.calling_station.as_deref().filter(|s| !s.is_empty()) {
-            builder.attribute(AttributeType::CALLING_STATION_ID, station.as_bytes())?;
-        }
-        builder.raw(&request.pass_through)?;
-        Ok(builder.finish())
-    }
-
     fn finish(
         &self,
         exchanges: &[Exchange<'_>],
         answer: &Answer,
+        request: &PrimaryRequest,
     ) -> Result<Verdict, PrimaryFailure> {
         let internal = |detail: &str| PrimaryFailure {
             kind: PrimaryFailureKind::Internal,
@@ -286,35 +292,13 @@ impl Upstream {
             .ok_or_else(|| internal("an answer to no request of this login"))?;
         let packet = Packet::parse(&answer.octets)
             .map_err(|_| internal("a verified answer is unreadable"))?;
+        let hop = Hop {
+            authenticator: &answer.request,
+            secret: &self.secret,
+        };
         let label = &exchange.host.peer.label;
-        let message = packet
-            .first(AttributeType::REPLY_MESSAGE)
-            .filter(|text| !text.is_empty())
-            .map(|text| String::from_utf8_lossy(text))
-            .map(Cow::into_owned);
-        let verdict = match packet.code() {
-            Code::ACCESS_ACCEPT => Verdict::Accepted(Acceptance {
-                detail: format!("by {label}"),
-                attributes: reply_attributes::read(
-                    &packet,
-                    Hop {
-                        authenticator: &answer.request,
-                        secret: &self.secret,
-                    },
-                ),
-            }),
-            Code::ACCESS_CHALLENGE => rejected(
-                Reason::PrimaryChallenge,
-                message,
-                format!("{label} asked a question of its own"),
-            ),
-            _ => rejected(Reason::PrimaryRejected, message, format!("by {label}")),
-        };
-        let result = match &verdict {
-            Verdict::Accepted(_) => "accepted",
-            Verdict::Rejected(_) => "rejected",
-        };
-        self.count(exchange.host, result);
+        let verdict = answer::read(&packet, hop, &request.credential, exchange.place, label);
+        self.count(exchange.host, verdict.label());
         Ok(verdict)
     }
 
@@ -328,10 +312,10 @@ impl Upstream {
 /// Why a request to one host was not begun.
 enum Fault {
     /// Another may be asked.
-    Host(String),
-    /// As many requests wait for it as may. Another may be asked.
-    Full,
-    /// None can be.
+    Host(Silence),
+    /// None can be: what the client sent fits no request.
+    Request(String),
+    /// None can be, by a fault of ours.
     Ours(String),
 }
 
@@ -351,14 +335,6 @@ impl Random {
         ready.extend_from_slice(chunks);
         ready.pop().ok_or(getrandom::Error::UNEXPECTED)
     }
-}
-
-fn rejected(reason: Reason, message: Option<String>, detail: String) -> Verdict {
-    Verdict::Rejected(Rejection {
-        reason,
-        message,
-        detail,
-    })
 }
 
 /// Authenticators drawn at once.

@@ -14,12 +14,17 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::health::Sign;
 use super::host::{Inner, Peer};
-use crate::radius::{Authenticator, Code, MAX_PACKET_OCTETS, Packet, verify_response};
+use crate::primary::check::now;
+use crate::radius::{
+    Authenticator, Code, MAX_PACKET_OCTETS, Packet, ResponseError, VerifyError, verify_response,
+};
 
 #[derive(Debug)]
 pub(super) struct Socket {
     udp: UdpSocket,
+    peer: Arc<Peer>,
     /// Where its requests go.
     pub(super) address: SocketAddr,
     local: IpAddr,
@@ -47,7 +52,8 @@ struct Waiting {
 pub(super) struct Waiter {
     /// Of the request.
     pub(super) authenticator: Authenticator,
-    pub(super) answers: mpsc::Sender<Answer>,
+    /// Where the answer goes. None for a probe: that it came is all there is to know.
+    pub(super) answers: Option<mpsc::Sender<Answer>>,
 }
 
 /// A verified answer.
@@ -69,7 +75,11 @@ pub(super) struct Ticket {
 
 impl Socket {
     /// Opens one, and counts it among the open ones while it lives.
-    pub(super) async fn open(address: SocketAddr, open: &Arc<AtomicUsize>) -> io::Result<Self> {
+    pub(super) async fn open(
+        address: SocketAddr,
+        peer: &Arc<Peer>,
+        open: &Arc<AtomicUsize>,
+    ) -> io::Result<Self> {
         let any = match address {
             SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
             SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
@@ -81,6 +91,7 @@ impl Socket {
             address,
             local: udp.local_addr()?.ip().to_canonical(),
             udp,
+            peer: Arc::clone(peer),
             waiting: Mutex::new(Waiting {
                 slots: vec![None; IDENTIFIERS],
                 taken: 0,
@@ -101,6 +112,14 @@ impl Socket {
             identifier,
             authenticator: waiter.authenticator,
         })
+    }
+
+    /// Takes note of what the system says of the way to the host.
+    fn failed(&self, error: &io::Error) {
+        if error.kind() == io::ErrorKind::ConnectionRefused {
+            self.peer.health.seen(now(), Sign::Closed);
+        }
+        tracing::debug!(host = %self.peer.label, error = %error, "upstream socket");
     }
 
     /// Whether a request waits.
@@ -168,7 +187,8 @@ impl Ticket {
     /// Sends a request.
     pub(super) async fn send(&self, octets: &[u8]) -> io::Result<()> {
         // An error may be left from an earlier datagram; then this one was not sent.
-        if self.socket.udp.send(octets).await.is_err() {
+        if let Err(error) = self.socket.udp.send(octets).await {
+            self.socket.failed(&error);
             self.socket.udp.send(octets).await?;
         }
         Ok(())
@@ -193,12 +213,8 @@ impl Drop for Ticket {
 }
 
 /// Reads answers until the socket was idle for a while, or nobody can send over it any more.
-pub(super) async fn receive(
-    socket: Arc<Socket>,
-    peer: Arc<Peer>,
-    host: Weak<Inner>,
-    stop: CancellationToken,
-) {
+pub(super) async fn receive(socket: Arc<Socket>, host: Weak<Inner>, stop: CancellationToken) {
+    let peer = Arc::clone(&socket.peer);
     let mut datagram = vec![0; MAX_PACKET_OCTETS];
     loop {
         let received = tokio::select! {
@@ -209,16 +225,14 @@ pub(super) async fn receive(
         match received {
             Ok(Ok(octets)) => {
                 let datagram = datagram.get(..octets).unwrap_or_default();
-                if let Err(reason) = deliver(&socket, &peer, datagram) {
+                if let Err(reason) = deliver(&socket, datagram) {
                     peer.discards
                         .with_label_values(&[peer.authenticator.as_str(), &peer.label, reason])
                         .inc();
                 }
             }
             // The host refuses, or there is no way to it. Requests wait on: it may come back.
-            Ok(Err(error)) => {
-                tracing::debug!(host = %peer.label, error = %error, "upstream socket");
-            }
+            Ok(Err(error)) => socket.failed(&error),
             Err(_)
                 if host
                     .upgrade()
@@ -232,7 +246,8 @@ pub(super) async fn receive(
 }
 
 /// Hands an answer to the one who waits for it, or says why it is none.
-fn deliver(socket: &Socket, peer: &Peer, datagram: &[u8]) -> Result<(), &'static str> {
+fn deliver(socket: &Socket, datagram: &[u8]) -> Result<(), &'static str> {
+    let peer = &socket.peer;
     let answer = Packet::parse(datagram).map_err(|error| error.reason())?;
     if !ANSWERS.contains(&answer.code()) {
         return Err("code");
@@ -246,9 +261,21 @@ fn deliver(socket: &Socket, peer: &Peer, datagram: &[u8]) -> Result<(), &'static
         authenticator,
         answers,
     } = waiter;
-    verify_response(&answer, &authenticator, &peer.secret, peer.policy)
-        .map_err(|error| error.reason())?;
+    verify_response(&answer, &authenticator, &peer.secret, peer.policy).map_err(|error| {
+        let unsigned = ResponseError::MessageAuthenticator(VerifyError::Missing);
+        let sign = if error == unsigned {
+            Sign::Unsigned
+        } else {
+            Sign::Forged
+        };
+        peer.health.seen(now(), sign);
+        error.reason()
+    })?;
     locked(&socket.waiting).answered = true;
+    peer.heard(answers.is_none(), answer.has_message_authenticator());
+    let Some(answers) = answers else {
+        return Ok(());
+    };
     // Full or closed: the request has its answer already.
     answers
         .try_send(Answer {

@@ -1,4 +1,5 @@
-//! An upstream that is down, whose name hangs, or whose name stands for several addresses.
+//! An upstream that is down, whose name hangs, or whose name stands for several addresses; hosts
+//! that die and come back.
 
 use std::future::{pending, ready};
 use std::net::SocketAddr;
@@ -8,15 +9,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use prometheus::Registry;
 use proto::config::{AuthenticatorKind, Snapshot, raw};
 use proto::secret::Secret;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::radius::{MAX_PACKET_OCTETS, ReplyBuilder, ReplyTo};
+use crate::primary::Credential;
+use crate::radius::{Code, MAX_PACKET_OCTETS, ReplyBuilder, ReplyTo};
 
 const WAIT: Duration = Duration::from_millis(50);
+const PACE: Pace = Pace {
+    first: WAIT,
+    longest: WAIT,
+    trial: WAIT,
+};
 const HANGS: &str = "hangs.example";
 
 /// An upstream with these names, each of which stands for the addresses, and how often one was
@@ -30,6 +37,25 @@ fn upstream(
         .iter()
         .map(|name| json!({"name": name, "port": 1812}))
         .collect();
+    made(&hosts, tries, WAIT, addresses)
+}
+
+/// An upstream with these hosts, which are named by their addresses.
+fn at(hosts: &[SocketAddr], tries: u32, wait: Duration) -> (Arc<Upstream>, TaskTracker) {
+    let hosts: Vec<_> = hosts
+        .iter()
+        .map(|host| json!({"name": host.ip(), "port": host.port()}))
+        .collect();
+    let (upstream, _, tasks) = made(&hosts, tries, wait, &[]);
+    (upstream, tasks)
+}
+
+fn made(
+    hosts: &[Value],
+    tries: u32,
+    wait: Duration,
+    addresses: &[SocketAddr],
+) -> (Arc<Upstream>, Arc<AtomicUsize>, TaskTracker) {
     let raw: raw::Snapshot = serde_json::from_value(json!({
         "revision": 1,
         "authenticators": [{"id": "radius_client", "kind": {"radius": {
@@ -42,11 +68,11 @@ fn upstream(
         panic!("it is an upstream");
     };
     let mut settings = settings.clone();
-    settings.retry_wait = WAIT;
+    settings.retry_wait = wait;
     let tasks = TaskTracker::new();
     let shared = Shared::new(tasks.clone(), &Registry::new()).unwrap();
     let lookups = Arc::new(AtomicUsize::new(0));
-    let upstream = Upstream::with_lookup("radius_client", &settings, &shared, || {
+    let upstream = Upstream::with("radius_client", &settings, &shared, PACE, || {
         let (lookups, addresses) = (Arc::clone(&lookups), addresses.to_vec());
         Lookup::new(move |host| {
             lookups.fetch_add(1, Ordering::SeqCst);
@@ -63,9 +89,10 @@ fn upstream(
 async fn login(upstream: &Upstream) -> Result<Verdict, PrimaryFailure> {
     let request = PrimaryRequest {
         user: "alice".to_owned(),
-        password: Secret::from("pw"),
+        credential: Credential::Password(Secret::from("pw")),
         calling_station: None,
         pass_through: Vec::new(),
+        answers: None,
     };
     upstream.check(&request, now() + upstream.budget()).await
 }
@@ -79,21 +106,65 @@ async fn logins(upstream: &Arc<Upstream>, count: usize) -> Vec<Result<Verdict, P
     logins.join_all().await
 }
 
+fn waiter(answers: &mpsc::Sender<Answer>) -> Waiter {
+    Waiter {
+        authenticator: Authenticator::default(),
+        answers: Some(answers.clone()),
+    }
+}
+
 async fn bound() -> (UdpSocket, SocketAddr) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     (socket, address)
 }
 
-/// Accepts everybody.
+/// Accepts everybody, and says to a probe that it is alive.
 async fn accept(socket: UdpSocket) {
+    serve(&socket, &[Code::ACCESS_REQUEST, Code::STATUS_SERVER]).await;
+}
+
+/// Accepts what comes with these codes, and is deaf to anything else.
+async fn serve(socket: &UdpSocket, codes: &[Code]) {
     let mut octets = [0; MAX_PACKET_OCTETS];
     loop {
         let (count, from) = socket.recv_from(&mut octets).await.unwrap();
-        let to = ReplyTo::new(&Packet::parse(&octets[..count]).unwrap()).unwrap();
-        let secret = SharedSecret::new(b"upstream");
-        let answer = ReplyBuilder::new(Code::ACCESS_ACCEPT, &to, &secret).finish();
-        socket.send_to(&answer, from).await.unwrap();
+        let request = Packet::parse(&octets[..count]).unwrap();
+        if codes.contains(&request.code()) {
+            let to = ReplyTo::new(&request).unwrap();
+            let secret = SharedSecret::new(b"upstream");
+            let answer = ReplyBuilder::new(Code::ACCESS_ACCEPT, &to, &secret).finish();
+            socket.send_to(&answer, from).await.unwrap();
+        }
+    }
+}
+
+/// How many Access-Requests and how many Status-Servers lie unread.
+fn unread(socket: &UdpSocket) -> (usize, usize) {
+    let mut octets = [0; MAX_PACKET_OCTETS];
+    let mut codes = Vec::new();
+    while socket.try_recv_from(&mut octets).is_ok() {
+        codes.push(octets[0]);
+    }
+    let of = |code: Code| codes.iter().filter(|one| **one == code.0).count();
+    (of(Code::ACCESS_REQUEST), of(Code::STATUS_SERVER))
+}
+
+async fn until(mut condition: impl FnMut() -> bool) {
+    tokio::time::timeout(Duration::from_secs(10), async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("it comes true in time");
+}
+
+/// Who accepted a login.
+async fn accepted(upstream: &Upstream) -> String {
+    match login(upstream).await {
+        Ok(Verdict::Accepted(acceptance)) => acceptance.detail,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -135,7 +206,8 @@ async fn the_next_address_takes_its_turn_and_the_old_socket_ends_with_its_last_r
     // Another login waits for the first address meanwhile.
     let (sender, _answers) = mpsc::channel(1);
     let held = host
-        .ticket(Authenticator::default(), &sender, now() + WAIT)
+        .inner
+        .ticket(&waiter(&sender), now() + WAIT)
         .await
         .unwrap()
         .unwrap();
@@ -169,7 +241,7 @@ async fn an_address_that_answers_others_keeps_its_turn() {
     let mut serving = JoinSet::new();
     serving.spawn(accept(socket));
     assert!(login(&upstream).await.is_ok());
-    upstream.hosts[0].renew();
+    upstream.hosts[0].inner.renew();
     assert!(login(&upstream).await.is_ok());
     assert_eq!(lookups.load(Ordering::SeqCst), 1);
 }
@@ -182,12 +254,146 @@ async fn no_more_sockets_are_open_than_may_be() {
     let mut held = Vec::new();
     let host = &upstream.hosts[0];
     let until = now() + Duration::from_secs(30);
-    while let Some(ticket) = host
-        .ticket(Authenticator::default(), &sender, until)
-        .await
-        .unwrap()
-    {
+    while let Some(ticket) = host.inner.ticket(&waiter(&sender), until).await.unwrap() {
         held.push(ticket);
     }
     assert_eq!((held.len(), host.open()), (64 * 256, 64));
+}
+
+#[tokio::test]
+async fn a_dead_host_costs_one_login_a_turn_and_is_first_again_after_a_probe() {
+    let ((first, dead), (second, live)) = (bound().await, bound().await);
+    let (upstream, tasks) = at(&[dead, live], 2, Duration::from_millis(500));
+    let mut serving = JoinSet::new();
+    serving.spawn(accept(second));
+    for _ in 0..20 {
+        assert_eq!(accepted(&upstream).await, format!("by {live}"));
+    }
+    first.readable().await.unwrap();
+    let mut seen = unread(&first);
+    until(|| {
+        let (logins, probes) = unread(&first);
+        seen = (seen.0 + logins, seen.1 + probes);
+        seen.1 >= 3
+    })
+    .await;
+    assert_eq!(seen.0, 1, "one login went there");
+
+    serving.spawn(accept(first));
+    until(|| !upstream.hosts[0].peer.health.is_dead()).await;
+    assert_eq!(accepted(&upstream).await, format!("by {dead}"));
+    drop(upstream);
+    tasks.close();
+    tasks.wait().await;
+}
+
+#[tokio::test]
+async fn probes_end_with_the_upstream() {
+    let (_mute, dead) = bound().await;
+    let (upstream, tasks) = at(&[dead], 1, WAIT);
+    login(&upstream).await.unwrap_err();
+    assert!(upstream.hosts[0].peer.health.is_dead());
+    tasks.close();
+    drop(upstream);
+    let ended = tokio::time::timeout(Duration::from_secs(10), tasks.wait());
+    ended.await.expect("the probe ends");
+}
+
+#[tokio::test]
+async fn a_host_that_is_deaf_to_probes_is_found_again_by_a_login() {
+    let ((first, dead), (second, live)) = (bound().await, bound().await);
+    let (upstream, _) = at(&[dead, live], 2, WAIT);
+    let mut serving = JoinSet::new();
+    serving.spawn(accept(second));
+    assert_eq!(accepted(&upstream).await, format!("by {live}"));
+    let deaf = async move { serve(&first, &[Code::ACCESS_REQUEST]).await };
+    serving.spawn(deaf);
+    let found = tokio::time::timeout(Duration::from_secs(10), async {
+        while accepted(&upstream).await != format!("by {dead}") {}
+    });
+    found.await.expect("a login tries it again");
+    assert!(!upstream.hosts[0].peer.health.is_dead());
+}
+
+#[tokio::test]
+async fn the_order_is_as_configured_but_the_dead_last() {
+    let soon = PACE.trial / 2;
+    for (name, tries, dead, later, want) in [
+        ("all live", 4, &[][..], soon, [0, 1, 2]),
+        ("one dead", 4, &[0], soon, [1, 2, 0]),
+        ("two dead", 4, &[0, 1], soon, [2, 0, 1]),
+        ("one is tried", 4, &[0, 1], PACE.trial, [0, 2, 1]),
+        (
+            "a login with one try tries none",
+            1,
+            &[0],
+            PACE.trial,
+            [1, 2, 0],
+        ),
+        (
+            "none is tried after a live one",
+            4,
+            &[1],
+            PACE.trial,
+            [0, 2, 1],
+        ),
+        ("all dead", 4, &[2, 0, 1], PACE.trial, [0, 1, 2]),
+        ("all dead, few tries", 2, &[2, 0, 1], PACE.trial, [2, 0, 1]),
+    ] {
+        let hosts = [1, 2, 3].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let (upstream, _) = at(&hosts, tries, WAIT);
+        let start = now();
+        for (tried, place) in (0..).zip(dead) {
+            let at = start - Duration::from_millis(10) + Duration::from_millis(tried);
+            upstream.hosts[*place].peer.health.silent(at, at);
+        }
+        let order = |at| {
+            upstream
+                .order(at)
+                .iter()
+                .map(|one| one.0)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            order(start + later - Duration::from_millis(10)),
+            want,
+            "{name}"
+        );
+        if name == "one is tried" {
+            // Its place is taken: the next one tries the other, and then nobody does.
+            let at = start + later;
+            assert_eq!(order(at), [1, 2, 0], "{name}");
+            assert_eq!(order(at), [2, 0, 1], "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_login_is_lost_when_a_host_stops_and_starts() {
+    const LOGINS: usize = 400;
+    let ((first, stops), (second, live)) = (bound().await, bound().await);
+    let (upstream, _) = at(&[stops, live], 4, Duration::from_secs(1));
+    let mut serving = JoinSet::new();
+    serving.spawn(accept(second));
+    let first = Arc::new(first);
+    let both = [Code::ACCESS_REQUEST, Code::STATUS_SERVER];
+    let start = || {
+        let first = Arc::clone(&first);
+        async move { serve(&first, &both).await }
+    };
+    let running = serving.spawn(start());
+    for outcome in logins(&upstream, LOGINS).await {
+        assert!(matches!(outcome, Ok(Verdict::Accepted(_))), "{outcome:?}");
+    }
+    running.abort();
+    for _ in 0..3 {
+        for outcome in logins(&upstream, LOGINS).await {
+            assert!(matches!(outcome, Ok(Verdict::Accepted(_))), "{outcome:?}");
+        }
+        assert!(upstream.hosts[0].peer.health.is_dead());
+        assert!(!upstream.hosts[1].peer.health.is_dead());
+    }
+    serving.spawn(start());
+    until(|| !upstream.hosts[0].peer.health.is_dead()).await;
+    assert_eq!(accepted(&upstream).await, format!("by {stops}"));
 }

@@ -1,0 +1,618 @@
+//! The messages of LDAP that a login needs (RFC 4511): bind, search and StartTLS, and what answers
+//! them. Pure.
+
+use super::ber::{self, Malformed, Reader};
+use super::filter::Filter;
+
+/// One search.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Search<'a> {
+    pub(super) base: &'a str,
+    pub(super) scope: Scope,
+    pub(super) filter: &'a Filter,
+    /// The attributes whose values are wanted; empty when the names of entries are enough.
+    pub(super) attributes: &'a [&'a str],
+    /// The most entries that are wanted.
+    pub(super) limit: u32,
+}
+
+/// How far below its base a search looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// At the base alone.
+    Base,
+    /// At the base and everything below.
+    Subtree,
+}
+
+/// An entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) dn: String,
+    /// The list of attributes, as it came.
+    attributes: Vec<u8>,
+}
+
+impl Found {
+    /// The attributes: each its name, without options, and its values. What is malformed ends the
+    /// list.
+    fn attributes(&self) -> impl Iterator<Item = (&str, Reader<'_>)> {
+        let mut list = Reader::new(&self.attributes);
+        std::iter::from_fn(move || {
+            let mut parts = Reader::new(list.expect(ber::SEQUENCE).ok()?);
+            let description = str::from_utf8(parts.expect(ber::OCTETS).ok()?).ok()?;
+            let values = Reader::new(parts.expect(ber::SET).ok()?);
+            Some((without_options(description), values))
+        })
+    }
+
+    /// The values of an attribute, whatever options it has.
+    pub(super) fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        let name = without_options(name);
+        self.attributes()
+            .filter(move |(found, _)| found.eq_ignore_ascii_case(name))
+            .flat_map(|(_, values)| strings(values))
+    }
+
+    /// The values of an attribute that was asked for beside these others. It may come under another
+    /// of its names.
+    pub(super) fn values_beside<'a>(
+        &'a self,
+        name: &str,
+        others: &[&str],
+    ) -> impl Iterator<Item = &'a [u8]> {
+        let name = without_options(name);
+        self.attributes()
+            .filter(move |(found, _)| {
+                found.eq_ignore_ascii_case(name)
+                    || !others.iter().any(|other| found.eq_ignore_ascii_case(other))
+            })
+            .flat_map(|(_, values)| strings(values))
+    }
+}
+
+fn without_options(description: &str) -> &str {
+    description
+        .split_once(';')
+        .map_or(description, |(name, _)| name)
+}
+
+fn strings<'a>(mut values: Reader<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    std::iter::from_fn(move || values.expect(ber::OCTETS).ok())
+}
+
+/// How an operation ended (RFC 4511 section 4.1.9).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub(super) code: u32,
+    /// The directory's words; characters that are none are replaced.
+    pub(super) text: String,
+}
+
+/// The answer to a bind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BindAnswer {
+    pub(super) outcome: Outcome,
+    /// What the mechanism says back.
+    pub(super) credentials: Option<Vec<u8>>,
+    /// What the password policy says of the account.
+    pub(super) policy: Option<PolicyError>,
+}
+
+/// What a password policy says of an account (draft-behera-ldap-password-policy section 6.2); of its
+/// errors those that a bind can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PolicyError {
+    /// The password has expired.
+    Expired,
+    /// The account is locked.
+    Locked,
+    /// The password was set by somebody else, and is to be changed.
+    ChangeFirst,
+}
+
+/// Something that a directory sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Message<'a> {
+    pub(super) id: u32,
+    pub(super) answer: Answer<'a>,
+    controls: Option<&'a [u8]>,
+}
+
+/// What kind of answer it is, and its content.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Answer<'a> {
+    /// To a bind.
+    Bind(&'a [u8]),
+    /// An entry.
+    Entry(&'a [u8]),
+    /// The end of a search.
+    SearchEnd(&'a [u8]),
+    /// Where else to search.
+    Reference,
+    /// To an extended operation, or to nothing.
+    Extended(&'a [u8]),
+    /// Before the end of an operation (RFC 4511 section 4.13).
+    Intermediate,
+}
+
+impl<'a> Message<'a> {
+    /// Reads one whole message.
+    ///
+    /// # Errors
+    /// [`Malformed`] when it is no message, or none that a client is sent.
+    pub(super) fn read(octets: &'a [u8]) -> Result<Self, Malformed> {
+        let mut parts = Reader::new(Reader::new(octets).expect(ber::SEQUENCE)?);
+        let id = parts.number(ber::INTEGER)?;
+        let (tag, content) = parts.next()?.ok_or(Malformed)?;
+        let answer = match tag {
+            BIND_RESPONSE => Answer::Bind(content),
+            ENTRY => Answer::Entry(content),
+            SEARCH_DONE => Answer::SearchEnd(content),
+            REFERENCE => Answer::Reference,
+            EXTENDED_RESPONSE => Answer::Extended(content),
+            INTERMEDIATE_RESPONSE => Answer::Intermediate,
+            _ => return Err(Malformed),
+        };
+        let controls = match parts.next()? {
+            Some((CONTROLS, content)) => Some(content),
+            Some(_) => return Err(Malformed),
+            None => None,
+        };
+        Ok(Self {
+            id,
+            answer,
+            controls,
+        })
+    }
+
+    /// Whether the directory says that it is about to end the connection (RFC 4511 section 4.4.1).
+    /// Message number 0 is used for such notices alone.
+    pub(super) const fn is_notice(&self) -> bool {
+        self.id == 0
+    }
+
+    /// What the password policy says; none when it says nothing that a login is to know.
+    fn policy(&self) -> Option<PolicyError> {
+        let mut controls = Reader::new(self.controls?);
+        while let Ok(control) = controls.expect(ber::SEQUENCE) {
+            let mut parts = Reader::new(control);
+            if parts.expect(ber::OCTETS).ok()? != PASSWORD_POLICY {
+                continue;
+            }
+            while let Ok(Some((tag, value))) = parts.next() {
+                if tag == ber::OCTETS {
+                    return policy_error(value);
+                }
+            }
+        }
+        None
+    }
+
+    /// Reads the answer to a bind.
+    ///
+    /// # Errors
+    /// [`Malformed`] when it is none.
+    pub(super) fn bind(&self) -> Result<BindAnswer, Malformed> {
+        let Answer::Bind(content) = self.answer else {
+            return Err(Malformed);
+        };
+        let mut parts = Reader::new(content);
+        let outcome = outcome(&mut parts)?;
+        let mut credentials = None;
+        while let Some((tag, content)) = parts.next()? {
+            if tag == SERVER_CREDENTIALS {
+                credentials = Some(content.to_vec());
+            }
+        }
+        Ok(BindAnswer {
+            outcome,
+            credentials,
+            policy: self.policy(),
+        })
+    }
+}
+
+/// `SEQUENCE { warning [0] OPTIONAL, error [1] ENUMERATED OPTIONAL }`
+fn policy_error(value: &[u8]) -> Option<PolicyError> {
+    let mut parts = Reader::new(Reader::new(value).expect(ber::SEQUENCE).ok()?);
+    while let Ok(Some((tag, content))) = parts.next() {
+        if tag == POLICY_ERROR {
+            return match content {
+                [0] => Some(PolicyError::Expired),
+                [1] => Some(PolicyError::Locked),
+                [2] => Some(PolicyError::ChangeFirst),
+                _ => None,
+            };
+        }
+    }
+    None
+}
+
+/// Reads how an operation ended from the content of its last answer.
+///
+/// # Errors
+/// [`Malformed`] when it does not say.
+pub(super) fn ended(content: &[u8]) -> Result<Outcome, Malformed> {
+    outcome(&mut Reader::new(content))
+}
+
+fn outcome(parts: &mut Reader<'_>) -> Result<Outcome, Malformed> {
+    let code = parts.number(ber::ENUMERATED)?;
+    parts.expect(ber::OCTETS)?;
+    let text = String::from_utf8_lossy(parts.expect(ber::OCTETS)?).into_owned();
+    Ok(Outcome { code, text })
+}
+
+/// Reads an entry from the content of its message.
+///
+/// # Errors
+/// [`Malformed`] when it is none, or its name is no text.
+pub(super) fn entry(content: &[u8]) -> Result<Found, Malformed> {
+    let mut parts = Reader::new(content);
+    let dn = str::from_utf8(parts.expect(ber::OCTETS)?).map_err(|_| Malformed)?;
+    Ok(Found {
+        dn: dn.to_owned(),
+        attributes: parts.expect(ber::SEQUENCE)?.to_vec(),
+    })
+}
+
+/// Writes a simple bind. With `policy` the directory is asked what its password policy says of the
+/// account.
+pub(super) fn simple_bind(out: &mut Vec<u8>, id: u32, name: &str, password: &str, policy: bool) {
+    // No copy of the password is left behind by growing.
+    out.reserve(name.len() + password.len() + PASSWORD_POLICY.len() + 64);
+    request(out, id, |out| {
+        ber::nest(out, BIND_REQUEST, |out| {
+            ber::write_number(out, ber::INTEGER, VERSION);
+            ber::write(out, ber::OCTETS, name.as_bytes());
+            ber::write(out, SIMPLE, password.as_bytes());
+        });
+        if policy {
+            ber::nest(out, CONTROLS, |out| {
+                ber::nest(out, ber::SEQUENCE, |out| {
+                    ber::write(out, ber::OCTETS, PASSWORD_POLICY);
+                });
+            });
+        }
+    });
+}
+
+/// Writes a bind by a mechanism.
+pub(super) fn sasl_bind(out: &mut Vec<u8>, id: u32, mechanism: &str, credentials: &[u8]) {
+    out.reserve(mechanism.len() + credentials.len() + 64);
+    request(out, id, |out| {
+        ber::nest(out, BIND_REQUEST, |out| {
+            ber::write_number(out, ber::INTEGER, VERSION);
+            ber::write(out, ber::OCTETS, b"");
+            ber::nest(out, SASL, |out| {
+                ber::write(out, ber::OCTETS, mechanism.as_bytes());
+                ber::write(out, ber::OCTETS, credentials);
+            });
+        });
+    });
+}
+
+/// Writes a search.
+pub(super) fn search(out: &mut Vec<u8>, id: u32, search: &Search<'_>) {
+    request(out, id, |out| {
+        ber::nest(out, SEARCH_REQUEST, |out| {
+            ber::write(out, ber::OCTETS, search.base.as_bytes());
+            let scope = match search.scope {
+                Scope::Base => 0,
+                Scope::Subtree => 2,
+            };
+            ber::write_number(out, ber::ENUMERATED, scope);
+            ber::write_number(out, ber::ENUMERATED, NEVER_DEREFERENCE);
+            ber::write_number(out, ber::INTEGER, search.limit);
+            ber::write_number(out, ber::INTEGER, NO_TIME_LIMIT);
+            ber::write(out, ber::BOOLEAN, &[0]);
+            out.extend_from_slice(search.filter.octets());
+            ber::nest(out, ber::SEQUENCE, |out| {
+                if search.attributes.is_empty() {
+                    ber::write(out, ber::OCTETS, NO_ATTRIBUTES);
+                }
+                for attribute in search.attributes {
+                    ber::write(out, ber::OCTETS, attribute.as_bytes());
+                }
+            });
+        });
+    });
+}
+
+/// Writes the wish to go on under TLS.
+pub(super) fn start_tls(out: &mut Vec<u8>, id: u32) {
+    request(out, id, |out| {
+        ber::nest(out, EXTENDED_REQUEST, |out| {
+            ber::write(out, REQUEST_NAME, START_TLS);
+        });
+    });
+}
+
+/// Writes the goodbye.
+pub(super) fn unbind(out: &mut Vec<u8>, id: u32) {
+    request(out, id, |out| ber::write(out, UNBIND_REQUEST, &[]));
+}
+
+fn request(out: &mut Vec<u8>, id: u32, operation: impl FnOnce(&mut Vec<u8>)) {
+    ber::nest(out, ber::SEQUENCE, |out| {
+        ber::write_number(out, ber::INTEGER, id);
+        operation(out);
+    });
+}
+
+const VERSION: u32 = 3;
+const NEVER_DEREFERENCE: u32 = 0;
+/// The deadline is kept here.
+const NO_TIME_LIMIT: u32 = 0;
+/// No attribute is needed (RFC 4511 section 4.5.1.8).
+const NO_ATTRIBUTES: &[u8] = b"1.1";
+/// RFC 4511 section 4.14.1.
+const START_TLS: &[u8] = b"1.3.6.1.4.1.1466.20037";
+/// draft-behera-ldap-password-policy section 6: of the request and of the response.
+const PASSWORD_POLICY: &[u8] = b"1.3.6.1.4.1.42.2.27.8.5.1";
+
+const BIND_REQUEST: u8 = 0x60;
+const BIND_RESPONSE: u8 = 0x61;
+const UNBIND_REQUEST: u8 = 0x42;
+const SEARCH_REQUEST: u8 = 0x63;
+const ENTRY: u8 = 0x64;
+const SEARCH_DONE: u8 = 0x65;
+const REFERENCE: u8 = 0x73;
+const EXTENDED_REQUEST: u8 = 0x77;
+const EXTENDED_RESPONSE: u8 = 0x78;
+const INTERMEDIATE_RESPONSE: u8 = 0x79;
+const CONTROLS: u8 = 0xa0;
+const SIMPLE: u8 = 0x80;
+const SASL: u8 = 0xa3;
+const SERVER_CREDENTIALS: u8 = 0x87;
+const REQUEST_NAME: u8 = 0x80;
+const POLICY_ERROR: u8 = 0x81;
+
+#[cfg(test)]
+pub(super) mod tests {
+    use bytes::BytesMut;
+    use hex_literal::hex;
+    use ldap3_proto::control::LdapControl;
+    use ldap3_proto::proto::{
+        LdapBindCred, LdapBindRequest, LdapBindResponse, LdapDerefAliases, LdapMsg, LdapOp,
+        LdapPartialAttribute, LdapResult, LdapResultCode, LdapSearchResultEntry, LdapSearchScope,
+        SaslCredentials,
+    };
+    use ldap3_proto::{LdapCodec, LdapFilter};
+    use proptest::prelude::*;
+    use tokio_util::codec::{Decoder, Encoder};
+
+    use super::*;
+
+    /// Reads a message with another implementation of the protocol.
+    pub(in crate::primary::ldap) fn read_by_another(octets: &[u8]) -> LdapMsg {
+        let mut octets = BytesMut::from(octets);
+        let message = LdapCodec::default().decode(&mut octets).unwrap().unwrap();
+        assert!(octets.is_empty());
+        message
+    }
+
+    /// Writes a message with another implementation of the protocol.
+    fn written_by_another(op: LdapOp) -> Vec<u8> {
+        let mut octets = BytesMut::new();
+        LdapCodec::default()
+            .encode(LdapMsg::new(7, op), &mut octets)
+            .unwrap();
+        octets.to_vec()
+    }
+
+    pub(in crate::primary::ldap) fn search_for(filter: &Filter) -> Vec<u8> {
+        let mut out = Vec::new();
+        let wanted = Search {
+            base: "dc=example,dc=com",
+            scope: Scope::Subtree,
+            filter,
+            attributes: &["uid", "objectSid"],
+            limit: 2,
+        };
+        search(&mut out, 7, &wanted);
+        out
+    }
+
+    #[test]
+    fn requests_are_what_another_reads() {
+        let mut out = Vec::new();
+        simple_bind(&mut out, 1, "cn=a", "pw", true);
+        let bind = read_by_another(&out);
+        assert_eq!(
+            bind.op,
+            LdapOp::BindRequest(LdapBindRequest {
+                version: 3,
+                dn: "cn=a".to_owned(),
+                cred: LdapBindCred::Simple("pw".to_owned()),
+            })
+        );
+        assert_eq!(
+            bind.ctrl,
+            [LdapControl::PasswordPolicyRequest { criticality: false }]
+        );
+
+        out.clear();
+        sasl_bind(&mut out, 70_000, "GSS-SPNEGO", b"\0token");
+        let bind = read_by_another(&out);
+        assert_eq!(bind.msgid, 70_000);
+        assert_eq!(
+            bind.op,
+            LdapOp::BindRequest(LdapBindRequest {
+                version: 3,
+                dn: String::new(),
+                cred: LdapBindCred::SASL(SaslCredentials {
+                    mechanism: "GSS-SPNEGO".to_owned(),
+                    credentials: b"\0token".to_vec(),
+                }),
+            })
+        );
+
+        let LdapOp::SearchRequest(search) =
+            read_by_another(&search_for(&Filter::equals("uid", b"a"))).op
+        else {
+            panic!("it is a search");
+        };
+        assert_eq!(search.base, "dc=example,dc=com");
+        assert_eq!(search.scope, LdapSearchScope::Subtree);
+        assert_eq!(search.aliases, LdapDerefAliases::Never);
+        assert_eq!((search.sizelimit, search.timelimit), (2, 0));
+        assert_eq!(
+            search.filter,
+            LdapFilter::Equality("uid".to_owned(), "a".to_owned())
+        );
+        assert_eq!(search.attrs, ["uid", "objectSid"]);
+
+        out.clear();
+        start_tls(&mut out, 1);
+        let LdapOp::ExtendedRequest(extended) = read_by_another(&out).op else {
+            panic!("it is an extended operation");
+        };
+        assert_eq!(extended.name.as_bytes(), START_TLS);
+
+        out.clear();
+        unbind(&mut out, 9);
+        assert_eq!(read_by_another(&out).op, LdapOp::UnbindRequest);
+    }
+
+    #[test]
+    fn answers_of_another_are_read() {
+        let result = |code, message: &str| LdapResult {
+            code,
+            matcheddn: "dc=x".to_owned(),
+            message: message.to_owned(),
+            referral: Vec::new(),
+        };
+        let octets = written_by_another(LdapOp::BindResponse(LdapBindResponse {
+            res: result(LdapResultCode::SaslBindInProgress, "go on"),
+            saslcreds: Some(vec![1, 2, 3]),
+        }));
+        let message = Message::read(&octets).unwrap();
+        assert_eq!(message.id, 7);
+        assert_eq!(
+            message.bind(),
+            Ok(BindAnswer {
+                outcome: Outcome {
+                    code: 14,
+                    text: "go on".to_owned()
+                },
+                credentials: Some(vec![1, 2, 3]),
+                policy: None,
+            })
+        );
+
+        let attribute = |name: &str, values: &[&[u8]]| LdapPartialAttribute {
+            atype: name.to_owned(),
+            vals: values.iter().map(|value| value.to_vec()).collect(),
+        };
+        let octets = written_by_another(LdapOp::SearchResultEntry(LdapSearchResultEntry {
+            dn: "cn=é".to_owned(),
+            attributes: vec![
+                attribute("userid", &[b"a", b"b"]),
+                attribute("ObjectSID", &[&[1, 0xff]]),
+                attribute("userid;lang-de", &[b"c"]),
+            ],
+        }));
+        let Answer::Entry(content) = Message::read(&octets).unwrap().answer else {
+            panic!("it is an entry");
+        };
+        let found = entry(content).unwrap();
+        assert_eq!(found.dn, "cn=é");
+        assert_eq!(
+            found.values("objectSid").collect::<Vec<_>>(),
+            [&[1, 0xff][..]]
+        );
+        assert_eq!(
+            found.values("userid;x").collect::<Vec<_>>(),
+            [b"a", b"b", b"c"]
+        );
+        assert_eq!(found.values("uid").count(), 0);
+        // By another of its names.
+        assert_eq!(
+            found
+                .values_beside("uid", &["objectSid"])
+                .collect::<Vec<_>>(),
+            [b"a", b"b", b"c"]
+        );
+
+        let octets = written_by_another(LdapOp::SearchResultDone(result(
+            LdapResultCode::NoSuchObject,
+            "no",
+        )));
+        let Answer::SearchEnd(content) = Message::read(&octets).unwrap().answer else {
+            panic!("it is the end");
+        };
+        assert_eq!(ended(content).unwrap().code, 32);
+    }
+
+    #[test]
+    fn a_password_policy_says_why() {
+        // With a warning before the error.
+        let answer = |error: u8| {
+            let mut octets = hex!(
+                "303c 020101 6107 0a0131 0400 0400 a02e 302c 0419
+                 312e332e362e312e342e312e34322e322e32372e382e352e31
+                 040f 300d a008 8006 000000000001 8101 00"
+            )
+            .to_vec();
+            *octets.last_mut().unwrap() = error;
+            octets
+        };
+        for (error, want) in [
+            (0, Some(PolicyError::Expired)),
+            (1, Some(PolicyError::Locked)),
+            (2, Some(PolicyError::ChangeFirst)),
+            (7, None),
+        ] {
+            let octets = answer(error);
+            let got = Message::read(&octets).unwrap().bind().unwrap();
+            assert_eq!(got.outcome.code, 49);
+            assert_eq!(got.policy, want, "{error}");
+        }
+    }
+
+    #[test]
+    fn what_no_client_is_sent_is_refused() {
+        for (name, octets) in [
+            ("no sequence", &hex!("3103 020101")[..]),
+            ("no operation", &hex!("3003 020101")),
+            ("an unknown operation", &hex!("3005 020101 7e00")),
+            ("a request", &hex!("3005 020101 4200")),
+            ("no number", &hex!("3004 0400 6500")),
+            ("a number below zero", &hex!("3005 0201ff 6500")),
+            ("two operations", &hex!("3007 020101 6500 6500")),
+            (
+                "an operation longer than its message",
+                &hex!("3005 020101 6501"),
+            ),
+        ] {
+            assert_eq!(Message::read(octets).unwrap_err(), Malformed, "{name}");
+        }
+        for (name, content) in [
+            ("nothing", &[][..]),
+            ("a code alone", &hex!("0a0100")),
+            ("a code too long", &hex!("0a05000000000104000400")),
+            ("a code of another kind", &hex!("02010004000400")),
+        ] {
+            assert_eq!(ended(content), Err(Malformed), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reading_any_octets_ends(octets in prop::collection::vec(any::<u8>(), 0..96)) {
+            let mut framed = Vec::new();
+            request(&mut framed, 1, |out| out.extend_from_slice(&octets));
+            for octets in [&octets, &framed] {
+                let Ok(message) = Message::read(octets) else { continue };
+                prop_assert!(message.bind().is_ok_and(|bound| bound.outcome.text.len() <= 300) || message.bind().is_err());
+                if let Answer::Entry(content) = message.answer
+                    && let Ok(found) = entry(content)
+                {
+                    prop_assert!(found.values("uid").count() <= octets.len());
+                }
+            }
+        }
+    }
+}

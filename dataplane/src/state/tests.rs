@@ -1,0 +1,216 @@
+use std::net::Ipv4Addr;
+
+use prometheus::Opts;
+use proptest::prelude::*;
+use proto::secret::Secret;
+
+use super::*;
+use crate::primary::Asked;
+use crate::radius::MAX_VALUE_OCTETS;
+
+const NOW: u64 = 1_800_000_000;
+const ALICE: Scope<'_> = Scope {
+    integration: "radius_server_auto",
+    client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+    user: "alice",
+};
+
+fn states() -> States {
+    let results = IntCounterVec::new(Opts::new("states", "States"), &["result"]).unwrap();
+    States::new(results, IntCounter::new("spills", "Spills").unwrap()).unwrap()
+}
+
+fn pending(octets: usize) -> Pending {
+    Pending::Upstream {
+        asked: Asked {
+            host: 1,
+            state: Some(vec![7; octets]),
+        },
+        typed: Some(Secret::from("push2")),
+    }
+}
+
+fn counted(states: &States, result: &str) -> u64 {
+    states.results.with_label_values(&[result]).get()
+}
+
+#[test]
+fn what_was_sealed_is_opened_once() {
+    let states = states();
+    let sealed = states.seal(NOW, ALICE, &pending(40)).unwrap();
+    assert!(sealed.len() <= MAX_VALUE_OCTETS);
+    assert_eq!(states.open(NOW + 299, ALICE, &sealed), Ok(pending(40)));
+    assert_eq!(
+        states.open(NOW + 299, ALICE, &sealed),
+        Err(StateFault::Replayed)
+    );
+    for (result, want) in [("sealed", 1), ("opened", 1), ("replayed", 1)] {
+        assert_eq!(counted(&states, result), want, "{result}");
+    }
+    assert_eq!(states.spills.get(), 0);
+}
+
+#[test]
+fn a_state_is_good_for_whom_it_was_made_and_for_a_while() {
+    let states = states();
+    let sealed = states.seal(NOW, ALICE, &pending(40)).unwrap();
+    let other = "192.0.2.2".parse().unwrap();
+    let mapped = "::ffff:192.0.2.1".parse().unwrap();
+    for (name, scope, at, want) in [
+        (
+            "user",
+            Scope {
+                user: "Alice",
+                ..ALICE
+            },
+            0,
+            StateFault::Foreign,
+        ),
+        (
+            "client",
+            Scope {
+                client: other,
+                ..ALICE
+            },
+            0,
+            StateFault::Foreign,
+        ),
+        (
+            "integration",
+            Scope {
+                integration: "radius_server_aut",
+                ..ALICE
+            },
+            0,
+            StateFault::Foreign,
+        ),
+        (
+            "borders moved",
+            Scope {
+                integration: "radius_server_autoa",
+                user: "lice",
+                ..ALICE
+            },
+            0,
+            StateFault::Foreign,
+        ),
+        ("too late", ALICE, LIFETIME_SECONDS, StateFault::Expired),
+    ] {
+        assert_eq!(states.open(NOW + at, scope, &sealed), Err(want), "{name}");
+    }
+    // None of that used it up, and an address has one meaning.
+    let scope = Scope {
+        client: mapped,
+        ..ALICE
+    };
+    assert_eq!(states.open(NOW, scope, &sealed), Ok(pending(40)));
+}
+
+#[test]
+fn no_octet_can_be_changed_and_no_other_node_is_believed() {
+    let states = states();
+    let sealed = states.seal(NOW, ALICE, &pending(40)).unwrap();
+    for at in 0..sealed.len() {
+        let mut changed = sealed.clone();
+        changed[at] ^= 1;
+        let want = if at < 3 {
+            StateFault::Foreign
+        } else {
+            StateFault::Tampered
+        };
+        assert_eq!(states.open(NOW, ALICE, &changed), Err(want), "{at}");
+    }
+    for octets in 0..sealed.len() {
+        assert!(
+            states.open(NOW, ALICE, &sealed[..octets]).is_err(),
+            "{octets}"
+        );
+    }
+    // Another key has another name, but for one in 65,536.
+    let fault = self::states().open(NOW, ALICE, &sealed).unwrap_err();
+    assert!(matches!(fault, StateFault::Foreign | StateFault::Tampered));
+}
+
+#[test]
+fn what_does_not_fit_stays_on_the_node() {
+    let states = states();
+    let largest = (0..300)
+        .rev()
+        .find(|octets| {
+            let spills = states.spills.get();
+            states.seal(NOW, ALICE, &pending(*octets)).unwrap();
+            states.spills.get() == spills
+        })
+        .unwrap();
+    // The State of FreeRADIUS, NPS and the replaced product has 16 to 44 octets.
+    assert!(largest >= 180, "{largest}");
+    let whole = states.seal(NOW, ALICE, &pending(largest)).unwrap();
+    assert_eq!(whole.len(), MAX_VALUE_OCTETS);
+    let spilled = states.seal(NOW, ALICE, &pending(largest + 1)).unwrap();
+    assert_eq!(states.open(NOW, ALICE, &spilled), Ok(pending(largest + 1)));
+    assert_eq!(states.open(NOW, ALICE, &spilled), Err(StateFault::Replayed));
+}
+
+#[test]
+fn the_tables_are_bounded_and_let_go_of_what_has_expired() {
+    let mut used = Used::default();
+    let nonce = |n: usize| {
+        let mut nonce = [0; 12];
+        nonce[..8].copy_from_slice(&n.to_be_bytes());
+        nonce
+    };
+    for n in 0..tables::MAX_USED {
+        assert_eq!(used.note(NOW, NOW + 300, nonce(n)), Some(false));
+    }
+    assert_eq!(used.note(NOW, NOW + 300, nonce(1)), None);
+    assert_eq!(
+        used.note(NOW, NOW + 300, nonce(tables::MAX_USED)),
+        Some(true)
+    );
+    assert_eq!(used.note(NOW + 300, NOW + 600, nonce(1)), Some(false));
+
+    let mut spilled = Spilled::default();
+    let context = |octets| Zeroizing::new(vec![1; octets]);
+    let name = |n: usize| {
+        let mut name = [0; tables::NAME_OCTETS];
+        name[..8].copy_from_slice(&n.to_be_bytes());
+        name
+    };
+    assert!(!spilled.keep(
+        NOW,
+        NOW + 300,
+        name(0),
+        context(tables::MAX_SPILLED_OCTETS + 1)
+    ));
+    for n in 0..tables::MAX_SPILLED {
+        assert!(spilled.keep(NOW, NOW + 300, name(n), context(1)));
+    }
+    assert!(!spilled.keep(NOW, NOW + 300, name(usize::MAX), context(1)));
+    assert_eq!(spilled.take(&name(0)), Some(context(1)));
+    assert_eq!(spilled.take(&name(0)), None);
+    assert!(spilled.keep(NOW, NOW + 300, name(usize::MAX), context(1)));
+    assert!(spilled.keep(NOW + 300, NOW + 600, name(0), context(1)));
+    assert_eq!(spilled.take(&name(1)), None);
+}
+
+proptest! {
+    #[test]
+    fn a_context_is_read_as_it_was_written(
+        host: u8,
+        state in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..300)),
+        typed in proptest::option::of(".{0,40}"),
+    ) {
+        let pending = Pending::Upstream {
+            asked: Asked { host, state },
+            typed: typed.map(Secret::new),
+        };
+        let written = pending::write(&pending);
+        prop_assert_eq!(pending::read(&written), Some(pending));
+    }
+
+    #[test]
+    fn no_octets_are_too_strange_to_be_read(octets in proptest::collection::vec(any::<u8>(), 0..300)) {
+        drop(pending::read(&octets));
+        prop_assert!(states().open(NOW, ALICE, &octets).is_err());
+    }
+}
