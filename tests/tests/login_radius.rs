@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    net::SocketAddr,
+    net::{Ipv6Addr, SocketAddr},
     time::Duration,
 };
 
@@ -11,6 +11,7 @@ use e2e::{
     clock,
     config::{MAIN, pair, radius_client, server, upstreams},
     countersign::Countersign,
+    nas::attribute,
     peers::{
         BlackHoleUdp, FakeDuo, FreeRadius, Kind, Pki, Radclient, SECRET, Said, ScriptedUpstream,
         fakeduo::{Endpoint, Outcome, Preauth, User},
@@ -519,4 +520,33 @@ fn an_upstream_that_says_nothing_leaves_a_word_on_what_to_check() {
         assert!(!text.contains("not-that-secret"), "{name}: {event:#}");
     }
     assert_eq!(duo.requests().len(), 0);
+}
+
+#[test]
+fn an_upstream_is_found_by_its_name_and_by_its_ipv6_address() {
+    let duo = FakeDuo::start(Pki::shared());
+    let here = ScriptedUpstream::start(|_| Some(Said::accept()));
+    let six = ScriptedUpstream::start_at(Ipv6Addr::LOCALHOST.into(), |_| Some(Said::accept()));
+    let ports: [u16; 2] = std::array::from_fn(|_| ports::free_udp());
+    let nas_ip = "nas_ip=192.0.2.9\n";
+    let by_name = section(1, ports[0], &duo, here.address(), nas_ip).replacen(
+        "host=127.0.0.1",
+        "host=localhost",
+        1,
+    );
+    let gateway = Countersign::run(&format!(
+        "{MAIN}{by_name}{}",
+        section(2, ports[1], &duo, six.address(), nas_ip),
+    ));
+    for (name, port, upstream) in [("localhost", ports[0], &here), ("[::1]", ports[1], &six)] {
+        let reply = login(port, "alice", "any").send();
+        assert!(reply.is(ACCEPT), "{name}: {reply:?}\n{}", gateway.output());
+        let asked = upstream.requests().pop().unwrap();
+        let nas_ip = asked.first(attribute::NAS_IP_ADDRESS);
+        assert_eq!(nas_ip, Some(&[192, 0, 2, 9][..]), "{name}");
+        assert!(
+            asked.first(attribute::MESSAGE_AUTHENTICATOR).is_some(),
+            "{name}"
+        );
+    }
 }
