@@ -120,11 +120,18 @@ impl Process {
         }
     }
 
-    /// Sends a signal to the program and all of its group.
-    pub fn signal_group(&self, signal: Signal) {
-        if self.ended.is_none() {
-            killpg(self.pid(), signal).unwrap();
-        }
+    /// Stops the program and all of its group where they stand (SIGSTOP), and waits until each of their
+    /// threads does.
+    pub fn pause(&self) {
+        killpg(self.pid(), Signal::SIGSTOP).unwrap();
+        clock::wait_until(&format!("{} stands still", self.name), GRACE, || {
+            thread_states(self.pid()).all(|state| state == 'T' || state == 'Z')
+        });
+    }
+
+    /// Lets it go on after [`Process::pause`].
+    pub fn resume(&self) {
+        killpg(self.pid(), Signal::SIGCONT).unwrap();
     }
 
     /// Waits for the end of the program.
@@ -169,6 +176,23 @@ impl Drop for Process {
             eprintln!("---- {} printed ----\n{}", self.name, self.output());
         }
     }
+}
+
+/// The states of all threads of a process group, as /proc shows them: `R`, `S`, `T`, …
+fn thread_states(group: Pid) -> impl Iterator<Item = char> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let of_group = processes.filter(move |entry| {
+        // PID (NAME) STATE PARENT GROUP …; the name may hold anything.
+        fs::read_to_string(entry.path().join("stat")).is_ok_and(|stat| {
+            let rest = stat.rsplit(") ").next().unwrap_or_default();
+            rest.split(' ').nth(2) == Some(&group.to_string())
+        })
+    });
+    let threads = of_group.flat_map(|entry| fs::read_dir(entry.path().join("task")));
+    threads.flatten().flatten().filter_map(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).ok()?;
+        stat.rsplit(") ").next()?.chars().next()
+    })
 }
 
 /// Has the one long-lived thread start the program.

@@ -201,10 +201,7 @@ fn ask(nas: &Nas, request: &Request) -> Answer {
 fn freeradius_speaks_chap_and_its_kin() {
     let radius = FreeRadius::start(Kind::Plain);
     let nas = Nas::new(radius.address, SECRET);
-    let named = |user: &str| {
-        nas.request(code::ACCESS_REQUEST)
-            .text(attribute::USER_NAME, user)
-    };
+    let named = |user: &str| nas.named(user);
     for (name, request, want) in [
         (
             "chap",
@@ -254,6 +251,9 @@ fn freeradius_speaks_chap_and_its_kin() {
         let clear = request.reveal_salted(answer.microsoft(kind).unwrap());
         assert_eq!(clear, Some(key.to_vec()), "{kind}");
     }
+    let run = MsChap2::new("unicode", "pässwörd-€");
+    let answer = ask(&nas, &run.respond(named("unicode")));
+    assert_eq!(answer.code, code::ACCESS_ACCEPT, "beyond ASCII");
     for (user, password, error) in [
         ("alice", "nope", "E=691"),
         ("mustchange", "pw-mustchange", "E=648"),

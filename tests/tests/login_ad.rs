@@ -148,7 +148,8 @@ fn the_state_of_an_account_is_said_in_the_answer_the_event_and_the_metric() {
         section(2, ports[1], &duo, samba, LDAPS),
         plain(3, ports[2], &duo, samba, LDAPS),
     ));
-    let changed = "Your password has expired. Change it, then log in again.";
+    let lapsed = "Your password has expired. Change it, then log in again.";
+    let change = "You have to change your password before you can log in.";
     let mut counts = HashMap::new();
     for (port, integration) in ports.into_iter().zip([
         "radius_server_auto",
@@ -171,8 +172,13 @@ fn the_state_of_an_account_is_said_in_the_answer_the_event_and_the_metric() {
                 "Your account has expired.",
                 "account_expired",
             ),
-            ("mustchange", "pw-mustchange", changed, "password_expired"),
-            ("pwexpired", "pw-pwexpired", changed, "password_expired"),
+            (
+                "mustchange",
+                "pw-mustchange",
+                change,
+                "password_must_change",
+            ),
+            ("pwexpired", "pw-pwexpired", lapsed, "password_expired"),
             (
                 "locked",
                 "pw-locked",
@@ -199,7 +205,7 @@ fn the_state_of_an_account_is_said_in_the_answer_the_event_and_the_metric() {
         }
         // An appended factor is not tried as a part of the password of an account that is barred.
         let answer = login(port, "mustchange", "pw-mustchange,push");
-        assert_eq!(answer.message(), changed, "{integration}");
+        assert_eq!(answer.message(), change, "{integration}");
         *counts.entry("mustchange").or_insert(0) += 1;
     }
     assert_eq!(

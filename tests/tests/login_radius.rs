@@ -3,15 +3,17 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    net::{Ipv6Addr, SocketAddr},
     time::Duration,
 };
 
 use e2e::{
     clock,
-    config::{MAIN, radius_client, server},
+    config::{MAIN, pair, radius_client, server, upstreams},
     countersign::Countersign,
+    nas::attribute,
     peers::{
-        FakeDuo, FreeRadius, Kind, Pki, Radclient, SECRET,
+        BlackHoleUdp, FakeDuo, FreeRadius, Kind, Pki, Radclient, SECRET, Said, ScriptedUpstream,
         fakeduo::{Endpoint, Outcome, Preauth, User},
     },
     ports,
@@ -218,14 +220,6 @@ fn each_password_and_each_decision_has_its_answer() {
             "primary_rejected",
             "",
         ),
-        (
-            "chal",
-            "pw-chal",
-            REJECT,
-            "Enter the code",
-            "primary_challenge",
-            "",
-        ),
     ];
     let mut counts = HashMap::new();
     for (user, password, code, text, reason, factor) in table {
@@ -254,7 +248,7 @@ fn each_password_and_each_decision_has_its_answer() {
             .iter()
             .any(|one| one.user.as_deref() == Some(user))
     };
-    for user in ["nobody", "refused", "chal"] {
+    for user in ["nobody", "refused"] {
         assert!(!asked_about(user), "{user}");
     }
     let output = gateway.output();
@@ -298,7 +292,7 @@ fn upstreams_that_die_are_passed_over_and_come_back() {
     let duo = FakeDuo::start(Pki::shared());
     let mut radius = FreeRadius::start(Kind::Plain);
     let [dead_first, alone, silent] = std::array::from_fn(|_| ports::free_udp());
-    let (dead, hole) = (ports::dead(), e2e::peers::BlackHoleUdp::start());
+    let (dead, hole) = (ports::dead(), ScriptedUpstream::start(|_| None));
     let good = radius.address;
     let section = |number: &str, port| {
         let (name, client) = (
@@ -310,7 +304,7 @@ fn upstreams_that_die_are_passed_over_and_come_back() {
             server(&name, port, &duo)
         )
     };
-    let upstream = |number: &str, retries: u32, hosts: &[std::net::SocketAddr]| {
+    let upstream = |number: &str, retries: u32, hosts: &[SocketAddr]| {
         let mut text =
             format!("[radius_client{number}]\nsecret={SECRET}\nretries={retries}\nretry_wait=1\n");
         for (number, host) in ["", "_2", "_3"].iter().zip(hosts) {
@@ -330,7 +324,7 @@ fn upstreams_that_die_are_passed_over_and_come_back() {
     let reply = login(dead_first, "bob", "pw-bob").send();
     assert!(reply.is(ACCEPT), "{reply:?}\n{}", gateway.output());
     let away = "Your password cannot be checked now. Please try again later.";
-    let (before, passed_over) = (duo.requests().len(), hole.received());
+    let before = duo.requests().len();
     let reply = login(silent, "u01", "pw-u01").send();
     assert!(
         reply.is(REJECT),
@@ -338,7 +332,7 @@ fn upstreams_that_die_are_passed_over_and_come_back() {
     );
     assert_eq!(reply.all("Reply-Message"), [away]);
     assert_eq!(gateway.event_of("u01", 1)["reason"], "primary_unavailable");
-    assert_eq!(hole.received() - passed_over, 2, "asked, and asked again");
+    assert_eq!(hole.count("u01"), 2, "asked, and asked again");
     radius.kill();
     let reply = login(alone, "u02", "pw-u02").send();
     assert!(reply.is(REJECT), "{reply:?}\n{}", gateway.output());
@@ -407,6 +401,152 @@ fn the_record_of_a_login_has_every_stage_in_order() {
         assert!(
             !text.contains(password) && !text.contains(SECRET),
             "{event:#}"
+        );
+    }
+}
+
+/// A server section with an upstream of its own, at this address.
+fn section(number: u32, port: u16, duo: &FakeDuo, host: SocketAddr, options: &str) -> String {
+    pair(number, port, duo, "radius_client", |name| {
+        upstreams(name, &[host]) + options
+    })
+}
+
+#[test]
+fn answers_that_are_not_signed_are_taken_and_said_or_refused() {
+    let duo = FakeDuo::start(Pki::shared());
+    let unsigned = ScriptedUpstream::start(|_| Some(Said::accept().unsigned()));
+    let signed = ScriptedUpstream::start(|_| Some(Said::accept()));
+    let [taken, refused, good] = std::array::from_fn(|_| ports::free_udp());
+    let strict = "force_message_authenticator=true\nretries=0\nretry_wait=1\n";
+    let gateway = Countersign::run(&format!(
+        "{MAIN}{}{}{}",
+        section(1, taken, &duo, unsigned.address(), ""),
+        section(2, refused, &duo, unsigned.address(), strict),
+        section(3, good, &duo, signed.address(), strict),
+    ));
+    let counted = |authenticator: &str, host: SocketAddr| {
+        gateway.metric(&format!(
+            r#"countersign_primary_unsigned_answers_total{{authenticator="{authenticator}",host="{host}"}}"#
+        ))
+    };
+    for user in ["alice", "bob", "carol"] {
+        let reply = login(taken, user, "any").send();
+        assert!(reply.is(ACCEPT), "{reply:?}\n{}", gateway.output());
+        assert!(
+            login(good, user, "any").send().is(ACCEPT),
+            "{}",
+            gateway.output()
+        );
+    }
+    assert_eq!(counted("radius_client", unsigned.address()), 3.0);
+    assert_eq!(counted("radius_client3", signed.address()), 0.0);
+    let warnings = || -> Vec<String> {
+        let output = gateway.output();
+        let is_warning =
+            |line: &&str| line.contains(" WARN ") && line.contains("without Message-Authenticator");
+        output
+            .lines()
+            .filter(is_warning)
+            .map(str::to_owned)
+            .collect()
+    };
+    assert_eq!(warnings().len(), 1, "once for a host: {:?}", warnings());
+    assert!(
+        warnings()[0].contains(&unsigned.address().to_string()),
+        "{:?}",
+        warnings()
+    );
+
+    let reply = login(refused, "dave", "any").send();
+    assert!(reply.is(REJECT), "{reply:?}\n{}", gateway.output());
+    let event = gateway.event_of("dave", 1);
+    assert_eq!(event["reason"], "primary_unavailable", "{event:#}");
+    let text = event["timeline"].to_string();
+    assert!(text.contains("Message-Authenticator"), "{event:#}");
+    assert!(text.contains("force_message_authenticator"), "{event:#}");
+    assert_eq!(
+        counted("radius_client2", unsigned.address()),
+        0.0,
+        "it counts what is accepted"
+    );
+}
+
+#[test]
+fn an_upstream_that_says_nothing_leaves_a_word_on_what_to_check() {
+    let duo = FakeDuo::start(Pki::shared());
+    let hole = BlackHoleUdp::start();
+    let closed = ports::dead();
+    // Its answers are signed with the secret of all peers.
+    let other = ScriptedUpstream::start(|_| Some(Said::accept()));
+    let [silent, dead, secret] = std::array::from_fn(|_| ports::free_udp());
+    let quick = "retries=0\nretry_wait=1\n";
+    let elsewhere = section(3, secret, &duo, other.address(), quick).replacen(
+        &format!("secret={SECRET}"),
+        "secret=not-that-secret",
+        1,
+    );
+    let gateway = Countersign::run(&format!(
+        "{MAIN}{}{}{elsewhere}",
+        section(1, silent, &duo, hole.address(), quick),
+        section(2, dead, &duo, closed, quick),
+    ));
+    for (name, port, user, host, words) in [
+        (
+            "silent",
+            silent,
+            "alice",
+            hole.address(),
+            &["127.0.0.1", "client", "secret", "port", "NPS"][..],
+        ),
+        ("closed", dead, "bob", closed, &["port is closed"]),
+        (
+            "another secret",
+            secret,
+            "carol",
+            other.address(),
+            &["not signed with this secret"],
+        ),
+    ] {
+        let reply = login(port, user, "any").send();
+        assert!(reply.is(REJECT), "{name}: {reply:?}\n{}", gateway.output());
+        let event = gateway.event_of(user, 1);
+        assert_eq!(event["reason"], "primary_unavailable", "{name}: {event:#}");
+        let text = event["timeline"].to_string();
+        assert!(text.contains(&host.to_string()), "{name}: {event:#}");
+        for word in words {
+            assert!(text.contains(word), "{name}: {word}: {event:#}");
+        }
+        assert!(!text.contains("not-that-secret"), "{name}: {event:#}");
+    }
+    assert_eq!(duo.requests().len(), 0);
+}
+
+#[test]
+fn an_upstream_is_found_by_its_name_and_by_its_ipv6_address() {
+    let duo = FakeDuo::start(Pki::shared());
+    let here = ScriptedUpstream::start(|_| Some(Said::accept()));
+    let six = ScriptedUpstream::start_at(Ipv6Addr::LOCALHOST.into(), |_| Some(Said::accept()));
+    let ports: [u16; 2] = std::array::from_fn(|_| ports::free_udp());
+    let nas_ip = "nas_ip=192.0.2.9\n";
+    let by_name = section(1, ports[0], &duo, here.address(), nas_ip).replacen(
+        "host=127.0.0.1",
+        "host=localhost",
+        1,
+    );
+    let gateway = Countersign::run(&format!(
+        "{MAIN}{by_name}{}",
+        section(2, ports[1], &duo, six.address(), nas_ip),
+    ));
+    for (name, port, upstream) in [("localhost", ports[0], &here), ("[::1]", ports[1], &six)] {
+        let reply = login(port, "alice", "any").send();
+        assert!(reply.is(ACCEPT), "{name}: {reply:?}\n{}", gateway.output());
+        let asked = upstream.requests().pop().unwrap();
+        let nas_ip = asked.first(attribute::NAS_IP_ADDRESS);
+        assert_eq!(nas_ip, Some(&[192, 0, 2, 9][..]), "{name}");
+        assert!(
+            asked.first(attribute::MESSAGE_AUTHENTICATOR).is_some(),
+            "{name}"
         );
     }
 }

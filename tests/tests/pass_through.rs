@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use e2e::{
-    config::{MAIN, radius_client, server},
+    config::{MAIN, radius_client, server, upstreams},
     countersign::Countersign,
-    nas::{Nas, attribute, code},
+    nas::{Nas, attribute, code, microsoft},
     peers::{
-        FakeDuo, FreeRadius, Kind, Pki, Radclient, Reply, SECRET,
+        FakeDuo, FreeRadius, Kind, Pki, Radclient, Reply, SECRET, Said, ScriptedUpstream,
         fakeduo::{Endpoint, Outcome, User},
     },
     ports,
@@ -223,4 +223,91 @@ fn latin_1_is_read_and_written_where_the_file_says_so() {
             }
         }
     }
+}
+
+#[test]
+fn hidden_values_are_hidden_again_for_the_device() {
+    let duo = FakeDuo::start(Pki::shared());
+    let radius = FreeRadius::start(Kind::Plain);
+    let scripted = ScriptedUpstream::start(|_| {
+        Some(
+            Said::accept()
+                .tagged(attribute::TUNNEL_PASSWORD, 1, b"first")
+                .tagged(attribute::TUNNEL_PASSWORD, 2, b"")
+                .vendor_salted(microsoft::VENDOR, microsoft::MPPE_SEND_KEY, &[1; 16])
+                .vendor_salted(microsoft::VENDOR, microsoft::MPPE_RECV_KEY, &[2; 32]),
+        )
+    });
+    // A client with a secret of its own: what is hidden for the upstream's can be read by nobody.
+    let device = "another secret of the device";
+    let [all, none, real, keys] = std::array::from_fn(|_| ports::free_udp());
+    let upstream =
+        |number: &str| upstreams(&format!("radius_client{number}"), &[scripted.address()]);
+    let section = |number: &str, port, client: &str| {
+        let name = format!("radius_server_auto{number}");
+        server(&name, port, &duo).replace(
+            &format!("radius_secret_1={SECRET}"),
+            &format!("radius_secret_1={device}"),
+        ) + &format!("client={client}\n")
+    };
+    let gateway = Countersign::run(&format!(
+        "{MAIN}{}pass_through_all=true\n{}{}pass_through_all=true\n\
+         {}pass_through_attr_names=MS-MPPE-Recv-Key\n{}{}{}{}",
+        upstream(""),
+        upstream("2"),
+        radius_client("radius_client3", &radius),
+        upstream("4"),
+        section("", all, "radius_client"),
+        section("2", none, "radius_client2"),
+        section("3", real, "radius_client3"),
+        section("4", keys, "radius_client4"),
+    ));
+    let ask = |port, user: &str| {
+        let nas = Nas::new(ports::loopback(port), device);
+        let request = nas.access(user, &format!("pw-{user}"));
+        let answer = nas.exchange(&request, LONG).unwrap();
+        assert_eq!(answer.code, code::ACCESS_ACCEPT, "{}", gateway.output());
+        (request, answer)
+    };
+    let (request, answer) = ask(all, "alice");
+    let tunnels: Vec<(u8, Vec<u8>)> = answer
+        .all(attribute::TUNNEL_PASSWORD)
+        .iter()
+        .map(|value| (value[0], request.reveal_salted(&value[1..]).unwrap()))
+        .collect();
+    assert_eq!(tunnels, [(1, b"first".to_vec()), (2, Vec::new())]);
+    let key = |kind| request.reveal_salted(answer.microsoft(kind).unwrap());
+    assert_eq!(key(microsoft::MPPE_SEND_KEY), Some(vec![1; 16]));
+    assert_eq!(key(microsoft::MPPE_RECV_KEY), Some(vec![2; 32]));
+    let mut salts: Vec<Vec<u8>> = answer
+        .all(attribute::TUNNEL_PASSWORD)
+        .iter()
+        .map(|value| value[1..3].to_vec())
+        .chain(
+            [microsoft::MPPE_SEND_KEY, microsoft::MPPE_RECV_KEY]
+                .map(|kind| answer.microsoft(kind).unwrap()[..2].to_vec()),
+        )
+        .collect();
+    salts.sort();
+    salts.dedup();
+    assert_eq!(
+        salts.len(),
+        4,
+        "a salt is used once in a packet (RFC 2868 section 3.5)"
+    );
+
+    let (_, answer) = ask(none, "alice");
+    assert_eq!(answer.first(attribute::TUNNEL_PASSWORD), None);
+    assert_eq!(answer.microsoft(microsoft::MPPE_SEND_KEY), None);
+
+    let (request, answer) = ask(keys, "alice");
+    let key = answer.microsoft(microsoft::MPPE_RECV_KEY).unwrap();
+    assert_eq!(request.reveal_salted(key), Some(vec![2; 32]));
+    assert_eq!(answer.microsoft(microsoft::MPPE_SEND_KEY), None);
+
+    let (request, answer) = ask(real, "tunnel");
+    let value = answer.first(attribute::TUNNEL_PASSWORD).unwrap();
+    assert_eq!(value[0], 3, "the tag");
+    let clear = request.reveal_salted(&value[1..]).unwrap();
+    assert_eq!(clear, b"tunnel secret, longer than a block");
 }

@@ -329,8 +329,8 @@ impl Login {
             &client.served,
         );
         let octets: Arc<[u8]> = octets.into();
-        send(&self.site, &octets, self.start.arrival);
         let now = clock::now();
+        // Kept before it is sent: a repeat that crosses the answer is not to find the login running.
         self.shared
             .duplicates
             .lock()
@@ -339,8 +339,9 @@ impl Login {
                 now,
                 &self.start.key,
                 self.start.reply_to.authenticator(),
-                octets,
+                Arc::clone(&octets),
             );
+        send(&self.site, &octets, self.start.arrival);
         self.answered = true;
         let outcome = match answer.code {
             AnswerCode::Accept => Outcome::Accept,

@@ -2,7 +2,6 @@
 
 use std::{fs, net::SocketAddr, path::Path, process::Command, time::Duration};
 
-use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use super::{FakeDuo, Pki, SECRET, Slapd, require};
@@ -108,12 +107,12 @@ impl FreeRadius {
     /// Stops it as it stands (SIGSTOP): it is silent until [`FreeRadius::resume`], and then answers
     /// what waits in its socket.
     pub fn pause(&self) {
-        self.process.signal_group(Signal::SIGSTOP);
+        self.process.pause();
     }
 
     /// Lets it go on after [`FreeRadius::pause`].
     pub fn resume(&self) {
-        self.process.signal_group(Signal::SIGCONT);
+        self.process.resume();
     }
 
     /// Kills it: the port is dead.

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use nix::{sys::signal::Signal, unistd::Uid};
+use nix::unistd::Uid;
 use tempfile::TempDir;
 
 use super::{Pki, require};
@@ -211,12 +211,12 @@ impl Samba {
 
     /// Stops it as it stands (SIGSTOP): it listens and never answers, until [`Samba::resume`].
     pub fn pause(&self) {
-        self.process.signal_group(Signal::SIGSTOP);
+        self.process.pause();
     }
 
     /// Lets it go on after [`Samba::pause`].
     pub fn resume(&self) {
-        self.process.signal_group(Signal::SIGCONT);
+        self.process.resume();
     }
 
     /// Kills it: connections break, the ports refuse.

@@ -1,7 +1,7 @@
 //! An upstream RADIUS server whose every answer a test writes: for what FreeRADIUS does not do.
 
 use std::{
-    net::{SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -211,7 +211,16 @@ impl ScriptedUpstream {
     /// Status-Server with an accept. A repeated request is asked about again.
     #[must_use]
     pub fn start(answer: impl FnMut(&Received) -> Option<Said> + Send + 'static) -> Self {
-        let address = ports::loopback(ports::free_udp());
+        Self::start_at(Ipv4Addr::LOCALHOST.into(), answer)
+    }
+
+    /// The same at this local address.
+    #[must_use]
+    pub fn start_at(
+        address: IpAddr,
+        answer: impl FnMut(&Received) -> Option<Said> + Send + 'static,
+    ) -> Self {
+        let address = SocketAddr::from((address, ports::free_udp()));
         let socket = UdpSocket::bind(address).unwrap();
         socket.set_read_timeout(Some(LOOK)).unwrap();
         let shared = Arc::new(Shared::default());

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use super::{Identity, Pki, require};
@@ -122,12 +121,12 @@ impl Slapd {
     /// Stops it as it stands (SIGSTOP): it takes connections and never answers, until
     /// [`Slapd::resume`].
     pub fn pause(&self) {
-        self.process.signal_group(Signal::SIGSTOP);
+        self.process.pause();
     }
 
     /// Lets it go on after [`Slapd::pause`].
     pub fn resume(&self) {
-        self.process.signal_group(Signal::SIGCONT);
+        self.process.resume();
     }
 
     /// Kills it: connections break, the ports refuse.
@@ -164,6 +163,8 @@ fn run(dir: &Path, address: Ipv4Addr, port: u16, tls_port: u16) -> Process {
         .arg(format!(
             "ldap://{address}:{port} ldaps://{address}:{tls_port}"
         ))
+        // Without SASL, whichever of its modules this machine has: simple binds alone.
+        .env("SASL_PATH", dir.join("no-sasl"))
         .current_dir(dir);
     let mut process = Process::start("slapd", &command, &dir.join("slapd.log"));
     process.until("slapd listens", START, || {
