@@ -4,7 +4,7 @@
 use std::{collections::HashSet, fs, time::Duration};
 
 use e2e::{
-    clock::{now, wait_until},
+    clock::wait_until,
     countersign::{Countersign, Start},
     gateway::Site,
     nas::{Nas, code},

@@ -27,7 +27,7 @@ use super::ntlm::seal::Seal;
 use super::ntlm::tests::Directory as Ntlm;
 use crate::primary::check::now;
 use crate::primary::{
-    Primary, PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Shared, Verdict,
+    Credential, Primary, PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Shared, Verdict,
 };
 
 /// What it does.
@@ -121,9 +121,10 @@ impl Lab {
 async fn login(primary: &Primary, user: &str, password: &str) -> Result<Verdict, PrimaryFailure> {
     let request = PrimaryRequest {
         user: user.to_owned(),
-        password: Secret::from(password),
+        credential: Credential::Password(Secret::from(password)),
         calling_station: None,
         pass_through: Vec::new(),
+        answers: None,
     };
     primary.check(&request, now() + primary.budget()).await
 }
@@ -373,7 +374,7 @@ async fn ntlm_is_spoken_sealed_and_by_the_names_of_the_directory() {
             let got = match login(&primary, user, password).await {
                 Ok(Verdict::Accepted(_)) => None,
                 Ok(Verdict::Rejected(rejection)) => Some(rejection.reason),
-                Err(failure) => panic!("{manner:?}, {user}: {failure:?}"),
+                other => panic!("{manner:?}, {user}: {other:?}"),
             };
             assert_eq!(got, want, "{manner:?}, {user}");
         }
@@ -415,7 +416,7 @@ async fn active_directory_follows_groups_itself() {
         let got = match login(&primary, "alice", "pw-alice").await {
             Ok(Verdict::Accepted(_)) => None,
             Ok(Verdict::Rejected(rejection)) => Some(rejection.reason),
-            Err(failure) => panic!("{group}: {failure:?}"),
+            other => panic!("{group}: {other:?}"),
         };
         assert_eq!(got, want, "{group}, nested: {nested}");
     }
