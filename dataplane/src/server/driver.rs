@@ -21,7 +21,7 @@ use crate::flow::request::{Request, shown_user};
 use crate::flow::{Action, Answer, AnswerCode, Event, Flow, Pending, explain};
 use crate::primary::{PrimaryRequest, request_attributes};
 use crate::radius::{AttributeType, Packet, ReplyTo};
-use crate::state::{Scope, SealError};
+use crate::state::Scope;
 
 /// What the receive thread knows of a new login.
 #[derive(Debug)]
@@ -161,10 +161,7 @@ impl Login {
                     error = &error as &dyn std::error::Error,
                     "no challenge can be sent; rejecting"
                 );
-                *answer = Answer::reject(match error {
-                    SealError::Full => Reason::Overloaded,
-                    SealError::Random => Reason::Internal,
-                });
+                *answer = Answer::reject(Reason::Internal);
                 None
             }
         }

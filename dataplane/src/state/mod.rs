@@ -77,7 +77,7 @@ impl States {
         let sealed = self.try_seal(now, scope, pending);
         self.count(match &sealed {
             Ok(_) => "sealed",
-            Err(SealError::Full) => "full",
+            Err(SealError::TooLong) => "too_long",
             Err(SealError::Random) => "no_random",
         });
         sealed
@@ -90,19 +90,22 @@ impl States {
         pending: &Pending,
     ) -> Result<Vec<u8>, SealError> {
         let until = now.saturating_add(LIFETIME_SECONDS);
-        let written = pending::write(pending);
         let digest = seal::digest(scope);
+        let written = pending::write(pending);
+        let whole;
         let body = if written.len() <= SEALED_ROOM {
-            Body::Whole(&written)
+            whole = written;
+            Body::Whole(&whole)
         } else {
             let mut name = [0; tables::NAME_OCTETS];
             getrandom::fill(&mut name).map_err(|_| SealError::Random)?;
-            if !self
+            let evicted = self
                 .tables()
                 .spilled
-                .keep(now, until, name, written.clone())
-            {
-                return Err(SealError::Full);
+                .keep(now, (until, name), written)
+                .ok_or(SealError::TooLong)?;
+            if evicted {
+                self.count("evicted");
             }
             self.spills.inc();
             Body::Spilled(name)
@@ -148,16 +151,15 @@ impl States {
             return Err(StateFault::Expired);
         }
         let mut tables = self.tables();
-        let evicted = tables
-            .used
-            .note(now, until, nonce)
-            .ok_or(StateFault::Replayed)?;
-        if evicted {
+        if tables.used.note(now, until, nonce)? {
             self.count("evicted");
         }
         let written = match seal::body(&clear).ok_or(StateFault::Tampered)? {
             Body::Whole(written) => Zeroizing::new(written.to_vec()),
-            Body::Spilled(name) => tables.spilled.take(&name).ok_or(StateFault::Lost)?,
+            Body::Spilled(name) => tables
+                .spilled
+                .take(&(until, name))
+                .ok_or(StateFault::Lost)?,
         };
         drop(tables);
         pending::read(&written).ok_or(StateFault::Tampered)
@@ -175,9 +177,9 @@ impl States {
 /// Why no State can be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SealError {
-    /// It does not fit into an attribute, and the node's table is full.
-    #[error("too many challenges wait whose context does not fit into a State")]
-    Full,
+    /// Its context fits neither into an attribute nor into the node's table.
+    #[error("the login's context is too long to be kept")]
+    TooLong,
     /// The system gives no random numbers.
     #[error("the system gives no random numbers")]
     Random,
@@ -192,14 +194,14 @@ pub(crate) enum StateFault {
     /// It was changed on its way, or made up.
     #[error("the State was changed on its way")]
     Tampered,
-    /// Its time is over.
+    /// Its time is over, or was cut short because very many States were used since.
     #[error("the State has expired: the answer came too late")]
     Expired,
     /// It was used before.
     #[error("the State was used before")]
     Replayed,
-    /// Its context was kept on a node, and is not here.
-    #[error("the State's context was kept on a node that is not this one, or was restarted")]
+    /// Its context was kept on this node, and had to make room for others.
+    #[error("the State's context was dropped: too many challenges wait whose context is long")]
     Lost,
 }
 

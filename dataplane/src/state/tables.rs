@@ -1,77 +1,99 @@
 //! What a node remembers of States: which were used, and what did not fit into them. Both tables
 //! are bounded, and let go of what has expired.
+//!
+//! A full table lets go of what would end first. So a flood makes the time shorter that an answer
+//! may take, for all; it neither makes a State good for a second use nor keeps anybody out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rustc_hash::{FxHashMap, FxHashSet};
 use zeroize::Zeroizing;
 
+use super::StateFault;
 use super::seal::NONCE_OCTETS;
 
 /// The States that were used, by their nonces: all of them ours, since only an opened State gets
 /// here.
 #[derive(Debug, Default)]
 pub(super) struct Used {
-    nonces: FxHashSet<[u8; NONCE_OCTETS]>,
-    /// In the order they were used.
-    order: VecDeque<(u64, [u8; NONCE_OCTETS])>,
+    /// Each after the moment when it expires.
+    nonces: BTreeSet<(u64, [u8; NONCE_OCTETS])>,
+    /// Nonces that expire by then may have been let go of, so their States are good no more.
+    /// Moves with those that expire as well: a clock that is set back brings none of them to life.
+    forgotten: u64,
 }
 
 impl Used {
-    /// Notes one. None when it was used before; whether another was forgotten before its time, for
-    /// room.
-    pub(super) fn note(&mut self, now: u64, until: u64, nonce: [u8; NONCE_OCTETS]) -> Option<bool> {
-        while let Some((until, old)) = self.order.front().copied()
-            && until <= now
-        {
-            self.order.pop_front();
-            self.nonces.remove(&old);
+    /// Notes one, and says whether another was forgotten before its time, for room.
+    ///
+    /// # Errors
+    /// [`StateFault::Replayed`]: it was used before. [`StateFault::Expired`]: it may have been.
+    pub(super) fn note(
+        &mut self,
+        now: u64,
+        until: u64,
+        nonce: [u8; NONCE_OCTETS],
+    ) -> Result<bool, StateFault> {
+        while self.nonces.first().is_some_and(|(until, _)| *until <= now) {
+            self.forget_first();
         }
-        if !self.nonces.insert(nonce) {
-            return None;
+        if self.nonces.contains(&(until, nonce)) {
+            return Err(StateFault::Replayed);
         }
-        self.order.push_back((until, nonce));
-        let evicts = self.order.len() > MAX_USED;
-        if evicts && let Some((_, old)) = self.order.pop_front() {
-            self.nonces.remove(&old);
+        if until <= self.forgotten {
+            return Err(StateFault::Expired);
         }
-        Some(evicts)
+        self.nonces.insert((until, nonce));
+        let evicts = self.nonces.len() > MAX_USED;
+        if evicts {
+            self.forget_first();
+        }
+        Ok(evicts)
+    }
+
+    fn forget_first(&mut self) {
+        if let Some((until, _)) = self.nonces.pop_first() {
+            self.forgotten = self.forgotten.max(until);
+        }
     }
 }
 
 /// Contexts that did not fit.
 #[derive(Debug, Default)]
 pub(super) struct Spilled {
-    kept: FxHashMap<[u8; NAME_OCTETS], Zeroizing<Vec<u8>>>,
-    order: VecDeque<(u64, [u8; NAME_OCTETS])>,
+    kept: BTreeMap<SpillKey, Zeroizing<Vec<u8>>>,
 }
 
+/// When a context expires, and its name.
+type SpillKey = (u64, [u8; NAME_OCTETS]);
+
 impl Spilled {
-    /// Keeps one under this name; false when there is no room.
+    /// Keeps one, and says whether another was dropped before its time, for room. None when it is
+    /// too long to be kept.
     pub(super) fn keep(
         &mut self,
         now: u64,
-        until: u64,
-        name: [u8; NAME_OCTETS],
+        key: SpillKey,
         context: Zeroizing<Vec<u8>>,
-    ) -> bool {
-        while let Some((until, old)) = self.order.front().copied()
-            && (until <= now || !self.kept.contains_key(&old))
+    ) -> Option<bool> {
+        if context.len() > MAX_SPILLED_OCTETS {
+            return None;
+        }
+        while let Some(first) = self.kept.first_entry()
+            && first.key().0 <= now
         {
-            self.order.pop_front();
-            self.kept.remove(&old);
+            first.remove();
         }
-        if self.order.len() >= MAX_SPILLED || context.len() > MAX_SPILLED_OCTETS {
-            return false;
+        let evicts = self.kept.len() >= MAX_SPILLED;
+        if evicts {
+            self.kept.pop_first();
         }
-        self.order.push_back((until, name));
-        self.kept.insert(name, context);
-        true
+        self.kept.insert(key, context);
+        Some(evicts)
     }
 
-    /// Takes what was kept under a name.
-    pub(super) fn take(&mut self, name: &[u8; NAME_OCTETS]) -> Option<Zeroizing<Vec<u8>>> {
-        self.kept.remove(name)
+    /// Takes what was kept.
+    pub(super) fn take(&mut self, key: &SpillKey) -> Option<Zeroizing<Vec<u8>>> {
+        self.kept.remove(key)
     }
 }
 
@@ -81,7 +103,7 @@ pub(super) const NAME_OCTETS: usize = 16;
 /// Used States remembered: 200 challenges a second, for as long as each is good.
 pub(super) const MAX_USED: usize = 65_536;
 
-/// Contexts kept at a time, those taken since among them until they are the oldest.
+/// Contexts kept at a time.
 pub(super) const MAX_SPILLED: usize = 4_096;
 
 /// The longest context: as much as a packet can bring.

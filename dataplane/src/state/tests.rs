@@ -151,46 +151,90 @@ fn what_does_not_fit_stays_on_the_node() {
     assert_eq!(states.open(NOW, ALICE, &spilled), Err(StateFault::Replayed));
 }
 
-#[test]
-fn the_tables_are_bounded_and_let_go_of_what_has_expired() {
-    let mut used = Used::default();
-    let nonce = |n: usize| {
-        let mut nonce = [0; 12];
-        nonce[..8].copy_from_slice(&n.to_be_bytes());
-        nonce
-    };
-    for n in 0..tables::MAX_USED {
-        assert_eq!(used.note(NOW, NOW + 300, nonce(n)), Some(false));
-    }
-    assert_eq!(used.note(NOW, NOW + 300, nonce(1)), None);
-    assert_eq!(
-        used.note(NOW, NOW + 300, nonce(tables::MAX_USED)),
-        Some(true)
-    );
-    assert_eq!(used.note(NOW + 300, NOW + 600, nonce(1)), Some(false));
+fn numbered<const N: usize>(n: usize) -> [u8; N] {
+    let mut octets = [0; N];
+    octets[..8].copy_from_slice(&n.to_be_bytes());
+    octets
+}
 
+#[test]
+fn no_flood_and_no_clock_lets_a_state_be_used_twice() {
+    let mut used = Used::default();
+    let until = NOW + 300;
+    assert_eq!(used.note(NOW, until, numbered(0)), Ok(false));
+    assert_eq!(
+        used.note(NOW, until, numbered(0)),
+        Err(StateFault::Replayed)
+    );
+    for n in 1..tables::MAX_USED {
+        assert_eq!(used.note(NOW, until + 9, numbered(n)), Ok(false));
+    }
+    // Whose time ends first makes room.
+    assert_eq!(
+        used.note(NOW, until + 9, numbered(tables::MAX_USED)),
+        Ok(true)
+    );
+    for (name, until, n, want) in [
+        ("let go of", until, 0, Err(StateFault::Expired)),
+        (
+            "as old, unused",
+            until,
+            usize::MAX,
+            Err(StateFault::Expired),
+        ),
+        ("still known", until + 9, 1, Err(StateFault::Replayed)),
+        ("newer", until + 10, usize::MAX, Ok(true)),
+        (
+            "older than one let go of",
+            until + 1,
+            usize::MAX,
+            Err(StateFault::Expired),
+        ),
+    ] {
+        assert_eq!(used.note(NOW, until, numbered(n)), want, "{name}");
+    }
+
+    let mut used = Used::default();
+    assert_eq!(used.note(NOW, until, numbered(0)), Ok(false));
+    assert_eq!(used.note(until, until + 300, numbered(1)), Ok(false));
+    let set_back = used.note(NOW, until, numbered(0));
+    assert_eq!(set_back, Err(StateFault::Expired));
+}
+
+#[test]
+fn nobody_is_kept_out_by_the_contexts_of_others() {
+    let mut spilled = Spilled::default();
+    let key = |n| (NOW + 300, numbered(n));
+    let mut keep = |n| spilled.keep(NOW, key(n), Zeroizing::new(vec![1]));
+    for n in 0..tables::MAX_SPILLED {
+        assert_eq!(keep(n), Some(false), "{n}");
+    }
+    // The oldest makes room; one that was answered takes none.
+    assert_eq!(keep(tables::MAX_SPILLED), Some(true));
+    assert_eq!(spilled.take(&key(0)), None);
+    assert!(spilled.take(&key(2)).is_some());
+    let kept = spilled.keep(NOW, key(usize::MAX), Zeroizing::new(vec![1]));
+    assert_eq!(kept, Some(false));
+    assert!(spilled.take(&key(1)).is_some());
+}
+
+#[test]
+fn contexts_are_bounded_and_let_go_of_when_they_expire() {
     let mut spilled = Spilled::default();
     let context = |octets| Zeroizing::new(vec![1; octets]);
-    let name = |n: usize| {
-        let mut name = [0; tables::NAME_OCTETS];
-        name[..8].copy_from_slice(&n.to_be_bytes());
-        name
-    };
-    assert!(!spilled.keep(
-        NOW,
-        NOW + 300,
-        name(0),
-        context(tables::MAX_SPILLED_OCTETS + 1)
-    ));
-    for n in 0..tables::MAX_SPILLED {
-        assert!(spilled.keep(NOW, NOW + 300, name(n), context(1)));
-    }
-    assert!(!spilled.keep(NOW, NOW + 300, name(usize::MAX), context(1)));
-    assert_eq!(spilled.take(&name(0)), Some(context(1)));
-    assert_eq!(spilled.take(&name(0)), None);
-    assert!(spilled.keep(NOW, NOW + 300, name(usize::MAX), context(1)));
-    assert!(spilled.keep(NOW + 300, NOW + 600, name(0), context(1)));
-    assert_eq!(spilled.take(&name(1)), None);
+    let key = |until| (until, numbered(0));
+    let longest = tables::MAX_SPILLED_OCTETS;
+    assert_eq!(
+        spilled.keep(NOW, key(NOW + 300), context(longest + 1)),
+        None
+    );
+    let kept = spilled.keep(NOW, key(NOW + 300), context(longest));
+    assert_eq!(kept, Some(false));
+    let kept = spilled.keep(NOW + 300, key(NOW + 600), context(1));
+    assert_eq!(kept, Some(false));
+    assert_eq!(spilled.take(&key(NOW + 300)), None);
+    assert_eq!(spilled.take(&key(NOW + 600)), Some(context(1)));
+    assert_eq!(spilled.take(&key(NOW + 600)), None);
 }
 
 proptest! {
