@@ -158,7 +158,8 @@ pub enum PrimaryUse {
     Ask {
         /// How long it may take, over all hosts and tries.
         budget: Duration,
-        /// Whether it can check what hides the password (CHAP, MS-CHAP).
+        /// Whether it is an upstream: it can check what hides the password (CHAP, MS-CHAP), and ask
+        /// questions of its own.
         relays: bool,
     },
 }

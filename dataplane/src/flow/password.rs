@@ -13,8 +13,7 @@ use crate::primary::{Asked, Credential, Method, PrimaryFailureKind, Rejection, R
 impl Flow {
     pub(super) fn begin(&mut self, now: Instant) -> Action {
         if let Some(asked) = self.answers.take() {
-            let credential = self.request.credential.clone();
-            return self.ask_primary(now, credential, Some(asked), None);
+            return self.begin_answer(now, asked);
         }
         match self.request.credential.clone() {
             Credential::Password(typed) if typed.expose().is_empty() => {
@@ -22,6 +21,18 @@ impl Flow {
             }
             Credential::Password(typed) => self.begin_typed(now, typed),
             Credential::Relayed(relayed) => self.begin_relayed(now, relayed),
+        }
+    }
+
+    /// An answer is nobody's business but the upstream's: the configuration may have changed since
+    /// it asked, and a directory would take the answer for a password.
+    fn begin_answer(&mut self, now: Instant, asked: Asked) -> Action {
+        match (self.integration.mode, self.primary) {
+            (Mode::Auto | Mode::Concat, PrimaryUse::Ask { relays: true, .. }) => {
+                let credential = self.request.credential.clone();
+                self.ask_primary(now, credential, Some(asked), None)
+            }
+            _ => reject(Reason::UnknownState),
         }
     }
 
@@ -103,11 +114,7 @@ impl Flow {
         whole: Option<Secret<String>>,
     ) -> Action {
         let PrimaryUse::Ask { budget, .. } = self.primary else {
-            return match answers {
-                None => self.password_is_right(now),
-                // The authenticator that asked is gone.
-                Some(_) => reject(Reason::UnknownState),
-            };
+            return self.password_is_right(now);
         };
         self.state = State::Primary { whole };
         Action::Primary {

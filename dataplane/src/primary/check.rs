@@ -240,6 +240,11 @@ impl Primary {
         }
         match (&self.kind, &request.credential) {
             (Kind::Radius(upstream), _) => upstream.check(request, deadline).await,
+            // It would be taken for a password, an empty one among them.
+            _ if request.answers.is_some() => Ok(Verdict::Rejected(Rejection::new(
+                Reason::UnknownState,
+                "only a RADIUS upstream asks questions",
+            ))),
             (_, Credential::Relayed(_)) => Ok(Verdict::Rejected(Rejection::new(
                 Reason::UnsupportedMethod,
                 "only a RADIUS upstream can check a password that it is not shown",
@@ -297,4 +302,40 @@ pub(super) fn host_label(host: &Host) -> String {
 /// The one place where this part reads the clock.
 pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::config::{Snapshot, raw};
+    use proto::secret::Secret;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_is_no_password() {
+        let shared = Shared::new(TaskTracker::new(), &Registry::new()).unwrap();
+        let snapshot: raw::Snapshot = serde_json::from_value(serde_json::json!({
+            "revision": 1,
+            "authenticators": [{"id": "duo_only_client", "kind": "duo_only"}],
+        }))
+        .unwrap();
+        let snapshot = Snapshot::try_from(snapshot).unwrap();
+        let primary = Primary::new(&snapshot.authenticators[0], &shared).unwrap();
+        for typed in ["", "42"] {
+            let request = PrimaryRequest {
+                user: "alice".to_owned(),
+                credential: Credential::Password(Secret::from(typed)),
+                calling_station: None,
+                pass_through: Vec::new(),
+                answers: Some(crate::primary::Asked {
+                    host: 0,
+                    state: None,
+                }),
+            };
+            let Ok(Verdict::Rejected(rejection)) = primary.check(&request, now()).await else {
+                panic!("'{typed}' lets in");
+            };
+            assert_eq!(rejection.reason, Reason::UnknownState, "'{typed}'");
+        }
+    }
 }

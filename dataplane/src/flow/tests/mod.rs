@@ -5,6 +5,7 @@ mod outcomes;
 mod polls;
 mod properties;
 mod requests;
+mod rounds;
 mod upstream;
 
 use std::sync::Arc;

@@ -65,7 +65,7 @@ fn preauths() -> impl Strategy<Value = Preauth> {
     })
 }
 
-fn primaries() -> impl Strategy<Value = Event> {
+pub(super) fn primaries() -> impl Strategy<Value = Event> {
     let reasons = prop::sample::select(Reason::ALL);
     let failures = prop::sample::select(vec![P::Unavailable, P::Misconfigured, P::Internal]);
     prop_oneof![
@@ -83,14 +83,14 @@ fn primaries() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn preauth_events() -> impl Strategy<Value = Event> {
+pub(super) fn preauth_events() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => preauths().prop_map(|preauth| Event::Preauth(Ok(preauth))),
         1 => kinds().prop_map(|kind| Event::Preauth(Err(failure(kind)))),
     ]
 }
 
-fn auth_events() -> impl Strategy<Value = Event> {
+pub(super) fn auth_events() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => Just(started()),
         1 => decisions().prop_map(|d| Event::Auth(Ok(AuthReply::Decided(d)))),
@@ -98,14 +98,14 @@ fn auth_events() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn poll_events() -> impl Strategy<Value = Event> {
+pub(super) fn poll_events() -> impl Strategy<Value = Event> {
     prop_oneof![
         decisions().prop_map(|decision| Event::Poll(Ok(decision))),
         kinds().prop_map(|kind| Event::Poll(Err(failure(kind)))),
     ]
 }
 
-fn any_event() -> impl Strategy<Value = Event> {
+pub(super) fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         Just(Event::Begin),
         Just(Event::TimedOut),
@@ -152,7 +152,7 @@ fn modes() -> impl Strategy<Value = Mode> {
     prop::sample::select(vec![Mode::Auto, Mode::Concat, Mode::DuoOnly])
 }
 
-fn texts() -> impl Strategy<Value = String> {
+pub(super) fn texts() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-c,]{0,8}(,(push|sms|phone)?[0-9]{0,7})?",
         any::<String>(),

@@ -182,16 +182,38 @@ fn a_refused_answer_is_a_reject_and_no_second_try() {
     flow.step(now, Event::Begin);
     let refused = answer(flow.step(now, rejected(Reason::PrimaryRejected)));
     assert_eq!((refused.code, refused.pending), (Reject, None));
+}
 
-    // Nor is there anybody to ask once the authenticator is another.
-    let again = with(Credential::Password(Secret::from("42")));
-    let auto = integration(Mode::Auto, |_| {});
-    let mut flow = Flow::resume(auto, again, PrimaryUse::AnyPassword, pending).unwrap();
-    let refused = answer(flow.step(now, Event::Begin));
-    assert_eq!(
-        (refused.code, refused.reason),
-        (Reject, Reason::UnknownState)
-    );
+#[test]
+fn an_answer_goes_to_nobody_but_an_upstream() {
+    let now = Login::auto(RELAYS, "").now;
+    // The configuration changed since the question: to a directory, to none, to another mode.
+    for (mode, primary) in [
+        (Mode::Auto, ASK),
+        (Mode::Concat, ASK),
+        (Mode::Auto, PrimaryUse::AnyPassword),
+        (Mode::DuoOnly, RELAYS),
+        (Mode::DuoOnly, PrimaryUse::None),
+    ] {
+        for credential in [
+            Credential::Password(Secret::from("")),
+            Credential::Password(Secret::from("42")),
+            proof(Method::Chap),
+        ] {
+            let pending = Pending::Upstream {
+                asked: asked(),
+                typed: None,
+            };
+            let one = integration(mode, |_| {});
+            let mut flow = Flow::resume(one, with(credential), primary, pending).unwrap();
+            let refused = answer(flow.step(now, Event::Begin));
+            assert_eq!(
+                (refused.code, refused.reason),
+                (Reject, Reason::UnknownState),
+                "{mode} {primary:?}"
+            );
+        }
+    }
 }
 
 #[test]
