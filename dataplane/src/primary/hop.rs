@@ -15,15 +15,20 @@ pub(super) enum Part<'a> {
 }
 
 /// Takes an attribute apart: one part, or those inside a Vendor-Specific attribute when they
-/// account for all of its octets.
+/// account for all of its octets. None for one of Microsoft's of another form: what it hides may
+/// be of one hop.
 pub(super) fn parts(attribute: Attribute<'_>) -> Vec<Part<'_>> {
     let Some(inside) = attribute.vendor() else {
         return vec![Part::Standard(attribute)];
     };
+    let vendor = inside.vendor();
     let inside: Vec<_> = inside.collect();
     let octets: usize = inside.iter().map(|part| part.value.len() + FRAME).sum();
     if inside.is_empty() || octets + VENDOR_NUMBER != attribute.value.len() {
-        return vec![Part::Standard(attribute)];
+        return match vendor {
+            salted::VENDOR_MICROSOFT => Vec::new(),
+            _ => vec![Part::Standard(attribute)],
+        };
     }
     inside.into_iter().map(Part::Vendor).collect()
 }
@@ -55,8 +60,12 @@ pub(super) fn is_of_one_hop(vendor: Option<u32>, number: u8) -> bool {
     }
 }
 
-/// Frames a value. Nothing is written when it is longer than its frame can tell.
+/// Frames a value. Nothing is written when it is longer than its frame can tell, or empty: such an
+/// attribute must not be sent (RFC 2865 section 5).
 pub(super) fn frame(into: &mut Vec<u8>, vendor: Option<u32>, number: u8, value: &[u8]) {
+    if value.is_empty() {
+        return;
+    }
     let Ok(inner) = u8::try_from(value.len() + FRAME) else {
         return;
     };
@@ -109,11 +118,17 @@ mod tests {
             assert_eq!(found, want, "{name}");
             assert!(!parts(vsa(value)).is_empty(), "{name}");
         }
+        // MS-CHAP2-Success with an octet after it.
+        let hides = [0, 0, 1, 55, 26, 3, 7, 0];
+        assert_eq!(parts(vsa(&hides[..7])).len(), 1);
+        assert!(parts(vsa(&hides)).is_empty());
     }
 
     #[test]
     fn values_that_fit_no_frame_are_left_out() {
         for (vendor, octets, want) in [
+            (None, 0, 0),
+            (Some(9), 0, 0),
             (None, 253, 255),
             (None, 254, 0),
             (Some(9), 247, 255),

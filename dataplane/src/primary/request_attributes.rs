@@ -5,13 +5,13 @@ use proto::secret::Secret;
 
 use super::hop::{self, Part};
 use super::{Method, Relayed};
-use crate::radius::salted::VENDOR_MICROSOFT;
+use crate::radius::salted::{self, VENDOR_MICROSOFT};
 use crate::radius::{AUTHENTICATOR_OCTETS, AttributeType, Packet};
 
 /// The attributes that the rule lets pass, framed, in their order.
 ///
 /// Never among them: what belongs to the client's hop (passwords, CHAP, EAP, Message-Authenticator,
-/// Proxy-State, State) and what the request upstream has of its own (User-Name, NAS-IP-Address and
+/// Proxy-State, State, and what is encrypted, which no request has) and what the request upstream has of its own (User-Name, NAS-IP-Address and
 /// its IPv6 sister, Calling-Station-Id).
 #[must_use]
 pub fn select(request: &Packet<'_>, rule: &PassThrough) -> Vec<u8> {
@@ -21,12 +21,16 @@ pub fn select(request: &Packet<'_>, rule: &PassThrough) -> Vec<u8> {
     }
     for attribute in request.attributes() {
         for part in hop::parts(attribute) {
-            let (vendor, number, value) = match part {
-                Part::Standard(one) => (None, one.kind.0, one.value),
-                Part::Vendor(one) => (Some(one.vendor), one.number, one.value),
+            let (vendor, number, value, salted) = match part {
+                Part::Standard(one) => (None, one.kind.0, one.value, salted::is_salted(one)),
+                Part::Vendor(one) => {
+                    let salted = salted::is_salted_vendor(one);
+                    (Some(one.vendor), one.number, one.value, salted)
+                }
             };
             let own = vendor.is_none() && OWN.contains(&AttributeType(number));
-            if !own && !hop::is_of_one_hop(vendor, number) && hop::allows(rule, vendor, number) {
+            let stays = own || salted || hop::is_of_one_hop(vendor, number);
+            if !stays && hop::allows(rule, vendor, number) {
                 hop::frame(&mut framed, vendor, number, value);
             }
         }
@@ -160,7 +164,7 @@ mod tests {
         let secret = SharedSecret::new(b"s");
         let mut builder = RequestBuilder::new(Code::ACCESS_REQUEST, 1, [7; 16], &secret);
         builder.user_password(b"hidden").unwrap();
-        for kind in [1, 3, 4, 24, 31, 33, 60, 79, 95] {
+        for kind in [1, 3, 4, 24, 31, 33, 60, 69, 79, 95] {
             builder.attribute(AttributeType(kind), b"never").unwrap();
         }
         builder.attribute(AttributeType(32), b"nas").unwrap();
@@ -173,6 +177,7 @@ mod tests {
             )
             .unwrap();
         builder.vendor(311, 25, b"mschap").unwrap();
+        builder.vendor(311, 16, b"key").unwrap();
         builder.vendor(311, 7, b"pol").unwrap();
         let octets = builder.finish();
         let packet = Packet::parse(&octets).unwrap();

@@ -37,15 +37,29 @@ fn question(answer: &Packet<'_>, hop: Hop<'_>, place: usize, label: &str) -> Ver
             format!("{label} asked a question, and is no host among the first 256"),
         ));
     };
+    let mut attributes = reply_attributes::read(answer, hop, |vendor, number| {
+        vendor.is_none() && OF_A_QUESTION.contains(&number)
+    });
+    // Those of vendors are permitted too, no others (RFC 2865 section 4.4).
+    let vendor_specific = AttributeType::VENDOR_SPECIFIC.0;
+    attributes.retain(|one| one.always || one.vendor.is_some() || one.number == vendor_specific);
+    for one in &mut attributes {
+        if one.is_text()
+            && let UpstreamValue::Plain(text) = &mut one.value
+        {
+            *text = visible(text);
+        }
+    }
     Verdict::Asked(Question {
         asked: Asked {
             host,
-            state: answer.first(AttributeType::STATE).map(<[u8]>::to_vec),
+            state: answer
+                .first(AttributeType::STATE)
+                .filter(|state| !state.is_empty())
+                .map(<[u8]>::to_vec),
         },
-        message: messages(answer),
-        attributes: reply_attributes::read(answer, hop, |vendor, number| {
-            vendor.is_none() && OF_A_QUESTION.contains(&number)
-        }),
+        message: messages(&attributes),
+        attributes,
         detail: format!("{label} asked a question of its own"),
     })
 }
@@ -74,9 +88,12 @@ fn rejection(answer: &Packet<'_>, hop: Hop<'_>, ms_chap: bool, label: &str) -> V
 }
 
 /// All Reply-Messages, a line each.
-fn messages(answer: &Packet<'_>) -> Option<String> {
+fn messages(attributes: &[UpstreamAttribute]) -> Option<String> {
     let mut text = String::new();
-    for line in answer.all(AttributeType::REPLY_MESSAGE) {
+    for one in attributes.iter().filter(|one| one.is_text()) {
+        let UpstreamValue::Plain(line) = &one.value else {
+            continue;
+        };
         if line.is_empty() {
             continue;
         }
@@ -87,6 +104,25 @@ fn messages(answer: &Packet<'_>) -> Option<String> {
     }
     text.truncate(text.floor_char_boundary(MESSAGE_OCTETS));
     (!text.is_empty()).then_some(text)
+}
+
+/// A text with a blank for each control character but a line end: a terminal may show it. One that
+/// is no UTF-8 keeps its other octets.
+fn visible(text: &[u8]) -> Vec<u8> {
+    match std::str::from_utf8(text) {
+        Ok(text) => {
+            let blanked = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
+            text.chars().map(blanked).collect::<String>().into_bytes()
+        }
+        Err(_) => {
+            let blanked = |octet: &u8| match octet {
+                b'\n' => b'\n',
+                octet if octet.is_ascii_control() => b' ',
+                octet => *octet,
+            };
+            text.iter().map(blanked).collect()
+        }
+    }
 }
 
 /// The code in an MS-CHAP-Error: an identifier, then `E=691 R=0 …` (RFC 2548 section 2.1.5). Some
@@ -132,7 +168,7 @@ fn is_of_ms_chap_accept(vendor: Option<u32>, number: u8) -> bool {
 /// RFC 2548 section 2.1.5.
 const MS_CHAP_ERROR: u8 = 2;
 
-/// What a challenge means anything by (RFC 2865 section 5.44): Reply-Message, Session-Timeout,
+/// What a challenge means anything by (RFC 2865 section 4.4): Reply-Message, Session-Timeout,
 /// Idle-Timeout and Prompt (RFC 2869 section 5.10).
 const OF_A_QUESTION: [u8; 4] = [AttributeType::REPLY_MESSAGE.0, 27, 28, 76];
 
@@ -226,17 +262,39 @@ mod tests {
                 (None, 76, true),
                 (None, 27, true),
                 (None, 28, true),
-                (None, 25, false),
                 (Some(9), 1, false),
             ]
         );
     }
 
     #[test]
+    fn a_questions_text_moves_no_cursor() {
+        for (text, want) in [
+            (&b"One\nTwo"[..], &b"One\nTwo"[..]),
+            (b"\x1b[2JPIN?\r\0", b" [2JPIN?  "),
+            (b"\xc2\x9b2JC\xc3\xb6de?", b" 2JC\xc3\xb6de?"),
+            (b"C\xf6de?\x07\n", b"C\xf6de? \n"),
+        ] {
+            let attributes = [(None, 18, text)];
+            let verdict = verdict(Code::ACCESS_CHALLENGE, None, &attributes);
+            let Verdict::Asked(question) = verdict else {
+                panic!("it is a question");
+            };
+            let value = UpstreamValue::Plain(want.to_vec());
+            assert_eq!(question.attributes[0].value, value);
+            assert_eq!(
+                question.message.as_deref(),
+                Some(&*String::from_utf8_lossy(want))
+            );
+        }
+    }
+
+    #[test]
     fn a_questions_text_is_bounded_and_state_and_text_may_be_absent() {
         let line = "\u{e9}".repeat(126);
         let many: Vec<_> = (0..12).map(|_| (None, 18, line.as_bytes())).collect();
-        for (attributes, octets) in [(many, Some(1024)), (vec![], None)] {
+        let empty = vec![(None, 24, &b""[..]), (None, 18, b"")];
+        for (attributes, octets) in [(many, Some(1024)), (vec![], None), (empty, None)] {
             let verdict = verdict(Code::ACCESS_CHALLENGE, None, &attributes);
             let Verdict::Asked(question) = verdict else {
                 panic!("it is a question");

@@ -202,8 +202,8 @@ impl Sockets {
 }
 
 impl Inner {
-    /// Takes an identifier. None when all are taken. The error says
-    /// why there is no way to the host by `until`.
+    /// Takes an identifier. None when all are taken. The error says why there is no way to the host
+    /// by `until`.
     pub(super) async fn ticket(
         self: &Arc<Self>,
         waiter: &Waiter,
