@@ -240,28 +240,4 @@ proptest! {
         }
         prop_assert!(auths <= 1);
     }
-
-    #[test]
-    fn nobody_gets_in_whom_nobody_lets_in(
-        text in texts(),
-        script in prop::collection::vec(any_event(), 1..40),
-    ) {
-        let secure = integration(Mode::Auto, |i| i.fail_mode = FailMode::Secure);
-        let mut login = Login::new(secure, ASK, &text);
-        let (mut password, mut factor) = (false, false);
-        for event in script {
-            password |= matches!(event, Event::Primary(Ok(Verdict::Accepted(_))));
-            factor |= matches!(
-                &event,
-                Event::Preauth(Ok(Preauth::Allow { .. }))
-                    | Event::Auth(Ok(AuthReply::Decided(Decision { result: AuthResult::Allow, .. })))
-                    | Event::Poll(Ok(Decision { result: AuthResult::Allow, .. }))
-            );
-            if let Action::Answer(answer) = login.step(event)
-                && answer.code == crate::flow::AnswerCode::Accept
-            {
-                prop_assert!(password && factor);
-            }
-        }
-    }
 }

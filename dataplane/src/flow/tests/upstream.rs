@@ -232,3 +232,37 @@ fn what_a_reject_says_to_the_client_goes_on_to_it() {
     assert_eq!(refused.attributes, [error]);
     assert_ne!(refused.code, Accept);
 }
+
+#[test]
+fn an_upstreams_proof_and_keys_go_to_nobody_whom_the_second_factor_refuses() {
+    let now = Login::auto(RELAYS, "").now;
+    let success = UpstreamAttribute {
+        vendor: Some(311),
+        number: 26,
+        ..given()
+    };
+    for (decided, code, want) in [
+        (AuthResult::Allow, Accept, vec![success.clone()]),
+        // And no MS-CHAP-Error of ours: the password was right.
+        (AuthResult::Deny, Reject, vec![]),
+    ] {
+        let mut flow = flow(Mode::Auto, RELAYS, proof(Method::MsChap));
+        flow.step(now, Event::Begin);
+        flow.step(
+            now,
+            Event::Primary(Ok(Verdict::Accepted(Acceptance {
+                attributes: vec![success.clone()],
+                ..Acceptance::default()
+            }))),
+        );
+        flow.step(now, can_use(devices()));
+        let decision = Decision {
+            result: decided,
+            status: AuthStatus::Other,
+            status_msg: "Decided.".to_owned(),
+        };
+        let event = Event::Auth(Ok(AuthReply::Decided(decision)));
+        let answer = answer(flow.step(now, event));
+        assert_eq!((answer.code, answer.attributes), (code, want));
+    }
+}
