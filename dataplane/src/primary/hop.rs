@@ -125,6 +125,23 @@ mod tests {
     }
 
     #[test]
+    fn what_proves_hides_or_routes_between_neighbours_is_of_their_hop() {
+        for (vendor, of_one_hop) in [
+            (None, &[2, 3, 24, 33, 60, 79, 80][..]),
+            (
+                Some(salted::VENDOR_MICROSOFT),
+                &[1, 2, 3, 4, 5, 6, 11, 12, 25, 26, 27],
+            ),
+            (Some(9), &[]),
+        ] {
+            let found: Vec<u8> = (0..=u8::MAX)
+                .filter(|number| is_of_one_hop(vendor, *number))
+                .collect();
+            assert_eq!(found, of_one_hop, "{vendor:?}");
+        }
+    }
+
+    #[test]
     fn values_that_fit_no_frame_are_left_out() {
         for (vendor, octets, want) in [
             (None, 0, 0),

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::primary::Credential;
-use crate::radius::{Code, MAX_PACKET_OCTETS, ReplyBuilder, ReplyTo};
+use crate::radius::{AttributeType, Code, MAX_PACKET_OCTETS, ReplyBuilder, ReplyTo};
 
 const WAIT: Duration = Duration::from_millis(50);
 const PACE: Pace = Pace {
@@ -25,6 +25,8 @@ const PACE: Pace = Pace {
     trial: WAIT,
 };
 const HANGS: &str = "hangs.example";
+/// A user to whose logins no upstream says anything.
+const IGNORED: &str = "mallory";
 
 /// An upstream with these names, each of which stands for the addresses, and how often one was
 /// looked up.
@@ -87,8 +89,12 @@ fn made(
 }
 
 async fn login(upstream: &Upstream) -> Result<Verdict, PrimaryFailure> {
+    login_as("alice", upstream).await
+}
+
+async fn login_as(user: &str, upstream: &Upstream) -> Result<Verdict, PrimaryFailure> {
     let request = PrimaryRequest {
-        user: "alice".to_owned(),
+        user: user.to_owned(),
         credential: Credential::Password(Secret::from("pw")),
         calling_station: None,
         pass_through: Vec::new(),
@@ -124,13 +130,14 @@ async fn accept(socket: UdpSocket) {
     serve(&socket, &[Code::ACCESS_REQUEST, Code::STATUS_SERVER]).await;
 }
 
-/// Accepts what comes with these codes, and is deaf to anything else.
+/// Accepts what comes with these codes, and is deaf to anything else and to [`IGNORED`].
 async fn serve(socket: &UdpSocket, codes: &[Code]) {
     let mut octets = [0; MAX_PACKET_OCTETS];
     loop {
         let (count, from) = socket.recv_from(&mut octets).await.unwrap();
         let request = Packet::parse(&octets[..count]).unwrap();
-        if codes.contains(&request.code()) {
+        let ignored = request.first(AttributeType::USER_NAME) == Some(IGNORED.as_bytes());
+        if codes.contains(&request.code()) && !ignored {
             let to = ReplyTo::new(&request).unwrap();
             let secret = SharedSecret::new(b"upstream");
             let answer = ReplyBuilder::new(Code::ACCESS_ACCEPT, &to, &secret).finish();
@@ -313,6 +320,29 @@ async fn a_host_that_is_deaf_to_probes_is_found_again_by_a_login() {
     });
     found.await.expect("a login tries it again");
     assert!(!upstream.hosts[0].peer.health.is_dead());
+}
+
+#[tokio::test]
+async fn a_user_whom_upstreams_ignore_takes_them_from_nobody() {
+    for count in [1, 2] {
+        let (mut serving, mut hosts) = (JoinSet::new(), Vec::new());
+        for _ in 0..count {
+            let (socket, address) = bound().await;
+            hosts.push(address);
+            // No probe tells that it is alive.
+            serving.spawn(async move { serve(&socket, &[Code::ACCESS_REQUEST]).await });
+        }
+        let (upstream, _) = at(&hosts, 2, WAIT);
+        for _ in 0..2 {
+            let failure = login_as(IGNORED, &upstream).await.unwrap_err();
+            assert_eq!(failure.kind, PrimaryFailureKind::Unavailable);
+            assert!(upstream.hosts.iter().all(|host| host.peer.health.is_dead()));
+            let began = now();
+            let by = accepted(&upstream).await;
+            assert!(hosts.iter().any(|host| by == format!("by {host}")));
+            assert!(now() < began + WAIT, "it waited for a dead host");
+        }
+    }
 }
 
 #[tokio::test]
