@@ -311,3 +311,29 @@ fn hidden_values_are_hidden_again_for_the_device() {
     let clear = request.reveal_salted(&value[1..]).unwrap();
     assert_eq!(clear, b"tunnel secret, longer than a block");
 }
+
+#[test]
+fn an_accept_that_fits_no_answer_is_a_reject_that_says_so() {
+    let duo = FakeDuo::start(Pki::shared());
+    // As much as its own answer holds: there is no room for the text of ours.
+    let full = ScriptedUpstream::start(|_| {
+        let class = |said: Said, octets| said.with(attribute::CLASS, &vec![b'c'; octets]);
+        Some(class(
+            (0..15).fold(Said::accept(), |said, _| class(said, 253)),
+            220,
+        ))
+    });
+    let port = ports::free_udp();
+    let gateway = Countersign::run(&format!(
+        "{MAIN}{}pass_through_all=true\n{}client=radius_client\n",
+        upstreams("radius_client", &[full.address()]),
+        server("radius_server_auto", port, &duo),
+    ));
+    let nas = Nas::new(ports::loopback(port), SECRET);
+    let answer = nas.exchange(&nas.access("alice", "pw"), LONG).unwrap();
+    assert_eq!(answer.code, code::ACCESS_REJECT, "{}", gateway.output());
+    let event = gateway.event_of("alice", 1);
+    assert_eq!(event["reason"], "internal", "{event:#}");
+    assert!(!answer.message().is_empty());
+    assert_eq!(event["reply_message"], answer.message(), "{event:#}");
+}

@@ -28,11 +28,14 @@ pub(crate) fn encode(
                 error = &error as &dyn std::error::Error,
                 "the answer cannot be written; rejecting"
             );
-            let reject = Answer::reject(Reason::Internal);
-            (
-                ReplyBuilder::new(Code::ACCESS_REJECT, to, secret).finish(),
-                reject,
-            )
+            let mut reject = Answer::reject(Reason::Internal);
+            let mut builder = ReplyBuilder::new(Code::ACCESS_REJECT, to, secret);
+            if let Some(text) = &reject.reply_message
+                && builder.reply_message(text).is_err()
+            {
+                reject.reply_message = None;
+            }
+            (builder.finish(), reject)
         }
     }
 }
