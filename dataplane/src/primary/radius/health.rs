@@ -13,7 +13,7 @@ pub(super) struct Pace {
     pub(super) first: Duration,
     /// The longest that a probe waits.
     pub(super) longest: Duration,
-    /// How often a login tries a host that answers no probes.
+    /// How often a login tries a host that never answered a probe.
     pub(super) trial: Duration,
 }
 
@@ -128,12 +128,14 @@ impl Health {
     }
 
     /// Whether this login is the one that tries the host, though it is dead: one in each `trial`
-    /// is, where the host never answered a probe.
+    /// is, where the host never answered a probe. Where it did, few are: it may be another server
+    /// by now, or have other settings.
     pub(super) fn is_to_be_tried(&self, at: Instant, trial: Duration) -> bool {
         let mut state = self.state();
-        if state.answers_probes {
-            return false;
-        }
+        let trial = match state.answers_probes {
+            true => trial.saturating_mul(TRIALS_LEFT_OUT),
+            false => trial,
+        };
         let Some(dead) = &mut state.dead else {
             return false;
         };
@@ -159,6 +161,9 @@ impl Health {
         dead.is_some_and(|dead| !std::mem::replace(&mut dead.said, true))
     }
 }
+
+/// Of so many trials one is made with a host that has answered probes: one in five minutes.
+const TRIALS_LEFT_OUT: u32 = 30;
 
 #[cfg(test)]
 mod tests {
@@ -210,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn one_login_in_a_while_tries_a_host_that_never_answered_a_probe() {
+    fn one_login_in_a_while_tries_a_host_that_answers_no_probes() {
         let start = crate::primary::check::now();
         let health = Health::default();
         assert!(!health.is_to_be_tried(start, TRIAL), "it is alive");
@@ -221,7 +226,11 @@ mod tests {
         assert!(health.is_to_be_tried(start + seconds(20), TRIAL));
         health.heard(start + seconds(21), true);
         health.silent(start + seconds(22), start + seconds(24));
-        assert!(!health.is_to_be_tried(start + seconds(99), TRIAL));
+        // It has answered one, so those that come are believed to tell.
+        assert!(!health.is_to_be_tried(start + seconds(323), TRIAL));
+        assert!(health.is_to_be_tried(start + seconds(324), TRIAL));
+        assert!(!health.is_to_be_tried(start + seconds(623), TRIAL));
+        assert!(health.is_to_be_tried(start + seconds(624), TRIAL));
     }
 
     #[test]
