@@ -38,6 +38,8 @@ pub(super) struct Socket {
 #[derive(Debug)]
 struct Waiting {
     slots: Vec<Option<Waiter>>,
+    /// Of the request that had an identifier last and waits no more.
+    gone: Vec<Authenticator>,
     taken: usize,
     /// The identifier used last: the next one is the one that rested longest.
     last: u8,
@@ -94,6 +96,7 @@ impl Socket {
             peer: Arc::clone(peer),
             waiting: Mutex::new(Waiting {
                 slots: vec![None; IDENTIFIERS],
+                gone: vec![Authenticator::default(); IDENTIFIERS],
                 taken: 0,
                 last: u8::MAX,
                 retired: false,
@@ -196,6 +199,9 @@ impl Drop for Ticket {
                 .is_some_and(|waiter| waiter.authenticator == self.authenticator)
         {
             *slot = None;
+            if let Some(gone) = waiting.gone.get_mut(usize::from(self.identifier)) {
+                *gone = self.authenticator;
+            }
             waiting.taken = waiting.taken.saturating_sub(1);
             if waiting.retired && waiting.taken == 0 {
                 self.socket.ended.cancel();
@@ -244,16 +250,23 @@ fn deliver(socket: &Socket, datagram: &[u8]) -> Result<(), &'static str> {
     if !ANSWERS.contains(&answer.code()) {
         return Err("code");
     }
-    let waiter = locked(&socket.waiting)
-        .slots
-        .get(usize::from(answer.identifier()))
-        .and_then(Clone::clone)
-        .ok_or("identifier")?;
+    let identifier = usize::from(answer.identifier());
+    let (waiter, gone) = {
+        let waiting = locked(&socket.waiting);
+        let waiter = waiting.slots.get(identifier).and_then(Clone::clone);
+        (waiter, waiting.gone.get(identifier).copied())
+    };
     let Waiter {
         authenticator,
         answers,
-    } = waiter;
-    verify_response(&answer, &authenticator, &peer.secret, peer.policy).map_err(|error| {
+    } = waiter.ok_or("identifier")?;
+    let verify =
+        |request: &Authenticator| verify_response(&answer, request, &peer.secret, peer.policy);
+    verify(&authenticator).map_err(|error| {
+        // A slow host is not to be told from a forger by the identifier alone.
+        if gone.is_some_and(|request| verify(&request).is_ok()) {
+            return "late";
+        }
         let unsigned = ResponseError::MessageAuthenticator(VerifyError::Missing);
         let sign = if error == unsigned {
             Sign::Unsigned

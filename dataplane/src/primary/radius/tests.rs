@@ -16,7 +16,9 @@ use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::primary::Credential;
-use crate::radius::{AttributeType, Code, MAX_PACKET_OCTETS, ReplyBuilder, ReplyTo};
+use crate::radius::{
+    AttributeType, Code, MAX_PACKET_OCTETS, ReplyBuilder, ReplyTo, RequestBuilder,
+};
 
 const WAIT: Duration = Duration::from_millis(50);
 const PACE: Pace = Pace {
@@ -320,6 +322,59 @@ async fn a_host_that_is_deaf_to_probes_is_found_again_by_a_login() {
     });
     found.await.expect("a login tries it again");
     assert!(!upstream.hosts[0].peer.health.is_dead());
+}
+
+#[tokio::test]
+async fn an_answer_to_an_earlier_request_is_late_and_not_forged() {
+    let (socket, address) = bound().await;
+    let (upstream, _) = at(&[address], 1, WAIT);
+    let host = &upstream.hosts[0];
+    let (sender, mut answers) = mpsc::channel(1);
+    let ticket = async |number: u8| {
+        let waiter = Waiter {
+            authenticator: [number; AUTHENTICATOR_OCTETS],
+            answers: Some(sender.clone()),
+        };
+        let until = now() + Duration::from_secs(10);
+        host.inner.ticket(&waiter, until).await.unwrap().unwrap()
+    };
+    let mut early = ticket(1).await;
+    let identifier = early.identifier;
+    early.send(b"x").await.unwrap();
+    let (_, from) = socket.recv_from(&mut [0; 8]).await.unwrap();
+    drop(early);
+    early = ticket(2).await;
+    while early.identifier != identifier {
+        drop(early);
+        early = ticket(2).await;
+    }
+    let secret = SharedSecret::new(b"upstream");
+    let began = now();
+    // To the request before, to none, and to the one that waits.
+    for number in [1, 9, 2] {
+        let request = RequestBuilder::new(
+            Code::ACCESS_REQUEST,
+            identifier,
+            [number; AUTHENTICATOR_OCTETS],
+            &secret,
+        )
+        .finish();
+        let to = ReplyTo::new(&Packet::parse(&request).unwrap()).unwrap();
+        let answer = ReplyBuilder::new(Code::ACCESS_ACCEPT, &to, &secret).finish();
+        socket.send_to(&answer, from).await.unwrap();
+        if number == 1 {
+            let discards = &host.peer.discards;
+            let labels = ["radius_client", host.peer.label.as_str(), "late"];
+            until(|| discards.with_label_values(&labels).get() == 1).await;
+            assert_eq!(host.peer.health.seen_since(began), None);
+        }
+    }
+    let answer = answers.recv().await.unwrap();
+    assert_eq!(answer.request, [2; AUTHENTICATOR_OCTETS]);
+    assert_eq!(
+        host.peer.health.seen_since(began),
+        Some(health::Sign::Forged)
+    );
 }
 
 #[tokio::test]
