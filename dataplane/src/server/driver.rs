@@ -137,8 +137,11 @@ impl Login {
     }
 
     fn scope<'a>(&'a self, user: &'a str) -> Scope<'a> {
+        let config = &self.start.client.served.config;
+        let authenticator = config.authenticator.as_ref();
         Scope {
-            integration: self.start.client.served.config.id.as_str(),
+            integration: config.id.as_str(),
+            authenticator: authenticator.map_or("", |id| id.as_str()),
             client: self.start.arrival.source.ip(),
             user,
         }

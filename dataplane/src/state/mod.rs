@@ -1,8 +1,8 @@
 //! A login's context between its challenge and the answer, sealed into the RADIUS State attribute
 //! (RFC 2865 section 5.24): the device carries it, the node keeps none of it.
 //!
-//! A State is bound to the integration, the client's address and the user it was made for, is good
-//! for [`LIFETIME_SECONDS`], and once. What does not fit into one attribute stays on the node in a
+//! A State is bound to the integration with its authenticator, the client's address and the user it
+//! was made for, is good for [`LIFETIME_SECONDS`], and once. What does not fit into one attribute stays on the node in a
 //! bounded table, and the State says so.
 
 mod pending;
@@ -38,6 +38,9 @@ struct Tables {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scope<'a> {
     pub(crate) integration: &'a str,
+    /// Who checks passwords there; empty where nobody does. An answer for one upstream is not to
+    /// reach another after a change of the configuration.
+    pub(crate) authenticator: &'a str,
     /// The client's address, without its port: a device may answer from another one.
     pub(crate) client: IpAddr,
     /// Octet for octet.
@@ -188,7 +191,7 @@ pub(crate) enum SealError {
 /// Why a State is good for nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum StateFault {
-    /// It was made elsewhere, or for another integration, client or user.
+    /// It was made elsewhere, or for another integration, authenticator, client or user.
     #[error("the State is not of this service, or was made for another client or user")]
     Foreign,
     /// It was changed on its way, or made up.

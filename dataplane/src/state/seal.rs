@@ -132,7 +132,7 @@ pub(super) fn body(clear: &[u8]) -> Option<Body<'_>> {
     }
 }
 
-/// Which integration, client and user: each with its length in front, so that no two scopes run
+/// Which integration, authenticator, client and user: each with its length in front, so that no two scopes run
 /// into one.
 pub(super) fn digest(scope: Scope<'_>) -> [u8; DIGEST_OCTETS] {
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
@@ -142,6 +142,7 @@ pub(super) fn digest(scope: Scope<'_>) -> [u8; DIGEST_OCTETS] {
     };
     for part in [
         scope.integration.as_bytes(),
+        scope.authenticator.as_bytes(),
         &address.octets(),
         scope.user.as_bytes(),
     ] {

@@ -11,6 +11,7 @@ use crate::radius::MAX_VALUE_OCTETS;
 const NOW: u64 = 1_800_000_000;
 const ALICE: Scope<'_> = Scope {
     integration: "radius_server_auto",
+    authenticator: "radius_client",
     client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
     user: "alice",
 };
@@ -85,10 +86,19 @@ fn a_state_is_good_for_whom_it_was_made_and_for_a_while() {
             StateFault::Foreign,
         ),
         (
+            "authenticator",
+            Scope {
+                authenticator: "radius_client2",
+                ..ALICE
+            },
+            0,
+            StateFault::Foreign,
+        ),
+        (
             "borders moved",
             Scope {
-                integration: "radius_server_autoa",
-                user: "lice",
+                integration: "radius_server_autor",
+                authenticator: "adius_client",
                 ..ALICE
             },
             0,

@@ -148,7 +148,7 @@ fn run(flow: &mut Flow, script: &[Turn], seen: &mut Seen) -> Option<(Action, Ans
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1024))]
+    #![proptest_config(ProptestConfig::with_cases(384))]
 
     #[test]
     fn every_accept_has_a_password_and_a_second_factor_of_its_own_request(
