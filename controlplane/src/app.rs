@@ -14,6 +14,7 @@ use crate::loader::Request;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::revisions::Watch;
+use crate::seal::Key;
 use crate::settings::Settings;
 use crate::store::Store;
 
@@ -21,6 +22,7 @@ use crate::store::Store;
 pub(crate) struct App {
     pub(crate) settings: Settings,
     pub(crate) store: Store,
+    pub(crate) key: Key,
     pub(crate) revisions: Watch,
     pub(crate) last_load: watch::Receiver<Option<LastLoad>>,
     pub(crate) reloads: mpsc::Sender<Request>,

@@ -24,6 +24,7 @@ mod run;
 mod seal;
 mod settings;
 mod source;
+mod state_keys;
 mod store;
 mod stream;
 mod watch;

@@ -38,7 +38,7 @@ impl Current {
         })?;
         let snapshot = match message {
             ToNode::Snapshot { snapshot } => *snapshot,
-            ToNode::Heartbeat => raw::Snapshot::default(),
+            ToNode::StateKeys { .. } | ToNode::Heartbeat => raw::Snapshot::default(),
         };
         Ok(Self {
             info: stored.info,

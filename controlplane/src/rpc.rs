@@ -11,15 +11,18 @@ use bytes::Bytes;
 use http::StatusCode;
 use proto::rpc::{
     Acknowledge, EVENTS_PER_REPORT, Empty, MESSAGE_OCTETS, PROTOCOL_VERSION, ReportEvents,
-    ReportStatus, RpcCode, RpcError, SERVICE, Subscribe, ToNode,
+    ReportStatus, RpcCode, RpcError, SERVICE, StateKeys, Subscribe, ToNode,
 };
 use serde::de::DeserializeOwned;
 use tokio::time::MissedTickBehavior;
 
 use crate::app::App;
+use crate::clock::now_ms;
 use crate::events::Busy;
 use crate::nodes::{Full, NodeError, Subscription};
 use crate::revisions::Watch;
+use crate::seal::Key;
+use crate::state_keys;
 use crate::stream::{self, Gone, Lines};
 
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -56,6 +59,7 @@ async fn subscribe(State(app): State<Arc<App>>, request: Request) -> Result<Resp
         .map_err(|error| Failure::new(RpcCode::Internal, error.to_string()))?;
     let feed = Feed {
         lines,
+        key: app.key.clone(),
         revisions: app.revisions.clone(),
         heartbeat,
         every: app.settings.heartbeat,
@@ -76,6 +80,8 @@ async fn subscribe(State(app): State<Arc<App>>, request: Request) -> Result<Resp
 /// What one subscriber is fed.
 struct Feed {
     lines: Lines,
+    /// What the keys of States are made from.
+    key: Key,
     revisions: Watch,
     heartbeat: Bytes,
     every: Duration,
@@ -91,7 +97,13 @@ impl Feed {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks.reset();
         let mut sent = None;
+        let mut keys = None;
         loop {
+            if let Some(line) = self.new_keys(&mut keys)
+                && let Err(gone) = self.lines.send(line).await
+            {
+                return gone;
+            }
             let line = tokio::select! {
                 biased;
                 () = self.lines.closed() => return Gone,
@@ -118,6 +130,21 @@ impl Feed {
                 return gone;
             }
         }
+    }
+}
+
+impl Feed {
+    /// The keys of States, when they are others than were sent: looked at with each line, and so
+    /// with each heartbeat.
+    fn new_keys(&self, sent: &mut Option<StateKeys>) -> Option<Bytes> {
+        let keys = state_keys::at(&self.key, now_ms() / 1_000);
+        if sent.as_ref() == Some(&keys) {
+            return None;
+        }
+        *sent = Some(keys.clone());
+        stream::line(&ToNode::StateKeys { keys })
+            .inspect_err(|error| tracing::error!(%error, "the keys of States are not sent"))
+            .ok()
     }
 }
 

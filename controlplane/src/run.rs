@@ -59,7 +59,7 @@ pub async fn run(
     let key = spawn_blocking(move || Key::for_data_dir(&data_dir))
         .await
         .map_err(|_| RunError::Died)??;
-    let store = Store::open(&database, key).await?;
+    let store = Store::open(&database, key.clone()).await?;
     let metrics = Metrics::new()?;
     let nodes = Arc::new(Nodes::open(store.clone()).await?);
     let revisions = Revisions::open(store.clone()).await?;
@@ -92,6 +92,7 @@ pub async fn run(
     let stop = shutdown.child_token();
     let app = Arc::new(App {
         store: store.clone(),
+        key,
         revisions: watch,
         last_load: loader.last(),
         reloads,

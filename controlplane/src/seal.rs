@@ -114,6 +114,19 @@ impl Key {
         }
     }
 
+    /// A key for one purpose and number, from which this one cannot be found.
+    pub(crate) fn derive(&self, purpose: &[u8], number: u64) -> Secret<[u8; KEY_OCTETS]> {
+        let keyed = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, self.0.expose());
+        let mut context = ring::hmac::Context::with_key(&keyed);
+        context.update(purpose);
+        context.update(&number.to_be_bytes());
+        let mut derived = [0; KEY_OCTETS];
+        for (to, from) in derived.iter_mut().zip(context.sign().as_ref()) {
+            *to = *from;
+        }
+        Secret::new(derived)
+    }
+
     /// Seals a value for one place.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use proto::config::{
     AuthenticatorKind, Faults, Integration, MessageAuthenticator, Mode, Settings, Snapshot, raw,
 };
 use proto::id::{AuthenticatorId, IntegrationId, NodeId, Revision};
-use proto::rpc::{ConfigSource, ListenerStatus, NodeState, NodeStatus, RefusedRevision};
+use proto::rpc::{ConfigSource, ListenerStatus, NodeState, NodeStatus, RefusedRevision, StateKeys};
 
 use crate::clock;
 use crate::duo::client::DuoClients;
@@ -22,6 +22,7 @@ use crate::server::receive::Shared;
 use crate::server::served::{Series, Served, ServedClient, Site};
 use crate::server::sites::{Clients, Place, Sites};
 use crate::server::threads::ReceiveThreads;
+use crate::state::BadStateKey;
 
 /// One data plane.
 #[derive(Debug)]
@@ -97,6 +98,11 @@ impl Node {
     /// The revision served.
     pub(crate) fn serving(&self) -> Option<Revision> {
         self.facts().revision
+    }
+
+    /// Takes the keys that States are sealed with from now on.
+    pub(crate) fn set_state_keys(&self, keys: &StateKeys) -> Result<(), BadStateKey> {
+        self.shared.states.set_keys(keys)
     }
 
     pub(crate) fn set_connected(&self, connected: bool) {

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Fault, raw};
 use crate::event::AuthEvent;
 use crate::id::{NodeId, Revision};
+use crate::secret::{Secret, on_the_wire};
 
 /// The version of these messages. A node of another version is refused by name.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// The path below which the methods live.
 pub const SERVICE: &str = "/countersign.v1.DataPlane";
@@ -38,11 +39,20 @@ pub struct Subscribe {
     pub serving: Option<Revision>,
 }
 
+/// Octets of a [`StateKeys`] key.
+pub const STATE_KEY_OCTETS: usize = 32;
+
 /// One line of `Subscribe`'s answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToNode {
-    /// A whole configuration. The first line always is one, when there is one.
+    /// With what the State of a challenge is sealed. Comes first, and again when keys change.
+    /// Never part of a revision: they are not rolled back with one.
+    StateKeys {
+        /// The keys.
+        keys: StateKeys,
+    },
+    /// A whole configuration. The first line after the keys is one, when there is one.
     Snapshot {
         /// Unchecked: the node checks it for itself.
         snapshot: Box<raw::Snapshot>,
@@ -50,6 +60,22 @@ pub enum ToNode {
     /// The stream lives.
     Heartbeat,
 }
+
+/// The keys of States, the same for every node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateKeys {
+    /// Seals and opens. [`STATE_KEY_OCTETS`] octets in base64, as all of them.
+    pub current: StateKey,
+    /// Open only: the one before, for as long as States of it may be about, and the next one
+    /// shortly before its time, since not every node hears of it in the same moment.
+    #[serde(default)]
+    pub others: Vec<StateKey>,
+}
+
+/// One key of States.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StateKey(#[serde(with = "on_the_wire")] pub Secret<String>);
 
 /// `Acknowledge`: what became of a revision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use proto::event::{AuthEvent, Factor, Outcome, Reason, Stage, Step};
 use proto::id::{AuthenticatorId, IntegrationId, LoginId, NodeId, Revision};
 use proto::rpc::{
     Acknowledge, ConfigSource, ListenerStatus, NodeState, NodeStatus, RefusedRevision,
-    ReportEvents, ReportStatus, RpcCode, RpcError, Subscribe, ToNode, Verdict,
+    ReportEvents, ReportStatus, RpcCode, RpcError, StateKey, StateKeys, Subscribe, ToNode, Verdict,
 };
 use proto::secret::Secret;
 
@@ -93,6 +93,12 @@ fn to_the_node() {
     };
     assert_json_snapshot!("snapshot", message);
     assert_json_snapshot!("heartbeat", ToNode::Heartbeat);
+    let key = |text: &str| StateKey(Secret::from(text));
+    let keys = StateKeys {
+        current: key("Y3VycmVudA=="),
+        others: vec![key("cHJldmlvdXM=")],
+    };
+    assert_json_snapshot!("state_keys", ToNode::StateKeys { keys });
     let text = serde_json::to_string(&message).unwrap();
     assert_eq!(serde_json::from_str::<ToNode>(&text).unwrap(), message);
 }

@@ -288,3 +288,30 @@ fn a_factor_that_was_appended_to_the_password_waits_for_its_turn() {
     assert_eq!(upstream.requests().pop().unwrap().password(), "123456,push");
     assert_eq!(duo.pushes("erin"), 0);
 }
+
+#[test]
+fn a_question_outlives_the_node_and_the_gateway_that_passed_it_on() {
+    let (duo, upstream, port) = (
+        FakeDuo::start(Pki::shared()),
+        ScriptedUpstream::start(asks_for_a_code),
+        ports::free_udp(),
+    );
+    let mut gateway = Countersign::run(&format!(
+        "{MAIN}{}",
+        pair(1, port, &duo, "radius_client", |name| {
+            upstreams(name, &[upstream.address()])
+        }),
+    ));
+    let nas = nas(port);
+    let (first, second) = (login(&nas, "alice", "pw"), login(&nas, "bob", "pw"));
+    gateway.restart();
+    for (user, question) in [("alice", &first), ("bob", &second)] {
+        let done = answer(&nas, user, "123456", question);
+        assert_eq!(done.code, code::ACCESS_ACCEPT, "{}", gateway.output());
+        assert_eq!(duo.pushes(user), 1);
+    }
+    assert_eq!(
+        gateway.metric(r#"countersign_states_total{result="opened"}"#),
+        2.0
+    );
+}

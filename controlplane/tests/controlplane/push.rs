@@ -6,7 +6,7 @@ use controlplane::admin::{LoadResult, Readiness, Reload};
 use local::CallError;
 use proto::config::Fault;
 use proto::id::Revision;
-use proto::rpc::{PROTOCOL_VERSION, RpcCode, RpcError, Subscribe, ToNode, Verdict};
+use proto::rpc::{PROTOCOL_VERSION, RpcCode, RpcError, StateKeys, Subscribe, ToNode, Verdict};
 
 use crate::support::{LIMIT, Site, config, mark, method, node, subscribe};
 
@@ -30,6 +30,29 @@ async fn a_subscriber_gets_the_revision_and_each_new_one_within_a_second() {
         one.next().await.is_none(),
         "the stream ends with the server"
     );
+}
+
+#[tokio::test]
+async fn every_node_gets_the_same_keys_of_states_also_after_a_restart() {
+    let site = Site::with(&config(1812));
+    let plane = site.start().await;
+    let one = plane.subscribe("one").await.state_keys().await;
+    let two = plane.subscribe("two").await.state_keys().await;
+    plane.stop().await;
+    let plane = site.start().await;
+    let again = plane.subscribe("one").await.state_keys().await;
+    plane.stop().await;
+    // Midnight may have passed between: then each knows the other's.
+    let shares = |a: &StateKeys, b: &StateKeys| {
+        let known = |key| b.current == key || b.others.contains(&key);
+        known(a.current.clone())
+    };
+    assert!(shares(&one, &two) && shares(&one, &again));
+    let other = Site::with(&config(1812));
+    let plane = other.start().await;
+    let theirs = plane.subscribe("one").await.state_keys().await;
+    plane.stop().await;
+    assert!(!shares(&one, &theirs), "another installation has others");
 }
 
 #[tokio::test]
@@ -124,9 +147,10 @@ async fn another_protocol_version_is_refused_by_name() {
     let answer = plane.client.stream(&method("Subscribe"), &asked).await;
     let error = error(answer.unwrap_err());
     assert_eq!(error.code, RpcCode::FailedPrecondition);
+    let (theirs, ours) = (PROTOCOL_VERSION + 1, PROTOCOL_VERSION);
     assert_eq!(
         error.message,
-        "node one speaks protocol version 2, this control plane speaks 1"
+        format!("node one speaks protocol version {theirs}, this control plane speaks {ours}")
     );
     plane.stop().await;
 }

@@ -126,6 +126,7 @@ async fn without_a_file_or_a_revision_nodes_wait_and_nothing_is_ready() {
     site.settings.heartbeat = Duration::from_millis(20);
     let plane = site.start().await;
     let mut stream = plane.subscribe("one").await;
+    stream.state_keys().await;
     assert_eq!(stream.next().await.unwrap(), ToNode::Heartbeat);
     let error = plane.client.get::<Readiness>("/readyz", LIMIT).await;
     let Err(CallError::Refused { status: 503, body }) = error else {
@@ -137,13 +138,14 @@ async fn without_a_file_or_a_revision_nodes_wait_and_nothing_is_ready() {
 }
 
 #[tokio::test]
-async fn a_subscription_is_answered_before_there_is_anything_to_say() {
+async fn a_subscription_is_answered_before_there_is_a_revision() {
     let mut site = Site::new();
     site.settings.source = None;
     site.settings.heartbeat = LIMIT * 100;
     let plane = site.start().await;
     let stream = tokio::time::timeout(LIMIT, plane.subscribe("one")).await;
     let mut stream = stream.unwrap();
+    stream.state_keys().await;
     plane.stop().await;
     assert!(stream.next().await.is_none());
 }

@@ -13,7 +13,7 @@ use controlplane::{
 use local::Client;
 use proto::config::raw;
 use proto::id::{NodeId, Revision};
-use proto::rpc::{Acknowledge, Empty, PROTOCOL_VERSION, Subscribe, ToNode, Verdict};
+use proto::rpc::{Acknowledge, Empty, PROTOCOL_VERSION, StateKeys, Subscribe, ToNode, Verdict};
 use proto::secret::Secret;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -233,12 +233,20 @@ impl Stream {
             .map(|line| serde_json::from_slice(&line).unwrap())
     }
 
-    /// The next snapshot, past heartbeats.
+    /// The keys of States, which come first.
+    pub(crate) async fn state_keys(&mut self) -> StateKeys {
+        match self.next().await.unwrap() {
+            ToNode::StateKeys { keys } => keys,
+            other => panic!("no keys but {other:?}"),
+        }
+    }
+
+    /// The next snapshot, past keys and heartbeats.
     pub(crate) async fn snapshot(&mut self) -> raw::Snapshot {
         loop {
             match self.next().await.unwrap() {
                 ToNode::Snapshot { snapshot } => return *snapshot,
-                ToNode::Heartbeat => {}
+                ToNode::StateKeys { .. } | ToNode::Heartbeat => {}
             }
         }
     }

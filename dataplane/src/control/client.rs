@@ -72,6 +72,16 @@ async fn one_subscription(
     while let Some(message) = next(&mut lines).await? {
         *pause = FIRST_PAUSE;
         let (snapshot, again) = match (message, refused.take()) {
+            (ToNode::StateKeys { keys }, waiting) => {
+                refused = waiting;
+                if let Err(error) = node.set_state_keys(&keys) {
+                    tracing::error!(
+                        error = &error as &dyn Error,
+                        "keys of States refused; those before serve on"
+                    );
+                }
+                continue;
+            }
             (ToNode::Snapshot { snapshot }, _) => (snapshot, false),
             (ToNode::Heartbeat, Some(snapshot)) => (snapshot, true),
             (ToNode::Heartbeat, None) => continue,

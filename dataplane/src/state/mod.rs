@@ -1,18 +1,25 @@
 //! A login's context between its challenge and the answer, sealed into the RADIUS State attribute
 //! (RFC 2865 section 5.24): the device carries it, the node keeps none of it.
 //!
+//! Every node of an installation has the same keys, so any of them goes on with what another began.
 //! A State is bound to the integration with its authenticator, the client's address and the user it
-//! was made for, is good for [`LIFETIME_SECONDS`], and once. What does not fit into one attribute stays on the node in a
+//! was made for, is good for [`LIFETIME_SECONDS`], and once at each node. What does not fit into one
+//! attribute stays on the node in a
 //! bounded table, and the State says so.
 
 mod pending;
 mod seal;
 mod tables;
 
+use std::iter;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use prometheus::{IntCounter, IntCounterVec};
+use proto::rpc::{StateKey, StateKeys};
 use zeroize::Zeroizing;
 
 use self::seal::{Body, Key, Opened, SEALED_ROOM};
@@ -22,7 +29,9 @@ use crate::flow::Pending;
 /// Seals and opens States, and remembers those that were used.
 #[derive(Debug)]
 pub(crate) struct States {
-    key: Key,
+    /// The first seals, all open. This node's own is the last: with it States are sealed until the
+    /// control plane has sent some.
+    keys: ArcSwap<Vec<Arc<Key>>>,
     tables: Mutex<Tables>,
     results: IntCounterVec,
     spills: IntCounter,
@@ -48,7 +57,7 @@ pub(crate) struct Scope<'a> {
 }
 
 impl States {
-    /// With a key of this node's own, which ends with it.
+    /// With a key of this node's own, which ends with it and which no other node knows.
     ///
     /// # Errors
     /// The system gives no random numbers.
@@ -59,11 +68,32 @@ impl States {
         let mut key = Zeroizing::new([0; seal::KEY_OCTETS]);
         getrandom::fill(&mut *key)?;
         Ok(Self {
-            key: Key::new(&key),
+            keys: ArcSwap::from_pointee(vec![Arc::new(Key::new(&key))]),
             tables: Mutex::default(),
             results,
             spills,
         })
+    }
+
+    /// Takes the keys that all nodes have. What was sealed with this node's own is still opened.
+    ///
+    /// # Errors
+    /// [`BadStateKey`]; the keys before it stay.
+    pub(crate) fn set_keys(&self, keys: &StateKeys) -> Result<(), BadStateKey> {
+        let mut read = iter::once(&keys.current)
+            .chain(keys.others.iter().take(MAX_OTHERS))
+            .map(|StateKey(text)| {
+                let octets = STANDARD
+                    .decode(text.expose())
+                    .map(Zeroizing::new)
+                    .map_err(|_| BadStateKey)?;
+                let key = octets.as_slice().try_into().map_err(|_| BadStateKey)?;
+                Ok(Arc::new(Key::new(key)))
+            })
+            .collect::<Result<Vec<_>, BadStateKey>>()?;
+        read.extend(self.keys.load().last().cloned());
+        self.keys.store(Arc::new(read));
+        Ok(())
     }
 
     /// Seals what a login needs to go on. `now` in seconds since 1970; the result has at most 253
@@ -115,8 +145,9 @@ impl States {
         };
         let mut nonce = [0; seal::NONCE_OCTETS];
         getrandom::fill(&mut nonce).map_err(|_| SealError::Random)?;
-        self.key
-            .seal(nonce, until, digest, body)
+        let keys = self.keys.load();
+        keys.first()
+            .and_then(|key| key.seal(nonce, until, digest, body))
             .ok_or(SealError::Random)
     }
 
@@ -145,7 +176,7 @@ impl States {
             until,
             digest,
             clear,
-        } = self.key.open(octets)?;
+        } = self.opened(octets)?;
         // Both were authenticated: nobody learns by trying, so they need no constant time.
         if digest != seal::digest(scope) {
             return Err(StateFault::Foreign);
@@ -168,6 +199,19 @@ impl States {
         pending::read(&written).ok_or(StateFault::Tampered)
     }
 
+    fn opened(&self, octets: &[u8]) -> Result<Opened, StateFault> {
+        let mut fault = StateFault::Foreign;
+        for key in self.keys.load().iter() {
+            match key.open(octets) {
+                // Names of keys are short: another one may have the same.
+                Err(StateFault::Foreign) => {}
+                Err(other) => fault = other,
+                Ok(opened) => return Ok(opened),
+            }
+        }
+        Err(fault)
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -176,6 +220,11 @@ impl States {
         self.results.with_label_values(&[result]).inc();
     }
 }
+
+/// A key that the control plane sent is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a key of States is not 32 octets in base64")]
+pub(crate) struct BadStateKey;
 
 /// Why no State can be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -219,6 +268,9 @@ impl StateFault {
         }
     }
 }
+
+/// The most keys that only open.
+const MAX_OTHERS: usize = 4;
 
 /// How long an answer may take.
 pub(crate) const LIFETIME_SECONDS: u64 = 300;

@@ -142,6 +142,47 @@ fn no_octet_can_be_changed_and_no_other_node_is_believed() {
 }
 
 #[test]
+fn any_node_opens_what_another_sealed_and_keys_change_without_a_break() {
+    let key = |octet: u8| StateKey(Secret::new(STANDARD.encode([octet; 32])));
+    let keys = |current, others: &[u8]| StateKeys {
+        current: key(current),
+        others: others.iter().copied().map(key).collect(),
+    };
+    let (one, two) = (states(), states());
+    let own = one.seal(NOW, ALICE, &pending(10)).unwrap();
+    one.set_keys(&keys(1, &[])).unwrap();
+    two.set_keys(&keys(1, &[2])).unwrap();
+    let sealed = one.seal(NOW, ALICE, &pending(20)).unwrap();
+    assert_eq!(two.open(NOW, ALICE, &sealed), Ok(pending(20)));
+    assert_eq!(
+        one.open(NOW, ALICE, &own),
+        Ok(pending(10)),
+        "before there were keys"
+    );
+    // One has heard of the next key, the other only knows that it will come.
+    one.set_keys(&keys(2, &[1])).unwrap();
+    let newer = one.seal(NOW, ALICE, &pending(30)).unwrap();
+    assert_eq!(two.open(NOW, ALICE, &newer), Ok(pending(30)));
+    let older = two.seal(NOW, ALICE, &pending(40)).unwrap();
+    assert_eq!(one.open(NOW, ALICE, &older), Ok(pending(40)));
+    // The old key is let go of.
+    let older = two.seal(NOW, ALICE, &pending(50)).unwrap();
+    one.set_keys(&keys(2, &[])).unwrap();
+    assert_eq!(one.open(NOW, ALICE, &older), Err(StateFault::Foreign));
+    // A bad key changes nothing.
+    for bad in ["", "AAAA", "not base64"] {
+        let bad = StateKey(Secret::from(bad));
+        let one_bad = StateKeys {
+            current: key(3),
+            others: vec![bad],
+        };
+        assert_eq!(one.set_keys(&one_bad), Err(BadStateKey));
+    }
+    let newer = one.seal(NOW, ALICE, &pending(60)).unwrap();
+    assert_eq!(two.open(NOW, ALICE, &newer), Ok(pending(60)));
+}
+
+#[test]
 fn what_does_not_fit_stays_on_the_node() {
     let states = states();
     let largest = (0..300)
