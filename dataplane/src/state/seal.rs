@@ -3,9 +3,8 @@
 //! ```text
 //! version 1 | key 2 | nonce 12 | sealed { until 4 | scope 16 | kind 1 | body .. } | tag 16
 //! ```
-//! ChaCha20-Poly1305; version and key are authenticated with it. The nonce is random, and a key
-//! lives as long as its process: a hundred challenges a second for a year are fewer than 2^32, up
-//! to which two alike are not to be expected.
+//! ChaCha20-Poly1305; version and key are authenticated with it. The nonce is random: up to 2^32
+//! challenges under one key, which serves for a day, two alike are not to be expected.
 
 use std::fmt;
 use std::net::IpAddr;
