@@ -75,6 +75,8 @@ pub(crate) fn check(kind: Kind, value: &str) -> Result<(), ValueFault> {
         Kind::Delimiter => {
             fault("a delimiter with letters or digits would split factors and passcodes".to_owned())
         }
+        // What has a '=' in it goes to the directory as it is: names are for it to read.
+        Kind::Dn if value.contains('=') => Ok(()),
         Kind::Dn => dn::check(value)
             .or_else(|place| fault(format!("'{shown}' is no distinguished name: {place}"))),
         Kind::Filter => filter::strict(value)

@@ -108,6 +108,7 @@ impl Fault {
     pub(super) fn explain(&self, transport: Transport) -> String {
         match self {
             Self::TimedOut(wait) => format!("{self}; {}", wait.remedy(transport)),
+            Self::Unreachable(_) => format!("{self}; check host, port and transport"),
             _ => self.to_string(),
         }
     }
