@@ -110,7 +110,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// The most octets of a detail.
-pub const DETAIL_OCTETS: usize = 300;
+pub const DETAIL_OCTETS: usize = 400;
 /// How many devices a detail names.
 const SHOWN_DEVICES: usize = 4;
 /// The most octets of a device's name in a detail.

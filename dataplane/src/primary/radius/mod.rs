@@ -3,8 +3,8 @@
 //! The first try goes to the first host and each repeat to the next one in turn. A repeat to the
 //! same host is the same datagram, so that the host knows it for one; an answer to any of them
 //! counts, however late within the time. A turn ends early, and is no try, when there is no way
-//! to the host or its system says that the port is closed, and another host is alive. The answer to an upstream's question goes to the host
-//! that asked, and to no other.
+//! to the host or its system says that the port is closed, and another host is alive. The answer to
+//! an upstream's question goes to the host that asked, and to no other.
 //!
 //! `retries` counts over all hosts, as in the product that this replaces: with fewer of them than
 //! there are further hosts, one login does not reach the last. But hosts that gave no answer are
