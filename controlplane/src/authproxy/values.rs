@@ -64,6 +64,10 @@ pub(crate) fn check(kind: Kind, value: &str) -> Result<(), ValueFault> {
         Kind::Addresses => addresses(value).or_else(fault),
         Kind::AddressList => list(value).try_for_each(addresses).or_else(fault),
         Kind::Host if is_host(value) => Ok(()),
+        Kind::Host if value.contains(',') => Err(ValueFault {
+            message: format!("'{shown}' is more than one host name or address"),
+            remedy: "write one; each further one is an option of its own, as in host_2".to_owned(),
+        }),
         Kind::Host if ends_in_number(value) => fault(format!("'{shown}' is no IP address")),
         Kind::Host => fault(format!("'{shown}' is no host name or address")),
         Kind::ApiHost if is_builtin(value) || api_host(value).is_some() => Ok(()),

@@ -184,7 +184,7 @@ fn bad_values_are_errors() {
         ("host_2=10.0.0.999", "host_2: '10.0.0.999' is no IP address"),
         (
             "host_2=dc2, dc3",
-            "host_2: 'dc2, dc3' is no host name or address",
+            "host_2: 'dc2, dc3' is more than one host name or address; write one; each further one is an option of its own, as in host_2",
         ),
         ("host_2=", "host_2: the value is empty"),
         (
