@@ -425,12 +425,15 @@ fn ntlm_puts_no_password_on_the_wire_and_seals_what_follows() {
 #[test]
 fn a_directory_that_wants_it_otherwise_has_the_remedy_in_the_event() {
     let (duo, samba) = (FakeDuo::start(Pki::shared()), Samba::start(Signing::Always));
-    let [sealed, ldaps, clear] = std::array::from_fn(|_| ports::free_udp());
+    let [sealed, ldaps, clear, by_dn] = std::array::from_fn(|_| ports::free_udp());
+    let service = format!("username={}\n", Samba::SERVICE);
     let gateway = Countersign::run(&format!(
-        "{MAIN}{}{}{}",
+        "{MAIN}{}{}{}{}",
         section(1, sealed, &duo, &samba, ""),
         section(2, ldaps, &duo, &samba, LDAPS),
         plain(3, clear, &duo, &samba, "transport=clear\n"),
+        // The file is served, with a warning.
+        section(4, by_dn, &duo, &samba, "").replace(&service, "username=CN=service,DC=example\n"),
     ));
     let answer = login(sealed, "alice", "pw-alice");
     assert_eq!(answer.code, ACCESS_ACCEPT, "{}", gateway.output());
@@ -442,6 +445,12 @@ fn a_directory_that_wants_it_otherwise_has_the_remedy_in_the_event() {
             clear,
             "carol",
             &["starttls", "ldaps"],
+        ),
+        (
+            "NTLM by a distinguished name",
+            by_dn,
+            "dave",
+            &["service_account_username", "name@domain"],
         ),
     ] {
         let answer = login(port, user, &format!("pw-{user}"));

@@ -383,3 +383,41 @@ fn a_directory_without_ntlm_is_said_to_have_none_and_hears_no_password() {
         assert!(!relay.saw(password.as_bytes()), "{password}");
     }
 }
+
+#[test]
+fn no_verdict_is_kept() {
+    let (duo, slapd) = (FakeDuo::start(Pki::shared()), Slapd::start(Pki::shared()));
+    let port = ports::free_udp();
+    let options = format!(
+        "host=127.0.0.1\nport={}\ntransport=ldaps\nssl_ca_certs_file=ca.pem\n",
+        slapd.tls_port
+    );
+    let gateway = Countersign::run(&format!("{MAIN}{}", pair("", port, &duo, &options)));
+    let mut password = "pw-alice".to_owned();
+    for new in ["second-pw", "third-pw"] {
+        let reply = login(port, "alice", &password).send();
+        assert!(reply.is(ACCEPT), "{reply:?}\n{}", gateway.output());
+        let reply = login(port, "alice", new).send();
+        assert!(reply.is(REJECT), "{new}: {reply:?}");
+        let changed = slapd.tool(
+            "ldappasswd",
+            &[
+                "-x",
+                "-H",
+                &slapd.tls_url(),
+                "-D",
+                &Slapd::dn("alice"),
+                "-w",
+                &password,
+                "-s",
+                new,
+            ],
+        );
+        assert_eq!(changed.0, 0, "{}", changed.1);
+        let reply = login(port, "alice", &password).send();
+        assert!(reply.is(REJECT), "{password}: {reply:?}");
+        new.clone_into(&mut password);
+    }
+    let reply = login(port, "alice", &password).send();
+    assert!(reply.is(ACCEPT), "{reply:?}\n{}", gateway.output());
+}

@@ -9,6 +9,7 @@ use std::{
 
 use e2e::{
     clock,
+    clock::wait_until,
     config::{MAIN, pair, radius_client, server, upstreams},
     countersign::Countersign,
     nas::attribute,
@@ -518,6 +519,14 @@ fn an_upstream_that_says_nothing_leaves_a_word_on_what_to_check() {
             assert!(text.contains(word), "{name}: {word}: {event:#}");
         }
         assert!(!text.contains("not-that-secret"), "{name}: {event:#}");
+        let what = words.last().unwrap();
+        wait_until("the log says what to check", LONG, || {
+            let log = gateway.output();
+            let line = log
+                .lines()
+                .find(|line| line.contains(&format!("user=\"{user}\"")));
+            line.is_some_and(|line| line.contains("primary=") && line.contains(what))
+        });
     }
     assert_eq!(duo.requests().len(), 0);
 }

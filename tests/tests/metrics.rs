@@ -2,7 +2,8 @@
 #![cfg(test)]
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
+    fs,
     io::Write,
     process::{Command, Stdio},
     time::Duration,
@@ -47,6 +48,47 @@ fn complaints(text: &str) -> String {
     said
 }
 
+/// Series that are not there before the first of what they count.
+const NOT_AT_FIRST: &[&str] = &[
+    "countersign_duplicates_total",
+    "countersign_fail_mode_total",
+    "countersign_primary_discards_total",
+    "countersign_primary_requests_total",
+    "countersign_primary_unsigned_answers_total",
+    "countersign_radius_discards_total",
+    "countersign_requests_without_message_authenticator_total",
+    "countersign_secondfactor_authentications_total",
+    "countersign_secondfactor_requests_total",
+    "countersign_states_total",
+];
+
+/// Holds the page of metrics against what is scraped, both ways.
+fn assert_documented(text: &str) {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/src/metrics.md");
+    let page = fs::read_to_string(page).unwrap();
+    let scraped: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .collect();
+    let documented: BTreeSet<&str> = page
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter_map(|code| code.split('{').next())
+        .filter(|name| name.starts_with("countersign_"))
+        .collect();
+    let missing: Vec<_> = scraped.difference(&documented).collect();
+    assert_eq!(missing, Vec::<&&str>::new(), "not documented");
+    let gone: Vec<_> = documented
+        .difference(&scraped)
+        .filter(|name| !NOT_AT_FIRST.contains(name))
+        .collect();
+    assert_eq!(gone, Vec::<&&str>::new(), "documented and not there");
+    for name in NOT_AT_FIRST {
+        assert!(documented.contains(name), "{name} is not documented");
+    }
+}
+
 #[test]
 fn the_metrics_of_all_roles_are_one_good_text() {
     let site = Site::new();
@@ -78,6 +120,7 @@ fn the_metrics_of_all_roles_are_one_good_text() {
         assert!(names.insert(line), "described twice: {line}");
     }
     assert!(!text.contains("alice"), "no user is a label");
+    assert_documented(&text);
     assert!(
         complaints("# TYPE x gauge\nx 1\nx 1\n").contains('x'),
         "the check can fail"

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use proto::event::AuthEvent;
+use proto::event::{AuthEvent, Reason, Stage};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -32,6 +32,16 @@ struct Shown<'a> {
     factor: Option<&'a str>,
     revision: u64,
     elapsed_us: u64,
+    #[serde(borrow)]
+    timeline: &'a RawValue,
+}
+
+/// What a log line shows of a step.
+#[derive(Deserialize)]
+struct ShownStep<'a> {
+    stage: &'a str,
+    #[serde(borrow)]
+    detail: Cow<'a, str>,
 }
 
 impl Teller {
@@ -59,6 +69,20 @@ fn log(event: &Shown<'_>) {
         factor = event.factor,
         revision = event.revision,
         elapsed_ms = event.elapsed_us / 1000,
+        primary = primary(event).as_deref(),
         "login"
     );
+}
+
+/// What is wrong with the primary, in a login that ended because of that: it is for whoever looks
+/// after the gateway, and what to check stands in it.
+fn primary<'a>(event: &Shown<'a>) -> Option<Cow<'a, str>> {
+    let theirs = [Reason::PrimaryMisconfigured, Reason::PrimaryUnavailable];
+    if !theirs.iter().any(|reason| reason.as_str() == event.reason) {
+        return None;
+    }
+    let steps: Vec<ShownStep<'a>> = serde_json::from_str(event.timeline.get()).ok()?;
+    let mut steps = steps.into_iter().rev();
+    let step = steps.find(|step| step.stage == Stage::Primary.as_str())?;
+    Some(step.detail)
 }

@@ -209,11 +209,16 @@ impl<'a> Context<'a> {
             }
             Ok(content) => Some(content),
             Err(error) => {
+                let remedy = if entry.value.contains('\\') {
+                    "write '/' and not '\\' between folders; a relative path begins at this file's folder"
+                } else {
+                    "name a file that this user may read; a relative path begins at this file's folder"
+                };
                 self.error(
                     section,
                     entry,
                     format!("'{shown}' cannot be read: {error}"),
-                    "name a file that this user may read; a relative path begins at this file's folder",
+                    remedy,
                 );
                 None
             }

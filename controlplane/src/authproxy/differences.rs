@@ -191,6 +191,8 @@ impl When {
                 .value("pass_through_all")
                 .and_then(values::boolean)
                 .unwrap_or_default(),
+            // Those that go on as they were need no word.
+            Self::Option("auth_type") => section.entry("auth_type").is_some_and(|one| !one.good),
             Self::Option(name) => section.entry(name).is_some(),
             Self::Unset(name) => server && section.value(name).is_none_or(|value| value == "0"),
             Self::SecondHost => section.kind.is_client() && section.numbered("host").len() > 1,

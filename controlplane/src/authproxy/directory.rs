@@ -38,7 +38,12 @@ pub(super) fn build(context: &mut Context<'_>, section: &Section) -> raw::Direct
     {
         no_effect(context, section, entry, "without security_group_dn");
     }
-    let ca_certs = section.entry("ssl_ca_certs_file").and_then(|entry| {
+    say_entries(context, section);
+    // Without TLS nobody needs the file, which a file that was moved here may not have.
+    let roots = section
+        .entry("ssl_ca_certs_file")
+        .filter(|_| transport != Transport::Clear);
+    let ca_certs = roots.and_then(|entry| {
         let certificates = pem::certificates(context, section, entry)?;
         if pem::lacks_authority(&certificates) {
             context.warn(
@@ -92,6 +97,33 @@ fn port(section: &Section, transport: Transport) -> u16 {
         .unwrap_or(default)
 }
 
+/// Names of entries that cannot be read here. They are shown to the directory all the same: it has
+/// the last word, and takes more than is written down.
+fn say_entries(context: &mut Context<'_>, section: &Section) {
+    let search = section.entry("search_dn");
+    let groups = section.numbered("security_group_dn");
+    for entry in search.into_iter().chain(groups.into_values()) {
+        if !entry.good {
+            continue;
+        }
+        let Err(fault) = dn::check(&entry.value) else {
+            continue;
+        };
+        let shown = values::shorten(&entry.value);
+        let remedy = if entry.value.starts_with(['"', '\'']) {
+            "write it without quotes"
+        } else {
+            "copy the name from the directory"
+        };
+        context.warn(
+            section,
+            entry,
+            format!("directories may refuse '{shown}' as a distinguished name: {fault}"),
+            remedy,
+        );
+    }
+}
+
 /// The names that a bind is made with: NTLM knows accounts, a simple bind knows entries.
 fn say_names(context: &mut Context<'_>, section: &Section, auth: DirectoryAuth) {
     let account = section.entry("service_account_username");
@@ -103,10 +135,10 @@ fn say_names(context: &mut Context<'_>, section: &Section, auth: DirectoryAuth) 
             }
             // No account's name has a '=' in it.
             if let Some(entry) = account.filter(|entry| entry.value.contains('=')) {
-                context.error(
+                context.warn(
                     section,
                     entry,
-                    "NTLM knows no distinguished names",
+                    "NTLM knows no distinguished names, so the directory will not be asked",
                     "write the account's name, as DOMAIN\\user or user@domain or bare; or auth_type=plain with transport=ldaps",
                 );
             }
@@ -129,7 +161,7 @@ fn say_names(context: &mut Context<'_>, section: &Section, auth: DirectoryAuth) 
 }
 
 /// `bind_dn` is a distinguished name. Active Directory takes `user@domain` and `DOMAIN\user` in
-/// its place, and files that have one go on working.
+/// its place, and what others take is for them to say: files that have one go on working.
 fn say_bind_name(context: &mut Context<'_>, section: &Section, entry: &Entry) {
     let Err(fault) = dn::check(&entry.value) else {
         return;
@@ -139,14 +171,12 @@ fn say_bind_name(context: &mut Context<'_>, section: &Section, entry: &Entry) {
     }
     let remedy = "write a distinguished name such as CN=lookup,OU=Service,DC=example,DC=com";
     let shown = values::shorten(&entry.value);
-    if is_account(&entry.value) {
-        let message =
-            format!("'{shown}' is no distinguished name; only Active Directory binds with it");
-        context.warn(section, entry, message, remedy);
+    let message = if is_account(&entry.value) {
+        format!("'{shown}' is no distinguished name; only Active Directory binds with it")
     } else {
-        let message = format!("'{shown}' is no distinguished name: {fault}");
-        context.error(section, entry, message, remedy);
-    }
+        format!("'{shown}' is no distinguished name, and directories may refuse it: {fault}")
+    };
+    context.warn(section, entry, message, remedy);
 }
 
 /// A bare name is found by a search, but no directory binds with it.

@@ -16,10 +16,10 @@ pub(super) fn build(context: &mut Context<'_>, section: &Section) -> raw::Radius
     let known = section.numbered("host");
     for (number, entry) in &ports {
         if *number > 1 && !known.contains_key(number) {
-            context.error(
+            context.warn(
                 section,
                 entry,
-                "there is no host with this number",
+                format!("there is no host_{number}, so this option has no effect"),
                 format!("write 'host_{number}=' too, or remove the line"),
             );
         }
@@ -36,7 +36,10 @@ pub(super) fn build(context: &mut Context<'_>, section: &Section) -> raw::Radius
         context.warn(
             section,
             entry,
-            format!("{tries} tries in all: one login does not get to each of {all} hosts"),
+            format!(
+                "one login is tried {} and does not get to each of {all} hosts",
+                times(tries)
+            ),
             format!("write retries={} or more", all - 1),
         );
     }
@@ -98,6 +101,14 @@ pub(super) fn say_own_ports(
                 );
             }
         }
+    }
+}
+
+fn times(count: u32) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        count => format!("{count} times"),
     }
 }
 

@@ -64,6 +64,10 @@ pub(crate) fn check(kind: Kind, value: &str) -> Result<(), ValueFault> {
         Kind::Addresses => addresses(value).or_else(fault),
         Kind::AddressList => list(value).try_for_each(addresses).or_else(fault),
         Kind::Host if is_host(value) => Ok(()),
+        Kind::Host if value.contains(',') => Err(ValueFault {
+            message: format!("'{shown}' is more than one host name or address"),
+            remedy: "write one; each further one is an option of its own, as in host_2".to_owned(),
+        }),
         Kind::Host if ends_in_number(value) => fault(format!("'{shown}' is no IP address")),
         Kind::Host => fault(format!("'{shown}' is no host name or address")),
         Kind::ApiHost if is_builtin(value) || api_host(value).is_some() => Ok(()),
@@ -75,6 +79,8 @@ pub(crate) fn check(kind: Kind, value: &str) -> Result<(), ValueFault> {
         Kind::Delimiter => {
             fault("a delimiter with letters or digits would split factors and passcodes".to_owned())
         }
+        // What has a '=' in it goes to the directory as it is: names are for it to read.
+        Kind::Dn if value.contains('=') => Ok(()),
         Kind::Dn => dn::check(value)
             .or_else(|place| fault(format!("'{shown}' is no distinguished name: {place}"))),
         Kind::Filter => filter::strict(value)

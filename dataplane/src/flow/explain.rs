@@ -6,7 +6,7 @@ use proto::event::Stage;
 use super::texts::{clean, shorten};
 use super::{Action, Event};
 use crate::duo::message::{AuthReply, AuthResult, Capabilities, Decision, Device, Preauth};
-use crate::primary::Verdict;
+use crate::primary::{PrimaryFailureKind, Verdict};
 
 /// Which stage of the timeline an action begins; none for the answer, which the driver adds itself
 /// once it is sent.
@@ -32,7 +32,14 @@ pub fn detail(event: &Event) -> String {
             &rejection.detail,
         ),
         Event::Primary(Ok(Verdict::Asked(question))) => said("asked", &question.detail),
-        Event::Primary(Err(failure)) => said("no answer", &failure.detail),
+        Event::Primary(Err(failure)) => {
+            let came = match failure.kind {
+                PrimaryFailureKind::Unavailable => "no answer",
+                // It may have answered: that a setting is wrong.
+                _ => "not checked",
+            };
+            said(came, &failure.detail)
+        }
         Event::Preauth(Ok(preauth)) => preauth_detail(preauth),
         Event::Auth(Ok(AuthReply::Started(_))) => "started".to_owned(),
         Event::Auth(Ok(AuthReply::Decided(decision))) | Event::Poll(Ok(decision)) => {
@@ -103,7 +110,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// The most octets of a detail.
-pub const DETAIL_OCTETS: usize = 300;
+pub const DETAIL_OCTETS: usize = 400;
 /// How many devices a detail names.
 const SHOWN_DEVICES: usize = 4;
 /// The most octets of a device's name in a detail.
@@ -116,7 +123,7 @@ mod tests {
     use super::*;
     use crate::duo::failure::{Failure, FailureKind};
     use crate::duo::message::{AuthStatus, Txid};
-    use crate::primary::{Acceptance, PrimaryFailure, PrimaryFailureKind, Rejection};
+    use crate::primary::{Acceptance, PrimaryFailure, Rejection};
 
     fn decided(result: AuthResult, status_msg: &str) -> Decision {
         Decision {
@@ -166,6 +173,13 @@ mod tests {
                     detail: "ldap1:636 refused the connection".to_owned(),
                 })),
                 "no answer: ldap1:636 refused the connection",
+            ),
+            (
+                Event::Primary(Err(PrimaryFailure {
+                    kind: PrimaryFailureKind::Misconfigured,
+                    detail: "ldap1:636: service account refused".to_owned(),
+                })),
+                "not checked: ldap1:636: service account refused",
             ),
             (
                 Event::Preauth(Ok(Preauth::Auth {

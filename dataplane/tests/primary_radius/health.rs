@@ -74,10 +74,13 @@ async fn silence_says_what_to_check() {
             "no answer in time; is 127.0.0.1 (the address we send from) a client there, is the \
              secret the same, is that port RADIUS and not taken by another service such as NPS?",
         ),
-        (Upstream::Closed, "the port is closed"),
+        (
+            Upstream::Closed,
+            "the port is closed; check that the RADIUS server runs and that port is its own",
+        ),
         (
             Upstream::Forges,
-            "answers came that are not signed with this secret",
+            "answers came that are not signed with this secret; check secret",
         ),
         (
             Upstream::LeavesUnsigned,
@@ -168,7 +171,7 @@ async fn a_dead_host_is_probed_said_to_be_away_once_and_back_once() {
     let (log, _guard) = Log::begin();
     let (first, second) = (Double::at("[::1]:0").await, Double::at("[::1]:0").await);
     let subject = subject(json!([first.host(), second.host()]), json!({}));
-    let away = "the upstream host gives no answer";
+    let away = "upstream host is down";
     let back = "the upstream host answers again";
     for _ in 0..2 {
         let request = request("pw");

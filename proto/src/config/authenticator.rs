@@ -35,7 +35,7 @@ pub enum AuthenticatorKind {
 #[non_exhaustive]
 #[expect(missing_docs, reason = "documented once, on the raw form")]
 pub struct RadiusUpstream {
-    /// At least one; names are addresses.
+    /// At least one: names or addresses.
     pub hosts: Vec<Host>,
     pub secret: Secret<String>,
     pub retries: u32,

@@ -184,7 +184,7 @@ fn bad_values_are_errors() {
         ("host_2=10.0.0.999", "host_2: '10.0.0.999' is no IP address"),
         (
             "host_2=dc2, dc3",
-            "host_2: 'dc2, dc3' is no host name or address",
+            "host_2: 'dc2, dc3' is more than one host name or address; write one; each further one is an option of its own, as in host_2",
         ),
         ("host_2=", "host_2: the value is empty"),
         (
@@ -192,12 +192,8 @@ fn bad_values_are_errors() {
             "security_group_dn: 'VPN' is no distinguished name: at character 1, there is no '='",
         ),
         (
-            "security_group_dn_2=CN=VPN,Groups,DC=x",
-            "security_group_dn_2: 'CN=VPN,Groups,DC=x' is no distinguished name: at character 8, there is no '='",
-        ),
-        (
-            "auth_type=plain\ntransport=ldaps\nbind_dn=lookup",
-            "bind_dn: 'lookup' is no distinguished name: at character 1, there is no '='",
+            "transport=ldaps\nssl_ca_certs_file=pki\\ca.pem",
+            "ssl_ca_certs_file: 'conf/pki\\ca.pem' cannot be read: entity not found; write '/' and not '\\' between folders",
         ),
         (
             "ldap_filter=(a=b",
@@ -282,7 +278,7 @@ fn names_are_those_of_the_bind() {
             dn,
             String::new(),
             Some(
-                "error: [ad_client] service_account_username: NTLM knows no distinguished names; write the account's name, as DOMAIN\\user",
+                "warning: [ad_client] service_account_username: NTLM knows no distinguished names, so the directory will not be asked; write the account's name, as DOMAIN\\user",
             ),
         ),
         (
@@ -318,6 +314,14 @@ fn names_are_those_of_the_bind() {
             format!("{PLAIN}bind_dn=svc@example.com\n"),
             Some(
                 "warning: [ad_client] bind_dn: 'svc@example.com' is no distinguished name; only Active Directory binds with it",
+            ),
+        ),
+        (
+            "plain, bind_dn of whatever takes one",
+            "svc",
+            format!("{PLAIN}bind_dn=lookup\n"),
+            Some(
+                "warning: [ad_client] bind_dn: 'lookup' is no distinguished name, and directories may refuse it: at character 1, there is no '='; write a distinguished name",
             ),
         ),
         (
@@ -361,6 +365,18 @@ fn what_is_served_with_a_word_is_a_warning() {
         (
             "auth_type=plain\ntransport=clear",
             "transport: passwords cross the network in the clear",
+        ),
+        (
+            "ssl_ca_certs_file=gone.pem",
+            "ssl_ca_certs_file: this option has no effect without TLS",
+        ),
+        (
+            "security_group_dn_2=CN=VPN,Groups,DC=x",
+            "security_group_dn_2: directories may refuse 'CN=VPN,Groups,DC=x' as a distinguished name: at character 8, there is no '=' in this part (a ',' or '+' within a value has a '\\' before it); copy the name from the directory",
+        ),
+        (
+            "security_group_dn=\"CN=VPN,DC=x\"",
+            "security_group_dn: directories may refuse '\"CN=VPN,DC=x\"' as a distinguished name: at character 1, what stands before the '=' is no name of an attribute; write it without quotes",
         ),
         (
             "ssl_ca_certs_file=server.pem",

@@ -1,6 +1,6 @@
 //! Which sections are served, what EAP needs, and faults that are not of one option.
 
-use super::severity::{EAP, NOT_SERVED, expect, file, said};
+use super::severity::{DIRECTORY, EAP, NOT_SERVED, expect, file, said};
 use super::*;
 
 #[test]
@@ -165,6 +165,11 @@ fn a_file_shows_the_differences_it_triggers() {
             "Access-Challenge of an upstream"
         ]
     );
+    for (auth_type, told) in [("ntlm2", false), ("plain", false), ("sspi", true)] {
+        let rest = format!("{DIRECTORY}auth_type={auth_type}\n");
+        let subjects = subjects(&file("", "", "client=radius_client", &rest));
+        assert_eq!(subjects.contains(&"auth_type"), told, "{auth_type}");
+    }
     assert_eq!(
         subjects(&file(
             "",

@@ -91,10 +91,6 @@ fn bad_values_are_errors() {
             "port_2: 'radius' is no whole number",
         ),
         (
-            "port_2=1645",
-            "port_2: there is no host with this number; write 'host_2=' too, or remove the line",
-        ),
-        (
             "retries=-1",
             "retries: '-1' is out of range; write a whole number from 0 to 100",
         ),
@@ -153,12 +149,20 @@ fn what_is_served_with_a_word_is_a_warning() {
             "host_3: there is no host_2; this one is asked all the same",
         ),
         (
+            "port_2=1645",
+            "port_2: there is no host_2, so this option has no effect; write 'host_2=' too, or remove the line",
+        ),
+        (
             "host_2=nps\nretries=0",
-            "retries: 1 tries in all: one login does not get to each of 2 hosts; write retries=1 or more",
+            "retries: one login is tried once and does not get to each of 2 hosts; write retries=1 or more",
+        ),
+        (
+            "host_2=nps\nhost_3=c\nretries=1",
+            "retries: one login is tried twice and does not get to each of 3 hosts; write retries=2 or more",
         ),
         (
             "host_2=b\nhost_3=c\nhost_4=d\nhost_5=e",
-            "host_5: 4 tries in all: one login does not get to each of 5 hosts; write retries=4 or more",
+            "host_5: one login is tried 4 times and does not get to each of 5 hosts; write retries=4 or more",
         ),
         (
             "pass_through_attr_names=Class,state",

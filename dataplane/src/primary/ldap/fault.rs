@@ -108,6 +108,10 @@ impl Fault {
     pub(super) fn explain(&self, transport: Transport) -> String {
         match self {
             Self::TimedOut(wait) => format!("{self}; {}", wait.remedy(transport)),
+            Self::Unreachable(_) => format!("{self}; check host, port and transport"),
+            Self::Lost(_) => {
+                format!("{self}; where that is so each time, check port and transport={transport}")
+            }
             _ => self.to_string(),
         }
     }

@@ -306,7 +306,7 @@ const OPENING: usize = 8;
 
 /// Connections that bind as users, to one host. All may lie idle after a burst; those that are not
 /// needed again grow old and are closed.
-const USER_CONNECTIONS: usize = 128;
+pub(super) const USER_CONNECTIONS: usize = 128;
 
 /// How long a connection may lie unused: below what firewalls commonly allow.
 const IDLE: Duration = Duration::from_secs(60);

@@ -18,6 +18,7 @@ use proto::secret::Secret;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::codec::{Decoder, Encoder};
 use tokio_util::task::TaskTracker;
@@ -25,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use super::ntlm::Layer;
 use super::ntlm::seal::Seal;
 use super::ntlm::tests::Directory as Ntlm;
+use super::pool::USER_CONNECTIONS;
 use crate::primary::check::now;
 use crate::primary::{
     Credential, Primary, PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Shared, Verdict,
@@ -46,6 +48,26 @@ enum Manner {
     Injects,
     /// Has no NTLM.
     Simple,
+    /// Lets users wait for the answer to their bind.
+    Holds,
+}
+
+/// Those who wait for the answer to their bind, and what lets them go.
+#[derive(Debug)]
+struct Gate {
+    waiting: watch::Sender<usize>,
+    most: AtomicUsize,
+    open: Semaphore,
+}
+
+impl Gate {
+    async fn pass(&self) {
+        self.waiting.send_modify(|count| *count += 1);
+        self.most
+            .fetch_max(*self.waiting.borrow(), Ordering::SeqCst);
+        self.open.acquire().await.unwrap().forget();
+        self.waiting.send_modify(|count| *count -= 1);
+    }
 }
 
 /// Who there is: the name it is found by, its entry, what NTLM calls it, and its password.
@@ -60,6 +82,7 @@ struct Lab {
     /// Who was believed: domain, user, workstation.
     logins: Arc<Mutex<Vec<[String; 3]>>>,
     connections: Arc<AtomicUsize>,
+    gate: Arc<Gate>,
     _serving: JoinSet<()>,
 }
 
@@ -69,6 +92,12 @@ impl Lab {
         let port = listener.local_addr().unwrap().port();
         let (logins, connections) = (Arc::default(), Arc::new(AtomicUsize::new(0)));
         let (believed, counted) = (Arc::clone(&logins), Arc::clone(&connections));
+        let gate = Arc::new(Gate {
+            waiting: watch::Sender::new(0),
+            most: AtomicUsize::new(0),
+            open: Semaphore::new(0),
+        });
+        let held = Arc::clone(&gate);
         let mut serving = JoinSet::new();
         serving.spawn(async move {
             let mut all = JoinSet::new();
@@ -79,6 +108,7 @@ impl Lab {
                     manner,
                     ntlm: Ntlm::new(Layer::Seal),
                     logins: Arc::clone(&believed),
+                    gate: Arc::clone(&held),
                     seal: None,
                 };
                 all.spawn(server.serve(stream));
@@ -88,6 +118,7 @@ impl Lab {
             port,
             logins,
             connections,
+            gate,
             _serving: serving,
         }
     }
@@ -134,6 +165,7 @@ struct Server {
     manner: Manner,
     ntlm: Ntlm,
     logins: Arc<Mutex<Vec<[String; 3]>>>,
+    gate: Arc<Gate>,
     seal: Option<Seal>,
 }
 
@@ -159,6 +191,10 @@ impl Server {
                 let mut sent = self.wrap(&octets);
                 if let Some(seal) = seal {
                     self.seal = Some(seal);
+                    let is_user = self.logins.lock().unwrap().last().unwrap()[1] != "svc";
+                    if self.manner == Manner::Holds && is_user {
+                        self.gate.pass().await;
+                    }
                     if self.manner == Manner::Injects {
                         sent.extend_from_slice(&octets);
                     }
@@ -395,6 +431,28 @@ async fn ntlm_is_spoken_sealed_and_by_the_names_of_the_directory() {
             "a refused bind leaves its connection to the next"
         );
     }
+}
+
+#[tokio::test]
+async fn connections_are_bounded_and_those_who_wait_for_one_get_it() {
+    const LOGINS: usize = 200;
+    let lab = Lab::start(Manner::Holds).await;
+    let primary = lab.primary(&json!({"timeout_seconds": 60}));
+    let mut logins = JoinSet::new();
+    for _ in 0..LOGINS {
+        let primary = Arc::clone(&primary);
+        logins.spawn(async move { login(&primary, "alice", "pw-alice").await });
+    }
+    let mut waiting = lab.gate.waiting.subscribe();
+    waiting
+        .wait_for(|count| *count == USER_CONNECTIONS)
+        .await
+        .unwrap();
+    lab.gate.open.add_permits(LOGINS);
+    for got in logins.join_all().await {
+        assert!(matches!(got, Ok(Verdict::Accepted(_))), "{got:?}");
+    }
+    assert_eq!(lab.gate.most.load(Ordering::SeqCst), USER_CONNECTIONS);
 }
 
 #[tokio::test]

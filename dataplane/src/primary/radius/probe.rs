@@ -10,6 +10,7 @@ use tokio::time::timeout_at;
 
 use super::host::Inner;
 use super::outgoing::status_server;
+use super::silence::Silence;
 use super::socket::{Ticket, Waiter};
 use crate::primary::check::now;
 use crate::radius::AUTHENTICATOR_OCTETS;
@@ -22,7 +23,9 @@ pub(super) async fn probe(host: &Arc<Inner>) {
     while peer.health.is_to_be_probed() {
         let until = now() + wait;
         // Held until then: nobody else has the identifier while an answer may come.
+        let then = now();
         let asked = ask(host, until).await;
+        let from = asked.as_ref().map(Ticket::local);
         if timeout_at(until.into(), peer.revived.notified())
             .await
             .is_ok()
@@ -34,10 +37,15 @@ pub(super) async fn probe(host: &Arc<Inner>) {
         host.renew();
         wait = (wait * 2).min(peer.pace.longest);
         if peer.health.is_to_be_said() {
+            let reason = match from {
+                Some(from) => Silence::Unanswered(from, peer.health.seen_since(then)),
+                None => Silence::Unreachable("there is no way to its address".to_owned()),
+            };
             tracing::warn!(
                 authenticator = %peer.authenticator,
                 host = %peer.label,
-                "the upstream host gives no answer; logins go to the other hosts first"
+                %reason,
+                "upstream host is down"
             );
         }
     }

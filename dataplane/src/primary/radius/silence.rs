@@ -33,9 +33,11 @@ impl fmt::Display for Silence {
         match self {
             Self::Unreachable(why) => write!(f, "not reached: {why}"),
             Self::Full => f.write_str("too many requests wait"),
-            Self::Unanswered(_, Some(Sign::Closed)) => f.write_str("the port is closed"),
+            Self::Unanswered(_, Some(Sign::Closed)) => f.write_str(
+                "the port is closed; check that the RADIUS server runs and that port is its own",
+            ),
             Self::Unanswered(_, Some(Sign::Forged)) => {
-                f.write_str("answers came that are not signed with this secret")
+                f.write_str("answers came that are not signed with this secret; check secret")
             }
             Self::Unanswered(_, Some(Sign::Unsigned)) => f.write_str(
                 "answers came without Message-Authenticator, which \
@@ -121,7 +123,8 @@ mod tests {
                     ("c:1812", Silence::Full),
                 ],
                 PrimaryFailureKind::Unavailable,
-                "a:1812: the port is closed; b:1812: not reached: no address in time; c:1812: too \
+                "a:1812: the port is closed; check that the RADIUS server runs and that port is \
+                 its own; b:1812: not reached: no address in time; c:1812: too \
                  many requests wait"
                     .to_owned(),
             ),
@@ -131,8 +134,8 @@ mod tests {
                     ("b:1812", with(Sign::Unsigned)),
                 ],
                 PrimaryFailureKind::Unavailable,
-                "a:1812: answers came that are not signed with this secret; b:1812: answers came \
-                 without Message-Authenticator, which force_message_authenticator=true refuses"
+                "a:1812: answers came that are not signed with this secret; check secret; \
+                 b:1812: answers came without Message-Authenticator, which force_message_authenticator=true refuses"
                     .to_owned(),
             ),
             (

@@ -55,16 +55,21 @@ pub(super) fn service_bind(outcome: &Outcome, tried: Tried, name: &str) -> Resul
     if let Some(fault) = fault_of_bind(outcome, tried) {
         return Err(fault);
     }
-    let why = sub_code(&outcome.text)
-        .and_then(account_state)
-        .map_or_else(|| describe(outcome), |reason| reason.to_string());
-    let (way, option) = match tried {
-        Tried::Plain => ("by simple bind", "bind_dn"),
-        Tried::Ntlm(_) => ("by NTLM", "ntlm_domain"),
+    let state = sub_code(&outcome.text).and_then(account_state);
+    let why = state.map_or_else(|| describe(outcome), |reason| reason.to_string());
+    let (way, option, more) = match (tried, state) {
+        (Tried::Plain, _) => ("by simple bind", "bind_dn", ""),
+        (Tried::Ntlm(_), Some(_)) => ("by NTLM", "ntlm_domain", ""),
+        // Others that offer NTLM mostly have no accounts for it.
+        (Tried::Ntlm(_), None) => (
+            "by NTLM",
+            "ntlm_domain",
+            "; if it is no Active Directory, write auth_type=plain",
+        ),
     };
     Err(Fault::Misconfigured(format!(
         "service account refused {way} as '{name}' ({why}); check service_account_username, \
-         {option} and service_account_password"
+         {option} and service_account_password{more}"
     )))
 }
 

@@ -198,6 +198,13 @@ fn a_service_account_is_refused_as_it_was_tried() {
             OVER_TLS,
             "no",
             "service account refused by NTLM as 'svc' (result 49: no); check \
+             service_account_username, ntlm_domain and service_account_password; if it is no \
+             Active Directory, write auth_type=plain",
+        ),
+        (
+            SEALED,
+            &*ad("52e"),
+            "service account refused by NTLM as 'svc' (wrong_password); check \
              service_account_username, ntlm_domain and service_account_password",
         ),
     ] {
