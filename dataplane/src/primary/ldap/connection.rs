@@ -253,6 +253,7 @@ impl Connection {
         let wanted = usize::try_from(search.limit).unwrap_or(usize::MAX);
         let mut found = Vec::new();
         let mut others = 0_usize;
+        let mut octets = 0_usize;
         loop {
             let part = self
                 .receive(id, |message| match message.answer {
@@ -263,11 +264,14 @@ impl Connection {
                 })
                 .await?;
             match part {
-                Part::Entry(entry) => found.push(entry),
+                Part::Entry(entry) => {
+                    octets += entry.octets();
+                    found.push(entry);
+                }
                 Part::End(outcome) => return Ok((found, outcome)),
                 Part::Other => others += 1,
             }
-            if found.len() > wanted || others > OTHERS {
+            if found.len() > wanted || others > OTHERS || octets > MESSAGE_OCTETS {
                 return Err(Fault::Lost("it does not keep to the limit of a search"));
             }
         }
@@ -504,7 +508,7 @@ const NO_LDAP: Fault = Fault::Lost("it answers with something other than LDAP");
 
 const SUCCESS: u32 = 0;
 
-/// The most octets of a message.
+/// The most octets of a message, and of all entries that a search brings: they are held together.
 const MESSAGE_OCTETS: usize = 1024 * 1024;
 /// Octets of the length before a sealed part.
 const LENGTH_OCTETS: usize = 4;
