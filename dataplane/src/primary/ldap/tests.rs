@@ -48,6 +48,8 @@ enum Manner {
     Timeless,
     /// Its entries do not say what NTLM calls them.
     Nameless,
+    /// Is too busy to say which groups a user holds.
+    Busy,
     /// Has no NTLM.
     Simple,
 }
@@ -233,6 +235,10 @@ impl Server {
     }
 
     fn found(&self, search: &LdapSearchRequest) -> Vec<LdapOp> {
+        if self.manner == Manner::Busy && search.attrs == ["tokenGroups"] {
+            let busy = result(LdapResultCode::Busy, "later");
+            return vec![LdapOp::SearchResultDone(busy)];
+        }
         let mut answers = found(search);
         if self.manner == Manner::Nameless
             && let Some(LdapOp::SearchResultEntry(entry)) = answers.first_mut()
@@ -522,4 +528,24 @@ async fn an_entry_without_an_account_is_not_taken_for_the_account_of_that_name()
         "{}",
         failure.detail
     );
+}
+
+#[tokio::test]
+async fn a_directory_too_busy_to_name_groups_has_said_nothing_of_the_user() {
+    let lab = Lab::start(Manner::Busy).await;
+    let primary = lab.primary(&json!({
+        "security_groups": ["CN=Held,DC=lab,DC=example"],
+        "nested_groups": true,
+    }));
+    for _ in 0..2 {
+        let failure = login(&primary, "alice", "pw-alice").await.unwrap_err();
+        assert_eq!(failure.kind, PrimaryFailureKind::Unavailable);
+        assert!(
+            failure.detail.contains("result 51: later"),
+            "{}",
+            failure.detail
+        );
+    }
+    let connections = lab.connections.load(Ordering::SeqCst);
+    assert_eq!(connections, 1, "a busy directory is not connected to anew");
 }
