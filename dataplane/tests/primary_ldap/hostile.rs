@@ -186,6 +186,41 @@ async fn a_search_without_end_ends() {
 }
 
 #[tokio::test]
+async fn entries_that_are_large_together_end_a_search() {
+    // A search for groups wants up to 256 entries: at a megabyte each, too much to hold.
+    let name = 700_000_u32;
+    let entry = [
+        &[0x30, 0x84][..],
+        &(name + 17).to_be_bytes(),
+        &[2, 1, 2, 0x64, 0x84],
+        &(name + 8).to_be_bytes(),
+        &[4, 0x84],
+        &name.to_be_bytes(),
+        &b"x".repeat(700_000),
+        &[0x30, 0],
+    ]
+    .concat();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let serving = async {
+        let (mut client, _) = listener.accept().await.unwrap();
+        assert!(serve(&mut client).await);
+        let mut request = [0; 512];
+        assert!(client.read(&mut request).await.unwrap() > 0);
+        let end = [0x30, 12, 2, 1, 2, 0x65, 7, 10, 1, 0, 4, 0, 4, 0];
+        // It may be gone before the end.
+        drop(client.write_all(&[&entry[..], &entry, &end].concat()).await);
+    };
+    let primary = primary(json!([host(port)]), json!({"timeout_seconds": 10}));
+    let ((), got) = tokio::join!(serving, failure(&primary));
+    assert!(
+        got.detail.contains("does not keep to the limit"),
+        "{}",
+        got.detail
+    );
+}
+
+#[tokio::test]
 async fn half_an_answer_is_waited_for_until_the_deadline() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -24,7 +24,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout_at;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::ber::{self, Malformed};
 use super::fault::{Fault, Wait};
@@ -32,8 +32,7 @@ use super::message::{self, Answer, BindAnswer, Found, Message, Outcome, Search};
 use super::ntlm::Layer;
 use super::ntlm::bindings::ChannelBindings;
 use super::ntlm::seal::Seal;
-use super::{answer, tls};
-use crate::primary::check::now;
+use super::{answer, dial, tls};
 
 /// How a host is reached.
 #[derive(Debug)]
@@ -73,29 +72,15 @@ impl Endpoint {
         Ok(Connection::new(Stream::Tls(Box::new(stream))))
     }
 
-    /// Tries the addresses in order, each for its share of the time that is left: one that is dead
-    /// does not keep the others from being tried.
     async fn dial(&self, deadline: Instant) -> Result<TcpStream, Fault> {
         let lookup = lookup_host((self.host.name.as_str(), self.host.port));
-        let mut addresses: Vec<_> = timeout_at(deadline.into(), lookup)
+        let addresses = timeout_at(deadline.into(), lookup)
             .await
             .map_err(|_| Fault::TimedOut(Wait::Name))?
             .map_err(|error| Fault::Unreachable(error.to_string()))?
             .take(ADDRESSES)
             .collect();
-        addresses.reverse();
-        let mut fault = Fault::Unreachable("its name has no address".to_owned());
-        while let Some(address) = addresses.pop() {
-            let others = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
-            let at = now();
-            let share = deadline.saturating_duration_since(at) / others.saturating_add(1);
-            match timeout_at((at + share).into(), TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => fault = Fault::Unreachable(error.to_string()),
-                Err(_) => fault = Fault::TimedOut(Wait::Connection),
-            }
-        }
-        Err(fault)
+        dial::first_of(addresses, deadline).await
     }
 }
 
@@ -120,7 +105,8 @@ pub(super) struct Connection {
     stream: Stream,
     /// What has come and was not yet looked at.
     inbox: BytesMut,
-    outbox: Vec<u8>,
+    /// May hold a password, also when sending it was given up.
+    outbox: Zeroizing<Vec<u8>>,
     /// Of the last message sent.
     number: u32,
     sealed: Option<Sealed>,
@@ -148,7 +134,7 @@ impl Connection {
         Self {
             stream,
             inbox: BytesMut::new(),
-            outbox: Vec::new(),
+            outbox: Zeroizing::default(),
             number: 0,
             sealed: None,
             bindings: None,
@@ -253,6 +239,7 @@ impl Connection {
         let wanted = usize::try_from(search.limit).unwrap_or(usize::MAX);
         let mut found = Vec::new();
         let mut others = 0_usize;
+        let mut octets = 0_usize;
         loop {
             let part = self
                 .receive(id, |message| match message.answer {
@@ -263,11 +250,14 @@ impl Connection {
                 })
                 .await?;
             match part {
-                Part::Entry(entry) => found.push(entry),
+                Part::Entry(entry) => {
+                    octets += entry.octets();
+                    found.push(entry);
+                }
                 Part::End(outcome) => return Ok((found, outcome)),
                 Part::Other => others += 1,
             }
-            if found.len() > wanted || others > OTHERS {
+            if found.len() > wanted || others > OTHERS || octets > MESSAGE_OCTETS {
                 return Err(Fault::Lost("it does not keep to the limit of a search"));
             }
         }
@@ -504,7 +494,7 @@ const NO_LDAP: Fault = Fault::Lost("it answers with something other than LDAP");
 
 const SUCCESS: u32 = 0;
 
-/// The most octets of a message.
+/// The most octets of a message, and of all entries that a search brings: they are held together.
 const MESSAGE_OCTETS: usize = 1024 * 1024;
 /// Octets of the length before a sealed part.
 const LENGTH_OCTETS: usize = 4;
@@ -519,3 +509,23 @@ const ADDRESSES: usize = 8;
 const MAX_NUMBER: u32 = 0x7fff_ffff;
 const KEEPALIVE: Duration = Duration::from_secs(20);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::net::TcpListener;
+    use zeroize::ZeroizeOnDrop;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_to_be_sent_is_wiped_with_its_connection() {
+        const fn is_wiped(_: &impl ZeroizeOnDrop) {}
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        is_wiped(&Connection::new(Stream::Clear(stream)).outbox);
+    }
+}

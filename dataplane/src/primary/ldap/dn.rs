@@ -80,14 +80,23 @@ fn comparable_value(value: &str) -> String {
             }
             [] => b'\\',
         };
-        if SPECIAL.contains(&octet) {
+        // At the front a number sign says that the rest is encoded.
+        if SPECIAL.contains(&octet) || (octet == b'#' && octets.is_empty()) {
             octets.push(b'\\');
         }
         octets.push(octet);
         kept = octets.len();
     }
     octets.truncate(kept);
-    String::from_utf8_lossy(&octets).to_lowercase()
+    let text = octets.utf8_chunks().map(|chunk| {
+        let invalid: String = chunk
+            .invalid()
+            .iter()
+            .map(|octet| format!("\\{octet:02x}"))
+            .collect();
+        chunk.valid().to_lowercase() + &invalid
+    });
+    text.collect()
 }
 
 fn hexadecimal(high: u8, low: u8) -> Option<u8> {
@@ -121,6 +130,11 @@ mod tests {
             ("cn=a\\20,dc=x", "cn=a\\ ,dc=x", true),
             ("cn=a\\\\,dc=x", "cn=a\\,dc=x", false),
             ("cn=a+sn=b", "cn=a\\+sn=b", false),
+            ("cn=\\#0401", "cn=#0401", false),
+            ("cn=\\23x", "cn=\\#x", true),
+            ("cn=a\\#b", "cn=a#b", true),
+            ("cn=\\ff", "cn=\\fe", false),
+            ("cn=\\FF", "cn=\\ff", true),
             ("cn=a,dc=x", "cn=a,dc=y", false),
             ("cn=a", "cn=a,dc=x", false),
             ("cn=a", "sn=a", false),

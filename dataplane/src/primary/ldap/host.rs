@@ -2,13 +2,13 @@
 //! until a probe, which no login waits for, finds that it serves again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::answer::Tried;
+use super::answer::{self, Tried};
 use super::connection::Endpoint;
 use super::fault::Fault;
 use super::filter::Filter;
@@ -39,6 +39,8 @@ struct Damping {
     wait: Duration,
     /// Since when it serves again; none when it was never away.
     up: Option<Instant>,
+    /// Whether a probe runs. One may still sleep when the host goes down again.
+    probed: bool,
 }
 
 /// Where probes run, and until when.
@@ -68,6 +70,7 @@ impl Host {
             damping: Mutex::new(Damping {
                 wait: PROBE_FIRST,
                 up: None,
+                probed: false,
             }),
         }
     }
@@ -102,7 +105,8 @@ impl Host {
             attributes: &[NAMING_CONTEXTS],
             ..sign_on::root(&any)
         };
-        let (found, _) = self.search(&root, deadline).await?;
+        let (found, end) = self.search(&root, deadline).await?;
+        answer::serves(&end)?;
         let contexts = found
             .iter()
             .flat_map(|root| root.values(NAMING_CONTEXTS))
@@ -126,25 +130,19 @@ impl Host {
 
     /// It gave a login no answer: it is asked last and probed until it serves again.
     pub(super) fn failed(self: &Arc<Self>, fault: &Fault, watch: &Watch) {
-        // What else was open is most likely dead too, and would let a login wait once more.
-        self.service.clear();
-        self.users.clear();
-        if self.down.swap(true, Ordering::Relaxed) {
-            return;
+        // What else was open is most likely dead too, and would let a login wait once more. A host
+        // that is too busy still has it, and would be busier with new ones.
+        if !matches!(fault, Fault::Unwilling(_)) {
+            self.service.clear();
+            self.users.clear();
         }
+        let Some(wait) = self.goes_down() else {
+            return;
+        };
         let reason = fault.explain(self.endpoint.transport);
         tracing::warn!(authenticator = %self.id, host = %self.label, %reason, "directory host is down");
-        let wait = {
-            let mut damping = self.damping.lock().unwrap_or_else(PoisonError::into_inner);
-            let steady = damping
-                .up
-                .is_none_or(|up| now().saturating_duration_since(up) >= STEADY);
-            damping.wait = if steady {
-                PROBE_FIRST
-            } else {
-                (damping.wait * 2).min(PROBE_AT_MOST)
-            };
-            damping.wait
+        let Some(wait) = wait else {
+            return;
         };
         let host = Arc::clone(self);
         watch
@@ -154,12 +152,40 @@ impl Host {
             }));
     }
 
+    /// None when it was down. The wait of the probe to start, unless one runs.
+    #[expect(clippy::option_option, reason = "two questions, asked under one lock")]
+    fn goes_down(&self) -> Option<Option<Duration>> {
+        let mut damping = self.damping();
+        if self.down.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        let steady = damping
+            .up
+            .is_none_or(|up| now().saturating_duration_since(up) >= STEADY);
+        damping.wait = if steady {
+            PROBE_FIRST
+        } else {
+            (damping.wait * 2).min(PROBE_AT_MOST)
+        };
+        let starts = !damping.probed;
+        damping.probed = true;
+        Some(starts.then_some(damping.wait))
+    }
+
+    /// Whether a probe has nothing left to do. Then it ends.
+    fn needs_no_probe(&self) -> bool {
+        let mut damping = self.damping();
+        damping.probed = !self.is_up();
+        !damping.probed
+    }
+
+    fn damping(&self) -> MutexGuard<'_, Damping> {
+        self.damping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn back(&self) {
         if self.down.swap(false, Ordering::Relaxed) {
-            self.damping
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .up = Some(now());
+            self.damping().up = Some(now());
             tracing::info!(authenticator = %self.id, host = %self.label, "directory host is back");
         }
     }
@@ -170,7 +196,7 @@ impl Host {
         let root = sign_on::root(&filter);
         loop {
             tokio::time::sleep(wait).await;
-            if self.is_up() {
+            if self.needs_no_probe() {
                 return;
             }
             let deadline = now() + self.endpoint.timeout;
@@ -180,12 +206,15 @@ impl Host {
                 .await;
             match asked {
                 // It answers; that the settings are wrong is for logins to say.
-                Err(fault) if !fault.is_of_the_host() => return self.back(),
-                Ok(_) => return self.back(),
+                Err(fault) if !fault.is_of_the_host() => self.back(),
+                Ok(_) => self.back(),
                 Err(fault) => {
                     tracing::debug!(authenticator = %self.id, host = %self.label, %fault, "still down");
                     wait = (wait * 2).min(PROBE_AT_MOST);
                 }
+            }
+            if self.needs_no_probe() {
+                return;
             }
         }
     }
@@ -199,3 +228,47 @@ const PROBE_AT_MOST: Duration = Duration::from_secs(10);
 const STEADY: Duration = Duration::from_secs(60);
 
 const NAMING_CONTEXTS: &str = "namingContexts";
+
+#[cfg(test)]
+mod tests {
+    use proto::config::{Host as Address, Transport};
+    use proto::secret::Secret;
+
+    use super::super::sign_on::Method;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_host_that_comes_and_goes_has_one_probe() {
+        let endpoint = Endpoint {
+            host: Address {
+                name: "127.0.0.1".to_owned(),
+                port: 9,
+            },
+            transport: Transport::Clear,
+            tls: None,
+            timeout: Duration::from_secs(1),
+        };
+        let sign_on = SignOn {
+            method: Method::Plain,
+            service_name: "service".to_owned(),
+            service_password: Secret::from("pw"),
+        };
+        let host = Arc::new(Host::new("ad_client", endpoint, Arc::new(sign_on)));
+        let watch = Watch {
+            tasks: TaskTracker::new(),
+            ended: CancellationToken::new(),
+        };
+        for _ in 0..50 {
+            host.failed(&Fault::Lost("gone"), &watch);
+            assert!(!host.is_up());
+            host.answered();
+            assert!(host.is_up());
+        }
+        assert_eq!(watch.tasks.len(), 1);
+        // It ends where nothing is left to do, and the next one starts.
+        assert!(host.needs_no_probe());
+        host.failed(&Fault::Lost("gone"), &watch);
+        assert_eq!(watch.tasks.len(), 2);
+        assert!(!host.needs_no_probe(), "it is down");
+    }
+}

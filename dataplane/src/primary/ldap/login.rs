@@ -71,7 +71,7 @@ impl Login<'_> {
             .filter(|account| !account.is_empty());
         let person = Person {
             dn: &found.dn,
-            account: account.unwrap_or(self.named.name),
+            account,
             password: self.password,
         };
         let (bound, tried) = host.bind(&person, deadline).await?;

@@ -94,7 +94,8 @@ impl Question<'_> {
             attributes: &[TOKEN_GROUPS],
             limit: 1,
         };
-        let (found, _) = self.host.search(&tokens, self.deadline).await?;
+        let (found, end) = self.host.search(&tokens, self.deadline).await?;
+        answer::serves(&end)?;
         let held = groups::token_groups(found.iter().flat_map(|user| user.values(TOKEN_GROUPS)));
         let member = Filter::any_of([groups::in_chain(&self.user.dn), self.names_the_user()]);
         let mut fault = None;

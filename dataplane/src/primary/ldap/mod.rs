@@ -8,6 +8,7 @@ mod answer;
 mod ber;
 mod certificate;
 mod connection;
+mod dial;
 mod dn;
 mod fault;
 mod filter;

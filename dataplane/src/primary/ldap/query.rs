@@ -29,9 +29,19 @@ impl Named<'_> {
     /// A directory's matching is wider (RFC 4518: blanks, width, compatible characters). What
     /// compares the typed name after it would take two spellings of a person for two persons.
     pub(super) fn is_of<'v>(&self, mut values: impl Iterator<Item = &'v [u8]>) -> bool {
-        let name = self.name.to_lowercase();
-        values.any(|value| str::from_utf8(value).is_ok_and(|value| value.to_lowercase() == name))
+        let is_same = |value: &str| {
+            value.to_lowercase() == self.name.to_lowercase() && signs(value).eq(signs(self.name))
+        };
+        values.any(|value| str::from_utf8(value).is_ok_and(is_same))
     }
+}
+
+/// The signs for kelvin, angstrom and ohm: letters in another code, whose lower case is the
+/// letter's. As a matter of case they would make one name of two.
+fn signs(name: &str) -> impl Iterator<Item = (usize, char)> {
+    name.chars()
+        .enumerate()
+        .filter(|(_, c)| matches!(c, '\u{212a}' | '\u{212b}' | '\u{2126}'))
 }
 
 impl Names {
@@ -100,6 +110,9 @@ mod tests {
             ("alice ", &["alice"][..], false),
             ("al  ice", &["al ice"][..], false),
             ("ａlice", &["alice"][..], false),
+            ("mi\u{212a}e", &["mike"][..], false),
+            ("mike", &["mi\u{212a}e"][..], false),
+            ("MI\u{212a}E", &["mi\u{212a}e"][..], true),
             ("alice", &["alicia", "alice"][..], true),
             ("alice", &[][..], false),
         ] {

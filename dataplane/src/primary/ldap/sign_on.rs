@@ -41,8 +41,8 @@ pub(super) enum Method {
 pub(super) struct Person<'a> {
     /// The name of the entry.
     pub(super) dn: &'a str,
-    /// What NTLM calls the user: `sAMAccountName`, or the name as typed.
-    pub(super) account: &'a str,
+    /// What NTLM calls the user: `sAMAccountName` of the entry. None when it has none.
+    pub(super) account: Option<&'a str>,
     pub(super) password: &'a Secret<String>,
 }
 
@@ -92,17 +92,19 @@ impl SignOn {
         else {
             return connection.bind(person.dn, person.password, deadline).await;
         };
-        let domain = |challenge: &Challenge| {
-            domain.clone().or_else(|| {
-                foreign(dns_domain(person.dn), challenge.dns_domain()).filter(|_| {
-                    // A name with a domain of its own.
-                    !person.account.contains('@')
-                })
-            })
-        };
+        // The typed name may be another account's.
+        let account = person.account.ok_or_else(|| {
+            Fault::Misconfigured(format!(
+                "{} has no sAMAccountName that the service account may read, by which \
+                 auth_type=ntlm2 logs in; set auth_type=plain if it is to log in",
+                answer::diagnostic(person.dn)
+            ))
+        })?;
+        let domain =
+            |challenge: &Challenge| Some(domain_of(person.dn, domain.as_deref(), challenge));
         let answer = ntlm_bind(
             connection,
-            person.account,
+            account,
             domain,
             workstation,
             person.password,
@@ -143,6 +145,7 @@ async fn ntlm_bind(
         .await?;
     answer::ntlm_begun(&begun.outcome, layer)?;
     let challenge = Challenge::parse(layer, &begun.credentials.unwrap_or_default())
+        .and_then(Challenge::with_integrity)
         .map_err(|error| answer::ntlm_fault(&error))?;
     let domain = domain(&challenge);
     let credentials = Credentials {
@@ -196,9 +199,21 @@ fn account<'a>(
     Ok((domain, written))
 }
 
-/// The DNS domain of an entry, when it is not the one that the directory calls its own.
-fn foreign(of_entry: Option<String>, of_directory: &str) -> Option<String> {
-    of_entry.filter(|domain| !of_directory.is_empty() && !domain.eq_ignore_ascii_case(of_directory))
+/// The domain of the account of an entry. An entry says itself in which domain of Active Directory
+/// it is; the configured one would name another person where two domains have an account of one
+/// name.
+fn domain_of(dn: &str, configured: Option<&str>, challenge: &Challenge) -> String {
+    let (of_directory, netbios) = (challenge.dns_domain(), challenge.netbios_domain());
+    match dns_domain(dn) {
+        Some(domain) if !of_directory.is_empty() => {
+            if netbios.is_empty() || !domain.eq_ignore_ascii_case(of_directory) {
+                domain
+            } else {
+                netbios.to_owned()
+            }
+        }
+        _ => configured.unwrap_or(netbios).to_owned(),
+    }
 }
 
 /// The DNS domain that a DN ends in: `DC=corp,DC=example` is `corp.example`. None when it does not
@@ -227,6 +242,7 @@ const SUCCESS: u32 = 0;
 
 #[cfg(test)]
 mod tests {
+    use super::super::ntlm::Layer;
     use super::*;
 
     #[test]
@@ -242,11 +258,30 @@ mod tests {
         ] {
             assert_eq!(dns_domain(dn).as_deref(), want, "{dn}");
         }
-        let corp = || Some("corp.example".to_owned());
-        assert_eq!(foreign(corp(), "CORP.example"), None);
-        assert_eq!(foreign(corp(), ""), None);
-        assert_eq!(foreign(corp(), "example"), corp());
-        assert_eq!(foreign(None, "example"), None);
+    }
+
+    #[test]
+    fn an_account_is_of_the_domain_that_its_entry_is_in() {
+        let directory = ntlm::tests::Directory::new(Layer::Seal);
+        let challenge = Challenge::parse(Layer::Seal, &directory.challenge()).unwrap();
+        for (dn, configured, want) in [
+            ("CN=a,DC=Lab,DC=example", None, "LAB"),
+            ("CN=a,DC=lab,DC=example", Some("CORP"), "LAB"),
+            ("CN=a,DC=sub,DC=lab,DC=example", None, "sub.lab.example"),
+            (
+                "CN=a,DC=sub,DC=lab,DC=example",
+                Some("LAB"),
+                "sub.lab.example",
+            ),
+            ("uid=a,o=b", None, "LAB"),
+            ("uid=a,o=b", Some("CORP"), "CORP"),
+        ] {
+            assert_eq!(
+                domain_of(dn, configured, &challenge),
+                want,
+                "{dn}, {configured:?}"
+            );
+        }
     }
 
     #[test]

@@ -46,6 +46,12 @@ enum Manner {
     Boasts,
     /// Says something in clear behind the answer to a bind.
     Injects,
+    /// The time is left out of the challenge, so that nothing proves what else was changed in it.
+    Timeless,
+    /// Its entries do not say what NTLM calls them.
+    Nameless,
+    /// Is too busy to say which groups a user holds.
+    Busy,
     /// Has no NTLM.
     Simple,
     /// Lets users wait for the answer to their bind.
@@ -258,10 +264,28 @@ impl Server {
                 }
                 _ => panic!("a password in clear"),
             },
-            LdapOp::SearchRequest(search) => (found(&search), None),
+            LdapOp::SearchRequest(search) => (self.found(&search), None),
             LdapOp::UnbindRequest => (Vec::new(), None),
             other => panic!("{other:?}"),
         }
+    }
+
+    fn found(&self, search: &LdapSearchRequest) -> Vec<LdapOp> {
+        if self.manner == Manner::Busy && search.attrs == ["tokenGroups"] {
+            let busy = result(LdapResultCode::Busy, "later");
+            return vec![LdapOp::SearchResultDone(busy)];
+        }
+        let mut answers = found(search);
+        if self.manner == Manner::Nameless
+            && let Some(LdapOp::SearchResultEntry(entry)) = answers.first_mut()
+        {
+            for attribute in &mut entry.attributes {
+                if attribute.atype == "sAMAccountName" {
+                    attribute.atype = "cn".to_owned();
+                }
+            }
+        }
+        answers
     }
 
     fn bind(&self, token: &[u8]) -> (Vec<LdapOp>, Option<Seal>) {
@@ -270,7 +294,10 @@ impl Server {
             return (vec![answer], None);
         }
         if token[8] == 1 {
-            let challenge = Some(self.ntlm.challenge());
+            let challenge = Some(match self.manner {
+                Manner::Timeless => self.ntlm.without_time().challenge(),
+                _ => self.ntlm.challenge(),
+            });
             let answer = bound(LdapResultCode::SaslBindInProgress, "", challenge);
             return (vec![answer], None);
         }
@@ -368,7 +395,9 @@ fn entry(dn: &str, attributes: &[(&str, Vec<u8>)]) -> LdapOp {
 
 fn found(search: &LdapSearchRequest) -> Vec<LdapOp> {
     let user = USERS.iter().skip(1).find(|(name, ..)| {
-        search.filter == LdapFilter::Equality("sAMAccountName".to_owned(), (*name).to_owned())
+        ["sAMAccountName", "cn"].iter().any(|attribute| {
+            search.filter == LdapFilter::Equality((*attribute).to_owned(), (*name).to_owned())
+        })
     });
     let found = match user {
         Some((name, dn, account, _)) => Some(entry(
@@ -481,18 +510,18 @@ async fn active_directory_follows_groups_itself() {
 }
 
 #[tokio::test]
-async fn the_configured_domain_is_said() {
+async fn the_configured_domain_is_that_of_the_service_account_and_not_of_entries_elsewhere() {
     let lab = Lab::start(Manner::Honest).await;
     for (name, over, want) in [
         (
             "for all",
             json!({"ntlm_domain": "CORP"}),
-            [["CORP", "svc", "GATE"], ["CORP", "bob", "GATE"]],
+            [["CORP", "svc", "GATE"], ["sub.lab.example", "bob", "GATE"]],
         ),
         (
             "but for an account with one of its own",
             json!({"ntlm_domain": "CORP", "service_account_username": "OTHER\\svc"}),
-            [["OTHER", "svc", "GATE"], ["CORP", "bob", "GATE"]],
+            [["OTHER", "svc", "GATE"], ["sub.lab.example", "bob", "GATE"]],
         ),
     ] {
         lab.logins.lock().unwrap().clear();
@@ -531,4 +560,50 @@ async fn without_ntlm_no_password_is_shown() {
         assert_eq!(failure.kind, PrimaryFailureKind::Misconfigured);
     }
     assert_eq!(*lab.logins.lock().unwrap(), [[""; 3]; 0]);
+}
+
+#[tokio::test]
+async fn a_challenge_that_somebody_may_have_changed_is_answered_with_no_password() {
+    let lab = Lab::start(Manner::Timeless).await;
+    let got = login(&lab.primary(&json!({})), "alice", "pw-alice").await;
+    let failure = got.unwrap_err();
+    assert_eq!(failure.kind, PrimaryFailureKind::Misconfigured);
+    assert!(
+        failure.detail.contains("message integrity"),
+        "{}",
+        failure.detail
+    );
+}
+
+#[tokio::test]
+async fn an_entry_without_an_account_is_not_taken_for_the_account_of_that_name() {
+    let lab = Lab::start(Manner::Nameless).await;
+    let primary = lab.primary(&json!({"username_attribute": "cn"}));
+    let got = login(&primary, "bob", "pw-bob").await;
+    let failure = got.unwrap_err();
+    assert!(
+        failure.detail.contains("no sAMAccountName"),
+        "{}",
+        failure.detail
+    );
+}
+
+#[tokio::test]
+async fn a_directory_too_busy_to_name_groups_has_said_nothing_of_the_user() {
+    let lab = Lab::start(Manner::Busy).await;
+    let primary = lab.primary(&json!({
+        "security_groups": ["CN=Held,DC=lab,DC=example"],
+        "nested_groups": true,
+    }));
+    for _ in 0..2 {
+        let failure = login(&primary, "alice", "pw-alice").await.unwrap_err();
+        assert_eq!(failure.kind, PrimaryFailureKind::Unavailable);
+        assert!(
+            failure.detail.contains("result 51: later"),
+            "{}",
+            failure.detail
+        );
+    }
+    let connections = lab.connections.load(Ordering::SeqCst);
+    assert_eq!(connections, 1, "a busy directory is not connected to anew");
 }

@@ -159,6 +159,14 @@ pub(super) fn search_end(outcome: &Outcome, what: &str, base: &str) -> Result<()
     })
 }
 
+/// Reads the answer that ends a search whose refusal means no more than that nothing is found.
+pub(super) fn serves(outcome: &Outcome) -> Result<(), Fault> {
+    if passing(outcome.code) {
+        return Err(Fault::Unwilling(describe(outcome)));
+    }
+    Ok(())
+}
+
 /// Reads the answer to StartTLS, which was no success.
 pub(super) fn starttls(outcome: &Outcome) -> Fault {
     if passing(outcome.code) && outcome.code != OTHER {

@@ -34,6 +34,11 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// How much of it is kept.
+    pub(super) const fn octets(&self) -> usize {
+        self.dn.len() + self.attributes.len()
+    }
+
     /// The attributes: each its name, without options, and its values. What is malformed ends the
     /// list.
     fn attributes(&self) -> impl Iterator<Item = (&str, Reader<'_>)> {

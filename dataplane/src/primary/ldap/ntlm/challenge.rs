@@ -62,6 +62,20 @@ impl Challenge {
         })
     }
 
+    /// Refuses one that has a layer of ours made, and tells no time: without that, nothing shows
+    /// that the challenge is the directory's (MS-NLMP section 3.1.5.1.2). Whoever is in between
+    /// could name another domain in it, and with it another person of the same name. All that is
+    /// newer than Windows Server 2003 tells it.
+    ///
+    /// # Errors
+    /// [`NtlmError::Weak`].
+    pub(crate) fn with_integrity(self) -> Result<Self, NtlmError> {
+        match (self.layer, self.timestamp()) {
+            (Layer::Seal, None) => Err(NtlmError::Weak("message integrity (its time)")),
+            _ => Ok(self),
+        }
+    }
+
     /// The NetBIOS name of the directory's domain: `EXAMPLE`. Empty when it tells none.
     pub(crate) fn netbios_domain(&self) -> &str {
         &self.netbios_domain

@@ -126,6 +126,21 @@ impl Directory {
         }
     }
 
+    pub(in crate::primary::ldap) fn without_time(&self) -> Self {
+        let mut info = Vec::new();
+        let challenge = Challenge::parse(Layer::None, &self.challenge()).unwrap();
+        for (id, value) in challenge.pairs() {
+            if id != AvId::TIMESTAMP {
+                put_pair(&mut info, id, value).unwrap();
+            }
+        }
+        put_pair(&mut info, AvId::END, &[]).unwrap();
+        Self {
+            flags: self.flags,
+            info,
+        }
+    }
+
     pub(in crate::primary::ldap) fn challenge(&self) -> Vec<u8> {
         let mut message = SIGNATURE.to_vec();
         message.extend_from_slice(&CHALLENGE.to_le_bytes());
