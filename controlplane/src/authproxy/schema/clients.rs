@@ -106,7 +106,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "ntlm_domain",
         AD,
         Kind::Text,
-        "The domain of accounts without one, with auth_type=ntlm2; empty lets the directory choose.",
+        "With auth_type=ntlm2: the domain of a service account that names none, and of users whose entry does not tell its own; empty lets the directory choose.",
     )
     .may_be_empty(),
     OptionSpec::new(
