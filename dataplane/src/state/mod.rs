@@ -4,8 +4,8 @@
 //! Every node of an installation has the same keys, so any of them goes on with what another began.
 //! A State is bound to the integration with its authenticator, the client's address and the user it
 //! was made for, is good for [`LIFETIME_SECONDS`], and once at each node. What does not fit into one
-//! attribute stays on the node in a
-//! bounded table, and the State says so.
+//! attribute stays on the node in a bounded table, and the State says so: such a one is good only
+//! there, and ends with the node.
 
 mod pending;
 mod seal;
@@ -252,8 +252,12 @@ pub(crate) enum StateFault {
     /// It was used before.
     #[error("the State was used before")]
     Replayed,
-    /// Its context was kept on this node, and had to make room for others.
-    #[error("the State's context was dropped: too many challenges wait whose context is long")]
+    /// Its context was kept on a node, and is not here: the node was another one, or was started
+    /// again, or the context had to make room for others.
+    #[error(
+        "the State's context was too long for it and is not here: another node has it, this one was \
+         started again, or too many such challenges wait"
+    )]
     Lost,
 }
 

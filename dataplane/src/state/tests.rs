@@ -159,6 +159,10 @@ fn any_node_opens_what_another_sealed_and_keys_change_without_a_break() {
         Ok(pending(10)),
         "before there were keys"
     );
+    // What did not fit is where it was sealed, and nowhere else.
+    let spilled = one.seal(NOW, ALICE, &pending(250)).unwrap();
+    assert_eq!(two.open(NOW, ALICE, &spilled), Err(StateFault::Lost));
+    assert_eq!(one.open(NOW, ALICE, &spilled), Ok(pending(250)));
     // One has heard of the next key, the other only knows that it will come.
     one.set_keys(&keys(2, &[1])).unwrap();
     let newer = one.seal(NOW, ALICE, &pending(30)).unwrap();
