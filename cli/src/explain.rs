@@ -43,6 +43,7 @@ fn timeline(event: &AuthEvent) -> String {
         );
     }
     if let Some(message) = &event.reply_message {
+        let message = message.trim_end().replace('\n', "\n                  ");
         let _ = write!(text, "\n  the user reads: {message}");
     }
     text
