@@ -160,7 +160,7 @@ pub(crate) fn automatic(factors: &[FactorChoice], devices: &[Device]) -> Option<
             FactorChoice::Push => first(Kind::Push),
             FactorChoice::Phone => first(Kind::Phone),
             // It would have to be asked for; without a prompt the next one is tried.
-            FactorChoice::Passcode => None,
+            FactorChoice::Sms | FactorChoice::Passcode => None,
         }
     })
 }
