@@ -8,6 +8,7 @@ pub mod admin;
 pub mod clock;
 mod control;
 pub mod duo;
+mod eap;
 pub mod flow;
 pub mod metrics;
 mod node;

@@ -213,6 +213,8 @@ labels! {
         SecondFactorUnreadable = "second_factor_unreadable",
         /// A prompt was answered too often with what could not be used.
         TooManyAnswers = "too_many_answers",
+        /// An EAP conversation failed: TLS, its framing, or what goes on inside.
+        EapFailed = "eap_failed",
         /// The State attribute is none of ours, or no longer good.
         UnknownState = "unknown_state",
         /// The node has no room for another login.

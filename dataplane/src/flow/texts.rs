@@ -88,6 +88,7 @@ pub(crate) const fn of(reason: Reason) -> &'static str {
         Reason::FactorMissing => "A second factor is missing after the password.",
         Reason::BadRequest => "The request is malformed.",
         Reason::UnsupportedMethod => "This way of authentication cannot be used here.",
+        Reason::EapFailed => "The secure connection of the login failed. Please log in again.",
         Reason::UnknownState => UNKNOWN_STATE,
         Reason::Overloaded => "Too many logins at once. Please try again later.",
         Reason::Stopping => "The server is stopping. Please try again.",

@@ -1,0 +1,16 @@
+//! EAP (RFC 3748): PEAP and EAP-TTLS, with a password and prompts inside the tunnel.
+//!
+//! Pure: octets in, octets out. TLS is behind the [`tunnel::Tunnel`] trait; what is typed is decided
+//! on elsewhere. [`conversation::Conversation`] is the way in.
+
+mod binding;
+pub(crate) mod conversation;
+pub(crate) mod fault;
+mod framing;
+mod inner;
+pub(crate) mod packet;
+mod peap;
+mod ttls;
+pub(crate) mod tunnel;
+
+pub(crate) use inner::Offered;
