@@ -63,6 +63,7 @@ fn snapshot() -> raw::Snapshot {
 fn event() -> AuthEvent {
     AuthEvent {
         id: LoginId::from_bytes([1; 16]),
+        first: Some(LoginId::from_bytes([2; 16])),
         at_ms: 1_763_800_000_000,
         node: node(),
         revision: Revision(7),
