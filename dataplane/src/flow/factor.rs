@@ -259,9 +259,14 @@ pub(crate) enum Automatic {
     Nothing,
 }
 
-/// The first of `factors` that the devices can do. A passcode can be typed always: there may be a
-/// token, a code from the administrator, or one that was sent before.
-pub(crate) fn automatic(factors: &[FactorChoice], devices: &[Device]) -> Automatic {
+/// The first of `factors` that the devices can do; `auto` where there is none. A passcode can be typed
+/// always, where anything can be asked: there may be a token, a code from the administrator, or one
+/// that was sent before.
+pub(crate) fn automatic(factors: &[FactorChoice], devices: &[Device], asks: bool) -> Automatic {
+    let factors = match factors {
+        [] => &[FactorChoice::Auto],
+        factors => factors,
+    };
     let first = |kind: Kind| devices.iter().find(|d| kind.of(d)).map(|d| kind.on(d));
     let found = factors.iter().find_map(|choice| {
         match choice {
@@ -273,7 +278,8 @@ pub(crate) fn automatic(factors: &[FactorChoice], devices: &[Device]) -> Automat
             FactorChoice::Phone => first(Kind::Phone),
             // For lists only; a configuration has it nowhere else.
             FactorChoice::Sms => None,
-            FactorChoice::Passcode => return Some(Automatic::Ask),
+            FactorChoice::Passcode if asks => return Some(Automatic::Ask),
+            FactorChoice::Passcode => None,
         }
         .map(Automatic::Use)
     });

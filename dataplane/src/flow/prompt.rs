@@ -41,6 +41,16 @@ pub(super) fn write(parts: Parts<'_>, settings: &Prompt, room: usize) -> String 
         })
 }
 
+/// One line for EAP, where a question may be longer than a Reply-Message.
+pub(super) fn write_line(parts: Parts<'_>) -> String {
+    let short = Prompt {
+        format: PromptFormat::Short,
+        split: true,
+        ..Prompt::default()
+    };
+    write(parts, &short, EAP_OCTETS)
+}
+
 /// One line, whatever is set: for where a question is the exception.
 pub(super) fn write_short(parts: Parts<'_>) -> String {
     let short = Prompt {
@@ -251,6 +261,8 @@ fn framed(text: &str) -> usize {
     octets
 }
 
+/// A question that fits into one packet inside a tunnel.
+const EAP_OCTETS: usize = 900;
 /// Type and length of an attribute.
 const FRAMING_OCTETS: usize = 2;
 /// The most octets of a device's name.
