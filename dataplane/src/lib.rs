@@ -31,6 +31,7 @@ use crate::control::report::Reports;
 use crate::duo::client::DuoClients;
 use crate::metrics::Metrics;
 use crate::node::Node;
+use crate::server::eap::EapThreads;
 use crate::server::threads::ReceiveThreads;
 use crate::settings::Settings;
 
@@ -60,6 +61,7 @@ pub async fn run(
         Arc::clone(&metrics),
         reports,
         max_logins,
+        EapThreads::start(settings.eap_threads).map_err(RunError::Threads)?,
     )
     .map_err(|_| RunError::Random)?;
     let threads = ReceiveThreads::start(settings.receive_threads).map_err(RunError::Threads)?;

@@ -18,6 +18,7 @@ use crate::flow::PrimaryUse;
 use crate::metrics::Metrics;
 use crate::primary::{self, Primary};
 use crate::radius::SharedSecret;
+use crate::server::eap::{EapThreads, expire, sessions_under_way, tls};
 use crate::server::receive::Shared;
 use crate::server::served::{Series, Served, ServedClient, Site};
 use crate::server::sites::{Clients, Place, Sites};
@@ -263,16 +264,13 @@ impl Node {
         path: &str,
         faults: &mut Faults,
     ) -> Option<Arc<Served>> {
-        if integration.mode == Mode::Eap {
-            faults.add(
-                format!("{path}.mode"),
-                format!(
-                    "this node's version does not serve mode {}",
-                    integration.mode
-                ),
-            );
-            return None;
-        }
+        let eap = match integration.eap.as_ref().map(tls::settings).transpose() {
+            Ok(eap) => eap,
+            Err(error) => {
+                faults.add(format!("{path}.eap"), with_causes(&error));
+                return None;
+            }
+        };
         let primary = integration
             .authenticator
             .as_ref()
@@ -303,6 +301,7 @@ impl Node {
             primary,
             primary_use,
             duo,
+            eap,
             series: Series::new(&self.shared.metrics, integration.id.as_str()),
             debug: settings.debug,
         }))
@@ -310,6 +309,9 @@ impl Node {
 
     /// Lets old answers go while nothing is asked, and counts those that had to go early.
     pub(crate) fn tidy(&self) {
+        expire(&self.shared);
+        let under_way = i64::try_from(sessions_under_way(&self.shared)).unwrap_or(i64::MAX);
+        self.shared.metrics.eap_sessions.set(under_way);
         let mut duplicates = self
             .shared
             .duplicates
@@ -457,8 +459,9 @@ pub(crate) fn shared(
     metrics: Arc<Metrics>,
     reports: crate::control::report::Reports,
     max_in_flight: usize,
+    eap_threads: EapThreads,
 ) -> Result<Arc<Shared>, getrandom::Error> {
-    Shared::new(node, metrics, reports, max_in_flight).map(Arc::new)
+    Shared::new(node, metrics, reports, max_in_flight, eap_threads).map(Arc::new)
 }
 
 /// How many handfuls of old answers are let go at a time.

@@ -24,6 +24,8 @@ pub struct Settings {
     pub grace: Duration,
     /// Receive threads; sockets are spread over them. Default: the number of cores, at most 4.
     pub receive_threads: usize,
+    /// Threads for the cryptography of EAP. Default: half the number of cores, at least 1.
+    pub eap_threads: usize,
     /// Logins that wait for something at a time; further ones are discarded as `overloaded`.
     /// Default 20,000, or what the limit on open files allows.
     pub max_logins_in_flight: usize,
@@ -38,6 +40,12 @@ impl Settings {
 
     /// The default of [`Settings::max_logins_in_flight`] and of [`Settings::max_connections`].
     pub const DEFAULT_BOUND: usize = 20_000;
+
+    /// The default of [`Settings::eap_threads`] on this machine.
+    #[must_use]
+    pub fn default_eap_threads() -> usize {
+        std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
+    }
 
     /// The default of [`Settings::receive_threads`] on this machine.
     #[must_use]

@@ -3,6 +3,7 @@
 pub(crate) mod clients;
 pub mod dedup;
 mod driver;
+pub(crate) mod eap;
 mod exchange;
 mod perform;
 pub(crate) mod receive;
