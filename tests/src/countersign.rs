@@ -155,6 +155,8 @@ impl Countersign {
             events.len() >= count
         });
         assert!(there, "not {count} events of {user}: {events:#?}");
+        // Nodes tell of their logins as they come to it.
+        events.sort_by_key(|event| std::cmp::Reverse(event["at_ms"].as_u64()));
         events
     }
 
