@@ -238,6 +238,16 @@ fn nobody_is_asked_again_for_ever() {
     let last = nas.reply("alice", "", &question);
     assert_eq!(last.code, code::ACCESS_REJECT);
     assert_eq!(gateway.asked("alice").len(), 0);
+    let event = gateway.gateway.event_of("alice", 12);
+    assert_eq!(event["reason"], "too_many_answers", "{event:#}");
+
+    // Nor are codes sent for ever.
+    let mut question = nas.login("bob", "any");
+    while question.code == code::ACCESS_CHALLENGE {
+        question = nas.reply("bob", "sms", &question);
+    }
+    gateway.expect(&question, code::ACCESS_REJECT, SENT);
+    assert_eq!(gateway.asked("bob").len(), 11);
 }
 
 #[test]
@@ -273,6 +283,19 @@ fn a_wrong_passcode_ends_the_login_unless_it_may_be_tried_again() {
     let question = patient.login("dave", "any");
     let denied = patient.reply("dave", "push", &question);
     gateway.expect(&denied, code::ACCESS_REJECT, "Login request denied.");
+}
+
+#[test]
+fn nobody_gets_in_by_a_fail_mode_after_a_wrong_passcode() {
+    let gateway = Gateway::with(["failmode=safe\npasscode_retries=3\n"]);
+    let nas = gateway.nas(0);
+    let question = nas.login("alice", "any");
+    let preauth = Place::at(Endpoint::Preauth).of("alice");
+    gateway.duo.fail(preauth, Fault::Status(503));
+    let wrong = nas.reply("alice", "000000", &question);
+    gateway.expect(&wrong, code::ACCESS_REJECT, WRONG);
+    let event = gateway.gateway.event_of("alice", 2);
+    assert_eq!(event["reason"], "denied", "{event:#}");
 }
 
 #[test]
@@ -446,6 +469,33 @@ fn a_passcode_question_of_auto_mode_is_answered_too() {
     assert_eq!(done.code, code::ACCESS_ACCEPT, "{}", gateway.output());
     // What was appended needs no question.
     let done = nas.login("erin", "any,123456");
+    assert_eq!(done.code, code::ACCESS_ACCEPT, "{}", gateway.output());
+}
+
+#[test]
+fn auto_mode_asks_for_a_passcode_where_nothing_before_it_can_be_done() {
+    let duo = FakeDuo::start(Pki::shared());
+    duo.user(
+        "token",
+        User::default().devices(vec![User::token("DHE2ETOKEN0000000001")]),
+    );
+    let port = ports::free_udp();
+    let gateway = Countersign::run(&format!(
+        "{MAIN}[duo_only_client]\n{}client=duo_only_client\nfactors=push,passcode\n",
+        server("radius_server_auto", port, &duo)
+    ));
+    let nas = Nas::new(ports::loopback(port), SECRET);
+    let done = nas.login("alice", "any");
+    assert_eq!(done.code, code::ACCESS_ACCEPT, "{}", gateway.output());
+    assert_eq!(duo.pushes("alice"), 1);
+    let question = nas.login("token", "any");
+    assert_eq!(
+        (question.code, question.message().as_str()),
+        (code::ACCESS_CHALLENGE, "Enter passcode:"),
+        "{}",
+        gateway.output()
+    );
+    let done = nas.reply("token", "123456", &question);
     assert_eq!(done.code, code::ACCESS_ACCEPT, "{}", gateway.output());
 }
 

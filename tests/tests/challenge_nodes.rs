@@ -1,15 +1,16 @@
 //! A challenge of one node that is answered at another, whatever happened in between.
 #![cfg(test)]
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use e2e::{
     clock::{ahead, unix_seconds, wait_until},
     config::{MAIN, challenge, radius_client, server, upstreams},
+    gateway::on_data_dir,
     nas::{Answer, Nas, attribute, code},
     nodes::{Node, Nodes},
     peers::{
-        FakeDuo, FreeRadius, Kind, Pki, Said, ScriptedUpstream,
+        FakeDuo, FreeRadius, Kind, Pki, SECRET, Said, ScriptedUpstream,
         fakeduo::{Preauth, User},
     },
     ports,
@@ -199,6 +200,76 @@ fn the_node_that_asked_and_the_control_plane_may_be_gone() {
 }
 
 #[test]
+fn a_balancer_may_send_each_request_anywhere() {
+    const USERS: usize = 24;
+    let pair = Pair::start();
+    let login = |number: usize| {
+        let user = format!("user{number}");
+        // Each request at one node or the other, in all orders that three have.
+        let nas = |round: usize| {
+            let [a, b] = [Nodes::A, Nodes::B];
+            let at = if (number >> round) & 1 == 0 { a } else { b };
+            Nas::new((at, pair.port).into(), SECRET)
+        };
+        let question = nas(0).login(&user, "any");
+        let codes = nas(1).reply(&user, "sms", &question);
+        nas(2).reply(&user, "123456", &codes).code
+    };
+    let codes: Vec<u8> = thread::scope(|scope| {
+        let all: Vec<_> = (0..USERS)
+            .map(|number| scope.spawn(move || login(number)))
+            .collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!(codes, [code::ACCESS_ACCEPT; USERS]);
+    for number in 0..USERS {
+        let events = pair.nodes.a.events_of(&format!("user{number}"), 3);
+        let first = &events[2]["id"];
+        assert_eq!(&events[0]["first"], first, "{events:#?}");
+        assert_eq!(&events[1]["first"], first, "{events:#?}");
+    }
+}
+
+#[test]
+fn a_node_that_starts_without_the_control_plane_answers_its_own_questions() {
+    let mut pair = Pair::start();
+    let of_a = pair.asked("alice");
+    pair.nodes.a.stop();
+    pair.nodes.b.stop();
+    pair.nodes.b.restart();
+    pair.nodes.b.until("it serves its sealed copy", |status| {
+        status["source"] == "sealed_copy" && status["revision"] == 1
+    });
+    let [first, second] = ["bob", "carol"].map(|user| {
+        let question = pair.b.login(user, "any");
+        is(&question, code::ACCESS_CHALLENGE, &pair.nodes);
+        question
+    });
+    let done = pair.b.reply("bob", "1", &first);
+    is(&done, code::ACCESS_ACCEPT, &pair.nodes);
+    // The keys that all nodes have are with the control plane.
+    let refused = pair.b.reply("alice", "1", &of_a);
+    is(&refused, code::ACCESS_REJECT, &pair.nodes);
+    pair.nodes.a.restart();
+    pair.nodes.b.wait_follows();
+    let done = pair.b.reply("carol", "1", &second);
+    is(&done, code::ACCESS_ACCEPT, &pair.nodes);
+    let done = pair.b.reply("alice", "1", &of_a);
+    is(&done, code::ACCESS_ACCEPT, &pair.nodes);
+}
+
+#[test]
+fn the_login_command_asks_the_node_of_its_folder() {
+    let pair = Pair::start();
+    let data = pair.nodes.b.data_dir();
+    let login = on_data_dir(&["login", "alice"], &data, "any\n1\n");
+    let printed = String::from_utf8(login.stdout).unwrap();
+    assert_eq!(login.status.code(), Some(0), "{printed}");
+    let events = pair.nodes.a.events_of("alice", 2);
+    assert!(events.iter().all(|one| one["node"] == "b"), "{events:#?}");
+}
+
+#[test]
 fn a_revision_in_between_changes_nothing_for_who_was_asked() {
     let mut pair = Pair::start();
     let question = pair.asked("alice");
@@ -275,11 +346,13 @@ fn an_answer_that_comes_too_late_is_refused() {
     later.wait_follows();
     let refused = later.nas(pair.port).reply("alice", "1", &question);
     is(&refused, code::ACCESS_REJECT, &pair.nodes);
+    let text = "Your answer came too late. Please log in again.";
+    assert_eq!(refused.message(), text);
     let why = refusal(&pair.nodes, "alice", 2);
     assert!(why.contains("expired"), "{why}");
     let expired = r#"countersign_states_total{result="expired"}"#;
     assert_eq!(later.metric(expired), 1.0);
-    // Half a minute is nothing.
+    // At a node whose clock is right it is good still.
     is(
         &pair.b.reply("alice", "1", &question),
         code::ACCESS_ACCEPT,

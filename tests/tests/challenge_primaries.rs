@@ -2,6 +2,8 @@
 //! accept comes out with ours.
 #![cfg(test)]
 
+use std::time::Duration;
+
 use e2e::{
     config::{MAIN, ad_client, challenge, radius_client, upstreams},
     countersign::Countersign,
@@ -14,6 +16,7 @@ use e2e::{
     ports,
 };
 
+const LONG: Duration = Duration::from_secs(20);
 const IN: &str = "Success. Logging you in...";
 const WRONG: &str = "Wrong user name or password.";
 
@@ -143,9 +146,7 @@ fn what_came_with_the_upstreams_accept_comes_out_with_ours() {
     }
     is(&question, code::ACCESS_CHALLENGE, &gateway);
     let request = nas.access_with_state("alice", "123456", &question);
-    let done = nas
-        .exchange(&request, std::time::Duration::from_secs(20))
-        .unwrap();
+    let done = nas.exchange(&request, LONG).unwrap();
     is(&done, code::ACCESS_ACCEPT, &gateway);
     assert_eq!(done.message(), IN);
     assert_eq!(done.all(attribute::CLASS), [b"class-of-alice"]);
@@ -178,10 +179,7 @@ fn a_proof_by_chap_is_relayed_and_its_keys_come_with_the_end() {
         challenge(1, port, &duo, "radius_client", ""),
     ));
     let nas = nas(port);
-    let send = |request: &e2e::nas::Request| {
-        nas.exchange(request, std::time::Duration::from_secs(20))
-            .expect("an answer")
-    };
+    let send = |request: &e2e::nas::Request| nas.exchange(request, LONG).expect("an answer");
     let question = send(&nas.named("alice").chap("pw-alice", true));
     is(&question, code::ACCESS_CHALLENGE, &gateway);
     let done = nas.reply("alice", "1", &question);
@@ -204,6 +202,18 @@ fn a_proof_by_chap_is_relayed_and_its_keys_come_with_the_end() {
         let hidden = done.microsoft(kind).expect("a key");
         assert_eq!(request.reveal_salted(hidden), Some(key.to_vec()));
     }
+
+    // An answer that is hidden by CHAP cannot be read.
+    let question = send(&nas.named("alice").chap("pw-alice", true));
+    let state = question.first(attribute::STATE).unwrap();
+    let hidden = nas
+        .named("alice")
+        .chap("1", true)
+        .with(attribute::STATE, state);
+    let refused = send(&hidden);
+    is(&refused, code::ACCESS_REJECT, &gateway);
+    let text = "The answer cannot be read. Set the device to send answers with PAP, not with CHAP.";
+    assert_eq!(refused.message(), text);
 
     let before = duo.requests().len();
     for request in [

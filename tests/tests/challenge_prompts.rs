@@ -1,6 +1,8 @@
 //! What challenge mode shows the user, octet for octet as sent.
 #![cfg(test)]
 
+use std::time::Duration;
+
 use e2e::{
     config::{MAIN, challenge},
     countersign::Countersign,
@@ -12,6 +14,8 @@ use e2e::{
     ports,
 };
 use serde_json::Value;
+
+const LONG: Duration = Duration::from_secs(20);
 
 /// A gateway with a section for each text of options, over `[duo_only_client]`.
 struct Gateway<const SECTIONS: usize> {
@@ -254,6 +258,64 @@ fn a_long_menu_can_be_split_over_several_attributes() {
         "{whole}"
     );
     assert!(whole.ends_with("'sms24') or enter passcode:"), "{whole}");
+}
+
+#[test]
+fn a_prompt_leaves_room_for_proxy_states_and_splits_at_characters() {
+    let gateway = Gateway::with(["prompt_split=true\n"]);
+    let odd = |number: u32| {
+        let mut device = phone(number);
+        device["display_name"] = format!("Zoës Gerät № {number:02}").into();
+        device
+    };
+    let devices = (0..8).map(odd).collect();
+    gateway.duo.user("zoë", User::default().devices(devices));
+    let whole = gateway.prompt(0, "zoë").concat();
+    assert!(whole.contains("\n24. SMS passcodes to Zoës Gerät № 07\n"));
+    assert!(whole.starts_with("Second factor for zoë\n"), "{whole}");
+    // What a chain of proxies wants back takes the room of the long form.
+    let nas = Nas::new(ports::loopback(gateway.ports[0]), SECRET);
+    let route = [b'r'; 253];
+    let request = (0..13).fold(nas.access("zoë", "any"), |request, _| {
+        request.with(attribute::PROXY_STATE, &route)
+    });
+    let answer = nas.exchange(&request, LONG).expect("an answer");
+    assert_eq!(answer.code, code::ACCESS_CHALLENGE);
+    assert_eq!(answer.all(attribute::PROXY_STATE).len(), 13);
+    assert!(
+        answer.message().starts_with("Choose a secondary factor"),
+        "{}",
+        answer.message()
+    );
+    assert!(answer.first(attribute::STATE).is_some());
+}
+
+#[test]
+fn what_happened_stands_above_the_prompt() {
+    let gateway = Gateway::with([
+        "",
+        "prompt_format=html\n",
+        "prompt_format=short\n",
+        "prompt_split=true\n",
+    ]);
+    gateway.duo.user("eight", phones(8));
+    let above = "New SMS passcodes sent.";
+    for (section, user, between) in [
+        (0, "alice", "\n"),
+        (1, "alice", "<br>"),
+        (2, "alice", " "),
+        (0, "eight", "\n"),
+        (1, "eight", "<br>"),
+        (2, "eight", " "),
+        (3, "eight", "\n"),
+    ] {
+        let question = gateway.asked(section, user);
+        let nas = Nas::new(ports::loopback(gateway.ports[section]), SECRET);
+        let again = nas.reply(user, "sms", &question);
+        assert_eq!(again.code, code::ACCESS_CHALLENGE);
+        let want = format!("{above}{between}{}", question.message());
+        assert_eq!(again.message(), want, "{section} {user}");
+    }
 }
 
 #[test]

@@ -1,15 +1,15 @@
 //! The State of a challenge: what an answer must bring, and what happens to one that brings another.
 #![cfg(test)]
 
-use std::time::Duration;
+use std::{sync::Barrier, thread, time::Duration};
 
 use e2e::{
     clock::wait_until,
-    config::{MAIN, challenge},
+    config::{MAIN, challenge, upstreams},
     countersign::Countersign,
     nas::{Answer, Nas, attribute, code},
     peers::{
-        FakeDuo, Pki, SECRET,
+        FakeDuo, Pki, SECRET, Said, ScriptedUpstream,
         fakeduo::{Outcome, User},
     },
     ports,
@@ -19,6 +19,8 @@ const LONG: Duration = Duration::from_secs(20);
 /// Long enough for an answer that should not come.
 const QUIET: Duration = Duration::from_millis(300);
 const IN: &str = "Success. Logging you in...";
+const UNKNOWN: &str = "This answer belongs to no login that is under way. Please log in again.";
+const SECOND: &str = "This question was answered before. Please log in again.";
 
 /// A gateway with two sections that have everything in common but their ports.
 fn start(duo: &FakeDuo) -> (Countersign, [u16; 2]) {
@@ -123,6 +125,7 @@ fn a_state_is_good_once_also_while_its_login_waits() {
     // The device may answer from another port.
     let second = other.reply("alice", "push", &question);
     assert_eq!(second.code, code::ACCESS_REJECT, "{}", gateway.output());
+    assert_eq!(second.message(), SECOND);
     let why = client_step(&gateway, "alice", 2);
     assert!(why.contains("used before"), "{why}");
     duo.decide("alice", Outcome::Allow);
@@ -143,6 +146,54 @@ fn a_state_is_good_once_also_while_its_login_waits() {
         "from another port: {}",
         gateway.output()
     );
+}
+
+#[test]
+fn of_answers_that_come_at_once_one_is_taken() {
+    const ANSWERS: usize = 8;
+    let duo = FakeDuo::start(Pki::shared());
+    let (gateway, [port, _]) = start(&duo);
+    let question = nas(port).login("alice", "any");
+    let together = Barrier::new(ANSWERS);
+    let codes: Vec<u8> = thread::scope(|scope| {
+        let answer = || {
+            let nas = nas(port);
+            let request = nas.access_with_state("alice", "push", &question);
+            together.wait();
+            nas.exchange(&request, LONG).expect("an answer").code
+        };
+        let all: Vec<_> = (0..ANSWERS).map(|_| scope.spawn(answer)).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let accepted = codes.iter().filter(|one| **one == code::ACCESS_ACCEPT);
+    assert_eq!(accepted.count(), 1, "{codes:?}\n{}", gateway.output());
+    assert_eq!(duo.pushes("alice"), 1);
+}
+
+#[test]
+fn an_answer_is_not_taken_where_others_check_passwords_by_now() {
+    let duo = FakeDuo::start(Pki::shared());
+    let port = ports::free_udp();
+    let upstream = ScriptedUpstream::start(|_| Some(Said::accept()));
+    let config = |client: &str| {
+        format!(
+            "{MAIN}[duo_only_client]\n{}{}",
+            upstreams("radius_client", &[upstream.address()]),
+            challenge(1, port, &duo, client, "")
+        )
+    };
+    let gateway = Countersign::run(&config("duo_only_client"));
+    let nas = nas(port);
+    let question = nas.login("alice", "any");
+    assert_eq!(question.code, code::ACCESS_CHALLENGE);
+    gateway.rewrite_config(&config("radius_client"));
+    wait_until("the next revision is served", LONG, || {
+        gateway.revision() == 2
+    });
+    let refused = nas.reply("alice", "123456", &question);
+    assert_eq!(refused.code, code::ACCESS_REJECT, "{}", gateway.output());
+    let why = client_step(&gateway, "alice", 2);
+    assert!(why.contains("made for another"), "{why}");
 }
 
 #[test]
@@ -208,7 +259,7 @@ fn a_state_is_good_for_its_section_its_client_and_its_user() {
         };
         let refused = nas.reply(user, "123456", &brought);
         assert_eq!(refused.code, code::ACCESS_REJECT, "{asked}");
-        assert!(!refused.message().is_empty(), "{asked}");
+        assert_eq!(refused.message(), UNKNOWN, "{asked}");
         let count = if asked == user { 2 } else { 1 };
         let said = client_step(&gateway, user, count);
         assert!(said.contains(why), "{asked}: {said}");
