@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use e2e::{
     clock::wait_until,
-    config::{MAIN, server},
+    config::{MAIN, client, server},
     countersign::Countersign,
     gateway::on_data_dir,
     nas::{Nas, code},
     nodes::{Node, Nodes},
-    peers::{FakeDuo, Pki},
+    peers::{FakeDuo, Pki, SECRET},
     ports,
 };
 
@@ -87,6 +87,24 @@ fn a_second_node_serves_the_same_sections_on_its_own_address() {
 }
 
 #[test]
+fn an_address_of_ipv6_will_do() {
+    let (duo, port) = (FakeDuo::start(Pki::shared()), ports::free_udp());
+    let one = section(&duo, "radius_server_auto", port, "127.0.0.1") + &client(2, "::1");
+    let gateway = Countersign::run(&format!("{MAIN}[duo_only_client]\n{one}"));
+    let here = "::1".parse().unwrap();
+    let mut node = Node::launch("b", here, &gateway.control_socket(), &[]);
+    node.wait_follows();
+    let nas = Nas::from_address(here, (here, port).into(), SECRET);
+    assert!(accepts(&nas, "alice"), "{}", node.output());
+    let listeners = &node.status()["listeners"];
+    assert_eq!(
+        listeners[0]["address"],
+        format!("[::1]:{port}"),
+        "{listeners}"
+    );
+}
+
+#[test]
 fn an_address_that_the_machine_does_not_have_is_refused_by_the_name_of_the_option() {
     let (duo, port) = (FakeDuo::start(Pki::shared()), ports::free_udp());
     let one = section(&duo, "radius_server_auto", port, "127.0.0.1");
@@ -99,10 +117,7 @@ fn an_address_that_the_machine_does_not_have_is_refused_by_the_name_of_the_optio
     });
     assert_eq!(node.status()["revision"], serde_json::Value::Null);
     assert!(node.output().contains(said), "{}", node.output());
-    assert!(accepts(
-        &Nas::new(ports::loopback(port), e2e::peers::SECRET),
-        "alice"
-    ));
+    assert!(accepts(&Nas::new(ports::loopback(port), SECRET), "alice"));
 }
 
 #[test]
