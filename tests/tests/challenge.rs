@@ -1,7 +1,7 @@
 //! `[radius_server_challenge]`: what users answer to the menu, and what comes of it.
 #![cfg(test)]
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, thread, time::Duration};
 
 use e2e::{
     config::{MAIN, challenge, server},
@@ -386,39 +386,58 @@ fn who_needs_no_factor_is_not_asked_for_one() {
 }
 
 #[test]
-fn fail_modes_decide_at_each_step() {
-    let gateway = Gateway::with(["failmode=safe\n", ""]);
-    let down = Fault::Status(503);
-    for (section, code, reason) in [
-        (0, code::ACCESS_ACCEPT, "fail_mode_safe"),
-        (1, code::ACCESS_REJECT, "second_factor_unavailable"),
-    ] {
-        let nas = gateway.nas(section);
-        let ended = |user: &str, answer: &Answer, count| {
-            assert_eq!(answer.code, code, "{user}: {}", gateway.gateway.output());
-            let event = gateway.gateway.event_of(user, count);
-            assert_eq!(event["reason"], reason, "{user}: {event:#}");
-        };
-        let [first, number, push, passcode] =
-            ["first", "number", "push", "passcode"].map(|name| format!("{name}{section}"));
-        let place = |endpoint, user: &str| Place::at(endpoint).of(user);
-        gateway
-            .duo
-            .fail(place(Endpoint::Preauth, &first), down.clone());
-        ended(&first, &nas.login(&first, "any"), 1);
-
-        let question = nas.login(&number, "any");
-        gateway
-            .duo
-            .fail(place(Endpoint::Preauth, &number), down.clone());
-        ended(&number, &nas.reply(&number, "1", &question), 2);
-
-        for (user, typed) in [(&push, "push"), (&passcode, "123456")] {
-            let question = nas.login(user, "any");
-            gateway.duo.fail(place(Endpoint::Auth, user), down.clone());
-            ended(user, &nas.reply(user, typed, &question), 2);
+fn each_failure_follows_the_fail_mode_or_rejects_at_each_step() {
+    use Endpoint::{Auth, Preauth};
+    let gateway = Gateway::with(["failmode=safe\napi_timeout=2\n", "api_timeout=2\n"]);
+    let (down, hang) = (Fault::Status(503), Fault::Hang);
+    // What is typed after the menu, if it comes to that; what fails from then on; whether the fail
+    // mode decides. A push that may have been asked for is nothing to be let in on.
+    let table = [
+        (None, Preauth, &down, true),
+        (None, Preauth, &hang, true),
+        (None, Preauth, &Fault::Garbage, false),
+        (Some("1"), Preauth, &down, true),
+        (Some("1"), Preauth, &hang, true),
+        (Some("1"), Preauth, &Fault::Status(401), false),
+        (Some("push"), Auth, &down, true),
+        (Some("push"), Auth, &hang, false),
+        (Some("123456"), Auth, &down, true),
+        (Some("123456"), Auth, &hang, false),
+        (Some("sms"), Auth, &down, true),
+    ];
+    thread::scope(|scope| {
+        for (number, (typed, endpoint, fault, decides)) in table.into_iter().enumerate() {
+            for (section, code) in [(0, code::ACCESS_ACCEPT), (1, code::ACCESS_REJECT)] {
+                let gateway = &gateway;
+                scope.spawn(move || {
+                    let (user, nas) = (format!("user{number}-{section}"), gateway.nas(section));
+                    let fail = || {
+                        let place = Place::at(endpoint).of(&user);
+                        gateway.duo.fail(place, fault.clone());
+                    };
+                    let answer = match typed {
+                        None => {
+                            fail();
+                            nas.login(&user, "any")
+                        }
+                        Some(typed) => {
+                            let question = nas.login(&user, "any");
+                            fail();
+                            nas.reply(&user, typed, &question)
+                        }
+                    };
+                    let name = format!("{typed:?} {fault:?} {section}");
+                    let want = if decides { code } else { code::ACCESS_REJECT };
+                    let output = gateway.gateway.output();
+                    assert_eq!(answer.code, want, "{name}: {}\n{output}", answer.message());
+                    let count = if typed.is_some() { 2 } else { 1 };
+                    let event = gateway.gateway.event_of(&user, count);
+                    let let_in = event["reason"] == "fail_mode_safe";
+                    assert_eq!(let_in, decides && section == 0, "{name}: {event:#}");
+                });
+            }
         }
-    }
+    });
 }
 
 #[test]
