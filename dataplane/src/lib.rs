@@ -66,7 +66,7 @@ pub async fn run(
     let primary_parts =
         primary::Shared::new(TaskTracker::new(), &metrics.registry).map_err(RunError::Metrics)?;
     let second_factors = DuoClients::new(settings.max_connections);
-    let interface = Interface(settings.interface);
+    let interface = Interface::new(settings.interface);
     let node = Arc::new(Node::new(
         shared,
         interface,

@@ -15,7 +15,7 @@ use super::sites::Place;
 
 /// `--interface`, or none: each integration's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Interface(pub(crate) Option<IpAddr>);
+pub(crate) struct Interface(Option<IpAddr>);
 
 /// A client of an integration.
 #[derive(Clone, Copy)]
@@ -26,6 +26,11 @@ struct Client<'a> {
 }
 
 impl Interface {
+    /// An IPv4 address may be written as an IPv6 one that stands for it.
+    pub(crate) fn new(address: Option<IpAddr>) -> Self {
+        Self(address.map(|address| address.to_canonical()))
+    }
+
     /// Where an integration listens.
     pub(crate) fn place(self, integration: &Integration) -> Place {
         (self.0.or(integration.listen), integration.port)
@@ -141,7 +146,7 @@ mod tests {
 
     fn faults(interface: Option<&str>, wanted: &[(Option<&str>, &[&str])]) -> String {
         let snapshot = integrations(wanted).unwrap();
-        let interface = Interface(interface.map(|one| one.parse().unwrap()));
+        let interface = Interface::new(interface.map(|one| one.parse().unwrap()));
         let mut faults = Faults::default();
         interface.check(&snapshot.integrations, &mut faults);
         faults.to_string()
@@ -159,9 +164,16 @@ mod tests {
         };
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
         let own = [(Some(address("192.0.2.1")), 1812), (None, 1812)];
-        assert_eq!(places(Interface(None)), own);
+        assert_eq!(places(Interface::new(None)), own);
         let other = Some(address("127.0.0.2"));
-        assert_eq!(places(Interface(other)), [(other, 1812), (other, 1812)]);
+        for written in ["127.0.0.2", "::ffff:127.0.0.2"] {
+            let interface = Interface::new(Some(address(written)));
+            assert_eq!(
+                places(interface),
+                [(other, 1812), (other, 1812)],
+                "{written}"
+            );
+        }
     }
 
     #[test]
