@@ -7,7 +7,7 @@ use e2e::{
     clock::wait_until,
     config::{MAIN, challenge, upstreams},
     countersign::Countersign,
-    nas::{Answer, Nas, attribute, code},
+    nas::{Answer, Nas, Request, attribute, code},
     peers::{
         FakeDuo, Pki, SECRET, Said, ScriptedUpstream,
         fakeduo::{Outcome, User},
@@ -57,7 +57,7 @@ fn proxy_states_come_back_with_the_question_and_with_the_end() {
     let (gateway, [port, _]) = start(&duo);
     let nas = nas(port);
     let routes: [&[u8]; 2] = [b"route", b"another route"];
-    let with = |request: e2e::nas::Request| {
+    let with = |request: Request| {
         routes.iter().fold(request, |request, route| {
             request.with(attribute::PROXY_STATE, route)
         })
@@ -149,6 +149,37 @@ fn a_state_is_good_once_also_while_its_login_waits() {
 }
 
 #[test]
+fn who_signed_the_first_request_must_sign_the_answer() {
+    let duo = FakeDuo::start(Pki::shared());
+    let (gateway, [port, _]) = start(&duo);
+    let nas = nas(port);
+    let send = |request: &Request, signed: bool| {
+        let datagram = match signed {
+            true => request.encode(),
+            false => request.encode_without_message_authenticator(),
+        };
+        nas.send(&datagram);
+        request
+            .check(&nas.receive(LONG).expect("an answer"))
+            .unwrap()
+    };
+    for (user, question, answer, want) in [
+        ("both", true, true, code::ACCESS_ACCEPT),
+        ("later", false, true, code::ACCESS_ACCEPT),
+        ("never", false, false, code::ACCESS_ACCEPT),
+        ("no-more", true, false, code::ACCESS_REJECT),
+    ] {
+        let asked = send(&nas.access(user, "any"), question);
+        assert_eq!(asked.code, code::ACCESS_CHALLENGE, "{user}");
+        let ended = send(&nas.access_with_state(user, "123456", &asked), answer);
+        assert_eq!(ended.code, want, "{user}: {}", gateway.output());
+        assert!(ended.message_authenticator_is_first(), "{user}");
+    }
+    let why = client_step(&gateway, "no-more", 2);
+    assert!(why.contains("carry a Message-Authenticator"), "{why}");
+}
+
+#[test]
 fn of_answers_that_come_at_once_one_is_taken() {
     const ANSWERS: usize = 8;
     let duo = FakeDuo::start(Pki::shared());
@@ -211,7 +242,7 @@ fn a_state_is_good_for_its_section_its_client_and_its_user() {
         change(state);
         forged
     };
-    let foreign = "not of this service, or was made for another client or user";
+    let foreign = "was made for another client or user";
     let changed = "changed on its way";
     // The user of the question, the one of the answer.
     for (nas, asked, user, change, why, label) in [

@@ -116,7 +116,9 @@ fn an_address_that_the_machine_does_not_have_is_refused_by_the_name_of_the_optio
         refusal(&node).contains(said)
     });
     assert_eq!(node.status()["revision"], serde_json::Value::Null);
-    assert!(node.output().contains(said), "{}", node.output());
+    wait_until("the refusal is in the log", LONG, || {
+        node.output().contains(said)
+    });
     assert!(accepts(&Nas::new(ports::loopback(port), SECRET), "alice"));
 }
 
