@@ -533,7 +533,7 @@ fn radclient_and_the_login_command_answer_the_menu() {
     assert!(question.is("Access-Challenge"), "{question:?}");
     let text = question.all("Reply-Message").concat();
     assert!(
-        text.contains("1. Duo Push to phone (XXX-XXX-0100)\n"),
+        text.contains("1. Duo Push to XXX-XXX-0100\n"),
         "{text}"
     );
     let done = send("1", Some(question.all("State")[0]));
@@ -546,7 +546,7 @@ fn radclient_and_the_login_command_answer_the_menu() {
     let printed = String::from_utf8(login.stdout).unwrap();
     assert_eq!(login.status.code(), Some(0), "{printed}");
     assert!(
-        printed.contains("3. SMS passcodes to phone (XXX-XXX-0100)"),
+        printed.contains("3. SMS passcodes to XXX-XXX-0100"),
         "{printed}"
     );
     assert!(printed.contains(SENT) && printed.contains(IN), "{printed}");

@@ -244,9 +244,9 @@ fn a_long_menu_can_be_split_over_several_attributes() {
     }
     // Names so long that a packet has no room for 72 lines of them: the short form, split as well.
     let long = |number: u32| {
-        let mut device = phone(number);
-        device["display_name"] = format!("{number:02} {}", "long ".repeat(20)).into();
-        device
+        let device = phone(number);
+        let name = format!("{number:02} {}", "long ".repeat(20));
+        User::named(device, &name)
     };
     let many = User::default().devices((0..24).map(long).collect());
     gateway.duo.user("many", many);
@@ -264,9 +264,7 @@ fn a_long_menu_can_be_split_over_several_attributes() {
 fn a_prompt_leaves_room_for_proxy_states_and_splits_at_characters() {
     let gateway = Gateway::with(["prompt_split=true\n"]);
     let odd = |number: u32| {
-        let mut device = phone(number);
-        device["display_name"] = format!("Zoës Gerät № {number:02}").into();
-        device
+        User::named(phone(number), &format!("Zoës Gerät № {number:02}"))
     };
     let devices = (0..8).map(odd).collect();
     gateway.duo.user("zoë", User::default().devices(devices));
@@ -321,8 +319,7 @@ fn what_happened_stands_above_the_prompt() {
 #[test]
 fn names_are_no_markup() {
     let gateway = Gateway::with(["prompt_format=html\n", "prompt_format=console\n"]);
-    let mut device = User::only(phone(0), &["push"]);
-    device["display_name"] = "<script>".into();
+    let device = User::named(User::only(phone(0), &["push"]), "<script>");
     let user = User::default().devices(vec![device]);
     gateway.duo.user("o'neil & <b>\"x\"", user);
     let html = gateway.prompt(0, "o'neil & <b>\"x\"").concat();

@@ -141,6 +141,14 @@ impl User {
         device
     }
 
+    /// A device without a number, which its name tells from others.
+    #[must_use]
+    pub fn named(mut device: Value, name: &str) -> Value {
+        device["number"] = Value::Null;
+        device["display_name"] = name.into();
+        device
+    }
+
     /// A hardware token.
     #[must_use]
     pub fn token(id: &str) -> Value {
