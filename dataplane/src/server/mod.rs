@@ -5,6 +5,7 @@ pub mod dedup;
 mod driver;
 pub(crate) mod eap;
 mod exchange;
+pub(crate) mod interface;
 mod perform;
 pub(crate) mod receive;
 mod record;
