@@ -1,0 +1,59 @@
+//! hostapd's RADIUS server: the other implementation of PEAP and EAP-TTLS, of both versions of PEAP,
+//! with crypto-binding.
+
+use std::{fs, net::SocketAddr, process::Command, time::Duration};
+
+use tempfile::TempDir;
+
+use super::{Pki, SECRET, require};
+use crate::{ports, process::Process};
+
+/// How long it may take to start.
+const START: Duration = Duration::from_secs(30);
+
+/// A running server with the shared secret [`SECRET`] for all of 127.0.0.0/8. Its certificate is
+/// [`Pki::server`].
+///
+/// The outer identity chooses the method: `peap0`, `peap1` (the version of PEAP) or `ttls`. Inside is
+/// `alice` (`pw-alice`, GTC or PAP), or `bob` (`pw-bob`, MS-CHAPv2 only). TLS is 1.2 or 1.3.
+#[derive(Debug)]
+pub struct Hostapd {
+    /// Where it takes logins.
+    pub address: SocketAddr,
+    _process: Process,
+    _folder: TempDir,
+}
+
+impl Hostapd {
+    /// Starts a server that sends so many octets of TLS in one packet, and waits until it is there.
+    #[must_use]
+    pub fn start(fragment_octets: u16) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let port = ports::free_udp();
+        let config = include_str!("../../fixtures/hostapd/hostapd.conf")
+            .replace("@FRAGMENT@", &fragment_octets.to_string())
+            .replace("@PORT@", &port.to_string());
+        fs::write(dir.join("hostapd.conf"), config).unwrap();
+        fs::write(
+            dir.join("users"),
+            include_str!("../../fixtures/hostapd/users"),
+        )
+        .unwrap();
+        fs::write(dir.join("clients"), format!("127.0.0.0/8 {SECRET}\n")).unwrap();
+        Pki::shared().write(dir);
+        let mut command = Command::new(require("hostapd", "hostapd"));
+        command.arg("hostapd.conf").current_dir(dir);
+        let log = dir.join("output.log");
+        let mut process = Process::start("hostapd", &command, &log);
+        // It says so once its RADIUS server has its port.
+        process.until("hostapd is up", START, || {
+            fs::read_to_string(&log).is_ok_and(|log| log.contains("AP-ENABLED"))
+        });
+        Self {
+            address: ports::loopback(port),
+            _process: process,
+            _folder: folder,
+        }
+    }
+}
