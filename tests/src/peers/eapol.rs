@@ -156,11 +156,11 @@ impl EapolTest {
 
     fn phase1(&self) -> String {
         let disabled = match self.tls {
-            EapTls::Tls11 => [0, 1, 1],
-            EapTls::Tls12 => [1, 0, 1],
-            EapTls::Tls13 => [1, 1, 0],
+            EapTls::Tls11 => [1, 0, 1, 1],
+            EapTls::Tls12 => [1, 1, 0, 1],
+            EapTls::Tls13 => [1, 1, 1, 0],
         };
-        let mut words: Vec<String> = (1..=3)
+        let mut words: Vec<String> = (0..=3)
             .zip(disabled)
             .map(|(minor, disabled)| format!("tls_disable_tlsv1_{minor}={disabled}"))
             .collect();
@@ -219,7 +219,7 @@ mod tests {
         login.crypto_binding = Some(2);
         assert_eq!(
             login.phase1(),
-            "tls_disable_tlsv1_1=1 tls_disable_tlsv1_2=1 tls_disable_tlsv1_3=0 peapver=0 \
+            "tls_disable_tlsv1_0=1 tls_disable_tlsv1_1=1 tls_disable_tlsv1_2=1 tls_disable_tlsv1_3=0 peapver=0 \
              crypto_binding=2"
         );
         assert!(login.config().contains("phase2=\"autheap=GTC\""));

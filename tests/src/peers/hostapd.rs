@@ -16,6 +16,9 @@ const START: Duration = Duration::from_secs(30);
 ///
 /// The outer identity chooses the method: `peap0`, `peap1` (the version of PEAP) or `ttls`. Inside is
 /// `alice` (`pw-alice`, GTC or PAP), or `bob` (`pw-bob`, MS-CHAPv2 only). TLS is 1.2 or 1.3.
+///
+/// Debian's 2.10 binds PEAPv0 by TLS 1.3 to another key than the tunnel's, so that no peer that takes
+/// its crypto-binding gets in: there a peer has to do without.
 #[derive(Debug)]
 pub struct Hostapd {
     /// Where it takes logins.

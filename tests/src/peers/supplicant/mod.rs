@@ -244,6 +244,8 @@ pub struct Seen {
     pub largest_request: usize,
     /// Whether an Access-Reject had an EAP-Failure with the identifier of the last response.
     pub eap_failure: bool,
+    /// What the server should not do, and did; a peer gets over it.
+    pub untidy: Vec<String>,
     /// Whether Message-Authenticator was in the first place of each answer.
     pub authenticator_first: bool,
 }

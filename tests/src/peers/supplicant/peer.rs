@@ -148,8 +148,13 @@ impl Peer {
         if version != self.version {
             return Err(format!("version {version} instead of {}", self.version));
         }
+        if flags & flag::LENGTH != 0 && data.len() <= 4 {
+            // FreeRADIUS does, with zeros.
+            let untidy = "an acknowledgement with a length".to_owned();
+            self.seen.untidy.push(untidy);
+        }
         if !self.outgoing.is_done() {
-            if !data.is_empty() || flags != version {
+            if data.iter().any(|octet| *octet != 0) || flags & flag::MORE != 0 {
                 return Err("data where an acknowledgement is due".to_owned());
             }
             self.seen.fragments_sent += 1;
