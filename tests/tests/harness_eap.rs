@@ -14,7 +14,7 @@ use e2e::{
     },
 };
 use rustls::{
-    ProtocolVersion,
+    CipherSuite, ProtocolVersion,
     client::Resumption,
     pki_types::{CertificateDer, pem::PemObject},
 };
@@ -383,13 +383,52 @@ fn a_request_that_was_answered_is_answered_again() {
 }
 
 #[test]
-fn certificates_are_shown_as_they_were_made() {
-    // The chain of an intermediate and the key of RSA are for servers under test.
+fn certificates_of_each_kind_are_shown() {
     let pki = Pki::shared();
-    assert_eq!(
-        pki.chain.certificate.matches("BEGIN CERTIFICATE").count(),
-        2
-    );
-    assert!(pki.rsa.key.contains("BEGIN PRIVATE KEY"));
-    assert!(pki.rsa.certificate.len() > pki.server.certificate.len() + 200);
+    for (name, identity, fault) in [
+        ("RSA", &pki.rsa, None),
+        ("chain", &pki.chain, None),
+        ("expired", &pki.expired, Some("expired")),
+        ("rogue", &pki.rogue, Some("UnknownIssuer")),
+        ("other name", &pki.other_name, Some("not valid for name")),
+    ] {
+        let hostapd = Hostapd::start_with(300, identity);
+        let pem = identity.certificate.as_bytes();
+        let made = CertificateDer::pem_slice_iter(pem).map(|one| one.unwrap().to_vec());
+        let made: Vec<Vec<u8>> = made.collect();
+        for (tls, _) in BOTH {
+            let login =
+                peer(Method::Peap, "peap0", tls).login(hostapd.address, |_| "pw-alice".into());
+            // hostapd may add the authority.
+            let seen = &login.seen;
+            assert_eq!(seen.chain[..made.len()], made, "{name}");
+            match fault {
+                None => {
+                    let suite = seen.suite.unwrap().as_str().unwrap();
+                    let of_rsa = tls == TlsRange::Only12 && name == "RSA";
+                    assert_eq!(suite.contains("_RSA_"), of_rsa, "{suite}");
+                    let _ = login.accepted();
+                }
+                Some(fault) => {
+                    let said = login.rejected().tls_error.clone().unwrap();
+                    assert!(said.contains(fault), "{name}: {said}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn suites_are_those_that_were_asked_for() {
+    let hostapd = Hostapd::start(1_398);
+    let mut peer = peer(Method::TtlsPap, "ttls", TlsRange::Only12);
+    let suite = CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256;
+    peer.suites = Some(vec![suite]);
+    let login = peer.login(hostapd.address, typed(&["pw-alice"]));
+    assert_eq!(login.accepted().suite, Some(suite));
+    // Its key is of another kind.
+    let suite = CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256;
+    peer.suites = Some(vec![suite]);
+    let login = peer.login(hostapd.address, typed(&["pw-alice"]));
+    assert_eq!(login.rejected().suite, None);
 }

@@ -5,14 +5,13 @@ use std::{fs, net::SocketAddr, process::Command, time::Duration};
 
 use tempfile::TempDir;
 
-use super::{Pki, SECRET, require};
+use super::{Identity, Pki, SECRET, require};
 use crate::{ports, process::Process};
 
 /// How long it may take to start.
 const START: Duration = Duration::from_secs(30);
 
-/// A running server with the shared secret [`SECRET`] for all of 127.0.0.0/8. Its certificate is
-/// [`Pki::server`].
+/// A running server with the shared secret [`SECRET`] for all of 127.0.0.0/8.
 ///
 /// The outer identity chooses the method: `peap0`, `peap1` (the version of PEAP) or `ttls`. Inside is
 /// `alice` (`pw-alice`, GTC or PAP), or `bob` (`pw-bob`, MS-CHAPv2 only). TLS is 1.2 or 1.3.
@@ -28,9 +27,16 @@ pub struct Hostapd {
 }
 
 impl Hostapd {
-    /// Starts a server that sends so many octets of TLS in one packet, and waits until it is there.
+    /// Starts a server with the certificate [`Pki::server`] that sends so many octets of TLS in one
+    /// packet, and waits until it is there.
     #[must_use]
     pub fn start(fragment_octets: u16) -> Self {
+        Self::start_with(fragment_octets, &Pki::shared().server)
+    }
+
+    /// The same with this certificate.
+    #[must_use]
+    pub fn start_with(fragment_octets: u16, identity: &Identity) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path();
         let port = ports::free_udp();
@@ -45,6 +51,8 @@ impl Hostapd {
         .unwrap();
         fs::write(dir.join("clients"), format!("127.0.0.0/8 {SECRET}\n")).unwrap();
         Pki::shared().write(dir);
+        fs::write(dir.join("server.pem"), &identity.certificate).unwrap();
+        fs::write(dir.join("server.key"), &identity.key).unwrap();
         let mut command = Command::new(require("hostapd", "hostapd"));
         command.arg("hostapd.conf").current_dir(dir);
         let log = dir.join("output.log");

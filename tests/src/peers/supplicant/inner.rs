@@ -288,3 +288,70 @@ fn eap_of_avps(clear: &[u8]) -> Result<Vec<u8>, String> {
         Err("an AVP cut short".to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inner(method: Method, version: u8) -> (Inner, Supplicant, Seen) {
+        let supplicant = Supplicant::new(method, "alice");
+        let inner = Inner::new(method, version, [7; KEYING]);
+        (inner, supplicant, Seen::default())
+    }
+
+    #[test]
+    fn a_second_prompt_is_answered_otherwise() {
+        for (name, method, version) in [
+            ("PEAPv0", Method::Peap, 0),
+            ("PEAPv1", Method::Peap, 1),
+            ("TTLS", Method::TtlsGtc, 0),
+        ] {
+            let (mut inner, supplicant, mut seen) = inner(method, version);
+            for (outer, prompt, typed) in [(5, "Password: ", "pw"), (6, "Option (1-3): ", "1")] {
+                let request = packet::packet(code::REQUEST, outer, kind::GTC, prompt.as_bytes());
+                let response = packet::packet(code::RESPONSE, outer, kind::GTC, typed.as_bytes());
+                let (request, want) = match name {
+                    "PEAPv0" => (request[HEADER..].to_vec(), response[HEADER..].to_vec()),
+                    "PEAPv1" => (request, response),
+                    _ => (
+                        avp(AVP_EAP_MESSAGE, &request),
+                        avp(AVP_EAP_MESSAGE, &response),
+                    ),
+                };
+                let asked = inner.receive(&request, outer, &supplicant, &mut seen);
+                assert_eq!(asked, Ok(Said::Ask(prompt.to_owned())), "{name}");
+                let said = inner.reply(Reply::from(typed), &supplicant);
+                assert_eq!(said, Said::Say(want), "{name}");
+            }
+            assert_eq!(seen.prompts, ["Password: ", "Option (1-3): "], "{name}");
+        }
+    }
+
+    #[test]
+    fn headers_are_written_where_they_belong() {
+        for (version, headers, want) in [
+            (0, false, &b"\x01alice"[..]),
+            (0, true, b"\x02\x09\0\x0a\x01alice"),
+            (1, false, b"\x02\x09\0\x0a\x01alice"),
+        ] {
+            let (mut inner, mut supplicant, mut seen) = inner(Method::Peap, version);
+            supplicant.inner_headers = headers;
+            let request = [1, 9, 0, 5, kind::IDENTITY];
+            let said = inner.receive(&request, 9, &supplicant, &mut seen);
+            assert_eq!(said, Ok(Said::Say(want.to_vec())), "{version} {headers}");
+        }
+    }
+
+    #[test]
+    fn a_result_without_the_binding_that_is_required_is_refused() {
+        for (binding, status) in [(CryptoBinding::On, 1), (CryptoBinding::Required, 2)] {
+            let (mut inner, mut supplicant, mut seen) = inner(Method::Peap, 0);
+            supplicant.binding = binding;
+            let request = [1, 9, 0, 11, kind::EXTENSIONS, 0x80, 3, 0, 2, 0, 1];
+            let said = inner.receive(&request, 9, &supplicant, &mut seen);
+            let want = vec![2, 9, 0, 11, kind::EXTENSIONS, 0x80, 3, 0, 2, 0, status];
+            assert_eq!(said, Ok(Said::Say(want)), "{binding:?}");
+            assert_eq!(seen.result, Some(true));
+        }
+    }
+}
