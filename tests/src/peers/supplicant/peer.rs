@@ -30,7 +30,7 @@ pub(super) struct Peer {
     tls: Option<Tls>,
     incoming: Incoming,
     outgoing: Outgoing,
-    inner: Option<Inner>,
+    pub(super) inner: Option<Inner>,
     /// Records that go before what is said next.
     held: Vec<u8>,
     /// Whether the peer of EAP-TTLS began.

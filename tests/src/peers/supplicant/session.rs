@@ -452,3 +452,110 @@ fn eap_of(answer: &Answer) -> Result<Vec<u8>, String> {
     }
     Ok(together.concat())
 }
+
+#[cfg(test)]
+mod tests {
+    use md5::{Digest, Md5};
+
+    use super::*;
+    use crate::{
+        hidden,
+        nas::{HEADER, datagram, vendor_value},
+        peers::{
+            SECRET,
+            supplicant::{Method, inner::Inner},
+        },
+        ports,
+    };
+
+    const RECV: &[u8] = &[1; 32];
+    const SEND: &[u8] = &[2; 32];
+
+    /// A peer of PEAP that was told inside its tunnel that it is let in.
+    fn told() -> Session {
+        let mut session = Supplicant::new(Method::Peap, "alice").session(ports::dead());
+        let mut keys = [0; 128];
+        keys[..32].copy_from_slice(RECV);
+        keys[32..64].copy_from_slice(SEND);
+        session.peer.inner = Some(Inner::new(Method::Peap, 0, keys));
+        session.peer.seen.result = Some(true);
+        session.peer.identifier = 9;
+        session.response = packet::packet(eap::RESPONSE, 9, 25, &[0]);
+        session.send();
+        session
+    }
+
+    /// A genuine answer to what the session sent, with this EAP packet and these keys behind these salts.
+    fn answer(session: &Session, code: u8, eap: &[u8], keys: &[(u8, &[u8], u8)]) -> Answer {
+        let (_, request) = &session.sent[0];
+        let mut attributes: Vec<(u8, Vec<u8>)> = Vec::new();
+        if !eap.is_empty() {
+            attributes.push((attribute::EAP_MESSAGE, eap.to_vec()));
+        }
+        for (kind, key, salt) in keys {
+            let hidden = hidden::hide_salted(SECRET, &request.authenticator, [0x80, *salt], key);
+            let value = vendor_value(microsoft::VENDOR, *kind, &hidden);
+            attributes.push((attribute::VENDOR_SPECIFIC, value));
+        }
+        let mut bytes = datagram(code, request.id, request.authenticator, &attributes);
+        let authenticator = Md5::new()
+            .chain_update(&bytes)
+            .chain_update(SECRET)
+            .finalize();
+        bytes[4..HEADER].copy_from_slice(&authenticator);
+        request.check(&bytes).unwrap()
+    }
+
+    #[test]
+    fn only_a_good_end_is_taken_for_one() {
+        const GOOD: &[(u8, &[u8], u8)] = &[(17, RECV, 1), (16, SEND, 2)];
+        let success = [3, 9, 0, 4];
+        let accepted = Step::Ended(Verdict::Accepted);
+        let mut session = told();
+        let step = session.take(&answer(&session, 2, &success, GOOD));
+        assert_eq!(step, accepted);
+        for (name, code, eap, keys) in [
+            (
+                "swapped",
+                2,
+                &success[..],
+                &[(17, SEND, 1), (16, RECV, 2)][..],
+            ),
+            ("one key", 2, &success, &GOOD[..1]),
+            ("one salt", 2, &success, &[(17, RECV, 1), (16, SEND, 1)]),
+            (
+                "cut short",
+                2,
+                &success,
+                &[(17, &RECV[..31], 1), (16, SEND, 2)],
+            ),
+            ("another identifier", 2, &[3, 8, 0, 4], GOOD),
+            ("a failure", 2, &[4, 9, 0, 4], GOOD),
+            ("no EAP", 2, &[], GOOD),
+            ("a success with a reject", 3, &success, &[]),
+            ("a challenge without State", 11, &[1, 10, 0, 5, 1], &[]),
+        ] {
+            let mut session = told();
+            let step = session.take(&answer(&session, code, eap, keys));
+            assert!(
+                matches!(step, Step::Ended(Verdict::Broken(_))),
+                "{name}: {step:?}"
+            );
+        }
+        let mut early = told();
+        early.peer.seen.result = None;
+        let step = early.take(&answer(&early, 2, &success, GOOD));
+        assert_ne!(step, accepted, "before the tunnel said so");
+    }
+
+    #[test]
+    fn a_reject_is_one_with_or_without_eap() {
+        for (eap, failure) in [(&[4, 9, 0, 4][..], true), (&[], false)] {
+            let mut session = told();
+            let step = session.take(&answer(&session, 3, eap, &[]));
+            assert_eq!(step, Step::Ended(Verdict::Rejected));
+            assert_eq!(session.seen().eap_failure, failure);
+            assert!(!session.seen().authenticator_first);
+        }
+    }
+}
