@@ -69,6 +69,17 @@ pub fn challenge(number: u32, port: u16, duo: &FakeDuo, client: &str, options: &
     )
 }
 
+/// `[radius_server_eap]`, which lets nobody in while the second factor is away, with the certificate and
+/// key `NAME.pem` and `NAME.key` of [`crate::peers::Pki::write`] (`server`, `rsa`, `chain`, `expired`),
+/// for the client section of this name. Options of the caller's may follow.
+#[must_use]
+pub fn eap_server(port: u16, duo: &FakeDuo, client: &str, certificate: &str) -> String {
+    format!(
+        "{}client={client}\nfailmode=secure\ncerts={certificate}.pem\npkey={certificate}.key\n",
+        server("radius_server_eap", port, duo),
+    )
+}
+
 /// The pair `radius_ip_N` and `radius_secret_N`, with [`SECRET`].
 #[must_use]
 pub fn client(number: u32, address: &str) -> String {
