@@ -318,6 +318,6 @@ fn eap(context: &mut Context<'_>, section: &Section) -> Option<raw::Eap> {
             .copied()
             .find(|one| written == one.as_str())
             .unwrap_or_default(),
-        cipher_list: section.optional_text("cipher_list"),
+        cipher_suites: Vec::new(),
     })
 }
