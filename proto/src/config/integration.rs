@@ -134,8 +134,8 @@ pub struct Prompt {
     /// of them, else it is shortened; default false. The format `short` is one line in any case.
     pub split: bool,
     /// `passcode_retries`: how often in one login a wrong passcode is asked for again; default 0, a
-    /// reject. Wherever a passcode was asked for: in mode `challenge`, and in mode `auto` with
-    /// `passcode` among the factors.
+    /// reject. Wherever a passcode was asked for: in mode `challenge`, in mode `auto` with `passcode`
+    /// among the factors, and in mode `eap`.
     pub passcode_retries: u8,
 }
 
