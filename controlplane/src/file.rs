@@ -10,6 +10,7 @@ use proto::secret::Secret;
 
 use crate::admin::{Diagnostic, Severity};
 use crate::authproxy::{self, FileContent, Files, Source};
+use crate::clock;
 use crate::dictionary::Dictionary;
 use crate::disk::FileRead;
 use crate::protected::reveal;
@@ -61,6 +62,7 @@ impl ConfigSource for AuthproxyFile {
             path: &self.path,
             octets: &main.octets,
             mode: main.mode,
+            now_ms: clock::now_ms(),
             files: &disk,
             unseal: &unseal,
         };

@@ -33,6 +33,10 @@ const PAGES: &[(&str, &[SectionKind])] = &[
         &[SectionKind::RadiusServerChallenge],
     ),
     (
+        "reference/radius_server_eap.md",
+        &[SectionKind::RadiusServerEap],
+    ),
+    (
         "reference/radius_server_concat.md",
         &[SectionKind::RadiusServerConcat],
     ),
@@ -43,7 +47,6 @@ const PAGES: &[(&str, &[SectionKind])] = &[
     (
         "reference/not_served.md",
         &[
-            SectionKind::RadiusServerEap,
             SectionKind::RadiusServerIframe,
             SectionKind::LdapServerAuto,
             SectionKind::Cloud,
@@ -186,6 +189,7 @@ fn not_acted_on(kind: SectionKind, option: &OptionSpec) -> bool {
         path: Path::new("authproxy.cfg"),
         octets: text.as_bytes(),
         mode: None,
+        now_ms: 0,
         files: &NoFiles,
         unseal: &|_| None,
     };

@@ -54,7 +54,7 @@ fn snapshot() -> raw::Snapshot {
             "client_ip_attribute": attribute("PaloAlto-Client-Source-IP", Some(25461), 7),
             "password_codec": "latin-1", "api_timeout_seconds": 30, "exempt_users": ["root"],
             "prompt": {"format": "short", "enroll_challenge": false, "split": true, "passcode_retries": 2},
-            "eap": {"certificates": "PEM", "private_key": "KEY", "minimum_tls": "tls1.3", "cipher_list": "HIGH"},
+            "eap": {"certificates": "PEM", "private_key": "KEY", "minimum_tls": "tls1.3", "cipher_suites": proto::config::CipherSuite::ALL},
         }],
     }))
     .unwrap()

@@ -26,6 +26,8 @@ pub struct Source<'a> {
     pub octets: &'a [u8],
     /// Its permission bits; none where the system has none.
     pub mode: Option<u32>,
+    /// Milliseconds since 1970, UTC: what the validity of certificates is held against.
+    pub now_ms: u64,
     /// Where the files it names come from.
     pub files: &'a dyn Files,
     /// Opens a `_protected` value that this installation sealed; none for any other text.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::schema::SectionKind;
 use super::sections::Section;
-use super::{support, values};
+use super::{factors, support, values};
 
 /// One difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -53,6 +53,10 @@ enum When {
     OptionOf(SectionKind, &'static str),
     /// Those with a section that asks for a factor.
     Asking,
+    /// Those of them that ask in an Access-Challenge of their own, without EAP.
+    AskingByState,
+    /// Those with a section of EAP that lets the user choose a factor.
+    EapMenu,
     /// Those with a server section in which the option is unset or `0`.
     Unset(&'static str),
     /// Those with a client section of several hosts.
@@ -96,6 +100,62 @@ pub const DIFFERENCES: &[Difference] = &[
         ours: "false when unset",
         theirs: "true in old versions, false in newer ones",
         why: "the newer documentation is followed",
+        when: When::Section(SectionKind::RadiusServerEap),
+    },
+    Difference {
+        subject: "factors in [radius_server_eap]",
+        ours: "used without a prompt when written; passcode asks for one",
+        theirs: "without allow_concat=true the user was asked, whatever was written",
+        why: "who names the factors wants these",
+        when: When::OptionOf(SectionKind::RadiusServerEap, "factors"),
+    },
+    Difference {
+        subject: "menu of [radius_server_eap]",
+        ours: "that of [radius_server_challenge]: an option is chosen by number or name",
+        theirs: "names in one line; a number was sent to the service, which refused it",
+        why: "what a prompt lists should be an answer to it",
+        when: When::EapMenu,
+    },
+    Difference {
+        subject: "method of EAP",
+        ours: "PEAP is offered first, version 0 or 1, and EAP-TTLS (inner PAP or GTC) to a supplicant that asks for it",
+        theirs: "GTC without TLS was offered first, then PEAP version 0; a supplicant with neither was asked without end",
+        why: "a password must not travel unprotected",
+        when: When::Section(SectionKind::RadiusServerEap),
+    },
+    Difference {
+        subject: "TLS of EAP",
+        ours: "1.2 and 1.3, with ECDHE and authenticated ciphers only, never resumed",
+        theirs: "1.2 and older, with any cipher",
+        why: "the older ones are broken; a resumed session would not be asked for a factor",
+        when: When::Section(SectionKind::RadiusServerEap),
+    },
+    Difference {
+        subject: "cipher_list",
+        ours: "what is no word of OpenSSL's is an error, and so is a list that leaves no suite of TLS 1.2; what has no counterpart is a warning",
+        theirs: "unknown words were passed over",
+        why: "a slip in what is to be ruled out must not pass",
+        when: When::Option("cipher_list"),
+    },
+    Difference {
+        subject: "user of EAP",
+        ours: "the identity within TLS, or the outer one when that is empty",
+        theirs: "the outer one, User-Name",
+        why: "the outer one is often anonymous",
+        when: When::Section(SectionKind::RadiusServerEap),
+    },
+    Difference {
+        subject: "fragments of EAP",
+        ours: "long messages are sent in fragments that suit Framed-MTU, and those of a supplicant are put together",
+        theirs: "messages were sent whole; a supplicant that sent fragments got no answer",
+        why: "a certificate with its chain does not fit one packet",
+        when: When::Section(SectionKind::RadiusServerEap),
+    },
+    Difference {
+        subject: "a failed login over EAP",
+        ours: "the reject carries EAP-Failure",
+        theirs: "it did not",
+        why: "the supplicant is to be told (RFC 3579 section 2.6.3)",
         when: When::Section(SectionKind::RadiusServerEap),
     },
     Difference {
@@ -208,7 +268,7 @@ pub const DIFFERENCES: &[Difference] = &[
         ours: "sealed: good for 300 seconds at every node, once at each; one that is too long for the attribute only at the node that asked",
         theirs: "known to the one process that sent it",
         why: "devices send the answer to another server when they please",
-        when: When::Asking,
+        when: When::AskingByState,
     },
     Difference {
         subject: "http_ca_certs_file",
@@ -262,12 +322,11 @@ impl When {
             Self::Option("auth_type") => section.entry("auth_type").is_some_and(|one| !one.good),
             Self::Option(name) => section.entry(name).is_some(),
             Self::OptionOf(kind, name) => section.kind == kind && section.entry(name).is_some(),
-            Self::Asking => match section.kind {
-                SectionKind::RadiusServerChallenge => true,
-                SectionKind::RadiusServerAuto => values::list(section.effective("factors"))
-                    .any(|word| word.eq_ignore_ascii_case("passcode")),
-                _ => false,
-            },
+            Self::Asking => asks(section),
+            Self::AskingByState => asks(section) && section.kind != SectionKind::RadiusServerEap,
+            Self::EapMenu => {
+                section.kind == SectionKind::RadiusServerEap && factors::has_menu(section)
+            }
             Self::Unset(name) => server && section.value(name).is_none_or(|value| value == "0"),
             Self::SecondHost => section.kind.is_client() && section.numbered("host").len() > 1,
             Self::UpstreamByName => {
@@ -278,6 +337,18 @@ impl When {
                         .any(|entry| values::address(&entry.value).is_none())
             }
         }
+    }
+}
+
+/// Whether a section asks for a factor.
+fn asks(section: &Section) -> bool {
+    let asks_passcode = values::list(section.effective("factors"))
+        .any(|word| word.eq_ignore_ascii_case("passcode"));
+    match section.kind {
+        SectionKind::RadiusServerChallenge => true,
+        SectionKind::RadiusServerAuto => asks_passcode,
+        SectionKind::RadiusServerEap => asks_passcode || factors::has_menu(section),
+        _ => false,
     }
 }
 

@@ -7,7 +7,8 @@ use super::context::Context;
 use super::sections::Section;
 use super::values;
 
-/// The factors of a section, each once, in the order in which they are written.
+/// The factors of a section, each once, in the order in which they are written. In mode `eap` none
+/// where the option is not written: that is what the prompt hangs on.
 pub(super) fn factors(
     context: &mut Context<'_>,
     section: &Section,
@@ -21,13 +22,14 @@ pub(super) fn factors(
             .find(|one| word.eq_ignore_ascii_case(one.as_str()));
         chosen.extend(factor.filter(|one| !chosen.contains(one)));
     }
-    if chosen.is_empty() {
+    if chosen.is_empty() && !(mode == Mode::Eap && section.entry("factors").is_none()) {
         chosen.push(FactorChoice::Auto);
     }
     if section.entry("factors").is_none_or(|entry| entry.good) {
         match mode {
             Mode::Auto => say_unreached(context, section, &chosen),
             Mode::Challenge => say_idle_filter(context, section, &chosen),
+            // Behind a passcode: what a password without prompts (inner PAP) is followed by.
             Mode::Eap | Mode::Concat | Mode::DuoOnly => {}
         }
         say_idle_retries(context, section, mode, &chosen);
@@ -114,6 +116,10 @@ fn say_idle_retries(
             "nobody is asked for a passcode here",
             "write passcode among the factors, as in factors=auto,passcode, or remove this line",
         ),
+        Mode::Eap if !chosen.contains(&FactorChoice::Passcode) && !has_menu(section) => (
+            "nobody is asked for a passcode here",
+            "write passcode among the factors, as in factors=push,passcode, or remove this line",
+        ),
         Mode::Challenge if !has_passcodes(chosen) => (
             "no passcode is accepted here",
             "write passcode among the factors, or remove this line",
@@ -131,6 +137,11 @@ fn say_idle_retries(
             remedy,
         );
     }
+}
+
+/// Whether a section of mode `eap` lets the user choose.
+pub(super) fn has_menu(section: &Section) -> bool {
+    section.entry("factors").is_none() && !section.boolean("allow_concat")
 }
 
 /// Whether a menu with these factors takes passcodes.

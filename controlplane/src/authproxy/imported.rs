@@ -93,19 +93,6 @@ pub(super) fn build(context: &mut Context<'_>, sections: &[Section]) -> Option<I
         };
         let client = client_of(context, section, main, &clients);
         let built = servers::build(context, section, mode, main, client);
-        if support::unbuilt(section.kind) {
-            context.of_section(
-                Severity::Warning,
-                section,
-                None,
-                format!(
-                    "[{}] is not served by this version, so this section is not",
-                    section.kind.name()
-                ),
-                "see the documentation for what is; the rest of the file is served",
-            );
-            continue;
-        }
         integrations.push(built.integration);
         builtin.extend(built.builtin);
     }
@@ -132,7 +119,7 @@ fn nothing_left(context: &mut Context<'_>, sections: &[Section]) {
     let server = |one: &Section| one.kind != SectionKind::Main && !one.kind.is_client();
     let (message, remedy) = if sections.iter().any(server) {
         (
-            "no section of this file can be served by this version",
+            "no section of this file can be served",
             "write a server section that is served, such as [radius_server_auto]",
         )
     } else {

@@ -4,6 +4,7 @@
 //! every fault ([`Diagnostic`]); a file without an error becomes an [`Imported`], from which
 //! [`Imported::resolve`] makes what `proto` accepts.
 
+mod cipher_list;
 mod clients;
 mod context;
 mod cursor;
@@ -11,6 +12,7 @@ mod diagnostic;
 pub mod differences;
 mod directory;
 mod dn;
+mod eap;
 mod factors;
 pub(crate) mod files;
 mod filter;
@@ -20,6 +22,7 @@ mod pem;
 mod reader;
 pub mod schema;
 mod sections;
+mod server_certificate;
 mod servers;
 mod support;
 mod upstream;

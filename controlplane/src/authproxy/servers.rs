@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use proto::config::{FailMode, MessageAuthenticator, Mode, PassThrough, TlsVersion, raw};
+use proto::config::{FailMode, MessageAuthenticator, Mode, PassThrough, raw};
 use proto::secret::Secret;
 
 use super::clients::{lookup_remedy, pass_through, password_codec};
 use super::context::Context;
 use super::diagnostic::Severity;
+use super::eap;
 use super::factors::{factors, prompt};
 use super::imported::BuiltinApplication;
-use super::pem;
 use super::schema::{Kind, SectionKind};
 use super::sections::{Section, missing};
 use super::values;
@@ -86,7 +86,9 @@ pub(super) fn build(
         api_timeout_seconds: section.number("api_timeout"),
         exempt_users: exempt_users(context, section, mode, nobody_checks),
         prompt: prompt(section),
-        eap: (mode == Mode::Eap).then(|| eap(context, section)).flatten(),
+        eap: (mode == Mode::Eap)
+            .then(|| eap::build(context, section))
+            .flatten(),
     };
     Built {
         integration,
@@ -271,13 +273,17 @@ fn append(context: &mut Context<'_>, section: &Section, mode: Mode) -> raw::Appe
         // A prompt follows, or the password field is the factor: nothing is ever split.
         Mode::Challenge | Mode::DuoOnly => false,
     };
-    if let (Some(entry), false) = (section.entry("delimited_password_length"), allow) {
-        context.warn(
-            section,
-            entry,
-            "allow_concat=false: nothing is split, and this option has no effect",
-            "remove it, or write allow_concat=true",
-        );
+    for name in ["delimiter", "delimited_password_length"] {
+        let (Some(entry), false) = (section.entry(name), allow) else {
+            continue;
+        };
+        let message = if section.entry("allow_concat").is_some() {
+            "allow_concat=false: nothing is split, and this option has no effect"
+        } else {
+            "without allow_concat=true nothing is split here, and this option has no effect"
+        };
+        let remedy = "remove it, or write allow_concat=true";
+        context.warn(section, entry, message, remedy);
     }
     raw::Append {
         allow,
@@ -286,38 +292,4 @@ fn append(context: &mut Context<'_>, section: &Section, mode: Mode) -> raw::Appe
             .value("delimited_password_length")
             .and_then(|length| length.parse().ok()),
     }
-}
-
-fn eap(context: &mut Context<'_>, section: &Section) -> Option<raw::Eap> {
-    let certificates = section
-        .entry("certs")
-        .filter(|entry| entry.good)
-        .and_then(|entry| pem::certificates(context, section, entry));
-    let private_key = section
-        .entry("pkey")
-        .filter(|entry| entry.good)
-        .and_then(|entry| pem::private_key(context, section, entry, certificates.as_deref()));
-    let written = section
-        .effective("minimum_tls_version")
-        .to_ascii_lowercase();
-    if let (Some(entry), "ssl3" | "tls1.0" | "tls1.1") =
-        (section.entry("minimum_tls_version"), written.as_str())
-    {
-        context.warn(
-            section,
-            entry,
-            format!("{written} is broken, tls1.2 is the lowest version that is offered"),
-            "write tls1.2 or tls1.3",
-        );
-    }
-    Some(raw::Eap {
-        certificates: certificates?,
-        private_key: Secret::new(private_key?),
-        minimum_tls: TlsVersion::ALL
-            .iter()
-            .copied()
-            .find(|one| written == one.as_str())
-            .unwrap_or_default(),
-        cipher_list: section.optional_text("cipher_list"),
-    })
 }

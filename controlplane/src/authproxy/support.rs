@@ -3,9 +3,6 @@
 use super::schema::SectionKind;
 use super::values;
 
-/// What is still to be built: such a section is not served. This is the only list of it.
-const UNBUILT: &[SectionKind] = &[SectionKind::RadiusServerEap];
-
 /// Options that are read and change nothing yet, when they have another value than their default.
 const NOT_ACTED_ON: &[(SectionKind, &str)] = &[
     (SectionKind::Main, "log_dir"),
@@ -26,11 +23,6 @@ const WITHOUT_EFFECT: &[(SectionKind, &str)] = &[
     (SectionKind::Main, "server"),
     (SectionKind::AdClient, "ssl_verify_depth"),
 ];
-
-/// Whether this version does not serve sections of this kind, and a later one will.
-pub(super) fn unbuilt(kind: SectionKind) -> bool {
-    UNBUILT.contains(&kind)
-}
 
 /// Whether sections of this kind are recognised and never served.
 pub(super) const fn never_served(kind: SectionKind) -> bool {

@@ -11,7 +11,7 @@ use rustls_pki_types::DnsName;
 use super::cursor::is_attribute;
 use super::nearest::nearest;
 use super::schema::{Kind, MENU_FACTORS};
-use super::{dn, filter};
+use super::{cipher_list, dn, filter};
 
 /// What is wrong with a value and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +75,7 @@ pub(crate) fn check(kind: Kind, value: &str) -> Result<(), ValueFault> {
         Kind::IntegrationKey if !value.contains(|c: char| c == ':' || c.is_whitespace()) => Ok(()),
         Kind::IntegrationKey => fault("an integration key has no blanks or ':'".to_owned()),
         Kind::Factors(words) => factors(words, value),
+        Kind::CipherList => cipher_list::parse(value).map(|_| ()),
         Kind::Delimiter if !value.chars().any(char::is_alphanumeric) => Ok(()),
         Kind::Delimiter => {
             fault("a delimiter with letters or digits would split factors and passcodes".to_owned())

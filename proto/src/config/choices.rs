@@ -152,6 +152,50 @@ choice! {
 }
 
 choice! {
+    /// A cipher suite that EAP can use, by its name in the IANA's registry: all that rustls has with
+    /// ring, in the order of preference where nothing else is said. Each has forward secrecy and an
+    /// authenticated cipher.
+    CipherSuite {
+        /// TLS 1.3, AES-256-GCM.
+        Aes256GcmSha384 = "TLS_AES_256_GCM_SHA384",
+        /// TLS 1.3, AES-128-GCM.
+        Aes128GcmSha256 = "TLS_AES_128_GCM_SHA256",
+        /// TLS 1.3, ChaCha20-Poly1305.
+        Chacha20Poly1305Sha256 = "TLS_CHACHA20_POLY1305_SHA256",
+        /// TLS 1.2, an ECDSA certificate, AES-256-GCM.
+        EcdheEcdsaAes256GcmSha384 = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+        /// TLS 1.2, an ECDSA certificate, AES-128-GCM.
+        EcdheEcdsaAes128GcmSha256 = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+        /// TLS 1.2, an ECDSA certificate, ChaCha20-Poly1305.
+        EcdheEcdsaChacha20Poly1305Sha256 = "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+        /// TLS 1.2, an RSA certificate, AES-256-GCM.
+        EcdheRsaAes256GcmSha384 = "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+        /// TLS 1.2, an RSA certificate, AES-128-GCM.
+        EcdheRsaAes128GcmSha256 = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+        /// TLS 1.2, an RSA certificate, ChaCha20-Poly1305.
+        EcdheRsaChacha20Poly1305Sha256 = "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+    }
+}
+
+impl CipherSuite {
+    /// The only version of TLS that has it.
+    #[must_use]
+    pub const fn version(self) -> TlsVersion {
+        match self {
+            Self::Aes256GcmSha384 | Self::Aes128GcmSha256 | Self::Chacha20Poly1305Sha256 => {
+                TlsVersion::Tls13
+            }
+            Self::EcdheEcdsaAes256GcmSha384
+            | Self::EcdheEcdsaAes128GcmSha256
+            | Self::EcdheEcdsaChacha20Poly1305Sha256
+            | Self::EcdheRsaAes256GcmSha384
+            | Self::EcdheRsaAes128GcmSha256
+            | Self::EcdheRsaChacha20Poly1305Sha256 => TlsVersion::Tls12,
+        }
+    }
+}
+
+choice! {
     /// How the value of an attribute is to be read and written.
     AttributeType {
         /// Text, UTF-8.

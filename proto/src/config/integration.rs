@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AttributeType, FactorChoice, FailMode, Faults, MessageAuthenticator, Mode, PasswordCodec,
-    PromptFormat, TlsVersion, raw,
+    AttributeType, CipherSuite, FactorChoice, FailMode, Faults, MessageAuthenticator, Mode,
+    PasswordCodec, PromptFormat, TlsVersion, raw,
 };
 use crate::address::AddressRange;
 use crate::id::{AuthenticatorId, IntegrationId};
@@ -91,7 +91,7 @@ pub struct Eap {
     pub certificates: String,
     pub private_key: Secret<String>,
     pub minimum_tls: TlsVersion,
-    pub cipher_list: Option<String>,
+    pub cipher_suites: Vec<CipherSuite>,
 }
 
 /// Which attributes go on to the other side.
@@ -136,8 +136,8 @@ pub struct Prompt {
     /// them, in each format, else it is shortened; default false.
     pub split: bool,
     /// `passcode_retries`: how often in one login a wrong passcode is asked for again; default 0, a
-    /// reject. Wherever a passcode was asked for: in mode `challenge`, and in mode `auto` with
-    /// `passcode` among the factors.
+    /// reject. Wherever a passcode was asked for: in mode `challenge`, in mode `auto` with `passcode`
+    /// among the factors, and in mode `eap`.
     pub passcode_retries: u8,
 }
 
@@ -180,7 +180,7 @@ impl Integration {
             .collect();
         let authenticator =
             authenticator(raw.mode, raw.authenticator, path, authenticators, faults);
-        if raw.factors.is_empty() {
+        if raw.factors.is_empty() && raw.mode != Mode::Eap {
             faults.add(
                 format!("{path}.factors"),
                 "at least one of auto, push, phone, sms, passcode",
@@ -209,12 +209,7 @@ impl Integration {
                 "mode eap needs a certificate and its key",
             );
         }
-        let eap = raw.eap.map(|eap| Eap {
-            certificates: eap.certificates,
-            private_key: eap.private_key,
-            minimum_tls: eap.minimum_tls,
-            cipher_list: eap.cipher_list,
-        });
+        let eap = raw.eap.map(|eap| Eap::check(eap, path, faults));
         if faults.0.len() > before {
             return None;
         }
@@ -317,6 +312,27 @@ impl Client {
                 faults.add(format!("{path}.address"), error.to_string());
                 None
             }
+        }
+    }
+}
+
+impl Eap {
+    fn check(raw: raw::Eap, path: &str, faults: &mut Faults) -> Self {
+        let suites = &raw.cipher_suites;
+        let left = suites
+            .iter()
+            .any(|suite| suite.version() >= raw.minimum_tls);
+        if !suites.is_empty() && !left {
+            faults.add(
+                format!("{path}.eap.cipher_suites"),
+                format!("none of them is of {} or later", raw.minimum_tls),
+            );
+        }
+        Self {
+            certificates: raw.certificates,
+            private_key: raw.private_key,
+            minimum_tls: raw.minimum_tls,
+            cipher_suites: raw.cipher_suites,
         }
     }
 }

@@ -11,7 +11,7 @@ pub mod raw;
 
 pub use authenticator::{Authenticator, AuthenticatorKind, Directory, RadiusUpstream};
 pub use choices::{
-    AttributeType, DirectoryAuth, FactorChoice, FailMode, MessageAuthenticator, Mode,
+    AttributeType, CipherSuite, DirectoryAuth, FactorChoice, FailMode, MessageAuthenticator, Mode,
     PasswordCodec, PromptFormat, TlsVersion, Transport,
 };
 pub use fault::{Fault, Faults};

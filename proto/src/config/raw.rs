@@ -85,6 +85,9 @@ pub struct Integration {
     /// that a device of the user can do is used where the user named none; `passcode` can be asked
     /// of every user, so that nothing after it is reached. Modes `concat` and `duo_only`: ignored,
     /// the user types one.
+    ///
+    /// Empty in mode `eap` only, where it means that the option was not written: the user is asked
+    /// which factor to use, or, where [`Append::allow`] is true, gets what `auto` gives.
     #[serde(default = "auto_factors")]
     pub factors: Vec<super::FactorChoice>,
     /// How a factor may be appended to the password.
@@ -184,9 +187,10 @@ pub struct Eap {
     /// `minimum_tls_version`, raised to 1.2 where it was lower.
     #[serde(default)]
     pub minimum_tls: super::TlsVersion,
-    /// `cipher_list`, in OpenSSL's syntax.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cipher_list: Option<String>,
+    /// `cipher_list`, resolved: the suites to use, in order of preference; empty means all. At least
+    /// one is of a version that [`Self::minimum_tls`] leaves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cipher_suites: Vec<super::CipherSuite>,
 }
 
 /// An `[ad_client]`, `[radius_client]` or `[duo_only_client]` section.

@@ -96,6 +96,17 @@ fn refuses_what_cannot_be_served() {
             "integrations[0].factors: at least one of auto, push, phone, sms, passcode",
         ),
         (
+            "suites of TLS 1.2 over a floor of 1.3",
+            |j| {
+                j["integrations"][0]["mode"] = "eap".into();
+                j["integrations"][0]["authenticator"] = "radius_client".into();
+                j["integrations"][0]["eap"] = serde_json::json!({
+                    "certificates": "c", "private_key": "k", "minimum_tls": "tls1.3",
+                    "cipher_suites": ["TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"]});
+            },
+            "integrations[0].eap.cipher_suites: none of them is of tls1.3 or later",
+        ),
+        (
             "sms where nothing is asked",
             |j| {
                 j["integrations"][0]["mode"] = "duo_only".into();
@@ -159,6 +170,33 @@ fn mode_challenge_takes_every_factor() {
     let snapshot = check(json).unwrap();
     let want: Vec<_> = FactorChoice::ALL.iter().rev().copied().collect();
     assert_eq!(snapshot.integrations[0].factors, want);
+}
+
+#[test]
+fn mode_eap_tells_factors_not_written_from_auto_and_has_suites_of_a_version_it_may_use() {
+    let suites = |suites: serde_json::Value, floor: &str| {
+        let mut json = sample();
+        let one = &mut json["integrations"][0];
+        one["mode"] = "eap".into();
+        one["authenticator"] = "radius_client".into();
+        one["factors"] = serde_json::json!([]);
+        one["eap"] = serde_json::json!({"certificates": "c", "private_key": "k",
+            "minimum_tls": floor, "cipher_suites": suites});
+        let snapshot = check(json).unwrap();
+        assert!(snapshot.integrations[0].factors.is_empty());
+        snapshot.integrations[0].eap.clone().unwrap().cipher_suites
+    };
+    let [first, .., last] = CipherSuite::ALL else {
+        panic!("several suites")
+    };
+    assert_eq!(suites(serde_json::json!([]), "tls1.3"), []);
+    assert_eq!(suites(serde_json::json!([last]), "tls1.2"), [*last]);
+    let both = serde_json::json!([last, first]);
+    assert_eq!(
+        suites(both, "tls1.3"),
+        [*last, *first],
+        "in the order given"
+    );
 }
 
 #[test]

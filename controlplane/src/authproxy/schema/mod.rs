@@ -159,6 +159,8 @@ pub enum Kind {
     Path,
     /// A comma-separated list of these words, in any case.
     Factors(&'static [&'static str]),
+    /// A list of ciphers in OpenSSL's syntax.
+    CipherList,
     /// Text without letters or digits.
     Delimiter,
     /// An LDAP distinguished name.
@@ -196,6 +198,9 @@ impl Kind {
             Self::IntegrationKey => "the integration key, without blanks or ':'".to_owned(),
             Self::Path => "a file".to_owned(),
             Self::Factors(words) => format!("{}, between commas", words.join(", ")),
+            Self::CipherList => {
+                "words of OpenSSL between colons, such as ECDHE+AESGCM:!AES128".to_owned()
+            }
             Self::Delimiter => "punctuation: no letters, no digits".to_owned(),
             Self::Dn => "a distinguished name such as DC=example,DC=com".to_owned(),
             Self::Filter => "an LDAP filter such as (memberOf=CN=VPN,DC=example,DC=com)".to_owned(),

@@ -36,7 +36,7 @@ const APPEND: &[S] = &[
     S::RadiusServerConcat,
     S::LdapServerAuto,
 ];
-const PREFERRED: &[S] = &[S::RadiusServerAuto, S::RadiusServerEap, S::LdapServerAuto];
+const PREFERRED: &[S] = &[S::RadiusServerAuto, S::LdapServerAuto];
 const CHALLENGE: &[S] = &[S::RadiusServerChallenge];
 const PASSCODE: &[S] = &[
     S::RadiusServerAuto,
@@ -93,6 +93,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     OptionSpec::new("exempt_username", RADIUS, Kind::Text, "A user who needs no second factor.").numbered(Numbering::FromOne),
     OptionSpec::new("force_message_authenticator", RADIUS, Kind::Boolean, "Whether requests without a Message-Authenticator are discarded.").default("false"),
     OptionSpec::new("factors", PREFERRED, Kind::Factors(super::FACTORS), "The factors to use, in order of preference; passcode asks for one.").default("auto"),
+    OptionSpec::new("factors", EAP, Kind::Factors(super::FACTORS), "The factors to use, in order of preference; passcode asks for one. The user is asked when unset, or gets what auto gives with allow_concat=true."),
     OptionSpec::new("factors", CHALLENGE, Kind::Factors(MENU_FACTORS), "What the menu offers and what is accepted for an answer; auto is everything.").default("auto").ours(),
     OptionSpec::new("delimiter", APPEND, Kind::Delimiter, "What stands between a password and the factor behind it.").default(","),
     OptionSpec::new("delimited_password_length", APPEND, Kind::Integer(1, 1024), "The number of characters of the password, when all have the same.").since("3.1.0"),
@@ -105,7 +106,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     OptionSpec::new("certs", EAP, Kind::Path, "PEM file of the server's certificate and its chain.").required(),
     OptionSpec::new("pkey", EAP, Kind::Path, "PEM file of its private key, without a passphrase.").required(),
     OptionSpec::new("minimum_tls_version", TLS, Kind::Choice(&["ssl3", "tls1.0", "tls1.1", "tls1.2", "tls1.3"]), "The lowest TLS version; below tls1.2 it is raised.").default("tls1.2").since("2.12.0"),
-    OptionSpec::new("cipher_list", TLS, Kind::Text, "The ciphers to offer, in OpenSSL's syntax.").since("2.12.0"),
+    OptionSpec::new("cipher_list", TLS, Kind::CipherList, "The ciphers of TLS 1.2 to offer, in OpenSSL's syntax; all when unset.").since("2.12.0"),
     OptionSpec::new("type", IFRAME, Kind::Text, "The family of the appliance."),
     OptionSpec::new("ssl_port", LDAP, Kind::Integer(1, 65_535), "The TCP port for LDAPS.").default("636"),
     OptionSpec::new("ssl_key_path", LDAP, Kind::Path, "PEM file of the private key."),

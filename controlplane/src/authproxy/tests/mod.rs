@@ -10,13 +10,18 @@ use super::*;
 
 mod challenge;
 mod directory;
+mod eap;
 mod examples;
 mod properties;
 mod secrets;
 mod served;
+mod server_certificate;
 mod severity;
 mod together;
 mod upstream;
+
+/// 2027-01-01.
+const NOW_MS: u64 = 1_798_761_600_000;
 
 /// Imports a text as `conf/authproxy.cfg`, with a certificate and its key beside it.
 fn run(text: &str) -> Report {
@@ -32,6 +37,7 @@ fn run_octets(octets: &[u8], files: &InMemory, mode: Option<u32>) -> Report {
         path: Path::new("conf/authproxy.cfg"),
         octets,
         mode,
+        now_ms: NOW_MS,
         files,
         unseal: &|text| text.strip_prefix("sealed:").map(Secret::from),
     };

@@ -1,6 +1,6 @@
-//! Which sections are served, what EAP needs, and faults that are not of one option.
+//! What a file is served with or refused for, and faults that are not of one option.
 
-use super::severity::{DIRECTORY, EAP, NOT_SERVED, expect, file, said};
+use super::severity::{DIRECTORY, file, said};
 use super::*;
 
 #[test]
@@ -34,107 +34,13 @@ fn a_fault_of_a_dictionary_names_its_own_file() {
 }
 
 #[test]
-fn what_is_not_built_is_not_served_and_the_rest_is() {
-    let report = run(&file("", "", "", &whole_eap()));
-    let want = format!("warning: [radius_server_eap]: [radius_server_eap] {NOT_SERVED}");
-    expect(&report, "EAP", &want);
-    assert_eq!(snapshot(&report).integrations.len(), 1);
-}
-
-fn whole_eap() -> String {
-    format!("{EAP}client=radius_client\ncerts=server.pem\npkey=server.key\n")
-}
-
-#[test]
 fn a_file_of_which_nothing_is_served_is_refused() {
-    let eap = whole_eap();
-    let report = run(&format!("[radius_client]\nhost=192.0.2.1\nsecret=x\n{eap}"));
+    let report = run("[http_proxy]\napi_host=api.example.com\n");
     let found = said(&report);
     assert_eq!(found.len(), 2, "{found:#?}");
-    assert!(found[0].starts_with("error: no section of this file can be served"));
-    assert!(found[1].starts_with("warning: [radius_server_eap]: [radius_server_eap] is"));
+    assert!(found[1].starts_with("error: no section of this file can be served; write a server"));
+    assert!(found[0].starts_with("warning: [http_proxy]: [http_proxy] sections are not served"));
     assert!(report.imported.is_none());
-}
-
-#[test]
-fn certificates_and_keys_of_eap_are_checked() {
-    let unbuilt = || format!("warning: [radius_server_eap]: [radius_server_eap] {NOT_SERVED}");
-    for (lines, want) in [
-        (
-            "client=radius_client\ncerts=server.pem\npkey=server.key",
-            None,
-        ),
-        (
-            "client=radius_client\npkey=server.key",
-            Some("error: [radius_server_eap] certs: this option is missing"),
-        ),
-        (
-            "client=radius_client\ncerts=server.pem",
-            Some("error: [radius_server_eap] pkey: this option is missing"),
-        ),
-        (
-            "client=radius_client\ncerts=gone\npkey=server.key",
-            Some("error: [radius_server_eap] certs: 'conf/gone' cannot be read"),
-        ),
-        (
-            "client=radius_client\ncerts=server.key\npkey=server.key",
-            Some("error: [radius_server_eap] certs: 'server.key' holds no usable certificates"),
-        ),
-        (
-            "client=radius_client\ncerts=server.pem\npkey=other.key",
-            Some(
-                "error: [radius_server_eap] pkey: the private key does not belong to the certificate",
-            ),
-        ),
-        (
-            "client=radius_client\ncerts=server.pem\npkey=server.pem",
-            Some("error: [radius_server_eap] pkey: there is no usable private key in it"),
-        ),
-        (
-            "client=radius_client\ncerts=server.pem\npkey=locked.key",
-            Some(
-                "error: [radius_server_eap] pkey: the private key has a passphrase; decrypt it with 'openssl pkey -in locked.key -out NEWFILE'",
-            ),
-        ),
-        (
-            "client=radius_client\ncerts=server.pem\npkey=server.key\nminimum_tls_version=TLS1.0",
-            Some(
-                "warning: [radius_server_eap] minimum_tls_version: tls1.0 is broken, tls1.2 is the lowest version that is offered",
-            ),
-        ),
-        (
-            "client=duo_only_client\ncerts=server.pem\npkey=server.key\n[duo_only_client]",
-            Some(
-                "error: [radius_server_eap] client: EAP needs a client section that checks passwords",
-            ),
-        ),
-    ] {
-        let text = file("", "", "client=radius_client", &format!("{EAP}{lines}"));
-        let mut found = said(&run(&text));
-        let before = found.len();
-        found.retain(|one| !one.starts_with(&unbuilt()));
-        assert_eq!(found.len(), before - 1, "{lines}: {found:#?}");
-        assert_eq!(
-            found.len(),
-            usize::from(want.is_some()),
-            "{lines}: {found:#?}"
-        );
-        if let Some(want) = want {
-            assert!(found[0].starts_with(want), "{lines}: {found:#?}");
-        }
-    }
-}
-
-#[test]
-fn a_private_key_that_others_can_read_is_a_warning() {
-    let mut files = files();
-    files.0.get_mut(Path::new("conf/server.key")).unwrap().mode = Some(0o644);
-    let rest = format!("{EAP}certs=server.pem\npkey=server.key\n");
-    let found = said(&run_with(&file("", "", "", &rest), &files));
-    assert_eq!(found.len(), 2, "{found:#?}");
-    assert!(found[0].starts_with(
-        "warning: [radius_server_eap] pkey: others can read the private key; run 'chmod o-r' on it"
-    ));
 }
 
 #[test]
@@ -175,13 +81,10 @@ fn a_file_shows_the_differences_it_triggers() {
             "http_ca_certs_file=server.pem",
             "",
             "api_timeout=5",
-            EAP
+            ""
         )),
         [
             "message_authenticator",
-            "api_timeout",
-            "allow_concat in [radius_server_eap]",
-            "duplicates during EAP",
             "Access-Challenge of an upstream",
             "http_ca_certs_file"
         ]

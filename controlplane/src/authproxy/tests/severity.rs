@@ -46,7 +46,6 @@ pub(super) const SECOND: &str = "\n[radius_server_auto2]\nikey=DIY\nskey=hunter2
     api_host=api.example.com\nclient=radius_client\n";
 pub(super) const EAP: &str = "\n[radius_server_eap]\nikey=DIY\nskey=hunter2-second\napi_host=api.example.com\n\
     radius_ip_1=10.0.0.2\nradius_secret_1=hunter2-eap\n";
-pub(super) const NOT_SERVED: &str = "is not served by this version, so this section is not";
 
 #[test]
 fn a_good_file_says_nothing() {

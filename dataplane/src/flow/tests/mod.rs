@@ -64,7 +64,7 @@ fn integration(mode: Mode, change: impl FnOnce(&mut raw::Integration)) -> Arc<In
             certificates: "certificate".to_owned(),
             private_key: Secret::from("key"),
             minimum_tls: Default::default(),
-            cipher_list: None,
+            cipher_suites: Vec::new(),
         }),
     };
     change(&mut one);
