@@ -71,8 +71,6 @@ impl Full {
             Self::Octets => "octets",
         }
     }
-
-    pub(crate) const LABELS: &[&'static str] = &["sessions", "handshakes", "client", "octets"];
 }
 
 impl Sessions {
