@@ -27,6 +27,7 @@
 pub mod clock;
 pub mod config;
 pub mod countersign;
+pub mod eap;
 pub mod gateway;
 pub mod hidden;
 pub mod http;
