@@ -234,6 +234,14 @@ impl Conversation {
         }
     }
 
+    /// Why it fails, while the peer is being told with an alert. Some do not answer that.
+    pub(crate) const fn failing(&self) -> Option<&EapFault> {
+        match &self.phase {
+            Phase::Failing(fault) => Some(fault),
+            _ => None,
+        }
+    }
+
     /// Octets that it keeps of the peer's and of ours, beside its tunnel's.
     pub(crate) const fn octets(&self) -> usize {
         self.incoming.octets() + self.outgoing.octets()
@@ -263,6 +271,12 @@ impl Conversation {
                 }
                 _ => self.fail(EapFault::wants(response.data, false)),
             };
+        }
+        // What is not of this method has no version: its first octet may be one of a password.
+        if response.kind != method.kind() {
+            return self.fail(EapFault::Outer(
+                "it answers with a method that was not offered",
+            ));
         }
         let Some(version) = framing::version(response.data) else {
             return self.fail(framing::BadFraming::NoFlags.into());

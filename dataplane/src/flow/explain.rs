@@ -104,7 +104,8 @@ fn said(word: &str, detail: &str) -> String {
     }
 }
 
-fn one_line(text: &str) -> String {
+/// A text of others as one line of at most [`DETAIL_OCTETS`] octets.
+pub(crate) fn one_line(text: &str) -> String {
     let text = clean(text).replace('\n', " ");
     shorten(&text, DETAIL_OCTETS).trim_end().to_owned()
 }

@@ -81,11 +81,7 @@ fn go_on(
             );
             reject(exchange, packet, &detail);
         }
-        None => reject(
-            exchange,
-            packet,
-            "the EAP conversation is over: it took too long, or the node was started again",
-        ),
+        None => reject(exchange, packet, OVER),
     }
 }
 
@@ -256,6 +252,8 @@ fn fragment_octets(packet: &Packet<'_>) -> usize {
     }
 }
 
+const OVER: &str = "the EAP conversation is over: it has its answer already, it took too long, or the \
+     node was started again";
 /// Header, type, flags and length of a fragment.
 const EAP_OVERHEAD: usize = 10;
 const MIN_FRAGMENT_OCTETS: usize = 256;

@@ -20,7 +20,7 @@ use crate::eap::conversation::{Conversation, Method, Outcome, Step, Surroundings
 use crate::eap::packet::Response;
 use crate::eap::tunnel::{KeyingMaterial, Tunnel, TunnelVersion};
 use crate::flow::request::{Request, decode};
-use crate::flow::{Action, Answer, AnswerCode, Event, Flow, Pending, texts};
+use crate::flow::{Action, Answer, AnswerCode, Event, Flow, Pending, explain, texts};
 use crate::primary::{Credential, UpstreamAttribute, UpstreamValue};
 use crate::radius::Packet;
 use crate::radius::salted::{MS_MPPE_RECV_KEY, MS_MPPE_SEND_KEY, VENDOR_MICROSOFT};
@@ -61,6 +61,8 @@ struct Talk {
     /// The last response, and what it was answered with.
     last: Option<(ResponseDigest, Vec<u8>)>,
     agreed: bool,
+    /// Whether it has been told how it ended.
+    told: bool,
 }
 
 /// A request that waits, and what it brought.
@@ -100,6 +102,7 @@ impl Session {
             waiting: None,
             last: Some((digest(octets), first.clone())),
             agreed: false,
+            told: false,
         };
         let session = Self {
             token,
@@ -128,6 +131,11 @@ impl Session {
                 packet,
                 "the State is of a conversation with another client",
             );
+        }
+        // It ended between the look into the table and here.
+        if talk.told {
+            drop(talk);
+            return super::reject(exchange, packet, super::OVER);
         }
         let response_digest = digest(octets);
         if let Some(waiting) = &mut talk.waiting {
@@ -289,7 +297,12 @@ impl Session {
             AnswerCode::Challenge => {
                 talk.pending = answer.pending.take();
                 let question = answer.reply_message.unwrap_or_default();
-                let detail = format!("asked: {}", texts::clean(&question).replace('\n', " "));
+                let shown = match &talk.pending {
+                    // The link lets its reader enrol as the user.
+                    Some(Pending::Enrolment) => texts::of(Reason::NotEnrolled),
+                    _ => &question,
+                };
+                let detail = explain::one_line(&format!("asked: {shown}"));
                 talk.record
                     .note(Stage::Answer, clock::now(), Duration::ZERO, detail);
                 talk.surrounded(&served, |conversation, around| {
@@ -365,6 +378,7 @@ impl Session {
         };
         let detail = format!("{name} ({})", answer.reason);
         talk.record.note(Stage::Answer, now, Duration::ZERO, detail);
+        talk.told = true;
         talk.record.tell(
             &shared,
             now,
@@ -402,20 +416,28 @@ impl Session {
     /// Tells that nobody went on with it.
     pub(super) fn abandoned(&self, shared: &Shared) {
         let mut talk = self.talk();
-        let detail = match (talk.agreed, talk.pending.is_some()) {
-            (_, true) => "the question was not answered in time",
-            (true, false) => "the supplicant did not go on inside the tunnel",
-            (false, false) => {
+        let (detail, reason) = match (talk.conversation.failing(), talk.agreed, &talk.pending) {
+            (Some(fault), ..) => (fault.to_string(), fault.reason()),
+            (None, _, Some(_)) => (
+                "the question was not answered in time".to_owned(),
+                Reason::TimedOut,
+            ),
+            (None, true, None) => (
+                "the supplicant did not go on inside the tunnel".to_owned(),
+                Reason::TimedOut,
+            ),
+            (None, false, None) => (
                 "the supplicant did not go on: does it trust the certificate, and is PEAP or TTLS \
                  set there?"
-            }
+                    .to_owned(),
+                Reason::TimedOut,
+            ),
         };
         let now = clock::now();
-        talk.record
-            .note(Stage::Client, now, Duration::ZERO, detail.to_owned());
+        talk.record.note(Stage::Client, now, Duration::ZERO, detail);
+        talk.told = true;
         let outcome = EventOutcome::Unanswered;
-        talk.record
-            .tell(shared, now, outcome, Reason::TimedOut, None, None);
+        talk.record.tell(shared, now, outcome, reason, None, None);
     }
 
     pub(super) fn standing(&self) -> Standing {
