@@ -4,6 +4,7 @@
 use std::{fs, time::Duration};
 
 use e2e::{
+    clock::wait_until,
     eap::{Gateway, PASSWORD},
     nas::{attribute, code},
     peers::{
@@ -117,14 +118,25 @@ fn a_start_is_answered_with_the_question_for_a_name() {
     assert!(answer.message_authenticator_is_first());
     let eap = answer.first(attribute::EAP_MESSAGE).unwrap().to_vec();
     assert_eq!((eap[0], &eap[2..]), (1, &[0, 5, kind::IDENTITY][..]));
-    // Nothing is kept of it, so it costs nothing to ask for.
-    assert_eq!(gateway.running.metric("countersign_eap_sessions"), 0.0);
     let named = [&[2, eap[1], 0, 9, kind::IDENTITY], &b"anon"[..]].concat();
     *session.response() = named;
     let login = session.run(typed(&["pw-alice"]));
     gateway.assert_clean(&login);
     let _ = login.accepted();
     assert_eq!(gateway.event("alice", 1).end(), ("accept", "approved"));
+
+    // Nothing is kept of it, so it costs nothing to ask for.
+    let mut under_way = gateway.session(0, "alice");
+    under_way.rounds(1);
+    let mut starts = gateway.session(0, "alice");
+    for _ in 0..5 {
+        starts.misbehave(&Mischief::Start);
+        starts.send();
+        assert!(starts.receive(LONG).is_some());
+    }
+    wait_until("one conversation is under way", LONG, || {
+        gateway.running.metric("countersign_eap_sessions") == 1.0
+    });
 
     // Amid a conversation it begins a new one, and the old one stays as it is.
     let mut session = gateway.session(0, "alice");

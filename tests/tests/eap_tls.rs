@@ -96,7 +96,7 @@ fn a_cipher_list_leaves_out_what_it_leaves_out() {
         &["pw-alice"],
     );
     assert_eq!(login.accepted().tls, Some(ProtocolVersion::TLSv1_3));
-    gateway.running.events_of("anon", 3);
+    assert_eq!(gateway.running.events_of("anon", 3).len(), 3);
     assert_eq!(gateway.upstream.count("alice"), 6);
 }
 
