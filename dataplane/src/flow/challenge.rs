@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use proto::config::Mode;
+use proto::config::{Append, Mode};
 use proto::event::{Factor, Reason};
 
 use super::factor::{MenuDigest, Offer, Typed, Unusable};
@@ -11,7 +11,18 @@ use super::prompt::{self, Parts};
 use super::{Action, Answer, AnswerCode, Flow, Pending, Prompted, reject, texts};
 use crate::duo::failure::{Call, FailureKind};
 use crate::duo::message::{AuthStatus, Decision, Device};
-use crate::primary::{Credential, Method};
+use crate::primary::{Credential, Method, UpstreamAttribute, UpstreamValue};
+
+/// How a user who typed no factor is asked for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asking {
+    /// With a list of what there is.
+    Menu,
+    /// For a passcode, where `factors` come to it.
+    Passcode,
+    /// Not at all.
+    Nothing,
+}
 
 /// A prompt that the request answers.
 #[derive(Debug)]
@@ -24,17 +35,19 @@ pub(super) struct Round {
 /// What the second factor said no to, while the user is asked again.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    pub(super) reason: Reason,
-    pub(super) factor: Factor,
-    pub(super) text: String,
+    reason: Reason,
+    factor: Factor,
+    /// What it said to it.
+    said: Option<String>,
 }
 
 impl Refusal {
-    pub(super) fn into_answer(self) -> Answer {
+    fn into_answer(self) -> Answer {
+        let answer = Answer::reject(self.reason);
         Answer {
-            reply_message: Some(self.text),
+            reply_message: self.said.or(answer.reply_message),
             factor: Some(self.factor),
-            ..Answer::reject(self.reason)
+            ..answer
         }
     }
 }
@@ -42,7 +55,7 @@ impl Refusal {
 impl Flow {
     /// Goes on with a prompt's answer.
     pub(super) fn begin_answered_prompt(&mut self, now: Instant, prompted: Prompted) -> Action {
-        if !matches!(self.integration.mode, Mode::Challenge | Mode::Auto) {
+        if self.asking() == Asking::Nothing {
             return reject(Reason::UnknownState);
         }
         let typed = match &self.request.credential {
@@ -78,10 +91,23 @@ impl Flow {
         }
     }
 
+    pub(super) fn asking(&self) -> Asking {
+        let one = &self.integration;
+        match one.mode {
+            _ if !self.asks => Asking::Nothing,
+            Mode::Challenge => Asking::Menu,
+            // Nothing says how to go on: not what was typed, and not the administrator.
+            Mode::Eap if one.append == Append::Never && one.factors.is_empty() => Asking::Menu,
+            Mode::Auto | Mode::Eap => Asking::Passcode,
+            Mode::Concat | Mode::DuoOnly => Asking::Nothing,
+        }
+    }
+
     /// What the user may choose from.
     fn offer<'a>(&self, devices: &'a [Device]) -> Offer<'a> {
-        match self.integration.mode {
-            Mode::Challenge => Offer::filtered(devices, &self.integration.factors),
+        match (self.integration.mode, self.asking()) {
+            (Mode::Challenge, _) => Offer::filtered(devices, &self.integration.factors),
+            (_, Asking::Menu) => Offer::all(devices),
             _ => Offer::unlisted(devices),
         }
     }
@@ -120,10 +146,14 @@ impl Flow {
         let Refusal {
             reason,
             factor,
-            text,
+            said,
         } = refusal;
+        let line = said.as_deref().unwrap_or(match reason {
+            Reason::PasscodesSent => texts::PASSCODES_SENT,
+            _ => texts::WRONG_PASSCODE,
+        });
         let offer = self.offer(devices);
-        self.ask(&offer, reason, Some(factor), Some(&text))
+        self.ask(&offer, reason, Some(factor), Some(line))
     }
 
     /// Asks for a passcode that nothing was typed for.
@@ -150,6 +180,7 @@ impl Flow {
         };
         let text = match self.integration.mode {
             Mode::Challenge => prompt::write(parts, &self.integration.prompt, self.reply_room),
+            Mode::Eap => prompt::write_line(parts),
             _ => prompt::write_short(parts),
         };
         let (wrong, repeats) = self
@@ -166,7 +197,7 @@ impl Flow {
                 menu: offer.digest(),
                 wrong,
                 repeats,
-                attributes: std::mem::take(&mut self.attributes),
+                attributes: self.attributes.drain(..).filter(survives).collect(),
             })),
         })
     }
@@ -181,18 +212,12 @@ impl Flow {
             AuthStatus::Sent => Reason::PasscodesSent,
             AuthStatus::Other | AuthStatus::Bypass | AuthStatus::Deny => Reason::Denied,
         };
-        let may_go_on = self.may_go_on(factor, decision.status);
-        let own = match (may_go_on, reason) {
-            (true, Reason::PasscodesSent) => texts::PASSCODES_SENT,
-            (true, _) => texts::WRONG_PASSCODE,
-            (false, _) => texts::of(reason),
-        };
         let refusal = Refusal {
             reason,
             factor,
-            text: texts::quoted(&decision.status_msg).unwrap_or_else(|| own.to_owned()),
+            said: texts::quoted(&decision.status_msg),
         };
-        if !may_go_on {
+        if !self.may_go_on(factor, decision.status) {
             return Action::Answer(refusal.into_answer());
         }
         // The list may have another look by now: codes that were sent, a user locked out.
@@ -218,7 +243,7 @@ impl Flow {
     }
 
     /// Preauth gave nothing. Where it was to lead to another prompt, what led to it is the answer:
-    /// nobody gets in who has just been refused.
+    /// no failure lets in who has just been refused.
     pub(super) fn preauth_failed(&mut self, kind: FailureKind) -> Action {
         match self.refusal.take() {
             Some(refusal) => Action::Answer(refusal.into_answer()),
@@ -226,21 +251,49 @@ impl Flow {
         }
     }
 
+    /// The second factor does not let the user in. Where a reject says nothing to people, it is
+    /// said in a question, whose answers change nothing.
+    pub(super) fn refuse(&self, status_msg: &str) -> Action {
+        let answer = Answer::reject(Reason::SecondFactorRefused);
+        let asks = self.integration.mode == Mode::Eap && self.asks;
+        Action::Answer(Answer {
+            code: challenge_if(asks),
+            reply_message: texts::quoted(status_msg).or(answer.reply_message),
+            pending: asks.then_some(Pending::Refusal),
+            ..Answer::reject(Reason::SecondFactorRefused)
+        })
+    }
+
     /// A user who has to enrol first: the link in a challenge, where that is asked for, else in
     /// the reject. No answer to that challenge lets anybody in.
     pub(super) fn enrol(&self, status_msg: &str, portal_url: Option<&str>) -> Action {
         let settings = &self.integration.prompt;
         let text = prompt::enrolment(status_msg, portal_url, settings, self.reply_room);
-        let asks = self.integration.mode == Mode::Challenge && settings.enroll_challenge;
+        let asks = match self.integration.mode {
+            Mode::Challenge => settings.enroll_challenge,
+            Mode::Eap => self.asks,
+            Mode::Auto | Mode::Concat | Mode::DuoOnly => false,
+        };
         Action::Answer(Answer {
-            code: match asks {
-                true => AnswerCode::Challenge,
-                false => AnswerCode::Reject,
-            },
+            code: challenge_if(asks),
             reply_message: Some(text),
             pending: asks.then_some(Pending::Enrolment),
             ..Answer::reject(Reason::NotEnrolled)
         })
+    }
+}
+
+/// Whether an attribute of the upstream's accept may come out with the answer to a prompt. Keys of
+/// MS-CHAP version 1 are hidden as a User-Password is, with the request's authenticator: beside a
+/// request that has one, whose text can be guessed, they would show.
+const fn survives(attribute: &UpstreamAttribute) -> bool {
+    !matches!(attribute.value, UpstreamValue::Hidden(_))
+}
+
+const fn challenge_if(asks: bool) -> AnswerCode {
+    match asks {
+        true => AnswerCode::Challenge,
+        false => AnswerCode::Reject,
     }
 }
 

@@ -121,6 +121,8 @@ pub enum Pending {
     Prompt(Prompted),
     /// The user was shown where to enrol.
     Enrolment,
+    /// The user was shown why the second factor does not let it in.
+    Refusal,
 }
 
 /// A question for a factor.
@@ -189,15 +191,12 @@ pub enum PrimaryUse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlowError {
-    /// Another state machine serves this mode, or none does.
-    #[error("mode {0} is not served by this flow")]
-    ModeNotServed(Mode),
     /// The mode checks a password and there is nothing to check it with.
     #[error("mode {0} needs an authenticator")]
     NoAuthenticator(Mode),
 }
 
-/// One login in any mode but `eap`, or the part of it from one request to its answer.
+/// One login, or the part of it from one request to its answer.
 ///
 /// Takes [`Event::Begin`] first and then, for each action, what came of it or
 /// [`Event::TimedOut`]. After [`Action::Answer`] it is done; an event that does not belong to the
@@ -216,6 +215,8 @@ pub struct Flow {
     refusal: Option<Refusal>,
     /// Octets that the Reply-Message attributes of a prompt may take, framing included.
     reply_room: usize,
+    /// Whether the user can be asked anything.
+    asks: bool,
     /// The factor that goes with the password that was accepted.
     typed: Option<Typed>,
     /// What the upstream's accept carried.
@@ -240,8 +241,7 @@ impl Flow {
     /// Prepares a login.
     ///
     /// # Errors
-    /// [`FlowError`] when the integration's mode is `eap`, or checks passwords and `primary` is
-    /// [`PrimaryUse::None`].
+    /// [`FlowError`]: the mode checks passwords, and `primary` is nobody who does.
     pub fn new(
         integration: Arc<Integration>,
         request: Request,
@@ -253,10 +253,11 @@ impl Flow {
                 Mode::Auto | Mode::Challenge | Mode::Concat,
                 PrimaryUse::AnyPassword | PrimaryUse::Ask { .. },
             ) => {}
-            (mode @ (Mode::Auto | Mode::Challenge | Mode::Concat), PrimaryUse::None) => {
+            (Mode::Eap, PrimaryUse::Ask { .. }) => {}
+            (mode @ (Mode::Auto | Mode::Challenge | Mode::Concat), PrimaryUse::None)
+            | (mode @ Mode::Eap, PrimaryUse::AnyPassword | PrimaryUse::None) => {
                 return Err(FlowError::NoAuthenticator(mode));
             }
-            (mode @ Mode::Eap, _) => return Err(FlowError::ModeNotServed(mode)),
         }
         Ok(Self {
             integration,
@@ -267,6 +268,7 @@ impl Flow {
             round: None,
             refusal: None,
             reply_room: ONE_REPLY_MESSAGE,
+            asks: true,
             typed: None,
             attributes: Vec::new(),
         })
@@ -293,6 +295,16 @@ impl Flow {
     #[must_use]
     pub fn with_reply_room(self, reply_room: usize) -> Self {
         Self { reply_room, ..self }
+    }
+
+    /// Says that the user can be asked nothing, because the device or the method has no way to. It
+    /// is so in modes `concat` and `duo_only` in any case.
+    #[must_use]
+    pub fn without_questions(self) -> Self {
+        Self {
+            asks: false,
+            ..self
+        }
     }
 
     /// Takes what happened and says what to do.

@@ -23,6 +23,7 @@ impl Flow {
                 let text = texts::ENROL_FIRST;
                 return Action::Answer(Answer::reject_with(Reason::NotEnrolled, text));
             }
+            Some(Pending::Refusal) => return reject(Reason::SecondFactorRefused),
         }
         match self.request.credential.clone() {
             Credential::Password(typed) if typed.expose().is_empty() => {
@@ -37,7 +38,10 @@ impl Flow {
     /// it asked, and a directory would take the answer for a password.
     fn begin_answer(&mut self, now: Instant, asked: Asked) -> Action {
         match (self.integration.mode, self.primary) {
-            (Mode::Auto | Mode::Challenge | Mode::Concat, PrimaryUse::Ask { relays: true, .. }) => {
+            (
+                Mode::Auto | Mode::Challenge | Mode::Concat | Mode::Eap,
+                PrimaryUse::Ask { relays: true, .. },
+            ) => {
                 let credential = self.request.credential.clone();
                 self.ask_primary(now, credential, Some(asked), None)
             }
@@ -158,6 +162,10 @@ impl Flow {
                     ..Answer::reject(rejection.reason)
                 })
             }
+            (Verdict::Asked(_), _) if !self.asks => Action::Answer(Answer::reject_with(
+                Reason::UnsupportedMethod,
+                texts::CANNOT_ASK,
+            )),
             (Verdict::Asked(question), _) => Action::Answer(Answer {
                 code: AnswerCode::Challenge,
                 reason: Reason::PrimaryChallenge,

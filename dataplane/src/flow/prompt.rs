@@ -41,6 +41,16 @@ pub(super) fn write(parts: Parts<'_>, settings: &Prompt, room: usize) -> String 
         })
 }
 
+/// One line for EAP, where a question may be longer than a Reply-Message.
+pub(super) fn write_line(parts: Parts<'_>) -> String {
+    let short = Prompt {
+        format: PromptFormat::Short,
+        split: true,
+        ..Prompt::default()
+    };
+    write(parts, &short, EAP_OCTETS)
+}
+
 /// One line, whatever is set: for where a question is the exception.
 pub(super) fn write_short(parts: Parts<'_>) -> String {
     let short = Prompt {
@@ -251,6 +261,8 @@ fn framed(text: &str) -> usize {
     octets
 }
 
+/// A question that fits into one packet inside a tunnel.
+const EAP_OCTETS: usize = 900;
 /// Type and length of an attribute.
 const FRAMING_OCTETS: usize = 2;
 /// The most octets of a device's name.
@@ -558,9 +570,17 @@ mod tests {
             text in any::<String>(),
             url in any::<String>(),
             format in proptest::sample::select(PromptFormat::ALL),
+            split in any::<bool>(),
+            room in 255_usize..1_024,
         ) {
-            let text = enrolment(&text, Some(&url), &settings(format), 255);
-            prop_assert!(!text.is_empty() && text.len() <= REPLY_OCTETS, "{}", text.len());
+            let settings = Prompt { split, ..settings(format) };
+            let text = enrolment(&text, Some(&url), &settings, room);
+            prop_assert!(!text.is_empty());
+            if split {
+                prop_assert!(framed(&text) <= room, "{}", text.len());
+            } else {
+                prop_assert!(text.len() <= REPLY_OCTETS, "{}", text.len());
+            }
         }
 
         #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use proto::config::{FailMode, Mode};
 use proto::event::{Factor, Reason};
 
+use super::challenge::Asking;
 use super::factor::{Automatic, Offer, Unusable, automatic, label};
 use super::{Action, Answer, Flow, State, after, reject, texts};
 use crate::duo::failure::{Call, FailureKind, Reaction, reaction};
@@ -58,14 +59,7 @@ impl Flow {
             Preauth::Allow { status_msg } => {
                 self.accept(Reason::Bypassed, texts::quoted(&status_msg), None)
             }
-            Preauth::Deny { status_msg } => {
-                let text = texts::quoted(&status_msg);
-                Action::Answer(Answer {
-                    reply_message: text
-                        .or_else(|| texts::quoted(texts::of(Reason::SecondFactorRefused))),
-                    ..Answer::reject(Reason::SecondFactorRefused)
-                })
-            }
+            Preauth::Deny { status_msg } => self.refuse(&status_msg),
             Preauth::Enroll {
                 status_msg,
                 portal_url,
@@ -74,13 +68,19 @@ impl Flow {
     }
 
     fn use_or_ask(&mut self, now: Instant, devices: &[Device]) -> Action {
-        if self.integration.mode == Mode::Challenge || self.round.is_some() {
+        if self.asking() == Asking::Menu || self.round.is_some() {
             return self.choose_or_ask(now, devices);
         }
         let unusable =
             |text: &str| Action::Answer(Answer::reject_with(Reason::NoUsableFactor, text));
         let Some(typed) = &self.typed else {
-            return match automatic(&self.integration.factors, devices) {
+            // The administrator says now that it must be appended, and did not when it was typed.
+            if self.integration.mode == Mode::Concat {
+                let text = texts::factor_missing(&self.integration.append);
+                return Action::Answer(Answer::reject_with(Reason::FactorMissing, &text));
+            }
+            let asks = self.asking() != Asking::Nothing;
+            return match automatic(&self.integration.factors, devices, asks) {
                 Automatic::Use(factor) => self.send_auth(now, factor),
                 Automatic::Ask => self.ask_for_passcode(devices),
                 Automatic::Nothing => unusable(&texts::nothing_automatic(&self.integration.append)),

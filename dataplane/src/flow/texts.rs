@@ -39,6 +39,7 @@ pub(crate) const MSCHAP_ANSWER: &str =
     "The answer cannot be read. Set the device to send answers with PAP, not with MS-CHAP.";
 pub(crate) const LATE_ANSWER: &str = "Your answer came too late. Please log in again.";
 pub(crate) const SECOND_ANSWER: &str = "This question was answered before. Please log in again.";
+pub(crate) const CANNOT_ASK: &str = "There is a question to be answered, which cannot be shown here. Please tell your administrator.";
 pub(crate) const ENROL_FIRST: &str = "Finish the enrolment first, then log in again.";
 pub(crate) const NOTHING_TYPED: &str = "Nothing was typed.";
 pub(crate) const DEVICES_CHANGED: &str = "Your devices have changed. Please choose again.";

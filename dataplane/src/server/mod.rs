@@ -3,7 +3,10 @@
 pub(crate) mod clients;
 pub mod dedup;
 mod driver;
+mod exchange;
+mod perform;
 pub(crate) mod receive;
+mod record;
 mod reply;
 pub(crate) mod served;
 pub(crate) mod sites;

@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::dedup::{DuplicateCache, Key, Lookup};
-use super::driver::{Login, LoginStart};
+use super::driver::Login;
+use super::exchange::Exchange;
 use super::served::{ServedClient, Site};
 use super::socket::Asked;
 use crate::clock;
@@ -77,6 +78,11 @@ impl Shared {
                 count: AtomicU64::new(0),
             },
         })
+    }
+
+    /// The id of a login that begins.
+    pub(crate) fn next_login(&self) -> LoginId {
+        self.login_ids.next()
     }
 
     fn discard(&self, reason: DiscardReason, source: SocketAddr) {
@@ -204,14 +210,9 @@ fn receive(
             return Err(error.into());
         }
     };
-    let start = LoginStart {
-        id: shared.login_ids.next(),
-        client,
-        key,
-        reply_to,
-        arrival,
-    };
-    Login::begin(Arc::clone(shared), Arc::clone(site), start, &packet);
+    let (shared, site) = (Arc::clone(shared), Arc::clone(site));
+    let exchange = Exchange::new(shared, site, client, key, reply_to, arrival);
+    Login::begin(exchange, &packet);
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! first 16 | 1 upstream  | host 1 | part state | part typed
 //! first 16 | 2 prompt    | menu 8 | wrong 1 | repeats 1 | attribute ..
 //! first 16 | 3 enrolment
+//! first 16 | 4 refusal
 //! part:      0 | 1 length 2 octets ..
 //! attribute: kind and flags 1 | vendor 4, if flagged | number 1 | tag 1, if flagged | length 1 | value ..
 //! ```
@@ -44,6 +45,7 @@ pub(super) fn write(context: &Context) -> Option<Zeroizing<Vec<u8>>> {
             }
         }
         Pending::Enrolment => written.push(ENROLMENT),
+        Pending::Refusal => written.push(REFUSAL),
     }
     Some(written)
 }
@@ -60,7 +62,7 @@ fn octets(pending: &Pending) -> usize {
             .iter()
             .map(|attribute| ATTRIBUTE_FRAME + value(&attribute.value).len())
             .sum(),
-        Pending::Enrolment => 0,
+        Pending::Enrolment | Pending::Refusal => 0,
     };
     FRAME + body
 }
@@ -110,6 +112,7 @@ pub(super) fn read(written: &[u8]) -> Option<Context> {
         [UPSTREAM, host, rest @ ..] => read_upstream(*host, rest)?,
         [PROMPT, rest @ ..] => Pending::Prompt(read_prompt(rest)?),
         [ENROLMENT] => Pending::Enrolment,
+        [REFUSAL] => Pending::Refusal,
         _ => return None,
     };
     Some(Context {
@@ -206,6 +209,7 @@ fn read_attribute(octets: &[u8]) -> Option<(UpstreamAttribute, &[u8])> {
 const UPSTREAM: u8 = 1;
 const PROMPT: u8 = 2;
 const ENROLMENT: u8 = 3;
+const REFUSAL: u8 = 4;
 const ABSENT: u8 = 0;
 const PRESENT: u8 = 1;
 const PLAIN: u8 = 0;

@@ -1,0 +1,82 @@
+//! One request and the answer it is owed.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use super::dedup::Key;
+use super::receive::{Arrival, Shared, send};
+use super::served::{ServedClient, Site};
+use crate::clock;
+use crate::radius::ReplyTo;
+
+/// What the receive thread knows of a request that it has not seen before.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(super) shared: Arc<Shared>,
+    site: Arc<Site>,
+    pub(super) client: Arc<ServedClient>,
+    key: Key,
+    pub(super) reply_to: ReplyTo,
+    pub(super) arrival: Arrival,
+    answered: bool,
+}
+
+impl Exchange {
+    /// A request that the duplicate cache has as running.
+    pub(super) const fn new(
+        shared: Arc<Shared>,
+        site: Arc<Site>,
+        client: Arc<ServedClient>,
+        key: Key,
+        reply_to: ReplyTo,
+        arrival: Arrival,
+    ) -> Self {
+        Self {
+            shared,
+            site,
+            client,
+            key,
+            reply_to,
+            arrival,
+            answered: false,
+        }
+    }
+
+    /// Sends the answer and keeps it for repeats. Gives the moment.
+    pub(super) fn answer(&mut self, octets: Vec<u8>) -> Instant {
+        let octets: Arc<[u8]> = octets.into();
+        let now = clock::now();
+        // Kept before it is sent: a repeat that crosses the answer is not to find the login running.
+        self.shared
+            .duplicates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .finish(
+                now,
+                &self.key,
+                self.reply_to.authenticator(),
+                Arc::clone(&octets),
+            );
+        send(&self.site, &octets, self.arrival);
+        self.answered = true;
+        now
+    }
+
+    pub(super) const fn is_answered(&self) -> bool {
+        self.answered
+    }
+}
+
+impl Drop for Exchange {
+    /// A request that is never answered (the node stopped, a task died, another request took its
+    /// place) leaves the duplicate cache, so that its repeat is served anew.
+    fn drop(&mut self) {
+        if !self.answered {
+            self.shared
+                .duplicates
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .abandon(&self.key, self.reply_to.authenticator());
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Performs what a flow decides: asks the primary and the second factor, until there is an answer.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::receive::Shared;
+use super::record::Record;
+use super::served::Served;
+use crate::clock;
+use crate::duo::failure::Failure;
+use crate::flow::{Action, Answer, Event, Flow, explain};
+use crate::primary::{PrimaryRequest, Verdict, reply_attributes};
+
+/// Whom a flow's actions reach, and with what.
+#[derive(Debug)]
+pub(super) struct Performer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) served: Arc<Served>,
+    /// Whose password is checked.
+    pub(super) user: String,
+    pub(super) calling_station: Option<String>,
+    /// Framed attributes of the request that go on to a RADIUS primary.
+    pub(super) pass_through: Vec<u8>,
+}
+
+impl Performer {
+    /// Goes on from an action to the answer, noting each step.
+    pub(super) async fn run(
+        &self,
+        flow: &mut Flow,
+        mut action: Action,
+        record: &mut Record,
+    ) -> Answer {
+        loop {
+            let stage = explain::stage(&action);
+            let began = clock::now();
+            let event = match action {
+                Action::Answer(answer) => return answer,
+                action => self.perform(action).await,
+            };
+            let now = clock::now();
+            let elapsed = now.saturating_duration_since(began);
+            if let Some(stage) = stage {
+                if let Some(histogram) = self.served.series.stage_time(stage) {
+                    histogram.observe(elapsed.as_secs_f64());
+                }
+                record.note(stage, began, elapsed, explain::detail(&event));
+            }
+            action = flow.step(now, event);
+        }
+    }
+
+    /// Performs one action. Each kind of call has its own short-lived allocation, so that a login
+    /// that waits for a person holds no room for the calls it is not making.
+    async fn perform(&self, action: Action) -> Event {
+        let served = &self.served;
+        let duo = &served.duo;
+        match action {
+            Action::Primary {
+                credential,
+                answers,
+                deadline,
+            } => {
+                let Some(primary) = &served.primary else {
+                    return Event::TimedOut;
+                };
+                let request = PrimaryRequest {
+                    user: self.user.clone(),
+                    credential,
+                    calling_station: self.calling_station.clone(),
+                    pass_through: self.pass_through.clone(),
+                    answers,
+                };
+                let check = Box::pin(async move { primary.check(&request, deadline).await });
+                let mut result = within(deadline, check).await;
+                // What never goes to the client takes no room in a State.
+                if let Some(Ok(Verdict::Accepted(acceptance))) = &mut result {
+                    let rules: Vec<_> = served.reply_rules().collect();
+                    let attributes = &mut acceptance.attributes;
+                    attributes.retain(|one| reply_attributes::passes(one, &rules));
+                }
+                result.map_or(Event::TimedOut, Event::Primary)
+            }
+            Action::Preauth { request, deadline } => {
+                let call = Box::pin(async move { duo.preauth(&request, deadline).await });
+                let result = within(deadline, call).await;
+                self.count("preauth", result.as_ref());
+                result.map_or(Event::TimedOut, Event::Preauth)
+            }
+            Action::Auth { request, deadline } => {
+                let call = Box::pin(async move { duo.auth(&request, deadline).await });
+                let result = within(deadline, call).await;
+                self.count("auth", result.as_ref());
+                result.map_or(Event::TimedOut, Event::Auth)
+            }
+            Action::Poll {
+                txid,
+                not_before,
+                deadline,
+            } => {
+                if let Some(moment) = not_before {
+                    tokio::time::sleep_until(moment.into()).await;
+                }
+                let call = Box::pin(async move { duo.auth_status(&txid, deadline).await });
+                let result = within(deadline, call).await;
+                self.count("auth_status", result.as_ref());
+                result.map_or(Event::TimedOut, Event::Poll)
+            }
+            // `run` answers by itself.
+            Action::Answer(_) => Event::TimedOut,
+        }
+    }
+
+    fn count<T>(&self, endpoint: &str, result: Option<&Result<T, Failure>>) {
+        let result = match result {
+            Some(Ok(_)) => "ok",
+            Some(Err(failure)) => failure.kind.as_str(),
+            None => "timed_out",
+        };
+        self.shared
+            .metrics
+            .duo_requests
+            .with_label_values(&[endpoint, result])
+            .inc();
+    }
+}
+
+/// Counts a login that waits, until it ends in whatever way.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    shared: Arc<Shared>,
+    served: Arc<Served>,
+}
+
+impl InFlight {
+    pub(super) fn begin(shared: Arc<Shared>, served: Arc<Served>) -> Self {
+        shared.in_flight.fetch_add(1, Ordering::Relaxed);
+        served.series.in_flight.inc();
+        Self { shared, served }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.shared.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.served.series.in_flight.dec();
+    }
+}
+
+/// The result, or none when the deadline passed. Callees keep to the deadline themselves, since
+/// they know best what was under way: this is the bound that holds if one does not.
+async fn within<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout_at((deadline + GRACE).into(), future)
+        .await
+        .ok()
+}
+
+/// How much longer than its deadline a call may take before it is given up from outside.
+const GRACE: Duration = Duration::from_millis(250);

@@ -1,0 +1,148 @@
+//! What happened in a login, step by step, until it is told as one event.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proto::event::{AuthEvent, Factor, Outcome, Reason, Stage, Step};
+use proto::id::LoginId;
+
+use super::exchange::Exchange;
+use super::receive::Shared;
+use super::served::Served;
+use crate::clock::{self, micros};
+use crate::flow::texts;
+use crate::radius::Packet;
+
+/// A login's record. Says nothing by itself: [`Record::tell`] does.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) id: LoginId,
+    /// The login's first request, when this one answers a challenge.
+    pub(super) first: Option<LoginId>,
+    pub(super) user: Option<String>,
+    pub(super) calling_station: Option<String>,
+    at_ms: u64,
+    began: Instant,
+    client: SocketAddr,
+    served: Arc<Served>,
+    timeline: Vec<Step>,
+}
+
+impl Record {
+    /// Begins with the request itself.
+    pub(super) fn new(exchange: &Exchange, packet: &Packet<'_>) -> Self {
+        let client = &exchange.client;
+        let mut record = Self {
+            id: exchange.shared.next_login(),
+            first: None,
+            user: None,
+            calling_station: None,
+            at_ms: clock::unix_ms(),
+            began: exchange.arrival.now,
+            client: exchange.arrival.source,
+            served: Arc::clone(&client.served),
+            timeline: Vec::with_capacity(TYPICAL_STEPS),
+        };
+        let signed = if packet.has_message_authenticator() {
+            "Message-Authenticator verified"
+        } else {
+            "no Message-Authenticator"
+        };
+        let detail = format!(
+            "{} id {} from {}, {} octets, {signed}",
+            packet.code(),
+            packet.identifier(),
+            exchange.arrival.source,
+            packet.octets().len(),
+        );
+        record.note(Stage::Packet, record.began, Duration::ZERO, detail);
+        let detail = format!("client {} of {}", client.name, record.served.config.id);
+        record.note(Stage::Client, record.began, Duration::ZERO, detail);
+        record
+    }
+
+    /// The configuration that the login runs under, from its first request to its end.
+    pub(super) const fn served(&self) -> &Arc<Served> {
+        &self.served
+    }
+
+    /// Notes a step, and when it began.
+    pub(super) fn note(&mut self, stage: Stage, at: Instant, elapsed: Duration, detail: String) {
+        if self.served.debug {
+            let elapsed_ms = elapsed.as_millis();
+            tracing::info!(login = %self.id, %stage, elapsed_ms, detail, "step");
+        }
+        if self.timeline.len() < MAX_STEPS {
+            self.timeline.push(Step {
+                stage,
+                at_us: micros(at.saturating_duration_since(self.began)),
+                elapsed_us: micros(elapsed),
+                detail,
+            });
+        }
+    }
+
+    /// Tells how it ended: in the metrics, and as an event.
+    pub(super) fn tell(
+        &mut self,
+        shared: &Shared,
+        now: Instant,
+        outcome: Outcome,
+        reason: Reason,
+        factor: Option<Factor>,
+        reply_message: Option<String>,
+    ) {
+        let served = &self.served;
+        let metrics = &shared.metrics;
+        let integration = served.config.id.as_str();
+        let factor_label = factor.map_or("none", Factor::as_str);
+        metrics
+            .logins
+            .with_label_values(&[integration, outcome.as_str(), factor_label])
+            .inc();
+        metrics
+            .login_reasons
+            .with_label_values(&[integration, reason.as_str()])
+            .inc();
+        let elapsed = now.saturating_duration_since(self.began);
+        served.series.total_time.observe(elapsed.as_secs_f64());
+        if matches!(
+            reason,
+            Reason::FailModeSafe | Reason::SecondFactorUnavailable
+        ) {
+            metrics
+                .fail_mode
+                .with_label_values(&[integration, served.config.fail_mode.as_str()])
+                .inc();
+        }
+        shared.reports.send(AuthEvent {
+            id: self.id,
+            first: self.first,
+            at_ms: self.at_ms,
+            node: shared.node.clone(),
+            revision: served.revision,
+            integration: served.config.id.clone(),
+            ikey: served.config.application.ikey.clone(),
+            authenticator: served.config.authenticator.clone(),
+            client: self.client,
+            user: self.user.as_deref().map(AuthEvent::shown_user),
+            calling_station: self.calling_station.take(),
+            outcome,
+            reason,
+            factor,
+            reply_message: match reason {
+                // The link that the user reads lets its reader enrol as the user.
+                Reason::NotEnrolled => Some(texts::of(reason).to_owned()),
+                _ => reply_message,
+            },
+            elapsed_us: micros(elapsed),
+            timeline: std::mem::take(&mut self.timeline),
+        });
+    }
+}
+
+/// What the steps of an ordinary login need.
+const TYPICAL_STEPS: usize = 8;
+/// The most steps a timeline holds: a login that is polled on and on keeps its first ones.
+const MAX_STEPS: usize = 64;
