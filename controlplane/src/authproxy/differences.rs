@@ -126,7 +126,7 @@ pub const DIFFERENCES: &[Difference] = &[
     Difference {
         subject: "TLS of EAP",
         ours: "1.2 and 1.3, with ECDHE and authenticated ciphers only, never resumed",
-        theirs: "1.2 and older, with any cipher",
+        theirs: "1.2, or older ones where that was written, with any cipher",
         why: "the older ones are broken; a resumed session would not be asked for a factor",
         when: When::Section(SectionKind::RadiusServerEap),
     },
