@@ -31,6 +31,8 @@ use crate::control::report::Reports;
 use crate::duo::client::DuoClients;
 use crate::metrics::Metrics;
 use crate::node::Node;
+use crate::server::eap::EapThreads;
+use crate::server::interface::Interface;
 use crate::server::threads::ReceiveThreads;
 use crate::settings::Settings;
 
@@ -60,13 +62,21 @@ pub async fn run(
         Arc::clone(&metrics),
         reports,
         max_logins,
+        EapThreads::start(settings.eap_threads).map_err(RunError::Threads)?,
     )
     .map_err(|_| RunError::Random)?;
     let threads = ReceiveThreads::start(settings.receive_threads).map_err(RunError::Threads)?;
     let primary_parts =
         primary::Shared::new(TaskTracker::new(), &metrics.registry).map_err(RunError::Metrics)?;
     let second_factors = DuoClients::new(settings.max_connections);
-    let node = Arc::new(Node::new(shared, threads, second_factors, primary_parts));
+    let interface = Interface::new(settings.interface);
+    let node = Arc::new(Node::new(
+        shared,
+        interface,
+        threads,
+        second_factors,
+        primary_parts,
+    ));
     let admin = local::Listener::bind(&settings.admin_socket).await?;
     ready();
     let control = local::Client::new(&settings.control_socket);

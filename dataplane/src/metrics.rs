@@ -39,6 +39,11 @@ pub struct Metrics {
     pub states: IntCounterVec,
     /// `state_spills_total`: contexts that did not fit into a State.
     pub state_spills: IntCounter,
+    /// `eap_sessions`: EAP conversations under way.
+    pub eap_sessions: IntGauge,
+    /// `eap_refused_total{limit}`: conversations that could not begin, by the bound that was
+    /// reached.
+    pub eap_refused: IntCounterVec,
     /// `serving_revision`: the revision served. The control plane has `config_revision{node}`.
     pub serving_revision: IntGauge,
     /// `config_applies_total{result}`: `applied` and `refused`.
@@ -128,6 +133,12 @@ impl Metrics {
                 "states_total",
                 "States of challenges: sealed and opened ones, and those that were refused or forgotten, by reason.",
                 &["result"],
+            )?,
+            eap_sessions: gauge("eap_sessions", "EAP conversations under way.")?,
+            eap_refused: counters(
+                "eap_refused_total",
+                "EAP conversations that could not begin, by the bound that was reached.",
+                &["limit"],
             )?,
             state_spills: counter(
                 "state_spills_total",

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use proto::config::{
-    AuthenticatorKind, Faults, Integration, MessageAuthenticator, Mode, Settings, Snapshot, raw,
+    AuthenticatorKind, Faults, Integration, MessageAuthenticator, Settings, Snapshot, raw,
 };
 use proto::id::{AuthenticatorId, IntegrationId, NodeId, Revision};
 use proto::rpc::{ConfigSource, ListenerStatus, NodeState, NodeStatus, RefusedRevision, StateKeys};
@@ -18,6 +18,8 @@ use crate::flow::PrimaryUse;
 use crate::metrics::Metrics;
 use crate::primary::{self, Primary};
 use crate::radius::SharedSecret;
+use crate::server::eap::{EapThreads, expire, sessions_under_way, tls};
+use crate::server::interface::Interface;
 use crate::server::receive::Shared;
 use crate::server::served::{Series, Served, ServedClient, Site};
 use crate::server::sites::{Clients, Place, Sites};
@@ -28,6 +30,7 @@ use crate::state::BadStateKey;
 #[derive(Debug)]
 pub(crate) struct Node {
     shared: Arc<Shared>,
+    interface: Interface,
     threads: ReceiveThreads,
     second_factors: DuoClients,
     primary_parts: primary::Shared,
@@ -65,6 +68,7 @@ pub(crate) struct Target {
 impl Node {
     pub(crate) fn new(
         shared: Arc<Shared>,
+        interface: Interface,
         threads: ReceiveThreads,
         second_factors: DuoClients,
         primary_parts: primary::Shared,
@@ -77,6 +81,7 @@ impl Node {
         };
         Self {
             shared,
+            interface,
             threads,
             second_factors,
             primary_parts,
@@ -183,12 +188,15 @@ impl Node {
             .integrations
             .iter()
             .enumerate()
-            .map(|(index, one)| (index, &one.id, (one.listen, one.port)))
+            .map(|(index, one)| (index, &one.id, self.interface.place(one)))
             .collect();
-        let prepared = running.sites.prepare(&wanted, &self.threads, &mut faults);
+        self.interface.check(&snapshot.integrations, &mut faults);
+        let prepared = running
+            .sites
+            .prepare(&wanted, self.interface, &self.threads, &mut faults);
         let (prepared, served) = faults.into_result((prepared, served))?;
         // From here on nothing can fail.
-        let tables = client_tables(served.into_iter().flatten());
+        let tables = client_tables(self.interface, served.into_iter().flatten());
         let sites = running
             .sites
             .commit(prepared, &tables, &self.shared, &self.threads);
@@ -263,16 +271,13 @@ impl Node {
         path: &str,
         faults: &mut Faults,
     ) -> Option<Arc<Served>> {
-        if integration.mode == Mode::Eap {
-            faults.add(
-                format!("{path}.mode"),
-                format!(
-                    "this node's version does not serve mode {}",
-                    integration.mode
-                ),
-            );
-            return None;
-        }
+        let eap = match integration.eap.as_ref().map(tls::settings).transpose() {
+            Ok(eap) => eap,
+            Err(error) => {
+                faults.add(format!("{path}.eap"), with_causes(&error));
+                return None;
+            }
+        };
         let primary = integration
             .authenticator
             .as_ref()
@@ -303,6 +308,7 @@ impl Node {
             primary,
             primary_use,
             duo,
+            eap,
             series: Series::new(&self.shared.metrics, integration.id.as_str()),
             debug: settings.debug,
         }))
@@ -310,6 +316,9 @@ impl Node {
 
     /// Lets old answers go while nothing is asked, and counts those that had to go early.
     pub(crate) fn tidy(&self) {
+        expire(&self.shared);
+        let under_way = i64::try_from(sessions_under_way(&self.shared)).unwrap_or(i64::MAX);
+        self.shared.metrics.eap_sessions.set(under_way);
         let mut duplicates = self
             .shared
             .duplicates
@@ -405,11 +414,13 @@ impl Node {
 }
 
 /// Which clients each place has.
-fn client_tables(served: impl Iterator<Item = Arc<Served>>) -> HashMap<Place, Clients> {
+fn client_tables(
+    interface: Interface,
+    served: impl Iterator<Item = Arc<Served>>,
+) -> HashMap<Place, Clients> {
     let mut tables: HashMap<Place, Clients> = HashMap::new();
     for served in served {
-        let place = (served.config.listen, served.config.port);
-        let clients = tables.entry(place).or_default();
+        let clients = tables.entry(interface.place(&served.config)).or_default();
         for client in &served.config.clients {
             let one = ServedClient {
                 name: client.address.to_string(),
@@ -457,8 +468,9 @@ pub(crate) fn shared(
     metrics: Arc<Metrics>,
     reports: crate::control::report::Reports,
     max_in_flight: usize,
+    eap_threads: EapThreads,
 ) -> Result<Arc<Shared>, getrandom::Error> {
-    Shared::new(node, metrics, reports, max_in_flight).map(Arc::new)
+    Shared::new(node, metrics, reports, max_in_flight, eap_threads).map(Arc::new)
 }
 
 /// How many handfuls of old answers are let go at a time.

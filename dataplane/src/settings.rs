@@ -1,5 +1,6 @@
 //! What the process itself needs to know; what it serves comes from the control plane.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +13,9 @@ pub use crate::control::report::LoginLines;
 pub struct Settings {
     /// Its name, unique among the nodes of one control plane.
     pub node: NodeId,
+    /// The address that all integrations are served on, in place of what each says. Default: none,
+    /// which is what each says.
+    pub interface: Option<IpAddr>,
     /// A folder of its own, for the sealed copy and its key. Made, mode 0700, when missing.
     pub data_dir: PathBuf,
     /// The control plane's socket.
@@ -24,6 +28,8 @@ pub struct Settings {
     pub grace: Duration,
     /// Receive threads; sockets are spread over them. Default: the number of cores, at most 4.
     pub receive_threads: usize,
+    /// Threads for the cryptography of EAP. Default: half the number of cores, at least 1.
+    pub eap_threads: usize,
     /// Logins that wait for something at a time; further ones are discarded as `overloaded`.
     /// Default 20,000, or what the limit on open files allows.
     pub max_logins_in_flight: usize,
@@ -38,6 +44,12 @@ impl Settings {
 
     /// The default of [`Settings::max_logins_in_flight`] and of [`Settings::max_connections`].
     pub const DEFAULT_BOUND: usize = 20_000;
+
+    /// The default of [`Settings::eap_threads`] on this machine.
+    #[must_use]
+    pub fn default_eap_threads() -> usize {
+        std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
+    }
 
     /// The default of [`Settings::receive_threads`] on this machine.
     #[must_use]

@@ -51,6 +51,35 @@ pub fn pair(
     )
 }
 
+/// A server section `[radius_server_challengeN]` over this client section; `options` are added. Where they
+/// have no `failmode`, it lets nobody in while the second factor is away.
+#[must_use]
+pub fn challenge(number: u32, port: u16, duo: &FakeDuo, client: &str, options: &str) -> String {
+    let number = match number {
+        1 => String::new(),
+        _ => number.to_string(),
+    };
+    let fail_mode = match options.contains("failmode=") {
+        true => "",
+        false => "failmode=secure\n",
+    };
+    format!(
+        "{}client={client}\n{fail_mode}{options}",
+        server(&format!("radius_server_challenge{number}"), port, duo),
+    )
+}
+
+/// `[radius_server_eap]`, which lets nobody in while the second factor is away, with the certificate and
+/// key `NAME.pem` and `NAME.key` of [`crate::peers::Pki::write`] (`server`, `rsa`, `chain`, `expired`),
+/// for the client section of this name. Options of the caller's may follow.
+#[must_use]
+pub fn eap_server(port: u16, duo: &FakeDuo, client: &str, certificate: &str) -> String {
+    format!(
+        "{}client={client}\nfailmode=secure\ncerts={certificate}.pem\npkey={certificate}.key\n",
+        server("radius_server_eap", port, duo),
+    )
+}
+
 /// The pair `radius_ip_N` and `radius_secret_N`, with [`SECRET`].
 #[must_use]
 pub fn client(number: u32, address: &str) -> String {

@@ -65,6 +65,7 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
     let files = raise_file_limit();
     let settings = dataplane::settings::Settings {
         node: args.node,
+        interface: args.interface,
         data_dir: data.of(Role::DataPlane),
         control_socket: args
             .control_socket
@@ -76,6 +77,7 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
             LoginLines::Log
         },
         grace: Duration::from_secs(args.grace),
+        eap_threads: dataplane::settings::Settings::default_eap_threads(),
         receive_threads: dataplane::settings::Settings::default_receive_threads(),
         // A login waits without a file of its own where its second factor speaks HTTP/2.
         max_logins_in_flight: dataplane::settings::Settings::DEFAULT_BOUND,

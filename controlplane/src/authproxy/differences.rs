@@ -111,8 +111,8 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         subject: "menu of [radius_server_eap]",
-        ours: "that of [radius_server_challenge]: an option is chosen by number or name",
-        theirs: "names in one line; a number was sent to the service, which refused it",
+        ours: "one line of names, each with its number; an option is chosen by name, or by its position in the line",
+        theirs: "one line of names; a position was sent to the service, which refused it",
         why: "what a prompt lists should be an answer to it",
         when: When::EapMenu,
     },
@@ -253,7 +253,7 @@ pub const DIFFERENCES: &[Difference] = &[
         subject: "blanks and case in an answer to a prompt",
         ours: "forgiven",
         theirs: "sent to the service as they were, which refused them",
-        why: "telephones write capitals and blanks by themselves",
+        why: "phones write capitals and blanks by themselves",
         when: When::Asking,
     },
     Difference {

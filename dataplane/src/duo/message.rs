@@ -47,6 +47,8 @@ pub struct Device {
     pub id: String,
     /// What it is called in a prompt: `display_name`, else the name or the id.
     pub display_name: String,
+    /// Its telephone number as far as the service shows it (`XXX-XXX-4788`); none when it has none.
+    pub number: Option<String>,
     /// What it can do. A token can do nothing of this: its codes are simply typed.
     pub capabilities: Capabilities,
     /// How the next passcode begins that was sent to it by SMS; none when none is outstanding.

@@ -340,7 +340,9 @@ struct DeviceAnswer {
     name: Option<String>,
     #[serde(default)]
     capabilities: Vec<String>,
-    /// A digit; only shown, so nothing that stands here makes an answer unreadable.
+    // Both are only shown, so nothing that stands here makes an answer unreadable.
+    #[serde(default)]
+    number: serde_json::Value,
     #[serde(default)]
     sms_nextcode: serde_json::Value,
 }
@@ -363,13 +365,19 @@ impl From<DeviceAnswer> for Device {
                 .or_else(|| given(answer.name))
                 .unwrap_or_else(|| answer.device.clone()),
             id: answer.device,
+            number: shown_value(answer.number),
             capabilities,
-            sms_next_code: match answer.sms_nextcode {
-                serde_json::Value::String(digit) => given(Some(digit)),
-                serde_json::Value::Number(digit) => Some(digit.to_string()),
-                _ => None,
-            },
+            sms_next_code: shown_value(answer.sms_nextcode),
         }
+    }
+}
+
+/// A text or a number; none when it is neither, or empty.
+fn shown_value(value: serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::String(text) => Some(text).filter(|text| !text.is_empty()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        _ => None,
     }
 }
 

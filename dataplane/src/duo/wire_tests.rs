@@ -80,6 +80,7 @@ fn preauth_answers_are_understood() {
     let device = |id: &str, display_name: &str, words: &[&str]| Device {
         id: id.to_owned(),
         display_name: display_name.to_owned(),
+        number: None,
         capabilities: Capabilities {
             auto: words.contains(&"auto"),
             push: words.contains(&"push"),
@@ -111,13 +112,14 @@ fn preauth_answers_are_understood() {
             r#"{"result":"auth","status_msg":"t","devices":[
               {"device":"DP1","type":"phone","name":"","number":"XXX","display_name":"Phone (XXX)",
                "capabilities":["auto","push","sms","mobile_otp"],"sms_nextcode":"1"},
-              {"device":"DP2","name":"desk","capabilities":["phone"]},
+              {"device":"DP2","name":"desk","number":"","capabilities":["phone"]},
               {"device":"DH1","type":"token","name":"","sms_nextcode":7},
               {"device":"DH2","sms_nextcode":["what"]}]}"#,
             Preauth::Auth {
                 status_msg: text(),
                 devices: vec![
                     Device {
+                        number: Some("XXX".to_owned()),
                         sms_next_code: Some("1".to_owned()),
                         ..device("DP1", "Phone (XXX)", &["auto", "push", "sms"])
                     },

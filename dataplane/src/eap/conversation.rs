@@ -221,6 +221,11 @@ impl Conversation {
         })
     }
 
+    /// The packet that ends it where it stands.
+    pub(crate) fn failure(&self) -> Vec<u8> {
+        packet::end(self.identifier, false)
+    }
+
     /// Which method was agreed on, and which TLS.
     pub(crate) fn agreed(&self) -> Option<(Method, Option<TunnelVersion>)> {
         match &self.phase {

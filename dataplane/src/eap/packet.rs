@@ -8,7 +8,6 @@ pub(crate) struct EapType(pub(crate) u8);
 
 impl EapType {
     pub(crate) const IDENTITY: Self = Self(1);
-    pub(crate) const NOTIFICATION: Self = Self(2);
     pub(crate) const NAK: Self = Self(3);
     /// Generic Token Card (RFC 3748 section 5.6): a question, and an answer in clear.
     pub(crate) const GTC: Self = Self(6);

@@ -144,6 +144,7 @@ mod tests {
                 phone: false,
                 sms: true,
             },
+            number: None,
             sms_next_code: None,
         };
         let token = Device {

@@ -8,6 +8,7 @@ use proto::event::Reason;
 
 use super::factor::{Kind, MenuEntry, Offer};
 use super::texts::{self, REPLY_OCTETS, clean, quoted, shorten};
+use crate::duo::message::Device;
 
 /// What a prompt is made of.
 #[derive(Clone, Copy, Debug)]
@@ -120,7 +121,11 @@ fn full(parts: Parts<'_>, format: PromptFormat) -> String {
             false => "Type the number of an option:",
         };
         lines.extend([invitation.to_owned(), String::new()]);
-        lines.extend((1..).zip(options).map(|(number, one)| option(number, one)));
+        lines.extend(
+            (1..)
+                .zip(options)
+                .map(|(number, one)| option(number, one, options)),
+        );
         lines.push(String::new());
     }
     lines.push(match (passcodes, options.len()) {
@@ -137,8 +142,8 @@ fn full(parts: Parts<'_>, format: PromptFormat) -> String {
     }
 }
 
-fn option(number: usize, entry: &MenuEntry<'_>) -> String {
-    let name = one_line(&entry.device.display_name);
+fn option(number: usize, entry: &MenuEntry<'_>, options: &[MenuEntry<'_>]) -> String {
+    let name = one_line(name(entry.device, options));
     let name = shorten(&name, DEVICE_OCTETS);
     match entry.kind {
         Kind::Push => format!("{number}. Duo Push to {name}"),
@@ -152,6 +157,17 @@ fn option(number: usize, entry: &MenuEntry<'_>) -> String {
                 }
             }
         }
+    }
+}
+
+/// What tells a device from the others: its number, which is shorter than its name, unless another
+/// one's looks the same.
+fn name<'a>(device: &'a Device, options: &[MenuEntry<'_>]) -> &'a str {
+    let looks_the_same =
+        |one: &MenuEntry<'_>| one.device.id != device.id && one.device.number == device.number;
+    match &device.number {
+        Some(number) if !options.iter().any(looks_the_same) => number,
+        _ => &device.display_name,
     }
 }
 
@@ -282,6 +298,7 @@ mod tests {
         Device {
             id: name.to_owned(),
             display_name: name.to_owned(),
+            number: None,
             capabilities: Capabilities {
                 auto: true,
                 push: true,
@@ -380,6 +397,25 @@ mod tests {
         for (devices, factors, format, want) in table {
             assert_eq!(shown(devices, factors, format), want);
         }
+    }
+
+    #[test]
+    fn a_device_is_told_by_its_number_where_that_tells_it() {
+        let numbered = |name: &str, number: &str| Device {
+            number: Some(number.to_owned()),
+            ..phone(name)
+        };
+        let shown = |devices: &[Device]| shown(devices, PUSH, PromptFormat::Console);
+        let text = shown(&[numbered("Old", "XXX-0100"), numbered("New", "XXX-0101")]);
+        assert!(
+            text.contains("1. Duo Push to XXX-0100\n2. Duo Push to XXX-0101\n"),
+            "{text}"
+        );
+        let text = shown(&[numbered("Old", "XXX-0100"), numbered("New", "XXX-0100")]);
+        assert!(
+            text.contains("1. Duo Push to Old\n2. Duo Push to New\n"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -130,7 +130,8 @@ fn typed(
     decode(octets.expose(), codec).ok_or_else(|| bad(texts::UNDECODABLE_PASSWORD))
 }
 
-fn decode(octets: &[u8], codec: PasswordCodec) -> Option<Secret<String>> {
+/// A text as a codec spells it; none when it does not.
+pub(crate) fn decode(octets: &[u8], codec: PasswordCodec) -> Option<Secret<String>> {
     match codec {
         PasswordCodec::Utf8 => std::str::from_utf8(octets).ok().map(Secret::from),
         PasswordCodec::Latin1 => Some(Secret::new(latin1(octets))),

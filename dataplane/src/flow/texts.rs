@@ -31,6 +31,7 @@ pub(crate) const NOTHING_APPENDED: &str = "A password that is hidden by CHAP or 
      nothing appended. Set the device to send the password with PAP.";
 pub(crate) const EAP: &str =
     "EAP cannot be used here. Set the device to send the password with PAP.";
+pub(crate) const NO_EAP: &str = "EAP is needed here. Set the device to use PEAP, or EAP-TTLS.";
 pub(crate) const UNKNOWN_STATE: &str =
     "This answer belongs to no login that is under way. Please log in again.";
 pub(crate) const CHAP_ANSWER: &str =

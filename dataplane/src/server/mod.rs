@@ -3,7 +3,9 @@
 pub(crate) mod clients;
 pub mod dedup;
 mod driver;
+pub(crate) mod eap;
 mod exchange;
+pub(crate) mod interface;
 mod perform;
 pub(crate) mod receive;
 mod record;

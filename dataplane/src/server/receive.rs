@@ -4,10 +4,11 @@
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use prometheus::IntCounter;
+use proto::config::Mode;
 use proto::id::{LoginId, NodeId};
 use rustc_hash::FxHashMap;
 use tokio::runtime::Handle;
@@ -16,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::dedup::{DuplicateCache, Key, Lookup};
 use super::driver::Login;
+use super::eap::{EapThreads, QueueFull, Sessions};
 use super::exchange::Exchange;
 use super::served::{ServedClient, Site};
 use super::socket::Asked;
@@ -36,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) runtime: Handle,
     pub(crate) duplicates: Mutex<DuplicateCache>,
     pub(crate) states: States,
+    sessions: Mutex<Sessions>,
+    eap_threads: EapThreads,
     pub(crate) draining: AtomicBool,
     /// Ends the logins that the grace period did not suffice for.
     pub(crate) abandoned: CancellationToken,
@@ -53,6 +57,7 @@ impl Shared {
         metrics: Arc<Metrics>,
         reports: Reports,
         max_in_flight: usize,
+        eap_threads: EapThreads,
     ) -> Result<Self, getrandom::Error> {
         let mut process = [0; 8];
         getrandom::fill(&mut process)?;
@@ -62,6 +67,8 @@ impl Shared {
             node,
             states: States::new(metrics.states.clone(), metrics.state_spills.clone())?,
             discards: DiscardReason::LABELS.iter().map(discard).collect(),
+            sessions: Mutex::default(),
+            eap_threads,
             in_progress: metrics.duplicates.with_label_values(&["in_progress"]),
             replayed: metrics.duplicates.with_label_values(&["replayed"]),
             metrics,
@@ -83,6 +90,11 @@ impl Shared {
     /// The id of a login that begins.
     pub(crate) fn next_login(&self) -> LoginId {
         self.login_ids.next()
+    }
+
+    /// The EAP conversations that are under way.
+    pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn discard(&self, reason: DiscardReason, source: SocketAddr) {
@@ -211,7 +223,14 @@ fn receive(
         }
     };
     let (shared, site) = (Arc::clone(shared), Arc::clone(site));
-    let exchange = Exchange::new(shared, site, client, key, reply_to, arrival);
+    let eap = client.served.config.mode == Mode::Eap;
+    let exchange = Exchange::new(Arc::clone(&shared), site, client, key, reply_to, arrival);
+    if eap {
+        return shared
+            .eap_threads
+            .take(exchange, &packet)
+            .map_err(|QueueFull| DiscardReason::Overloaded);
+    }
     Login::begin(exchange, &packet);
     Ok(())
 }

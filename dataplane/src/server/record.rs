@@ -83,6 +83,27 @@ impl Record {
         }
     }
 
+    /// A record that steps are noted in while this one is kept elsewhere, for [`Record::take_in`].
+    pub(super) fn aside(&self) -> Self {
+        Self {
+            id: self.id,
+            first: self.first,
+            user: None,
+            calling_station: None,
+            at_ms: self.at_ms,
+            began: self.began,
+            client: self.client,
+            served: Arc::clone(&self.served),
+            timeline: Vec::with_capacity(TYPICAL_STEPS),
+        }
+    }
+
+    /// Takes in the steps of a record that was [`Record::aside`].
+    pub(super) fn take_in(&mut self, aside: Self) {
+        let room = MAX_STEPS.saturating_sub(self.timeline.len());
+        self.timeline.extend(aside.timeline.into_iter().take(room));
+    }
+
     /// Tells how it ended: in the metrics, and as an event.
     pub(super) fn tell(
         &mut self,

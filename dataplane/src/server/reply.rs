@@ -3,6 +3,7 @@
 use proto::event::Reason;
 
 use super::served::Served;
+use crate::eap::packet;
 use crate::flow::{Answer, AnswerCode};
 use crate::primary::{UpstreamAttribute, reply_attributes};
 use crate::radius::salted::{Hop, SALT_OCTETS};
@@ -40,6 +41,61 @@ pub(crate) fn encode(
     }
 }
 
+/// The EAP part of an answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EapReply<'a> {
+    pub(crate) packet: &'a [u8],
+    pub(crate) state: Option<&'a [u8]>,
+}
+
+/// Encodes an answer of EAP; gives it back as it was sent. It has no Reply-Message, whatever the
+/// answer says (RFC 3579 section 2.6.5).
+///
+/// Order: Message-Authenticator, State, EAP-Message, attributes, Proxy-State. An answer that does not
+/// fit is a reject.
+pub(crate) fn encode_eap(
+    answer: Answer,
+    eap: EapReply<'_>,
+    to: &ReplyTo,
+    secret: &SharedSecret,
+    served: &Served,
+) -> (Vec<u8>, Answer) {
+    match try_encode_eap(&answer, eap, to, secret, served) {
+        Ok(octets) => (octets, answer),
+        Err(error) => {
+            tracing::error!(
+                integration = %served.config.id,
+                error = &error as &dyn std::error::Error,
+                "the answer cannot be written; rejecting"
+            );
+            let identifier = eap.packet.get(1).copied().unwrap_or_default();
+            let mut builder = ReplyBuilder::new(Code::ACCESS_REJECT, to, secret);
+            // An empty answer has room for four octets.
+            let _ = builder.eap_message(&packet::end(identifier, false));
+            (builder.finish(), Answer::reject(Reason::Internal))
+        }
+    }
+}
+
+fn try_encode_eap(
+    answer: &Answer,
+    eap: EapReply<'_>,
+    to: &ReplyTo,
+    secret: &SharedSecret,
+    served: &Served,
+) -> Result<Vec<u8>, EncodeFailure> {
+    let mut builder = ReplyBuilder::new(code(answer.code), to, secret);
+    if let Some(state) = eap.state {
+        builder.attribute(AttributeType::STATE, state)?;
+    }
+    builder.eap_message(eap.packet)?;
+    // A part of a question or of a method outside the tunnel is none of this answer's.
+    if answer.code == AnswerCode::Accept {
+        attributes(&mut builder, answer, to, secret, served)?;
+    }
+    Ok(builder.finish())
+}
+
 fn try_encode(
     answer: &Answer,
     state: Option<&[u8]>,
@@ -47,12 +103,7 @@ fn try_encode(
     secret: &SharedSecret,
     served: &Served,
 ) -> Result<Vec<u8>, EncodeFailure> {
-    let code = match answer.code {
-        AnswerCode::Accept => Code::ACCESS_ACCEPT,
-        AnswerCode::Reject => Code::ACCESS_REJECT,
-        AnswerCode::Challenge => Code::ACCESS_CHALLENGE,
-    };
-    let mut builder = ReplyBuilder::new(code, to, secret);
+    let mut builder = ReplyBuilder::new(code(answer.code), to, secret);
     if let Some(state) = state {
         builder.attribute(AttributeType::STATE, state)?;
     }
@@ -63,21 +114,42 @@ fn try_encode(
         // Several only where a prompt may be: every other text fits one.
         builder.reply_messages_split(text)?;
     }
-    if !answer.attributes.is_empty() {
-        let rules: Vec<_> = match answer.code {
-            AnswerCode::Reject => Vec::new(),
-            AnswerCode::Accept | AnswerCode::Challenge => served.reply_rules().collect(),
-        };
-        let mut salt = [0; SALT_OCTETS];
-        getrandom::fill(&mut salt).map_err(|_| EncodeFailure::NoRandom)?;
-        let hop = Hop {
-            authenticator: to.authenticator(),
-            secret,
-        };
-        let framed = reply_attributes::encode(&answer.attributes, &rules, hop, salt);
-        builder.raw(&framed)?;
-    }
+    attributes(&mut builder, answer, to, secret, served)?;
     Ok(builder.finish())
+}
+
+/// Adds what the upstream's answer carried and may pass, encrypted for the client's hop.
+fn attributes(
+    builder: &mut ReplyBuilder<'_>,
+    answer: &Answer,
+    to: &ReplyTo,
+    secret: &SharedSecret,
+    served: &Served,
+) -> Result<(), EncodeFailure> {
+    if answer.attributes.is_empty() {
+        return Ok(());
+    }
+    let rules: Vec<_> = match answer.code {
+        AnswerCode::Reject => Vec::new(),
+        AnswerCode::Accept | AnswerCode::Challenge => served.reply_rules().collect(),
+    };
+    let mut salt = [0; SALT_OCTETS];
+    getrandom::fill(&mut salt).map_err(|_| EncodeFailure::NoRandom)?;
+    let hop = Hop {
+        authenticator: to.authenticator(),
+        secret,
+    };
+    let framed = reply_attributes::encode(&answer.attributes, &rules, hop, salt);
+    builder.raw(&framed)?;
+    Ok(())
+}
+
+const fn code(answer: AnswerCode) -> Code {
+    match answer {
+        AnswerCode::Accept => Code::ACCESS_ACCEPT,
+        AnswerCode::Reject => Code::ACCESS_REJECT,
+        AnswerCode::Challenge => Code::ACCESS_CHALLENGE,
+    }
 }
 
 /// Why an answer cannot be written.

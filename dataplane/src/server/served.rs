@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use prometheus::{Histogram, IntCounter, IntGauge};
-use proto::config::{Integration, MessageAuthenticator, PassThrough};
+use proto::config::{Integration, MessageAuthenticator, Mode, PassThrough};
 use proto::event::Stage;
 use proto::id::Revision;
 
@@ -27,6 +27,8 @@ pub(crate) struct Served {
     pub(crate) primary: Option<Arc<Primary>>,
     pub(crate) primary_use: PrimaryUse,
     pub(crate) duo: Arc<DuoClient>,
+    /// The settings of its tunnels, in mode `eap`.
+    pub(crate) eap: Option<Arc<rustls::ServerConfig>>,
     pub(crate) series: Series,
     /// `[main] debug`: each step goes to the log as it happens.
     pub(crate) debug: bool,
@@ -35,9 +37,14 @@ pub(crate) struct Served {
 impl Served {
     /// Which attributes of an upstream's accept come back: the integration's rule and the
     /// authenticator's own.
+    /// In mode `eap` the first is for the other way only.
     pub(crate) fn reply_rules(&self) -> impl Iterator<Item = &PassThrough> {
+        let both_ways = self.config.mode != Mode::Eap;
         let own = self.primary.as_ref().and_then(|one| one.reply_rule());
-        std::iter::once(&self.config.pass_through).chain(own)
+        both_ways
+            .then_some(&self.config.pass_through)
+            .into_iter()
+            .chain(own)
     }
 }
 

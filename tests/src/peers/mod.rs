@@ -5,12 +5,14 @@ mod duo_client;
 mod eapol;
 pub mod fakeduo;
 mod freeradius;
+mod hostapd;
 mod pki;
 mod radclient;
 mod relay;
 mod samba;
 mod scripted_upstream;
 mod slapd;
+pub mod supplicant;
 
 use std::{
     env,
@@ -19,15 +21,17 @@ use std::{
 
 pub use black_hole::{BlackHoleTcp, BlackHoleUdp};
 pub use duo_client::{DuoAccount, DuoError, duo_client};
-pub use eapol::{EapMethod, EapOutcome, EapolTest};
+pub use eapol::{EapMethod, EapOutcome, EapTls, EapolTest};
 pub use fakeduo::FakeDuo;
 pub use freeradius::{FreeRadius, Kind};
+pub use hostapd::Hostapd;
 pub use pki::{Identity, Pki};
 pub use radclient::{Radclient, Reply};
 pub use relay::Relay;
 pub use samba::{Samba, Signing};
 pub use scripted_upstream::{Received, Said, ScriptedUpstream};
 pub use slapd::Slapd;
+pub use supplicant::Supplicant;
 
 /// The shared secret of every RADIUS peer that the harness starts.
 pub const SECRET: &str = "e2e-secret";

@@ -4,19 +4,23 @@ use std::{fs, path::Path, sync::OnceLock};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    KeyUsagePurpose, PKCS_RSA_SHA256, date_time_ymd,
 };
+
+/// A key of RSA, which cannot be made here. It is for these tests alone and keeps nothing safe.
+const RSA_2048: &str = include_str!("../../fixtures/pki/rsa-2048.key");
 
 /// A certificate and its key, both PEM.
 #[derive(Debug, Clone)]
 pub struct Identity {
-    /// The certificate.
+    /// The certificate, and those between it and the authority.
     pub certificate: String,
     /// Its private key, PKCS #8.
     pub key: String,
 }
 
-/// A certificate authority, what it issued, and what must not be trusted. All keys are P-256.
+/// A certificate authority, what it issued, and what must not be trusted. All keys are P-256, but that
+/// of `rsa`.
 #[derive(Debug)]
 pub struct Pki {
     /// The certificate of the authority that the tests trust.
@@ -33,6 +37,10 @@ pub struct Pki {
     pub expired: Identity,
     /// Issued by the good authority, for the name `elsewhere.invalid`.
     pub other_name: Identity,
+    /// Like `server`, with a key of RSA, 2048 bits.
+    pub rsa: Identity,
+    /// Like `server`, issued by an authority between it and the good one, whose certificate follows.
+    pub chain: Identity,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -54,7 +62,7 @@ impl Pki {
     }
 
     /// Writes all of it into a folder: `ca.pem`, `rogue-ca.pem`, and `NAME.pem` with `NAME.key` for
-    /// `server`, `client`, `rogue`, `expired` and `other-name`.
+    /// `server`, `client`, `rogue`, `expired`, `other-name`, `rsa` and `chain`.
     pub fn write(&self, folder: &Path) {
         fs::write(folder.join("ca.pem"), &self.ca).unwrap();
         fs::write(folder.join("rogue-ca.pem"), &self.rogue_ca).unwrap();
@@ -64,6 +72,8 @@ impl Pki {
             ("rogue", &self.rogue),
             ("expired", &self.expired),
             ("other-name", &self.other_name),
+            ("rsa", &self.rsa),
+            ("chain", &self.chain),
         ] {
             fs::write(folder.join(format!("{name}.pem")), &identity.certificate).unwrap();
             fs::write(folder.join(format!("{name}.key")), &identity.key).unwrap();
@@ -79,6 +89,10 @@ impl Pki {
         expired.not_before = date_time_ymd(2020, 1, 1);
         expired.not_after = date_time_ymd(2021, 1, 1);
         let elsewhere = ["elsewhere.invalid"];
+        let rsa = KeyPair::from_pem_and_sign_algo(RSA_2048, &PKCS_RSA_SHA256).unwrap();
+        let (between, middle) = intermediate("Test Intermediate CA", &issuer);
+        let mut chain = issue(&for_server(), &middle);
+        chain.certificate += &between;
         Self {
             server: issue(&for_server(), &issuer),
             client: issue(
@@ -99,6 +113,8 @@ impl Pki {
                 ),
                 &issuer,
             ),
+            rsa: issue_for(&for_server(), &rsa, &issuer),
+            chain,
             ca,
             rogue_ca,
             issuer,
@@ -107,13 +123,24 @@ impl Pki {
 }
 
 fn authority(name: &str) -> (String, Issuer<'static, KeyPair>) {
+    let (params, key) = (authority_params(name), KeyPair::generate().unwrap());
+    let certificate = params.self_signed(&key).unwrap().pem();
+    (certificate, Issuer::new(params, key))
+}
+
+/// An authority whose certificate another one issued.
+fn intermediate(name: &str, above: &Issuer<'_, KeyPair>) -> (String, Issuer<'static, KeyPair>) {
+    let (params, key) = (authority_params(name), KeyPair::generate().unwrap());
+    let certificate = params.signed_by(&key, above).unwrap().pem();
+    (certificate, Issuer::new(params, key))
+}
+
+fn authority_params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let key = KeyPair::generate().unwrap();
-    let certificate = params.self_signed(&key).unwrap().pem();
-    (certificate, Issuer::new(params, key))
+    params
 }
 
 fn leaf(name: &str, alternatives: &[&str], purpose: ExtendedKeyUsagePurpose) -> CertificateParams {
@@ -127,8 +154,11 @@ fn leaf(name: &str, alternatives: &[&str], purpose: ExtendedKeyUsagePurpose) -> 
 }
 
 fn issue(params: &CertificateParams, issuer: &Issuer<'_, KeyPair>) -> Identity {
-    let key = KeyPair::generate().unwrap();
-    let certificate = params.signed_by(&key, issuer).unwrap().pem();
+    issue_for(params, &KeyPair::generate().unwrap(), issuer)
+}
+
+fn issue_for(params: &CertificateParams, key: &KeyPair, issuer: &Issuer<'_, KeyPair>) -> Identity {
+    let certificate = params.signed_by(key, issuer).unwrap().pem();
     Identity {
         certificate,
         key: key.serialize_pem(),

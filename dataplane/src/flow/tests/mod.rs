@@ -225,6 +225,7 @@ fn device(id: &str, can: &str) -> Device {
             phone: can.contains("phone"),
             sms: can.contains("sms"),
         },
+        number: None,
         sms_next_code: None,
     }
 }

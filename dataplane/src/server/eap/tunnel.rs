@@ -104,7 +104,8 @@ fn said(error: &rustls::Error) -> String {
     use rustls::Error::{AlertReceived, PeerIncompatible};
     match error {
         AlertReceived(AlertDescription::UnknownCA | AlertDescription::BadCertificate) => {
-            "the supplicant does not trust the certificate: give it the CA that signed it".to_owned()
+            "the supplicant does not trust the certificate: give it the CA that signed it"
+                .to_owned()
         }
         AlertReceived(AlertDescription::CertificateExpired) => {
             "the supplicant says that the certificate has expired".to_owned()
@@ -128,3 +129,32 @@ impl fmt::Debug for RustlsTunnel {
 const BUFFER_OCTETS: usize = 65_536;
 /// A password or a prompt.
 const TYPICAL_OCTETS: usize = 512;
+
+/// A tunnel that could not be made: its first message ends the conversation.
+#[derive(Debug)]
+pub(super) struct Broken(pub(super) String);
+
+impl Tunnel for Broken {
+    fn feed(&mut self, _: &[u8]) -> Result<(), TunnelError> {
+        tracing::error!(error = %self.0, "no tunnel can be made");
+        Err(TunnelError("no tunnel can be made here".to_owned()))
+    }
+
+    fn drain(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn established(&self) -> Option<TunnelVersion> {
+        None
+    }
+
+    fn read(&mut self) -> Secret<Vec<u8>> {
+        Secret::default()
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+
+    fn export(&self, _: &[u8], _: Option<&[u8]>) -> Option<KeyingMaterial> {
+        None
+    }
+}

@@ -1,0 +1,191 @@
+//! The conversations of this node that are not over: bounded in number, for each client, and in
+//! octets, and let go of when nobody goes on with them. A TLS handshake cannot be sealed into a
+//! State, so they end with the node.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::session::Session;
+
+/// What a conversation is found by. Random, so that nobody guesses another's.
+pub(super) type Token = [u8; TOKEN_OCTETS];
+
+/// The conversations, by their tokens.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    entries: HashMap<Token, Entry>,
+    /// When each is to be let go of.
+    expiries: BTreeSet<(Instant, Token)>,
+    clients: HashMap<IpAddr, usize>,
+    /// How many have no tunnel yet.
+    handshakes: usize,
+    octets: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    session: Arc<Session>,
+    client: IpAddr,
+    expires: Instant,
+    handshake: bool,
+    octets: usize,
+}
+
+/// What a conversation is at, after a step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    /// Until when its next step may take.
+    pub(super) expires: Instant,
+    /// Whether its tunnel is still being made.
+    pub(super) handshake: bool,
+    /// What it keeps.
+    pub(super) octets: usize,
+}
+
+/// Why no conversation can begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Full {
+    /// All clients together.
+    #[error("{MAX_SESSIONS} EAP conversations are under way")]
+    Sessions,
+    /// Those whose handshake is not over.
+    #[error("{MAX_HANDSHAKES} EAP handshakes are under way")]
+    Handshakes,
+    /// One client.
+    #[error("{MAX_PER_CLIENT} EAP conversations of this client are under way")]
+    Client,
+    /// What they keep.
+    #[error("EAP conversations under way keep {MAX_OCTETS} octets")]
+    Octets,
+}
+
+impl Full {
+    /// Its name in metrics.
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::Sessions => "sessions",
+            Self::Handshakes => "handshakes",
+            Self::Client => "client",
+            Self::Octets => "octets",
+        }
+    }
+}
+
+impl Sessions {
+    /// Takes in one that begins.
+    ///
+    /// # Errors
+    /// [`Full`]: those that are under way go on.
+    pub(super) fn begin(
+        &mut self,
+        token: Token,
+        session: Arc<Session>,
+        client: IpAddr,
+        standing: Standing,
+    ) -> Result<(), Full> {
+        let of_client = self.clients.get(&client).copied().unwrap_or_default();
+        if self.entries.len() >= MAX_SESSIONS {
+            return Err(Full::Sessions);
+        }
+        if self.handshakes >= MAX_HANDSHAKES {
+            return Err(Full::Handshakes);
+        }
+        if of_client >= MAX_PER_CLIENT {
+            return Err(Full::Client);
+        }
+        if self.octets >= MAX_OCTETS {
+            return Err(Full::Octets);
+        }
+        self.clients.insert(client, of_client + 1);
+        self.handshakes += usize::from(standing.handshake);
+        self.octets += standing.octets;
+        self.expiries.insert((standing.expires, token));
+        let Standing {
+            expires,
+            handshake,
+            octets,
+        } = standing;
+        let entry = Entry {
+            session,
+            client,
+            expires,
+            handshake,
+            octets,
+        };
+        self.entries.insert(token, entry);
+        Ok(())
+    }
+
+    /// Finds one.
+    pub(super) fn find(&self, token: &Token) -> Option<Arc<Session>> {
+        self.entries
+            .get(token)
+            .map(|entry| Arc::clone(&entry.session))
+    }
+
+    /// Notes where one stands after a step; whether there is room for what it keeps.
+    pub(super) fn note(&mut self, token: &Token, standing: Standing) -> bool {
+        let Some(entry) = self.entries.get_mut(token) else {
+            return true;
+        };
+        self.expiries.remove(&(entry.expires, *token));
+        self.expiries.insert((standing.expires, *token));
+        self.handshakes -= usize::from(entry.handshake);
+        self.handshakes += usize::from(standing.handshake);
+        self.octets = self.octets - entry.octets + standing.octets;
+        entry.expires = standing.expires;
+        entry.handshake = standing.handshake;
+        entry.octets = standing.octets;
+        // Whoever keeps no more than is usual goes on.
+        self.octets <= MAX_OCTETS || standing.octets <= USUAL_OCTETS
+    }
+
+    /// Lets one go.
+    pub(super) fn end(&mut self, token: &Token) -> Option<Arc<Session>> {
+        let entry = self.entries.remove(token)?;
+        self.expiries.remove(&(entry.expires, *token));
+        self.handshakes -= usize::from(entry.handshake);
+        self.octets -= entry.octets;
+        if let Some(of_client) = self.clients.get_mut(&entry.client) {
+            *of_client -= 1;
+            if *of_client == 0 {
+                self.clients.remove(&entry.client);
+            }
+        }
+        Some(entry.session)
+    }
+
+    /// Lets one go that nobody goes on with, if there is one.
+    pub(super) fn expire(&mut self, now: Instant) -> Option<Arc<Session>> {
+        let (expires, token) = *self.expiries.first()?;
+        (expires <= now).then(|| self.end(&token)).flatten()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+pub(super) const TOKEN_OCTETS: usize = 16;
+
+/// Conversations at a time.
+pub(crate) const MAX_SESSIONS: usize = 20_000;
+/// Of these, those whose handshake is not over: whoever only begins leaves room for others.
+pub(crate) const MAX_HANDSHAKES: usize = 10_000;
+/// Of one client's address.
+pub(crate) const MAX_PER_CLIENT: usize = 10_000;
+/// What all of them keep.
+pub(crate) const MAX_OCTETS: usize = 512 * 1024 * 1024;
+/// What one keeps beside its buffers: the tunnel, the record, names.
+pub(super) const SESSION_OCTETS: usize = 12 * 1024;
+/// What one keeps that does nothing unusual.
+const USUAL_OCTETS: usize = SESSION_OCTETS + 16 * 1024;
+
+/// How long a supplicant may take for a step of the handshake.
+pub(super) const MACHINE_ANSWERS: Duration = Duration::from_secs(30);
+/// How long a person may take.
+pub(super) const PERSON_ANSWERS: Duration = Duration::from_secs(300);
+/// How long a conversation may last.
+pub(super) const LONGEST: Duration = Duration::from_secs(1_800);
