@@ -152,7 +152,7 @@ pub(crate) struct DemoArgs {
     /// Where /healthz, /readyz and /metrics are served. Loopback only.
     #[arg(long, default_value = DEFAULT_ADMIN, value_name = "ADDR")]
     pub(crate) admin_listen: SocketAddr,
-    /// The RADIUS port.
+    /// The RADIUS port; that of the section with a menu is 10 above it, where it is free.
     #[arg(long, default_value_t = 1812, value_name = "PORT")]
     pub(crate) port: u16,
     /// Where the built-in second factor is served.

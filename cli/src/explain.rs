@@ -43,11 +43,51 @@ fn timeline(event: &AuthEvent) -> String {
         );
     }
     if let Some(message) = &event.reply_message {
-        let _ = write!(text, "\n  the user reads: {message}");
+        text.push_str("\n  the user reads:");
+        // A menu has several: one below the other, apart from what is said of the login.
+        let before = if message.contains('\n') {
+            "\n    "
+        } else {
+            " "
+        };
+        for line in message.lines() {
+            let _ = write!(text, "{before}{line}");
+        }
     }
     text
 }
 
 fn milliseconds(us: u64) -> String {
     format!("{}.{} ms", us / 1000, us % 1000 / 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(message: &str) -> AuthEvent {
+        serde_json::from_value(serde_json::json!({
+            "id": "0".repeat(32), "at_ms": 0, "node": "local", "revision": 1,
+            "integration": "radius_server_challenge", "ikey": "DI", "client": "10.0.0.1:1",
+            "user": "alice", "outcome": "challenge", "reason": "prompted",
+            "reply_message": message, "elapsed_us": 5,
+            "timeline": [{"stage": "answer", "at_us": 1_500, "elapsed_us": 0, "detail": "Access-Challenge"}],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_menu_stands_below_the_timeline_line_by_line() {
+        let before = "ASKED  alice  radius_server_challenge, prompted (revision 1)\n      \
+            1.5 ms              answer   Access-Challenge\n  the user reads:";
+        for (message, want) in [
+            ("Enter passcode:", " Enter passcode:"),
+            (
+                "For alice\n\n1. Push\n\nOption (1-1): ",
+                "\n    For alice\n    \n    1. Push\n    \n    Option (1-1): ",
+            ),
+        ] {
+            assert_eq!(timeline(&event(message)), format!("{before}{want}"));
+        }
+    }
 }

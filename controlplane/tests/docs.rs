@@ -29,6 +29,10 @@ const PAGES: &[(&str, &[SectionKind])] = &[
         &[SectionKind::RadiusServerAuto],
     ),
     (
+        "reference/radius_server_challenge.md",
+        &[SectionKind::RadiusServerChallenge],
+    ),
+    (
         "reference/radius_server_concat.md",
         &[SectionKind::RadiusServerConcat],
     ),
@@ -39,7 +43,6 @@ const PAGES: &[(&str, &[SectionKind])] = &[
     (
         "reference/not_served.md",
         &[
-            SectionKind::RadiusServerChallenge,
             SectionKind::RadiusServerEap,
             SectionKind::RadiusServerIframe,
             SectionKind::LdapServerAuto,

@@ -263,7 +263,7 @@ impl Node {
         path: &str,
         faults: &mut Faults,
     ) -> Option<Arc<Served>> {
-        if !matches!(integration.mode, Mode::Auto | Mode::Concat | Mode::DuoOnly) {
+        if integration.mode == Mode::Eap {
             faults.add(
                 format!("{path}.mode"),
                 format!(

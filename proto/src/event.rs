@@ -12,6 +12,10 @@ use crate::id::{AuthenticatorId, IntegrationId, LoginId, NodeId, Revision};
 pub struct AuthEvent {
     /// Its id.
     pub id: LoginId,
+    /// The id of the login's first request, when this one answers a challenge: the record of each
+    /// request of one login but the first has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<LoginId>,
     /// When its request arrived: milliseconds since 1970, UTC.
     pub at_ms: u64,
     /// The data plane that served it.
@@ -207,6 +211,8 @@ labels! {
         SecondFactorError = "second_factor_error",
         /// The second factor's answer could not be read.
         SecondFactorUnreadable = "second_factor_unreadable",
+        /// A prompt was answered too often with what could not be used.
+        TooManyAnswers = "too_many_answers",
         /// The State attribute is none of ours, or no longer good.
         UnknownState = "unknown_state",
         /// The node has no room for another login.

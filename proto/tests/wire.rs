@@ -45,10 +45,10 @@ fn snapshot() -> raw::Snapshot {
             }}},
         ],
         "integrations": [{
-            "id": "radius_server_auto", "mode": "auto", "listen": "192.0.2.10", "port": 18120,
+            "id": "radius_server_challenge", "mode": "challenge", "listen": "192.0.2.10", "port": 18120,
             "application": {"ikey": "DI", "skey": "k", "host": "h", "port": 8443, "pinned_ca": "PEM"},
             "clients": [{"address": "10.0.0.0/24", "secret": "s", "message_authenticator": "require"}],
-            "authenticator": "ad_client", "fail_mode": "secure", "factors": ["push", "passcode"],
+            "authenticator": "ad_client", "fail_mode": "secure", "factors": ["push", "sms", "passcode"],
             "append": {"allow": true, "delimiter": "##", "password_length": 8},
             "pass_through": {"all": false, "attributes": [attribute("Class", None, 25)]},
             "client_ip_attribute": attribute("PaloAlto-Client-Source-IP", Some(25461), 7),
@@ -63,6 +63,7 @@ fn snapshot() -> raw::Snapshot {
 fn event() -> AuthEvent {
     AuthEvent {
         id: LoginId::from_bytes([1; 16]),
+        first: Some(LoginId::from_bytes([2; 16])),
         at_ms: 1_763_800_000_000,
         node: node(),
         revision: Revision(7),

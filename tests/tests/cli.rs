@@ -283,21 +283,33 @@ fn the_demo_prints_commands_that_work() {
     let lines: Vec<String> = log()
         .lines()
         .map(|line| line.trim().to_owned())
-        .filter(|line| line.starts_with("echo ") || line.contains(" factor approve "))
+        .filter(|line| {
+            let commands = ["echo ", "printf "];
+            commands.iter().any(|one| line.starts_with(one)) || line.contains(" factor approve ")
+        })
         .collect();
-    assert_eq!(lines.len(), 7, "{lines:?}");
+    assert_eq!(lines.len(), 9, "{lines:?}");
     for (line, exit, words) in [
         (&lines[0], 0, "ACCEPTED"),
         (&lines[1], 0, "ACCEPTED"),
         (&lines[2], 1, "REJECTED"),
-        (&lines[3], 0, "Access-Accept"),
-        (&lines[4], 0, "Access-Accept"),
+        (&lines[3], 0, "1. Duo Push to XXX-XXX-0100"),
+        (&lines[4], 0, "1. Duo Push to XXX-XXX-0101"),
+        (&lines[5], 0, "Access-Accept"),
+        (&lines[6], 0, "Access-Accept"),
     ] {
         let output = pasted(line, folder.path());
         assert_eq!(output.status.code(), Some(exit), "{line}: {output:?}");
         assert!(text(&output).contains(words), "{line}: {output:?}");
     }
-    let (login, approve) = (lines[5].clone(), &lines[6]);
+    let (_, login) = lines[3].split_once(" | ").unwrap();
+    let unanswered = pasted(&format!("echo anything | {login}"), folder.path());
+    assert_eq!(unanswered.status.code(), Some(1), "{unanswered:?}");
+    assert!(
+        text(&unanswered).contains("standard input has no further line"),
+        "an end of input is no answer: {unanswered:?}"
+    );
+    let (login, approve) = (lines[7].clone(), &lines[8]);
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| pasted(&login, folder.path()));
         wait_until("the push can be approved", LONG, || {

@@ -25,9 +25,9 @@ pub(crate) async fn run(args: DemoArgs, log: LogArgs) -> Result<(), Failure> {
     data.make()?;
     let lock = only_one(&data)?;
     empty(&data)?;
-    let port = free_port(args.port);
+    let ports = free_ports(args.port);
     let config = data.path().join("authproxy.cfg");
-    write_config(&config, port)?;
+    write_config(&config, ports)?;
     let plan = Plan {
         data: data.clone(),
         config: Some(config.clone()),
@@ -41,7 +41,7 @@ pub(crate) async fn run(args: DemoArgs, log: LogArgs) -> Result<(), Failure> {
     };
     let ready = async || {
         let codes = make_users(&Service::new(&data)?).await?;
-        introduce(&data, &config, port, args.admin_listen, &codes);
+        introduce(&data, &config, ports.auto, args.admin_listen, &codes);
         Ok(())
     };
     let done = supervisor::run(plan, Teller::Timeline, ready).await;
@@ -66,26 +66,50 @@ fn empty(data: &DataDir) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The port asked for, or any other when that one is taken.
-fn free_port(wanted: u16) -> u16 {
-    let bind = |port| UdpSocket::bind(("::", port)).or_else(|_| UdpSocket::bind(("0.0.0.0", port)));
-    bind(wanted)
-        .or_else(|_| bind(0))
-        .and_then(|socket| socket.local_addr())
-        .map_or(wanted, |address| address.port())
+/// The RADIUS ports of the two sections.
+#[derive(Clone, Copy)]
+struct Ports {
+    auto: u16,
+    challenge: u16,
 }
 
-fn write_config(path: &Path, port: u16) -> Result<(), Failure> {
+/// The port asked for and one near it, or any others where these are taken.
+fn free_ports(wanted: u16) -> Ports {
+    let bind = |port| UdpSocket::bind(("::", port)).or_else(|_| UdpSocket::bind(("0.0.0.0", port)));
+    let free = |port| {
+        let socket = bind(port).or_else(|_| bind(0)).ok()?;
+        let port = socket.local_addr().ok()?.port();
+        Some((port, socket))
+    };
+    // Held until both are known: any two would else be able to be the same.
+    let first = free(wanted);
+    let auto = first.as_ref().map_or(wanted, |(port, _)| *port);
+    let near = auto.saturating_add(APART);
+    let challenge = free(near).map_or(near, |(port, _)| port);
+    Ports { auto, challenge }
+}
+
+fn write_config(path: &Path, ports: Ports) -> Result<(), Failure> {
+    let Ports { auto, challenge } = ports;
     let text = format!(
         "; Made by `countersign demo`. Change it while the demo runs: it is read again at once.\n\
          [duo_only_client]\n\n\
+         ; A push, without a question.\n\
          [radius_server_auto]\n\
          ; The second factor is this program's own. Duo's would be api-XXXXXXXX.duosecurity.com,\n\
          ; with the ikey and skey of an application.\n\
          api_host=builtin\n\
          client=duo_only_client\n\
          failmode=secure\n\
-         port={port}\n\
+         port={auto}\n\
+         radius_ip_1=127.0.0.0/8\n\
+         radius_secret_1={SECRET}\n\n\
+         ; A menu to choose a factor from.\n\
+         [radius_server_challenge]\n\
+         api_host=builtin\n\
+         client=duo_only_client\n\
+         failmode=secure\n\
+         port={challenge}\n\
          radius_ip_1=127.0.0.0/8\n\
          radius_secret_1={SECRET}\n"
     );
@@ -134,19 +158,24 @@ fn introduce(
 ) {
     let program = program();
     let folder = data.path().display();
-    let login = |password: &str, user: &str| {
-        format!("echo {password} | {program} login {user} --data-dir {folder}")
+    let login = |typed: &str, user: &str, section: &str| {
+        format!(
+            "{typed} | {program} login {user} --data-dir {folder} \
+             --integration radius_server_{section}"
+        )
     };
-    let code = codes.first().map_or("CODE", String::as_str);
-    let second = codes.get(1).map_or("CODE", String::as_str);
+    let mut codes_left = codes.iter().map(String::as_str);
+    let [appended, with_radclient, asked] =
+        std::array::from_fn(|_| codes_left.next().unwrap_or("CODE"));
     output::line(format_args!(
         "\nCountersign is running. Paste these into another terminal:\n\
          \n  alice gets a push and approves it after {ANSWER_MS} ms:\n    {}\n\
          \n  bob types a passcode behind his password (each works once: {}):\n    {}\n\
          \n  carol denies her push:\n    {}\n\
+         \n  Where a menu is shown, alice chooses option 1 and bob types a passcode:\n    {}\n    {}\n\
          \n  The same with radclient, as a VPN would:\n    \
          echo 'User-Name=alice,User-Password=anything,Message-Authenticator=0x00' | radclient -x -t 60 127.0.0.1:{port} auth {SECRET}\n    \
-         echo 'User-Name=bob,User-Password=\"anything,{second}\",Message-Authenticator=0x00' | radclient -x -t 60 127.0.0.1:{port} auth {SECRET}\n\
+         echo 'User-Name=bob,User-Password=\"anything,{with_radclient}\",Message-Authenticator=0x00' | radclient -x -t 60 127.0.0.1:{port} auth {SECRET}\n\
          \n  bob's push waits for you. Answer it from a third terminal:\n    {}\n    {program} factor approve bob --data-dir {folder}\n\
          \nPasswords are not checked here (duo_only_client): any will do.\n\
          Configuration  {}  (edit it: live in under a second)\n\
@@ -154,11 +183,17 @@ fn introduce(
          Admin address  http://{admin}  (/healthz, /readyz, /metrics)\n\
          Stop           Ctrl-C\n\n\
          Each login is explained here as it happens:\n",
-        login("anything", "alice"),
+        login("echo anything", "alice", "auto"),
         codes.join(", "),
-        login(&format!("anything,{code}"), "bob"),
-        login("anything", "carol"),
-        login("anything", "bob"),
+        login(&format!("echo anything,{appended}"), "bob", "auto"),
+        login("echo anything", "carol", "auto"),
+        login(r"printf 'anything\n1\n'", "alice", "challenge"),
+        login(
+            &format!(r"printf 'anything\n{asked}\n'"),
+            "bob",
+            "challenge"
+        ),
+        login("echo anything", "bob", "auto"),
         config.display(),
     ));
 }
@@ -173,5 +208,7 @@ fn program() -> String {
 }
 
 const SECRET: &str = "demo-secret";
+/// From the first RADIUS port to the second: not 1, which would be that of accounting.
+const APART: u16 = 10;
 /// How long the sample users take to answer.
 const ANSWER_MS: u32 = 1_500;

@@ -59,7 +59,8 @@ pub(crate) async fn run(args: LoginArgs) -> Result<(), Failure> {
     };
     let mut typed = password;
     let mut state: Option<Vec<u8>> = None;
-    for round in 0..MAX_ROUNDS {
+    // As many rounds as there are identifiers: a node that goes on asking is not waited out.
+    for round in 0..=u8::MAX {
         let (answer, event) = session
             .round(round, &args.user, &typed, state.as_deref())
             .await?;
@@ -67,7 +68,7 @@ pub(crate) async fn run(args: LoginArgs) -> Result<(), Failure> {
         match answer.code {
             Code::ACCESS_ACCEPT => return Ok(()),
             Code::ACCESS_CHALLENGE => {
-                typed = ask("Answer: ")?;
+                typed = answer_to_prompt()?;
                 state = answer.state;
             }
             _ => return Err(Failure::plain("")),
@@ -109,6 +110,21 @@ fn password(file: Option<&Path>) -> Result<Secret<String>, Failure> {
         .map(Zeroizing::new)
         .map_err(|error| Failure::new(format!("cannot read {}", path.display()), &error))?;
     Ok(Secret::from(text.lines().next().unwrap_or_default()))
+}
+
+/// As the password comes. An end of input is no empty answer: that would only be asked again.
+fn answer_to_prompt() -> Result<Secret<String>, Failure> {
+    if !std::io::stdin().is_terminal()
+        && std::io::stdin()
+            .lock()
+            .fill_buf()
+            .is_ok_and(<[u8]>::is_empty)
+    {
+        return Err(Failure::plain(
+            "the node asks, and standard input has no further line for an answer",
+        ));
+    }
+    ask("Answer: ")
 }
 
 /// From the terminal without an echo, else the next line of standard input.
@@ -270,4 +286,3 @@ const LONGEST: Duration = Duration::from_secs(320);
 /// As a VPN would be set: 60 s, three times.
 const RETRY: Duration = Duration::from_secs(60);
 const TRIES: u32 = 3;
-const MAX_ROUNDS: u8 = 10;

@@ -49,6 +49,10 @@ enum When {
     RadiusServer,
     /// Those with the option, in a section that is served.
     Option(&'static str),
+    /// Those with the option in a section of that kind.
+    OptionOf(SectionKind, &'static str),
+    /// Those with a section that asks for a factor.
+    Asking,
     /// Those with a server section in which the option is unset or `0`.
     Unset(&'static str),
     /// Those with a client section of several hosts.
@@ -144,6 +148,69 @@ pub const DIFFERENCES: &[Difference] = &[
         when: When::Section(SectionKind::RadiusClient),
     },
     Difference {
+        subject: "wording of the menu",
+        ours: "made here of the user's devices, in words of our own: pushes, then calls, then SMS",
+        theirs: "the service's text word for word, and the short form sorted as text",
+        why: "Auth API v2 sends devices and no text",
+        when: When::Section(SectionKind::RadiusServerChallenge),
+    },
+    Difference {
+        subject: "factors in [radius_server_challenge]",
+        ours: "an option: what the menu offers and what is accepted for an answer",
+        theirs: "everything that the service offered",
+        why: "not every device should take every factor",
+        when: When::OptionOf(SectionKind::RadiusServerChallenge, "factors"),
+    },
+    Difference {
+        subject: "prompt_split",
+        ours: "an option: a long menu goes over several Reply-Message attributes",
+        theirs: "it was always shortened",
+        why: "two devices make a menu too long for one attribute",
+        when: When::Option("prompt_split"),
+    },
+    Difference {
+        subject: "passcode_retries",
+        ours: "an option: a wrong passcode is asked for again",
+        theirs: "it ended the login",
+        why: "people mistype",
+        when: When::Option("passcode_retries"),
+    },
+    Difference {
+        subject: "sms as an answer to a prompt",
+        ours: "codes are sent and asked for, whether it was typed as a number, a name or a name with a number",
+        theirs: "so for a number or sms1; the bare word sent codes and ended the login",
+        why: "whoever asks for codes is about to type one",
+        when: When::Asking,
+    },
+    Difference {
+        subject: "an empty answer to a prompt",
+        ours: "asked again, with a line that says so",
+        theirs: "sent to the service or refused, and the login ended",
+        why: "it is a slip of the finger",
+        when: When::Asking,
+    },
+    Difference {
+        subject: "blanks and case in an answer to a prompt",
+        ours: "forgiven",
+        theirs: "sent to the service as they were, which refused them",
+        why: "telephones write capitals and blanks by themselves",
+        when: When::Asking,
+    },
+    Difference {
+        subject: "an answer naming a factor that no device of the user can do",
+        ours: "asked again, with a line that says so",
+        theirs: "sent to the service, which refused it and so ended the login",
+        why: "nobody was asked to prove anything yet",
+        when: When::Asking,
+    },
+    Difference {
+        subject: "State of a challenge",
+        ours: "sealed: good for 300 seconds at every node, once at each; one that is too long for the attribute only at the node that asked",
+        theirs: "known to the one process that sent it",
+        why: "devices send the answer to another server when they please",
+        when: When::Asking,
+    },
+    Difference {
         subject: "http_ca_certs_file",
         ours: "the only trust roots when set; the system's when not",
         theirs: "a bundle of its own when not set",
@@ -194,6 +261,13 @@ impl When {
             // Those that go on as they were need no word.
             Self::Option("auth_type") => section.entry("auth_type").is_some_and(|one| !one.good),
             Self::Option(name) => section.entry(name).is_some(),
+            Self::OptionOf(kind, name) => section.kind == kind && section.entry(name).is_some(),
+            Self::Asking => match section.kind {
+                SectionKind::RadiusServerChallenge => true,
+                SectionKind::RadiusServerAuto => values::list(section.effective("factors"))
+                    .any(|word| word.eq_ignore_ascii_case("passcode")),
+                _ => false,
+            },
             Self::Unset(name) => server && section.value(name).is_none_or(|value| value == "0"),
             Self::SecondHost => section.kind.is_client() && section.numbered("host").len() > 1,
             Self::UpstreamByName => {

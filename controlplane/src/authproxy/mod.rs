@@ -11,6 +11,7 @@ mod diagnostic;
 pub mod differences;
 mod directory;
 mod dn;
+mod factors;
 pub(crate) mod files;
 mod filter;
 mod imported;

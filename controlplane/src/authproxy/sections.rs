@@ -295,7 +295,12 @@ fn option(
         Some(_) => None,
         None => schema::suggest(section.kind, key),
     };
-    let shown = shown(key, named.is_some() || near.is_some());
+    let elsewhere = match (&named, &near) {
+        (None, None) => schema::section_of(key),
+        _ => None,
+    };
+    let known = named.is_some() || near.is_some() || elsewhere.is_some();
+    let shown = shown(key, known);
     let place = (Some(section.name.as_str()), shown.as_deref());
     if let Some(first) = seen.get(&identity) {
         let message = format!("this option is set on line {first} already");
@@ -304,9 +309,10 @@ fn option(
     }
     seen.insert(identity, line);
     let Some(named) = named else {
-        let remedy = match near {
-            Some(near) => format!("did you mean '{near}'?"),
-            None => "remove it, or see the documentation of this section".to_owned(),
+        let remedy = match (near, elsewhere) {
+            (Some(near), _) => format!("did you mean '{near}'?"),
+            (None, Some(kind)) => format!("remove it: it is an option of [{}]", kind.name()),
+            (None, None) => "remove it, or see the documentation of this section".to_owned(),
         };
         let message = "this section has no such option, it is ignored";
         context.say(Severity::Warning, line, place, message, remedy);

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use proto::config::{
-    FactorChoice, FailMode, MessageAuthenticator, Mode, PassThrough, Prompt, PromptFormat,
-    TlsVersion, raw,
-};
+use proto::config::{FailMode, MessageAuthenticator, Mode, PassThrough, TlsVersion, raw};
 use proto::secret::Secret;
 
 use super::clients::{lookup_remedy, pass_through, password_codec};
 use super::context::Context;
 use super::diagnostic::Severity;
+use super::factors::{factors, prompt};
 use super::imported::BuiltinApplication;
 use super::pem;
 use super::schema::{Kind, SectionKind};
@@ -80,31 +78,14 @@ pub(super) fn build(
             .filter(|_| mode != Mode::DuoOnly)
             .map(|client| client.name.clone()),
         fail_mode,
-        factors: factors(section),
+        factors: factors(context, section, mode),
         append: append(context, section, mode),
         pass_through: upstream_only(context, section, client),
         client_ip_attribute,
         password_codec: password_codec(section),
         api_timeout_seconds: section.number("api_timeout"),
         exempt_users: exempt_users(context, section, mode, nobody_checks),
-        prompt: Prompt {
-            format: PromptFormat::ALL
-                .iter()
-                .copied()
-                .find(|one| {
-                    section
-                        .effective("prompt_format")
-                        .eq_ignore_ascii_case(one.as_str())
-                })
-                .unwrap_or(PromptFormat::Console),
-            enroll_challenge: section.value("enroll_challenge").is_none()
-                || section.boolean("enroll_challenge"),
-            split: section.boolean("prompt_split"),
-            passcode_retries: section
-                .effective("passcode_retries")
-                .parse()
-                .unwrap_or_default(),
-        },
+        prompt: prompt(section),
         eap: (mode == Mode::Eap).then(|| eap(context, section)).flatten(),
     };
     Built {
@@ -281,21 +262,6 @@ fn upstream_only(
         }
     }
     PassThrough::default()
-}
-
-fn factors(section: &Section) -> Vec<FactorChoice> {
-    let mut chosen = Vec::new();
-    for word in values::list(section.effective("factors")) {
-        let factor = FactorChoice::ALL
-            .iter()
-            .copied()
-            .find(|one| word.eq_ignore_ascii_case(one.as_str()));
-        chosen.extend(factor.filter(|one| !chosen.contains(one)));
-    }
-    if chosen.is_empty() {
-        chosen.push(FactorChoice::Auto);
-    }
-    chosen
 }
 
 fn append(context: &mut Context<'_>, section: &Section, mode: Mode) -> raw::Append {

@@ -4,10 +4,7 @@ use super::schema::SectionKind;
 use super::values;
 
 /// What is still to be built: such a section is not served. This is the only list of it.
-const UNBUILT: &[SectionKind] = &[
-    SectionKind::RadiusServerChallenge,
-    SectionKind::RadiusServerEap,
-];
+const UNBUILT: &[SectionKind] = &[SectionKind::RadiusServerEap];
 
 /// Options that are read and change nothing yet, when they have another value than their default.
 const NOT_ACTED_ON: &[(SectionKind, &str)] = &[

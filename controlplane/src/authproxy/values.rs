@@ -10,7 +10,7 @@ use rustls_pki_types::DnsName;
 
 use super::cursor::is_attribute;
 use super::nearest::nearest;
-use super::schema::Kind;
+use super::schema::{Kind, MENU_FACTORS};
 use super::{dn, filter};
 
 /// What is wrong with a value and what would be right.
@@ -74,7 +74,7 @@ pub(crate) fn check(kind: Kind, value: &str) -> Result<(), ValueFault> {
         Kind::ApiHost => fault(format!("'{shown}' is no host name")),
         Kind::IntegrationKey if !value.contains(|c: char| c == ':' || c.is_whitespace()) => Ok(()),
         Kind::IntegrationKey => fault("an integration key has no blanks or ':'".to_owned()),
-        Kind::Factors => factors(value),
+        Kind::Factors(words) => factors(words, value),
         Kind::Delimiter if !value.chars().any(char::is_alphanumeric) => Ok(()),
         Kind::Delimiter => {
             fault("a delimiter with letters or digits would split factors and passcodes".to_owned())
@@ -99,20 +99,28 @@ fn addresses(value: &str) -> Result<(), String> {
         .map_err(|error| shorten(&error.to_string()))
 }
 
-fn factors(value: &str) -> Result<(), ValueFault> {
-    const WORDS: &[&str] = &["auto", "push", "phone", "passcode"];
-    let remedy = format!("write {}", Kind::Factors.describe());
+fn factors(words: &'static [&'static str], value: &str) -> Result<(), ValueFault> {
+    let remedy = format!("write {}", Kind::Factors(words).describe());
     if list(value).next().is_none() {
         return Err(ValueFault {
             message: "names no factor".to_owned(),
             remedy,
         });
     }
-    match list(value).find(|word| choice(WORDS, word).is_none()) {
+    match list(value).find(|word| choice(words, word).is_none()) {
         None => Ok(()),
+        // Of another section: a user may type it here, and would have to log in once more.
+        Some(word) if choice(MENU_FACTORS, word).is_some() => Err(ValueFault {
+            message: format!(
+                "'{}' is a factor of [radius_server_challenge] only, where the code that it brings \
+                 is asked for",
+                shorten(word)
+            ),
+            remedy: format!("{remedy}, or use [radius_server_challenge]"),
+        }),
         Some(word) => Err(ValueFault {
             message: format!("'{}' is no factor", shorten(word)),
-            remedy: match nearest(word, WORDS.iter().copied()) {
+            remedy: match nearest(word, words.iter().copied()) {
                 Some(near) => format!("did you mean '{near}'? {remedy}"),
                 None => remedy,
             },
@@ -203,6 +211,7 @@ pub(crate) fn api_host(value: &str) -> Option<(&str, u16)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::schema::FACTORS;
     use super::*;
 
     #[test]
@@ -250,9 +259,12 @@ mod tests {
             (Kind::ApiHost, "api:x", false),
             (Kind::IntegrationKey, "DIX", true),
             (Kind::IntegrationKey, "DI X", false),
-            (Kind::Factors, "push, Phone", true),
-            (Kind::Factors, ",", false),
-            (Kind::Factors, "telepathy", false),
+            (Kind::Factors(FACTORS), "push, Phone", true),
+            (Kind::Factors(FACTORS), ",", false),
+            (Kind::Factors(FACTORS), "telepathy", false),
+            (Kind::Factors(FACTORS), "push,sms", false),
+            (Kind::Factors(MENU_FACTORS), "SMS,passcode", true),
+            (Kind::Factors(MENU_FACTORS), "smss", false),
             (Kind::Delimiter, "::", true),
             (Kind::Delimiter, "x", false),
             (Kind::Dn, "DC=example,DC=com", true),

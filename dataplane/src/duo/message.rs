@@ -49,6 +49,8 @@ pub struct Device {
     pub display_name: String,
     /// What it can do. A token can do nothing of this: its codes are simply typed.
     pub capabilities: Capabilities,
+    /// How the next passcode begins that was sent to it by SMS; none when none is outstanding.
+    pub sms_next_code: Option<String>,
 }
 
 /// What a device can do, of what we ask for.

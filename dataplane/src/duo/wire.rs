@@ -340,6 +340,9 @@ struct DeviceAnswer {
     name: Option<String>,
     #[serde(default)]
     capabilities: Vec<String>,
+    /// A digit; only shown, so nothing that stands here makes an answer unreadable.
+    #[serde(default)]
+    sms_nextcode: serde_json::Value,
 }
 
 impl From<DeviceAnswer> for Device {
@@ -361,6 +364,11 @@ impl From<DeviceAnswer> for Device {
                 .unwrap_or_else(|| answer.device.clone()),
             id: answer.device,
             capabilities,
+            sms_next_code: match answer.sms_nextcode {
+                serde_json::Value::String(digit) => given(Some(digit)),
+                serde_json::Value::Number(digit) => Some(digit.to_string()),
+                _ => None,
+            },
         }
     }
 }

@@ -86,6 +86,7 @@ fn preauth_answers_are_understood() {
             phone: words.contains(&"phone"),
             sms: words.contains(&"sms"),
         },
+        sms_next_code: None,
     };
     let text = || "t".to_owned();
     let table = [
@@ -111,13 +112,21 @@ fn preauth_answers_are_understood() {
               {"device":"DP1","type":"phone","name":"","number":"XXX","display_name":"Phone (XXX)",
                "capabilities":["auto","push","sms","mobile_otp"],"sms_nextcode":"1"},
               {"device":"DP2","name":"desk","capabilities":["phone"]},
-              {"device":"DH1","type":"token","name":""}]}"#,
+              {"device":"DH1","type":"token","name":"","sms_nextcode":7},
+              {"device":"DH2","sms_nextcode":["what"]}]}"#,
             Preauth::Auth {
                 status_msg: text(),
                 devices: vec![
-                    device("DP1", "Phone (XXX)", &["auto", "push", "sms"]),
+                    Device {
+                        sms_next_code: Some("1".to_owned()),
+                        ..device("DP1", "Phone (XXX)", &["auto", "push", "sms"])
+                    },
                     device("DP2", "desk", &["phone"]),
-                    device("DH1", "DH1", &[]),
+                    Device {
+                        sms_next_code: Some("7".to_owned()),
+                        ..device("DH1", "DH1", &[])
+                    },
+                    device("DH2", "DH2", &[]),
                 ],
             },
         ),

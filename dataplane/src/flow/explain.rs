@@ -144,6 +144,7 @@ mod tests {
                 phone: false,
                 sms: true,
             },
+            sms_next_code: None,
         };
         let token = Device {
             display_name: "0".to_owned(),

@@ -89,41 +89,60 @@ impl Typed {
         }
     }
 
-    /// Turns it into a factor on one of the devices. Option numbers have one or two digits; a
-    /// number that the menu does not have is a passcode like any other text.
+    /// Whether it may stand for something in a list, so that the list must be known.
+    pub(crate) fn may_be_listed(&self) -> bool {
+        match self {
+            Self::Named(..) => true,
+            Self::Text(_) => self.counts(),
+        }
+    }
+
+    /// Whether it counts in the list that the user saw: an option's number, or `push2`.
+    pub(crate) fn counts(&self) -> bool {
+        match self {
+            Self::Named(_, nth) => nth.is_some(),
+            Self::Text(text) => option_number(text.expose()).is_some(),
+        }
+    }
+
+    /// Turns it into a factor of the offer. A number that the menu does not have is a passcode like
+    /// any other text.
     ///
     /// # Errors
-    /// [`NoSuchFactor`] when a named factor is none the devices can do.
-    pub(crate) fn choose(&self, devices: &[Device]) -> Result<AuthFactor, NoSuchFactor> {
+    /// [`Unusable`] when the offer has no such factor, or no passcodes.
+    pub(crate) fn choose(&self, offer: &Offer<'_>) -> Result<AuthFactor, Unusable> {
         match self {
-            Self::Named(kind, nth) => nth
-                .unwrap_or(1)
-                .checked_sub(1)
-                .and_then(|skipped| devices.iter().filter(|d| kind.of(d)).nth(skipped))
-                .map(|device| kind.on(device))
-                .ok_or(NoSuchFactor {
+            Self::Named(kind, nth) => offer
+                .entries
+                .iter()
+                .find(|entry| entry.kind == *kind && entry.number == nth.unwrap_or(1))
+                .map(MenuEntry::factor)
+                .ok_or(Unusable::NoSuchFactor {
                     kind: *kind,
                     number: *nth,
                 }),
             Self::Text(text) => {
-                let option = Some(text.expose())
-                    .filter(|text| text.len() <= OPTION_DIGITS)
-                    .and_then(|text| number(text)?.checked_sub(1))
-                    .and_then(|skipped| menu(devices).nth(skipped));
-                Ok(match option {
-                    Some(entry) => entry.kind.on(entry.device),
-                    None => AuthFactor::Passcode(text.clone()),
-                })
+                let option = option_number(text.expose())
+                    .filter(|_| offer.numbered)
+                    .and_then(|number| offer.entries.get(number.checked_sub(1)?));
+                match option {
+                    Some(entry) => Ok(entry.factor()),
+                    None if offer.passcodes => Ok(AuthFactor::Passcode(text.clone())),
+                    None => Err(Unusable::Passcode),
+                }
             }
         }
     }
 }
 
-/// A named factor that none of the user's devices can do.
+/// Why what was typed is nothing that can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NoSuchFactor {
-    pub(crate) kind: Kind,
-    pub(crate) number: Option<usize>,
+pub(crate) enum Unusable {
+    /// A named factor that none of the user's devices can do, or that the integration does not
+    /// offer.
+    NoSuchFactor { kind: Kind, number: Option<usize> },
+    /// A passcode, and the integration takes none.
+    Passcode,
 }
 
 /// One option of a menu.
@@ -135,23 +154,115 @@ pub(crate) struct MenuEntry<'a> {
     pub(crate) device: &'a Device,
 }
 
-/// What the devices can do, in the order of prompts and option numbers: pushes, calls, SMS, each in
-/// device order.
-pub(crate) fn menu(devices: &[Device]) -> impl Iterator<Item = MenuEntry<'_>> {
-    Kind::ALL.into_iter().flat_map(move |kind| {
-        let able = devices.iter().filter(move |device| kind.of(device));
-        (1..).zip(able).map(move |(number, device)| MenuEntry {
-            kind,
-            number,
-            device,
-        })
-    })
+impl MenuEntry<'_> {
+    fn factor(&self) -> AuthFactor {
+        self.kind.on(self.device)
+    }
 }
 
-/// The first of `factors` that a device can do without a prompt; none when there is none.
-pub(crate) fn automatic(factors: &[FactorChoice], devices: &[Device]) -> Option<AuthFactor> {
-    factors.iter().find_map(|choice| {
-        let first = |kind: Kind| devices.iter().find(|d| kind.of(d)).map(|d| kind.on(d));
+/// What a user may choose from.
+#[derive(Clone, Debug)]
+pub(crate) struct Offer<'a> {
+    /// In the order of prompts and option numbers: pushes, calls, SMS, each in device order.
+    pub(crate) entries: Vec<MenuEntry<'a>>,
+    /// Whether an option's number means something.
+    numbered: bool,
+    /// Whether a passcode may be typed.
+    pub(crate) passcodes: bool,
+}
+
+impl<'a> Offer<'a> {
+    /// All that the devices can do, and passcodes.
+    pub(crate) fn all(devices: &'a [Device]) -> Self {
+        Self::of(devices, |_| true, true)
+    }
+
+    /// The same where the user was asked for a passcode and saw no list: numbers mean nothing.
+    pub(crate) fn unlisted(devices: &'a [Device]) -> Self {
+        Self {
+            numbered: false,
+            ..Self::all(devices)
+        }
+    }
+
+    /// What `factors` lets through of it (challenge mode).
+    pub(crate) fn filtered(devices: &'a [Device], factors: &[FactorChoice]) -> Self {
+        let has = |wanted| factors.contains(&wanted) || factors.contains(&FactorChoice::Auto);
+        Self::of(
+            devices,
+            |kind| {
+                has(match kind {
+                    Kind::Push => FactorChoice::Push,
+                    Kind::Phone => FactorChoice::Phone,
+                    Kind::Sms => FactorChoice::Sms,
+                })
+            },
+            has(FactorChoice::Passcode),
+        )
+    }
+
+    fn of(devices: &'a [Device], lists: impl Fn(Kind) -> bool, passcodes: bool) -> Self {
+        let able = |kind: Kind| devices.iter().filter(move |device| kind.of(device));
+        let entries = Kind::ALL
+            .into_iter()
+            .filter(|kind| lists(*kind))
+            .flat_map(|kind| {
+                (1..)
+                    .zip(able(kind))
+                    .map(move |(number, device)| MenuEntry {
+                        kind,
+                        number,
+                        device,
+                    })
+            });
+        Self {
+            entries: entries.take(MAX_OPTIONS).collect(),
+            numbered: true,
+            passcodes,
+        }
+    }
+
+    /// The options that the user sees, in the order of their numbers.
+    pub(crate) fn listed(&self) -> &[MenuEntry<'a>] {
+        match self.numbered {
+            true => &self.entries,
+            false => &[],
+        }
+    }
+
+    /// Tells lists apart: those whose numbers and names mean the same have the same.
+    pub(crate) fn digest(&self) -> MenuDigest {
+        let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+        for MenuEntry { kind, device, .. } in self.listed() {
+            context.update(kind.as_str().as_bytes());
+            context.update(&device.id.len().to_be_bytes());
+            context.update(device.id.as_bytes());
+        }
+        let digest = context.finish();
+        digest.as_ref().first_chunk().copied().unwrap_or_default()
+    }
+}
+
+/// What stands for a list. Sealed with the rest of a State, so that nobody can look for another
+/// list that has the same.
+pub type MenuDigest = [u8; 8];
+
+/// What is done for a user who typed no factor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Automatic {
+    /// This factor is used.
+    Use(AuthFactor),
+    /// A passcode is asked for.
+    Ask,
+    /// Nothing in `factors` can be done with the devices.
+    Nothing,
+}
+
+/// The first of `factors` that the devices can do. A passcode can be typed always: there may be a
+/// token, a code from the administrator, or one that was sent before.
+pub(crate) fn automatic(factors: &[FactorChoice], devices: &[Device]) -> Automatic {
+    let first = |kind: Kind| devices.iter().find(|d| kind.of(d)).map(|d| kind.on(d));
+    let found = factors.iter().find_map(|choice| {
         match choice {
             FactorChoice::Auto => devices
                 .iter()
@@ -159,10 +270,13 @@ pub(crate) fn automatic(factors: &[FactorChoice], devices: &[Device]) -> Option<
                 .then_some(AuthFactor::Auto),
             FactorChoice::Push => first(Kind::Push),
             FactorChoice::Phone => first(Kind::Phone),
-            // It would have to be asked for; without a prompt the next one is tried.
-            FactorChoice::Passcode => None,
+            // For lists only; a configuration has it nowhere else.
+            FactorChoice::Sms => None,
+            FactorChoice::Passcode => return Some(Automatic::Ask),
         }
-    })
+        .map(Automatic::Use)
+    });
+    found.unwrap_or(Automatic::Nothing)
 }
 
 /// The factor's name in events.
@@ -205,5 +319,14 @@ fn number(text: &str) -> Option<usize> {
         .flatten()
 }
 
-/// The most digits of an option's number; longer ones are passcodes.
+/// The number of an option, if it can be one: longer ones are passcodes.
+fn option_number(text: &str) -> Option<usize> {
+    Some(text)
+        .filter(|text| text.len() <= OPTION_DIGITS)
+        .and_then(number)
+}
+
+/// The most digits of an option's number.
 const OPTION_DIGITS: usize = 2;
+/// The most options of a list: as many as its numbers can tell apart.
+const MAX_OPTIONS: usize = 99;

@@ -5,12 +5,14 @@
 //!
 //! Pure: no sockets, files, clock, randomness or async. Knows no HTTP and no LDAP.
 
+mod challenge;
 pub mod explain;
 mod factor;
 mod password;
+mod prompt;
 pub mod request;
 mod second;
-mod texts;
+pub(crate) mod texts;
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +24,8 @@ use proto::config::{Integration, Mode};
 use proto::event::{Factor, Reason};
 use proto::secret::Secret;
 
+use self::challenge::{Refusal, Round};
+pub use self::factor::MenuDigest;
 use self::factor::Typed;
 use self::request::Request;
 use self::second::{Polling, Sent};
@@ -113,6 +117,23 @@ pub enum Pending {
         /// What was typed after the password's delimiter.
         typed: Option<Secret<String>>,
     },
+    /// The user was asked for a factor.
+    Prompt(Prompted),
+    /// The user was shown where to enrol.
+    Enrolment,
+}
+
+/// A question for a factor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompted {
+    /// Stands for the list that was shown: an option's number means nothing in another one.
+    pub menu: MenuDigest,
+    /// Wrong passcodes so far.
+    pub wrong: u8,
+    /// How often the login was asked again for another reason.
+    pub repeats: u8,
+    /// What the upstream's accept carried, for the login's own.
+    pub attributes: Vec<UpstreamAttribute>,
 }
 
 /// Which packet answers.
@@ -176,7 +197,7 @@ pub enum FlowError {
     NoAuthenticator(Mode),
 }
 
-/// One login in mode `auto`, `concat` or `duo_only`.
+/// One login in any mode but `eap`, or the part of it from one request to its answer.
 ///
 /// Takes [`Event::Begin`] first and then, for each action, what came of it or
 /// [`Event::TimedOut`]. After [`Action::Answer`] it is done; an event that does not belong to the
@@ -187,8 +208,14 @@ pub struct Flow {
     request: Request,
     primary: PrimaryUse,
     state: State,
-    /// The upstream's question that the request answers.
-    answers: Option<Asked>,
+    /// What the request goes on with.
+    resumed: Option<Pending>,
+    /// The prompt that it answers.
+    round: Option<Round>,
+    /// What the second factor has just refused, while the user is asked again.
+    refusal: Option<Refusal>,
+    /// Octets that the Reply-Message attributes of a prompt may take, framing included.
+    reply_room: usize,
     /// The factor that goes with the password that was accepted.
     typed: Option<Typed>,
     /// What the upstream's accept carried.
@@ -213,8 +240,8 @@ impl Flow {
     /// Prepares a login.
     ///
     /// # Errors
-    /// [`FlowError`] when the integration's mode is none of `auto`, `concat` and `duo_only`, or
-    /// checks passwords and `primary` is [`PrimaryUse::None`].
+    /// [`FlowError`] when the integration's mode is `eap`, or checks passwords and `primary` is
+    /// [`PrimaryUse::None`].
     pub fn new(
         integration: Arc<Integration>,
         request: Request,
@@ -222,20 +249,24 @@ impl Flow {
     ) -> Result<Self, FlowError> {
         match (integration.mode, primary) {
             (Mode::DuoOnly, _)
-            | (Mode::Auto | Mode::Concat, PrimaryUse::AnyPassword | PrimaryUse::Ask { .. }) => {}
-            (mode @ (Mode::Auto | Mode::Concat), PrimaryUse::None) => {
+            | (
+                Mode::Auto | Mode::Challenge | Mode::Concat,
+                PrimaryUse::AnyPassword | PrimaryUse::Ask { .. },
+            ) => {}
+            (mode @ (Mode::Auto | Mode::Challenge | Mode::Concat), PrimaryUse::None) => {
                 return Err(FlowError::NoAuthenticator(mode));
             }
-            (mode @ (Mode::Challenge | Mode::Eap), _) => {
-                return Err(FlowError::ModeNotServed(mode));
-            }
+            (mode @ Mode::Eap, _) => return Err(FlowError::ModeNotServed(mode)),
         }
         Ok(Self {
             integration,
             request,
             primary,
             state: State::New,
-            answers: None,
+            resumed: None,
+            round: None,
+            refusal: None,
+            reply_room: ONE_REPLY_MESSAGE,
             typed: None,
             attributes: Vec::new(),
         })
@@ -251,12 +282,17 @@ impl Flow {
         primary: PrimaryUse,
         pending: Pending,
     ) -> Result<Self, FlowError> {
-        let Pending::Upstream { asked, typed } = pending;
         Ok(Self {
-            answers: Some(asked),
-            typed: typed.and_then(|typed| Typed::parse(typed.expose())),
+            resumed: Some(pending),
             ..Self::new(integration, request, primary)?
         })
+    }
+
+    /// Says how many octets the Reply-Message attributes of a prompt may take, framing included. One
+    /// attribute of full length when it is not said.
+    #[must_use]
+    pub fn with_reply_room(self, reply_room: usize) -> Self {
+        Self { reply_room, ..self }
     }
 
     /// Takes what happened and says what to do.
@@ -271,12 +307,8 @@ impl Flow {
             }
             (State::Primary { .. }, Event::TimedOut) => reject(Reason::PrimaryUnavailable),
             (State::Preauth, Event::Preauth(Ok(preauth))) => self.preauth_answered(now, preauth),
-            (State::Preauth, Event::Preauth(Err(failure))) => {
-                self.call_failed(Call::Preauth, failure.kind, None)
-            }
-            (State::Preauth, Event::TimedOut) => {
-                self.call_failed(Call::Preauth, FailureKind::TimedOut, None)
-            }
+            (State::Preauth, Event::Preauth(Err(failure))) => self.preauth_failed(failure.kind),
+            (State::Preauth, Event::TimedOut) => self.preauth_failed(FailureKind::TimedOut),
             (State::Auth(sent), Event::Auth(Ok(reply))) => self.auth_answered(now, &sent, reply),
             (State::Auth(sent), Event::Auth(Err(failure))) => {
                 self.call_failed(Call::Auth, failure.kind, Some(sent.factor))
@@ -297,6 +329,9 @@ impl Flow {
         }
     }
 }
+
+/// A Reply-Message of full length with its type and length.
+const ONE_REPLY_MESSAGE: usize = texts::REPLY_OCTETS + 2;
 
 fn reject(reason: Reason) -> Action {
     Action::Answer(Answer::reject(reason))

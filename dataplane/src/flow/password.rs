@@ -12,8 +12,17 @@ use crate::primary::{Asked, Credential, Method, PrimaryFailureKind, Rejection, R
 
 impl Flow {
     pub(super) fn begin(&mut self, now: Instant) -> Action {
-        if let Some(asked) = self.answers.take() {
-            return self.begin_answer(now, asked);
+        match self.resumed.take() {
+            None => {}
+            Some(Pending::Upstream { asked, typed }) => {
+                self.typed = typed.and_then(|typed| Typed::parse(typed.expose()));
+                return self.begin_answer(now, asked);
+            }
+            Some(Pending::Prompt(prompted)) => return self.begin_answered_prompt(now, prompted),
+            Some(Pending::Enrolment) => {
+                let text = texts::ENROL_FIRST;
+                return Action::Answer(Answer::reject_with(Reason::NotEnrolled, text));
+            }
         }
         match self.request.credential.clone() {
             Credential::Password(typed) if typed.expose().is_empty() => {
@@ -28,7 +37,7 @@ impl Flow {
     /// it asked, and a directory would take the answer for a password.
     fn begin_answer(&mut self, now: Instant, asked: Asked) -> Action {
         match (self.integration.mode, self.primary) {
-            (Mode::Auto | Mode::Concat, PrimaryUse::Ask { relays: true, .. }) => {
+            (Mode::Auto | Mode::Challenge | Mode::Concat, PrimaryUse::Ask { relays: true, .. }) => {
                 let credential = self.request.credential.clone();
                 self.ask_primary(now, credential, Some(asked), None)
             }
@@ -48,7 +57,9 @@ impl Flow {
             }
             // Nothing has to be appended by a user whom nobody asks for a factor.
             Mode::Concat if !self.is_exempt() => self.begin_concat(now, &typed),
-            _ => self.begin_auto(now, typed),
+            // What follows the password is asked for: it is never split, whatever the append says.
+            Mode::Challenge => self.check_password(now, typed, None),
+            Mode::Auto | Mode::Concat | Mode::Eap => self.begin_auto(now, typed),
         }
     }
 
@@ -57,7 +68,7 @@ impl Flow {
         let refused = |text| Action::Answer(Answer::reject_with(Reason::UnsupportedMethod, text));
         match (self.integration.mode, self.primary) {
             (Mode::Concat, _) if !self.is_exempt() => refused(texts::NOTHING_APPENDED),
-            (Mode::Auto | Mode::Concat, PrimaryUse::Ask { relays: true, .. }) => {
+            (Mode::Auto | Mode::Challenge | Mode::Concat, PrimaryUse::Ask { relays: true, .. }) => {
                 self.ask_primary(now, Credential::Relayed(relayed), None, None)
             }
             _ => refused(match relayed.method {

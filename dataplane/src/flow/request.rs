@@ -23,7 +23,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// Reads an Access-Request of an integration in mode `auto`, `concat` or `duo_only`.
+    /// Reads an Access-Request of an integration in any mode but `eap`.
     ///
     /// # Errors
     /// The reject to answer with: there is no user name or password, one of them cannot be read, or
@@ -118,7 +118,8 @@ fn typed(
     let bad = |text| Answer::reject_with(Reason::BadRequest, text);
     let octets = match packet.first(AttributeType::USER_PASSWORD) {
         None => return Err(bad(texts::NO_PASSWORD)),
-        Some([]) => return Err(Answer::reject(Reason::EmptyPassword)),
+        // No password, and as the answer to a question nothing.
+        Some([]) => return Ok(Secret::new(String::new())),
         Some(hidden) => password::unhide(hidden, packet.authenticator(), secret)
             .map_err(|_| bad(texts::MALFORMED_PASSWORD))?,
     };

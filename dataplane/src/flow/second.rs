@@ -3,10 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use proto::config::FailMode;
+use proto::config::{FailMode, Mode};
 use proto::event::{Factor, Reason};
 
-use super::factor::{automatic, label, menu};
+use super::factor::{Automatic, Offer, Unusable, automatic, label};
 use super::{Action, Answer, Flow, State, after, reject, texts};
 use crate::duo::failure::{Call, FailureKind, Reaction, reaction};
 use crate::duo::message::{
@@ -51,38 +51,52 @@ impl Flow {
 
     pub(super) fn preauth_answered(&mut self, now: Instant, preauth: Preauth) -> Action {
         match preauth {
-            Preauth::Auth { devices, .. } => self.ask_auth(now, &devices),
+            Preauth::Auth { devices, .. } => match self.refusal.take() {
+                Some(refusal) => self.ask_after(refusal, &devices),
+                None => self.use_or_ask(now, &devices),
+            },
             Preauth::Allow { status_msg } => {
                 self.accept(Reason::Bypassed, texts::quoted(&status_msg), None)
             }
             Preauth::Deny { status_msg } => {
-                service_rejects(Reason::SecondFactorRefused, &status_msg, None)
+                let text = texts::quoted(&status_msg);
+                Action::Answer(Answer {
+                    reply_message: text
+                        .or_else(|| texts::quoted(texts::of(Reason::SecondFactorRefused))),
+                    ..Answer::reject(Reason::SecondFactorRefused)
+                })
             }
             Preauth::Enroll {
                 status_msg,
                 portal_url,
-            } => Action::Answer(Answer::reject_with(
-                Reason::NotEnrolled,
-                &texts::enrolment(&status_msg, portal_url.as_deref()),
-            )),
+            } => self.enrol(&status_msg, portal_url.as_deref()),
         }
     }
 
-    fn ask_auth(&mut self, now: Instant, devices: &[Device]) -> Action {
-        let append = &self.integration.append;
-        let chosen = match &self.typed {
-            Some(typed) => typed
-                .choose(devices)
-                .map_err(|missing| texts::no_such_factor(missing, menu(devices))),
-            None => automatic(&self.integration.factors, devices)
-                .ok_or_else(|| texts::nothing_automatic(append)),
+    fn use_or_ask(&mut self, now: Instant, devices: &[Device]) -> Action {
+        if self.integration.mode == Mode::Challenge || self.round.is_some() {
+            return self.choose_or_ask(now, devices);
+        }
+        let unusable =
+            |text: &str| Action::Answer(Answer::reject_with(Reason::NoUsableFactor, text));
+        let Some(typed) = &self.typed else {
+            return match automatic(&self.integration.factors, devices) {
+                Automatic::Use(factor) => self.send_auth(now, factor),
+                Automatic::Ask => self.ask_for_passcode(devices),
+                Automatic::Nothing => unusable(&texts::nothing_automatic(&self.integration.append)),
+            };
         };
-        let factor = match chosen {
-            Ok(factor) => factor,
-            Err(text) => {
-                return Action::Answer(Answer::reject_with(Reason::NoUsableFactor, &text));
+        let offer = Offer::all(devices);
+        match typed.choose(&offer) {
+            Ok(factor) => self.send_auth(now, factor),
+            Err(Unusable::NoSuchFactor { kind, number }) => {
+                unusable(&texts::no_such_factor(kind, number, &offer.entries))
             }
-        };
+            Err(Unusable::Passcode) => unusable(texts::NO_PASSCODES),
+        }
+    }
+
+    pub(super) fn send_auth(&mut self, now: Instant, factor: AuthFactor) -> Action {
         let until = after(now, self.auth_phase(&factor));
         self.state = State::Auth(Sent {
             factor: label(&factor),
@@ -119,7 +133,7 @@ impl Flow {
                     self.call_failed(Call::Auth, FailureKind::Unreadable, Some(sent.factor))
                 }
                 AuthResult::Allow => self.allowed(&decision, sent.factor),
-                AuthResult::Deny => denied(&decision, sent.factor),
+                AuthResult::Deny => self.denied(now, &decision, sent.factor),
             },
             AuthReply::Started(txid) => self.poll(
                 now,
@@ -144,7 +158,7 @@ impl Flow {
     ) -> Action {
         match decision.result {
             AuthResult::Allow => self.allowed(decision, polling.factor),
-            AuthResult::Deny => denied(decision, polling.factor),
+            AuthResult::Deny => self.denied(now, decision, polling.factor),
             AuthResult::Waiting => {
                 polling.failing = None;
                 self.poll_again(now, polling)
@@ -243,27 +257,6 @@ impl Flow {
             ..Answer::reject(reason)
         })
     }
-}
-
-fn denied(decision: &Decision, factor: Factor) -> Action {
-    let reason = match decision.status {
-        AuthStatus::Fraud => Reason::Fraud,
-        AuthStatus::LockedOut => Reason::LockedOut,
-        AuthStatus::Timeout => Reason::TimedOut,
-        AuthStatus::Sent => Reason::PasscodesSent,
-        AuthStatus::Other | AuthStatus::Bypass | AuthStatus::Deny => Reason::Denied,
-    };
-    service_rejects(reason, &decision.status_msg, Some(factor))
-}
-
-/// The service decided: its words are the answer.
-fn service_rejects(reason: Reason, status_msg: &str, factor: Option<Factor>) -> Action {
-    let text = texts::quoted(status_msg).unwrap_or_else(|| texts::of(reason).to_owned());
-    Action::Answer(Answer {
-        reply_message: Some(text),
-        factor,
-        ..Answer::reject(reason)
-    })
 }
 
 fn too_late(factor: Factor) -> Action {

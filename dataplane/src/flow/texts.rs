@@ -4,7 +4,7 @@
 use proto::config::Append;
 use proto::event::Reason;
 
-use super::factor::{MenuEntry, NoSuchFactor};
+use super::factor::{Kind, MenuEntry};
 
 /// The most octets of a Reply-Message.
 pub(crate) const REPLY_OCTETS: usize = 253;
@@ -33,6 +33,18 @@ pub(crate) const EAP: &str =
     "EAP cannot be used here. Set the device to send the password with PAP.";
 pub(crate) const UNKNOWN_STATE: &str =
     "This answer belongs to no login that is under way. Please log in again.";
+pub(crate) const CHAP_ANSWER: &str =
+    "The answer cannot be read. Set the device to send answers with PAP, not with CHAP.";
+pub(crate) const MSCHAP_ANSWER: &str =
+    "The answer cannot be read. Set the device to send answers with PAP, not with MS-CHAP.";
+pub(crate) const LATE_ANSWER: &str = "Your answer came too late. Please log in again.";
+pub(crate) const SECOND_ANSWER: &str = "This question was answered before. Please log in again.";
+pub(crate) const ENROL_FIRST: &str = "Finish the enrolment first, then log in again.";
+pub(crate) const NOTHING_TYPED: &str = "Nothing was typed.";
+pub(crate) const DEVICES_CHANGED: &str = "Your devices have changed. Please choose again.";
+pub(crate) const NO_PASSCODES: &str = "Passcodes cannot be used here.";
+pub(crate) const PASSCODES_SENT: &str = "New passcodes were sent.";
+pub(crate) const WRONG_PASSCODE: &str = "Wrong passcode. Please try again.";
 pub(crate) const NO_MENU: &str = "a passcode";
 
 /// What is said for a reason when nobody else has said anything.
@@ -83,6 +95,7 @@ pub(crate) const fn of(reason: Reason) -> &'static str {
         Reason::ExemptUser => EXEMPT,
         Reason::FailModeSafe => FAIL_MODE_SAFE,
         Reason::Prompted => "Please choose a second factor.",
+        Reason::TooManyAnswers => "Too many answers could not be used. Please log in again.",
         Reason::Internal => "An internal error stopped the login. Please try again later.",
     }
 }
@@ -114,21 +127,21 @@ pub(crate) fn nothing_automatic(append: &Append) -> String {
 }
 
 /// The user typed a factor that the devices do not have.
-pub(crate) fn no_such_factor<'a>(
-    missing: NoSuchFactor,
-    menu: impl Iterator<Item = MenuEntry<'a>>,
-) -> String {
+pub(crate) fn no_such_factor(kind: Kind, number: Option<usize>, menu: &[MenuEntry<'_>]) -> String {
     let mut have: Vec<String> = menu
+        .iter()
         .take(NAMED_FACTORS)
         .map(|entry| format!("{}{}", entry.kind.as_str(), entry.number))
         .collect();
     have.push(NO_MENU.to_owned());
-    let number = missing.number.map(|n| n.to_string()).unwrap_or_default();
-    cut(&format!(
-        "You have no '{}{number}'. You can use: {}.",
-        missing.kind.as_str(),
-        have.join(", ")
-    ))
+    let missing = you_have_no(kind, number);
+    cut(&format!("{missing} You can use: {}.", have.join(", ")))
+}
+
+/// The same where a list follows.
+pub(crate) fn you_have_no(kind: Kind, number: Option<usize>) -> String {
+    let number = number.map(|n| n.to_string()).unwrap_or_default();
+    format!("You have no '{}{number}'.", kind.as_str())
 }
 
 fn with_hint(text: &str, hint: Option<String>) -> String {
@@ -141,25 +154,6 @@ fn with_hint(text: &str, hint: Option<String>) -> String {
 /// What somebody else said, made fit; none when it is blank.
 pub(crate) fn quoted(text: &str) -> Option<String> {
     Some(cut(text)).filter(|text| !text.is_empty())
-}
-
-/// An invitation to enrol with its link. The link is kept whole, and the text before it shortened;
-/// a link that fits no Reply-Message is left out, because a part of it leads nowhere.
-pub(crate) fn enrolment(status_msg: &str, portal_url: Option<&str>) -> String {
-    let text = quoted(status_msg).unwrap_or_else(|| of(Reason::NotEnrolled).to_owned());
-    let Some(url) = portal_url.map(clean).filter(|url| !url.is_empty()) else {
-        return text;
-    };
-    if text.contains(&url) {
-        return text;
-    }
-    match REPLY_OCTETS.checked_sub(url.len()) {
-        None => text,
-        Some(room) => {
-            let before = shorten(&text, room.saturating_sub(1)).trim_end();
-            format!("{before} {url}").trim_start().to_owned()
-        }
-    }
 }
 
 /// Makes a text fit one Reply-Message: no control characters but line ends, no blanks around it, at
@@ -218,46 +212,10 @@ mod tests {
         assert_eq!(cut(&"ä".repeat(200)), "ä".repeat(126));
     }
 
-    #[test]
-    fn an_enrolment_link_is_kept_whole() {
-        let url = format!("https://api.example.com/{}", "p".repeat(200));
-        let long = "Enroll an authentication device to proceed. ".repeat(4);
-        let text = enrolment(&long, Some(&url));
-        assert!(text.starts_with("Enroll an auth"), "{text}");
-        assert!(text.ends_with(&url), "{text}");
-        assert!(text.len() <= REPLY_OCTETS, "{}", text.len());
-
-        let short = "https://api.example.com/portal";
-        let table = [
-            ("Enroll", Some(short), format!("Enroll {short}")),
-            (
-                "",
-                Some(short),
-                format!("{} {short}", of(Reason::NotEnrolled)),
-            ),
-            (
-                "At https://api.example.com/portal",
-                Some(short),
-                format!("At {short}"),
-            ),
-            ("Enroll", Some(" "), "Enroll".to_owned()),
-            ("Enroll", None, "Enroll".to_owned()),
-        ];
-        for (status_msg, url, want) in table {
-            assert_eq!(enrolment(status_msg, url), want);
-        }
-        let endless = format!("https://api.example.com/{}", "p".repeat(300));
-        assert_eq!(enrolment("Enroll", Some(&endless)), "Enroll");
-        let filling = format!("https://api.example.com/{}", "p".repeat(229));
-        assert_eq!(filling.len(), REPLY_OCTETS);
-        assert_eq!(enrolment("Enroll", Some(&filling)), filling);
-    }
-
     proptest! {
         #[test]
-        fn every_text_fits_one_reply_message(text in any::<String>(), url in any::<String>()) {
+        fn every_text_fits_one_reply_message(text in any::<String>()) {
             prop_assert!(cut(&text).len() <= REPLY_OCTETS);
-            prop_assert!(enrolment(&text, Some(&url)).len() <= REPLY_OCTETS);
         }
     }
 }

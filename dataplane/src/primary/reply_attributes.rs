@@ -23,21 +23,15 @@ pub fn encode(
     let mut framed = Vec::new();
     let mut salt = u16::from_be_bytes(salt);
     for attribute in attributes {
+        if !passes(attribute, rules) {
+            continue;
+        }
         let UpstreamAttribute {
             vendor,
             number,
             value,
-            always,
+            always: _,
         } = attribute;
-        let of_ours = vendor.is_none() && AttributeType(*number) == AttributeType::REPLY_MESSAGE;
-        let by_rule = || {
-            !of_ours
-                && !hop::is_of_one_hop(*vendor, *number)
-                && rules.iter().any(|rule| hop::allows(rule, *vendor, *number))
-        };
-        if !*always && !by_rule() {
-            continue;
-        }
         match value {
             UpstreamValue::Plain(value) => hop::frame(&mut framed, *vendor, *number, value),
             UpstreamValue::Hidden(clear) => {
@@ -57,6 +51,22 @@ pub fn encode(
         }
     }
     framed
+}
+
+/// Whether an attribute goes to the client.
+#[must_use]
+pub fn passes(attribute: &UpstreamAttribute, rules: &[&PassThrough]) -> bool {
+    let UpstreamAttribute {
+        vendor,
+        number,
+        always,
+        ..
+    } = *attribute;
+    let of_ours = vendor.is_none() && AttributeType(number) == AttributeType::REPLY_MESSAGE;
+    always
+        || !of_ours
+            && !hop::is_of_one_hop(vendor, number)
+            && rules.iter().any(|rule| hop::allows(rule, vendor, number))
 }
 
 /// Reads the attributes of an upstream's answer. `always` says of a vendor and a number whether

@@ -63,6 +63,13 @@ impl ReplyTo {
     pub const fn authenticator(&self) -> &Authenticator {
         &self.authenticator
     }
+
+    /// Octets that an answer has left beside a Message-Authenticator, a State of full length and the
+    /// request's Proxy-State. At least one attribute of full length fits.
+    #[must_use]
+    pub const fn challenge_room(&self) -> usize {
+        BESIDE_PROXY_STATE - ATTRIBUTE_OCTETS - self.proxy_states.len()
+    }
 }
 
 impl fmt::Debug for ReplyTo {
@@ -207,9 +214,14 @@ fn split_text(text: &str) -> (&str, &str) {
         .unwrap_or((text, ""))
 }
 
+/// What header and Message-Authenticator leave of a packet.
+const BESIDE_PROXY_STATE: usize = MAX_PACKET_OCTETS - HEADER_OCTETS - (AUTHENTICATOR_OCTETS + 2);
+
+/// An attribute of full length.
+const ATTRIBUTE_OCTETS: usize = MAX_VALUE_OCTETS + 2;
+
 /// The longest Proxy-State that is copied: a State and a Reply-Message fit beside it.
-const MAX_PROXY_STATE_OCTETS: usize =
-    MAX_PACKET_OCTETS - HEADER_OCTETS - (AUTHENTICATOR_OCTETS + 2) - 2 * (MAX_VALUE_OCTETS + 2);
+const MAX_PROXY_STATE_OCTETS: usize = BESIDE_PROXY_STATE - 2 * ATTRIBUTE_OCTETS;
 
 const RESERVED: &[AttributeType] = &[
     AttributeType::MESSAGE_AUTHENTICATOR,

@@ -18,10 +18,10 @@ use super::served::{ServedClient, Site};
 use crate::clock::{self, micros};
 use crate::duo::failure::Failure;
 use crate::flow::request::{Request, shown_user};
-use crate::flow::{Action, Answer, AnswerCode, Event, Flow, Pending, explain};
-use crate::primary::{PrimaryRequest, request_attributes};
+use crate::flow::{Action, Answer, AnswerCode, Event, Flow, explain};
+use crate::primary::{PrimaryRequest, Verdict, reply_attributes, request_attributes};
 use crate::radius::{AttributeType, Packet, ReplyTo};
-use crate::state::Scope;
+use crate::state::{Context, Scope};
 
 /// What the receive thread knows of a new login.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ pub(crate) struct Login {
     site: Arc<Site>,
     start: LoginStart,
     at_ms: u64,
+    /// The login's first request, when this one answers a challenge.
+    first: Option<LoginId>,
     user: Option<String>,
     calling_station: Option<String>,
     pass_through: Vec<u8>,
@@ -59,6 +61,7 @@ impl Login {
         let served = Arc::clone(&start.client.served);
         let mut login = Self {
             at_ms: clock::unix_ms(),
+            first: None,
             user: None,
             calling_station: None,
             pass_through: Vec::new(),
@@ -85,17 +88,17 @@ impl Login {
         {
             login.pass_through = request_attributes::select(packet, &served.config.pass_through);
         }
-        let pending = match login.opened(packet, &request) {
-            Ok(pending) => pending,
+        let context = match login.opened(packet, &request) {
+            Ok(context) => context,
             Err(answer) => return login.finish(answer),
         };
         let (config, primary) = (Arc::clone(&served.config), served.primary_use);
-        let flow = match pending {
+        let flow = match context {
             None => Flow::new(config, request, primary),
-            Some(pending) => Flow::resume(config, request, primary, pending),
+            Some(context) => Flow::resume(config, request, primary, context.pending),
         };
         let mut flow = match flow {
-            Ok(flow) => flow,
+            Ok(flow) => flow.with_reply_room(login.start.reply_to.challenge_room()),
             Err(error) => {
                 tracing::error!(
                     integration = %served.config.id,
@@ -116,7 +119,7 @@ impl Login {
         &mut self,
         packet: &Packet<'_>,
         request: &Request,
-    ) -> Result<Option<Pending>, Answer> {
+    ) -> Result<Option<Context>, Answer> {
         let Some(octets) = packet.first(AttributeType::STATE) else {
             return Ok(None);
         };
@@ -125,15 +128,17 @@ impl Login {
             .shared
             .states
             .open(now, self.scope(&request.user), octets);
-        opened.map(Some).map_err(|fault| {
-            self.note(
-                Stage::Client,
-                Duration::ZERO,
-                Duration::ZERO,
-                fault.to_string(),
-            );
-            Answer::reject(Reason::UnknownState)
-        })
+        let detail = match &opened {
+            Ok(context) => {
+                self.first = Some(context.first);
+                format!("goes on with login {}", context.first)
+            }
+            Err(fault) => fault.to_string(),
+        };
+        self.note(Stage::Client, Duration::ZERO, Duration::ZERO, detail);
+        opened
+            .map(Some)
+            .map_err(|fault| Answer::reject_with(Reason::UnknownState, fault.said()))
     }
 
     fn scope<'a>(&'a self, user: &'a str) -> Scope<'a> {
@@ -150,12 +155,15 @@ impl Login {
     /// The State of a challenge; none for other answers. A challenge that cannot have one becomes a
     /// reject.
     fn sealed(&self, answer: &mut Answer) -> Option<Vec<u8>> {
-        let pending = answer.pending.take()?;
+        let context = Context {
+            first: self.first.unwrap_or(self.start.id),
+            pending: answer.pending.take()?,
+        };
         let user = self.user.as_deref().unwrap_or_default();
         match self
             .shared
             .states
-            .seal(clock::unix_now(), self.scope(user), &pending)
+            .seal(clock::unix_now(), self.scope(user), &context)
         {
             Ok(state) => Some(state),
             Err(error) => {
@@ -271,9 +279,14 @@ impl Login {
                     answers,
                 };
                 let check = Box::pin(async move { primary.check(&request, deadline).await });
-                within(deadline, check)
-                    .await
-                    .map_or(Event::TimedOut, Event::Primary)
+                let mut result = within(deadline, check).await;
+                // What no rule lets through takes no room in a State.
+                if let Some(Ok(Verdict::Accepted(acceptance))) = &mut result {
+                    let rules: Vec<_> = served.reply_rules().collect();
+                    let attributes = &mut acceptance.attributes;
+                    attributes.retain(|one| reply_attributes::passes(one, &rules));
+                }
+                result.map_or(Event::TimedOut, Event::Primary)
             }
             Action::Preauth { request, deadline } => {
                 let call = Box::pin(async move { duo.preauth(&request, deadline).await });
@@ -393,6 +406,7 @@ impl Login {
         }
         self.shared.reports.send(AuthEvent {
             id: self.start.id,
+            first: self.first,
             at_ms: self.at_ms,
             node: self.shared.node.clone(),
             revision: served.revision,

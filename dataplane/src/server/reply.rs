@@ -60,16 +60,14 @@ fn try_encode(
     if let Some(text) = &answer.reply_message
         && !answer.attributes.iter().any(UpstreamAttribute::is_text)
     {
-        builder.reply_message(text)?;
+        // Several only where a prompt may be: every other text fits one.
+        builder.reply_messages_split(text)?;
     }
-    if let Some(primary) = &served.primary
-        && !answer.attributes.is_empty()
-    {
-        let mut rules = Vec::new();
-        if answer.code != AnswerCode::Reject {
-            rules.push(&served.config.pass_through);
-            rules.extend(primary.reply_rule());
-        }
+    if !answer.attributes.is_empty() {
+        let rules: Vec<_> = match answer.code {
+            AnswerCode::Reject => Vec::new(),
+            AnswerCode::Accept | AnswerCode::Challenge => served.reply_rules().collect(),
+        };
         let mut salt = [0; SALT_OCTETS];
         getrandom::fill(&mut salt).map_err(|_| EncodeFailure::NoRandom)?;
         let hop = Hop {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use prometheus::{Histogram, IntCounter, IntGauge};
-use proto::config::{Integration, MessageAuthenticator};
+use proto::config::{Integration, MessageAuthenticator, PassThrough};
 use proto::event::Stage;
 use proto::id::Revision;
 
@@ -30,6 +30,15 @@ pub(crate) struct Served {
     pub(crate) series: Series,
     /// `[main] debug`: each step goes to the log as it happens.
     pub(crate) debug: bool,
+}
+
+impl Served {
+    /// Which attributes of an upstream's accept come back: the integration's rule and the
+    /// authenticator's own.
+    pub(crate) fn reply_rules(&self) -> impl Iterator<Item = &PassThrough> {
+        let own = self.primary.as_ref().and_then(|one| one.reply_rule());
+        std::iter::once(&self.config.pass_through).chain(own)
+    }
 }
 
 /// The metrics of the hot path, resolved once.

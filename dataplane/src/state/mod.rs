@@ -21,12 +21,13 @@ use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use prometheus::{IntCounter, IntCounterVec};
+use proto::id::LoginId;
 use proto::rpc::{StateKey, StateKeys};
 use zeroize::Zeroizing;
 
 use self::seal::{Body, Key, Opened, SEALED_ROOM};
 use self::tables::{Spilled, Used};
-use crate::flow::Pending;
+use crate::flow::{Pending, texts};
 
 /// Seals and opens States, and remembers those that were used.
 #[derive(Debug)]
@@ -43,6 +44,14 @@ pub(crate) struct States {
 struct Tables {
     used: Used,
     spilled: Spilled,
+}
+
+/// What a login needs to go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Context {
+    /// The id of its first request, under which those that follow are found.
+    pub(crate) first: LoginId,
+    pub(crate) pending: Pending,
 }
 
 /// Whom a State is for. Any difference makes it foreign.
@@ -107,9 +116,9 @@ impl States {
         &self,
         now: u64,
         scope: Scope<'_>,
-        pending: &Pending,
+        context: &Context,
     ) -> Result<Vec<u8>, SealError> {
-        let sealed = self.try_seal(now, scope, pending);
+        let sealed = self.try_seal(now, scope, context);
         self.count(match &sealed {
             Ok(_) => "sealed",
             Err(SealError::TooLong) => "too_long",
@@ -122,11 +131,11 @@ impl States {
         &self,
         now: u64,
         scope: Scope<'_>,
-        pending: &Pending,
+        context: &Context,
     ) -> Result<Vec<u8>, SealError> {
         let until = now.saturating_add(LIFETIME_SECONDS);
         let digest = seal::digest(scope);
-        let written = pending::write(pending);
+        let written = pending::write(context).ok_or(SealError::TooLong)?;
         let whole;
         let body = if written.len() <= SEALED_ROOM {
             whole = written;
@@ -162,7 +171,7 @@ impl States {
         now: u64,
         scope: Scope<'_>,
         octets: &[u8],
-    ) -> Result<Pending, StateFault> {
+    ) -> Result<Context, StateFault> {
         let opened = self.try_open(now, scope, octets);
         self.count(
             opened
@@ -172,7 +181,7 @@ impl States {
         opened
     }
 
-    fn try_open(&self, now: u64, scope: Scope<'_>, octets: &[u8]) -> Result<Pending, StateFault> {
+    fn try_open(&self, now: u64, scope: Scope<'_>, octets: &[u8]) -> Result<Context, StateFault> {
         let Opened {
             nonce,
             until,
@@ -264,6 +273,15 @@ pub(crate) enum StateFault {
 }
 
 impl StateFault {
+    /// What the user reads. Only who holds a genuine State learns more than that it is none.
+    pub(crate) const fn said(self) -> &'static str {
+        match self {
+            Self::Foreign | Self::Tampered | Self::Lost => texts::UNKNOWN_STATE,
+            Self::Expired => texts::LATE_ANSWER,
+            Self::Replayed => texts::SECOND_ANSWER,
+        }
+    }
+
     const fn label(self) -> &'static str {
         match self {
             Self::Foreign => "foreign",

@@ -1,39 +1,124 @@
-//! A [`Pending`] as octets: short, because a State has little room.
+//! A [`Context`] as octets: short, because a State has little room.
+//!
+//! ```text
+//! first 16 | 1 upstream  | host 1 | part state | part typed
+//! first 16 | 2 prompt    | menu 8 | wrong 1 | repeats 1 | attribute ..
+//! first 16 | 3 enrolment
+//! part:      0 | 1 length 2 octets ..
+//! attribute: kind and flags 1 | vendor 4, if flagged | number 1 | tag 1, if flagged | length 1 | value ..
+//! ```
 
+use proto::id::LoginId;
 use proto::secret::Secret;
 use zeroize::Zeroizing;
 
-use crate::flow::Pending;
-use crate::primary::Asked;
+use super::Context;
+use crate::flow::{MenuDigest, Pending, Prompted};
+use crate::primary::{Asked, UpstreamAttribute, UpstreamValue};
 
-/// Writes one.
-pub(super) fn write(pending: &Pending) -> Zeroizing<Vec<u8>> {
-    let Pending::Upstream { asked, typed } = pending;
-    let state = asked.state.as_deref();
-    let typed = typed.as_ref().map(|typed| typed.expose().as_bytes());
-    let octets = |part: Option<&[u8]>| part.map_or(1, |part| LENGTH + part.len());
-    // Never grown, so that no copy of a passcode stays behind.
-    let mut written = Zeroizing::new(Vec::with_capacity(2 + octets(state) + octets(typed)));
-    written.extend_from_slice(&[UPSTREAM, asked.host]);
-    for part in [state, typed] {
-        match part.map(|part| (u16::try_from(part.len()), part)) {
-            Some((Ok(length), part)) => {
+/// Writes one; none when a value is longer than any that came in a packet.
+pub(super) fn write(context: &Context) -> Option<Zeroizing<Vec<u8>>> {
+    // Never grown, so that no copy of a passcode or a key stays behind.
+    let mut written = Zeroizing::new(Vec::with_capacity(octets(&context.pending)));
+    written.extend_from_slice(&context.first.to_bytes());
+    match &context.pending {
+        Pending::Upstream { asked, typed } => {
+            written.extend_from_slice(&[UPSTREAM, asked.host]);
+            let typed = typed.as_ref().map(|typed| typed.expose().as_bytes());
+            for part in [asked.state.as_deref(), typed] {
+                let Some(part) = part else {
+                    written.push(ABSENT);
+                    continue;
+                };
                 written.push(PRESENT);
-                written.extend_from_slice(&length.to_be_bytes());
+                written.extend_from_slice(&u16::try_from(part.len()).ok()?.to_be_bytes());
                 written.extend_from_slice(part);
             }
-            // Nothing is so long that came in a packet.
-            Some((Err(_), _)) | None => written.push(ABSENT),
         }
+        Pending::Prompt(prompted) => {
+            written.push(PROMPT);
+            written.extend_from_slice(&prompted.menu);
+            written.extend_from_slice(&[prompted.wrong, prompted.repeats]);
+            for attribute in &prompted.attributes {
+                write_attribute(&mut written, attribute)?;
+            }
+        }
+        Pending::Enrolment => written.push(ENROLMENT),
     }
-    written
+    Some(written)
+}
+
+/// At least as many octets as one is written in.
+fn octets(pending: &Pending) -> usize {
+    let body = match pending {
+        Pending::Upstream { asked, typed } => {
+            asked.state.as_ref().map_or(0, Vec::len)
+                + typed.as_ref().map_or(0, |typed| typed.expose().len())
+        }
+        Pending::Prompt(prompted) => prompted
+            .attributes
+            .iter()
+            .map(|attribute| ATTRIBUTE_FRAME + value(&attribute.value).len())
+            .sum(),
+        Pending::Enrolment => 0,
+    };
+    FRAME + body
+}
+
+fn write_attribute(written: &mut Vec<u8>, attribute: &UpstreamAttribute) -> Option<()> {
+    let UpstreamAttribute {
+        vendor,
+        number,
+        value: kind,
+        always,
+    } = attribute;
+    let (mut flags, tag) = match kind {
+        UpstreamValue::Plain(_) => (PLAIN, None),
+        UpstreamValue::Hidden(_) => (HIDDEN, None),
+        UpstreamValue::Salted { tag, .. } => (SALTED, *tag),
+    };
+    for (flag, set) in [
+        (OF_VENDOR, vendor.is_some()),
+        (ALWAYS, *always),
+        (TAGGED, tag.is_some()),
+    ] {
+        flags |= if set { flag } else { 0 };
+    }
+    written.push(flags);
+    if let Some(vendor) = vendor {
+        written.extend_from_slice(&vendor.to_be_bytes());
+    }
+    written.push(*number);
+    written.extend(tag);
+    let value = value(kind);
+    written.push(u8::try_from(value.len()).ok()?);
+    written.extend_from_slice(value);
+    Some(())
+}
+
+fn value(value: &UpstreamValue) -> &[u8] {
+    match value {
+        UpstreamValue::Plain(value) => value,
+        UpstreamValue::Hidden(clear) | UpstreamValue::Salted { clear, .. } => clear.expose(),
+    }
 }
 
 /// Reads one; none when the octets are of another version, or no whole one.
-pub(super) fn read(written: &[u8]) -> Option<Pending> {
-    let [UPSTREAM, host, rest @ ..] = written else {
-        return None;
+pub(super) fn read(written: &[u8]) -> Option<Context> {
+    let (first, rest) = written.split_first_chunk()?;
+    let pending = match rest {
+        [UPSTREAM, host, rest @ ..] => read_upstream(*host, rest)?,
+        [PROMPT, rest @ ..] => Pending::Prompt(read_prompt(rest)?),
+        [ENROLMENT] => Pending::Enrolment,
+        _ => return None,
     };
+    Some(Context {
+        first: LoginId::from_bytes(*first),
+        pending,
+    })
+}
+
+fn read_upstream(host: u8, rest: &[u8]) -> Option<Pending> {
     let (state, rest) = part(rest)?;
     let (typed, rest) = part(rest)?;
     let typed = match typed {
@@ -42,7 +127,7 @@ pub(super) fn read(written: &[u8]) -> Option<Pending> {
     };
     rest.is_empty().then(|| Pending::Upstream {
         asked: Asked {
-            host: *host,
+            host,
             state: state.map(<[u8]>::to_vec),
         },
         typed,
@@ -60,8 +145,77 @@ fn part(octets: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     }
 }
 
+fn read_prompt(rest: &[u8]) -> Option<Prompted> {
+    let (menu, rest) = rest.split_first_chunk::<MENU_OCTETS>()?;
+    let [wrong, repeats, rest @ ..] = rest else {
+        return None;
+    };
+    let mut attributes = Vec::new();
+    let mut rest = rest;
+    while !rest.is_empty() {
+        let (attribute, left) = read_attribute(rest)?;
+        attributes.push(attribute);
+        rest = left;
+    }
+    Some(Prompted {
+        menu: *menu,
+        wrong: *wrong,
+        repeats: *repeats,
+        attributes,
+    })
+}
+
+/// An attribute, and what follows it.
+fn read_attribute(octets: &[u8]) -> Option<(UpstreamAttribute, &[u8])> {
+    let (flags, rest) = octets.split_first()?;
+    let (vendor, rest) = match flags & OF_VENDOR {
+        0 => (None, rest),
+        _ => {
+            let (vendor, rest) = rest.split_first_chunk()?;
+            (Some(u32::from_be_bytes(*vendor)), rest)
+        }
+    };
+    let (number, rest) = rest.split_first()?;
+    let (tag, rest) = match flags & TAGGED {
+        0 => (None, rest),
+        _ => {
+            let (tag, rest) = rest.split_first()?;
+            (Some(*tag), rest)
+        }
+    };
+    let (length, rest) = rest.split_first()?;
+    let (value, rest) = rest.split_at_checked((*length).into())?;
+    let value = match (flags & !(OF_VENDOR | ALWAYS | TAGGED), tag) {
+        (PLAIN, None) => UpstreamValue::Plain(value.to_vec()),
+        (HIDDEN, None) => UpstreamValue::Hidden(Secret::new(value.to_vec())),
+        (SALTED, tag) => UpstreamValue::Salted {
+            tag,
+            clear: Secret::new(value.to_vec()),
+        },
+        _ => return None,
+    };
+    let attribute = UpstreamAttribute {
+        vendor,
+        number: *number,
+        value,
+        always: flags & ALWAYS != 0,
+    };
+    Some((attribute, rest))
+}
+
 const UPSTREAM: u8 = 1;
+const PROMPT: u8 = 2;
+const ENROLMENT: u8 = 3;
 const ABSENT: u8 = 0;
 const PRESENT: u8 = 1;
-/// What stands before a part.
-const LENGTH: usize = 3;
+const PLAIN: u8 = 0;
+const HIDDEN: u8 = 1;
+const SALTED: u8 = 2;
+const OF_VENDOR: u8 = 0x80;
+const ALWAYS: u8 = 0x40;
+const TAGGED: u8 = 0x20;
+const MENU_OCTETS: usize = size_of::<MenuDigest>();
+/// The most octets of what stands before the first attribute, and before both parts.
+const FRAME: usize = 16 + 1 + MENU_OCTETS + 2;
+/// The most octets before a value.
+const ATTRIBUTE_FRAME: usize = 8;

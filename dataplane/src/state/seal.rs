@@ -131,8 +131,8 @@ pub(super) fn body(clear: &[u8]) -> Option<Body<'_>> {
     }
 }
 
-/// Which integration, authenticator, client and user: each with its length in front, so that no two scopes run
-/// into one.
+/// Which integration, authenticator, client and user: each with its length in front, so that no two
+/// scopes run into one.
 pub(super) fn digest(scope: Scope<'_>) -> [u8; DIGEST_OCTETS] {
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
     let address = match scope.client {
@@ -165,7 +165,7 @@ pub(super) const DIGEST_OCTETS: usize = 16;
 pub(super) const SEALED_ROOM: usize =
     MAX_VALUE_OCTETS - HEADER_OCTETS - NONCE_OCTETS - BODY_AT - TAG_OCTETS;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const KEY_NAME_OCTETS: usize = 2;
 const HEADER_OCTETS: usize = 1 + KEY_NAME_OCTETS;
 const KIND_AT: usize = 4 + DIGEST_OCTETS;

@@ -106,5 +106,5 @@ pub(super) const MAX_USED: usize = 65_536;
 /// Contexts kept at a time.
 pub(super) const MAX_SPILLED: usize = 4_096;
 
-/// The longest context: as much as a packet can bring.
-pub(super) const MAX_SPILLED_OCTETS: usize = 4_096;
+/// The longest context: more than the attributes of a packet can need.
+pub(super) const MAX_SPILLED_OCTETS: usize = 8_192;

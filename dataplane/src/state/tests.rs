@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use proto::secret::Secret;
 
 use super::*;
-use crate::primary::Asked;
+use crate::flow::Prompted;
+use crate::primary::{Asked, UpstreamAttribute, UpstreamValue};
 use crate::radius::MAX_VALUE_OCTETS;
 
 const NOW: u64 = 1_800_000_000;
@@ -21,13 +22,20 @@ fn states() -> States {
     States::new(results, IntCounter::new("spills", "Spills").unwrap()).unwrap()
 }
 
-fn pending(octets: usize) -> Pending {
-    Pending::Upstream {
+fn pending(octets: usize) -> Context {
+    of(Pending::Upstream {
         asked: Asked {
             host: 1,
             state: Some(vec![7; octets]),
         },
         typed: Some(Secret::from("push2")),
+    })
+}
+
+fn of(pending: Pending) -> Context {
+    Context {
+        first: LoginId::from_bytes([9; 16]),
+        pending,
     }
 }
 
@@ -120,15 +128,15 @@ fn a_state_is_good_for_whom_it_was_made_and_for_a_while() {
 fn no_octet_can_be_changed_and_no_other_node_is_believed() {
     let states = states();
     let sealed = states.seal(NOW, ALICE, &pending(40)).unwrap();
-    for at in 0..sealed.len() {
+    for (at, bit) in (0..sealed.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
         let mut changed = sealed.clone();
-        changed[at] ^= 1;
+        changed[at] ^= 1 << bit;
         let want = if at < 3 {
             StateFault::Foreign
         } else {
             StateFault::Tampered
         };
-        assert_eq!(states.open(NOW, ALICE, &changed), Err(want), "{at}");
+        assert_eq!(states.open(NOW, ALICE, &changed), Err(want), "{at}.{bit}");
     }
     for octets in 0..sealed.len() {
         assert!(
@@ -198,12 +206,32 @@ fn what_does_not_fit_stays_on_the_node() {
         })
         .unwrap();
     // The State of FreeRADIUS, NPS and the replaced product has 16 to 44 octets.
-    assert!(largest >= 180, "{largest}");
+    assert!(largest >= 170, "{largest}");
     let whole = states.seal(NOW, ALICE, &pending(largest)).unwrap();
     assert_eq!(whole.len(), MAX_VALUE_OCTETS);
     let spilled = states.seal(NOW, ALICE, &pending(largest + 1)).unwrap();
     assert_eq!(states.open(NOW, ALICE, &spilled), Ok(pending(largest + 1)));
     assert_eq!(states.open(NOW, ALICE, &spilled), Err(StateFault::Replayed));
+}
+
+fn attribute() -> impl Strategy<Value = UpstreamAttribute> {
+    let octets = || proptest::collection::vec(any::<u8>(), 0..=253);
+    let value = prop_oneof![
+        octets().prop_map(UpstreamValue::Plain),
+        octets().prop_map(|clear| UpstreamValue::Hidden(Secret::new(clear))),
+        (any::<Option<u8>>(), octets()).prop_map(|(tag, clear)| UpstreamValue::Salted {
+            tag,
+            clear: Secret::new(clear)
+        }),
+    ];
+    (any::<Option<u32>>(), any::<u8>(), value, any::<bool>()).prop_map(
+        |(vendor, number, value, always)| UpstreamAttribute {
+            vendor,
+            number,
+            value,
+            always,
+        },
+    )
 }
 
 fn numbered<const N: usize>(n: usize) -> [u8; N] {
@@ -299,12 +327,47 @@ proptest! {
         state in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..300)),
         typed in proptest::option::of(".{0,40}"),
     ) {
-        let pending = Pending::Upstream {
+        let context = of(Pending::Upstream {
             asked: Asked { host, state },
             typed: typed.map(Secret::new),
-        };
-        let written = pending::write(&pending);
-        prop_assert_eq!(pending::read(&written), Some(pending));
+        });
+        let written = pending::write(&context).unwrap();
+        prop_assert_eq!(pending::read(&written), Some(context));
+    }
+
+    #[test]
+    fn what_the_upstream_gave_is_read_as_it_was_written(
+        menu: [u8; 8],
+        wrong: u8,
+        repeats: u8,
+        attributes in proptest::collection::vec(attribute(), 0..40),
+    ) {
+        let context = of(Pending::Prompt(Prompted { menu, wrong, repeats, attributes }));
+        let written = pending::write(&context).unwrap();
+        prop_assert_eq!(pending::read(&written), Some(context));
+        for octets in 0..26 {
+            prop_assert_eq!(pending::read(&written[..octets]), None);
+        }
+    }
+
+    #[test]
+    fn a_state_is_for_one_scope_only(
+        integration in "[a-z]{0,8}",
+        authenticator in "[a-z]{0,8}",
+        client: Ipv4Addr,
+        user in ".{0,12}",
+    ) {
+        let states = states();
+        let sealed = states.seal(NOW, ALICE, &of(Pending::Enrolment)).unwrap();
+        for scope in [
+            Scope { integration: &integration, ..ALICE },
+            Scope { authenticator: &authenticator, ..ALICE },
+            Scope { client: client.into(), ..ALICE },
+            Scope { user: &user, ..ALICE },
+        ] {
+            prop_assert_eq!(states.open(NOW, scope, &sealed), Err(StateFault::Foreign));
+        }
+        prop_assert_eq!(states.open(NOW, ALICE, &sealed), Ok(of(Pending::Enrolment)));
     }
 
     #[test]

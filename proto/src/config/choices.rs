@@ -58,14 +58,17 @@ choice! {
 }
 
 choice! {
-    /// One entry of `factors`.
+    /// One entry of `factors`; what each does in a mode, [`super::raw::Integration::factors`] says.
     FactorChoice {
-        /// The service picks the best out-of-band factor.
+        /// The service picks the best out-of-band factor; in mode `challenge`, everything.
         Auto = "auto",
         /// A push to the phone.
         Push = "push",
         /// A phone call.
         Phone = "phone",
+        /// A new batch of passcodes by SMS, of which one is typed at the next prompt: mode
+        /// `challenge` only.
+        Sms = "sms",
         /// A prompt for a passcode.
         Passcode = "passcode",
     }

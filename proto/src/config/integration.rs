@@ -121,17 +121,21 @@ pub struct AttributeRef {
     pub data_type: AttributeType,
 }
 
-/// Challenge settings.
+/// How a second factor is asked for. Modes `concat` and `duo_only` never ask, and ignore all of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Prompt {
-    /// `prompt_format`; default `console`.
+    /// `prompt_format`, of the menu of mode `challenge`; default `console`.
     pub format: PromptFormat,
-    /// `enroll_challenge`: the enrolment link comes in a challenge, else in the reject; default true.
+    /// `enroll_challenge`, mode `challenge`: the enrolment link comes in a challenge, else in the
+    /// reject; default true. Every other mode has it in the reject.
     pub enroll_challenge: bool,
-    /// `prompt_split`: a long prompt goes over several Reply-Message attributes; default false.
+    /// `prompt_split`, mode `challenge`: a menu that does not fit one Reply-Message goes over several
+    /// of them, else it is shortened; default false. The format `short` is one line in any case.
     pub split: bool,
-    /// `passcode_retries`: further prompts after a wrong passcode; default 0.
+    /// `passcode_retries`: how often in one login a wrong passcode is asked for again; default 0, a
+    /// reject. Wherever a passcode was asked for: in mode `challenge`, and in mode `auto` with
+    /// `passcode` among the factors.
     pub passcode_retries: u8,
 }
 
@@ -177,7 +181,17 @@ impl Integration {
         if raw.factors.is_empty() {
             faults.add(
                 format!("{path}.factors"),
-                "at least one of auto, push, phone, passcode",
+                "at least one of auto, push, phone, sms, passcode",
+            );
+        }
+        if raw.mode != Mode::Challenge && raw.factors.contains(&FactorChoice::Sms) {
+            faults.add(
+                format!("{path}.factors"),
+                format!(
+                    "mode {} cannot ask for the code that an SMS brings; leave sms out, or use mode \
+                     challenge",
+                    raw.mode
+                ),
             );
         }
         if raw.exempt_users.iter().any(String::is_empty) {

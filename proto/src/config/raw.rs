@@ -77,7 +77,14 @@ pub struct Integration {
     /// `failmode`.
     #[serde(default)]
     pub fail_mode: super::FailMode,
-    /// `factors`, in order of preference; default `auto`.
+    /// `factors`; default `auto`.
+    ///
+    /// Mode `challenge`: what the menu offers and what is accepted for an answer, in any order;
+    /// `auto` is everything. Only there is `sms` one of them; the codes that it sends are accepted
+    /// with `passcode` beside it. Modes `auto`, `concat` and `eap`: in
+    /// order of preference, and the first that a device of the user can do is used where the user
+    /// named none; `passcode` can be asked of every user, so that nothing after it is reached, and
+    /// mode `concat`, which never asks, goes past it. Mode `duo_only`: ignored, the user types one.
     #[serde(default = "auto_factors")]
     pub factors: Vec<super::FactorChoice>,
     /// How a factor may be appended to the password.
@@ -100,7 +107,7 @@ pub struct Integration {
     /// checks no password.
     #[serde(default)]
     pub exempt_users: Vec<String>,
-    /// Challenge settings.
+    /// How prompts look and how often they come. Each of its fields says in which modes it counts.
     #[serde(default)]
     pub prompt: super::Prompt,
     /// EAP settings; needed in mode `eap`.

@@ -91,6 +91,26 @@ fn refuses_what_cannot_be_served() {
             "integrations[0].authenticator: mode eap needs a directory or a RADIUS server to check passwords",
         ),
         (
+            "no factor",
+            |j| j["integrations"][0]["factors"] = serde_json::json!([]),
+            "integrations[0].factors: at least one of auto, push, phone, sms, passcode",
+        ),
+        (
+            "sms where nothing is asked",
+            |j| {
+                j["integrations"][0]["mode"] = "duo_only".into();
+                j["integrations"][0]["factors"] = serde_json::json!(["sms"]);
+            },
+            "integrations[0].factors: mode duo_only cannot ask for the code that an SMS brings; \
+             leave sms out, or use mode challenge",
+        ),
+        (
+            "sms in mode auto",
+            |j| j["integrations"][0]["factors"] = serde_json::json!(["push", "sms"]),
+            "integrations[0].factors: mode auto cannot ask for the code that an SMS brings; leave \
+             sms out, or use mode challenge",
+        ),
+        (
             "one client address twice on a port",
             |j| {
                 let mut second = j["integrations"][0].clone();
@@ -128,6 +148,17 @@ fn refuses_what_cannot_be_served() {
         change(&mut json);
         assert_eq!(check(json).unwrap_err().to_string(), *want, "{name}");
     }
+}
+
+#[test]
+fn mode_challenge_takes_every_factor() {
+    let mut json = sample();
+    json["integrations"][0]["mode"] = "challenge".into();
+    json["integrations"][0]["factors"] =
+        serde_json::json!(["passcode", "sms", "phone", "push", "auto"]);
+    let snapshot = check(json).unwrap();
+    let want: Vec<_> = FactorChoice::ALL.iter().rev().copied().collect();
+    assert_eq!(snapshot.integrations[0].factors, want);
 }
 
 #[test]

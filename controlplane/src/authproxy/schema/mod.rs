@@ -81,7 +81,7 @@ impl SectionKind {
             Self::RadiusClient => "Passwords are checked by an upstream RADIUS server.",
             Self::DuoOnlyClient => "Passwords are not checked: the device has done that already.",
             Self::RadiusServerAuto => "RADIUS: password, then a factor without a prompt.",
-            Self::RadiusServerChallenge => "RADIUS: password, then a prompt for a factor.",
+            Self::RadiusServerChallenge => "RADIUS: password, then a menu to choose a factor from.",
             Self::RadiusServerEap => "RADIUS with EAP: PEAP or TTLS around the password.",
             Self::RadiusServerConcat => "RADIUS: a factor is always appended to the password.",
             Self::RadiusServerDuoOnly => "RADIUS: the password field is the factor.",
@@ -157,8 +157,8 @@ pub enum Kind {
     IntegrationKey,
     /// A file, relative to the folder of the configuration.
     Path,
-    /// A comma-separated list of `auto`, `push`, `phone`, `passcode`.
-    Factors,
+    /// A comma-separated list of these words, in any case.
+    Factors(&'static [&'static str]),
     /// Text without letters or digits.
     Delimiter,
     /// An LDAP distinguished name.
@@ -195,7 +195,7 @@ impl Kind {
             Self::ApiHost => "a host name, with :PORT behind it or not, or builtin".to_owned(),
             Self::IntegrationKey => "the integration key, without blanks or ':'".to_owned(),
             Self::Path => "a file".to_owned(),
-            Self::Factors => "auto, push, phone, passcode, between commas".to_owned(),
+            Self::Factors(words) => format!("{}, between commas", words.join(", ")),
             Self::Delimiter => "punctuation: no letters, no digits".to_owned(),
             Self::Dn => "a distinguished name such as DC=example,DC=com".to_owned(),
             Self::Filter => "an LDAP filter such as (memberOf=CN=VPN,DC=example,DC=com)".to_owned(),
@@ -206,6 +206,12 @@ impl Kind {
         }
     }
 }
+
+/// The words of `factors` where they are an order of preference.
+pub(crate) const FACTORS: &[&str] = &["auto", "push", "phone", "passcode"];
+
+/// The words of `factors` where they are a menu.
+pub(crate) const MENU_FACTORS: &[&str] = &["auto", "push", "phone", "sms", "passcode"];
 
 /// How often an option may be given within a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -379,6 +385,13 @@ pub fn find(kind: SectionKind, key: &str) -> Option<Named> {
             protected: true,
         })
     })
+}
+
+/// The first kind of section that has an option of this name.
+#[must_use]
+pub fn section_of(key: &str) -> Option<SectionKind> {
+    let mut kinds = SectionKind::ALL.iter().copied();
+    kinds.find(|kind| find(*kind, key).is_some())
 }
 
 /// What somebody who wrote `key` may have meant.

@@ -1,6 +1,6 @@
 //! The options of the server sections: what is served.
 
-use super::{Kind, Numbering, OptionSpec, SectionKind};
+use super::{Kind, MENU_FACTORS, Numbering, OptionSpec, SectionKind};
 use SectionKind as S;
 
 const RADIUS: &[S] = &[
@@ -36,7 +36,7 @@ const APPEND: &[S] = &[
     S::RadiusServerConcat,
     S::LdapServerAuto,
 ];
-const FACTORS: &[S] = &[S::RadiusServerAuto, S::RadiusServerEap, S::LdapServerAuto];
+const PREFERRED: &[S] = &[S::RadiusServerAuto, S::RadiusServerEap, S::LdapServerAuto];
 const CHALLENGE: &[S] = &[S::RadiusServerChallenge];
 const PASSCODE: &[S] = &[
     S::RadiusServerAuto,
@@ -92,15 +92,16 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     OptionSpec::new("pass_through_all", RADIUS, Kind::Boolean, "Whether all attributes go between the device and an upstream RADIUS server.").default("false"),
     OptionSpec::new("exempt_username", RADIUS, Kind::Text, "A user who needs no second factor.").numbered(Numbering::FromOne),
     OptionSpec::new("force_message_authenticator", RADIUS, Kind::Boolean, "Whether requests without a Message-Authenticator are discarded.").default("false"),
-    OptionSpec::new("factors", FACTORS, Kind::Factors, "The factors to use, in order of preference.").default("auto"),
+    OptionSpec::new("factors", PREFERRED, Kind::Factors(super::FACTORS), "The factors to use, in order of preference; passcode asks for one.").default("auto"),
+    OptionSpec::new("factors", CHALLENGE, Kind::Factors(MENU_FACTORS), "What the menu offers and what is accepted for an answer; auto is everything.").default("auto").ours(),
     OptionSpec::new("delimiter", APPEND, Kind::Delimiter, "What stands between a password and the factor behind it.").default(","),
     OptionSpec::new("delimited_password_length", APPEND, Kind::Integer(1, 1024), "The number of characters of the password, when all have the same.").since("3.1.0"),
     OptionSpec::new("allow_concat", &[S::RadiusServerAuto, S::LdapServerAuto], Kind::Boolean, "Whether a factor may be appended to the password.").default("true"),
     OptionSpec::new("allow_concat", EAP, Kind::Boolean, "Whether a factor may be appended to the password.").default("false"),
-    OptionSpec::new("prompt_format", CHALLENGE, Kind::Choice(&["console", "html", "short"]), "The shape of the prompt.").default("console"),
+    OptionSpec::new("prompt_format", CHALLENGE, Kind::Choice(&["console", "html", "short"]), "The shape of the menu: lines of text, the same as HTML, or one line.").default("console"),
     OptionSpec::new("enroll_challenge", CHALLENGE, Kind::Boolean, "Whether the enrolment link comes in a challenge rather than in the reject.").default("true"),
-    OptionSpec::new("prompt_split", CHALLENGE, Kind::Boolean, "Whether a long prompt goes over several Reply-Message attributes instead of being shortened.").default("false").ours(),
-    OptionSpec::new("passcode_retries", PASSCODE, Kind::Integer(0, 255), "How many more prompts follow a wrong passcode.").default("0").ours(),
+    OptionSpec::new("prompt_split", CHALLENGE, Kind::Boolean, "Whether a menu of more than 253 octets goes over several Reply-Message attributes instead of being shortened.").default("false").ours(),
+    OptionSpec::new("passcode_retries", PASSCODE, Kind::Integer(0, 255), "How often in one login a wrong passcode is asked for again.").default("0").ours(),
     OptionSpec::new("certs", EAP, Kind::Path, "PEM file of the server's certificate and its chain.").required(),
     OptionSpec::new("pkey", EAP, Kind::Path, "PEM file of its private key, without a passphrase.").required(),
     OptionSpec::new("minimum_tls_version", TLS, Kind::Choice(&["ssl3", "tls1.0", "tls1.1", "tls1.2", "tls1.3"]), "The lowest TLS version; below tls1.2 it is raised.").default("tls1.2").since("2.12.0"),

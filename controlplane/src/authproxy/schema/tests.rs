@@ -68,6 +68,18 @@ fn options_are_found_with_their_number_and_protection() {
 }
 
 #[test]
+fn an_option_of_other_sections_is_known_for_what_it_is() {
+    for (key, want) in [
+        ("delimiter", Some(SectionKind::RadiusServerAuto)),
+        ("Search_DN", Some(SectionKind::AdClient)),
+        ("certs", Some(SectionKind::RadiusServerEap)),
+        ("wibble", None),
+    ] {
+        assert_eq!(section_of(key), want, "{key}");
+    }
+}
+
+#[test]
 fn misspelt_names_get_a_hint() {
     use SectionKind::{AdClient, RadiusServerAuto};
     for (kind, key, want) in [

@@ -8,6 +8,7 @@ use proto::secret::Secret;
 use super::files::InMemory;
 use super::*;
 
+mod challenge;
 mod directory;
 mod examples;
 mod properties;

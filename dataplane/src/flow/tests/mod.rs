@@ -1,6 +1,7 @@
 //! Scripts of events and actions, with a clock of their own.
 
 mod append;
+mod challenge;
 mod outcomes;
 mod polls;
 mod properties;
@@ -224,6 +225,7 @@ fn device(id: &str, can: &str) -> Device {
             phone: can.contains("phone"),
             sms: can.contains("sms"),
         },
+        sms_next_code: None,
     }
 }
 

@@ -149,12 +149,18 @@ fn turns() -> impl Strategy<Value = Turn> {
 }
 
 fn modes() -> impl Strategy<Value = Mode> {
-    prop::sample::select(vec![Mode::Auto, Mode::Concat, Mode::DuoOnly])
+    prop::sample::select(vec![
+        Mode::Auto,
+        Mode::Challenge,
+        Mode::Concat,
+        Mode::DuoOnly,
+    ])
 }
 
 pub(super) fn texts() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-c,]{0,8}(,(push|sms|phone)?[0-9]{0,7})?",
+        "(push|sms|phone)?[0-9]{0,7}",
         any::<String>(),
         Just("pw,push".to_owned()),
     ]

@@ -98,11 +98,6 @@ fn impossible_requests_are_refused_with_a_reason() {
         ),
         ("no password", vec![name], Reason::BadRequest),
         (
-            "empty password",
-            vec![name, (T::USER_PASSWORD, b"")],
-            Reason::EmptyPassword,
-        ),
-        (
             "password of 15 octets",
             vec![name, (T::USER_PASSWORD, &good[..15])],
             Reason::BadRequest,
@@ -154,6 +149,19 @@ fn impossible_requests_are_refused_with_a_reason() {
             assert!(answer.reply_message.is_some(), "{what}");
         }
     }
+}
+
+#[test]
+fn no_octets_are_an_empty_password_and_the_flow_says_what_becomes_of_it() {
+    let one = integration(Mode::Auto, |_| {});
+    let nothing = [(T::USER_NAME, &b"alice"[..]), (T::USER_PASSWORD, b"")];
+    let request = read(&one, &nothing).unwrap();
+    assert_eq!(request.credential, Credential::Password(Secret::from("")));
+    let mut flow = Flow::new(one, request, PrimaryUse::AnyPassword).unwrap();
+    let Action::Answer(answer) = flow.step(epoch(), Event::Begin) else {
+        panic!("somebody is asked");
+    };
+    assert_eq!(answer.reason, Reason::EmptyPassword);
 }
 
 #[test]

@@ -29,9 +29,10 @@ struct Turn {
 #[derive(Debug, Default)]
 struct Seen {
     password: bool,
-    asked_preauth: bool,
+    asked: bool,
     failed: bool,
     allowed: bool,
+    denied: bool,
 }
 
 impl Seen {
@@ -42,15 +43,18 @@ impl Seen {
                 self.password = matches!(verdict, Ok(Verdict::Accepted(_)));
             }
             (Action::Preauth { .. }, event) => {
-                self.asked_preauth = true;
+                self.asked = true;
                 self.allowed = matches!(event, Event::Preauth(Ok(Preauth::Allow { .. })));
                 self.failed = times_out || matches!(event, Event::Preauth(Err(_)));
             }
             (Action::Auth { .. }, Event::Auth(Ok(AuthReply::Decided(decision))))
             | (Action::Poll { .. }, Event::Poll(Ok(decision))) => {
+                self.asked = true;
                 self.allowed = decision.result == AuthResult::Allow;
+                self.denied = decision.result == AuthResult::Deny;
             }
             (Action::Auth { .. } | Action::Poll { .. }, event) => {
+                self.asked = true;
                 self.failed =
                     times_out || matches!(event, Event::Auth(Err(_)) | Event::Poll(Err(_)));
             }
@@ -152,19 +156,34 @@ proptest! {
 
     #[test]
     fn every_accept_has_a_password_and_a_second_factor_of_its_own_request(
-        mode in prop::sample::select(vec![Mode::Auto, Mode::Concat, Mode::DuoOnly]),
+        mode in prop::sample::select(vec![
+            Mode::Auto,
+            Mode::Challenge,
+            Mode::Concat,
+            Mode::DuoOnly,
+        ]),
         fail_mode in prop::sample::select(vec![FailMode::Safe, FailMode::Secure]),
         exempt in prop::bool::weighted(0.2),
-        rounds in prop::collection::vec(rounds(), 1..6),
+        asks in any::<bool>(),
+        rounds in prop::collection::vec(rounds(), 1..8),
     ) {
         let one = integration(mode, |one| {
+            if asks {
+                one.factors = vec![FactorChoice::Passcode];
+                one.prompt.passcode_retries = 2;
+            }
             one.fail_mode = fail_mode;
             one.exempt_users = vec![if exempt { "alice" } else { "Alice" }.to_owned()];
         });
         let mut pending: Option<Pending> = None;
         for round in rounds {
             let request = Request { credential: round.credential, ..request("") };
-            let asked = pending.as_ref().map(|Pending::Upstream { asked, .. }| asked.clone());
+            let asked = pending.as_ref().and_then(|pending| match pending {
+                Pending::Upstream { asked, .. } => Some(asked.clone()),
+                Pending::Prompt(_) | Pending::Enrolment => None,
+            });
+            let prompted = matches!(pending, Some(Pending::Prompt(_)));
+            let enrols = matches!(pending, Some(Pending::Enrolment));
             let mut flow = match pending.take() {
                 None => Flow::new(Arc::clone(&one), request, round.primary),
                 Some(pending) => Flow::resume(Arc::clone(&one), request, round.primary, pending),
@@ -185,17 +204,23 @@ proptest! {
             if answer.code == AnswerCode::Accept {
                 let nobody_to_ask = mode == Mode::DuoOnly
                     || round.primary == PrimaryUse::AnyPassword && asked.is_none();
-                prop_assert!(seen.password || nobody_to_ask, "{answer:?} {seen:?}");
+                // A prompt comes after the password.
+                prop_assert!(seen.password || nobody_to_ask || prompted, "{answer:?} {seen:?}");
+                prop_assert!(!enrols);
                 let second = match answer.reason {
                     Reason::ExemptUser => exempt && mode != Mode::DuoOnly,
                     Reason::FailModeSafe => {
-                        fail_mode == FailMode::Safe && seen.asked_preauth && seen.failed
+                        fail_mode == FailMode::Safe && seen.asked && seen.failed && !seen.denied
                     }
-                    _ => seen.asked_preauth && seen.allowed,
+                    _ => seen.asked && seen.allowed,
                 };
                 prop_assert!(second, "{answer:?} {seen:?}");
             }
             prop_assert_eq!(answer.pending.is_some(), answer.code == AnswerCode::Challenge);
+            if matches!(answer.pending, Some(Pending::Prompt(_))) {
+                let any_password = round.primary == PrimaryUse::AnyPassword && asked.is_none();
+                prop_assert!(seen.password || any_password || prompted, "{answer:?} {seen:?}");
+            }
             pending = answer.pending;
         }
     }

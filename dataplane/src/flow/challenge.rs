@@ -1,0 +1,257 @@
+//! Asking the user for a factor, and what comes back: the menu of mode `challenge`, and the question
+//! for a passcode that `factors` asks for in mode `auto`.
+
+use std::time::Instant;
+
+use proto::config::Mode;
+use proto::event::{Factor, Reason};
+
+use super::factor::{MenuDigest, Offer, Typed, Unusable};
+use super::prompt::{self, Parts};
+use super::{Action, Answer, AnswerCode, Flow, Pending, Prompted, reject, texts};
+use crate::duo::failure::{Call, FailureKind};
+use crate::duo::message::{AuthStatus, Decision, Device};
+use crate::primary::{Credential, Method};
+
+/// A prompt that the request answers.
+#[derive(Debug)]
+pub(super) struct Round {
+    menu: MenuDigest,
+    wrong: u8,
+    repeats: u8,
+}
+
+/// What the second factor said no to, while the user is asked again.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) reason: Reason,
+    pub(super) factor: Factor,
+    pub(super) text: String,
+}
+
+impl Refusal {
+    pub(super) fn into_answer(self) -> Answer {
+        Answer {
+            reply_message: Some(self.text),
+            factor: Some(self.factor),
+            ..Answer::reject(self.reason)
+        }
+    }
+}
+
+impl Flow {
+    /// Goes on with a prompt's answer.
+    pub(super) fn begin_answered_prompt(&mut self, now: Instant, prompted: Prompted) -> Action {
+        if !matches!(self.integration.mode, Mode::Challenge | Mode::Auto) {
+            return reject(Reason::UnknownState);
+        }
+        let typed = match &self.request.credential {
+            Credential::Password(typed) => Typed::parse(typed.expose()),
+            Credential::Relayed(relayed) => {
+                let text = match relayed.method {
+                    Method::Chap => texts::CHAP_ANSWER,
+                    Method::MsChap => texts::MSCHAP_ANSWER,
+                };
+                return Action::Answer(Answer::reject_with(Reason::UnsupportedMethod, text));
+            }
+        };
+        let Prompted {
+            menu,
+            wrong,
+            repeats,
+            attributes,
+        } = prompted;
+        self.attributes = attributes;
+        self.round = Some(Round {
+            menu,
+            wrong,
+            repeats,
+        });
+        // What can only be a passcode needs no list of devices.
+        let passcode = typed.as_ref().filter(|typed| !typed.may_be_listed());
+        match passcode.map(|typed| typed.choose(&self.offer(&[]))) {
+            Some(Ok(factor)) => self.send_auth(now, factor),
+            Some(Err(_)) | None => {
+                self.typed = typed;
+                self.ask_preauth(now)
+            }
+        }
+    }
+
+    /// What the user may choose from.
+    fn offer<'a>(&self, devices: &'a [Device]) -> Offer<'a> {
+        match self.integration.mode {
+            Mode::Challenge => Offer::filtered(devices, &self.integration.factors),
+            _ => Offer::unlisted(devices),
+        }
+    }
+
+    /// Uses what was typed as the answer to a prompt, or asks.
+    pub(super) fn choose_or_ask(&mut self, now: Instant, devices: &[Device]) -> Action {
+        let offer = self.offer(devices);
+        let Some(round) = &self.round else {
+            return self.ask(&offer, Reason::Prompted, None, None);
+        };
+        let Some(typed) = &self.typed else {
+            return self.ask_again(&offer, texts::NOTHING_TYPED);
+        };
+        if typed.counts() && round.menu != offer.digest() {
+            return self.ask_again(&offer, texts::DEVICES_CHANGED);
+        }
+        match typed.choose(&offer) {
+            Ok(factor) => self.send_auth(now, factor),
+            Err(Unusable::Passcode) => self.ask_again(&offer, texts::NO_PASSCODES),
+            Err(Unusable::NoSuchFactor { kind, number }) => {
+                self.ask_again(&offer, &texts::you_have_no(kind, number))
+            }
+        }
+    }
+
+    /// Asks again, because the answer was none.
+    fn ask_again(&mut self, offer: &Offer<'_>, line: &str) -> Action {
+        match self.round.as_mut().map(Round::may_repeat) {
+            Some(true) | None => self.ask(offer, Reason::Prompted, None, Some(line)),
+            Some(false) => reject(Reason::TooManyAnswers),
+        }
+    }
+
+    /// Asks again after the second factor said no, now that the devices are known.
+    pub(super) fn ask_after(&mut self, refusal: Refusal, devices: &[Device]) -> Action {
+        let Refusal {
+            reason,
+            factor,
+            text,
+        } = refusal;
+        let offer = self.offer(devices);
+        self.ask(&offer, reason, Some(factor), Some(&text))
+    }
+
+    /// Asks for a passcode that nothing was typed for.
+    pub(super) fn ask_for_passcode(&mut self, devices: &[Device]) -> Action {
+        let offer = self.offer(devices);
+        self.ask(&offer, Reason::Prompted, None, None)
+    }
+
+    fn ask(
+        &mut self,
+        offer: &Offer<'_>,
+        reason: Reason,
+        factor: Option<Factor>,
+        line: Option<&str>,
+    ) -> Action {
+        if offer.listed().is_empty() && !offer.passcodes {
+            let text = texts::nothing_automatic(&self.integration.append);
+            return Action::Answer(Answer::reject_with(Reason::NoUsableFactor, &text));
+        }
+        let parts = Parts {
+            user: &self.request.user,
+            offer,
+            line,
+        };
+        let text = match self.integration.mode {
+            Mode::Challenge => prompt::write(parts, &self.integration.prompt, self.reply_room),
+            _ => prompt::write_short(parts),
+        };
+        let (wrong, repeats) = self
+            .round
+            .as_ref()
+            .map_or((0, 0), |round| (round.wrong, round.repeats));
+        Action::Answer(Answer {
+            code: AnswerCode::Challenge,
+            reason,
+            reply_message: Some(text),
+            factor,
+            attributes: Vec::new(),
+            pending: Some(Pending::Prompt(Prompted {
+                menu: offer.digest(),
+                wrong,
+                repeats,
+                attributes: std::mem::take(&mut self.attributes),
+            })),
+        })
+    }
+
+    /// The second factor said no: the end, but for codes that were sent and passcodes that may be
+    /// tried again.
+    pub(super) fn denied(&mut self, now: Instant, decision: &Decision, factor: Factor) -> Action {
+        let reason = match decision.status {
+            AuthStatus::Fraud => Reason::Fraud,
+            AuthStatus::LockedOut => Reason::LockedOut,
+            AuthStatus::Timeout => Reason::TimedOut,
+            AuthStatus::Sent => Reason::PasscodesSent,
+            AuthStatus::Other | AuthStatus::Bypass | AuthStatus::Deny => Reason::Denied,
+        };
+        let may_go_on = self.may_go_on(factor, decision.status);
+        let own = match (may_go_on, reason) {
+            (true, Reason::PasscodesSent) => texts::PASSCODES_SENT,
+            (true, _) => texts::WRONG_PASSCODE,
+            (false, _) => texts::of(reason),
+        };
+        let refusal = Refusal {
+            reason,
+            factor,
+            text: texts::quoted(&decision.status_msg).unwrap_or_else(|| own.to_owned()),
+        };
+        if !may_go_on {
+            return Action::Answer(refusal.into_answer());
+        }
+        // The list may have another look by now: codes that were sent, a user locked out.
+        self.refusal = Some(refusal);
+        self.ask_preauth(now)
+    }
+
+    /// Whether the user is asked again after this.
+    fn may_go_on(&mut self, factor: Factor, status: AuthStatus) -> bool {
+        let Some(round) = &mut self.round else {
+            return false;
+        };
+        match (factor, status) {
+            (Factor::Sms, AuthStatus::Sent) => round.may_repeat(),
+            // A passcode reported as fraud was used before.
+            (Factor::Passcode, AuthStatus::Deny | AuthStatus::Fraud | AuthStatus::Other) => {
+                let more = round.wrong < self.integration.prompt.passcode_retries;
+                round.wrong = round.wrong.saturating_add(1);
+                more
+            }
+            _ => false,
+        }
+    }
+
+    /// Preauth gave nothing. Where it was to lead to another prompt, what led to it is the answer:
+    /// nobody gets in who has just been refused.
+    pub(super) fn preauth_failed(&mut self, kind: FailureKind) -> Action {
+        match self.refusal.take() {
+            Some(refusal) => Action::Answer(refusal.into_answer()),
+            None => self.call_failed(Call::Preauth, kind, None),
+        }
+    }
+
+    /// A user who has to enrol first: the link in a challenge, where that is asked for, else in
+    /// the reject. No answer to that challenge lets anybody in.
+    pub(super) fn enrol(&self, status_msg: &str, portal_url: Option<&str>) -> Action {
+        let settings = &self.integration.prompt;
+        let text = prompt::enrolment(status_msg, portal_url, settings, self.reply_room);
+        let asks = self.integration.mode == Mode::Challenge && settings.enroll_challenge;
+        Action::Answer(Answer {
+            code: match asks {
+                true => AnswerCode::Challenge,
+                false => AnswerCode::Reject,
+            },
+            reply_message: Some(text),
+            pending: asks.then_some(Pending::Enrolment),
+            ..Answer::reject(Reason::NotEnrolled)
+        })
+    }
+}
+
+impl Round {
+    /// Counts another prompt for an answer that was none, or for codes that were sent.
+    const fn may_repeat(&mut self) -> bool {
+        self.repeats = self.repeats.saturating_add(1);
+        self.repeats <= MAX_REPEATS
+    }
+}
+
+/// How often a login is asked again, wrong passcodes not counted: a device that answers by itself
+/// must come to an end.
+pub(super) const MAX_REPEATS: u8 = 10;

@@ -1,0 +1,542 @@
+//! The user is asked for a factor: the prompt, each kind of answer to it, and what comes again.
+
+use proto::config::PromptFormat;
+
+use super::*;
+use crate::duo::failure::FailureKind as K;
+use crate::flow::AnswerCode::{Accept, Challenge, Reject};
+use crate::flow::{AnswerCode, Pending, Prompted};
+use crate::primary::{Method, Relayed, UpstreamAttribute, UpstreamValue};
+
+const ANY: PrimaryUse = PrimaryUse::AnyPassword;
+
+const MENU: &str = "Choose a secondary factor from \
+    ('push1', 'push2', 'phone1', 'phone2', 'sms1', 'sms2') or enter passcode:";
+
+fn challenge(change: impl FnOnce(&mut raw::Integration)) -> Arc<Integration> {
+    integration(Mode::Challenge, |one| {
+        one.prompt.format = PromptFormat::Short;
+        change(one);
+    })
+}
+
+/// `factors=passcode` in mode `auto`.
+fn asks_for_passcode(change: impl FnOnce(&mut raw::Integration)) -> Arc<Integration> {
+    integration(Mode::Auto, |one| {
+        one.factors = vec![FactorChoice::Passcode];
+        change(one);
+    })
+}
+
+/// What a prompt with the menu of [`devices`] seals.
+fn asked(integration: &Arc<Integration>) -> Pending {
+    let mut login = Login::new(Arc::clone(integration), ANY, "pw");
+    login.asks_preauth(Event::Begin);
+    let answer = login.answer(can_use(devices()));
+    assert_eq!((answer.code, answer.reason), (Challenge, Reason::Prompted));
+    answer.pending.unwrap()
+}
+
+/// The login goes on with what was typed.
+fn answered(integration: &Arc<Integration>, pending: Pending, typed: &str) -> Login {
+    answered_by(integration, pending, request(typed))
+}
+
+fn answered_by(integration: &Arc<Integration>, pending: Pending, request: Request) -> Login {
+    let start = epoch();
+    Login {
+        flow: Flow::resume(Arc::clone(integration), request, ANY, pending).unwrap(),
+        start,
+        now: start,
+    }
+}
+
+fn denied(status: AuthStatus, text: &str) -> Event {
+    Event::Auth(Ok(AuthReply::Decided(decision(
+        AuthResult::Deny,
+        status,
+        text,
+    ))))
+}
+
+fn allowed() -> Event {
+    Event::Auth(Ok(AuthReply::Decided(decision(
+        AuthResult::Allow,
+        AuthStatus::Other,
+        "Success.",
+    ))))
+}
+
+fn outcome(answer: &Answer) -> (AnswerCode, Reason, &str) {
+    let text = answer.reply_message.as_deref().unwrap_or_default();
+    (answer.code, answer.reason, text)
+}
+
+fn class() -> Vec<UpstreamAttribute> {
+    vec![UpstreamAttribute {
+        vendor: None,
+        number: 25,
+        value: UpstreamValue::Plain(b"staff".to_vec()),
+        always: false,
+    }]
+}
+
+#[test]
+fn the_password_is_checked_whole_and_then_the_menu_is_shown() {
+    let mut login = Login::new(challenge(|_| {}), ASK, "pw,push");
+    assert_eq!(login.asks_primary(Event::Begin), "pw,push");
+    let right = Event::Primary(Ok(Verdict::Accepted(Acceptance {
+        detail: String::new(),
+        attributes: class(),
+    })));
+    login.asks_preauth(right);
+    let answer = login.answer(can_use(devices()));
+    assert_eq!(outcome(&answer), (Challenge, Reason::Prompted, MENU));
+    assert!(answer.attributes.is_empty(), "they are the accept's");
+    let Some(Pending::Prompt(prompted)) = answer.pending else {
+        panic!("{answer:?}");
+    };
+    assert_eq!((prompted.wrong, prompted.repeats), (0, 0));
+    assert_eq!(prompted.attributes, class());
+
+    // A wrong password asks nobody.
+    let mut login = Login::new(challenge(|_| {}), ASK, "pw,push");
+    login.asks_primary(Event::Begin);
+    let answer = login.answer(rejected(Reason::WrongPassword));
+    assert_eq!(answer.code, Reject);
+}
+
+#[test]
+fn each_kind_of_answer_means_one_factor() {
+    let one = challenge(|_| {});
+    let listed = [
+        ("1", AuthFactor::Push(id("A"))),
+        (" 2 ", AuthFactor::Push(id("C"))),
+        ("03", AuthFactor::Phone(id("B"))),
+        ("4", AuthFactor::Phone(id("C"))),
+        ("6", AuthFactor::Sms(id("C"))),
+        ("push", AuthFactor::Push(id("A"))),
+        ("PUSH2", AuthFactor::Push(id("C"))),
+        ("Phone 2", AuthFactor::Phone(id("C"))),
+        ("sms", AuthFactor::Sms(id("A"))),
+        ("sms2", AuthFactor::Sms(id("C"))),
+        ("7", passcode("7")),
+        ("0", passcode("0")),
+    ];
+    for (typed, want) in listed {
+        let mut login = answered(&one, asked(&one), typed);
+        login.asks_preauth(Event::Begin);
+        assert_eq!(login.asks_auth(can_use(devices())), want, "{typed}");
+    }
+    // What can only be a passcode is asked about at once.
+    for (typed, want) in [("123456", "123456"), (" 001 ", "001"), ("cccbbb", "cccbbb")] {
+        let mut login = answered(&one, asked(&one), typed);
+        assert_eq!(login.asks_auth(Event::Begin), passcode(want), "{typed}");
+    }
+}
+
+#[test]
+fn a_factor_that_is_approved_lets_in_with_what_the_upstream_gave() {
+    let one = challenge(|_| {});
+    let Pending::Prompt(prompted) = asked(&one) else {
+        panic!();
+    };
+    let pending = Pending::Prompt(Prompted {
+        attributes: class(),
+        ..prompted
+    });
+    let mut login = answered(&one, pending, "1");
+    login.asks_preauth(Event::Begin);
+    login.asks_auth(can_use(devices()));
+    login.polls(started());
+    let answer = login.answer(Event::Poll(Ok(decision(
+        AuthResult::Allow,
+        AuthStatus::Other,
+        "Success.",
+    ))));
+    assert_eq!(outcome(&answer), (Accept, Reason::Approved, "Success."));
+    assert_eq!(answer.attributes, class());
+    assert_eq!(answer.factor, Some(Factor::Push));
+}
+
+#[test]
+fn what_counts_in_another_list_is_asked_again() {
+    let one = challenge(|_| {});
+    let mut fewer = devices();
+    fewer.remove(0);
+    for (typed, again) in [
+        ("1", true),
+        ("push2", true),
+        ("99", true),
+        ("push", false),
+        ("phone", false),
+    ] {
+        let mut login = answered(&one, asked(&one), typed);
+        login.asks_preauth(Event::Begin);
+        match login.step(can_use(fewer.clone())) {
+            Action::Answer(answer) if again => {
+                let want = "Your devices have changed. Please choose again. Choose a secondary factor \
+                     from ('push1', 'phone1', 'phone2', 'sms1') or enter passcode:";
+                assert_eq!(
+                    outcome(&answer),
+                    (Challenge, Reason::Prompted, want),
+                    "{typed}"
+                );
+                // The new list counts from now on.
+                let mut login = answered(&one, answer.pending.unwrap(), "1");
+                login.asks_preauth(Event::Begin);
+                let factor = login.asks_auth(can_use(fewer.clone()));
+                assert_eq!(factor, AuthFactor::Push(id("C")));
+            }
+            Action::Auth { .. } if !again => {}
+            other => panic!("{typed}: {other:?}"),
+        }
+    }
+    // Another name for a device changes nothing.
+    let mut renamed = devices();
+    renamed[0].display_name = "Other".to_owned();
+    let mut login = answered(&one, asked(&one), "1");
+    login.asks_preauth(Event::Begin);
+    assert_eq!(login.asks_auth(can_use(renamed)), AuthFactor::Push(id("A")));
+}
+
+#[test]
+fn an_answer_that_is_none_is_asked_again_and_not_for_ever() {
+    let one = challenge(|one| one.factors = vec![FactorChoice::Push]);
+    let menu = "Choose a secondary factor from ('push1', 'push2'):";
+    for (typed, line) in [
+        ("", "Nothing was typed."),
+        ("  ", "Nothing was typed."),
+        ("push9", "You have no 'push9'."),
+        ("phone", "You have no 'phone'."),
+        ("123456", "Passcodes cannot be used here."),
+        ("9", "Passcodes cannot be used here."),
+    ] {
+        let mut pending = asked(&one);
+        for _ in 0..10 {
+            let mut login = answered(&one, pending, typed);
+            login.asks_preauth(Event::Begin);
+            let answer = login.answer(can_use(devices()));
+            let want = format!("{line} {menu}");
+            assert_eq!(outcome(&answer), (Challenge, Reason::Prompted, &*want));
+            pending = answer.pending.unwrap();
+        }
+        let mut login = answered(&one, pending, typed);
+        login.asks_preauth(Event::Begin);
+        let answer = login.answer(can_use(devices()));
+        let text = "Too many answers could not be used. Please log in again.";
+        assert_eq!(outcome(&answer), (Reject, Reason::TooManyAnswers, text));
+    }
+}
+
+#[test]
+fn codes_are_sent_and_asked_for() {
+    for one in [challenge(|_| {}), asks_for_passcode(|_| {})] {
+        let mut login = answered(&one, asked(&one), "sms");
+        login.asks_preauth(Event::Begin);
+        assert_eq!(
+            login.asks_auth(can_use(devices())),
+            AuthFactor::Sms(id("A"))
+        );
+        login.asks_preauth(denied(AuthStatus::Sent, "New SMS passcodes sent."));
+        let answer = login.answer(can_use(devices()));
+        let (code, reason, text) = outcome(&answer);
+        assert_eq!((code, reason), (Challenge, Reason::PasscodesSent));
+        assert!(text.starts_with("New SMS passcodes sent. "), "{text}");
+        assert!(text.ends_with("nter passcode:"), "{text}");
+        assert_eq!(answer.factor, Some(Factor::Sms));
+        let mut login = answered(&one, answer.pending.unwrap(), "123456");
+        login.asks_auth(Event::Begin);
+        let answer = login.answer(allowed());
+        assert_eq!(outcome(&answer), (Accept, Reason::Approved, "Success."));
+    }
+    // The service says nothing, and is away when the list is asked for: the codes are out.
+    let one = challenge(|_| {});
+    for failed in [Event::Preauth(Err(failure(K::Server))), Event::TimedOut] {
+        let mut login = answered(&one, asked(&one), "5");
+        login.asks_preauth(Event::Begin);
+        login.asks_auth(can_use(devices()));
+        login.asks_preauth(denied(AuthStatus::Sent, " "));
+        let answer = login.answer(failed);
+        let text = "New passcodes were sent.";
+        assert_eq!(outcome(&answer), (Reject, Reason::PasscodesSent, text));
+    }
+}
+
+#[test]
+fn a_wrong_passcode_is_asked_again_as_often_as_is_set() {
+    for retries in [0, 1, 3] {
+        for one in [
+            challenge(|one| one.prompt.passcode_retries = retries),
+            asks_for_passcode(|one| one.prompt.passcode_retries = retries),
+        ] {
+            let mut pending = asked(&one);
+            for wrong in 0..=retries {
+                let mut login = answered(&one, pending.clone(), "123456");
+                login.asks_auth(Event::Begin);
+                let no = denied(AuthStatus::Deny, "Invalid passcode.");
+                if wrong == retries {
+                    let answer = login.answer(no);
+                    let want = (Reject, Reason::Denied, "Invalid passcode.");
+                    assert_eq!(outcome(&answer), want);
+                    break;
+                }
+                login.asks_preauth(no);
+                let answer = login.answer(can_use(devices()));
+                let (code, reason, text) = outcome(&answer);
+                assert_eq!((code, reason), (Challenge, Reason::Denied));
+                assert!(text.starts_with("Invalid passcode. "), "{text}");
+                pending = answer.pending.unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn who_was_refused_gets_in_by_no_failure() {
+    let one = challenge(|one| one.prompt.passcode_retries = 9);
+    for failed in [
+        Event::Preauth(Err(failure(K::Connect))),
+        Event::Preauth(Err(failure(K::Server))),
+        Event::TimedOut,
+    ] {
+        let mut login = answered(&one, asked(&one), "123456");
+        login.asks_auth(Event::Begin);
+        login.asks_preauth(denied(AuthStatus::Deny, ""));
+        let answer = login.answer(failed);
+        let want = (Reject, Reason::Denied, "Wrong passcode. Please try again.");
+        assert_eq!(outcome(&answer), want);
+    }
+    // Nor is anybody asked again who is locked out, or whose push was denied.
+    for (typed, status, reason) in [
+        ("123456", AuthStatus::LockedOut, Reason::LockedOut),
+        ("123456", AuthStatus::Timeout, Reason::TimedOut),
+        ("push", AuthStatus::Deny, Reason::Denied),
+        ("push", AuthStatus::Fraud, Reason::Fraud),
+    ] {
+        let mut login = answered(&one, asked(&one), typed);
+        match login.step(Event::Begin) {
+            Action::Preauth { .. } => drop(login.asks_auth(can_use(devices()))),
+            Action::Auth { .. } => {}
+            other => panic!("{other:?}"),
+        }
+        let answer = login.answer(denied(status, "No."));
+        assert_eq!(outcome(&answer), (Reject, reason, "No."), "{typed}");
+    }
+}
+
+#[test]
+fn the_fail_mode_decides_at_each_call() {
+    for (mode, want) in [
+        (FailMode::Safe, (Accept, Reason::FailModeSafe)),
+        (FailMode::Secure, (Reject, Reason::SecondFactorUnavailable)),
+    ] {
+        let one = challenge(|one| one.fail_mode = mode);
+        let away = || Event::Preauth(Err(failure(K::Connect)));
+        let mut login = Login::new(Arc::clone(&one), ANY, "pw");
+        login.asks_preauth(Event::Begin);
+        let answer = login.answer(away());
+        assert_eq!((answer.code, answer.reason), want);
+
+        let mut login = answered(&one, asked(&one), "1");
+        login.asks_preauth(Event::Begin);
+        let answer = login.answer(away());
+        assert_eq!((answer.code, answer.reason), want);
+
+        let mut login = answered(&one, asked(&one), "123456");
+        login.asks_auth(Event::Begin);
+        let answer = login.answer(Event::Auth(Err(failure(K::Connect))));
+        assert_eq!((answer.code, answer.reason), want);
+
+        // Its answer was lost: a passcode may have been used up, and nobody is let in on that.
+        let mut login = answered(&one, asked(&one), "123456");
+        login.asks_auth(Event::Begin);
+        let answer = login.answer(Event::TimedOut);
+        assert_eq!(answer.code, Reject);
+    }
+}
+
+#[test]
+fn who_needs_no_factor_sees_no_menu() {
+    let status_msg = || "Said so.".to_owned();
+    for (preauth, want) in [
+        (
+            Preauth::Allow {
+                status_msg: status_msg(),
+            },
+            (Accept, Reason::Bypassed, "Said so."),
+        ),
+        (
+            Preauth::Deny {
+                status_msg: status_msg(),
+            },
+            (Reject, Reason::SecondFactorRefused, "Said so."),
+        ),
+    ] {
+        let one = challenge(|_| {});
+        let mut first = Login::new(Arc::clone(&one), ANY, "pw");
+        let mut second = answered(&one, asked(&one), "1");
+        for login in [&mut first, &mut second] {
+            login.asks_preauth(Event::Begin);
+            let answer = login.answer(Event::Preauth(Ok(preauth.clone())));
+            assert_eq!(outcome(&answer), want);
+        }
+    }
+    let exempt = challenge(|one| one.exempt_users = vec!["alice".to_owned()]);
+    let answer = Login::new(exempt, ANY, "pw").answer(Event::Begin);
+    assert_eq!((answer.code, answer.reason), (Accept, Reason::ExemptUser));
+}
+
+#[test]
+fn the_link_to_enrol_comes_as_is_set_and_no_answer_to_it_lets_in() {
+    let enroll = || {
+        Event::Preauth(Ok(Preauth::Enroll {
+            status_msg: "Enroll a device.".to_owned(),
+            portal_url: Some("https://api.example.com/p?c=1".to_owned()),
+        }))
+    };
+    let text = "Enroll a device. https://api.example.com/p?c=1";
+    for (asks, code) in [(true, Challenge), (false, Reject)] {
+        let one = challenge(|one| one.prompt.enroll_challenge = asks);
+        let mut login = Login::new(Arc::clone(&one), ANY, "pw");
+        login.asks_preauth(Event::Begin);
+        let answer = login.answer(enroll());
+        assert_eq!(outcome(&answer), (code, Reason::NotEnrolled, text));
+        assert_eq!(answer.pending, asks.then_some(Pending::Enrolment));
+        for typed in ["", "ok", "push", "123456"] {
+            let answer = answered(&one, Pending::Enrolment, typed).answer(Event::Begin);
+            let want = "Finish the enrolment first, then log in again.";
+            assert_eq!(outcome(&answer), (Reject, Reason::NotEnrolled, want));
+        }
+    }
+    // Nobody is asked in the modes that ask for nothing.
+    let mut login = Login::auto(ANY, "pw");
+    login.asks_preauth(Event::Begin);
+    let answer = login.answer(enroll());
+    assert_eq!(outcome(&answer), (Reject, Reason::NotEnrolled, text));
+}
+
+#[test]
+fn factors_filter_the_menu() {
+    use FactorChoice::{Auto, Passcode, Phone, Push, Sms};
+    let from = |names: &str| format!("Choose a secondary factor from ({names}):");
+    for (factors, want) in [
+        (vec![Auto], MENU.to_owned()),
+        (vec![Phone, Auto], MENU.to_owned()),
+        (vec![Phone], from("'phone1', 'phone2'")),
+        (vec![Sms, Push], from("'push1', 'push2', 'sms1', 'sms2'")),
+        (
+            vec![Push, Passcode],
+            "Choose a secondary factor from ('push1', 'push2') or enter passcode:".to_owned(),
+        ),
+        (vec![Passcode], "Enter passcode:".to_owned()),
+    ] {
+        let one = challenge(|one| one.factors = factors.clone());
+        let mut login = Login::new(one, ANY, "pw");
+        login.asks_preauth(Event::Begin);
+        let answer = login.answer(can_use(devices()));
+        assert_eq!(outcome(&answer), (Challenge, Reason::Prompted, &*want));
+    }
+    let one = challenge(|one| one.factors = vec![Push]);
+    let mut login = Login::new(one, ANY, "pw");
+    login.asks_preauth(Event::Begin);
+    let answer = login.answer(can_use(vec![device("B", "phone")]));
+    assert_eq!(
+        (answer.code, answer.reason),
+        (Reject, Reason::NoUsableFactor)
+    );
+}
+
+#[test]
+fn auto_mode_asks_for_a_passcode_where_factors_say_so() {
+    let text = "Enter passcode:";
+    for (factors, can, asks) in [
+        (vec![FactorChoice::Passcode], "auto push", true),
+        (
+            vec![FactorChoice::Push, FactorChoice::Passcode],
+            "phone",
+            true,
+        ),
+        (vec![FactorChoice::Auto, FactorChoice::Passcode], "", true),
+        (
+            vec![FactorChoice::Push, FactorChoice::Passcode],
+            "push",
+            false,
+        ),
+    ] {
+        let one = integration(Mode::Auto, |one| one.factors = factors.clone());
+        let mut login = Login::new(one, ANY, "pw");
+        login.asks_preauth(Event::Begin);
+        match login.step(can_use(vec![device("A", can)])) {
+            Action::Answer(answer) if asks => {
+                assert_eq!(outcome(&answer), (Challenge, Reason::Prompted, text));
+            }
+            Action::Auth { .. } if !asks => {}
+            other => panic!("{factors:?}: {other:?}"),
+        }
+    }
+    // What was appended is used.
+    let one = asks_for_passcode(|_| {});
+    let mut login = Login::new(Arc::clone(&one), ANY, "pw,123456");
+    login.asks_preauth(Event::Begin);
+    assert_eq!(login.asks_auth(can_use(devices())), passcode("123456"));
+    // Names work as an answer; there is no list to count in.
+    for (typed, want) in [
+        ("push", AuthFactor::Push(id("A"))),
+        ("phone2", AuthFactor::Phone(id("C"))),
+        ("1", passcode("1")),
+    ] {
+        let mut login = answered(&one, asked(&one), typed);
+        login.asks_preauth(Event::Begin);
+        assert_eq!(login.asks_auth(can_use(devices())), want, "{typed}");
+    }
+    let mut login = answered(&one, asked(&one), "");
+    login.asks_preauth(Event::Begin);
+    let answer = login.answer(can_use(devices()));
+    let again = format!("Nothing was typed. {text}");
+    assert_eq!(outcome(&answer), (Challenge, Reason::Prompted, &*again));
+}
+
+#[test]
+fn an_answer_that_is_hidden_or_that_nobody_asked_for_is_refused() {
+    let one = challenge(|_| {});
+    for method in [Method::Chap, Method::MsChap] {
+        let hidden = Request {
+            credential: Credential::Relayed(Relayed {
+                method,
+                attributes: Secret::new(vec![1]),
+            }),
+            ..request("")
+        };
+        let mut login = answered_by(&one, asked(&one), hidden);
+        let answer = login.answer(Event::Begin);
+        assert_eq!(
+            (answer.code, answer.reason),
+            (Reject, Reason::UnsupportedMethod)
+        );
+    }
+    for mode in [Mode::Concat, Mode::DuoOnly] {
+        let now = integration(mode, |_| {});
+        let answer = answered(&now, asked(&one), "push").answer(Event::Begin);
+        assert_eq!((answer.code, answer.reason), (Reject, Reason::UnknownState));
+    }
+}
+
+#[test]
+fn a_prompt_takes_as_much_room_as_there_is() {
+    let one = integration(Mode::Challenge, |one| one.prompt.split = true);
+    let many: Vec<_> = (0..12)
+        .map(|n| device(&format!("Phone number {n:04}"), "push phone sms"))
+        .collect();
+    let shown = |room: Option<usize>| {
+        let mut login = Login::new(Arc::clone(&one), ANY, "pw");
+        if let Some(room) = room {
+            login.flow = login.flow.with_reply_room(room);
+        }
+        login.asks_preauth(Event::Begin);
+        login.answer(can_use(many.clone())).reply_message.unwrap()
+    };
+    assert!(shown(Some(3_000)).contains("36. SMS passcodes to"));
+    assert!(shown(Some(900)).starts_with("Choose a secondary factor from"));
+    assert_eq!(shown(None), "Choose a secondary factor or enter passcode:");
+}
