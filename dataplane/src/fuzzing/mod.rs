@@ -4,12 +4,16 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a panic is how a claim that does not hold is reported"
 )]
 
+mod answer;
+mod events;
 mod packet;
 
+pub use self::answer::answer;
 pub use self::packet::packet;
 pub use crate::state::fuzzing::state;
 
@@ -28,6 +32,24 @@ impl<'a> Input<'a> {
         };
         self.0 = rest;
         *first
+    }
+
+    /// So many, or what is left.
+    pub(crate) fn octets(&mut self, length: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(length.min(self.0.len()));
+        self.0 = rest;
+        taken
+    }
+
+    /// As UTF-8, with what is none replaced; its length is the octet before it.
+    pub(crate) fn text(&mut self) -> String {
+        let length = self.octet().into();
+        String::from_utf8_lossy(self.octets(length)).into_owned()
+    }
+
+    /// One of these.
+    pub(crate) fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[usize::from(self.octet()) % all.len()]
     }
 
     pub(crate) fn rest(self) -> &'a [u8] {

@@ -6,17 +6,24 @@ use std::path::PathBuf;
 
 use hex_literal::hex;
 use proptest::prelude::*;
+use proto::event::Reason;
+use proto::id::LoginId;
 use proto::secret::Secret;
 
-use crate::flow::Pending;
-use crate::primary::Asked;
+use crate::flow::{Pending, Prompted};
+use crate::primary::{Asked, UpstreamAttribute, UpstreamValue};
 use crate::radius::salted::{self, Hop};
 use crate::radius::{AttributeType, Code, EncodeError, RequestBuilder, SharedSecret};
+use crate::state::Context;
 use crate::state::fuzzing::{clear_seed, seed};
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 2] = [("packet", super::packet), ("state", super::state)];
+const TARGETS: [(&str, Target); 3] = [
+    ("answer", super::answer),
+    ("packet", super::packet),
+    ("state", super::state),
+];
 
 /// Set to write the seeds down instead of comparing them.
 const UPDATE: &str = "UPDATE_SEEDS";
@@ -56,19 +63,20 @@ fn seeds_are_what_the_standards_and_today_s_code_make() {
         made.push(("packet", (*name).to_owned(), octets.to_vec()));
     }
     made.push(("packet", "everything".to_owned(), everything()));
-    for (name, pending) in contexts() {
-        // No change; then one octet of the tag; then the end cut off.
-        let context = clear_seed(&pending);
-        made.push(("state", format!("context-{name}"), after(&[0], &context)));
-        let changed = after(&[1, 40, 1], &context);
-        made.push(("state", format!("changed-{name}"), changed));
-        let cut = after(&[1, 40, 0], &context);
-        made.push(("state", format!("cut-{name}"), cut));
-        made.push((
-            "state",
-            format!("sealed-{name}"),
-            after(&[0], &seed(&pending)),
-        ));
+    for (name, context) in contexts() {
+        let clear = clear_seed(&context);
+        // No change; then one octet of what is sealed; then the end cut off.
+        for (kind, octets) in [
+            ("context", after(&[0], &clear)),
+            ("changed", after(&[1, 40, 1], &clear)),
+            ("cut", after(&[1, 40, 0], &clear)),
+            ("sealed", after(&[0], &seed(&context))),
+        ] {
+            made.push(("state", format!("{kind}-{name}"), octets));
+        }
+    }
+    for (name, _, octets) in logins() {
+        made.push(("answer", name.to_owned(), octets));
     }
     for (target, name, octets) in made {
         let path = folder(target).join(&name);
@@ -82,6 +90,13 @@ fn seeds_are_what_the_standards_and_today_s_code_make() {
             "{} is not as it is made now: {UPDATE}=1 cargo test -p dataplane --lib fuzzing",
             path.display()
         );
+    }
+}
+
+#[test]
+fn the_logins_among_the_seeds_go_where_they_are_meant_to() {
+    for (name, want, octets) in logins() {
+        assert_eq!(super::answer::last_reason(&octets), Some(want), "{name}");
     }
 }
 
@@ -120,8 +135,8 @@ fn everything() -> Vec<u8> {
     request.finish()
 }
 
-/// Short ones: a sealed seed has to fit into a State.
-fn contexts() -> Vec<(&'static str, Pending)> {
+/// One of each kind, short enough for a State.
+fn contexts() -> Vec<(&'static str, Context)> {
     let upstream = |state: Option<&[u8]>, typed: Option<&str>| Pending::Upstream {
         asked: Asked {
             host: 1,
@@ -129,9 +144,211 @@ fn contexts() -> Vec<(&'static str, Pending)> {
         },
         typed: typed.map(Secret::from),
     };
-    vec![
+    let attribute = |vendor, number, value, always| UpstreamAttribute {
+        vendor,
+        number,
+        value,
+        always,
+    };
+    let clear = || Secret::new(b"a key".to_vec());
+    let salted = UpstreamValue::Salted {
+        tag: Some(1),
+        clear: clear(),
+    };
+    let attributes = vec![
+        attribute(None, 25, UpstreamValue::Plain(b"staff".to_vec()), false),
+        attribute(None, 69, salted, false),
+        attribute(Some(311), 12, UpstreamValue::Hidden(clear()), true),
+    ];
+    let prompt = |attributes| {
+        Pending::Prompt(Prompted {
+            menu: [3; 8],
+            wrong: 1,
+            repeats: 2,
+            attributes,
+        })
+    };
+    [
         ("upstream", upstream(Some(&[7; 40]), Some("push2"))),
         ("upstream-bare", upstream(None, None)),
+        ("prompt", prompt(Vec::new())),
+        ("prompt-attributes", prompt(attributes)),
+        ("enrolment", Pending::Enrolment),
+    ]
+    .map(|(name, pending)| {
+        let first = LoginId::from_bytes([5; 16]);
+        (name, Context { first, pending })
+    })
+    .into()
+}
+
+/// Writes an input of `answer`, in the order in which it is read there.
+#[derive(Default)]
+struct Script(Vec<u8>);
+
+impl Script {
+    /// `bits`: mode `auto` 1, failmode safe 2, prompts split 4, no enrolment challenge 8, passwords
+    /// split 16. `format`: console, html, short. `primary`: none 0, upstream 1, directory 2.
+    fn new(bits: u8, format: u8, primary: u8, user: &str) -> Self {
+        let retries = 1;
+        Self(vec![bits, format, retries, 0, 0, primary]).text(user)
+    }
+
+    fn octets(mut self, octets: &[u8]) -> Self {
+        self.0.extend_from_slice(octets);
+        self
+    }
+
+    fn text(self, text: &str) -> Self {
+        let length = u8::try_from(text.len()).unwrap();
+        self.octets(&[length]).octets(text.as_bytes())
+    }
+
+    /// A request begins; each action after it takes no time.
+    fn typed(self, typed: &str) -> Self {
+        self.text(typed).octets(&[0, 0])
+    }
+
+    /// The primary accepts, with a Class.
+    fn accepted(self) -> Self {
+        self.octets(&[0])
+            .text("")
+            .octets(&[1, 0, 25])
+            .text("staff")
+            .octets(&[0])
+    }
+
+    /// The upstream asks.
+    fn asked(self) -> Self {
+        let asked = self.octets(&[5, 0]).text("its State").text("Code?");
+        asked.octets(&[1, 16, 18]).text("Code?").octets(&[0])
+    }
+
+    /// Preauth names so many devices that can do everything.
+    fn devices(self, name: &str, count: u8) -> Self {
+        let mut script = self.octets(&[0]).text("").octets(&[count]);
+        for device in 0..count {
+            script = script.octets(&[31, 1, b'A' + device]).text(name).text("1");
+        }
+        script.octets(&[0])
+    }
+
+    fn enrol(self, text: &str, link: &str) -> Self {
+        self.octets(&[13]).text(text).text(link).octets(&[0])
+    }
+
+    /// The auth request starts a transaction.
+    fn started(self) -> Self {
+        self.octets(&[4]).text("txid").octets(&[0])
+    }
+
+    /// It is decided: `result` is deny, allow or waiting; `status` 0 has no meaning of its own, 6 is
+    /// that codes were sent.
+    fn decided(self, result: u8, status: u8, text: &str) -> Self {
+        self.octets(&[0, result, status]).text(text).octets(&[0])
+    }
+
+    fn end(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+/// With the reason of the last answer.
+fn logins() -> Vec<(&'static str, Reason, Vec<u8>)> {
+    let phone = "XXX-XXX-0100";
+    let hostile = "<img src=x onerror='alert(1)'>&\"\u{7}\u{e4}";
+    vec![
+        (
+            "push-by-number",
+            Reason::Approved,
+            Script::new(0, 0, 0, "alice")
+                .typed("pw")
+                .devices(phone, 1)
+                .typed("1")
+                .devices(phone, 1)
+                .started()
+                .decided(1, 0, "Success.")
+                .end(),
+        ),
+        (
+            "upstream-asks-then-passcode",
+            Reason::Approved,
+            Script::new(0, 2, 1, "alice")
+                .typed("pw")
+                .asked()
+                .typed("code")
+                .accepted()
+                .devices(phone, 2)
+                .typed("123456")
+                .decided(0, 2, "Wrong.")
+                .devices(phone, 2)
+                .typed("654321")
+                .decided(1, 0, "Success.")
+                .end(),
+        ),
+        (
+            "sms-then-changed-menu",
+            Reason::TooManyAnswers,
+            Script::new(4, 0, 2, "alice")
+                .typed("pw")
+                .accepted()
+                .devices(phone, 3)
+                .typed("sms2")
+                .devices(phone, 3)
+                .decided(0, 6, "New SMS passcodes sent.")
+                .devices(phone, 3)
+                .typed("3")
+                .devices(phone, 4)
+                .typed("")
+                .devices(phone, 4)
+                .end(),
+        ),
+        (
+            "html-hostile",
+            Reason::TooManyAnswers,
+            Script::new(0, 1, 0, "<b>alice")
+                .typed("pw")
+                .devices(hostile, 1)
+                .typed("phone9")
+                .devices(hostile, 1)
+                .typed("sms")
+                .devices(hostile, 1)
+                .decided(0, 6, hostile)
+                .devices(hostile, 1)
+                .end(),
+        ),
+        (
+            "html-enrolment",
+            Reason::NotEnrolled,
+            Script::new(0, 1, 0, "alice")
+                .typed("pw")
+                .enrol(hostile, "https://api.example.com/portal?a=1&b=2")
+                .typed("done")
+                .end(),
+        ),
+        (
+            "many-options",
+            Reason::Denied,
+            Script::new(4, 0, 0, "alice")
+                .typed("pw")
+                .devices(&"long name ".repeat(9), 40)
+                .typed("99")
+                .devices(&"long name ".repeat(9), 40)
+                .decided(0, 0, "")
+                .end(),
+        ),
+        ("auto-passcode-asked", Reason::Approved, {
+            let mut script = Script::new(1 + 16, 0, 2, "alice").typed("pw").accepted();
+            // `factors=passcode`.
+            script.0[3] = 16;
+            script
+                .devices(phone, 1)
+                .typed("push")
+                .devices(phone, 1)
+                .started()
+                .decided(1, 0, "Success.")
+                .end()
+        }),
     ]
 }
 

@@ -31,11 +31,22 @@ pub fn state(octets: &[u8]) {
         .collect();
     let octets = input.rest();
     hostile(octets);
-    if let Some(pending) = pending::read(octets) {
-        let written = pending::write(&pending);
-        assert_eq!(pending::read(&written).as_ref(), Some(&pending));
-        genuine(&pending, &changes);
+    if let Some(context) = pending::read(octets) {
+        assert_eq!(carried(&context).as_ref(), Some(&context));
+        genuine(&context, &changes);
     }
+}
+
+/// A context as it is after its way through a State; none when none can hold it.
+pub(crate) fn carried(context: &Context) -> Option<Context> {
+    let written = pending::write(context)?;
+    assert!(
+        written.len() <= pending::octets(&context.pending),
+        "it grew"
+    );
+    let read = pending::read(&written);
+    assert!(read.is_some(), "what was written cannot be read");
+    read
 }
 
 /// Whatever opens was sealed with the key.
@@ -53,9 +64,9 @@ fn hostile(octets: &[u8]) {
     }
 }
 
-fn genuine(pending: &Pending, changes: &[(u8, u8)]) {
+fn genuine(context: &Context, changes: &[(u8, u8)]) {
     let states = states();
-    let sealed = match states.seal(NOW, SCOPE, pending) {
+    let sealed = match states.seal(NOW, SCOPE, context) {
         Ok(sealed) => sealed,
         // The only reason of the context's own.
         Err(error) => return assert_eq!(error, SealError::TooLong),
@@ -72,7 +83,7 @@ fn genuine(pending: &Pending, changes: &[(u8, u8)]) {
     assert_eq!(states.open(NOW, other, &sealed), Err(StateFault::Foreign));
     let late = NOW + LIFETIME_SECONDS;
     assert_eq!(states.open(late, SCOPE, &sealed), Err(StateFault::Expired));
-    assert_eq!(states.open(NOW, SCOPE, &sealed).as_ref(), Ok(pending));
+    assert_eq!(states.open(NOW, SCOPE, &sealed).as_ref(), Ok(context));
     assert_eq!(states.open(NOW, SCOPE, &sealed), Err(StateFault::Replayed));
 }
 
@@ -109,8 +120,8 @@ fn key() -> Key {
 
 /// As the node with [`KEY`] seals it, but with a nonce that is not random: a seed.
 #[cfg(test)]
-pub(crate) fn seed(pending: &Pending) -> Vec<u8> {
-    let written = pending::write(pending);
+pub(crate) fn seed(context: &Context) -> Vec<u8> {
+    let written = clear_seed(context);
     let until = NOW + LIFETIME_SECONDS;
     let digest = seal::digest(SCOPE);
     let nonce = [9; seal::NONCE_OCTETS];
@@ -121,8 +132,8 @@ pub(crate) fn seed(pending: &Pending) -> Vec<u8> {
 
 /// What [`seed`] seals: a seed too.
 #[cfg(test)]
-pub(crate) fn clear_seed(pending: &Pending) -> Vec<u8> {
-    pending::write(pending).to_vec()
+pub(crate) fn clear_seed(context: &Context) -> Vec<u8> {
+    pending::write(context).unwrap().to_vec()
 }
 
 const KEY: [u8; seal::KEY_OCTETS] = [7; seal::KEY_OCTETS];
