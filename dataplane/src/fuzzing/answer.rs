@@ -36,11 +36,11 @@ use crate::state::{Context, fuzzing::carried};
 /// # Panics
 /// One of these does not hold.
 pub fn answer(octets: &[u8]) {
-    let _reason = last_reason(octets);
+    let _end = end_of(octets);
 }
 
-/// The reason of a login's last answer; none when its settings contradict each other.
-pub(super) fn last_reason(octets: &[u8]) -> Option<Reason> {
+/// A login's last answer and the reason; none when its settings contradict each other.
+pub(super) fn end_of(octets: &[u8]) -> Option<(AnswerCode, Reason)> {
     let mut input = Input::new(octets);
     let mut login = Login::new(&mut input)?;
     // Each round needs octets to go on, once the questions have run out.
@@ -49,7 +49,7 @@ pub(super) fn last_reason(octets: &[u8]) -> Option<Reason> {
     for _ in 0..=rounds {
         pending = login.round(&mut input, pending, octets.len());
         if pending.is_none() {
-            return Some(login.reason);
+            return Some(login.last);
         }
     }
     panic!("a login without an end");
@@ -64,7 +64,8 @@ struct Login {
     /// The primary accepted, now or before an earlier question.
     accepted: bool,
     prompts: u16,
-    reason: Reason,
+    /// The last answer.
+    last: (AnswerCode, Reason),
     /// The options of the last question.
     shown: Vec<AuthFactor>,
 }
@@ -100,7 +101,7 @@ impl Login {
             now: clock::now(),
             accepted: primary == PrimaryUse::AnyPassword,
             prompts: 0,
-            reason: Reason::Internal,
+            last: (AnswerCode::Reject, Reason::Internal),
             shown: Vec::new(),
         })
     }
@@ -295,7 +296,7 @@ impl Login {
             assert!(self.accepted, "nobody accepted the password");
             assert!(round.let_in, "the second factor did not let in");
         }
-        self.reason = answer.reason;
+        self.last = (answer.code, answer.reason);
         match &answer.pending {
             // The upstream's own words, and its own bounds.
             Some(Pending::Upstream { .. }) => {}
@@ -349,20 +350,24 @@ impl Login {
         let lines = self.settings().format == PromptFormat::Console && formatted;
         assert!(!text.contains(|one: char| one.is_control() && !(lines && one == '\n')));
         if self.settings().format == PromptFormat::Html && formatted {
-            let mut text = text.replace("<br>", "");
-            // Ours as well: `'push1'`.
-            for option in ["push", "phone", "sms"] {
-                for number in 1..=99 {
-                    text = text.replace(&format!("'{option}{number}'"), "");
-                }
-            }
-            assert!(!text.contains(['<', '>', '"', '\'']), "markup: {text:?}");
+            let text = text.replace("<br>", "");
+            assert!(!text.contains(['<', '>', '"']), "markup: {text:?}");
+            // The names of options are ours as well: `'push1'`.
+            let mut quoted = text.split('\'').skip(1).step_by(2);
+            assert!(quoted.all(is_option), "a quotation mark: {text:?}");
             for rest in text.split('&').skip(1) {
                 let entities = ["amp;", "lt;", "gt;", "quot;", "#39;"];
                 assert!(entities.iter().any(|entity| rest.starts_with(entity)));
             }
         }
     }
+}
+
+fn is_option(name: &str) -> bool {
+    let number = ["push", "phone", "sms"]
+        .iter()
+        .find_map(|kind| name.strip_prefix(kind));
+    number.is_some_and(|number| number.parse::<u8>().is_ok())
 }
 
 /// An integration; none when the settings contradict each other.

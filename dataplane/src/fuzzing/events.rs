@@ -19,7 +19,7 @@ pub(super) fn primary(input: &mut Input<'_>) -> Event {
     Event::Primary(match input.octet() % 8 {
         4 => Ok(Verdict::Rejected(Rejection {
             message: said(input),
-            ..Rejection::new(input.one_of(Reason::ALL), input.text())
+            ..Rejection::new(input.one_of(REJECTED), input.text())
         })),
         5 => Ok(Verdict::Asked(Question {
             asked: Asked {
@@ -165,3 +165,13 @@ fn said(input: &mut Input<'_>) -> Option<String> {
     let text = input.text();
     (!text.is_empty()).then_some(text)
 }
+
+/// What primaries reject for.
+const REJECTED: &[Reason] = &[
+    Reason::WrongPassword,
+    Reason::PrimaryRejected,
+    Reason::UnknownUser,
+    Reason::NotPermitted,
+    Reason::AccountLocked,
+    Reason::PasswordMustChange,
+];

@@ -10,7 +10,7 @@ use proto::event::Reason;
 use proto::id::LoginId;
 use proto::secret::Secret;
 
-use crate::flow::{Pending, Prompted};
+use crate::flow::{AnswerCode, Pending, Prompted};
 use crate::primary::{Asked, UpstreamAttribute, UpstreamValue};
 use crate::radius::salted::{self, Hop};
 use crate::radius::{AttributeType, Code, EncodeError, RequestBuilder, SharedSecret};
@@ -96,7 +96,7 @@ fn seeds_are_what_the_standards_and_today_s_code_make() {
 #[test]
 fn the_logins_among_the_seeds_go_where_they_are_meant_to() {
     for (name, want, octets) in logins() {
-        assert_eq!(super::answer::last_reason(&octets), Some(want), "{name}");
+        assert_eq!(super::answer::end_of(&octets), Some(want), "{name}");
     }
 }
 
@@ -221,7 +221,8 @@ impl Script {
     /// The upstream asks.
     fn asked(self) -> Self {
         let asked = self.octets(&[5, 0]).text("its State").text("Code?");
-        asked.octets(&[1, 16, 18]).text("Code?").octets(&[0])
+        let asked = asked.octets(&[1, 16, 18]).text("Code?");
+        asked.text("").octets(&[0])
     }
 
     /// Preauth names so many devices that can do everything.
@@ -253,14 +254,14 @@ impl Script {
     }
 }
 
-/// With the reason of the last answer.
-fn logins() -> Vec<(&'static str, Reason, Vec<u8>)> {
+/// With what the last answer is and why.
+fn logins() -> Vec<(&'static str, (AnswerCode, Reason), Vec<u8>)> {
     let phone = "XXX-XXX-0100";
     let hostile = "<img src=x onerror='alert(1)'>&\"\u{7}\u{e4}";
     vec![
         (
             "push-by-number",
-            Reason::Approved,
+            (AnswerCode::Accept, Reason::Approved),
             Script::new(0, 0, 0, "alice")
                 .typed("pw")
                 .devices(phone, 1)
@@ -272,7 +273,7 @@ fn logins() -> Vec<(&'static str, Reason, Vec<u8>)> {
         ),
         (
             "upstream-asks-then-passcode",
-            Reason::Approved,
+            (AnswerCode::Accept, Reason::Approved),
             Script::new(0, 2, 1, "alice")
                 .typed("pw")
                 .asked()
@@ -288,7 +289,7 @@ fn logins() -> Vec<(&'static str, Reason, Vec<u8>)> {
         ),
         (
             "sms-then-changed-menu",
-            Reason::TooManyAnswers,
+            (AnswerCode::Accept, Reason::Approved),
             Script::new(4, 0, 2, "alice")
                 .typed("pw")
                 .accepted()
@@ -301,11 +302,13 @@ fn logins() -> Vec<(&'static str, Reason, Vec<u8>)> {
                 .devices(phone, 4)
                 .typed("")
                 .devices(phone, 4)
+                .typed("123456")
+                .decided(1, 0, "Success.")
                 .end(),
         ),
         (
             "html-hostile",
-            Reason::TooManyAnswers,
+            (AnswerCode::Accept, Reason::Approved),
             Script::new(0, 1, 0, "<b>alice")
                 .typed("pw")
                 .devices(hostile, 1)
@@ -315,11 +318,13 @@ fn logins() -> Vec<(&'static str, Reason, Vec<u8>)> {
                 .devices(hostile, 1)
                 .decided(0, 6, hostile)
                 .devices(hostile, 1)
+                .typed("123456")
+                .decided(1, 0, hostile)
                 .end(),
         ),
         (
             "html-enrolment",
-            Reason::NotEnrolled,
+            (AnswerCode::Reject, Reason::NotEnrolled),
             Script::new(0, 1, 0, "alice")
                 .typed("pw")
                 .enrol(hostile, "https://api.example.com/portal?a=1&b=2")
@@ -328,27 +333,31 @@ fn logins() -> Vec<(&'static str, Reason, Vec<u8>)> {
         ),
         (
             "many-options",
-            Reason::Denied,
+            (AnswerCode::Reject, Reason::Denied),
             Script::new(4, 0, 0, "alice")
                 .typed("pw")
-                .devices(&"long name ".repeat(9), 40)
+                .devices("Telephone", 40)
                 .typed("99")
-                .devices(&"long name ".repeat(9), 40)
+                .devices("Telephone", 40)
                 .decided(0, 0, "")
                 .end(),
         ),
-        ("auto-passcode-asked", Reason::Approved, {
-            let mut script = Script::new(1 + 16, 0, 2, "alice").typed("pw").accepted();
-            // `factors=passcode`.
-            script.0[3] = 16;
-            script
-                .devices(phone, 1)
-                .typed("push")
-                .devices(phone, 1)
-                .started()
-                .decided(1, 0, "Success.")
-                .end()
-        }),
+        (
+            "auto-passcode-asked",
+            (AnswerCode::Accept, Reason::Approved),
+            {
+                let mut script = Script::new(1 + 16, 0, 2, "alice").typed("pw").accepted();
+                // `factors=passcode`.
+                script.0[3] = 16;
+                script
+                    .devices(phone, 1)
+                    .typed("push")
+                    .devices(phone, 1)
+                    .started()
+                    .decided(1, 0, "Success.")
+                    .end()
+            },
+        ),
     ]
 }
 
