@@ -87,7 +87,7 @@ fn seeds_are_what_the_standards_and_today_s_code_make() {
         let written = fs::read(&path).unwrap_or_default();
         assert!(
             written == octets,
-            "{} is not as it is made now: {UPDATE}=1 cargo test -p dataplane --lib fuzzing",
+            "{} is not as it is made now: {UPDATE}=1 cargo test -p dataplane --lib seeds_are",
             path.display()
         );
     }
