@@ -94,6 +94,12 @@ impl Bench {
         Gateway::start(self.folder.path(), [&self.http2, &self.http1], &self.slapd)
     }
 
+    /// One whose memory is measured.
+    pub(crate) fn thrifty_gateway(&self) -> Gateway {
+        let doubles = [&self.http2, &self.http1];
+        Gateway::start_thrifty(self.folder.path(), doubles, &self.slapd)
+    }
+
     pub(crate) fn load(&self, to: std::net::SocketAddr, lanes: usize, window: usize) -> Load {
         Load {
             to,
@@ -533,7 +539,7 @@ pub(crate) fn repeat<S>(lanes: usize, script: impl Fn() -> S) -> Vec<S> {
 }
 
 /// The same load, only as long as it takes to open connections and fill caches.
-fn warm(load: Load) -> Load {
+pub(crate) fn warm(load: Load) -> Load {
     Load {
         duration: Duration::from_millis(300),
         ..load
