@@ -43,16 +43,8 @@ fn timeline(event: &AuthEvent) -> String {
         );
     }
     if let Some(message) = &event.reply_message {
-        text.push_str("\n  the user reads:");
-        // A menu has several: one below the other, apart from what is said of the login.
-        let before = if message.contains('\n') {
-            "\n    "
-        } else {
-            " "
-        };
-        for line in message.lines() {
-            let _ = write!(text, "{before}{line}");
-        }
+        let message = message.trim_end().replace('\n', "\n                  ");
+        let _ = write!(text, "\n  the user reads: {message}");
     }
     text
 }
@@ -84,7 +76,7 @@ mod tests {
             ("Enter passcode:", " Enter passcode:"),
             (
                 "For alice\n\n1. Push\n\nOption (1-1): ",
-                "\n    For alice\n    \n    1. Push\n    \n    Option (1-1): ",
+                " For alice\n                  \n                  1. Push\n                  \n                  Option (1-1):",
             ),
         ] {
             assert_eq!(timeline(&event(message)), format!("{before}{want}"));

@@ -293,8 +293,8 @@ fn the_demo_prints_commands_that_work() {
         (&lines[0], 0, "ACCEPTED"),
         (&lines[1], 0, "ACCEPTED"),
         (&lines[2], 1, "REJECTED"),
-        (&lines[3], 0, "1. Duo Push to XXX-XXX-0100"),
-        (&lines[4], 0, "1. Duo Push to XXX-XXX-0101"),
+        (&lines[3], 0, "1. Duo Push to Phone (XXX-XXX-0100)"),
+        (&lines[4], 0, "1. Duo Push to Phone (XXX-XXX-0101)"),
         (&lines[5], 0, "Access-Accept"),
         (&lines[6], 0, "Access-Accept"),
     ] {

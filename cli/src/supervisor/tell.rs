@@ -22,6 +22,9 @@ pub(crate) enum Teller {
 #[derive(Deserialize)]
 struct Shown<'a> {
     id: &'a str,
+    /// The login that this request goes on with.
+    #[serde(default)]
+    first: Option<&'a str>,
     integration: &'a str,
     client: &'a str,
     #[serde(borrow, default)]
@@ -61,6 +64,7 @@ impl Teller {
 fn log(event: &Shown<'_>) {
     tracing::info!(
         login = %event.id,
+        first = event.first,
         integration = %event.integration,
         client = %event.client,
         user = event.user.as_deref(),

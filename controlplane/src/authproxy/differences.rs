@@ -193,7 +193,7 @@ pub const DIFFERENCES: &[Difference] = &[
         subject: "blanks and case in an answer to a prompt",
         ours: "forgiven",
         theirs: "sent to the service as they were, which refused them",
-        why: "telephones write capitals and blanks by themselves",
+        why: "phones write capitals and blanks by themselves",
         when: When::Asking,
     },
     Difference {

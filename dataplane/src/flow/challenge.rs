@@ -11,7 +11,7 @@ use super::prompt::{self, Parts};
 use super::{Action, Answer, AnswerCode, Flow, Pending, Prompted, reject, texts};
 use crate::duo::failure::{Call, FailureKind};
 use crate::duo::message::{AuthStatus, Decision, Device};
-use crate::primary::{Credential, Method};
+use crate::primary::{Credential, Method, UpstreamAttribute, UpstreamValue};
 
 /// A prompt that the request answers.
 #[derive(Debug)]
@@ -24,17 +24,19 @@ pub(super) struct Round {
 /// What the second factor said no to, while the user is asked again.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    pub(super) reason: Reason,
-    pub(super) factor: Factor,
-    pub(super) text: String,
+    reason: Reason,
+    factor: Factor,
+    /// What it said to it.
+    said: Option<String>,
 }
 
 impl Refusal {
-    pub(super) fn into_answer(self) -> Answer {
+    fn into_answer(self) -> Answer {
+        let answer = Answer::reject(self.reason);
         Answer {
-            reply_message: Some(self.text),
+            reply_message: self.said.or(answer.reply_message),
             factor: Some(self.factor),
-            ..Answer::reject(self.reason)
+            ..answer
         }
     }
 }
@@ -120,10 +122,14 @@ impl Flow {
         let Refusal {
             reason,
             factor,
-            text,
+            said,
         } = refusal;
+        let line = said.as_deref().unwrap_or(match reason {
+            Reason::PasscodesSent => texts::PASSCODES_SENT,
+            _ => texts::WRONG_PASSCODE,
+        });
         let offer = self.offer(devices);
-        self.ask(&offer, reason, Some(factor), Some(&text))
+        self.ask(&offer, reason, Some(factor), Some(line))
     }
 
     /// Asks for a passcode that nothing was typed for.
@@ -166,7 +172,7 @@ impl Flow {
                 menu: offer.digest(),
                 wrong,
                 repeats,
-                attributes: std::mem::take(&mut self.attributes),
+                attributes: self.attributes.drain(..).filter(survives).collect(),
             })),
         })
     }
@@ -181,18 +187,12 @@ impl Flow {
             AuthStatus::Sent => Reason::PasscodesSent,
             AuthStatus::Other | AuthStatus::Bypass | AuthStatus::Deny => Reason::Denied,
         };
-        let may_go_on = self.may_go_on(factor, decision.status);
-        let own = match (may_go_on, reason) {
-            (true, Reason::PasscodesSent) => texts::PASSCODES_SENT,
-            (true, _) => texts::WRONG_PASSCODE,
-            (false, _) => texts::of(reason),
-        };
         let refusal = Refusal {
             reason,
             factor,
-            text: texts::quoted(&decision.status_msg).unwrap_or_else(|| own.to_owned()),
+            said: texts::quoted(&decision.status_msg),
         };
-        if !may_go_on {
+        if !self.may_go_on(factor, decision.status) {
             return Action::Answer(refusal.into_answer());
         }
         // The list may have another look by now: codes that were sent, a user locked out.
@@ -218,7 +218,7 @@ impl Flow {
     }
 
     /// Preauth gave nothing. Where it was to lead to another prompt, what led to it is the answer:
-    /// nobody gets in who has just been refused.
+    /// no failure lets in who has just been refused.
     pub(super) fn preauth_failed(&mut self, kind: FailureKind) -> Action {
         match self.refusal.take() {
             Some(refusal) => Action::Answer(refusal.into_answer()),
@@ -242,6 +242,13 @@ impl Flow {
             ..Answer::reject(Reason::NotEnrolled)
         })
     }
+}
+
+/// Whether an attribute of the upstream's accept may come out with the answer to a prompt. Keys of
+/// MS-CHAP version 1 are hidden as a User-Password is, with the request's authenticator: beside a
+/// request that has one, whose text can be guessed, they would show.
+const fn survives(attribute: &UpstreamAttribute) -> bool {
+    !matches!(attribute.value, UpstreamValue::Hidden(_))
 }
 
 impl Round {

@@ -60,8 +60,9 @@ pub(crate) enum Typed {
 }
 
 impl Typed {
-    /// Reads what was typed. Blanks around it and the case of names are forgiven; the text of a
-    /// passcode is kept. None when nothing but blanks was typed.
+    /// Reads what was typed. Blanks around it and the case of names are forgiven, and blanks within
+    /// a passcode of digits, which is often shown in groups; else the text of a passcode is kept.
+    /// None when nothing but blanks was typed.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if text.is_empty() {
@@ -77,7 +78,7 @@ impl Typed {
                 digits => number(digits).map(|n| Self::Named(kind, Some(n))),
             }
         });
-        Some(named.unwrap_or_else(|| Self::Text(Secret::from(text))))
+        Some(named.unwrap_or_else(|| Self::Text(ungrouped(text))))
     }
 
     /// What [`Typed::parse`] makes the same of.
@@ -309,6 +310,19 @@ pub(crate) fn split<'a>(text: &'a str, append: &Append) -> Option<(&'a str, &'a 
         }
         _ => None,
     }
+}
+
+/// A passcode of digits without the blanks between them; any other text as it is.
+fn ungrouped(text: &str) -> Secret<String> {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let grouped = digits > OPTION_DIGITS && text.bytes().all(|b| b.is_ascii_digit() || b == b' ');
+    if !grouped {
+        return Secret::from(text);
+    }
+    // Of its length from the beginning, so that no part of it is left behind by growing.
+    let mut passcode = String::with_capacity(digits);
+    passcode.extend(text.chars().filter(|c| *c != ' '));
+    Secret::new(passcode)
 }
 
 /// A number written in digits only.

@@ -558,9 +558,17 @@ mod tests {
             text in any::<String>(),
             url in any::<String>(),
             format in proptest::sample::select(PromptFormat::ALL),
+            split in any::<bool>(),
+            room in 255_usize..1_024,
         ) {
-            let text = enrolment(&text, Some(&url), &settings(format), 255);
-            prop_assert!(!text.is_empty() && text.len() <= REPLY_OCTETS, "{}", text.len());
+            let settings = Prompt { split, ..settings(format) };
+            let text = enrolment(&text, Some(&url), &settings, room);
+            prop_assert!(!text.is_empty());
+            if split {
+                prop_assert!(framed(&text) <= room, "{}", text.len());
+            } else {
+                prop_assert!(text.len() <= REPLY_OCTETS, "{}", text.len());
+            }
         }
 
         #[test]

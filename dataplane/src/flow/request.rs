@@ -117,6 +117,10 @@ fn typed(
 ) -> Result<Secret<String>, Answer> {
     let bad = |text| Answer::reject_with(Reason::BadRequest, text);
     let octets = match packet.first(AttributeType::USER_PASSWORD) {
+        // RFC 2865 section 5.44 note 1: a State may stand in the place of a password.
+        None if packet.first(AttributeType::STATE).is_some() => {
+            return Ok(Secret::new(String::new()));
+        }
         None => return Err(bad(texts::NO_PASSWORD)),
         // No password, and as the answer to a question nothing.
         Some([]) => return Ok(Secret::new(String::new())),

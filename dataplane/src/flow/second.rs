@@ -80,6 +80,11 @@ impl Flow {
         let unusable =
             |text: &str| Action::Answer(Answer::reject_with(Reason::NoUsableFactor, text));
         let Some(typed) = &self.typed else {
+            // The administrator says now that it must be appended, and did not when it was typed.
+            if self.integration.mode == Mode::Concat {
+                let text = texts::factor_missing(&self.integration.append);
+                return Action::Answer(Answer::reject_with(Reason::FactorMissing, &text));
+            }
             return match automatic(&self.integration.factors, devices) {
                 Automatic::Use(factor) => self.send_auth(now, factor),
                 Automatic::Ask => self.ask_for_passcode(devices),

@@ -53,15 +53,19 @@ pub fn encode(
     framed
 }
 
-/// Whether an attribute goes to the client.
+/// Whether an attribute goes to the client. One without a value never does: there is no such thing
+/// (RFC 2865 section 5).
 #[must_use]
 pub fn passes(attribute: &UpstreamAttribute, rules: &[&PassThrough]) -> bool {
     let UpstreamAttribute {
         vendor,
         number,
+        ref value,
         always,
-        ..
     } = *attribute;
+    if matches!(value, UpstreamValue::Plain(value) if value.is_empty()) {
+        return false;
+    }
     let of_ours = vendor.is_none() && AttributeType(number) == AttributeType::REPLY_MESSAGE;
     always
         || !of_ours

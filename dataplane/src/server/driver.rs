@@ -18,7 +18,7 @@ use super::served::{ServedClient, Site};
 use crate::clock::{self, micros};
 use crate::duo::failure::Failure;
 use crate::flow::request::{Request, shown_user};
-use crate::flow::{Action, Answer, AnswerCode, Event, Flow, explain};
+use crate::flow::{Action, Answer, AnswerCode, Event, Flow, explain, texts};
 use crate::primary::{PrimaryRequest, Verdict, reply_attributes, request_attributes};
 use crate::radius::{AttributeType, Packet, ReplyTo};
 use crate::state::{Context, Scope};
@@ -46,6 +46,8 @@ pub(crate) struct Login {
     calling_station: Option<String>,
     pass_through: Vec<u8>,
     timeline: Vec<Step>,
+    /// Whether the request carried a Message-Authenticator, which was verified.
+    signed: bool,
     /// Whether the answer was sent: a login dropped before that is told as unanswered.
     answered: bool,
 }
@@ -66,6 +68,7 @@ impl Login {
             calling_station: None,
             pass_through: Vec::new(),
             timeline: Vec::with_capacity(TYPICAL_STEPS),
+            signed: packet.has_message_authenticator(),
             answered: false,
             shared,
             site,
@@ -149,6 +152,7 @@ impl Login {
             authenticator: authenticator.map_or("", |id| id.as_str()),
             client: self.start.arrival.source.ip(),
             user,
+            signed: self.signed,
         }
     }
 
@@ -179,7 +183,7 @@ impl Login {
     }
 
     fn note_packet(&mut self, packet: &Packet<'_>) {
-        let signed = if packet.has_message_authenticator() {
+        let signed = if self.signed {
             "Message-Authenticator verified"
         } else {
             "no Message-Authenticator"
@@ -280,7 +284,7 @@ impl Login {
                 };
                 let check = Box::pin(async move { primary.check(&request, deadline).await });
                 let mut result = within(deadline, check).await;
-                // What no rule lets through takes no room in a State.
+                // What never goes to the client takes no room in a State.
                 if let Some(Ok(Verdict::Accepted(acceptance))) = &mut result {
                     let rules: Vec<_> = served.reply_rules().collect();
                     let attributes = &mut acceptance.attributes;
@@ -369,7 +373,11 @@ impl Login {
             outcome,
             answer.reason,
             answer.factor,
-            answer.reply_message,
+            match answer.reason {
+                // The link that the user reads lets its reader enrol as the user.
+                Reason::NotEnrolled => Some(texts::of(answer.reason).to_owned()),
+                _ => answer.reply_message,
+            },
         );
     }
 

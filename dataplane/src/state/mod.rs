@@ -65,6 +65,10 @@ pub(crate) struct Scope<'a> {
     pub(crate) client: IpAddr,
     /// Octet for octet.
     pub(crate) user: &'a str,
+    /// Whether the request proved with a Message-Authenticator to be the client's. What answers a
+    /// question that was asked of one that did has to: else anybody who saw the question go by
+    /// could spend it.
+    pub(crate) signed: bool,
 }
 
 impl States {
@@ -189,7 +193,11 @@ impl States {
             clear,
         } = self.opened(octets)?;
         // Both were authenticated: nobody learns by trying, so they need no constant time.
-        if digest != seal::digest(scope) {
+        let unsigned = Scope {
+            signed: false,
+            ..scope
+        };
+        if digest != seal::digest(scope) && digest != seal::digest(unsigned) {
             return Err(StateFault::Foreign);
         }
         if now >= until {
@@ -251,8 +259,12 @@ pub(crate) enum SealError {
 /// Why a State is good for nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum StateFault {
-    /// It was made elsewhere, or for another integration, authenticator, client or user.
-    #[error("the State is not of this service, or was made for another client or user")]
+    /// It was made elsewhere, or for another integration, authenticator, client or user, or for one
+    /// that signs its requests.
+    #[error(
+        "the State is not of this service, was made for another client or user, or for one whose \
+         requests carry a Message-Authenticator"
+    )]
     Foreign,
     /// It was changed on its way, or made up.
     #[error("the State was changed on its way")]

@@ -131,8 +131,8 @@ pub(super) fn body(clear: &[u8]) -> Option<Body<'_>> {
     }
 }
 
-/// Which integration, authenticator, client and user: each with its length in front, so that no two
-/// scopes run into one.
+/// Which integration, authenticator, client and user, and whether it signs: each with its length in
+/// front, so that no two scopes run into one.
 pub(super) fn digest(scope: Scope<'_>) -> [u8; DIGEST_OCTETS] {
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
     let address = match scope.client {
@@ -144,6 +144,7 @@ pub(super) fn digest(scope: Scope<'_>) -> [u8; DIGEST_OCTETS] {
         scope.authenticator.as_bytes(),
         &address.octets(),
         scope.user.as_bytes(),
+        &[u8::from(scope.signed)],
     ] {
         context.update(&part.len().to_be_bytes());
         context.update(part);

@@ -106,5 +106,5 @@ pub(super) const MAX_USED: usize = 65_536;
 /// Contexts kept at a time.
 pub(super) const MAX_SPILLED: usize = 4_096;
 
-/// The longest context: more than the attributes of a packet can need.
+/// The longest context: a packet full of attributes, with what is written before each.
 pub(super) const MAX_SPILLED_OCTETS: usize = 8_192;

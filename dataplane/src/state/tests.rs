@@ -15,6 +15,7 @@ const ALICE: Scope<'_> = Scope {
     authenticator: "radius_client",
     client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
     user: "alice",
+    signed: true,
 };
 
 fn states() -> States {
@@ -112,6 +113,15 @@ fn a_state_is_good_for_whom_it_was_made_and_for_a_while() {
             0,
             StateFault::Foreign,
         ),
+        (
+            "unsigned answer",
+            Scope {
+                signed: false,
+                ..ALICE
+            },
+            0,
+            StateFault::Foreign,
+        ),
         ("too late", ALICE, LIFETIME_SECONDS, StateFault::Expired),
     ] {
         assert_eq!(states.open(NOW + at, scope, &sealed), Err(want), "{name}");
@@ -122,6 +132,19 @@ fn a_state_is_good_for_whom_it_was_made_and_for_a_while() {
         ..ALICE
     };
     assert_eq!(states.open(NOW, scope, &sealed), Ok(pending(40)));
+}
+
+#[test]
+fn who_begins_to_sign_may_go_on() {
+    let states = states();
+    let unsigned = Scope {
+        signed: false,
+        ..ALICE
+    };
+    for scope in [unsigned, ALICE] {
+        let sealed = states.seal(NOW, unsigned, &pending(40)).unwrap();
+        assert_eq!(states.open(NOW, scope, &sealed), Ok(pending(40)));
+    }
 }
 
 #[test]
@@ -373,6 +396,11 @@ proptest! {
     #[test]
     fn no_octets_are_too_strange_to_be_read(octets in proptest::collection::vec(any::<u8>(), 0..300)) {
         drop(pending::read(&octets));
-        prop_assert!(states().open(NOW, ALICE, &octets).is_err());
+        let states = states();
+        prop_assert!(states.open(NOW, ALICE, &octets).is_err());
+        // With the version and the key's name right, and then only the rest.
+        let sealed = states.seal(NOW, ALICE, &of(Pending::Enrolment)).unwrap();
+        let named = [&sealed[..3], &octets].concat();
+        prop_assert_eq!(states.open(NOW, ALICE, &named), Err(StateFault::Tampered));
     }
 }

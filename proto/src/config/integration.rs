@@ -121,17 +121,19 @@ pub struct AttributeRef {
     pub data_type: AttributeType,
 }
 
-/// How a second factor is asked for. Modes `concat` and `duo_only` never ask, and ignore all of it.
+/// How a second factor is asked for. Modes `concat` and `duo_only` never ask, and leave it at its
+/// defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Prompt {
-    /// `prompt_format`, of the menu of mode `challenge`; default `console`.
+    /// `prompt_format`, mode `challenge`: of the menu and of an invitation to enrol; default
+    /// `console`.
     pub format: PromptFormat,
     /// `enroll_challenge`, mode `challenge`: the enrolment link comes in a challenge, else in the
     /// reject; default true. Every other mode has it in the reject.
     pub enroll_challenge: bool,
-    /// `prompt_split`, mode `challenge`: a menu that does not fit one Reply-Message goes over several
-    /// of them, else it is shortened; default false. The format `short` is one line in any case.
+    /// `prompt_split`, mode `challenge`: what does not fit one Reply-Message goes over several of
+    /// them, in each format, else it is shortened; default false.
     pub split: bool,
     /// `passcode_retries`: how often in one login a wrong passcode is asked for again; default 0, a
     /// reject. Wherever a passcode was asked for: in mode `challenge`, and in mode `auto` with

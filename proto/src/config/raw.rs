@@ -81,10 +81,10 @@ pub struct Integration {
     ///
     /// Mode `challenge`: what the menu offers and what is accepted for an answer, in any order;
     /// `auto` is everything. Only there is `sms` one of them; the codes that it sends are accepted
-    /// with `passcode` beside it. Modes `auto`, `concat` and `eap`: in
-    /// order of preference, and the first that a device of the user can do is used where the user
-    /// named none; `passcode` can be asked of every user, so that nothing after it is reached, and
-    /// mode `concat`, which never asks, goes past it. Mode `duo_only`: ignored, the user types one.
+    /// with `passcode` beside it. Modes `auto` and `eap`: in order of preference, and the first
+    /// that a device of the user can do is used where the user named none; `passcode` can be asked
+    /// of every user, so that nothing after it is reached. Modes `concat` and `duo_only`: ignored,
+    /// the user types one.
     #[serde(default = "auto_factors")]
     pub factors: Vec<super::FactorChoice>,
     /// How a factor may be appended to the password.

@@ -221,6 +221,7 @@ fn what_has_an_effect_needs_no_word() {
         "factors=push\npasscode_retries=0",
         "passcode_retries=1",
         "prompt_split=true\nprompt_format=html",
+        "prompt_split=true\nprompt_format=short",
     ] {
         assert_eq!(run(&challenge(lines)).diagnostics, [], "{lines}");
     }

@@ -16,6 +16,8 @@ fn value() -> impl Strategy<Value = String> {
         Just("ad_client".to_owned()),
         Just("DC=example,DC=com".to_owned()),
         Just("builtin".to_owned()),
+        Just("push,sms".to_owned()),
+        Just("passcode, Auto".to_owned()),
         (0_u32..70_000).prop_map(|number| number.to_string()),
         (0_u8..4, 0_u8..4).prop_map(|(a, b)| format!("10.0.{a}.{b}")),
         "[ -~]{0,12}",
@@ -73,6 +75,10 @@ proptest! {
     fn proto_finds_nothing_that_the_checks_did_not(
         options in proptest::collection::vec((0_usize..64, value()), 0..4),
         client in 0_usize..3,
+        served in proptest::sample::select(&[
+            schema::SectionKind::RadiusServerAuto,
+            schema::SectionKind::RadiusServerChallenge,
+        ][..]),
     ) {
         let clients = [
             "[duo_only_client]\n",
@@ -87,7 +93,7 @@ proptest! {
         let base = ["ikey", "skey", "api_host", "radius_ip", "radius_secret"];
         let (mut server, mut upstream) = (String::new(), clients[client].to_owned());
         for (index, value) in options {
-            let of = if index % 2 == 0 { schema::SectionKind::RadiusServerAuto } else { kind };
+            let of = if index % 2 == 0 { served } else { kind };
             let known: Vec<_> = schema::options_of(of)
                 .filter(|option| !base.contains(&option.name) && !upstream.contains(&format!("{}=", option.name)))
                 .collect();
@@ -96,8 +102,9 @@ proptest! {
                 if index % 2 == 0 { server.push_str(&text) } else { upstream.push_str(&text) }
             }
         }
+        let served = served.name();
         let text = format!(
-            "{upstream}[radius_server_auto]\napi_host=builtin\nradius_ip_1=10.0.0.1\nradius_secret_1=x\n{server}"
+            "{upstream}[{served}]\napi_host=builtin\nradius_ip_1=10.0.0.1\nradius_secret_1=x\n{server}"
         );
         let report = run(&text);
         for one in &report.diagnostics {
@@ -125,12 +132,15 @@ fn proto_takes_the_bounds_of_every_option() {
              search_dn=DC=x\n",
         ),
         (SectionKind::RadiusServerAuto, "[duo_only_client]\n"),
+        (SectionKind::RadiusServerChallenge, "[duo_only_client]\n"),
         (SectionKind::RadiusServerConcat, "[duo_only_client]\n"),
     ] {
         for option in schema::options_of(kind) {
             let values = match option.kind {
                 Kind::Integer(low, high) => vec![low.to_string(), high.to_string()],
-                Kind::Choice(words) => words.iter().map(|word| word.to_uppercase()).collect(),
+                Kind::Choice(words) | Kind::Factors(words) => {
+                    words.iter().map(|word| word.to_uppercase()).collect()
+                }
                 Kind::Boolean => vec!["on".to_owned(), "off".to_owned()],
                 _ => continue,
             };

@@ -129,7 +129,15 @@ fn each_kind_of_answer_means_one_factor() {
         assert_eq!(login.asks_auth(can_use(devices())), want, "{typed}");
     }
     // What can only be a passcode is asked about at once.
-    for (typed, want) in [("123456", "123456"), (" 001 ", "001"), ("cccbbb", "cccbbb")] {
+    for (typed, want) in [
+        ("123456", "123456"),
+        ("123 456", "123456"),
+        (" 12 3 ", "123"),
+        ("1 2", "1 2"),
+        (" 001 ", "001"),
+        ("cccbbb", "cccbbb"),
+        ("123 45a", "123 45a"),
+    ] {
         let mut login = answered(&one, asked(&one), typed);
         assert_eq!(login.asks_auth(Event::Begin), passcode(want), "{typed}");
     }
@@ -157,6 +165,109 @@ fn a_factor_that_is_approved_lets_in_with_what_the_upstream_gave() {
     assert_eq!(outcome(&answer), (Accept, Reason::Approved, "Success."));
     assert_eq!(answer.attributes, class());
     assert_eq!(answer.factor, Some(Factor::Push));
+}
+
+#[test]
+fn keys_that_a_guessed_answer_would_show_are_left_behind() {
+    let hidden = UpstreamAttribute {
+        vendor: Some(311),
+        number: 12,
+        value: UpstreamValue::Hidden(Secret::new(vec![1; 32])),
+        always: true,
+    };
+    let mut login = Login::new(challenge(|_| {}), ASK, "pw");
+    login.asks_primary(Event::Begin);
+    login.asks_preauth(Event::Primary(Ok(Verdict::Accepted(Acceptance {
+        detail: String::new(),
+        attributes: [class(), vec![hidden]].concat(),
+    }))));
+    let Some(Pending::Prompt(prompted)) = login.answer(can_use(devices())).pending else {
+        panic!("no prompt");
+    };
+    assert_eq!(prompted.attributes, class());
+}
+
+#[test]
+fn the_filter_of_today_holds_for_a_prompt_of_yesterday() {
+    let wide = challenge(|_| {});
+    let narrow = challenge(|one| one.factors = vec![FactorChoice::Push]);
+    for (typed, line) in [
+        ("123456", "Passcodes cannot be used here. "),
+        ("phone", "You have no 'phone'. "),
+        ("1", "Your devices have changed. Please choose again. "),
+        ("phone2", "Your devices have changed. Please choose again. "),
+    ] {
+        let mut login = answered(&narrow, asked(&wide), typed);
+        login.asks_preauth(Event::Begin);
+        let answer = login.answer(can_use(devices()));
+        let want = format!("{line}Choose a secondary factor from ('push1', 'push2'):");
+        assert_eq!(outcome(&answer), (Challenge, Reason::Prompted, &*want));
+    }
+    // Nor does a number cross from one mode to the other.
+    let auto = asks_for_passcode(|_| {});
+    for (pending, now) in [(asked(&wide), &auto), (asked(&auto), &wide)] {
+        let mut login = answered(now, pending, "1");
+        login.asks_preauth(Event::Begin);
+        let answer = login.answer(can_use(devices()));
+        assert_eq!((answer.code, answer.reason), (Challenge, Reason::Prompted));
+    }
+}
+
+#[test]
+fn each_kind_of_useless_answer_has_a_count_of_its_own() {
+    let one = challenge(|one| one.prompt.passcode_retries = 1);
+    let again = |pending, typed: &str| {
+        let mut login = answered(&one, pending, typed);
+        match login.step(Event::Begin) {
+            Action::Preauth { .. } => {}
+            Action::Auth { .. } => match login.step(denied(AuthStatus::Deny, "No.")) {
+                Action::Preauth { .. } => {}
+                Action::Answer(answer) => return answer,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+        login.answer(can_use(devices()))
+    };
+    let answer = again(asked(&one), "111111");
+    assert_eq!((answer.code, answer.reason), (Challenge, Reason::Denied));
+    let answer = again(answer.pending.unwrap(), "");
+    assert_eq!((answer.code, answer.reason), (Challenge, Reason::Prompted));
+    let answer = again(answer.pending.unwrap(), "222222");
+    assert_eq!((answer.code, answer.reason), (Reject, Reason::Denied));
+}
+
+#[test]
+fn what_preauth_says_before_another_prompt_counts() {
+    let one = challenge(|one| one.prompt.passcode_retries = 9);
+    let status_msg = || "Said so.".to_owned();
+    for (preauth, want) in [
+        (
+            Preauth::Deny {
+                status_msg: status_msg(),
+            },
+            (Reject, Reason::SecondFactorRefused),
+        ),
+        (
+            Preauth::Allow {
+                status_msg: status_msg(),
+            },
+            (Accept, Reason::Bypassed),
+        ),
+        (
+            Preauth::Enroll {
+                status_msg: status_msg(),
+                portal_url: None,
+            },
+            (Challenge, Reason::NotEnrolled),
+        ),
+    ] {
+        let mut login = answered(&one, asked(&one), "123456");
+        login.asks_auth(Event::Begin);
+        login.asks_preauth(denied(AuthStatus::Deny, "No."));
+        let answer = login.answer(Event::Preauth(Ok(preauth)));
+        assert_eq!((answer.code, answer.reason), want);
+    }
 }
 
 #[test]
@@ -258,7 +369,7 @@ fn codes_are_sent_and_asked_for() {
         login.asks_auth(can_use(devices()));
         login.asks_preauth(denied(AuthStatus::Sent, " "));
         let answer = login.answer(failed);
-        let text = "New passcodes were sent.";
+        let text = "New passcodes were sent. Please log in again with one of them.";
         assert_eq!(outcome(&answer), (Reject, Reason::PasscodesSent, text));
     }
 }
@@ -304,7 +415,7 @@ fn who_was_refused_gets_in_by_no_failure() {
         login.asks_auth(Event::Begin);
         login.asks_preauth(denied(AuthStatus::Deny, ""));
         let answer = login.answer(failed);
-        let want = (Reject, Reason::Denied, "Wrong passcode. Please try again.");
+        let want = (Reject, Reason::Denied, "The login was denied.");
         assert_eq!(outcome(&answer), want);
     }
     // Nor is anybody asked again who is locked out, or whose push was denied.
@@ -495,6 +606,47 @@ fn auto_mode_asks_for_a_passcode_where_factors_say_so() {
     let answer = login.answer(can_use(devices()));
     let again = format!("Nothing was typed. {text}");
     assert_eq!(outcome(&answer), (Challenge, Reason::Prompted, &*again));
+}
+
+#[test]
+fn nobody_is_asked_who_had_to_append() {
+    let was = integration(Mode::Concat, |one| {
+        one.exempt_users = vec!["alice".to_owned()]
+    });
+    let relays = PrimaryUse::Ask {
+        budget: BUDGET,
+        relays: true,
+    };
+    let asked = crate::primary::Asked {
+        host: 0,
+        state: None,
+    };
+    let mut flow = Flow::new(was, request("pw"), relays).unwrap();
+    let now = epoch();
+    flow.step(now, Event::Begin);
+    let question = Event::Primary(Ok(Verdict::Asked(crate::primary::Question {
+        asked,
+        message: None,
+        attributes: Vec::new(),
+        detail: String::new(),
+    })));
+    let Action::Answer(answer) = flow.step(now, question) else {
+        panic!("the question is not passed on");
+    };
+    // The exemption is taken away while the question is out.
+    let one = integration(Mode::Concat, |one| {
+        one.factors = vec![FactorChoice::Passcode]
+    });
+    let mut flow = Flow::resume(one, request("42"), relays, answer.pending.unwrap()).unwrap();
+    flow.step(now, Event::Begin);
+    flow.step(now, accepted());
+    let Action::Answer(answer) = flow.step(now, can_use(devices())) else {
+        panic!("a factor is used that nobody typed");
+    };
+    assert_eq!(
+        (answer.code, answer.reason),
+        (Reject, Reason::FactorMissing)
+    );
 }
 
 #[test]

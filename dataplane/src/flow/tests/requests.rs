@@ -152,6 +152,14 @@ fn impossible_requests_are_refused_with_a_reason() {
 }
 
 #[test]
+fn an_answer_needs_no_password() {
+    let one = integration(Mode::Challenge, |_| {});
+    let nothing = [(T::USER_NAME, &b"alice"[..]), (T::STATE, b"1")];
+    let request = read(&one, &nothing).unwrap();
+    assert_eq!(request.credential, Credential::Password(Secret::from("")));
+}
+
+#[test]
 fn no_octets_are_an_empty_password_and_the_flow_says_what_becomes_of_it() {
     let one = integration(Mode::Auto, |_| {});
     let nothing = [(T::USER_NAME, &b"alice"[..]), (T::USER_PASSWORD, b"")];

@@ -33,11 +33,13 @@ struct Seen {
     failed: bool,
     allowed: bool,
     denied: bool,
+    auths: u32,
 }
 
 impl Seen {
     fn note(&mut self, action: &Action, event: &Event) {
         let times_out = matches!(event, Event::TimedOut);
+        self.auths += u32::from(matches!(action, Action::Auth { .. }));
         match (action, event) {
             (Action::Primary { .. }, Event::Primary(verdict)) => {
                 self.password = matches!(verdict, Ok(Verdict::Accepted(_)));
@@ -165,13 +167,14 @@ proptest! {
         fail_mode in prop::sample::select(vec![FailMode::Safe, FailMode::Secure]),
         exempt in prop::bool::weighted(0.2),
         asks in any::<bool>(),
+        retries in 0_u8..3,
         rounds in prop::collection::vec(rounds(), 1..8),
     ) {
         let one = integration(mode, |one| {
             if asks {
                 one.factors = vec![FactorChoice::Passcode];
-                one.prompt.passcode_retries = 2;
             }
+            one.prompt.passcode_retries = retries;
             one.fail_mode = fail_mode;
             one.exempt_users = vec![if exempt { "alice" } else { "Alice" }.to_owned()];
         });
@@ -216,6 +219,9 @@ proptest! {
                 };
                 prop_assert!(second, "{answer:?} {seen:?}");
             }
+            prop_assert!(seen.auths <= 1, "two pushes");
+            let octets = answer.reply_message.as_ref().map_or(0, String::len);
+            prop_assert!(octets <= 253, "{octets} octets");
             prop_assert_eq!(answer.pending.is_some(), answer.code == AnswerCode::Challenge);
             if matches!(answer.pending, Some(Pending::Prompt(_))) {
                 let any_password = round.primary == PrimaryUse::AnyPassword && asked.is_none();
