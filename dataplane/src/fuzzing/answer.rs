@@ -19,7 +19,7 @@ use crate::duo::message::{
 use crate::flow::explain::{self, DETAIL_OCTETS};
 use crate::flow::request::Request;
 use crate::flow::{Action, Answer, AnswerCode, Event, Flow, Pending, PrimaryUse};
-use crate::primary::{Credential, Method, Relayed, Verdict};
+use crate::primary::{Credential, Method, Relayed, UpstreamAttribute, UpstreamValue, Verdict};
 use crate::radius::{
     AttributeType, Code, MAX_VALUE_OCTETS, Packet, ReplyBuilder, ReplyTo, RequestBuilder,
     SharedSecret,
@@ -229,7 +229,9 @@ impl Login {
         match factor {
             AuthFactor::Passcode(code) if self.asks_for_factors() => {
                 assert!(has(FactorChoice::Passcode));
-                assert_eq!(code.expose(), round.typed.trim());
+                // Blanks between digits are forgiven.
+                let typed = round.typed.trim();
+                assert!(code.expose() == typed || *code.expose() == typed.replace(' ', ""));
             }
             AuthFactor::Passcode(_) => {}
             AuthFactor::Auto => assert!(!self.asks_for_factors()),
@@ -300,7 +302,10 @@ impl Login {
         match &answer.pending {
             // The upstream's own words, and its own bounds.
             Some(Pending::Upstream { .. }) => {}
-            Some(Pending::Prompt(_)) => {
+            Some(Pending::Prompt(prompted)) => {
+                let hidden =
+                    |one: &UpstreamAttribute| matches!(one.value, UpstreamValue::Hidden(_));
+                assert!(!prompted.attributes.iter().any(hidden), "a key would show");
                 assert!(self.prompts_left() > 0, "asked again without an end");
                 self.prompts += 1;
                 self.shown = self.options(&round.devices);

@@ -76,11 +76,17 @@ fn genuine(context: &Context, changes: &[(u8, u8)]) {
     if changed != sealed {
         assert!(states.open(NOW, SCOPE, &changed).is_err());
     }
-    let other = Scope {
+    let bob = Scope {
         user: "bob",
         ..SCOPE
     };
-    assert_eq!(states.open(NOW, other, &sealed), Err(StateFault::Foreign));
+    let unsigned = Scope {
+        signed: false,
+        ..SCOPE
+    };
+    for other in [bob, unsigned] {
+        assert_eq!(states.open(NOW, other, &sealed), Err(StateFault::Foreign));
+    }
     let late = NOW + LIFETIME_SECONDS;
     assert_eq!(states.open(late, SCOPE, &sealed), Err(StateFault::Expired));
     assert_eq!(states.open(NOW, SCOPE, &sealed).as_ref(), Ok(context));
@@ -143,4 +149,5 @@ const SCOPE: Scope<'_> = Scope {
     authenticator: "ad_client",
     client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
     user: "alice",
+    signed: true,
 };
