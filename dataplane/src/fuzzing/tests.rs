@@ -234,6 +234,11 @@ impl Script {
         script.octets(&[0])
     }
 
+    /// Preauth does not answer.
+    fn away(self) -> Self {
+        self.octets(&[15, 0])
+    }
+
     fn enrol(self, text: &str, link: &str) -> Self {
         self.octets(&[13]).text(text).text(link).octets(&[0])
     }
@@ -285,6 +290,17 @@ fn logins() -> Vec<(&'static str, (AnswerCode, Reason), Vec<u8>)> {
                 .devices(phone, 2)
                 .typed("654321")
                 .decided(1, 0, "Success.")
+                .end(),
+        ),
+        (
+            "wrong-passcode-then-away",
+            (AnswerCode::Reject, Reason::Denied),
+            Script::new(2, 0, 0, "alice")
+                .typed("pw")
+                .devices(phone, 1)
+                .typed("123456")
+                .decided(0, 2, "Wrong.")
+                .away()
                 .end(),
         ),
         (
