@@ -1,6 +1,6 @@
 //! The command line: names, defaults and help. No decisions.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -190,6 +190,9 @@ pub(crate) struct DataplaneArgs {
     /// The control plane's socket [default: that of the data folder].
     #[arg(long, env = "COUNTERSIGN_CONTROL_SOCKET", value_name = "PATH")]
     pub(crate) control_socket: Option<PathBuf>,
+    /// Listen on this address of this machine, whatever the sections' `interface` says.
+    #[arg(long, env = "COUNTERSIGN_INTERFACE", value_name = "ADDRESS")]
+    pub(crate) interface: Option<IpAddr>,
     /// Seconds that logins in flight get to finish when the node is told to stop.
     #[arg(
         long,

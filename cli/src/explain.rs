@@ -43,8 +43,15 @@ fn timeline(event: &AuthEvent) -> String {
         );
     }
     if let Some(message) = &event.reply_message {
-        let message = message.trim_end().replace('\n', "\n                  ");
-        let _ = write!(text, "\n  the user reads: {message}");
+        text.push_str("\n  the user reads: ");
+        for (number, line) in message.trim_end().lines().enumerate() {
+            let indent = match (number, line) {
+                (0, _) => "",
+                (_, "") => "\n",
+                _ => "\n                  ",
+            };
+            let _ = write!(text, "{indent}{line}");
+        }
     }
     text
 }
@@ -76,7 +83,7 @@ mod tests {
             ("Enter passcode:", " Enter passcode:"),
             (
                 "For alice\n\n1. Push\n\nOption (1-1): ",
-                " For alice\n                  \n                  1. Push\n                  \n                  Option (1-1):",
+                " For alice\n\n                  1. Push\n\n                  Option (1-1):",
             ),
         ] {
             assert_eq!(timeline(&event(message)), format!("{before}{want}"));

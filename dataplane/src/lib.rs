@@ -32,6 +32,7 @@ use crate::control::report::Reports;
 use crate::duo::client::DuoClients;
 use crate::metrics::Metrics;
 use crate::node::Node;
+use crate::server::interface::Interface;
 use crate::server::threads::ReceiveThreads;
 use crate::settings::Settings;
 
@@ -67,7 +68,14 @@ pub async fn run(
     let primary_parts =
         primary::Shared::new(TaskTracker::new(), &metrics.registry).map_err(RunError::Metrics)?;
     let second_factors = DuoClients::new(settings.max_connections);
-    let node = Arc::new(Node::new(shared, threads, second_factors, primary_parts));
+    let interface = Interface::new(settings.interface);
+    let node = Arc::new(Node::new(
+        shared,
+        interface,
+        threads,
+        second_factors,
+        primary_parts,
+    ));
     let admin = local::Listener::bind(&settings.admin_socket).await?;
     ready();
     let control = local::Client::new(&settings.control_socket);

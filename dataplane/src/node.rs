@@ -18,6 +18,7 @@ use crate::flow::PrimaryUse;
 use crate::metrics::Metrics;
 use crate::primary::{self, Primary};
 use crate::radius::SharedSecret;
+use crate::server::interface::Interface;
 use crate::server::receive::Shared;
 use crate::server::served::{Series, Served, ServedClient, Site};
 use crate::server::sites::{Clients, Place, Sites};
@@ -28,6 +29,7 @@ use crate::state::BadStateKey;
 #[derive(Debug)]
 pub(crate) struct Node {
     shared: Arc<Shared>,
+    interface: Interface,
     threads: ReceiveThreads,
     second_factors: DuoClients,
     primary_parts: primary::Shared,
@@ -65,6 +67,7 @@ pub(crate) struct Target {
 impl Node {
     pub(crate) fn new(
         shared: Arc<Shared>,
+        interface: Interface,
         threads: ReceiveThreads,
         second_factors: DuoClients,
         primary_parts: primary::Shared,
@@ -77,6 +80,7 @@ impl Node {
         };
         Self {
             shared,
+            interface,
             threads,
             second_factors,
             primary_parts,
@@ -183,12 +187,15 @@ impl Node {
             .integrations
             .iter()
             .enumerate()
-            .map(|(index, one)| (index, &one.id, (one.listen, one.port)))
+            .map(|(index, one)| (index, &one.id, self.interface.place(one)))
             .collect();
-        let prepared = running.sites.prepare(&wanted, &self.threads, &mut faults);
+        self.interface.check(&snapshot.integrations, &mut faults);
+        let prepared = running
+            .sites
+            .prepare(&wanted, self.interface, &self.threads, &mut faults);
         let (prepared, served) = faults.into_result((prepared, served))?;
         // From here on nothing can fail.
-        let tables = client_tables(served.into_iter().flatten());
+        let tables = client_tables(self.interface, served.into_iter().flatten());
         let sites = running
             .sites
             .commit(prepared, &tables, &self.shared, &self.threads);
@@ -405,11 +412,13 @@ impl Node {
 }
 
 /// Which clients each place has.
-fn client_tables(served: impl Iterator<Item = Arc<Served>>) -> HashMap<Place, Clients> {
+fn client_tables(
+    interface: Interface,
+    served: impl Iterator<Item = Arc<Served>>,
+) -> HashMap<Place, Clients> {
     let mut tables: HashMap<Place, Clients> = HashMap::new();
     for served in served {
-        let place = (served.config.listen, served.config.port);
-        let clients = tables.entry(place).or_default();
+        let clients = tables.entry(interface.place(&served.config)).or_default();
         for client in &served.config.clients {
             let one = ServedClient {
                 name: client.address.to_string(),

@@ -1,5 +1,6 @@
 //! What the process itself needs to know; what it serves comes from the control plane.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +13,9 @@ pub use crate::control::report::LoginLines;
 pub struct Settings {
     /// Its name, unique among the nodes of one control plane.
     pub node: NodeId,
+    /// The address that all integrations are served on, in place of what each says. Default: none,
+    /// which is what each says.
+    pub interface: Option<IpAddr>,
     /// A folder of its own, for the sealed copy and its key. Made, mode 0700, when missing.
     pub data_dir: PathBuf,
     /// The control plane's socket.

@@ -51,6 +51,24 @@ pub fn pair(
     )
 }
 
+/// A server section `[radius_server_challengeN]` over this client section; `options` are added. Where they
+/// have no `failmode`, it lets nobody in while the second factor is away.
+#[must_use]
+pub fn challenge(number: u32, port: u16, duo: &FakeDuo, client: &str, options: &str) -> String {
+    let number = match number {
+        1 => String::new(),
+        _ => number.to_string(),
+    };
+    let fail_mode = match options.contains("failmode=") {
+        true => "",
+        false => "failmode=secure\n",
+    };
+    format!(
+        "{}client={client}\n{fail_mode}{options}",
+        server(&format!("radius_server_challenge{number}"), port, duo),
+    )
+}
+
 /// The pair `radius_ip_N` and `radius_secret_N`, with [`SECRET`].
 #[must_use]
 pub fn client(number: u32, address: &str) -> String {

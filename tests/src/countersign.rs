@@ -134,7 +134,16 @@ impl Countersign {
     /// With all events of the user, when there are not so many in time.
     #[must_use]
     pub fn event_of(&self, user: &str, count: usize) -> Value {
-        let socket = self.data_dir().join("run/controlplane.sock");
+        self.events_of(user, count).swap_remove(0)
+    }
+
+    /// The whole records of a user's logins on all nodes, newest first, once there are `count` of them.
+    ///
+    /// # Panics
+    /// With all events of the user, when there are not so many in time.
+    #[must_use]
+    pub fn events_of(&self, user: &str, count: usize) -> Vec<Value> {
+        let socket = self.control_socket();
         let mut events = Vec::new();
         let there = clock::poll(STORED, || {
             let answer = http::request_local(&socket, "GET", "/events?limit=1000", "").unwrap();
@@ -146,17 +155,15 @@ impl Countersign {
             events.len() >= count
         });
         assert!(there, "not {count} events of {user}: {events:#?}");
-        events.swap_remove(0)
+        // Nodes tell of their logins as they come to it.
+        events.sort_by_key(|event| std::cmp::Reverse(event["at_ms"].as_u64()));
+        events
     }
 
     /// The value of a series in `/metrics`, named with its labels; 0 when it is not there.
     #[must_use]
     pub fn metric(&self, series: &str) -> f64 {
-        let text = self.get("/metrics").body;
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        line.map_or(0.0, |value| value.parse().unwrap())
+        http::metric(&self.get("/metrics").body, series)
     }
 
     /// The file it runs on.
@@ -169,6 +176,12 @@ impl Countersign {
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// The socket that nodes of it follow.
+    #[must_use]
+    pub fn control_socket(&self) -> PathBuf {
+        self.data_dir().join("run/controlplane.sock")
     }
 
     /// Replaces its file in one step, as a careful editor does. Whether it was applied is for the

@@ -41,6 +41,18 @@ impl Answer {
     }
 }
 
+/// The value of a series in a text of metrics, named with its labels; 0 when it is not there.
+///
+/// # Panics
+/// When its value is no number.
+#[must_use]
+pub fn metric(text: &str, series: &str) -> f64 {
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    value.map_or(0.0, |value| value.parse().unwrap())
+}
+
 /// Fetches a path.
 ///
 /// # Errors

@@ -1,8 +1,8 @@
 //! The harness of the end-to-end tests: the real `countersign` between real peers.
 //!
 //! Read first: [`countersign::Countersign`] (the program under test), [`nas::Nas`] (a RADIUS client
-//! that shows every octet; [`mschap`] for CHAP and its kin), [`peers::FakeDuo`] (a second factor that misbehaves on demand), and
-//! [`peers`] for FreeRADIUS, OpenLDAP, Samba, `radclient` and the second factor's official client.
+//! that shows every octet; [`mschap`] for CHAP and its kin), [`nodes::Nodes`] (two nodes of one
+//! installation), [`peers::FakeDuo`] (a second factor that misbehaves on demand), and [`peers`] for FreeRADIUS, OpenLDAP, Samba, `radclient` and the second factor's official client.
 //!
 //! Everything here blocks, so that a test reads from top to bottom; what must run beside the test
 //! runs in a process or thread of its own and ends with the value that stands for it. Failure is a
@@ -30,6 +30,7 @@ pub mod hidden;
 pub mod http;
 pub mod mschap;
 pub mod nas;
+pub mod nodes;
 pub mod peers;
 pub mod ports;
 pub mod process;

@@ -112,9 +112,7 @@ const LOGIN: Duration = Duration::from_secs(20);
 /// When no good answer comes.
 #[must_use]
 pub fn login(port: u16, user: &str, password: &str) -> Answer {
-    let nas = Nas::new(ports::loopback(port), SECRET);
-    nas.exchange(&nas.access(user, password), LOGIN)
-        .unwrap_or_else(|| panic!("no answer to {user} in {LOGIN:?}"))
+    Nas::new(ports::loopback(port), SECRET).login(user, password)
 }
 
 impl Nas {
@@ -217,6 +215,29 @@ impl Nas {
                 .check(&bytes)
                 .unwrap_or_else(|fault| panic!("bad answer: {fault}: {bytes:02x?}")),
         )
+    }
+
+    /// A login with name and password; its answer.
+    ///
+    /// # Panics
+    /// When no good answer comes.
+    #[must_use]
+    pub fn login(&self, user: &str, password: &str) -> Answer {
+        self.asked(user, &self.access(user, password))
+    }
+
+    /// The answer to a challenge with what the user typed; what comes of it.
+    ///
+    /// # Panics
+    /// When no good answer comes.
+    #[must_use]
+    pub fn reply(&self, user: &str, typed: &str, challenge: &Answer) -> Answer {
+        self.asked(user, &self.access_with_state(user, typed, challenge))
+    }
+
+    fn asked(&self, user: &str, request: &Request) -> Answer {
+        self.exchange(request, LOGIN)
+            .unwrap_or_else(|| panic!("no answer to {user} in {LOGIN:?}"))
     }
 
     /// Asks Status-Server (RFC 5997); true when an answer comes.

@@ -157,11 +157,15 @@ impl Process {
         self.wait(GRACE)
     }
 
-    /// Kills the program and all of its group at once.
+    /// Kills the program and all of its group at once, and waits until none of them holds a socket or
+    /// a lock.
     pub fn kill(&mut self) {
         // The group may be gone; then there is nothing to kill.
         let _ = killpg(self.pid(), Signal::SIGKILL);
         self.wait(GRACE);
+        clock::wait_until(&format!("all of {} are gone", self.name), GRACE, || {
+            thread_states(self.pid()).all(|state| state == 'Z' || state == 'X')
+        });
     }
 }
 

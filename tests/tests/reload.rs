@@ -99,7 +99,7 @@ fn a_bad_file_changes_nothing_and_is_shown_until_a_good_one_comes() {
     let gateway = Countersign::run(&site.config(""));
     let nas = site.nas();
     let good = site.config("exempt_username_2=later\n");
-    let half = good.split_at(good.find("port=").unwrap()).0;
+    let half = good.split_at(good.find("radius_secret_1").unwrap()).0;
     for (name, text, fault) in [
         (
             "a bad value",
@@ -107,8 +107,8 @@ fn a_bad_file_changes_nothing_and_is_shown_until_a_good_one_comes() {
             "message_authenticator",
         ),
         ("empty", String::new(), "empty"),
-        ("half-written", half.to_owned(), "error"),
-        ("no text", "\0\0\0".to_owned(), "error"),
+        ("half-written", half.to_owned(), "radius_secret_1"),
+        ("no text", "\0\0\0".to_owned(), "control character"),
     ] {
         gateway.rewrite_config(&text);
         wait_until(&format!("{name}: is refused"), LONG, || {

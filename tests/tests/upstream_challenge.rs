@@ -18,6 +18,7 @@ use e2e::{
 const LONG: Duration = Duration::from_secs(20);
 const IN: &str = "Success. Logging you in...";
 const UNKNOWN: &str = "This answer belongs to no login that is under way. Please log in again.";
+const SECOND: &str = "This question was answered before. Please log in again.";
 
 fn nas(port: u16) -> Nas {
     Nas::new(ports::loopback(port), SECRET)
@@ -200,16 +201,16 @@ fn only_the_answer_to_this_question_is_taken() {
     foreign.attributes = vec![(attribute::STATE, b"upstream-bob".to_vec())];
     let before = upstream.requests().len();
     let pushes = duo.count(Endpoint::Auth);
-    for (name, nas, user, question) in [
-        ("a State that was used", &here, "alice", &spent),
-        ("another user's", &here, "carol", &open),
-        ("another integration's", &elsewhere, "bob", &open),
-        ("a forged one", &here, "bob", &forged),
-        ("the upstream's own", &here, "bob", &foreign),
+    for (name, nas, user, question, text) in [
+        ("a State that was used", &here, "alice", &spent, SECOND),
+        ("another user's", &here, "carol", &open, UNKNOWN),
+        ("another integration's", &elsewhere, "bob", &open, UNKNOWN),
+        ("a forged one", &here, "bob", &forged, UNKNOWN),
+        ("the upstream's own", &here, "bob", &foreign, UNKNOWN),
     ] {
         let refused = answer(nas, user, "123456", question);
         assert_eq!(refused.code, code::ACCESS_REJECT, "{name}");
-        assert_eq!(refused.message(), UNKNOWN, "{name}");
+        assert_eq!(refused.message(), text, "{name}");
     }
     let event = gateway.event_of("carol", 1);
     assert_eq!(event["reason"], "unknown_state", "{event:#}");

@@ -65,6 +65,7 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
     let files = raise_file_limit();
     let settings = dataplane::settings::Settings {
         node: args.node,
+        interface: args.interface,
         data_dir: data.of(Role::DataPlane),
         control_socket: args
             .control_socket

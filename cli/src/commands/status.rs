@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use controlplane::admin::{LoadResult, Reload, Status};
 use proto::child::Role;
+use proto::id::Revision;
 use proto::rpc::NodeStatus;
 use serde_json::{Value, json};
 
@@ -144,8 +145,12 @@ pub(crate) async fn reload(args: StatusArgs) -> Result<(), Failure> {
         let revision = reload
             .revision
             .map_or_else(|| "none".to_owned(), |one| one.to_string());
+        let standing = match reload.revision {
+            Some(revision) => taken(&data.client(Role::DataPlane)?, revision).await,
+            None => "is served",
+        };
         output::line(format_args!(
-            "{}: revision {revision} is served",
+            "{}: revision {revision} {standing}",
             reload.result.as_str()
         ));
     }
@@ -156,6 +161,33 @@ pub(crate) async fn reload(args: StatusArgs) -> Result<(), Failure> {
     }
 }
 
+/// Waits until the data plane serves a revision, which the control plane made before; says how that
+/// ended.
+async fn taken(node: &local::Client, revision: Revision) -> &'static str {
+    let asked = async {
+        loop {
+            match node.get::<NodeStatus>("/status", LIMIT).await {
+                Err(_) => return "waits for the data plane, which does not answer",
+                Ok(status) if status.revision >= Some(revision) => return "is served",
+                Ok(status)
+                    if status
+                        .refused
+                        .as_ref()
+                        .is_some_and(|one| one.revision >= revision) =>
+                {
+                    return "is refused by the data plane: see countersign status";
+                }
+                Ok(_) => tokio::time::sleep(BETWEEN_QUESTIONS).await,
+            }
+        }
+    };
+    tokio::time::timeout(LIMIT, asked)
+        .await
+        .unwrap_or("waits for the data plane: see countersign status")
+}
+
 const LIMIT: Duration = Duration::from_secs(5);
+/// A node takes a revision within milliseconds.
+const BETWEEN_QUESTIONS: Duration = Duration::from_millis(10);
 /// Longer than the control plane waits for the built-in second factor.
 const RELOAD_LIMIT: Duration = Duration::from_secs(30);

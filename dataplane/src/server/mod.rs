@@ -3,6 +3,7 @@
 pub(crate) mod clients;
 pub mod dedup;
 mod driver;
+pub(crate) mod interface;
 pub(crate) mod receive;
 mod reply;
 pub(crate) mod served;

@@ -17,6 +17,7 @@ use proto::id::IntegrationId;
 use tokio_util::sync::CancellationToken;
 
 use super::clients::ClientTable;
+use super::interface::Interface;
 use super::receive::{self, Shared};
 use super::served::{ServedClient, Site};
 use super::socket::{Bound, RECEIVE_BUFFER, Socket};
@@ -59,6 +60,7 @@ impl Sites {
     pub(crate) fn prepare(
         &mut self,
         wanted: &[(usize, &IntegrationId, Place)],
+        interface: Interface,
         threads: &ReceiveThreads,
         faults: &mut Faults,
     ) -> Prepared {
@@ -77,7 +79,7 @@ impl Sites {
             match self.bind(*place, &all, threads) {
                 Ok(site) => drop(made.insert(*place, site)),
                 Err(error) => {
-                    let (field, message) = bind_fault(&error, *place);
+                    let (field, message) = bind_fault(&error, *place, interface);
                     faults.add(
                         format!("integrations[{index}].{field}"),
                         format!("[{id}] {message}"),
@@ -197,7 +199,11 @@ async fn until_idle(site: Arc<Site>, stop: CancellationToken) {
     stop.cancel();
 }
 
-fn bind_fault(error: &io::Error, (listen, port): Place) -> (&'static str, String) {
+fn bind_fault(
+    error: &io::Error,
+    (listen, port): Place,
+    interface: Interface,
+) -> (&'static str, String) {
     let address = listen.map_or_else(|| "all".to_owned(), |address| address.to_string());
     match error.kind() {
         io::ErrorKind::AddrInUse => {
@@ -214,7 +220,7 @@ fn bind_fault(error: &io::Error, (listen, port): Place) -> (&'static str, String
         }
         io::ErrorKind::AddrNotAvailable => (
             "listen",
-            format!("{address}: this machine has no such address"),
+            format!("{interface}{address}: this machine has no such address"),
         ),
         io::ErrorKind::PermissionDenied => (
             "port",

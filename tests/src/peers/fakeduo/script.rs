@@ -127,6 +127,20 @@ impl User {
         })
     }
 
+    /// A device that already has passcodes by SMS, the next of which starts with this.
+    #[must_use]
+    pub fn next_code(mut device: Value, start: &str) -> Value {
+        device["sms_nextcode"] = start.into();
+        device
+    }
+
+    /// A device that can do this only.
+    #[must_use]
+    pub fn only(mut device: Value, capabilities: &[&str]) -> Value {
+        device["capabilities"] = capabilities.into();
+        device
+    }
+
     /// A hardware token.
     #[must_use]
     pub fn token(id: &str) -> Value {
