@@ -9,6 +9,8 @@ pub mod clock;
 mod control;
 pub mod duo;
 pub mod flow;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod metrics;
 mod node;
 pub mod primary;
