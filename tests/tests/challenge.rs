@@ -532,10 +532,7 @@ fn radclient_and_the_login_command_answer_the_menu() {
     let question = send("any", None);
     assert!(question.is("Access-Challenge"), "{question:?}");
     let text = question.all("Reply-Message").concat();
-    assert!(
-        text.contains("1. Duo Push to XXX-XXX-0100\n"),
-        "{text}"
-    );
+    assert!(text.contains("1. Duo Push to XXX-XXX-0100\n"), "{text}");
     let done = send("1", Some(question.all("State")[0]));
     assert!(done.is("Access-Accept"), "{done:?}");
     assert_eq!(done.all("Reply-Message"), [IN]);

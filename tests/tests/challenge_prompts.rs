@@ -263,9 +263,7 @@ fn a_long_menu_can_be_split_over_several_attributes() {
 #[test]
 fn a_prompt_leaves_room_for_proxy_states_and_splits_at_characters() {
     let gateway = Gateway::with(["prompt_split=true\n"]);
-    let odd = |number: u32| {
-        User::named(phone(number), &format!("Zoës Gerät № {number:02}"))
-    };
+    let odd = |number: u32| User::named(phone(number), &format!("Zoës Gerät № {number:02}"));
     let devices = (0..8).map(odd).collect();
     gateway.duo.user("zoë", User::default().devices(devices));
     let whole = gateway.prompt(0, "zoë").concat();
