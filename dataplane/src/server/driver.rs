@@ -375,7 +375,12 @@ impl Login {
             answer.factor,
             match answer.reason {
                 // The link that the user reads lets its reader enrol as the user.
-                Reason::NotEnrolled => Some(texts::of(answer.reason).to_owned()),
+                Reason::NotEnrolled => {
+                    answer.reply_message.map(|text| match text.contains("://") {
+                        true => texts::NO_LINK.to_owned(),
+                        false => text,
+                    })
+                }
                 _ => answer.reply_message,
             },
         );
