@@ -4,6 +4,7 @@
 //! runtime. Both lock the conversation for a moment, and never across a wait.
 
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -264,14 +265,17 @@ impl Session {
             }
         });
         let abandoned = shared.abandoned.clone();
-        let (session, node) = (Arc::clone(self), Arc::clone(&shared));
+        let waits = Waits {
+            session: Arc::clone(self),
+            shared: Arc::clone(&shared),
+        };
         shared.logins.spawn_on(
             async move {
                 tokio::select! {
                     () = run => {}
-                    () = abandoned.cancelled() => session.given_up(&node),
+                    () = abandoned.cancelled() => {}
                 }
-                drop(guard);
+                drop((waits, guard));
             },
             &shared.runtime,
         );
@@ -400,19 +404,6 @@ impl Session {
         exchange.answer(octets);
     }
 
-    /// The node stops before the login has an answer. The request that waits for it holds on to the
-    /// node, which could not end.
-    fn given_up(&self, shared: &Shared) {
-        let mut talk = self.talk();
-        let waiting = talk.waiting.take();
-        let outcome = EventOutcome::Unanswered;
-        talk.record
-            .tell(shared, clock::now(), outcome, Reason::Stopping, None, None);
-        drop(talk);
-        drop(waiting);
-        shared.sessions().end(&self.token);
-    }
-
     /// Tells that nobody went on with it.
     pub(super) fn abandoned(&self, shared: &Shared) {
         let mut talk = self.talk();
@@ -493,6 +484,32 @@ impl Talk {
             handshake: !self.agreed,
             octets: sessions::SESSION_OCTETS + self.conversation.octets(),
         }
+    }
+}
+
+/// A conversation whose login waits for somebody. When that ends without an answer (the node stops,
+/// or a task died), so does the conversation: the request that waits holds on to the node.
+struct Waits {
+    session: Arc<Session>,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        let mut talk = self.session.talk();
+        let Some(waiting) = talk.waiting.take() else {
+            return;
+        };
+        let reason = match self.shared.draining.load(Ordering::Relaxed) {
+            true => Reason::Stopping,
+            false => Reason::Internal,
+        };
+        let (now, outcome) = (clock::now(), EventOutcome::Unanswered);
+        talk.record
+            .tell(&self.shared, now, outcome, reason, None, None);
+        drop(talk);
+        drop(waiting);
+        self.shared.sessions().end(&self.session.token);
     }
 }
 
