@@ -62,11 +62,15 @@ struct Talk {
     /// The last response, and what it was answered with.
     last: Option<(ResponseDigest, Vec<u8>)>,
     agreed: bool,
+    /// Logins so far.
+    logins: u32,
 }
 
 /// A request that waits, and what it brought.
 #[derive(Debug)]
 struct Waiting {
+    /// Which login of the conversation it waits for: a prompt's answer is another one.
+    number: u32,
     response: ResponseDigest,
     exchange: Exchange,
 }
@@ -101,6 +105,7 @@ impl Session {
             waiting: None,
             last: Some((digest(octets), first.clone())),
             agreed: false,
+            logins: 0,
         };
         let session = Self {
             token,
@@ -247,7 +252,13 @@ impl Session {
             calling_station: talk.calling_station.clone(),
             pass_through: std::mem::take(&mut talk.pass_through),
         };
-        talk.waiting = Some(Waiting { response, exchange });
+        talk.logins = talk.logins.saturating_add(1);
+        let number = talk.logins;
+        talk.waiting = Some(Waiting {
+            number,
+            response,
+            exchange,
+        });
         // It waits for as long as the flow says, and then for the supplicant again.
         let mut standing = talk.standing();
         standing.expires = clock::now() + sessions::LONGEST;
@@ -260,12 +271,16 @@ impl Session {
             let answer = performer.run(&mut flow, action, &mut steps).await;
             let mut talk = session.talk();
             talk.record.take_in(steps);
-            if let Some(Waiting { response, exchange }) = talk.waiting.take() {
+            if let Some(Waiting {
+                response, exchange, ..
+            }) = talk.waiting.take()
+            {
                 session.decided(talk, exchange, answer, response);
             }
         });
         let abandoned = shared.abandoned.clone();
         let waits = Waits {
+            number,
             session: Arc::clone(self),
             shared: Arc::clone(&shared),
         };
@@ -490,6 +505,7 @@ impl Talk {
 /// A conversation whose login waits for somebody. When that ends without an answer (the node stops,
 /// or a task died), so does the conversation: the request that waits holds on to the node.
 struct Waits {
+    number: u32,
     session: Arc<Session>,
     shared: Arc<Shared>,
 }
@@ -497,7 +513,8 @@ struct Waits {
 impl Drop for Waits {
     fn drop(&mut self) {
         let mut talk = self.session.talk();
-        let Some(waiting) = talk.waiting.take() else {
+        let mine = |waiting: &mut Waiting| waiting.number == self.number;
+        let Some(waiting) = talk.waiting.take_if(mine) else {
             return;
         };
         let reason = match self.shared.draining.load(Ordering::Relaxed) {
