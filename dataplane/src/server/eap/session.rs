@@ -4,6 +4,7 @@
 //! runtime. Both lock the conversation for a moment, and never across a wait.
 
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -63,11 +64,15 @@ struct Talk {
     agreed: bool,
     /// Whether it has been told how it ended.
     told: bool,
+    /// Logins so far.
+    logins: u32,
 }
 
 /// A request that waits, and what it brought.
 #[derive(Debug)]
 struct Waiting {
+    /// Which login of the conversation it waits for: a prompt's answer is another one.
+    number: u32,
     response: ResponseDigest,
     exchange: Exchange,
 }
@@ -103,6 +108,7 @@ impl Session {
             last: Some((digest(octets), first.clone())),
             agreed: false,
             told: false,
+            logins: 0,
         };
         let session = Self {
             token,
@@ -254,7 +260,13 @@ impl Session {
             calling_station: talk.calling_station.clone(),
             pass_through: std::mem::take(&mut talk.pass_through),
         };
-        talk.waiting = Some(Waiting { response, exchange });
+        talk.logins = talk.logins.saturating_add(1);
+        let number = talk.logins;
+        talk.waiting = Some(Waiting {
+            number,
+            response,
+            exchange,
+        });
         // It waits for as long as the flow says, and then for the supplicant again.
         let mut standing = talk.standing();
         standing.expires = clock::now() + sessions::LONGEST;
@@ -267,18 +279,26 @@ impl Session {
             let answer = performer.run(&mut flow, action, &mut steps).await;
             let mut talk = session.talk();
             talk.record.take_in(steps);
-            if let Some(Waiting { response, exchange }) = talk.waiting.take() {
+            if let Some(Waiting {
+                response, exchange, ..
+            }) = talk.waiting.take()
+            {
                 session.decided(talk, exchange, answer, response);
             }
         });
         let abandoned = shared.abandoned.clone();
+        let waits = Waits {
+            number,
+            session: Arc::clone(self),
+            shared: Arc::clone(&shared),
+        };
         shared.logins.spawn_on(
             async move {
                 tokio::select! {
                     () = run => {}
                     () = abandoned.cancelled() => {}
                 }
-                drop(guard);
+                drop((waits, guard));
             },
             &shared.runtime,
         );
@@ -501,6 +521,34 @@ impl Talk {
             handshake: !self.agreed,
             octets: sessions::SESSION_OCTETS + self.conversation.octets(),
         }
+    }
+}
+
+/// A conversation whose login waits for somebody. When that ends without an answer (the node stops,
+/// or a task died), so does the conversation: the request that waits holds on to the node.
+struct Waits {
+    number: u32,
+    session: Arc<Session>,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        let mut talk = self.session.talk();
+        let mine = |waiting: &mut Waiting| waiting.number == self.number;
+        let Some(waiting) = talk.waiting.take_if(mine) else {
+            return;
+        };
+        let reason = match self.shared.draining.load(Ordering::Relaxed) {
+            true => Reason::Stopping,
+            false => Reason::Internal,
+        };
+        let (now, outcome) = (clock::now(), EventOutcome::Unanswered);
+        talk.record
+            .tell(&self.shared, now, outcome, reason, None, None);
+        drop(talk);
+        drop(waiting);
+        self.shared.sessions().end(&self.session.token);
     }
 }
 
