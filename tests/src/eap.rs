@@ -83,9 +83,26 @@ impl<const SECTIONS: usize> Gateway<SECTIONS> {
         Self::over(upstream, "", options)
     }
 
-    /// Starts one with this primary; `primary_options` are added to its section.
+    /// Starts one with this primary; `primary_options` are added to its section. Each step of a login
+    /// is in the log, so that whatever must not stand there would.
     #[must_use]
     pub fn over(
+        upstream: ScriptedUpstream,
+        primary_options: &str,
+        options: [&str; SECTIONS],
+    ) -> Self {
+        Self::start("debug=true\n", upstream, primary_options, options)
+    }
+
+    /// Starts one that writes no more than a line for each login, for very many of them.
+    #[must_use]
+    pub fn terse(options: [&str; SECTIONS]) -> Self {
+        let upstream = ScriptedUpstream::start(|request| Some(by_name(request)));
+        Self::start("", upstream, "", options)
+    }
+
+    fn start(
+        main_options: &str,
         upstream: ScriptedUpstream,
         primary_options: &str,
         options: [&str; SECTIONS],
@@ -96,9 +113,8 @@ impl<const SECTIONS: usize> Gateway<SECTIONS> {
         let sections: String = sections
             .map(|(number, (port, options))| section(number, *port, &duo, "radius_client", options))
             .collect();
-        // With every step in the log, so that whatever must not stand there would.
         let running = Countersign::run(&format!(
-            "{MAIN}debug=true\n{}{primary_options}{sections}",
+            "{MAIN}{main_options}{}{primary_options}{sections}",
             upstreams("radius_client", &[upstream.address()]),
         ));
         Self {

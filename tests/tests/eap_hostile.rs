@@ -413,8 +413,40 @@ fn a_state_after_the_end_is_refused_with_the_reason() {
 }
 
 #[test]
-fn more_beginnings_than_there_is_room_for_are_refused_and_counted() {
+fn the_last_answer_twice_at_once_ends_it_once() {
+    const LOGINS: usize = 30;
     let gateway = Gateway::with(["factors=push\n"]);
+    let mut refused = 0;
+    for _ in 0..LOGINS {
+        let mut session = gateway.session(0, "alice");
+        assert_eq!(session.until_asked(), PASSWORD);
+        session.reply("pw-alice".into());
+        assert_eq!(session.step(), Step::Going, "the result inside the tunnel");
+        session.send();
+        session.send();
+        let mut codes = [session.receive(LONG), session.receive(LONG)].map(|one| one.unwrap().code);
+        codes.sort_unstable();
+        assert_eq!(codes, [code::ACCESS_ACCEPT, code::ACCESS_REJECT]);
+        refused += 1;
+    }
+    let events = gateway.running.events_of("alice", LOGINS);
+    assert_eq!(events.len(), LOGINS);
+    assert!(
+        events.iter().all(|one| one["reason"] == "approved"),
+        "{events:#?}"
+    );
+    // The other is a request of its own, and nobody knows whose.
+    let events = gateway.running.events_of("anon", refused);
+    assert_eq!(events.len(), refused);
+    assert!(
+        events.iter().all(|one| one["reason"] == "unknown_state"),
+        "{events:#?}"
+    );
+}
+
+#[test]
+fn more_beginnings_than_there_is_room_for_are_refused_and_counted() {
+    let gateway = Gateway::terse(["factors=push\n"]);
     let refused = |limit: &str| {
         let series = format!("countersign_eap_refused_total{{limit=\"{limit}\"}}");
         gateway.running.metric(&series)

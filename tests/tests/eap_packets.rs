@@ -232,3 +232,34 @@ fn a_password_by_gtc_outside_the_tunnel_is_refused_and_nobody_is_asked() {
     );
     gateway.assert_secret("anon", 15, &["pw-alice", "swordfish", "guessme"]);
 }
+
+#[test]
+fn what_a_proxy_left_comes_back_with_each_answer() {
+    let gateway = Gateway::with(["factors=push\n"]);
+    for (password, last) in [
+        ("pw-alice", code::ACCESS_ACCEPT),
+        ("nope", code::ACCESS_REJECT),
+    ] {
+        let mut peer = Supplicant::new(Method::Peap, "alice");
+        let left = [b"first".to_vec(), b"second".to_vec()];
+        let proxied = left.iter().map(|one| (attribute::PROXY_STATE, one.clone()));
+        peer.attributes.extend(proxied);
+        let mut session = peer.session(gateway.address(0));
+        let mut step = session.step();
+        loop {
+            let answer = session.last().unwrap();
+            assert_eq!(answer.all(attribute::PROXY_STATE), left);
+            step = match step {
+                Step::Going => session.step(),
+                Step::Asked(_) => {
+                    session.reply(password.into());
+                    session.step()
+                }
+                Step::Ended(_) => break,
+            };
+        }
+        assert_eq!(session.last().unwrap().code, last);
+        let asked = gateway.upstream.requests().pop().unwrap();
+        assert_eq!(asked.first(attribute::PROXY_STATE), None);
+    }
+}

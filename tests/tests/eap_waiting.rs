@@ -1,7 +1,7 @@
 //! Mode `eap`: a device that asks again while somebody is waited for, and answers that get mixed up.
 #![cfg(test)]
 
-use std::{mem, time::Duration};
+use std::{mem, thread, time::Duration};
 
 use e2e::{
     clock::wait_until,
@@ -202,4 +202,53 @@ fn a_state_is_of_one_client_and_one_section() {
     }
     // Whose it is goes on.
     let _ = session.run(typed(&["pw-alice"])).accepted();
+}
+
+#[test]
+fn many_at_once_do_not_get_in_each_others_way() {
+    const PEERS: usize = 24;
+    const LOGINS: usize = 3;
+    let gateway = Gateway::with([""]);
+    thread::scope(|scope| {
+        for number in 0..PEERS {
+            let gateway = &gateway;
+            scope.spawn(move || {
+                let user = format!("u{number}");
+                for _ in 0..LOGINS {
+                    let login = gateway.login(0, &user, &[&format!("pw-{user}"), "push"]);
+                    let _ = login.accepted();
+                    // In between, somebody who does not know the password.
+                    let login = gateway.login(0, &user, &["pw-u999"]);
+                    let _ = login.rejected();
+                }
+            });
+        }
+    });
+    for number in 0..PEERS {
+        let user = format!("u{number}");
+        assert_eq!(gateway.duo.pushes(&user), LOGINS);
+        let events = gateway.running.events_of(&user, 2 * LOGINS);
+        let accepted = events.iter().filter(|one| one["outcome"] == "accept");
+        assert_eq!((accepted.count(), events.len()), (LOGINS, 2 * LOGINS));
+    }
+}
+
+#[test]
+fn a_push_that_nobody_answers_ends_with_the_time_for_it() {
+    let gateway = Gateway::with(["factors=push\napi_timeout=1\n"]);
+    gateway.duo.user("alice", User::who(Outcome::Wait));
+    let login = gateway.login(0, "alice", &["pw-alice"]);
+    assert_eq!(login.rejected().result, Some(false));
+    assert_eq!(gateway.event("alice", 1).end(), ("reject", "timed_out"));
+}
+
+#[test]
+fn a_stop_tells_of_whoever_waits() {
+    let mut gateway = Gateway::with(["factors=push\n"]);
+    let session = waits(&gateway, "alice");
+    assert!(gateway.running.stop().success());
+    let output = gateway.running.output();
+    let line = "user=\"alice\" outcome=unanswered reason=stopping";
+    assert!(output.contains(line), "{output}");
+    drop(session);
 }

@@ -544,6 +544,7 @@ impl Drop for Waits {
             false => Reason::Internal,
         };
         let (now, outcome) = (clock::now(), EventOutcome::Unanswered);
+        talk.told = true;
         talk.record
             .tell(&self.shared, now, outcome, reason, None, None);
         drop(talk);
