@@ -1,5 +1,6 @@
 //! Mode `eap`: conversations of many requests, each in its tunnel.
 
+pub(crate) mod certificate;
 mod session;
 mod sessions;
 mod state;
