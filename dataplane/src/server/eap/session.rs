@@ -52,6 +52,8 @@ struct Talk {
     pass_through: Vec<u8>,
     calling_station: Option<String>,
     fragment_octets: usize,
+    /// What was typed first.
+    password: Secret<Vec<u8>>,
     /// The question that what comes next answers.
     pending: Option<Pending>,
     /// What was decided, while the supplicant is told.
@@ -95,6 +97,7 @@ impl Session {
             outer,
             pass_through: Vec::new(),
             fragment_octets: super::fragment_octets(packet),
+            password: Secret::default(),
             pending: None,
             verdict: None,
             waiting: None,
@@ -207,6 +210,20 @@ impl Session {
         let Offered { user, octets } = offered;
         let user = user.unwrap_or_else(|| talk.outer.clone());
         talk.record.user = Some(user.clone());
+        // A supplicant that keeps the password gives it at each prompt. It must not go to the second
+        // factor, which would take it for a wrong passcode and lock the user out in the end.
+        if matches!(talk.pending, Some(Pending::Prompt(_))) && octets == talk.password {
+            let detail = "the supplicant answers the question with the password, which it keeps: \
+                          write factors=auto, so that nothing is asked";
+            talk.record.note(
+                Stage::Client,
+                clock::now(),
+                Duration::ZERO,
+                detail.to_owned(),
+            );
+            let answer = Answer::reject(Reason::EapFailed);
+            return self.decided(talk, exchange, answer, response);
+        }
         let Some(text) = decode(octets.expose(), served.config.password_codec) else {
             let answer = Answer::reject_with(Reason::BadRequest, texts::UNDECODABLE_PASSWORD);
             return self.decided(talk, exchange, answer, response);
@@ -216,6 +233,9 @@ impl Session {
             credential: Credential::Password(text),
             calling_station: talk.calling_station.clone(),
         };
+        if talk.pending.is_none() {
+            talk.password = octets;
+        }
         let config = Arc::clone(&served.config);
         let flow = match talk.pending.take() {
             None => Flow::new(config, request, served.primary_use),
