@@ -284,11 +284,12 @@ impl Session {
             }
         });
         let abandoned = shared.abandoned.clone();
+        let (session, node) = (Arc::clone(self), Arc::clone(&shared));
         shared.logins.spawn_on(
             async move {
                 tokio::select! {
                     () = run => {}
-                    () = abandoned.cancelled() => {}
+                    () = abandoned.cancelled() => session.given_up(&node),
                 }
                 drop(guard);
             },
@@ -417,6 +418,19 @@ impl Session {
             &client.served,
         );
         exchange.answer(octets);
+    }
+
+    /// The node stops before the login has an answer. The request that waits for it holds on to the
+    /// node, which could not end.
+    fn given_up(&self, shared: &Shared) {
+        let mut talk = self.talk();
+        let waiting = talk.waiting.take();
+        let outcome = EventOutcome::Unanswered;
+        talk.record
+            .tell(shared, clock::now(), outcome, Reason::Stopping, None, None);
+        drop(talk);
+        drop(waiting);
+        shared.sessions().end(&self.token);
     }
 
     /// Tells that nobody went on with it.
