@@ -55,7 +55,7 @@ impl Binding {
         };
         let shape = [high, low] == [0, LENGTH] && subtype == RESPONSE;
         // Of constant time: an octet that is right is not to show.
-        self.proven = shape && ring_verify(&self.key(), &zeroed(said), mac);
+        self.proven = shape && ring_verify(self.key(), &zeroed(said), mac);
         self.proven
     }
 
@@ -94,8 +94,8 @@ fn zeroed(said: &[u8]) -> Vec<u8> {
     [said, &[0; MAC_OCTETS], &[EapType::PEAP.0]].concat()
 }
 
-fn ring_verify(key: &hmac::Key, said: &[u8], mac: &[u8]) -> bool {
-    hmac::verify(key, said, mac).is_ok()
+fn ring_verify(key: hmac::Key, said: &[u8], mac: &[u8]) -> bool {
+    hmac::verify(&key, said, mac).is_ok()
 }
 
 /// PRF+ of PEAPv0: T1 = HMAC-SHA1(key, seed | 1 0 0), Tn = HMAC-SHA1(key, Tn-1 | seed | n 0 0).
