@@ -193,6 +193,10 @@ impl Session {
                     }
                 }
             }
+            Step::Decide(offered) if talk.knows_again(&offered) => {
+                let answer = Answer::reject(Reason::EapFailed);
+                self.decided(talk, exchange, answer, response);
+            }
             Step::Decide(offered) => self.decide(talk, exchange, offered, response),
             Step::End(packet, outcome) => self.end(talk, exchange, packet, outcome),
         }
@@ -210,20 +214,6 @@ impl Session {
         let Offered { user, octets } = offered;
         let user = user.unwrap_or_else(|| talk.outer.clone());
         talk.record.user = Some(user.clone());
-        // A supplicant that keeps the password gives it at each prompt. It must not go to the second
-        // factor, which would take it for a wrong passcode and lock the user out in the end.
-        if matches!(talk.pending, Some(Pending::Prompt(_))) && octets == talk.password {
-            let detail = "the supplicant answers the question with the password, which it keeps: \
-                          write factors=auto, so that nothing is asked";
-            talk.record.note(
-                Stage::Client,
-                clock::now(),
-                Duration::ZERO,
-                detail.to_owned(),
-            );
-            let answer = Answer::reject(Reason::EapFailed);
-            return self.decided(talk, exchange, answer, response);
-        }
         let Some(text) = decode(octets.expose(), served.config.password_codec) else {
             let answer = Answer::reject_with(Reason::BadRequest, texts::UNDECODABLE_PASSWORD);
             return self.decided(talk, exchange, answer, response);
@@ -233,9 +223,6 @@ impl Session {
             credential: Credential::Password(text),
             calling_station: talk.calling_station.clone(),
         };
-        if talk.pending.is_none() {
-            talk.password = octets;
-        }
         let config = Arc::clone(&served.config);
         let flow = match talk.pending.take() {
             None => Flow::new(config, request, served.primary_use),
@@ -483,6 +470,30 @@ impl Talk {
             nonce,
         };
         Some(step(&mut self.conversation, &around))
+    }
+
+    /// Whether a question is answered with the password: a supplicant that keeps it gives it at each
+    /// prompt. It must not go to the second factor, which would take it for a wrong passcode and lock
+    /// the user out in the end.
+    fn knows_again(&mut self, offered: &Offered) -> bool {
+        match &self.pending {
+            None => {
+                self.password = Secret::new(offered.octets.expose().clone());
+                false
+            }
+            Some(Pending::Prompt(_)) if self.password == offered.octets => {
+                let detail = "the supplicant answers the question with the password, which it \
+                              keeps: write factors=auto, so that nothing is asked";
+                self.record.note(
+                    Stage::Client,
+                    clock::now(),
+                    Duration::ZERO,
+                    detail.to_owned(),
+                );
+                true
+            }
+            Some(_) => false,
+        }
     }
 
     /// Notes the method and the version of TLS, once.
