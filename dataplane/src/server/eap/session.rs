@@ -53,6 +53,8 @@ struct Talk {
     pass_through: Vec<u8>,
     calling_station: Option<String>,
     fragment_octets: usize,
+    /// What was typed first.
+    password: Secret<Vec<u8>>,
     /// The question that what comes next answers.
     pending: Option<Pending>,
     /// What was decided, while the supplicant is told.
@@ -102,6 +104,7 @@ impl Session {
             outer,
             pass_through: Vec::new(),
             fragment_octets: super::fragment_octets(packet),
+            password: Secret::default(),
             pending: None,
             verdict: None,
             waiting: None,
@@ -203,6 +206,10 @@ impl Session {
                         self.over(talk, exchange, Answer::reject(Reason::Overloaded), None);
                     }
                 }
+            }
+            Step::Decide(offered) if talk.knows_again(&offered) => {
+                let answer = Answer::reject(Reason::EapFailed);
+                self.decided(talk, exchange, answer, response);
             }
             Step::Decide(offered) => self.decide(talk, exchange, offered, response),
             Step::End(packet, outcome) => self.end(talk, exchange, packet, outcome),
@@ -491,6 +498,30 @@ impl Talk {
             nonce,
         };
         Some(step(&mut self.conversation, &around))
+    }
+
+    /// Whether a question is answered with the password: a supplicant that keeps it gives it at each
+    /// prompt. It must not go to the second factor, which would take it for a wrong passcode and lock
+    /// the user out in the end.
+    fn knows_again(&mut self, offered: &Offered) -> bool {
+        match &self.pending {
+            None => {
+                self.password = Secret::new(offered.octets.expose().clone());
+                false
+            }
+            Some(Pending::Prompt(_)) if self.password == offered.octets => {
+                let detail = "the supplicant answers the question with the password, which it \
+                              keeps: write factors=auto, so that nothing is asked";
+                self.record.note(
+                    Stage::Client,
+                    clock::now(),
+                    Duration::ZERO,
+                    detail.to_owned(),
+                );
+                true
+            }
+            Some(_) => false,
+        }
     }
 
     /// Notes the method and the version of TLS, once.
