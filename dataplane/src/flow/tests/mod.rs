@@ -2,6 +2,7 @@
 
 mod append;
 mod challenge;
+mod eap;
 mod outcomes;
 mod polls;
 mod properties;
