@@ -87,6 +87,10 @@ enum Next {
     Refuses(Reason),
 }
 
+/// Whether something may be appended, `factors`, what was typed, the part that is the password, and
+/// what comes of it where something can be asked and where nothing can.
+type Row<'a> = (bool, &'a [FactorChoice], &'a str, &'a str, Next, Next);
+
 #[test]
 fn what_follows_the_password_is_appended_or_set_or_asked_for() {
     use FactorChoice as F;
@@ -94,9 +98,7 @@ fn what_follows_the_password_is_appended_or_set_or_asked_for() {
     let prompt = || Next::Asks(PASSCODE.to_owned());
     let push = || Next::Uses(AuthFactor::Push(id("A")));
     let nothing = || Next::Refuses(Reason::NoUsableFactor);
-    // Whether something may be appended, `factors`, what was typed, the part that is the password,
-    // and what comes of it where something can be asked and where nothing can.
-    let table: Vec<(bool, &[F], &str, &str, Next, Next)> = vec![
+    let table: Vec<Row<'_>> = vec![
         (
             true,
             &[],

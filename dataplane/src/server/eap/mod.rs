@@ -81,11 +81,7 @@ fn go_on(
             );
             reject(exchange, packet, &detail);
         }
-        None => reject(
-            exchange,
-            packet,
-            "the EAP conversation is over: it took too long, or the node was started again",
-        ),
+        None => reject(exchange, packet, IS_OVER),
     }
 }
 
@@ -261,3 +257,6 @@ const EAP_OVERHEAD: usize = 10;
 const MIN_FRAGMENT_OCTETS: usize = 256;
 const MAX_FRAGMENT_OCTETS: usize = 1_024;
 const EXPIRED_AT_A_TIME: usize = 16;
+/// Why a request that goes on with a conversation of this node cannot.
+const IS_OVER: &str =
+    "the EAP conversation is over: it ended, took too long, or the node was started again";

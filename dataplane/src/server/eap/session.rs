@@ -4,6 +4,7 @@
 //! runtime. Both lock the conversation for a moment, and never across a wait.
 
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,9 +20,9 @@ use crate::eap::Offered;
 use crate::eap::conversation::{Conversation, Method, Outcome, Step, Surroundings};
 use crate::eap::packet::Response;
 use crate::eap::tunnel::{KeyingMaterial, Tunnel, TunnelVersion};
-use crate::flow::request::{Request, decode};
-use crate::flow::{Action, Answer, AnswerCode, Event, Flow, Pending, texts};
-use crate::primary::{Credential, UpstreamAttribute, UpstreamValue};
+use crate::flow::request::Request;
+use crate::flow::{Action, Answer, AnswerCode, Event, Flow, Pending, explain};
+use crate::primary::{UpstreamAttribute, UpstreamValue};
 use crate::radius::Packet;
 use crate::radius::salted::{MS_MPPE_RECV_KEY, MS_MPPE_SEND_KEY, VENDOR_MICROSOFT};
 use crate::server::exchange::Exchange;
@@ -33,7 +34,7 @@ use crate::server::served::Served;
 
 /// A conversation, as the table has it.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(crate) struct Session {
     token: Token,
     /// Whoever else brings its State is somebody else.
     client: IpAddr,
@@ -61,6 +62,8 @@ struct Talk {
     /// The last response, and what it was answered with.
     last: Option<(ResponseDigest, Vec<u8>)>,
     agreed: bool,
+    /// It was told how it ended. Whoever found it just before goes on with nothing.
+    over: bool,
 }
 
 /// A request that waits, and what it brought.
@@ -100,6 +103,7 @@ impl Session {
             waiting: None,
             last: Some((digest(octets), first.clone())),
             agreed: false,
+            over: false,
         };
         let session = Self {
             token,
@@ -128,6 +132,10 @@ impl Session {
                 packet,
                 "the State is of a conversation with another client",
             );
+        }
+        if talk.over {
+            drop(talk);
+            return super::reject(exchange, packet, super::IS_OVER);
         }
         let response_digest = digest(octets);
         if let Some(waiting) = &mut talk.waiting {
@@ -207,14 +215,11 @@ impl Session {
         let Offered { user, octets } = offered;
         let user = user.unwrap_or_else(|| talk.outer.clone());
         talk.record.user = Some(user.clone());
-        let Some(text) = decode(octets.expose(), served.config.password_codec) else {
-            let answer = Answer::reject_with(Reason::BadRequest, texts::UNDECODABLE_PASSWORD);
-            return self.decided(talk, exchange, answer, response);
-        };
-        let request = Request {
-            user: user.clone(),
-            credential: Credential::Password(text),
-            calling_station: talk.calling_station.clone(),
+        let calling_station = talk.calling_station.clone();
+        let request = Request::typed(user.clone(), &octets, calling_station, &served.config);
+        let request = match request {
+            Ok(request) => request,
+            Err(answer) => return self.decided(talk, exchange, answer, response),
         };
         let config = Arc::clone(&served.config);
         let flow = match talk.pending.take() {
@@ -254,9 +259,15 @@ impl Session {
         drop(talk);
         shared.sessions().note(&self.token, standing);
         let guard = InFlight::begin(Arc::clone(&shared), served);
-        let session = Arc::clone(self);
+        let mut undecided = Undecided {
+            session: Arc::clone(self),
+            shared: Arc::clone(&shared),
+            decided: false,
+        };
         let run = Box::pin(async move {
             let answer = performer.run(&mut flow, action, &mut steps).await;
+            undecided.decided = true;
+            let session = &undecided.session;
             let mut talk = session.talk();
             talk.record.take_in(steps);
             if let Some(Waiting { response, exchange }) = talk.waiting.take() {
@@ -288,8 +299,8 @@ impl Session {
         let step = match answer.code {
             AnswerCode::Challenge => {
                 talk.pending = answer.pending.take();
+                let detail = explain::asked(&answer);
                 let question = answer.reply_message.unwrap_or_default();
-                let detail = format!("asked: {}", texts::clean(&question).replace('\n', " "));
                 talk.record
                     .note(Stage::Answer, clock::now(), Duration::ZERO, detail);
                 talk.surrounded(&served, |conversation, around| {
@@ -348,6 +359,10 @@ impl Session {
         answer: Answer,
         packet: Option<Vec<u8>>,
     ) {
+        // Told already: the request is dropped, and its repeat hears that there is nothing to go on with.
+        if std::mem::replace(&mut talk.over, true) {
+            return;
+        }
         let shared = Arc::clone(&exchange.shared);
         let packet = packet.unwrap_or_else(|| talk.conversation.failure());
         let reply = EapReply {
@@ -410,12 +425,18 @@ impl Session {
                  set there?"
             }
         };
-        let now = clock::now();
-        talk.record
-            .note(Stage::Client, now, Duration::ZERO, detail.to_owned());
-        let outcome = EventOutcome::Unanswered;
-        talk.record
-            .tell(shared, now, outcome, Reason::TimedOut, None, None);
+        talk.tell_unanswered(shared, Stage::Client, detail, Reason::TimedOut);
+    }
+
+    /// Tells that nobody decided: the node stopped, or a task died.
+    fn undecided(&self, shared: &Shared) {
+        let (detail, reason) = match shared.draining.load(Ordering::Relaxed) {
+            true => ("the node stopped before it was decided", Reason::Stopping),
+            false => ("nobody decided", Reason::Internal),
+        };
+        self.talk()
+            .tell_unanswered(shared, Stage::Answer, detail, reason);
+        shared.sessions().end(&self.token);
     }
 
     pub(super) fn standing(&self) -> Standing {
@@ -451,6 +472,20 @@ impl Talk {
         Some(step(&mut self.conversation, &around))
     }
 
+    /// Tells that it ended without an answer, unless it was told already. A request that waits is let
+    /// go of, so that its repeat is served anew.
+    fn tell_unanswered(&mut self, shared: &Shared, stage: Stage, detail: &str, reason: Reason) {
+        if std::mem::replace(&mut self.over, true) {
+            return;
+        }
+        self.waiting = None;
+        let now = clock::now();
+        self.record
+            .note(stage, now, Duration::ZERO, detail.to_owned());
+        let outcome = EventOutcome::Unanswered;
+        self.record.tell(shared, now, outcome, reason, None, None);
+    }
+
     /// Notes the method and the version of TLS, once.
     fn note_agreement(&mut self) {
         if self.agreed {
@@ -478,6 +513,22 @@ impl Talk {
             expires: (clock::now() + patience).min(self.began + sessions::LONGEST),
             handshake: !self.agreed,
             octets: sessions::SESSION_OCTETS + self.conversation.octets(),
+        }
+    }
+}
+
+/// A login of a conversation that waits to be decided. One that never is is told all the same.
+#[derive(Debug)]
+struct Undecided {
+    session: Arc<Session>,
+    shared: Arc<Shared>,
+    decided: bool,
+}
+
+impl Drop for Undecided {
+    fn drop(&mut self) {
+        if !self.decided {
+            self.session.undecided(&self.shared);
         }
     }
 }
