@@ -563,3 +563,7 @@ fn digest(octets: &[u8]) -> ResponseDigest {
     let digest = digest::digest(&digest::SHA256, octets);
     digest.as_ref().first_chunk().copied().unwrap_or_default()
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;
