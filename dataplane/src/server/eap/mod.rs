@@ -26,7 +26,7 @@ use crate::clock;
 use crate::eap::packet::{self, EapType, Response};
 use crate::flow::request::shown_user;
 use crate::flow::{Answer, AnswerCode, texts};
-use crate::radius::{AttributeType, Packet};
+use crate::radius::{AttributeType, MAX_VALUE_OCTETS, Packet};
 
 /// Takes a request of an integration in mode `eap`.
 fn receive(exchange: Exchange, packet: &Packet<'_>) {
@@ -237,19 +237,22 @@ fn refuse(mut exchange: Exchange, packet: &Packet<'_>, answer: Answer, detail: &
     );
 }
 
-/// How much of a message a packet may hold: what is safe, and less where the device says so with a
-/// Framed-MTU (RFC 3579 section 2.4) that makes sense.
-fn fragment_octets(packet: &Packet<'_>) -> usize {
+/// How much of a message a packet may hold: what is safe, less where the device says so with a
+/// Framed-MTU (RFC 3579 section 2.4) that makes sense, and no more than an answer has room for.
+fn fragment_octets(packet: &Packet<'_>, room: usize) -> usize {
     let mtu = packet
         .first(AttributeType::FRAMED_MTU)
         .and_then(|octets| <[u8; 4]>::try_from(octets).ok())
         .and_then(|octets| usize::try_from(u32::from_be_bytes(octets)).ok());
-    match mtu {
+    let wanted = match mtu {
         Some(mtu) => mtu
             .saturating_sub(EAP_OVERHEAD)
             .clamp(MIN_FRAGMENT_OCTETS, MAX_FRAGMENT_OCTETS),
         None => MAX_FRAGMENT_OCTETS,
-    }
+    };
+    // In attributes of full length.
+    let fits = room / (MAX_VALUE_OCTETS + 2) * MAX_VALUE_OCTETS;
+    wanted.min(fits.saturating_sub(EAP_OVERHEAD))
 }
 
 /// Header, type, flags and length of a fragment.

@@ -97,7 +97,7 @@ impl Session {
             began: exchange.arrival.now,
             outer,
             pass_through: Vec::new(),
-            fragment_octets: super::fragment_octets(packet),
+            fragment_octets: super::fragment_octets(packet, exchange.reply_to.challenge_room()),
             pending: None,
             verdict: None,
             waiting: None,
@@ -153,7 +153,8 @@ impl Session {
             drop(talk);
             return self.challenge(exchange, &answer);
         }
-        talk.fragment_octets = super::fragment_octets(packet);
+        let room = exchange.reply_to.challenge_room();
+        talk.fragment_octets = super::fragment_octets(packet, room);
         let step = match talk.surrounded(&served, |conversation, around| {
             conversation.receive(response, around)
         }) {
@@ -341,10 +342,14 @@ impl Session {
                 let detail = fault.to_string();
                 talk.record
                     .note(Stage::Client, clock::now(), Duration::ZERO, detail);
-                // Who was refused was refused, whatever came after.
-                verdict
-                    .filter(|verdict| verdict.code == AnswerCode::Reject)
-                    .unwrap_or_else(|| Answer::reject(fault.reason()))
+                match verdict {
+                    // Who was refused was refused, whatever came after.
+                    Some(verdict) if verdict.code == AnswerCode::Reject => verdict,
+                    verdict => Answer {
+                        factor: verdict.and_then(|verdict| verdict.factor),
+                        ..Answer::reject(fault.reason())
+                    },
+                }
             }
             _ => Answer::reject(Reason::Internal),
         };

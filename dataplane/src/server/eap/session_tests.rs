@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use proto::config::{MessageAuthenticator, Mode, Settings};
-use proto::event::AuthEvent;
+use proto::event::{AuthEvent, Factor};
 use proto::id::{NodeId, Revision};
 use tokio::net::UdpSocket;
 use tokio::sync::broadcast;
@@ -9,10 +9,12 @@ use tokio::sync::broadcast;
 use super::*;
 use crate::control::report::Reports;
 use crate::duo::client::DuoClients;
+use crate::eap::fault::EapFault;
+use crate::eap::packet::{self, EapType};
 use crate::flow::PrimaryUse;
 use crate::flow::tests::integration;
 use crate::metrics::Metrics;
-use crate::radius::{AttributeType, Code, ReplyTo, SharedSecret};
+use crate::radius::{AttributeType, Code, ReplyBuilder, ReplyTo, SharedSecret};
 use crate::server::clients::ClientTable;
 use crate::server::dedup::{Key, Lookup};
 use crate::server::eap::{EapThreads, expire, fragment_octets, tls};
@@ -391,15 +393,70 @@ async fn fragments_are_as_long_as_the_device_says_within_reason() {
         (b"", 1_024),
     ];
     for (mtu, want) in table {
-        let (_, octets, _) = node.request(&[(AttributeType::FRAMED_MTU, mtu)]);
-        assert_eq!(
-            fragment_octets(&Packet::parse(&octets).unwrap()),
-            want,
-            "{mtu:?}"
-        );
+        let (exchange, octets, _) = node.request(&[(AttributeType::FRAMED_MTU, mtu)]);
+        let room = exchange.reply_to.challenge_room();
+        let got = fragment_octets(&Packet::parse(&octets).unwrap(), room);
+        assert_eq!(got, want, "{mtu:?}");
     }
-    let (_, octets, _) = node.request(&[]);
-    assert_eq!(fragment_octets(&Packet::parse(&octets).unwrap()), 1_024);
+    let (exchange, octets, _) = node.request(&[]);
+    let room = exchange.reply_to.challenge_room();
+    assert_eq!(
+        fragment_octets(&Packet::parse(&octets).unwrap(), room),
+        1_024
+    );
+}
+
+#[tokio::test]
+async fn a_fragment_fits_beside_any_proxy_state() {
+    let mut node = Node::new().await;
+    let value = [b'p'; 253];
+    let state = [b's'; 253];
+    for proxies in 0..=13 {
+        let proxy_states = vec![(AttributeType::PROXY_STATE, &value[..]); proxies];
+        let (exchange, octets, _) = node.request(&proxy_states);
+        let reply_to = &exchange.reply_to;
+        let room = reply_to.challenge_room();
+        let octets = fragment_octets(&Packet::parse(&octets).unwrap(), room);
+        assert!((243..=1_024).contains(&octets), "{proxies}: {octets}");
+        let data = vec![0; octets + 5];
+        let eap = packet::request(1, EapType::PEAP, &data);
+        let secret = SharedSecret::new(b"shared");
+        let mut reply = ReplyBuilder::new(Code::ACCESS_CHALLENGE, reply_to, &secret);
+        reply.attribute(AttributeType::STATE, &state).unwrap();
+        assert!(reply.eap_message(&eap).is_ok(), "{proxies}: {octets}");
+    }
+}
+
+#[tokio::test]
+async fn a_factor_that_was_used_is_told_though_the_supplicant_spoils_the_end() {
+    let mut node = Node::new().await;
+    let accepted = Answer {
+        code: AnswerCode::Accept,
+        factor: Some(Factor::Push),
+        ..Answer::reject(Reason::Approved)
+    };
+    let denied = Answer {
+        factor: Some(Factor::Push),
+        ..Answer::reject(Reason::Denied)
+    };
+    for (verdict, reason) in [(accepted, Reason::EapFailed), (denied, Reason::Denied)] {
+        let state = node.begins().await;
+        let session = node.session(&state);
+        session.talk().verdict = Some(verdict);
+        let (exchange, _, _) = node.request(&[]);
+        let fault = EapFault::Result("it says that it failed");
+        let failure = vec![4, 9, 0, 4];
+        session.end(
+            session.talk(),
+            exchange,
+            failure.clone(),
+            Outcome::Fault(fault),
+        );
+        let (code, eap, _) = node.answer().await;
+        assert_eq!((code, eap), (Code::ACCESS_REJECT, failure));
+        let event = node.events.try_recv().unwrap();
+        assert_eq!((event.reason, event.factor), (reason, Some(Factor::Push)));
+    }
 }
 
 #[test]
