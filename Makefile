@@ -11,7 +11,7 @@ LOCKED := $(if $(CI),--locked)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench setup clean
+.PHONY: help run test check bench fuzz setup clean
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS='	' read -r t d; do printf '  make %-7s %s\n' "$$t" "$$d"; done
@@ -40,8 +40,12 @@ bench: ## builds the release and measures it against its peers
 	cargo build $(LOCKED) --release -p cli
 	bench/run
 
+fuzz: ## throws hostile octets at what reads them, 30 s for each target (SECONDS=300: longer)
+	scripts/setup build fuzz
+	scripts/fuzz $(SECONDS)
+
 setup: ## installs what run, test and check need
 	scripts/setup build test check
 
 clean: ## removes what was built, the tools under target/ included
-	rm -rf $(TARGET) target
+	rm -rf $(TARGET) target fuzz/target

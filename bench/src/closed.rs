@@ -34,12 +34,48 @@ pub(crate) struct Load {
 
 /// What one lane sends. A slot is an identifier, and stands in the second octet of its datagram.
 pub(crate) trait Script {
-    /// Goes on to the next datagram of a slot.
-    fn advance(&mut self, slot: u8);
+    /// Goes on to the next datagram of a slot; false when there is none left.
+    fn advance(&mut self, slot: u8) -> bool;
     /// The datagram that the slot sends.
     fn current(&self, slot: u8) -> &[u8];
     /// What is to be thought of this answer.
     fn judge(&mut self, slot: u8, answer: &[u8]) -> Answer;
+}
+
+impl<S: Script> Script for &mut S {
+    fn advance(&mut self, slot: u8) -> bool {
+        (**self).advance(slot)
+    }
+
+    fn current(&self, slot: u8) -> &[u8] {
+        (**self).current(slot)
+    }
+
+    fn judge(&mut self, slot: u8, answer: &[u8]) -> Answer {
+        (**self).judge(slot, answer)
+    }
+}
+
+/// A script that ends after so many datagrams.
+pub(crate) struct Few<S> {
+    pub(crate) script: S,
+    pub(crate) left: usize,
+}
+
+impl<S: Script> Script for Few<S> {
+    fn advance(&mut self, slot: u8) -> bool {
+        let left = self.left.checked_sub(1);
+        self.left = left.unwrap_or_default();
+        left.is_some() && self.script.advance(slot)
+    }
+
+    fn current(&self, slot: u8) -> &[u8] {
+        self.script.current(slot)
+    }
+
+    fn judge(&mut self, slot: u8, answer: &[u8]) -> Answer {
+        self.script.judge(slot, answer)
+    }
 }
 
 /// Runs one script in each lane and adds up what came of it.
@@ -77,8 +113,8 @@ fn drive(load: &Load, mut script: impl Script) -> io::Result<Tally> {
     let mut looked = start;
     loop {
         if at < end {
+            free.retain(|slot| script.advance(*slot));
             for slot in &free {
-                script.advance(*slot);
                 out[usize::from(*slot)] = Some(Out {
                     first: at,
                     last: at,
@@ -88,7 +124,8 @@ fn drive(load: &Load, mut script: impl Script) -> io::Result<Tally> {
             tally.sent += free.len();
             let due: Vec<&[u8]> = free.iter().map(|slot| script.current(*slot)).collect();
             link.send(&due)?;
-        } else if out.iter().all(Option::is_none) {
+        }
+        if out.iter().all(Option::is_none) {
             break;
         }
         free.clear();
@@ -125,7 +162,8 @@ fn drive(load: &Load, mut script: impl Script) -> io::Result<Tally> {
             link.send(&due)?;
         }
     }
-    tally.seconds = load.duration.as_secs_f64();
+    let whole = at.saturating_duration_since(start).min(load.duration);
+    tally.seconds = whole.as_secs_f64();
     tally.latencies = Latencies::new(latencies);
     Ok(tally)
 }
@@ -176,8 +214,9 @@ impl Logins {
 }
 
 impl Script for Logins {
-    fn advance(&mut self, slot: u8) {
+    fn advance(&mut self, slot: u8) -> bool {
         self.slots[usize::from(slot)] = self.client.login(slot, &self.user, &self.password);
+        true
     }
 
     fn current(&self, slot: u8) -> &[u8] {
@@ -217,7 +256,9 @@ impl Repeats {
 }
 
 impl Script for Repeats {
-    fn advance(&mut self, _: u8) {}
+    fn advance(&mut self, _: u8) -> bool {
+        true
+    }
 
     fn current(&self, slot: u8) -> &[u8] {
         &self.slots[usize::from(slot)].0.datagram
@@ -289,6 +330,19 @@ mod tests {
         assert_eq!((tally.lost, tally.wrong, tally.resent), (0, 0, 0));
         assert_eq!(tally.accepted, tally.sent);
         assert!(tally.sent > 4, "{tally:?}");
+    }
+
+    #[test]
+    fn a_script_may_end_before_its_time() {
+        let to = serve(|_, datagram| Some(datagram.to_vec()));
+        let whole = Load {
+            duration: Duration::from_secs(60),
+            ..load(to)
+        };
+        let script = repeats();
+        let tally = run(&whole, vec![Few { script, left: 5 }]);
+        assert_eq!((tally.sent, tally.accepted, tally.in_time), (5, 5, 5));
+        assert!(tally.seconds < 30.0, "{tally:?}");
     }
 
     #[test]

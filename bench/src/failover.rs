@@ -161,9 +161,9 @@ impl Timed {
 }
 
 impl Script for Timed {
-    fn advance(&mut self, slot: u8) {
-        self.logins.advance(slot);
+    fn advance(&mut self, slot: u8) -> bool {
         self.sent[usize::from(slot)] = clock::now();
+        self.logins.advance(slot)
     }
 
     fn current(&self, slot: u8) -> &[u8] {

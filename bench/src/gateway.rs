@@ -2,7 +2,11 @@
 
 use std::{path::Path, time::Duration};
 
-use e2e::{clock, countersign::Countersign, peers::Slapd};
+use e2e::{
+    clock,
+    countersign::{Countersign, Start},
+    peers::Slapd,
+};
 use nix::unistd::Pid;
 
 use crate::{
@@ -32,7 +36,19 @@ impl Gateway {
 
     /// Starts it with this `authproxy.cfg`, which serves the doors that are used.
     pub(crate) fn with(doors: Doors, config: &str) -> Self {
-        let running = Countersign::run(config);
+        Self::running(doors, Start::with(config))
+    }
+
+    /// As [`Gateway::start`], with an allocator that gives memory back at once: what is resident is
+    /// what is kept.
+    pub(crate) fn start_thrifty(folder: &Path, doubles: [&Double; 2], slapd: &Slapd) -> Self {
+        let doors = Doors::reserve();
+        let start = Start::with(&config(folder, doors, doubles, slapd));
+        Self::running(doors, start.variable("MIMALLOC_PURGE_DELAY", "0"))
+    }
+
+    fn running(doors: Doors, start: Start) -> Self {
+        let running = start.ready();
         let roles = usage::family(running.pid());
         assert!(
             roles.iter().any(|(role, _)| role == DATA_PLANE),

@@ -47,6 +47,27 @@ impl Client {
     /// Makes a login that was never sent before: Message-Authenticator, User-Name, User-Password,
     /// NAS-IP-Address and Calling-Station-Id.
     pub(crate) fn login(&mut self, identifier: u8, user: &str, password: &str) -> Login {
+        self.request(identifier, user, password, None)
+    }
+
+    /// The same, in answer to the challenge that this State came with.
+    pub(crate) fn answer(
+        &mut self,
+        identifier: u8,
+        user: &str,
+        typed: &str,
+        state: &[u8],
+    ) -> Login {
+        self.request(identifier, user, typed, Some(state))
+    }
+
+    fn request(
+        &mut self,
+        identifier: u8,
+        user: &str,
+        password: &str,
+        state: Option<&[u8]>,
+    ) -> Login {
         self.next = self.next.wrapping_add(1);
         let authenticator = self.next.to_be_bytes();
         let mut request = RequestBuilder::new(
@@ -63,6 +84,9 @@ impl Client {
                 request.attribute(AttributeType::CALLING_STATION_ID, b"198.51.100.7")
             })
             .unwrap();
+        if let Some(state) = state {
+            request.attribute(AttributeType::STATE, state).unwrap();
+        }
         Login {
             datagram: request.finish(),
             authenticator,
@@ -71,16 +95,25 @@ impl Client {
 
     /// Checks an answer whole: identifier, Response Authenticator, Message-Authenticator.
     pub(crate) fn judge(&self, login: &Login, answer: &[u8]) -> Answer {
-        let Ok(packet) = Packet::parse(answer) else {
-            return Answer::Wrong;
-        };
-        let genuine = login.datagram.get(1) == Some(&packet.identifier())
-            && verify_response(&packet, &login.authenticator, &self.secret, self.policy).is_ok();
-        match (genuine, packet.code() == Code::ACCESS_ACCEPT) {
-            (false, _) => Answer::Wrong,
-            (true, true) => Answer::Accept,
-            (true, false) => Answer::Other,
+        match self.genuine(login, answer) {
+            None => Answer::Wrong,
+            Some(packet) if packet.code() == Code::ACCESS_ACCEPT => Answer::Accept,
+            Some(_) => Answer::Other,
         }
+    }
+
+    /// The State of a genuine challenge; none of any other answer.
+    pub(crate) fn challenge<'a>(&self, login: &Login, answer: &'a [u8]) -> Option<&'a [u8]> {
+        self.genuine(login, answer)
+            .filter(|packet| packet.code() == Code::ACCESS_CHALLENGE)?
+            .first(AttributeType::STATE)
+    }
+
+    fn genuine<'a>(&self, login: &Login, answer: &'a [u8]) -> Option<Packet<'a>> {
+        Packet::parse(answer).ok().filter(|packet| {
+            login.datagram.get(1) == Some(&packet.identifier())
+                && verify_response(packet, &login.authenticator, &self.secret, self.policy).is_ok()
+        })
     }
 }
 
@@ -155,5 +188,25 @@ mod tests {
         ] {
             assert_eq!(client.judge(&login, &octets), want, "{name}");
         }
+    }
+
+    #[test]
+    fn a_challenge_is_answered_with_its_state() {
+        let mut client = Client::new(SECRET, MessageAuthenticator::Require);
+        let login = client.login(1, "u1", "pw-u1");
+        let to = ReplyTo::new(&Packet::parse(&login.datagram).unwrap()).unwrap();
+        for (code, secret, want) in [
+            (Code::ACCESS_CHALLENGE, SECRET, Some(&b"a State"[..])),
+            (Code::ACCESS_ACCEPT, SECRET, None),
+            (Code::ACCESS_CHALLENGE, "guess", None),
+        ] {
+            let secret = SharedSecret::new(secret.as_bytes());
+            let mut answer = ReplyBuilder::new(code, &to, &secret);
+            answer.attribute(AttributeType::STATE, b"a State").unwrap();
+            assert_eq!(client.challenge(&login, &answer.finish()), want, "{code}");
+        }
+        let second = client.answer(2, "u1", "123456", b"a State");
+        let packet = Packet::parse(&second.datagram).unwrap();
+        assert_eq!(packet.first(AttributeType::STATE), Some(&b"a State"[..]));
     }
 }

@@ -17,6 +17,7 @@
 )]
 
 mod burst;
+mod challenges;
 mod closed;
 mod conditions;
 mod datagrams;

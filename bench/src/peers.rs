@@ -138,13 +138,20 @@ pub(crate) struct Doors {
     pub(crate) http1: SocketAddr,
     /// `auto` over a directory.
     pub(crate) ldap: SocketAddr,
+    /// `challenge`, no primary, the second factor over HTTP/2.
+    pub(crate) challenge: SocketAddr,
 }
 
 impl Doors {
     /// Reserves the ports.
     pub(crate) fn reserve() -> Self {
-        let [http2, http1, ldap] = [(); 3].map(|()| ports::loopback(ports::free_udp()));
-        Self { http2, http1, ldap }
+        let [http2, http1, ldap, challenge] = [(); 4].map(|()| ports::loopback(ports::free_udp()));
+        Self {
+            http2,
+            http1,
+            ldap,
+            challenge,
+        }
     }
 }
 
@@ -158,12 +165,18 @@ pub(crate) fn config(
     let mut text = main_section(folder);
     text += "[duo_only_client]\n\n";
     text += &ad_client("host=127.0.0.1\n", slapd.port);
-    for (number, door, double, client) in [
-        (1, doors.http2, http2, "duo_only_client"),
-        (2, doors.http1, http1, "duo_only_client"),
-        (3, doors.ldap, http2, "ad_client"),
+    for (section, door, double, client) in [
+        ("radius_server_auto1", doors.http2, http2, "duo_only_client"),
+        ("radius_server_auto2", doors.http1, http1, "duo_only_client"),
+        ("radius_server_auto3", doors.ldap, http2, "ad_client"),
+        (
+            "radius_server_challenge",
+            doors.challenge,
+            http2,
+            "duo_only_client",
+        ),
     ] {
-        text += &integration(number, door, &double.host, client);
+        text += &integration(section, door, &double.host, client);
         writeln!(text, "exempt_username_1={EXEMPT}\n").unwrap();
     }
     text
@@ -183,7 +196,7 @@ pub(crate) fn failover_config(
     let mut text = main_section(folder)
         + &ad_client(&hosts, first.port())
         + &timeout
-        + &integration(1, door, &double.host, "ad_client");
+        + &integration("radius_server_auto", door, &double.host, "ad_client");
     writeln!(
         text,
         "exempt_username_1={EXEMPT}\nexempt_username_2={CANARY}"
@@ -211,7 +224,8 @@ pub(crate) fn many(folder: &Path, count: usize, double: &Double) -> String {
     let mut text = main_section(folder) + "[duo_only_client]\n\n";
     for number in 1..=count {
         let door = ports::loopback(ports::free_udp());
-        text += &integration(number, door, &double.host, "duo_only_client");
+        let section = format!("radius_server_auto{number}");
+        text += &integration(&section, door, &double.host, "duo_only_client");
     }
     text
 }
@@ -222,9 +236,9 @@ fn main_section(folder: &Path) -> String {
     format!("[main]\nhttp_ca_certs_file={}\n\n", ca.display())
 }
 
-fn integration(number: usize, door: SocketAddr, host: &str, client: &str) -> String {
+fn integration(section: &str, door: SocketAddr, host: &str, client: &str) -> String {
     format!(
-        "[radius_server_auto{number}]\nikey={}\nskey={}\napi_host={host}\nfailmode=secure\n\
+        "[{section}]\nikey={}\nskey={}\napi_host={host}\nfailmode=secure\n\
          client={client}\ninterface={}\nport={}\nradius_ip_1=127.0.0.1\nradius_secret_1={SECRET}\n",
         FakeDuo::IKEY,
         FakeDuo::SKEY,

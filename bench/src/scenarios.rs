@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     burst::{self, Burst},
+    challenges,
     closed::{self, Load, Logins, Repeats},
     directories::{Away, Directories},
     double::{self, Double},
@@ -34,7 +35,7 @@ use crate::{
 pub(crate) type Scenario = (&'static str, fn(&Bench) -> Vec<Row>);
 
 /// All of them, in the order of the table.
-pub(crate) const SCENARIOS: [Scenario; 13] = [
+pub(crate) const SCENARIOS: [Scenario; 14] = [
     ("echo", echo),
     ("discard", discards),
     ("duplicate", duplicates),
@@ -51,15 +52,16 @@ pub(crate) const SCENARIOS: [Scenario; 13] = [
     ("burst 1000", |bench| burst(bench, 1000, 5)),
     ("burst 5000", |bench| burst(bench, 5000, 2)),
     ("pending", pending),
+    ("challenges", challenges::rows),
     ("start", start),
 ];
 
 /// What all scenarios share.
 pub(crate) struct Bench {
-    quick: bool,
+    pub(crate) quick: bool,
     folder: TempDir,
     slapd: Slapd,
-    http2: Double,
+    pub(crate) http2: Double,
     http1: Double,
 }
 
@@ -88,11 +90,17 @@ impl Bench {
         }
     }
 
-    fn gateway(&self) -> Gateway {
+    pub(crate) fn gateway(&self) -> Gateway {
         Gateway::start(self.folder.path(), [&self.http2, &self.http1], &self.slapd)
     }
 
-    fn load(&self, to: std::net::SocketAddr, lanes: usize, window: usize) -> Load {
+    /// One whose memory is measured.
+    pub(crate) fn thrifty_gateway(&self) -> Gateway {
+        let doubles = [&self.http2, &self.http1];
+        Gateway::start_thrifty(self.folder.path(), doubles, &self.slapd)
+    }
+
+    pub(crate) fn load(&self, to: std::net::SocketAddr, lanes: usize, window: usize) -> Load {
         Load {
             to,
             lanes,
@@ -526,12 +534,12 @@ fn start(bench: &Bench) -> Vec<Row> {
     }]
 }
 
-fn repeat<S>(lanes: usize, script: impl Fn() -> S) -> Vec<S> {
+pub(crate) fn repeat<S>(lanes: usize, script: impl Fn() -> S) -> Vec<S> {
     (0..lanes).map(|_| script()).collect()
 }
 
 /// The same load, only as long as it takes to open connections and fill caches.
-fn warm(load: Load) -> Load {
+pub(crate) fn warm(load: Load) -> Load {
     Load {
         duration: Duration::from_millis(300),
         ..load
@@ -543,7 +551,7 @@ fn counted(double: &Double) -> (usize, usize) {
     (double::read(&counts.requests), double::read(&counts.http2))
 }
 
-fn violations(double: &Double) -> String {
+pub(crate) fn violations(double: &Double) -> String {
     match double::read(&double.counts.violations) {
         0 => String::new(),
         wrong => format!(", {} wrong signatures", count(number(wrong))),
@@ -555,7 +563,7 @@ fn mib(octets: u64) -> String {
 }
 
 /// A user who has a second factor.
-const USER: &str = "u02";
+pub(crate) const USER: &str = "u02";
 const DISCARDS: &str = "countersign_radius_discards_total";
 /// As a NAS that is set to repeat soon.
 const NAS_RESEND: Duration = Duration::from_secs(2);

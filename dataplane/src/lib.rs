@@ -10,6 +10,8 @@ mod control;
 pub mod duo;
 mod eap;
 pub mod flow;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod metrics;
 mod node;
 pub mod primary;

@@ -7,6 +7,8 @@
 //! attribute stays on the node in a bounded table, and the State says so: such a one is good only
 //! there, and ends with the node.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod pending;
 mod seal;
 mod tables;

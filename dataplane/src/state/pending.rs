@@ -51,7 +51,7 @@ pub(super) fn write(context: &Context) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// At least as many octets as one is written in.
-fn octets(pending: &Pending) -> usize {
+pub(super) fn octets(pending: &Pending) -> usize {
     let body = match pending {
         Pending::Upstream { asked, typed } => {
             asked.state.as_ref().map_or(0, Vec::len)

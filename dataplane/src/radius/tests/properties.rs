@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use proto::config::MessageAuthenticator;
 
+use crate::fuzzing;
 use crate::radius::salted::{self, Hop};
 use crate::radius::tests::secret;
 use crate::radius::{
@@ -43,43 +44,15 @@ fn small_attributes() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// Reads everything that can be read.
-fn read_all(octets: &[u8]) -> Result<(), TestCaseError> {
-    let Ok(packet) = Packet::parse(octets) else {
-        return Ok(());
-    };
-    let framed: usize = packet
-        .attributes()
-        .map(|attribute| attribute.value.len() + 2)
-        .sum();
-    prop_assert_eq!(framed + 20, packet.octets().len());
-    for attribute in packet.attributes() {
-        for sub in attribute.vendor().into_iter().flatten() {
-            prop_assert!(sub.value.len() <= 247);
-        }
-    }
-    let eap: usize = packet
-        .all(AttributeType::EAP_MESSAGE)
-        .map(<[u8]>::len)
-        .sum();
-    prop_assert_eq!(packet.eap_message().map_or(0, |eap| eap.len()), eap);
-    let _verdict = verify_request(&packet, &secret(), MessageAuthenticator::Auto);
-    if let Ok(to) = ReplyTo::new(&packet) {
-        let reply = ReplyBuilder::new(Code::ACCESS_REJECT, &to, &secret()).finish();
-        prop_assert!(Packet::parse(&reply).is_ok());
-    }
-    Ok(())
-}
-
 proptest! {
     #[test]
     fn no_datagram_stops_the_parser(octets in datagram()) {
-        read_all(&octets)?;
+        fuzzing::packet(&octets);
     }
 
     #[test]
     fn no_attributes_stop_the_parser(octets in small_attributes()) {
-        read_all(&octets)?;
+        fuzzing::packet(&octets);
     }
 
     #[test]
