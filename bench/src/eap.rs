@@ -12,7 +12,7 @@ use e2e::{
     clock,
     peers::{
         Hostapd,
-        supplicant::{Session, TlsRange},
+        supplicant::{Session, Step, TlsRange},
     },
 };
 use nix::unistd::Pid;
@@ -216,28 +216,31 @@ fn beside(
 }
 
 /// Logins under way: half of them amid the handshake, half asked for the password.
-fn sessions(to: SocketAddr) -> Vec<Session> {
+fn sessions(to: SocketAddr) -> Vec<(Session, Step)> {
     let peer = peap::peer(TlsRange::Only13, SECRET);
     let begin = |number: usize| {
         let mut session = peer.session(to);
-        match number.is_multiple_of(2) {
-            true => session.rounds(2),
-            false => drop(session.until_asked()),
-        }
-        session
+        let step = match number.is_multiple_of(2) {
+            true => {
+                session.rounds(2);
+                Step::Going
+            }
+            false => Step::Asked(session.until_asked()),
+        };
+        (session, step)
     };
     (0..UNDER_WAY).map(begin).collect()
 }
 
 /// Finishes them all at a time, once the flood has come to the server.
-fn finish(sessions: Vec<Session>, half_open: &AtomicUsize) -> Tally {
+fn finish(sessions: Vec<(Session, Step)>, half_open: &AtomicUsize) -> Tally {
     clock::wait_until("the flood is there", Duration::from_secs(20), || {
         half_open.load(Ordering::Relaxed) >= FLOODED
     });
-    let one = |mut session: Session| {
+    let one = |(mut session, step): (Session, Step)| {
         let begin = clock::now();
         let mut tally = Tally::default();
-        peap::finish(&mut session).tell(&mut tally);
+        peap::finish(&mut session, step).tell(&mut tally);
         let took = clock::now().saturating_duration_since(begin);
         tally.latencies = Latencies::new(vec![took]);
         tally

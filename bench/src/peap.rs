@@ -54,10 +54,9 @@ impl Ended {
     }
 }
 
-/// Goes on with a login to its end, as a device does: what is not answered is sent again.
-pub(crate) fn finish(session: &mut Session) -> Ended {
+/// Goes on from a step of a login to its end, as a device does: what is not answered is sent again.
+pub(crate) fn finish(session: &mut Session, mut step: Step) -> Ended {
     let mut resent = 0;
-    let mut step = Step::Going;
     loop {
         step = match step {
             Step::Going => advance(session, &mut resent),
@@ -68,7 +67,7 @@ pub(crate) fn finish(session: &mut Session) -> Ended {
 }
 
 /// Sends what waits and takes what comes.
-pub(crate) fn advance(session: &mut Session, resent: &mut usize) -> Step {
+fn advance(session: &mut Session, resent: &mut usize) -> Step {
     session.send();
     for _ in 1..TRIES {
         if let Some(answer) = session.receive(RESEND) {
@@ -94,7 +93,7 @@ pub(crate) fn run(peer: &Supplicant, to: SocketAddr, lanes: usize, duration: Dur
             if begin >= end {
                 break;
             }
-            finish(&mut peer.session(to)).tell(&mut tally);
+            finish(&mut peer.session(to), Step::Going).tell(&mut tally);
             let now = clock::now();
             latencies.push(now.saturating_duration_since(begin));
             tally.in_time += usize::from(now < end);

@@ -22,6 +22,8 @@ pub(crate) struct Sessions {
     /// How many have no tunnel yet.
     handshakes: usize,
     octets: usize,
+    /// When a refusal was told last.
+    told: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -118,6 +120,16 @@ impl Sessions {
         Ok(())
     }
 
+    /// Whether this refusal is told as an event, and not only counted: one at a time is. A flood's
+    /// would push the logins of others out of the queue of events.
+    pub(super) fn tells_refusal(&mut self, now: Instant) -> bool {
+        let due = self.told.is_none_or(|told| now >= told + REFUSALS_TOLD);
+        if due {
+            self.told = Some(now);
+        }
+        due
+    }
+
     /// Finds one.
     pub(super) fn find(&self, token: &Token) -> Option<Arc<Session>> {
         self.entries
@@ -183,9 +195,33 @@ pub(super) const SESSION_OCTETS: usize = 12 * 1024;
 /// What one keeps that does nothing unusual.
 const USUAL_OCTETS: usize = SESSION_OCTETS + 16 * 1024;
 
+/// How often a refusal is told, at most.
+const REFUSALS_TOLD: Duration = Duration::from_secs(1);
 /// How long a supplicant may take for a step of the handshake.
 pub(super) const MACHINE_ANSWERS: Duration = Duration::from_secs(30);
 /// How long a person may take.
 pub(super) const PERSON_ANSWERS: Duration = Duration::from_secs(300);
 /// How long a conversation may last.
 pub(super) const LONGEST: Duration = Duration::from_secs(1_800);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_refusal_a_second_is_told() {
+        let mut sessions = Sessions::default();
+        let start = crate::clock::now();
+        for (after_ms, want) in [
+            (0, true),
+            (1, false),
+            (999, false),
+            (1_000, true),
+            (1_001, false),
+            (2_500, true),
+        ] {
+            let now = start + Duration::from_millis(after_ms);
+            assert_eq!(sessions.tells_refusal(now), want, "{after_ms} ms");
+        }
+    }
+}

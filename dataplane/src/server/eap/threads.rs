@@ -1,6 +1,6 @@
 //! The threads that do the cryptography of handshakes: apart from those that read the sockets and
-//! from the main runtime, so that a flood of handshakes costs other logins nothing but a share of the
-//! processor.
+//! from the main runtime, and behind them where the processor does not suffice for all, so that a
+//! flood of handshakes costs other logins no more than a small share of it.
 
 use std::collections::VecDeque;
 use std::io;
@@ -50,7 +50,7 @@ impl EapThreads {
             let queue = Arc::clone(&queue);
             std::thread::Builder::new()
                 .name(format!("eap-{index}"))
-                .spawn(move || queue.serve())?;
+                .spawn(move || work(&queue))?;
         }
         Ok(Self { queue })
     }
@@ -77,6 +77,18 @@ impl EapThreads {
         self.queue.there.notify_one();
         Ok(())
     }
+}
+
+/// What each thread does.
+fn work(queue: &Queue) {
+    // On Linux a priority is of one thread, not of the process.
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "EAP goes on with the priority of everything else"
+        );
+    }
+    queue.serve();
 }
 
 impl Queue {
@@ -133,3 +145,27 @@ impl Drop for EapThreads {
 
 /// Requests that wait in each line: a moment's work.
 const MAX_QUEUED: usize = 4_096;
+/// How much nicer these threads are than others: a third of the weight of one that also wants the
+/// processor, so that neither kind of login can stop the other.
+const NICENESS: i32 = 5;
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::getpriority_process;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_gives_way_to_others() {
+        let others = getpriority_process(None).unwrap();
+        let thread = std::thread::spawn(|| {
+            let queue = Queue::default();
+            queue.work().over = true;
+            work(&queue);
+            getpriority_process(None).unwrap()
+        });
+        let nicest = 19;
+        assert_eq!(thread.join().unwrap(), (others + NICENESS).min(nicest));
+        assert_eq!(getpriority_process(None).unwrap(), others);
+    }
+}
