@@ -398,14 +398,21 @@ fn grown(gateway: &Gateway, people: usize, mut run: impl FnMut(Range<usize>)) ->
     memory
 }
 
-/// What one costs, by what was added after the first batch: that one also fills what the gateway
-/// had never filled before.
+/// What one costs: the slope of the line that is nearest to all figures (least squares), since each
+/// of them is a megabyte or two off.
 fn each(memory: &[u64], people: usize) -> usize {
-    let (Some(first), Some(last)) = (memory.get(1), memory.last()) else {
-        return 0;
-    };
-    let octets = usize::try_from(last.saturating_sub(*first)).unwrap_or(usize::MAX);
-    octets / (people * (BATCHES - 1))
+    let octets: Vec<f64> = memory.iter().map(|octets| kib(*octets) * 1024.0).collect();
+    let middle = number(octets.len().saturating_sub(1)) / 2.0;
+    let (mut rise, mut run) = (0.0, 0.0);
+    for (batch, octets) in octets.iter().enumerate() {
+        let from_middle = number(batch) - middle;
+        rise += from_middle * octets;
+        run += from_middle * from_middle;
+    }
+    let each = rise / run / number(people);
+    (0..1_000_000)
+        .find(|whole| number(whole + 1) > each)
+        .unwrap_or_default()
 }
 
 fn steps(memory: &[u64], people: usize) -> String {
@@ -418,8 +425,11 @@ fn steps(memory: &[u64], people: usize) -> String {
 }
 
 fn mib(octets: u64) -> String {
-    let mib = f64::from(u32::try_from(octets >> 10).unwrap_or(u32::MAX)) / 1024.0;
-    format!("{mib:.1}")
+    format!("{:.1}", kib(octets) / 1024.0)
+}
+
+fn kib(octets: u64) -> f64 {
+    f64::from(u32::try_from(octets >> 10).unwrap_or(u32::MAX))
 }
 
 /// So often the people of a batch are asked.
@@ -447,9 +457,16 @@ mod tests {
     }
 
     #[test]
-    fn what_one_costs_is_what_was_added_after_the_first_batch() {
-        assert_eq!(each(&[0, 1000, 1100, 1200, 1300, 5000], 10), 100);
-        assert_eq!(each(&[0, 1000, 1100, 1200, 1300, 900], 10), 0);
+    fn what_one_costs_is_the_slope_of_all_figures() {
+        let memory = |kib: [u64; 6]| kib.map(|kib| kib << 10);
+        for (figures, want) in [
+            (memory([500, 510, 520, 530, 540, 550]), 1024),
+            // One that is off moves it less than it would as the last of two.
+            (memory([500, 510, 520, 530, 540, 560]), 1170),
+            (memory([550, 540, 530, 520, 510, 500]), 0),
+        ] {
+            assert_eq!(each(&figures, 10), want, "{figures:?}");
+        }
         assert_eq!(
             steps(&[1 << 20, 3 << 19], 2000),
             "1.0, 1.5 MiB with 0, 2,000, ..."

@@ -137,6 +137,12 @@ fn a_state_is_good_once_also_while_its_login_waits() {
     assert_eq!(third.code, code::ACCESS_REJECT);
     let replayed = r#"countersign_states_total{result="replayed"}"#;
     assert_eq!(gateway.metric(replayed), 2.0);
+    let said = "state=\"the State was used before\"";
+    wait_until("the log says why", LONG, || gateway.output().contains(said));
+    assert!(
+        !gateway.output().contains("first=\""),
+        "ids are said plainly"
+    );
 
     let question = nas.login("bob", "any");
     let done = other.reply("bob", "push", &question);

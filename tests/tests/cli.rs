@@ -306,7 +306,7 @@ fn the_demo_prints_commands_that_work() {
     let unanswered = pasted(&format!("echo anything | {login}"), folder.path());
     assert_eq!(unanswered.status.code(), Some(1), "{unanswered:?}");
     assert!(
-        text(&unanswered).contains("standard input has no further line"),
+        text(&unanswered).contains("the input has no further line"),
         "an end of input is no answer: {unanswered:?}"
     );
     let (login, approve) = (lines[7].clone(), &lines[8]);

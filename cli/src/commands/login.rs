@@ -12,7 +12,7 @@ use dataplane::radius::{
 };
 use proto::child::Role;
 use proto::config::MessageAuthenticator;
-use proto::event::AuthEvent;
+use proto::event::{AuthEvent, Reason};
 use proto::id::IntegrationId;
 use proto::secret::Secret;
 use serde_json::json;
@@ -121,7 +121,7 @@ fn answer_to_prompt() -> Result<Secret<String>, Failure> {
             .is_ok_and(<[u8]>::is_empty)
     {
         return Err(Failure::plain(
-            "the node asks, and standard input has no further line for an answer",
+            "the gateway asks, and the input has no further line to answer with",
         ));
     }
     ask("Answer: ")
@@ -276,6 +276,11 @@ fn show(reply: &Reply, event: Option<&AuthEvent>, as_json: bool) {
         return;
     }
     match event {
+        // An event leaves out the link to enrol, which is for who logs in to read.
+        Some(event) if event.reason == Reason::NotEnrolled => explain::print(&AuthEvent {
+            reply_message: Some(reply.messages.concat()),
+            ..event.clone()
+        }),
         Some(event) => explain::print(event),
         None => output::line(format_args!("{}  {}", reply.code, reply.messages.join(" "))),
     }

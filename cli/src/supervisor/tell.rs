@@ -64,7 +64,7 @@ impl Teller {
 fn log(event: &Shown<'_>) {
     tracing::info!(
         login = %event.id,
-        first = event.first,
+        first = event.first.map(tracing::field::display),
         integration = %event.integration,
         client = %event.client,
         user = event.user.as_deref(),
@@ -74,8 +74,17 @@ fn log(event: &Shown<'_>) {
         revision = event.revision,
         elapsed_ms = event.elapsed_us / 1000,
         primary = primary(event).as_deref(),
+        state = state(event).as_deref(),
         "login"
     );
+}
+
+/// What is wrong with a State, in a login that ended because of that.
+fn state<'a>(event: &Shown<'a>) -> Option<Cow<'a, str>> {
+    if event.reason != Reason::UnknownState.as_str() {
+        return None;
+    }
+    last_step(event, Stage::Client)
 }
 
 /// What is wrong with the primary, in a login that ended because of that: it is for whoever looks
@@ -85,8 +94,13 @@ fn primary<'a>(event: &Shown<'a>) -> Option<Cow<'a, str>> {
     if !theirs.iter().any(|reason| reason.as_str() == event.reason) {
         return None;
     }
+    last_step(event, Stage::Primary)
+}
+
+/// What the last step of a stage came to.
+fn last_step<'a>(event: &Shown<'a>, stage: Stage) -> Option<Cow<'a, str>> {
     let steps: Vec<ShownStep<'a>> = serde_json::from_str(event.timeline.get()).ok()?;
     let mut steps = steps.into_iter().rev();
-    let step = steps.find(|step| step.stage == Stage::Primary.as_str())?;
+    let step = steps.find(|step| step.stage == stage.as_str())?;
     Some(step.detail)
 }

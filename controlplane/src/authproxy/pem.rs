@@ -13,8 +13,7 @@ pub(super) fn certificates(
     entry: &Entry,
 ) -> Option<String> {
     let content = context.named_file(section, entry)?;
-    // DER and PKCS#12 begin with a sequence.
-    let binary = content.octets.first() == Some(&0x30);
+    let binary = is_binary(&content.octets);
     let fault = match parse(&content.octets) {
         Ok(_) => match String::from_utf8(content.octets) {
             Ok(text) => return Some(text),
@@ -46,6 +45,11 @@ pub(super) fn lacks_authority(text: &str) -> bool {
                 certificate.subject() != certificate.issuer() && !certificate.is_ca()
             })
         })
+}
+
+/// Whether this is DER or PKCS#12, which begin with a sequence.
+pub(super) fn is_binary(octets: &[u8]) -> bool {
+    octets.first() == Some(&0x30)
 }
 
 /// The certificates of PEM text, in its order; there is one at least, and each can be parsed.

@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use proto::secret::Secret;
 use rustls::crypto::ring::default_provider;
+use rustls::server::ParsedCertificate;
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
+use x509_parser::x509::X509Version;
 
 use super::context::Context;
 use super::diagnostic::Severity;
@@ -96,7 +98,7 @@ pub(super) fn read(context: &mut Context<'_>, section: &Section) -> Option<Serve
 
 const REMEDY: &str = "name the PEM file of the key that belongs to the certificate";
 
-/// The text of the file of a key; none where it has a passphrase.
+/// The text of the file of a key; none where it has a passphrase or is no text.
 fn key_file(context: &mut Context<'_>, section: &Section, entry: &Entry) -> Option<String> {
     let content = context.named_file(section, entry)?;
     if others_can_read(content.mode) {
@@ -107,6 +109,15 @@ fn key_file(context: &mut Context<'_>, section: &Section, entry: &Entry) -> Opti
             "others can read the private key",
             "run 'chmod o-r' on it",
         );
+    }
+    if pem::is_binary(&content.octets) {
+        let path = entry.value.as_str();
+        let remedy = format!(
+            "make a PEM file of it with 'openssl pkey -inform der -in {path}', or of a PKCS#12 file \
+             with 'openssl pkcs12 -nodes -nocerts -in {path}'"
+        );
+        context.error(section, entry, "the private key is not PEM", remedy);
+        return None;
     }
     let text = String::from_utf8(content.octets).unwrap_or_default();
     if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("4,ENCRYPTED") {
@@ -169,6 +180,12 @@ fn judge(
     let (leaf, signers) = parsed.split_first()?;
     warnings.extend(purpose(leaf));
     warnings.extend(weak_signature(leaf, signers));
+    if let Some(what) = chain.first().and_then(|one| unreadable(one, leaf)) {
+        let message = format!("TLS here cannot use the certificate: {what}");
+        let remedy = "make it anew, with its names and extendedKeyUsage=serverAuth as extensions";
+        context.error(section, entry, message, remedy);
+        return None;
+    }
     let kind = key_kind(leaf);
     if kind == Ok(KeyKind::Ed25519) {
         warnings.push(Warning {
@@ -186,6 +203,16 @@ fn judge(
         context.error(section, entry, message, remedy);
     })
     .ok()
+}
+
+/// What rustls has against a certificate as the server's own. It reads version 3 only, the one that
+/// has extensions.
+fn unreadable(der: &CertificateDer<'_>, parsed: &X509Certificate<'_>) -> Option<String> {
+    let error = ParsedCertificate::try_from(der).err()?;
+    Some(match parsed.version() {
+        X509Version::V3 => error.to_string(),
+        _ => "it is of X.509 version 1, without extensions".to_owned(),
+    })
 }
 
 struct Warning {

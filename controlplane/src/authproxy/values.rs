@@ -266,6 +266,8 @@ mod tests {
             (Kind::Factors(FACTORS), "push,sms", false),
             (Kind::Factors(MENU_FACTORS), "SMS,passcode", true),
             (Kind::Factors(MENU_FACTORS), "smss", false),
+            (Kind::CipherList, "ECDHE+AESGCM:!RC4", true),
+            (Kind::CipherList, "HIHG", false),
             (Kind::Delimiter, "::", true),
             (Kind::Delimiter, "x", false),
             (Kind::Dn, "DC=example,DC=com", true),

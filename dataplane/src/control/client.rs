@@ -35,10 +35,16 @@ async fn subscribe(node: &Arc<Node>, control: &Client, last_good: &LastGood) {
     loop {
         match one_subscription(node, control, last_good, &mut pause).await {
             Ok(()) => tracing::info!("the control plane ended the subscription"),
-            Err(error) => tracing::warn!(
-                error = &error as &dyn Error,
-                "no subscription to the control plane; serving on"
-            ),
+            Err(error) => match node.serving() {
+                Some(_) => tracing::warn!(
+                    error = &error as &dyn Error,
+                    "no subscription to the control plane; serving on"
+                ),
+                None => tracing::warn!(
+                    error = &error as &dyn Error,
+                    "no subscription to the control plane; nothing is served"
+                ),
+            },
         }
         node.set_connected(false);
         // The control plane is away: what it last sent is better than nothing.
@@ -149,7 +155,14 @@ async fn apply(
         }
         Err(faults) => {
             if !again {
-                tracing::error!(revision, %faults, "revision refused; the one before is served on");
+                match node.serving() {
+                    Some(_) => tracing::error!(
+                        revision, %faults, "revision refused; the one before is served on"
+                    ),
+                    None => {
+                        tracing::error!(revision, %faults, "revision refused; nothing is served")
+                    }
+                }
             }
             Verdict::Refused { faults: faults.0 }
         }
@@ -167,7 +180,9 @@ async fn start_from_copy(node: &Arc<Node>, last_good: &LastGood) {
             apply(node, snapshot, ConfigSource::SealedCopy, None, false).await;
         }
         Ok(Ok(None)) => {
-            tracing::warn!("no sealed copy yet: nothing is served until the control plane is back")
+            tracing::warn!(
+                "no sealed copy yet: nothing is served until a revision from the control plane can be"
+            )
         }
         Ok(Err(error)) => {
             tracing::error!(error = &error as &dyn Error, "the sealed copy is of no use")

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use local::Client;
-use proto::event::AuthEvent;
+use proto::event::{AuthEvent, Reason, Stage};
 use proto::id::NodeId;
 use proto::rpc::{EVENTS_PER_REPORT, Empty, SERVICE};
 use serde::Serialize;
@@ -193,9 +193,19 @@ struct Report<'a> {
     dropped: u64,
 }
 
+/// As the supervisor says it of its own data plane.
 fn log(event: &AuthEvent) {
+    let why = |reason, stage| {
+        let steps = event.timeline.iter().rev();
+        let mut of_stage = steps.filter(|step| step.stage == stage);
+        (event.reason == reason)
+            .then(|| of_stage.next())
+            .flatten()
+            .map(|step| step.detail.as_str())
+    };
     tracing::info!(
         login = %event.id,
+        first = event.first.map(tracing::field::display),
         integration = %event.integration,
         client = %event.client,
         user = event.user.as_deref(),
@@ -204,6 +214,9 @@ fn log(event: &AuthEvent) {
         factor = event.factor.map(proto::event::Factor::as_str),
         revision = event.revision.0,
         elapsed_ms = event.elapsed_us / 1000,
+        primary = why(Reason::PrimaryMisconfigured, Stage::Primary)
+            .or_else(|| why(Reason::PrimaryUnavailable, Stage::Primary)),
+        state = why(Reason::UnknownState, Stage::Client),
         "login"
     );
 }

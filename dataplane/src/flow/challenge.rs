@@ -122,13 +122,20 @@ impl Flow {
             return self.ask_again(&offer, texts::NOTHING_TYPED);
         };
         if typed.counts() && round.menu != offer.digest() {
-            return self.ask_again(&offer, texts::DEVICES_CHANGED);
+            return self.ask_again(&offer, texts::MENU_CHANGED);
         }
         match typed.choose(&offer) {
             Ok(factor) => self.send_auth(now, factor),
-            Err(Unusable::Passcode) => self.ask_again(&offer, texts::NO_PASSCODES),
+            Err(Unusable::Passcode) => match typed.option_number() {
+                Some(number) => self.ask_again(&offer, &texts::no_option(number)),
+                None => self.ask_again(&offer, texts::NO_PASSCODES),
+            },
             Err(Unusable::NoSuchFactor { kind, number }) => {
-                self.ask_again(&offer, &texts::you_have_no(kind, number))
+                let line = match typed.choose(&Offer::all(devices)) {
+                    Ok(_) => texts::not_here(kind, number),
+                    Err(_) => texts::you_have_no(kind, number),
+                };
+                self.ask_again(&offer, &line)
             }
         }
     }

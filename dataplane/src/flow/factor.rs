@@ -102,7 +102,15 @@ impl Typed {
     pub(crate) fn counts(&self) -> bool {
         match self {
             Self::Named(_, nth) => nth.is_some(),
-            Self::Text(text) => option_number(text.expose()).is_some(),
+            Self::Text(_) => self.option_number().is_some(),
+        }
+    }
+
+    /// The number of an option, if it can be one.
+    pub(crate) fn option_number(&self) -> Option<usize> {
+        match self {
+            Self::Named(..) => None,
+            Self::Text(text) => option_number(text.expose()),
         }
     }
 
@@ -123,7 +131,8 @@ impl Typed {
                     number: *nth,
                 }),
             Self::Text(text) => {
-                let option = option_number(text.expose())
+                let option = self
+                    .option_number()
                     .filter(|_| offer.numbered)
                     .and_then(|number| offer.entries.get(number.checked_sub(1)?));
                 match option {

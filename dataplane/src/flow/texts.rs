@@ -41,9 +41,11 @@ pub(crate) const MSCHAP_ANSWER: &str =
 pub(crate) const LATE_ANSWER: &str = "Your answer came too late. Please log in again.";
 pub(crate) const SECOND_ANSWER: &str = "This question was answered before. Please log in again.";
 pub(crate) const CANNOT_ASK: &str = "There is a question to be answered, which cannot be shown here. Please tell your administrator.";
+/// What an event has in the place of the link to enrol.
+pub(crate) const NO_LINK: &str = "(the text and the link of an enrolment, which are not kept)";
 pub(crate) const ENROL_FIRST: &str = "Finish the enrolment first, then log in again.";
 pub(crate) const NOTHING_TYPED: &str = "Nothing was typed.";
-pub(crate) const DEVICES_CHANGED: &str = "Your devices have changed. Please choose again.";
+pub(crate) const MENU_CHANGED: &str = "The menu has changed. Please choose again.";
 pub(crate) const NO_PASSCODES: &str = "Passcodes cannot be used here.";
 pub(crate) const PASSCODES_SENT: &str = "New passcodes were sent.";
 pub(crate) const WRONG_PASSCODE: &str = "Wrong passcode. Please try again.";
@@ -71,7 +73,7 @@ pub(crate) const fn of(reason: Reason) -> &'static str {
             "Your password cannot be checked: a setting is wrong. Please tell your administrator."
         }
         Reason::SecondFactorRefused => "The second factor does not let you in.",
-        Reason::NotEnrolled => "You have to enroll for the second factor first.",
+        Reason::NotEnrolled => "You have to enrol for the second factor first.",
         Reason::NoUsableFactor => "You have no second factor that can be used here.",
         Reason::Denied => "The login was denied.",
         Reason::Fraud => "The login was denied and reported as fraud.",
@@ -124,7 +126,7 @@ pub(crate) fn factor_missing(append: &Append) -> String {
 /// Nothing in `factors` can be done with the user's devices.
 pub(crate) fn nothing_automatic(append: &Append) -> String {
     with_hint(
-        "None of your devices can be asked here.",
+        "None of your devices can be used here.",
         how_to_append(append, NO_MENU),
     )
 }
@@ -145,6 +147,17 @@ pub(crate) fn no_such_factor(kind: Kind, number: Option<usize>, menu: &[MenuEntr
 pub(crate) fn you_have_no(kind: Kind, number: Option<usize>) -> String {
     let number = number.map(|n| n.to_string()).unwrap_or_default();
     format!("You have no '{}{number}'.", kind.as_str())
+}
+
+/// The user has such a factor, and it is not wanted here.
+pub(crate) fn not_here(kind: Kind, number: Option<usize>) -> String {
+    let number = number.map(|n| n.to_string()).unwrap_or_default();
+    format!("'{}{number}' cannot be used here.", kind.as_str())
+}
+
+/// A number that the list does not have, where it can be nothing else.
+pub(crate) fn no_option(number: usize) -> String {
+    format!("There is no option {number}.")
 }
 
 fn with_hint(text: &str, hint: Option<String>) -> String {

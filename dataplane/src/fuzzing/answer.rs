@@ -317,6 +317,8 @@ impl Login {
                 let text = self.fits(answer, true);
                 self.is_clean(text, true);
             }
+            // Only where a reject says nothing to people.
+            Some(Pending::Refusal) => panic!("a refusal is no question in these modes"),
             None | Some(Pending::Enrolment) => drop(self.fits(answer, false)),
         }
         let pending = answer.pending.clone()?;

@@ -133,6 +133,7 @@ fn devices(input: &mut Input<'_>) -> Vec<Device> {
                     sms: bits & 8 != 0,
                 },
                 sms_next_code: (bits & 16 != 0).then(|| input.text()),
+                number: (bits & 32 != 0).then(|| input.text()),
             }
         })
         .collect()

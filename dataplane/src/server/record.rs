@@ -154,7 +154,10 @@ impl Record {
             factor,
             reply_message: match reason {
                 // The link that the user reads lets its reader enrol as the user.
-                Reason::NotEnrolled => Some(texts::of(reason).to_owned()),
+                Reason::NotEnrolled => reply_message.map(|text| match text.contains("://") {
+                    true => texts::NO_LINK.to_owned(),
+                    false => text,
+                }),
                 _ => reply_message,
             },
             elapsed_us: micros(elapsed),

@@ -93,7 +93,8 @@ pub struct Integration {
     /// How a factor may be appended to the password.
     #[serde(default)]
     pub append: Append,
-    /// `pass_through_all`, `pass_through_attr_names`.
+    /// `pass_through_all`, `pass_through_attr_names`: attributes of the client that go on to a RADIUS
+    /// upstream; in modes `auto`, `challenge` and `concat` also those that come back.
     #[serde(default)]
     pub pass_through: super::PassThrough,
     /// `client_ip_attr`; none means Calling-Station-Id.

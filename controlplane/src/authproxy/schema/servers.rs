@@ -11,6 +11,13 @@ const RADIUS: &[S] = &[
     S::RadiusServerDuoOnly,
     S::RadiusServerIframe,
 ];
+const PASSING: &[S] = &[
+    S::RadiusServerAuto,
+    S::RadiusServerChallenge,
+    S::RadiusServerConcat,
+    S::RadiusServerDuoOnly,
+    S::RadiusServerIframe,
+];
 const APPLICATION: &[S] = &[
     S::RadiusServerAuto,
     S::RadiusServerChallenge,
@@ -88,8 +95,10 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     OptionSpec::new("api_timeout", SERVERS, Kind::Integer(0, 3600), "Seconds a call to the second factor may take; 0 means 10, and 120 where a person is waited for.").default("0"),
     OptionSpec::new("pw_codec", RADIUS, Kind::Choice(&["utf-8", "latin-1"]), "How the octets of a password are read.").default("utf-8"),
     OptionSpec::new("client_ip_attr", RADIUS, Kind::Attribute, "The attribute that holds the user's own address.").default("Calling-Station-Id"),
-    OptionSpec::new("pass_through_attr_names", RADIUS, Kind::Attributes, "Attributes that go between the device and an upstream RADIUS server."),
-    OptionSpec::new("pass_through_all", RADIUS, Kind::Boolean, "Whether all attributes go between the device and an upstream RADIUS server.").default("false"),
+    OptionSpec::new("pass_through_attr_names", PASSING, Kind::Attributes, "Attributes that go between the device and an upstream RADIUS server."),
+    OptionSpec::new("pass_through_attr_names", EAP, Kind::Attributes, "Attributes of the device that go to an upstream RADIUS server."),
+    OptionSpec::new("pass_through_all", PASSING, Kind::Boolean, "Whether all attributes go between the device and an upstream RADIUS server.").default("false"),
+    OptionSpec::new("pass_through_all", EAP, Kind::Boolean, "Whether all attributes of the device go to an upstream RADIUS server.").default("false"),
     OptionSpec::new("exempt_username", RADIUS, Kind::Text, "A user who needs no second factor.").numbered(Numbering::FromOne),
     OptionSpec::new("force_message_authenticator", RADIUS, Kind::Boolean, "Whether requests without a Message-Authenticator are discarded.").default("false"),
     OptionSpec::new("factors", PREFERRED, Kind::Factors(super::FACTORS), "The factors to use, in order of preference; passcode asks for one.").default("auto"),

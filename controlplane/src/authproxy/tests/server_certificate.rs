@@ -119,20 +119,28 @@ fn keys_of_every_format_are_read() {
 
 #[test]
 fn files_of_other_formats_are_told_how_to_become_pem() {
-    let mut files = files();
-    let der = rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap();
-    let content = FileContent {
-        octets: der.cert.der().to_vec(),
-        mode: None,
-    };
-    files.0.insert("conf/server.pem".into(), content);
-    expect(
-        &run_with(&eap(""), &files),
-        "DER",
-        "error: [radius_server_eap] certs: 'server.pem' holds no usable certificates: there is no \
-         certificate in it; make a PEM file of it with 'openssl x509 -inform der -in server.pem', \
-         or of a PKCS#12 file with 'openssl pkcs12 -nokeys -in server.pem'",
-    );
+    let made = rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap();
+    for (name, octets, want) in [
+        (
+            "conf/server.pem",
+            made.cert.der().to_vec(),
+            "certs: 'server.pem' holds no usable certificates: there is no certificate in it; make \
+             a PEM file of it with 'openssl x509 -inform der -in server.pem', or of a PKCS#12 file \
+             with 'openssl pkcs12 -nokeys -in server.pem'",
+        ),
+        (
+            "conf/server.key",
+            made.signing_key.serialize_der(),
+            "pkey: the private key is not PEM; make a PEM file of it with 'openssl pkey -inform der \
+             -in server.key', or of a PKCS#12 file with 'openssl pkcs12 -nodes -nocerts -in \
+             server.key'",
+        ),
+    ] {
+        let mut files = files();
+        files.0.get_mut(Path::new(name)).unwrap().octets = octets;
+        let want = format!("error: [radius_server_eap] {want}");
+        expect(&run_with(&eap(""), &files), name, &want);
+    }
 }
 
 #[test]
@@ -169,6 +177,13 @@ fn keys_that_tls_cannot_use_are_errors() {
         );
         expect_judged(what, certs, EC_KEY, &want);
     }
+    let report = judged(include_str!("certificates/version1.pem"), EC_KEY);
+    let want = "error: [radius_server_eap] certs: TLS here cannot use the certificate: it is of \
+                X.509 version 1, without extensions; make it anew, with its names and \
+                extendedKeyUsage=serverAuth as extensions";
+    let found = said(&report);
+    assert!(found.iter().any(|one| one == want), "{found:#?}");
+    assert!(report.imported.is_none());
     // Its key may be wrong as well.
     let report = judged(
         include_str!("certificates/p521.pem"),

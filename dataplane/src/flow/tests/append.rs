@@ -305,7 +305,7 @@ fn the_first_of_factors_that_a_device_can_do_is_used() {
                 assert_eq!(
                     answer.reply_message.as_deref(),
                     Some(
-                        "None of your devices can be asked here. \
+                        "None of your devices can be used here. \
                          Log in with your password, then ',', then a passcode."
                     )
                 );

@@ -193,9 +193,9 @@ fn the_filter_of_today_holds_for_a_prompt_of_yesterday() {
     let narrow = challenge(|one| one.factors = vec![FactorChoice::Push]);
     for (typed, line) in [
         ("123456", "Passcodes cannot be used here. "),
-        ("phone", "You have no 'phone'. "),
-        ("1", "Your devices have changed. Please choose again. "),
-        ("phone2", "Your devices have changed. Please choose again. "),
+        ("phone", "'phone' cannot be used here. "),
+        ("1", "The menu has changed. Please choose again. "),
+        ("phone2", "The menu has changed. Please choose again. "),
     ] {
         let mut login = answered(&narrow, asked(&wide), typed);
         login.asks_preauth(Event::Begin);
@@ -286,7 +286,7 @@ fn what_counts_in_another_list_is_asked_again() {
         login.asks_preauth(Event::Begin);
         match login.step(can_use(fewer.clone())) {
             Action::Answer(answer) if again => {
-                let want = "Your devices have changed. Please choose again. Choose a secondary factor \
+                let want = "The menu has changed. Please choose again. Choose a secondary factor \
                      from ('push1', 'phone1', 'phone2', 'sms1') or enter passcode:";
                 assert_eq!(
                     outcome(&answer),
@@ -319,9 +319,10 @@ fn an_answer_that_is_none_is_asked_again_and_not_for_ever() {
         ("", "Nothing was typed."),
         ("  ", "Nothing was typed."),
         ("push9", "You have no 'push9'."),
-        ("phone", "You have no 'phone'."),
+        ("phone", "'phone' cannot be used here."),
+        ("phone9", "You have no 'phone9'."),
         ("123456", "Passcodes cannot be used here."),
-        ("9", "Passcodes cannot be used here."),
+        ("9", "There is no option 9."),
     ] {
         let mut pending = asked(&one);
         for _ in 0..10 {

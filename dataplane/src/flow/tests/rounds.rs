@@ -183,7 +183,7 @@ proptest! {
             let request = Request { credential: round.credential, ..request("") };
             let asked = pending.as_ref().and_then(|pending| match pending {
                 Pending::Upstream { asked, .. } => Some(asked.clone()),
-                Pending::Prompt(_) | Pending::Enrolment => None,
+                Pending::Prompt(_) | Pending::Enrolment | Pending::Refusal => None,
             });
             let prompted = matches!(pending, Some(Pending::Prompt(_)));
             let enrols = matches!(pending, Some(Pending::Enrolment));

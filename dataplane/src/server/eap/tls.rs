@@ -43,6 +43,8 @@ pub(crate) fn settings(eap: &Eap) -> Result<Arc<ServerConfig>, TlsFault> {
         .with_no_client_auth()
         .with_single_cert(certificates, key)
         .map_err(TlsFault::Refused)?;
+    // The administrator's order counts, where there is one.
+    config.ignore_client_order = !eap.cipher_suites.is_empty();
     // A tunnel that is taken up again proves an old login: each has to prove its own.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
