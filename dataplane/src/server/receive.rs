@@ -175,6 +175,7 @@ fn receive(
     if !packet.has_message_authenticator() {
         series.unsigned.inc();
     }
+    let eap = client.served.config.mode == Mode::Eap;
     let key = Key::new(
         arrival.source,
         site.socket.address().port(),
@@ -204,6 +205,9 @@ fn receive(
         if shared.in_flight.load(Ordering::Relaxed) >= shared.max_in_flight {
             return Err(DiscardReason::Overloaded);
         }
+        if eap && !shared.eap_threads.has_room(&packet) {
+            return Err(DiscardReason::Overloaded);
+        }
         if duplicates
             .begin(arrival.now, key, packet.authenticator())
             .is_err()
@@ -223,7 +227,6 @@ fn receive(
         }
     };
     let (shared, site) = (Arc::clone(shared), Arc::clone(site));
-    let eap = client.served.config.mode == Mode::Eap;
     let exchange = Exchange::new(Arc::clone(&shared), site, client, key, reply_to, arrival);
     if eap {
         return shared

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::radius::{AttributeType, Packet};
@@ -20,6 +21,24 @@ pub(crate) struct EapThreads {
 struct Queue {
     work: Mutex<Work>,
     there: Condvar,
+    /// How long the lines are, for those who only ask: [`Line::GoingOn`], [`Line::Beginning`].
+    waiting: [AtomicUsize; 2],
+}
+
+/// Which of the lines a request waits in.
+#[derive(Clone, Copy, Debug)]
+enum Line {
+    GoingOn,
+    Beginning,
+}
+
+impl Line {
+    fn of(packet: &Packet<'_>) -> Self {
+        match packet.first(AttributeType::STATE) {
+            Some(_) => Self::GoingOn,
+            None => Self::Beginning,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +74,12 @@ impl EapThreads {
         Ok(Self { queue })
     }
 
+    /// Whether there is room for this request, as far as can be said without a lock: a flood is
+    /// discarded before it costs anybody anything.
+    pub(crate) fn has_room(&self, packet: &Packet<'_>) -> bool {
+        self.queue.waiting(Line::of(packet)).load(Ordering::Relaxed) < MAX_QUEUED
+    }
+
     /// Hands a request over.
     ///
     /// # Errors
@@ -64,15 +89,16 @@ impl EapThreads {
             exchange,
             datagram: packet.octets().into(),
         };
+        let line = Line::of(packet);
         let mut work = self.queue.work();
-        let line = match packet.first(AttributeType::STATE) {
-            Some(_) => &mut work.going_on,
-            None => &mut work.beginning,
-        };
-        if line.len() >= MAX_QUEUED {
+        let jobs = work.line(line);
+        if jobs.len() >= MAX_QUEUED {
             return Err(QueueFull);
         }
-        line.push_back(job);
+        jobs.push_back(job);
+        self.queue
+            .waiting(line)
+            .store(jobs.len(), Ordering::Relaxed);
         drop(work);
         self.queue.there.notify_one();
         Ok(())
@@ -113,12 +139,12 @@ impl Queue {
             if work.over {
                 return None;
             }
-            if let Some(job) = work
-                .going_on
-                .pop_front()
-                .or_else(|| work.beginning.pop_front())
-            {
-                return Some(job);
+            for line in [Line::GoingOn, Line::Beginning] {
+                let jobs = work.line(line);
+                if let Some(job) = jobs.pop_front() {
+                    self.waiting(line).store(jobs.len(), Ordering::Relaxed);
+                    return Some(job);
+                }
             }
             work = self
                 .there
@@ -127,8 +153,25 @@ impl Queue {
         }
     }
 
+    const fn waiting(&self, line: Line) -> &AtomicUsize {
+        let [going_on, beginning] = &self.waiting;
+        match line {
+            Line::GoingOn => going_on,
+            Line::Beginning => beginning,
+        }
+    }
+
     fn work(&self) -> MutexGuard<'_, Work> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Work {
+    const fn line(&mut self, line: Line) -> &mut VecDeque<Job> {
+        match line {
+            Line::GoingOn => &mut self.going_on,
+            Line::Beginning => &mut self.beginning,
+        }
     }
 }
 
@@ -154,6 +197,34 @@ mod tests {
     use rustix::process::getpriority_process;
 
     use super::*;
+    use crate::radius::{Code, RequestBuilder, SharedSecret};
+
+    #[test]
+    fn those_who_begin_leave_room_for_those_under_way() {
+        let secret = SharedSecret::new(b"xyzzy5461");
+        let request = || RequestBuilder::new(Code::ACCESS_REQUEST, 1, [7; 16], &secret);
+        let begins = request().finish();
+        let mut goes_on = request();
+        goes_on.attribute(AttributeType::STATE, b"State").unwrap();
+        let goes_on = goes_on.finish();
+        let packets = [&begins, &goes_on].map(|octets| Packet::parse(octets).unwrap());
+        let threads = EapThreads::start(1).unwrap();
+        for (beginning, going_on, want) in [
+            (0, 0, [true, true]),
+            (MAX_QUEUED - 1, 0, [true, true]),
+            (MAX_QUEUED, 0, [false, true]),
+            (0, MAX_QUEUED, [true, false]),
+        ] {
+            for (line, waiting) in [(Line::Beginning, beginning), (Line::GoingOn, going_on)] {
+                threads
+                    .queue
+                    .waiting(line)
+                    .store(waiting, Ordering::Relaxed);
+            }
+            let room = packets.each_ref().map(|packet| threads.has_room(packet));
+            assert_eq!(room, want, "{beginning} begin, {going_on} go on");
+        }
+    }
 
     #[test]
     fn a_thread_gives_way_to_others() {
