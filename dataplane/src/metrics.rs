@@ -44,6 +44,9 @@ pub struct Metrics {
     /// `eap_refused_total{limit}`: conversations that could not begin, by the bound that was
     /// reached.
     pub eap_refused: IntCounterVec,
+    /// `certificate_expiry_timestamp_seconds{integration}`: when the certificate that supplicants
+    /// are shown expires, in seconds since 1970.
+    pub certificate_expiry: IntGaugeVec,
     /// `serving_revision`: the revision served. The control plane has `config_revision{node}`.
     pub serving_revision: IntGauge,
     /// `config_applies_total{result}`: `applied` and `refused`.
@@ -139,6 +142,16 @@ impl Metrics {
                 "eap_refused_total",
                 "EAP conversations that could not begin, by the bound that was reached.",
                 &["limit"],
+            )?,
+            certificate_expiry: kept(
+                &registry,
+                IntGaugeVec::new(
+                    options(
+                        "certificate_expiry_timestamp_seconds",
+                        "When the certificate shown to supplicants expires, in seconds since 1970.",
+                    ),
+                    &["integration"],
+                ),
             )?,
             state_spills: counter(
                 "state_spills_total",

@@ -18,6 +18,7 @@ use crate::flow::PrimaryUse;
 use crate::metrics::Metrics;
 use crate::primary::{self, Primary};
 use crate::radius::SharedSecret;
+use crate::server::eap::certificate::{self, CertificateWatch};
 use crate::server::eap::{EapThreads, expire, sessions_under_way, tls};
 use crate::server::interface::Interface;
 use crate::server::receive::Shared;
@@ -40,6 +41,7 @@ pub(crate) struct Node {
     applying: Arc<tokio::sync::Mutex<Running>>,
     /// What the status shows of it.
     facts: Mutex<Facts>,
+    certificates: Mutex<CertificateWatch>,
 }
 
 /// What an applied revision left running.
@@ -89,6 +91,7 @@ impl Node {
             started: clock::now(),
             applying: Arc::default(),
             facts: Mutex::new(facts),
+            certificates: Mutex::default(),
         }
     }
 
@@ -121,6 +124,12 @@ impl Node {
     /// What is served, for `login`.
     pub(crate) fn targets(&self) -> Vec<Target> {
         self.facts().targets.clone()
+    }
+
+    fn certificates(&self) -> std::sync::MutexGuard<'_, CertificateWatch> {
+        self.certificates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn facts(&self) -> std::sync::MutexGuard<'_, Facts> {
@@ -209,6 +218,7 @@ impl Node {
         for gone in running.integrations.difference(&integrations) {
             self.shared.metrics.forget_integration(gone.as_str());
         }
+        self.watch_certificates(&snapshot);
         running.integrations = integrations;
         running.primaries = primaries;
         self.shared
@@ -228,6 +238,16 @@ impl Node {
             refused,
         };
         Ok(())
+    }
+
+    fn watch_certificates(&self, snapshot: &Snapshot) {
+        let served = snapshot.integrations.iter().filter_map(|one| {
+            let not_after = certificate::not_after(&one.eap.as_ref()?.certificates)?;
+            Some((one.id.clone(), not_after))
+        });
+        let mut certificates = self.certificates();
+        certificates.replace(served, &self.shared.metrics);
+        certificates.warn(clock::now(), clock::unix_now());
     }
 
     /// Authenticators whose settings did not change keep their connections.
@@ -314,8 +334,10 @@ impl Node {
         }))
     }
 
-    /// Lets old answers go while nothing is asked, and counts those that had to go early.
+    /// Lets old answers go while nothing is asked, counts those that had to go early, and warns of
+    /// certificates.
     pub(crate) fn tidy(&self) {
+        self.certificates().warn(clock::now(), clock::unix_now());
         expire(&self.shared);
         let under_way = i64::try_from(sessions_under_way(&self.shared)).unwrap_or(i64::MAX);
         self.shared.metrics.eap_sessions.set(under_way);
@@ -395,6 +417,7 @@ impl Node {
                     integrations,
                 })
                 .collect(),
+            certificates: self.certificates().status(),
             refused: facts.refused.clone(),
         }
     }

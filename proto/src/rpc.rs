@@ -143,6 +143,9 @@ pub struct NodeStatus {
     pub uptime_seconds: u64,
     /// Its sockets.
     pub listeners: Vec<ListenerStatus>,
+    /// The certificates of its integrations in mode `eap`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<CertificateStatus>,
     /// The last revision that it refused, until it applies one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<RefusedRevision>,
@@ -188,6 +191,17 @@ pub struct ListenerStatus {
     pub address: String,
     /// The integrations it serves.
     pub integrations: Vec<String>,
+}
+
+/// The certificate that an integration shows to supplicants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateStatus {
+    /// The integration.
+    pub integration: String,
+    /// Until when it is good, in seconds since 1970.
+    pub not_after: i64,
+    /// The day of that, in UTC: `2027-01-15`.
+    pub until: String,
 }
 
 /// An empty answer.

@@ -7,8 +7,9 @@ use proto::config::{Fault, raw};
 use proto::event::{AuthEvent, Factor, Outcome, Reason, Stage, Step};
 use proto::id::{AuthenticatorId, IntegrationId, LoginId, NodeId, Revision};
 use proto::rpc::{
-    Acknowledge, ConfigSource, ListenerStatus, NodeState, NodeStatus, RefusedRevision,
-    ReportEvents, ReportStatus, RpcCode, RpcError, StateKey, StateKeys, Subscribe, ToNode, Verdict,
+    Acknowledge, CertificateStatus, ConfigSource, ListenerStatus, NodeState, NodeStatus,
+    RefusedRevision, ReportEvents, ReportStatus, RpcCode, RpcError, StateKey, StateKeys, Subscribe,
+    ToNode, Verdict,
 };
 use proto::secret::Secret;
 
@@ -152,6 +153,11 @@ fn from_the_node() {
         listeners: vec![ListenerStatus {
             address: "0.0.0.0:1812".to_owned(),
             integrations: vec!["radius_server_auto".to_owned()],
+        }],
+        certificates: vec![CertificateStatus {
+            integration: "radius_server_eap".to_owned(),
+            not_after: 1_800_000_000,
+            until: "2027-01-15".to_owned(),
         }],
         refused: Some(RefusedRevision {
             revision: Revision(8),

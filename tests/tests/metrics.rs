@@ -50,7 +50,9 @@ fn complaints(text: &str) -> String {
 
 /// Series that are not there before the first of what they count.
 const NOT_AT_FIRST: &[&str] = &[
+    "countersign_certificate_expiry_timestamp_seconds",
     "countersign_duplicates_total",
+    "countersign_eap_refused_total",
     "countersign_fail_mode_total",
     "countersign_primary_discards_total",
     "countersign_primary_requests_total",

@@ -110,6 +110,12 @@ fn show(
                     listener.integrations.join(", ")
                 ));
             }
+            for certificate in &status.certificates {
+                output::line(format_args!(
+                    "                certificate of {} good until {}",
+                    certificate.integration, certificate.until
+                ));
+            }
             if let Some(refused) = &status.refused {
                 output::line(format_args!(
                     "                refused revision {}:",

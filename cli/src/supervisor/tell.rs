@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use proto::event::{AuthEvent, Reason, Stage};
+use proto::event::{AuthEvent, Outcome, Reason, Stage};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -75,6 +75,7 @@ fn log(event: &Shown<'_>) {
         elapsed_ms = event.elapsed_us / 1000,
         primary = primary(event).as_deref(),
         state = state(event).as_deref(),
+        eap = eap(event).as_deref(),
         "login"
     );
 }
@@ -85,6 +86,23 @@ fn state<'a>(event: &Shown<'a>) -> Option<Cow<'a, str>> {
         return None;
     }
     last_step(event, Stage::Client)
+}
+
+/// What is wrong with a supplicant or its method, in a login that ended because of that: it stands in
+/// no text that anybody else reads.
+fn eap<'a>(event: &Shown<'a>) -> Option<Cow<'a, str>> {
+    let theirs = [Reason::EapFailed, Reason::UnsupportedMethod];
+    let fell_silent =
+        event.outcome == Outcome::Unanswered.as_str() && event.reason == Reason::TimedOut.as_str();
+    if !fell_silent && !theirs.iter().any(|reason| reason.as_str() == event.reason) {
+        return None;
+    }
+    let steps: Vec<ShownStep<'a>> = serde_json::from_str(event.timeline.get()).ok()?;
+    // The first says whose request it is.
+    let of_client = steps
+        .into_iter()
+        .filter(|step| step.stage == Stage::Client.as_str());
+    Some(of_client.skip(1).last()?.detail)
 }
 
 /// What is wrong with the primary, in a login that ended because of that: it is for whoever looks
@@ -103,4 +121,84 @@ fn last_step<'a>(event: &Shown<'a>, stage: Stage) -> Option<Cow<'a, str>> {
     let mut steps = steps.into_iter().rev();
     let step = steps.find(|step| step.stage == stage.as_str())?;
     Some(step.detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(outcome: &str, reason: &str, steps: &[(&str, &str)]) -> String {
+        let timeline: Vec<_> = steps
+            .iter()
+            .map(|(stage, detail)| serde_json::json!({"stage": stage, "detail": detail}))
+            .collect();
+        serde_json::json!({
+            "id": "1", "integration": "radius_server_eap", "client": "192.0.2.10", "outcome": outcome,
+            "reason": reason, "revision": 1, "elapsed_us": 1, "timeline": timeline,
+        })
+        .to_string()
+    }
+
+    #[test]
+    fn the_line_of_a_conversation_that_broke_off_says_why() {
+        let whose = ("client", "client 192.0.2.10 of radius_server_eap");
+        let agreed = ("client", "PEAP with TLS 1.3");
+        let why = ("client", "the supplicant does not trust the certificate");
+        let end = ("answer", "Access-Reject");
+        for (name, outcome, reason, steps, want) in [
+            (
+                "broken off",
+                "reject",
+                "eap_failed",
+                vec![whose, why, end],
+                Some(why.1),
+            ),
+            (
+                "within",
+                "reject",
+                "eap_failed",
+                vec![whose, agreed, why, end],
+                Some(why.1),
+            ),
+            (
+                "method",
+                "reject",
+                "unsupported_method",
+                vec![whose, why, end],
+                Some(why.1),
+            ),
+            (
+                "silence",
+                "unanswered",
+                "timed_out",
+                vec![whose, agreed, why],
+                Some(why.1),
+            ),
+            (
+                "a person's silence",
+                "reject",
+                "timed_out",
+                vec![whose, agreed, end],
+                None,
+            ),
+            (
+                "no EAP",
+                "reject",
+                "unsupported_method",
+                vec![whose, end],
+                None,
+            ),
+            (
+                "accepted",
+                "accept",
+                "approved",
+                vec![whose, agreed, end],
+                None,
+            ),
+        ] {
+            let text = event(outcome, reason, &steps);
+            let shown = serde_json::from_str::<Shown<'_>>(&text).unwrap();
+            assert_eq!(eap(&shown).as_deref(), want, "{name}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Mode `eap`: conversations of many requests, each in its tunnel.
 
+pub(crate) mod certificate;
 mod session;
 mod sessions;
 mod state;
@@ -51,7 +52,14 @@ fn receive(exchange: Exchange, packet: &Packet<'_>) {
         }
     };
     match packet.first(AttributeType::STATE) {
-        None => begin(exchange, packet, &response, &eap),
+        // hostapd sends the State of a conversation that it broke off beside the name that begins
+        // the next. A name answers nothing of ours, so it always begins one.
+        _ if response.kind == EapType::IDENTITY => begin(exchange, packet, &response, &eap),
+        None => reject(
+            exchange,
+            packet,
+            "an EAP conversation begins with a name, and this one has no State",
+        ),
         Some(octets) => match EapState::read(octets) {
             None => reject(
                 exchange,
@@ -90,13 +98,6 @@ fn go_on(
 }
 
 fn begin(exchange: Exchange, packet: &Packet<'_>, response: &Response<'_>, eap: &[u8]) {
-    if response.kind != EapType::IDENTITY {
-        return reject(
-            exchange,
-            packet,
-            "an EAP conversation begins with a name, and this one has no State",
-        );
-    }
     // The NAS copies the name into User-Name (RFC 3579 section 2.1), where it is read by others.
     let name = packet
         .first(AttributeType::USER_NAME)

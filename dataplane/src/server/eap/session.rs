@@ -4,6 +4,7 @@
 //! runtime. Both lock the conversation for a moment, and never across a wait.
 
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,8 @@ struct Talk {
     pass_through: Vec<u8>,
     calling_station: Option<String>,
     fragment_octets: usize,
+    /// What was typed first.
+    password: Secret<Vec<u8>>,
     /// The question that what comes next answers.
     pending: Option<Pending>,
     /// What was decided, while the supplicant is told.
@@ -61,11 +64,15 @@ struct Talk {
     /// The last response, and what it was answered with.
     last: Option<(ResponseDigest, Vec<u8>)>,
     agreed: bool,
+    /// Logins so far.
+    logins: u32,
 }
 
 /// A request that waits, and what it brought.
 #[derive(Debug)]
 struct Waiting {
+    /// Which login of the conversation it waits for: a prompt's answer is another one.
+    number: u32,
     response: ResponseDigest,
     exchange: Exchange,
 }
@@ -95,11 +102,13 @@ impl Session {
             outer,
             pass_through: Vec::new(),
             fragment_octets: super::fragment_octets(packet),
+            password: Secret::default(),
             pending: None,
             verdict: None,
             waiting: None,
             last: Some((digest(octets), first.clone())),
             agreed: false,
+            logins: 0,
         };
         let session = Self {
             token,
@@ -190,6 +199,10 @@ impl Session {
                     }
                 }
             }
+            Step::Decide(offered) if talk.knows_again(&offered) => {
+                let answer = Answer::reject(Reason::EapFailed);
+                self.decided(talk, exchange, answer, response);
+            }
             Step::Decide(offered) => self.decide(talk, exchange, offered, response),
             Step::End(packet, outcome) => self.end(talk, exchange, packet, outcome),
         }
@@ -246,7 +259,13 @@ impl Session {
             calling_station: talk.calling_station.clone(),
             pass_through: std::mem::take(&mut talk.pass_through),
         };
-        talk.waiting = Some(Waiting { response, exchange });
+        talk.logins = talk.logins.saturating_add(1);
+        let number = talk.logins;
+        talk.waiting = Some(Waiting {
+            number,
+            response,
+            exchange,
+        });
         // It waits for as long as the flow says, and then for the supplicant again.
         let mut standing = talk.standing();
         standing.expires = clock::now() + sessions::LONGEST;
@@ -259,18 +278,26 @@ impl Session {
             let answer = performer.run(&mut flow, action, &mut steps).await;
             let mut talk = session.talk();
             talk.record.take_in(steps);
-            if let Some(Waiting { response, exchange }) = talk.waiting.take() {
+            if let Some(Waiting {
+                response, exchange, ..
+            }) = talk.waiting.take()
+            {
                 session.decided(talk, exchange, answer, response);
             }
         });
         let abandoned = shared.abandoned.clone();
+        let waits = Waits {
+            number,
+            session: Arc::clone(self),
+            shared: Arc::clone(&shared),
+        };
         shared.logins.spawn_on(
             async move {
                 tokio::select! {
                     () = run => {}
                     () = abandoned.cancelled() => {}
                 }
-                drop(guard);
+                drop((waits, guard));
             },
             &shared.runtime,
         );
@@ -451,6 +478,30 @@ impl Talk {
         Some(step(&mut self.conversation, &around))
     }
 
+    /// Whether a question is answered with the password: a supplicant that keeps it gives it at each
+    /// prompt. It must not go to the second factor, which would take it for a wrong passcode and lock
+    /// the user out in the end.
+    fn knows_again(&mut self, offered: &Offered) -> bool {
+        match &self.pending {
+            None => {
+                self.password = Secret::new(offered.octets.expose().clone());
+                false
+            }
+            Some(Pending::Prompt(_)) if self.password == offered.octets => {
+                let detail = "the supplicant answers the question with the password, which it \
+                              keeps: write factors=auto, so that nothing is asked";
+                self.record.note(
+                    Stage::Client,
+                    clock::now(),
+                    Duration::ZERO,
+                    detail.to_owned(),
+                );
+                true
+            }
+            Some(_) => false,
+        }
+    }
+
     /// Notes the method and the version of TLS, once.
     fn note_agreement(&mut self) {
         if self.agreed {
@@ -479,6 +530,34 @@ impl Talk {
             handshake: !self.agreed,
             octets: sessions::SESSION_OCTETS + self.conversation.octets(),
         }
+    }
+}
+
+/// A conversation whose login waits for somebody. When that ends without an answer (the node stops,
+/// or a task died), so does the conversation: the request that waits holds on to the node.
+struct Waits {
+    number: u32,
+    session: Arc<Session>,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        let mut talk = self.session.talk();
+        let mine = |waiting: &mut Waiting| waiting.number == self.number;
+        let Some(waiting) = talk.waiting.take_if(mine) else {
+            return;
+        };
+        let reason = match self.shared.draining.load(Ordering::Relaxed) {
+            true => Reason::Stopping,
+            false => Reason::Internal,
+        };
+        let (now, outcome) = (clock::now(), EventOutcome::Unanswered);
+        talk.record
+            .tell(&self.shared, now, outcome, reason, None, None);
+        drop(talk);
+        drop(waiting);
+        self.shared.sessions().end(&self.session.token);
     }
 }
 

@@ -62,7 +62,7 @@ fn suite(wanted: CipherSuite) -> Option<SupportedCipherSuite> {
             one.suite().as_str().is_some_and(|theirs| {
                 let theirs = theirs
                     .strip_prefix("TLS13_")
-                    .or(theirs.strip_prefix("TLS_"));
+                    .or_else(|| theirs.strip_prefix("TLS_"));
                 theirs == Some(name)
             })
         })
