@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use proto::event::{Outcome, Reason, Stage};
 
 pub(crate) use self::sessions::Sessions;
-pub(crate) use self::threads::{EapThreads, QueueFull};
+pub(crate) use self::threads::{EapThreads, Line, QueueFull};
 
 use self::session::Session;
 use self::sessions::TOKEN_OCTETS;
@@ -28,6 +28,11 @@ use crate::eap::packet::{self, EapType, Response};
 use crate::flow::request::shown_user;
 use crate::flow::{Answer, AnswerCode, texts};
 use crate::radius::{AttributeType, Packet};
+
+/// Where a request of an integration in mode `eap` waits.
+pub(crate) fn line(shared: &Shared, packet: &Packet<'_>) -> Line {
+    Line::of(packet, |token| shared.sessions().is_answered(token))
+}
 
 /// Takes a request of an integration in mode `eap`.
 fn receive(exchange: Exchange, packet: &Packet<'_>) {

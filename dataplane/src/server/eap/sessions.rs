@@ -32,6 +32,7 @@ struct Entry {
     client: IpAddr,
     expires: Instant,
     handshake: bool,
+    answered: bool,
     octets: usize,
 }
 
@@ -42,6 +43,8 @@ pub(super) struct Standing {
     pub(super) expires: Instant,
     /// Whether its tunnel is still being made.
     pub(super) handshake: bool,
+    /// Whether our side of it was said.
+    pub(super) answered: bool,
     /// What it keeps.
     pub(super) octets: usize,
 }
@@ -107,6 +110,7 @@ impl Sessions {
         let Standing {
             expires,
             handshake,
+            answered,
             octets,
         } = standing;
         let entry = Entry {
@@ -114,6 +118,7 @@ impl Sessions {
             client,
             expires,
             handshake,
+            answered,
             octets,
         };
         self.entries.insert(token, entry);
@@ -137,6 +142,11 @@ impl Sessions {
             .map(|entry| Arc::clone(&entry.session))
     }
 
+    /// Whether one's handshake was answered; none where there is no such conversation.
+    pub(super) fn is_answered(&self, token: &Token) -> Option<bool> {
+        self.entries.get(token).map(|entry| entry.answered)
+    }
+
     /// Notes where one stands after a step; whether there is room for what it keeps.
     pub(super) fn note(&mut self, token: &Token, standing: Standing) -> bool {
         let Some(entry) = self.entries.get_mut(token) else {
@@ -149,6 +159,7 @@ impl Sessions {
         self.octets = self.octets - entry.octets + standing.octets;
         entry.expires = standing.expires;
         entry.handshake = standing.handshake;
+        entry.answered = standing.answered;
         entry.octets = standing.octets;
         // Whoever keeps no more than is usual goes on.
         self.octets <= MAX_OCTETS || standing.octets <= USUAL_OCTETS

@@ -8,6 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::sessions::Token;
+use super::state::EapState;
 use crate::radius::{AttributeType, Packet};
 use crate::server::exchange::Exchange;
 
@@ -21,21 +23,31 @@ pub(crate) struct EapThreads {
 struct Queue {
     work: Mutex<Work>,
     there: Condvar,
-    /// How long the lines are, for those who only ask: [`Line::GoingOn`], [`Line::Beginning`].
-    waiting: [AtomicUsize; 2],
+    /// How long the lines are, in the order of [`Line::ALL`], for those who only ask.
+    waiting: [AtomicUsize; 3],
 }
 
-/// Which of the lines a request waits in.
-#[derive(Clone, Copy, Debug)]
-enum Line {
+/// Which of the lines a request waits in; the first that is not empty goes first. A flood of
+/// handshakes is in the later two, and does not hold up those who are past theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// Of a conversation whose handshake was answered.
     GoingOn,
+    /// Of one whose handshake is still to be answered, which is what costs.
+    Handshake,
+    /// That begins one, or is of none that is known.
     Beginning,
 }
 
 impl Line {
-    fn of(packet: &Packet<'_>) -> Self {
-        match packet.first(AttributeType::STATE) {
-            Some(_) => Self::GoingOn,
+    const ALL: [Self; 3] = [Self::GoingOn, Self::Handshake, Self::Beginning];
+
+    /// The line of this request.
+    pub(crate) fn of(packet: &Packet<'_>, sessions: impl FnOnce(&Token) -> Option<bool>) -> Self {
+        let state = packet.first(AttributeType::STATE).and_then(EapState::read);
+        match state.and_then(|state| sessions(&state.token)) {
+            Some(true) => Self::GoingOn,
+            Some(false) => Self::Handshake,
             None => Self::Beginning,
         }
     }
@@ -43,9 +55,8 @@ impl Line {
 
 #[derive(Debug, Default)]
 struct Work {
-    /// Of conversations that are under way: they go first.
     going_on: VecDeque<Job>,
-    /// That begin one.
+    handshakes: VecDeque<Job>,
     beginning: VecDeque<Job>,
     over: bool,
 }
@@ -74,22 +85,26 @@ impl EapThreads {
         Ok(Self { queue })
     }
 
-    /// Whether there is room for this request, as far as can be said without a lock: a flood is
+    /// Whether there is room in this line, as far as can be said without a lock: a flood is
     /// discarded before it costs anybody anything.
-    pub(crate) fn has_room(&self, packet: &Packet<'_>) -> bool {
-        self.queue.waiting(Line::of(packet)).load(Ordering::Relaxed) < MAX_QUEUED
+    pub(crate) fn has_room(&self, line: Line) -> bool {
+        self.queue.waiting(line).load(Ordering::Relaxed) < MAX_QUEUED
     }
 
     /// Hands a request over.
     ///
     /// # Errors
     /// [`QueueFull`]: the request is dropped, and the device sends it again.
-    pub(crate) fn take(&self, exchange: Exchange, packet: &Packet<'_>) -> Result<(), QueueFull> {
+    pub(crate) fn take(
+        &self,
+        exchange: Exchange,
+        packet: &Packet<'_>,
+        line: Line,
+    ) -> Result<(), QueueFull> {
         let job = Job {
             exchange,
             datagram: packet.octets().into(),
         };
-        let line = Line::of(packet);
         let mut work = self.queue.work();
         let jobs = work.line(line);
         if jobs.len() >= MAX_QUEUED {
@@ -139,7 +154,7 @@ impl Queue {
             if work.over {
                 return None;
             }
-            for line in [Line::GoingOn, Line::Beginning] {
+            for line in Line::ALL {
                 let jobs = work.line(line);
                 if let Some(job) = jobs.pop_front() {
                     self.waiting(line).store(jobs.len(), Ordering::Relaxed);
@@ -154,9 +169,10 @@ impl Queue {
     }
 
     const fn waiting(&self, line: Line) -> &AtomicUsize {
-        let [going_on, beginning] = &self.waiting;
+        let [going_on, handshakes, beginning] = &self.waiting;
         match line {
             Line::GoingOn => going_on,
+            Line::Handshake => handshakes,
             Line::Beginning => beginning,
         }
     }
@@ -170,6 +186,7 @@ impl Work {
     const fn line(&mut self, line: Line) -> &mut VecDeque<Job> {
         match line {
             Line::GoingOn => &mut self.going_on,
+            Line::Handshake => &mut self.handshakes,
             Line::Beginning => &mut self.beginning,
         }
     }
@@ -180,6 +197,7 @@ impl Drop for EapThreads {
         let mut work = self.queue.work();
         work.over = true;
         work.going_on.clear();
+        work.handshakes.clear();
         work.beginning.clear();
         drop(work);
         self.queue.there.notify_all();
@@ -200,29 +218,61 @@ mod tests {
     use crate::radius::{Code, RequestBuilder, SharedSecret};
 
     #[test]
-    fn those_who_begin_leave_room_for_those_under_way() {
+    fn requests_wait_by_how_far_their_conversation_is() {
         let secret = SharedSecret::new(b"xyzzy5461");
-        let request = || RequestBuilder::new(Code::ACCESS_REQUEST, 1, [7; 16], &secret);
-        let begins = request().finish();
-        let mut goes_on = request();
-        goes_on.attribute(AttributeType::STATE, b"State").unwrap();
-        let goes_on = goes_on.finish();
-        let packets = [&begins, &goes_on].map(|octets| Packet::parse(octets).unwrap());
-        let threads = EapThreads::start(1).unwrap();
-        for (beginning, going_on, want) in [
-            (0, 0, [true, true]),
-            (MAX_QUEUED - 1, 0, [true, true]),
-            (MAX_QUEUED, 0, [false, true]),
-            (0, MAX_QUEUED, [true, false]),
+        let node = proto::id::NodeId::new("node-1").unwrap();
+        let token = [7; super::super::sessions::TOKEN_OCTETS];
+        let ours = EapState::new(&node, token).octets();
+        for (name, state, known, want) in [
+            ("no State", None, Some(true), Line::Beginning),
+            (
+                "another's State",
+                Some(&b"State"[..]),
+                Some(true),
+                Line::Beginning,
+            ),
+            ("one that is over", Some(&ours), None, Line::Beginning),
+            (
+                "amid the handshake",
+                Some(&ours),
+                Some(false),
+                Line::Handshake,
+            ),
+            ("past it", Some(&ours), Some(true), Line::GoingOn),
         ] {
-            for (line, waiting) in [(Line::Beginning, beginning), (Line::GoingOn, going_on)] {
+            let mut request = RequestBuilder::new(Code::ACCESS_REQUEST, 1, [7; 16], &secret);
+            if let Some(state) = state {
+                request.attribute(AttributeType::STATE, state).unwrap();
+            }
+            let octets = request.finish();
+            let packet = Packet::parse(&octets).unwrap();
+            let line = Line::of(&packet, |of| known.filter(|_| *of == token));
+            assert_eq!(line, want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_full_line_leaves_the_others_their_room() {
+        let threads = EapThreads::start(1).unwrap();
+        for full in Line::ALL {
+            for line in Line::ALL {
+                let waiting = if line == full {
+                    MAX_QUEUED
+                } else {
+                    MAX_QUEUED - 1
+                };
                 threads
                     .queue
                     .waiting(line)
                     .store(waiting, Ordering::Relaxed);
             }
-            let room = packets.each_ref().map(|packet| threads.has_room(packet));
-            assert_eq!(room, want, "{beginning} begin, {going_on} go on");
+            for line in Line::ALL {
+                assert_eq!(
+                    threads.has_room(line),
+                    line != full,
+                    "{line:?}, {full:?} is full"
+                );
+            }
         }
     }
 
