@@ -25,6 +25,7 @@ pub(crate) fn lines(gateway: &Path) -> Vec<String> {
             f64::from(u32::try_from(binary / 1000).unwrap_or(u32::MAX)) / 1000.0
         ),
         format!("freeradius: {}", first_line("freeradius", &["-v"])),
+        format!("hostapd: {}", first_line("hostapd", &["-v"])),
         format!("slapd: {}", first_line("slapd", &["-VV"])),
     ]
 }

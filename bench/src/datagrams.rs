@@ -70,6 +70,15 @@ impl Datagrams {
 
     /// Waits for one datagram and takes all that are there with it; none when patience ended.
     pub(crate) fn receive(&mut self) -> io::Result<impl Iterator<Item = &[u8]>> {
+        self.receive_with(MsgFlags::MSG_WAITFORONE)
+    }
+
+    /// Takes those that are there; of longer ones their beginning.
+    pub(crate) fn take(&mut self) -> io::Result<impl Iterator<Item = &[u8]>> {
+        self.receive_with(MsgFlags::MSG_DONTWAIT)
+    }
+
+    fn receive_with(&mut self, flags: MsgFlags) -> io::Result<impl Iterator<Item = &[u8]>> {
         self.lengths.clear();
         {
             let mut slices: Vec<[IoSliceMut<'_>; 1]> = self
@@ -78,7 +87,6 @@ impl Datagrams {
                 .map(|octets| [IoSliceMut::new(octets)])
                 .collect();
             let fd = self.socket.as_raw_fd();
-            let flags = MsgFlags::MSG_WAITFORONE;
             match recvmmsg(fd, &mut self.headers_in, &mut slices, flags, None) {
                 Ok(results) => self.lengths.extend(results.map(|message| message.bytes)),
                 Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNREFUSED) => {}
@@ -124,5 +132,6 @@ mod tests {
             back.extend(near.receive().unwrap().map(<[u8]>::to_vec));
         }
         assert_eq!(back, sent);
+        assert_eq!(near.take().unwrap().count(), 0);
     }
 }

@@ -76,6 +76,12 @@ impl Gateway {
         of_role.map_or_else(Usage::default, |(_, pid)| usage::of(*pid))
     }
 
+    /// CPU time of its threads for EAP.
+    pub(crate) fn eap_threads(&self) -> Duration {
+        let of_role = self.roles.iter().find(|(role, _)| role == DATA_PLANE);
+        of_role.map_or(Duration::ZERO, |(_, pid)| usage::of_threads(*pid, "eap-"))
+    }
+
     /// The sum of a metric over all its labels, when it has come to rest.
     pub(crate) fn settled(&self, metric: &str) -> usize {
         let mut last = self.metric(metric);

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use dataplane::radius::{
-    AttributeType, Authenticator, Code, Packet, RequestBuilder, SharedSecret, verify_response,
+    AttributeType, Authenticator, Code, MAX_VALUE_OCTETS, Packet, RequestBuilder, SharedSecret,
+    verify_response,
 };
 use proto::config::MessageAuthenticator;
 
@@ -61,6 +62,40 @@ impl Client {
         self.request(identifier, user, typed, Some(state))
     }
 
+    /// A step of EAP that was never sent before, for what does not look at its answer.
+    pub(crate) fn eap(
+        &mut self,
+        identifier: u8,
+        user: &str,
+        packet: &[u8],
+        state: Option<&[u8]>,
+    ) -> Vec<u8> {
+        let authenticator = self.authenticator();
+        let mut request = RequestBuilder::new(
+            Code::ACCESS_REQUEST,
+            identifier,
+            authenticator,
+            &self.secret,
+        );
+        request
+            .attribute(AttributeType::USER_NAME, user.as_bytes())
+            .unwrap();
+        for piece in packet.chunks(MAX_VALUE_OCTETS) {
+            request
+                .attribute(AttributeType::EAP_MESSAGE, piece)
+                .unwrap();
+        }
+        if let Some(state) = state {
+            request.attribute(AttributeType::STATE, state).unwrap();
+        }
+        request.finish()
+    }
+
+    fn authenticator(&mut self) -> Authenticator {
+        self.next = self.next.wrapping_add(1);
+        self.next.to_be_bytes()
+    }
+
     fn request(
         &mut self,
         identifier: u8,
@@ -68,8 +103,7 @@ impl Client {
         password: &str,
         state: Option<&[u8]>,
     ) -> Login {
-        self.next = self.next.wrapping_add(1);
-        let authenticator = self.next.to_be_bytes();
+        let authenticator = self.authenticator();
         let mut request = RequestBuilder::new(
             Code::ACCESS_REQUEST,
             identifier,

@@ -1,10 +1,17 @@
 //! The servers that are measured: how each is started, and what it is told.
 
-use std::{fmt::Write, fs, net::SocketAddr, path::Path, process::Command, time::Duration};
+use std::{
+    fmt::{self, Write},
+    fs,
+    net::SocketAddr,
+    path::Path,
+    process::Command,
+    time::Duration,
+};
 
 use e2e::{
     nas::Nas,
-    peers::{FakeDuo, Pki, Slapd, require},
+    peers::{FakeDuo, Identity, Pki, Slapd, require},
     ports,
     process::Process,
 };
@@ -23,6 +30,9 @@ pub(crate) const SECRET: &str = "bench-secret";
 
 /// The user whom every server knows, and whom the gateway asks no second factor.
 pub(crate) const EXEMPT: &str = "u01";
+
+/// The same for EAP: the user whom hostapd knows too.
+pub(crate) const EXEMPT_EAP: &str = "alice";
 
 /// The password that goes with a user's name.
 pub(crate) fn password(user: &str) -> String {
@@ -84,6 +94,44 @@ pub(crate) enum Behind<'a> {
     Ldap(&'a Slapd),
     /// The same over two directories, the second for when the first fails.
     Redundant(&'a Directories),
+    /// The file of users, inside PEAP, with a certificate of this key.
+    Peap(Key),
+}
+
+/// The key of a server's certificate for EAP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Key {
+    P256,
+    Rsa2048,
+}
+
+impl Key {
+    pub(crate) const ALL: [Self; 2] = [Self::P256, Self::Rsa2048];
+
+    pub(crate) fn identity(self) -> &'static Identity {
+        let pki = Pki::shared();
+        match self {
+            Self::P256 => &pki.server,
+            Self::Rsa2048 => &pki.rsa,
+        }
+    }
+
+    /// The name of its files, as [`Pki::write`] writes them.
+    const fn file(self) -> &'static str {
+        match self {
+            Self::P256 => "server",
+            Self::Rsa2048 => "rsa",
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::P256 => "P-256",
+            Self::Rsa2048 => "RSA-2048",
+        })
+    }
 }
 
 /// Starts FreeRADIUS with as little configured as the work needs.
@@ -95,6 +143,7 @@ pub(crate) fn freeradius(behind: Behind<'_>) -> Peer {
             vec![("FR_REST", format!("https://{}", double.host))],
         ),
         Behind::Ldap(slapd) => ("ldap", vec![("FR_LDAP", slapd.url())]),
+        Behind::Peap(key) => ("eap", vec![("FR_CERTIFICATE", key.file().to_owned())]),
         Behind::Redundant(directories) => {
             let [first, second] = directories.addresses();
             (
@@ -140,17 +189,30 @@ pub(crate) struct Doors {
     pub(crate) ldap: SocketAddr,
     /// `challenge`, no primary, the second factor over HTTP/2.
     pub(crate) challenge: SocketAddr,
+    /// `eap` over a RADIUS server, with a certificate of each [`Key`].
+    eap: [SocketAddr; 2],
 }
 
 impl Doors {
     /// Reserves the ports.
     pub(crate) fn reserve() -> Self {
-        let [http2, http1, ldap, challenge] = [(); 4].map(|()| ports::loopback(ports::free_udp()));
+        let [http2, http1, ldap, challenge, p256, rsa] =
+            [(); 6].map(|()| ports::loopback(ports::free_udp()));
         Self {
             http2,
             http1,
             ldap,
             challenge,
+            eap: [p256, rsa],
+        }
+    }
+
+    /// The door of mode `eap` with a certificate of this key.
+    pub(crate) const fn eap(&self, key: Key) -> SocketAddr {
+        let [p256, rsa] = self.eap;
+        match key {
+            Key::P256 => p256,
+            Key::Rsa2048 => rsa,
         }
     }
 }
@@ -205,6 +267,39 @@ pub(crate) fn failover_config(
     text
 }
 
+/// The gateway's `authproxy.cfg` for mode `eap` with a certificate of each key, over this RADIUS
+/// server, and [`Doors::http2`] beside them. [`EXEMPT_EAP`] is asked no second factor.
+pub(crate) fn eap_config(
+    folder: &Path,
+    doors: Doors,
+    double: &Double,
+    upstream: SocketAddr,
+) -> String {
+    Pki::shared().write(folder);
+    let mut text = main_section(folder);
+    writeln!(
+        text,
+        "[duo_only_client]\n\n[radius_client]\nhost={}\nport={}\nsecret={SECRET}\n",
+        upstream.ip(),
+        upstream.port()
+    )
+    .unwrap();
+    let auto = "radius_server_auto";
+    text += &integration(auto, doors.http2, &double.host, "duo_only_client");
+    for (number, key) in (1..).zip(Key::ALL) {
+        let section = format!("radius_server_eap{number}");
+        let file = folder.join(key.file());
+        text += &integration(&section, doors.eap(key), &double.host, "radius_client");
+        writeln!(
+            text,
+            "certs={0}.pem\npkey={0}.key\nexempt_username_1={EXEMPT_EAP}\n",
+            file.display()
+        )
+        .unwrap();
+    }
+    text
+}
+
 fn ad_client(hosts: &str, port: u16) -> String {
     format!(
         "[ad_client]\n{hosts}port={port}\nservice_account_username=service\n\
@@ -249,7 +344,7 @@ fn integration(section: &str, door: SocketAddr, host: &str, client: &str) -> Str
 
 const START: Duration = Duration::from_secs(30);
 
-const FREERADIUS: [(&str, &str); 6] = [
+const FREERADIUS: [(&str, &str); 7] = [
     (
         "radiusd.conf",
         include_str!("../fixtures/freeradius/radiusd.conf"),
@@ -267,6 +362,7 @@ const FREERADIUS: [(&str, &str); 6] = [
         "site-ldap",
         include_str!("../fixtures/freeradius/site-ldap"),
     ),
+    ("site-eap", include_str!("../fixtures/freeradius/site-eap")),
     (
         "site-redundant",
         include_str!("../fixtures/freeradius/site-redundant"),

@@ -18,7 +18,7 @@ use crate::{
     closed::{self, Load, Logins, Repeats},
     directories::{Away, Directories},
     double::{self, Double},
-    echo, failover, flood,
+    eap, echo, failover, flood,
     gateway::{Gateway, per},
     logins::Client,
     peers::{
@@ -35,7 +35,7 @@ use crate::{
 pub(crate) type Scenario = (&'static str, fn(&Bench) -> Vec<Row>);
 
 /// All of them, in the order of the table.
-pub(crate) const SCENARIOS: [Scenario; 14] = [
+pub(crate) const SCENARIOS: [Scenario; 16] = [
     ("echo", echo),
     ("discard", discards),
     ("duplicate", duplicates),
@@ -53,13 +53,15 @@ pub(crate) const SCENARIOS: [Scenario; 14] = [
     ("burst 5000", |bench| burst(bench, 5000, 2)),
     ("pending", pending),
     ("challenges", challenges::rows),
+    ("eap login", eap::rows),
+    ("eap flood", eap::floods),
     ("start", start),
 ];
 
 /// What all scenarios share.
 pub(crate) struct Bench {
     pub(crate) quick: bool,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
     slapd: Slapd,
     pub(crate) http2: Double,
     http1: Double,
@@ -83,7 +85,7 @@ impl Bench {
         format!("{:?} each at full rate", self.phase())
     }
 
-    fn phase(&self) -> Duration {
+    pub(crate) fn phase(&self) -> Duration {
         match self.quick {
             true => Duration::from_millis(1500),
             false => Duration::from_secs(5),
@@ -130,7 +132,7 @@ impl Bench {
     }
 
     /// Logins of one user at the highest rate, after a moment of warming up.
-    fn logins(&self, load: Load, user: &str, client: fn() -> Client) -> Tally {
+    pub(crate) fn logins(&self, load: Load, user: &str, client: fn() -> Client) -> Tally {
         let scripts = || Logins::new(client(), user, &password(user), load.window);
         closed::run(&load, repeat(load.lanes, scripts))
     }
@@ -558,13 +560,13 @@ pub(crate) fn violations(double: &Double) -> String {
     }
 }
 
-fn mib(octets: u64) -> String {
+pub(crate) fn mib(octets: u64) -> String {
     format!("{} MiB", octets >> 20)
 }
 
 /// A user who has a second factor.
 pub(crate) const USER: &str = "u02";
-const DISCARDS: &str = "countersign_radius_discards_total";
+pub(crate) const DISCARDS: &str = "countersign_radius_discards_total";
 /// As a NAS that is set to repeat soon.
 const NAS_RESEND: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(60);

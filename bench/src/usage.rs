@@ -1,7 +1,7 @@
 //! What a process used, as the kernel counts it. CPU time is the steadiest figure on a machine
 //! that is shared: others take its time, not its work.
 
-use std::{fs, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use nix::unistd::{Pid, SysconfVar, sysconf};
 
@@ -28,6 +28,20 @@ pub(crate) fn of(pid: Pid) -> Usage {
         peak: octets(&status, "VmHWM:"),
         anonymous: octets(&status, "RssAnon:"),
     }
+}
+
+/// CPU time of those threads of a process whose names begin like this.
+pub(crate) fn of_threads(pid: Pid, prefix: &str) -> Duration {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+    let read = |task: &Path, name: &str| fs::read_to_string(task.join(name)).unwrap_or_default();
+    tasks
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|task| task.path())
+        .filter(|task| read(task, "comm").starts_with(prefix))
+        .map(|task| cpu(&read(&task, "stat"), ticks_per_second()))
+        .sum()
 }
 
 /// The process and all that came from it, each with its second argument: the role of a process of
@@ -87,6 +101,13 @@ fn octets(status: &str, name: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::atomic::{AtomicBool, Ordering},
+        thread,
+    };
+
+    use e2e::clock;
+
     use super::*;
 
     #[test]
@@ -105,6 +126,27 @@ mod tests {
         assert_eq!(octets(status, "VmRSS:"), 1024 * 1024);
         assert_eq!(octets(status, "VmHWM:"), 2048 * 1024);
         assert_eq!(octets(status, "RssAnon:"), 0);
+    }
+
+    #[test]
+    fn the_time_of_threads_is_found_by_their_name() {
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            thread::Builder::new()
+                .name("busy-0".to_owned())
+                .spawn_scoped(scope, || {
+                    while !stop.load(Ordering::Relaxed) {
+                        std::hint::spin_loop();
+                    }
+                })
+                .unwrap();
+            let me = nix::unistd::getpid();
+            clock::wait_until("it took time", Duration::from_secs(20), || {
+                of_threads(me, "busy-") > Duration::ZERO
+            });
+            assert_eq!(of_threads(me, "nobody-"), Duration::ZERO);
+            stop.store(true, Ordering::Relaxed);
+        });
     }
 
     #[test]

@@ -73,6 +73,8 @@ struct Tunnelled {
     version: u8,
     tunnel: Box<dyn Tunnel>,
     inside: Inside,
+    /// Whether our side of the handshake was said, which is what costs.
+    answered: bool,
     /// Why it fails, while the peer is being told.
     fault: Option<EapFault>,
 }
@@ -242,6 +244,11 @@ impl Conversation {
         }
     }
 
+    /// Whether the peer's first message of a handshake was answered: that is what costs most.
+    pub(crate) fn is_answered(&self) -> bool {
+        matches!(&self.phase, Phase::Tunnelled(tunnelled) if tunnelled.answered)
+    }
+
     /// Octets that it keeps of the peer's and of ours, beside its tunnel's.
     pub(crate) const fn octets(&self) -> usize {
         self.incoming.octets() + self.outgoing.octets()
@@ -289,6 +296,7 @@ impl Conversation {
             version,
             tunnel: (around.tunnel)(),
             inside: Inside::Nothing,
+            answered: false,
             fault: None,
         };
         self.within(Box::new(tunnelled), response, around)
@@ -349,6 +357,7 @@ impl Conversation {
         if matches!(tunnelled.inside, Inside::Nothing) {
             self.outgoing = Outgoing::new(tunnelled.tunnel.drain());
             if self.outgoing.is_under_way() {
+                tunnelled.answered = true;
                 return self.send(tunnelled, around);
             }
             if tunnelled.tunnel.established().is_none() {

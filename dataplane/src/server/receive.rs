@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::dedup::{DuplicateCache, Key, Lookup};
 use super::driver::Login;
-use super::eap::{EapThreads, QueueFull, Sessions};
+use super::eap::{self, EapThreads, QueueFull, Sessions};
 use super::exchange::Exchange;
 use super::served::{ServedClient, Site};
 use super::socket::Asked;
@@ -175,6 +175,7 @@ fn receive(
     if !packet.has_message_authenticator() {
         series.unsigned.inc();
     }
+    let eap = (client.served.config.mode == Mode::Eap).then(|| eap::line(shared, &packet));
     let key = Key::new(
         arrival.source,
         site.socket.address().port(),
@@ -204,6 +205,9 @@ fn receive(
         if shared.in_flight.load(Ordering::Relaxed) >= shared.max_in_flight {
             return Err(DiscardReason::Overloaded);
         }
+        if eap.is_some_and(|line| !shared.eap_threads.has_room(line)) {
+            return Err(DiscardReason::Overloaded);
+        }
         if duplicates
             .begin(arrival.now, key, packet.authenticator())
             .is_err()
@@ -223,12 +227,11 @@ fn receive(
         }
     };
     let (shared, site) = (Arc::clone(shared), Arc::clone(site));
-    let eap = client.served.config.mode == Mode::Eap;
     let exchange = Exchange::new(Arc::clone(&shared), site, client, key, reply_to, arrival);
-    if eap {
+    if let Some(line) = eap {
         return shared
             .eap_threads
-            .take(exchange, &packet)
+            .take(exchange, &packet, line)
             .map_err(|QueueFull| DiscardReason::Overloaded);
     }
     Login::begin(exchange, &packet);

@@ -3,6 +3,7 @@
 
 use std::{fs, net::SocketAddr, process::Command, time::Duration};
 
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::{Identity, Pki, SECRET, require};
@@ -22,7 +23,7 @@ const START: Duration = Duration::from_secs(30);
 pub struct Hostapd {
     /// Where it takes logins.
     pub address: SocketAddr,
-    _process: Process,
+    process: Process,
     _folder: TempDir,
 }
 
@@ -63,8 +64,14 @@ impl Hostapd {
         });
         Self {
             address: ports::loopback(port),
-            _process: process,
+            process,
             _folder: folder,
         }
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        self.process.pid()
     }
 }

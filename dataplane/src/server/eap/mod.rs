@@ -9,12 +9,12 @@ pub(crate) mod tls;
 mod tunnel;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::event::{Outcome, Reason, Stage};
 
 pub(crate) use self::sessions::Sessions;
-pub(crate) use self::threads::{EapThreads, QueueFull};
+pub(crate) use self::threads::{EapThreads, Line, QueueFull};
 
 use self::session::Session;
 use self::sessions::TOKEN_OCTETS;
@@ -28,6 +28,11 @@ use crate::eap::packet::{self, EapType, Response};
 use crate::flow::request::shown_user;
 use crate::flow::{Answer, AnswerCode, texts};
 use crate::radius::{AttributeType, MAX_VALUE_OCTETS, Packet};
+
+/// Where a request of an integration in mode `eap` waits.
+pub(crate) fn line(shared: &Shared, packet: &Packet<'_>) -> Line {
+    Line::of(packet, |token| shared.sessions().is_answered(token))
+}
 
 /// Takes a request of an integration in mode `eap`.
 fn receive(exchange: Exchange, packet: &Packet<'_>) {
@@ -132,7 +137,12 @@ fn begin(exchange: Exchange, packet: &Packet<'_>, response: &Response<'_>, eap: 
                 .with_label_values(&[full.label()])
                 .inc();
             let answer = Answer::reject(Reason::Overloaded);
-            refuse(exchange, packet, answer, &full.to_string());
+            let told = shared.sessions().tells_refusal(clock::now());
+            if told {
+                refuse(exchange, packet, answer, &full.to_string());
+            } else {
+                send_reject(exchange, packet, answer);
+            }
         }
     }
 }
@@ -188,7 +198,7 @@ fn reject(exchange: Exchange, packet: &Packet<'_>, detail: &str) {
 }
 
 /// Rejects a request that is part of no conversation, and says why in its event.
-fn refuse(mut exchange: Exchange, packet: &Packet<'_>, answer: Answer, detail: &str) {
+fn refuse(exchange: Exchange, packet: &Packet<'_>, answer: Answer, detail: &str) {
     let mut record = Record::new(&exchange, packet);
     record.user = shown_user(packet);
     record.note(
@@ -197,45 +207,30 @@ fn refuse(mut exchange: Exchange, packet: &Packet<'_>, answer: Answer, detail: &
         Duration::ZERO,
         detail.to_owned(),
     );
+    let shared = Arc::clone(&exchange.shared);
+    let (reason, reply_message) = (answer.reason, answer.reply_message.clone());
+    let now = send_reject(exchange, packet, answer);
+    let detail = format!("Access-Reject ({reason})");
+    record.note(Stage::Answer, now, Duration::ZERO, detail);
+    record.tell(&shared, now, Outcome::Reject, reason, None, reply_message);
+}
+
+/// Rejects a request that is part of no conversation, without an event. Gives the moment.
+fn send_reject(mut exchange: Exchange, packet: &Packet<'_>, answer: Answer) -> Instant {
     let client = Arc::clone(&exchange.client);
-    let octets = match packet.eap_message() {
+    let (to, secret, served) = (&exchange.reply_to, &client.secret, &client.served);
+    let (octets, _) = match packet.eap_message() {
         Some(eap) => {
             let failure = packet::end(eap.get(1).copied().unwrap_or_default(), false);
             let reply = EapReply {
                 packet: &failure,
                 state: None,
             };
-            let (octets, _) = reply::encode_eap(
-                answer.clone(),
-                reply,
-                &exchange.reply_to,
-                &client.secret,
-                &client.served,
-            );
-            octets
+            reply::encode_eap(answer, reply, to, secret, served)
         }
-        None => {
-            let (octets, _) = reply::encode(
-                answer.clone(),
-                None,
-                &exchange.reply_to,
-                &client.secret,
-                &client.served,
-            );
-            octets
-        }
+        None => reply::encode(answer, None, to, secret, served),
     };
-    let now = exchange.answer(octets);
-    let detail = format!("Access-Reject ({})", answer.reason);
-    record.note(Stage::Answer, now, Duration::ZERO, detail);
-    record.tell(
-        &exchange.shared,
-        now,
-        Outcome::Reject,
-        answer.reason,
-        None,
-        answer.reply_message,
-    );
+    exchange.answer(octets)
 }
 
 /// How much of a message a packet may hold: what is safe, less where the device says so with a

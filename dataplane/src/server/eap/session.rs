@@ -557,6 +557,7 @@ impl Talk {
         Standing {
             expires: (clock::now() + patience).min(self.began + sessions::LONGEST),
             handshake: !self.agreed,
+            answered: self.conversation.is_answered(),
             octets: sessions::SESSION_OCTETS + self.conversation.octets(),
         }
     }

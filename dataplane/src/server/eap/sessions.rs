@@ -22,6 +22,8 @@ pub(crate) struct Sessions<S = Session> {
     /// How many have no tunnel yet.
     handshakes: usize,
     octets: usize,
+    /// When a refusal was told last.
+    told: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -30,6 +32,7 @@ struct Entry<S> {
     client: IpAddr,
     expires: Instant,
     handshake: bool,
+    answered: bool,
     octets: usize,
 }
 
@@ -40,6 +43,8 @@ pub(super) struct Standing {
     pub(super) expires: Instant,
     /// Whether its tunnel is still being made.
     pub(super) handshake: bool,
+    /// Whether our side of it was said.
+    pub(super) answered: bool,
     /// What it keeps.
     pub(super) octets: usize,
 }
@@ -81,6 +86,7 @@ impl<S> Default for Sessions<S> {
             clients: HashMap::new(),
             handshakes: 0,
             octets: 0,
+            told: None,
         }
     }
 }
@@ -117,6 +123,7 @@ impl<S> Sessions<S> {
         let Standing {
             expires,
             handshake,
+            answered,
             octets,
         } = standing;
         let entry = Entry {
@@ -124,10 +131,21 @@ impl<S> Sessions<S> {
             client,
             expires,
             handshake,
+            answered,
             octets,
         };
         self.entries.insert(token, entry);
         Ok(())
+    }
+
+    /// Whether this refusal is told as an event, and not only counted: one at a time is. A flood's
+    /// would push the logins of others out of the queue of events.
+    pub(super) fn tells_refusal(&mut self, now: Instant) -> bool {
+        let due = self.told.is_none_or(|told| now >= told + REFUSALS_TOLD);
+        if due {
+            self.told = Some(now);
+        }
+        due
     }
 
     /// Finds one.
@@ -135,6 +153,11 @@ impl<S> Sessions<S> {
         self.entries
             .get(token)
             .map(|entry| Arc::clone(&entry.session))
+    }
+
+    /// Whether one's handshake was answered; none where there is no such conversation.
+    pub(super) fn is_answered(&self, token: &Token) -> Option<bool> {
+        self.entries.get(token).map(|entry| entry.answered)
     }
 
     /// Notes where one stands after a step; whether there is room for what it keeps.
@@ -149,6 +172,7 @@ impl<S> Sessions<S> {
         self.octets = self.octets - entry.octets + standing.octets;
         entry.expires = standing.expires;
         entry.handshake = standing.handshake;
+        entry.answered = standing.answered;
         entry.octets = standing.octets;
         // Whoever keeps no more than is usual goes on.
         self.octets <= MAX_OCTETS || standing.octets <= USUAL_OCTETS
@@ -195,6 +219,8 @@ pub(super) const SESSION_OCTETS: usize = 12 * 1024;
 /// What one keeps that does nothing unusual.
 const USUAL_OCTETS: usize = SESSION_OCTETS + 16 * 1024;
 
+/// How often a refusal is told, at most.
+const REFUSALS_TOLD: Duration = Duration::from_secs(1);
 /// How long a supplicant may take for a step of the handshake.
 pub(super) const MACHINE_ANSWERS: Duration = Duration::from_secs(30);
 /// How long a person may take.

@@ -1,12 +1,15 @@
 //! The threads that do the cryptography of handshakes: apart from those that read the sockets and
-//! from the main runtime, so that a flood of handshakes costs other logins nothing but a share of the
-//! processor.
+//! from the main runtime, and behind them where the processor does not suffice for all, so that a
+//! flood of handshakes costs other logins no more than a small share of it.
 
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::sessions::Token;
+use super::state::EapState;
 use crate::radius::{AttributeType, Packet};
 use crate::server::exchange::Exchange;
 
@@ -20,22 +23,41 @@ pub(crate) struct EapThreads {
 struct Queue<J> {
     work: Mutex<Work<J>>,
     there: Condvar,
+    /// How long the lines are, in the order of [`Line::ALL`], for those who only ask.
+    waiting: [AtomicUsize; LINES],
+}
+
+/// Which of the lines a request waits in; the first that is not empty goes first. A flood of
+/// handshakes is in the later two, and does not hold up those who are past theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// Of a conversation whose handshake was answered.
+    GoingOn,
+    /// Of one whose handshake is still to be answered, which is what costs.
+    Handshake,
+    /// That begins one, or is of none that is known.
+    Beginning,
+}
+
+impl Line {
+    const ALL: [Self; LINES] = [Self::GoingOn, Self::Handshake, Self::Beginning];
+
+    /// The line of this request.
+    pub(crate) fn of(packet: &Packet<'_>, sessions: impl FnOnce(&Token) -> Option<bool>) -> Self {
+        let state = packet.first(AttributeType::STATE).and_then(EapState::read);
+        match state.and_then(|state| sessions(&state.token)) {
+            Some(true) => Self::GoingOn,
+            Some(false) => Self::Handshake,
+            None => Self::Beginning,
+        }
+    }
 }
 
 #[derive(Debug)]
 struct Work<J> {
-    /// Of conversations that are under way: they go first.
-    going_on: VecDeque<J>,
-    /// That begin one.
-    beginning: VecDeque<J>,
+    /// In the order of [`Line::ALL`].
+    lines: [VecDeque<J>; LINES],
     over: bool,
-}
-
-/// In which line a job stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Line {
-    GoingOn,
-    Beginning,
 }
 
 /// A request, its octets still to be read.
@@ -57,23 +79,30 @@ impl EapThreads {
             let queue = Arc::clone(&queue);
             std::thread::Builder::new()
                 .name(format!("eap-{index}"))
-                .spawn(move || queue.serve(Job::run))?;
+                .spawn(move || work(&queue, Job::run))?;
         }
         Ok(Self { queue })
+    }
+
+    /// Whether there is room in this line, as far as can be said without a lock: a flood is
+    /// discarded before it costs anybody anything.
+    pub(crate) fn has_room(&self, line: Line) -> bool {
+        self.queue.waiting(line).load(Ordering::Relaxed) < MAX_QUEUED
     }
 
     /// Hands a request over.
     ///
     /// # Errors
     /// [`QueueFull`]: the request is dropped, and the device sends it again.
-    pub(crate) fn take(&self, exchange: Exchange, packet: &Packet<'_>) -> Result<(), QueueFull> {
+    pub(crate) fn take(
+        &self,
+        exchange: Exchange,
+        packet: &Packet<'_>,
+        line: Line,
+    ) -> Result<(), QueueFull> {
         let job = Job {
             exchange,
             datagram: packet.octets().into(),
-        };
-        let line = match packet.first(AttributeType::STATE) {
-            Some(_) => Line::GoingOn,
-            None => Line::Beginning,
         };
         self.queue.push(line, job)
     }
@@ -87,28 +116,38 @@ impl Job {
     }
 }
 
+/// What each thread does.
+fn work<J>(queue: &Queue<J>, run: impl Fn(J)) {
+    // On Linux a priority is of one thread, not of the process.
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "EAP goes on with the priority of everything else"
+        );
+    }
+    queue.serve(run);
+}
+
 impl<J> Queue<J> {
     const fn new() -> Self {
         Self {
             work: Mutex::new(Work {
-                going_on: VecDeque::new(),
-                beginning: VecDeque::new(),
+                lines: [const { VecDeque::new() }; LINES],
                 over: false,
             }),
             there: Condvar::new(),
+            waiting: [const { AtomicUsize::new(0) }; LINES],
         }
     }
 
     fn push(&self, line: Line, job: J) -> Result<(), QueueFull> {
         let mut work = self.work();
-        let line = match line {
-            Line::GoingOn => &mut work.going_on,
-            Line::Beginning => &mut work.beginning,
-        };
-        if line.len() >= MAX_QUEUED {
+        let jobs = work.line(line);
+        if jobs.len() >= MAX_QUEUED {
             return Err(QueueFull);
         }
-        line.push_back(job);
+        jobs.push_back(job);
+        self.waiting(line).store(jobs.len(), Ordering::Relaxed);
         drop(work);
         self.there.notify_one();
         Ok(())
@@ -127,10 +166,7 @@ impl<J> Queue<J> {
     fn close(&self) {
         let mut work = self.work();
         work.over = true;
-        let left = (
-            std::mem::take(&mut work.going_on),
-            std::mem::take(&mut work.beginning),
-        );
+        let left = std::mem::replace(&mut work.lines, [const { VecDeque::new() }; LINES]);
         drop(work);
         self.there.notify_all();
         // Outside the lock: who is let go may lock something else.
@@ -144,12 +180,12 @@ impl<J> Queue<J> {
             if work.over {
                 return None;
             }
-            if let Some(job) = work
-                .going_on
-                .pop_front()
-                .or_else(|| work.beginning.pop_front())
-            {
-                return Some(job);
+            for line in Line::ALL {
+                let jobs = work.line(line);
+                if let Some(job) = jobs.pop_front() {
+                    self.waiting(line).store(jobs.len(), Ordering::Relaxed);
+                    return Some(job);
+                }
             }
             work = self
                 .there
@@ -158,8 +194,28 @@ impl<J> Queue<J> {
         }
     }
 
+    const fn waiting(&self, line: Line) -> &AtomicUsize {
+        let [going_on, handshakes, beginning] = &self.waiting;
+        match line {
+            Line::GoingOn => going_on,
+            Line::Handshake => handshakes,
+            Line::Beginning => beginning,
+        }
+    }
+
     fn work(&self) -> MutexGuard<'_, Work<J>> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<J> Work<J> {
+    const fn line(&mut self, line: Line) -> &mut VecDeque<J> {
+        let [going_on, handshakes, beginning] = &mut self.lines;
+        match line {
+            Line::GoingOn => going_on,
+            Line::Handshake => handshakes,
+            Line::Beginning => beginning,
+        }
     }
 }
 
@@ -169,14 +225,95 @@ impl Drop for EapThreads {
     }
 }
 
+/// How many lines there are.
+const LINES: usize = 3;
 /// Requests that wait in each line: a moment's work.
 const MAX_QUEUED: usize = 4_096;
+/// How much nicer these threads are than others: a third of the weight of one that also wants the
+/// processor, so that neither kind of login can stop the other.
+const NICENESS: i32 = 5;
 
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
 
+    use rustix::process::getpriority_process;
+
     use super::*;
+    use crate::radius::{Code, RequestBuilder, SharedSecret};
+
+    #[test]
+    fn requests_wait_by_how_far_their_conversation_is() {
+        let secret = SharedSecret::new(b"xyzzy5461");
+        let node = proto::id::NodeId::new("node-1").unwrap();
+        let token = [7; super::super::sessions::TOKEN_OCTETS];
+        let ours = EapState::new(&node, token).octets();
+        for (name, state, known, want) in [
+            ("no State", None, Some(true), Line::Beginning),
+            (
+                "another's State",
+                Some(&b"State"[..]),
+                Some(true),
+                Line::Beginning,
+            ),
+            ("one that is over", Some(&ours), None, Line::Beginning),
+            (
+                "amid the handshake",
+                Some(&ours),
+                Some(false),
+                Line::Handshake,
+            ),
+            ("past it", Some(&ours), Some(true), Line::GoingOn),
+        ] {
+            let mut request = RequestBuilder::new(Code::ACCESS_REQUEST, 1, [7; 16], &secret);
+            if let Some(state) = state {
+                request.attribute(AttributeType::STATE, state).unwrap();
+            }
+            let octets = request.finish();
+            let packet = Packet::parse(&octets).unwrap();
+            let line = Line::of(&packet, |of| known.filter(|_| *of == token));
+            assert_eq!(line, want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_full_line_leaves_the_others_their_room() {
+        let threads = EapThreads::start(1).unwrap();
+        for full in Line::ALL {
+            for line in Line::ALL {
+                let waiting = if line == full {
+                    MAX_QUEUED
+                } else {
+                    MAX_QUEUED - 1
+                };
+                threads
+                    .queue
+                    .waiting(line)
+                    .store(waiting, Ordering::Relaxed);
+            }
+            for line in Line::ALL {
+                assert_eq!(
+                    threads.has_room(line),
+                    line != full,
+                    "{line:?}, {full:?} is full"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_thread_gives_way_to_others() {
+        let others = getpriority_process(None).unwrap();
+        let thread = std::thread::spawn(|| {
+            let queue = Queue::<()>::new();
+            queue.close();
+            work(&queue, drop);
+            getpriority_process(None).unwrap()
+        });
+        let nicest = 19;
+        assert_eq!(thread.join().unwrap(), (others + NICENESS).min(nicest));
+        assert_eq!(getpriority_process(None).unwrap(), others);
+    }
 
     /// A job that says when it is let go of.
     #[derive(Debug)]
@@ -194,12 +331,14 @@ mod tests {
         for (line, job) in [
             (Line::Beginning, 1),
             (Line::GoingOn, 2),
-            (Line::Beginning, 3),
-            (Line::GoingOn, 4),
+            (Line::Handshake, 3),
+            (Line::Beginning, 4),
+            (Line::GoingOn, 5),
         ] {
             assert_eq!(queue.push(line, job), Ok(()));
         }
-        assert_eq!([2, 4, 1, 3].map(Some), [(); 4].map(|()| queue.next()));
+        let taken = [(); 5].map(|()| queue.next());
+        assert_eq!([2, 5, 3, 1, 4].map(Some), taken);
     }
 
     #[test]
