@@ -44,6 +44,11 @@ impl Binding {
 
     /// Takes the peer's own, header and all; whether it proves anything.
     pub(super) fn prove(&mut self, tlv: &[u8]) -> bool {
+        self.proven = self.is_proof(tlv);
+        self.proven
+    }
+
+    fn is_proof(&self, tlv: &[u8]) -> bool {
         let Some((said, mac)) = tlv
             .split_at_checked(TLV_OCTETS - MAC_OCTETS)
             .filter(|(_, mac)| mac.len() == MAC_OCTETS)
@@ -55,8 +60,7 @@ impl Binding {
         };
         let shape = [high, low] == [0, LENGTH] && subtype == RESPONSE;
         // Of constant time: an octet that is right is not to show.
-        self.proven = shape && ring_verify(self.key(), &zeroed(said), mac);
-        self.proven
+        shape && hmac::verify(&self.key(), &zeroed(said), mac).is_ok()
     }
 
     /// Whether the peer proved it.
@@ -92,10 +96,6 @@ impl fmt::Debug for Binding {
 /// What the MAC is over: the TLV with zeros in its place, and the method's type.
 fn zeroed(said: &[u8]) -> Vec<u8> {
     [said, &[0; MAC_OCTETS], &[EapType::PEAP.0]].concat()
-}
-
-fn ring_verify(key: hmac::Key, said: &[u8], mac: &[u8]) -> bool {
-    hmac::verify(&key, said, mac).is_ok()
 }
 
 /// PRF+ of PEAPv0: T1 = HMAC-SHA1(key, seed | 1 0 0), Tn = HMAC-SHA1(key, Tn-1 | seed | n 0 0).

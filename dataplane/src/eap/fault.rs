@@ -41,7 +41,10 @@ pub(crate) enum EapFault {
     #[error("inside the tunnel the supplicant does not keep to the method: {0}")]
     Inner(&'static str),
     /// A name that is none.
-    #[error("the name that the supplicant gives is not valid UTF-8, or has a control character")]
+    #[error(
+        "the name that the supplicant gives is not valid UTF-8, has a control character, or is \
+         longer than 253 octets"
+    )]
     Identity,
     /// It does not believe the result, or could not prove that both ends of the tunnel are one.
     #[error("the supplicant refused the end of the conversation: {0}")]

@@ -188,9 +188,12 @@ mod tests {
         Ok(Received::Message(octets.to_vec()))
     }
 
+    /// What it is, its packets, what comes of the last.
+    type Row<'a> = (&'a str, &'a [&'a [u8]], Result<Received, BadFraming>);
+
     #[test]
     fn each_kind_of_packet_is_taken() {
-        let table: [(&str, &[&[u8]], Result<Received, BadFraming>); 14] = [
+        let table: [Row<'_>; 14] = [
             ("acknowledgement", &[b"\x01"], message(b"")),
             ("one packet", &[b"\x00abc"], message(b"abc")),
             ("with its length", &[b"\x80\0\0\0\x03abc"], message(b"abc")),

@@ -34,7 +34,8 @@ pub(super) fn identity(data: &[u8]) -> Result<Option<String>, EapFault> {
     let name = std::str::from_utf8(data).map_err(|_| EapFault::Identity)?;
     // A few add a NUL.
     let name = name.trim_end_matches('\0');
-    if name.contains(char::is_control) {
+    // Where it goes next, no name is longer (RFC 2865 section 5.1).
+    if name.contains(char::is_control) || name.len() > MAX_NAME_OCTETS {
         return Err(EapFault::Identity);
     }
     Ok(Some(name.to_owned()).filter(|name| !name.is_empty()))
@@ -56,3 +57,5 @@ pub(super) fn typed(response: &Response<'_>, user: Option<&String>) -> Inner {
 
 /// What is asked first.
 pub(super) const PASSWORD_PROMPT: &str = "Password: ";
+/// The longest name that a User-Name holds.
+const MAX_NAME_OCTETS: usize = 253;

@@ -13,4 +13,7 @@ mod peap;
 mod ttls;
 pub(crate) mod tunnel;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use inner::Offered;

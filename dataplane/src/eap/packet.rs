@@ -142,9 +142,12 @@ mod tests {
 
     use super::*;
 
+    /// Octets, and what is read: identifier, type and data.
+    type Row<'a> = (&'a [u8], Result<(u8, u8, &'a [u8]), MalformedEap>);
+
     #[test]
     fn a_response_is_read_within_its_length() {
-        let table: [(&[u8], Result<(u8, u8, &[u8]), MalformedEap>); 8] = [
+        let table: [Row<'_>; 8] = [
             (b"\x02\x07\x00\x0a\x01alice", Ok((7, 1, b"alice"))),
             (b"\x02\x07\x00\x05\x03", Ok((7, 3, b""))),
             (b"\x02\x07\x00\x06\x06ab", Ok((7, 6, b"a"))),

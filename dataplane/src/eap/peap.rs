@@ -223,6 +223,7 @@ impl<'a> Told<'a> {
             success: false,
             binding: None,
         };
+        let mut results = false;
         let mut rest = response.data;
         while !rest.is_empty() {
             let [type_high, type_low, high, low, ..] = *rest else {
@@ -235,7 +236,10 @@ impl<'a> Told<'a> {
             };
             match (kind, tlv.get(TLV_HEADER_OCTETS..)) {
                 (TLV_RESULT, Some(status)) => {
-                    told.success = status == STATUS_SUCCESS.to_be_bytes();
+                    // Of several all have to say so.
+                    let before = std::mem::replace(&mut results, true);
+                    let success = status == STATUS_SUCCESS.to_be_bytes();
+                    told.success = success && (told.success || !before);
                 }
                 (TLV_BINDING, _) => told.binding = Some(tlv),
                 _ => {}

@@ -277,7 +277,7 @@ impl Flow {
         let settings = &self.integration.prompt;
         let text = prompt::enrolment(status_msg, portal_url, settings, self.reply_room);
         let asks = match self.integration.mode {
-            Mode::Challenge => settings.enroll_challenge,
+            Mode::Challenge => self.asks && settings.enroll_challenge,
             Mode::Eap => self.asks,
             Mode::Auto | Mode::Concat | Mode::DuoOnly => false,
         };

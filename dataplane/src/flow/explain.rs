@@ -1,10 +1,10 @@
 //! A flow's actions and events as steps of a login's timeline. Never says a password, a passcode or
 //! a secret; texts of others are cut.
 
-use proto::event::Stage;
+use proto::event::{Reason, Stage};
 
-use super::texts::{clean, shorten};
-use super::{Action, Event};
+use super::texts::{self, clean, shorten};
+use super::{Action, Answer, Event};
 use crate::duo::message::{AuthReply, AuthResult, Capabilities, Decision, Device, Preauth};
 use crate::primary::{PrimaryFailureKind, Verdict};
 
@@ -104,6 +104,16 @@ fn said(word: &str, detail: &str) -> String {
     }
 }
 
+/// What a question says, for a person: at most [`DETAIL_OCTETS`] octets on one line. The link that
+/// enrols is not said: whoever reads it could enrol as the user.
+pub(crate) fn asked(answer: &Answer) -> String {
+    let question = match answer.reason {
+        Reason::NotEnrolled => texts::of(answer.reason),
+        _ => answer.reply_message.as_deref().unwrap_or_default(),
+    };
+    one_line(&said("asked", question))
+}
+
 /// A text of others as one line of at most [`DETAIL_OCTETS`] octets.
 pub(crate) fn one_line(text: &str) -> String {
     let text = clean(text).replace('\n', " ");
@@ -119,8 +129,6 @@ const DEVICE_OCTETS: usize = 48;
 
 #[cfg(test)]
 mod tests {
-    use proto::event::Reason;
-
     use super::*;
     use crate::duo::failure::{Failure, FailureKind};
     use crate::duo::message::{AuthStatus, Txid};
@@ -132,6 +140,25 @@ mod tests {
             status: AuthStatus::Other,
             status_msg: status_msg.to_owned(),
         }
+    }
+
+    #[test]
+    fn a_question_is_shown_and_the_link_that_enrols_is_not() {
+        let asked = |reason, text: &str| {
+            asked(&Answer {
+                reply_message: Some(text.to_owned()),
+                ..Answer::reject(reason)
+            })
+        };
+        let shown = asked(Reason::Prompted, "Codes sent.\nEnter passcode:");
+        assert_eq!(shown, "asked: Codes sent. Enter passcode:");
+        let shown = asked(Reason::NotEnrolled, "Enroll: https://enroll.example/token");
+        assert_eq!(shown, format!("asked: {}", texts::of(Reason::NotEnrolled)));
+        assert_eq!(asked(Reason::PrimaryChallenge, ""), "asked");
+        assert_eq!(
+            asked(Reason::Prompted, &"x".repeat(900)).len(),
+            DETAIL_OCTETS
+        );
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod second;
 pub(crate) mod texts;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

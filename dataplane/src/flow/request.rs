@@ -60,6 +60,30 @@ impl Request {
         })
     }
 
+    /// What was typed within a tunnel, by whom.
+    ///
+    /// # Errors
+    /// The reject to answer with: nobody said who it is, or the text cannot be read.
+    pub(crate) fn typed(
+        user: String,
+        octets: &Secret<Vec<u8>>,
+        calling_station: Option<String>,
+        integration: &Integration,
+    ) -> Result<Self, Answer> {
+        let bad = |text| Answer::reject_with(Reason::BadRequest, text);
+        // Many a directory takes an empty name with any password for a guest's.
+        if user.is_empty() {
+            return Err(bad(texts::NO_USER_NAME));
+        }
+        let text = decode(octets.expose(), integration.password_codec)
+            .ok_or_else(|| bad(texts::UNDECODABLE_PASSWORD))?;
+        Ok(Self {
+            user,
+            credential: Credential::Password(text),
+            calling_station,
+        })
+    }
+
     /// The user's address for the second factor; none when the client names none, such as a
     /// telephone number or a hardware address.
     pub(super) fn ip_address(&self) -> Option<String> {
@@ -131,7 +155,7 @@ fn typed(
 }
 
 /// A text as a codec spells it; none when it does not.
-pub(crate) fn decode(octets: &[u8], codec: PasswordCodec) -> Option<Secret<String>> {
+fn decode(octets: &[u8], codec: PasswordCodec) -> Option<Secret<String>> {
     match codec {
         PasswordCodec::Utf8 => std::str::from_utf8(octets).ok().map(Secret::from),
         PasswordCodec::Latin1 => Some(Secret::new(latin1(octets))),

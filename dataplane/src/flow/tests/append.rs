@@ -363,7 +363,10 @@ fn no_flow_is_made_that_would_skip_the_password_or_the_prompt() {
     };
     for primary in [ASK, PrimaryUse::AnyPassword, PrimaryUse::None] {
         assert_eq!(make(Mode::DuoOnly, primary), Ok(()));
-        let want = "mode eap is not served by this flow".to_owned();
+    }
+    assert_eq!(make(Mode::Eap, ASK), Ok(()));
+    for primary in [PrimaryUse::AnyPassword, PrimaryUse::None] {
+        let want = "mode eap needs an authenticator".to_owned();
         assert_eq!(make(Mode::Eap, primary), Err(want));
     }
     for mode in [Mode::Auto, Mode::Challenge, Mode::Concat] {

@@ -2,6 +2,7 @@
 
 mod append;
 mod challenge;
+mod eap;
 mod outcomes;
 mod polls;
 mod properties;
@@ -32,7 +33,10 @@ const ASK: PrimaryUse = PrimaryUse::Ask {
 };
 
 /// An integration in a mode, changed as a test needs it.
-fn integration(mode: Mode, change: impl FnOnce(&mut raw::Integration)) -> Arc<Integration> {
+pub(crate) fn integration(
+    mode: Mode,
+    change: impl FnOnce(&mut raw::Integration),
+) -> Arc<Integration> {
     let mut one = raw::Integration {
         id: "radius_server_test".to_owned(),
         mode,

@@ -154,6 +154,7 @@ fn modes() -> impl Strategy<Value = Mode> {
         Mode::Challenge,
         Mode::Concat,
         Mode::DuoOnly,
+        Mode::Eap,
     ])
 }
 

@@ -4,6 +4,7 @@ use proto::config::{AttributeRef, AttributeType as DataType, PasswordCodec};
 
 use super::*;
 use crate::flow::request::{calling_station, shown_user};
+use crate::flow::texts;
 use crate::radius::{AttributeType as T, Code, Packet, SharedSecret, password};
 
 const AUTHENTICATOR: [u8; 16] = *b"0123456789abcdef";
@@ -54,6 +55,28 @@ fn a_pap_request_is_read_as_it_is() {
             calling_station: Some("198.51.100.7".to_owned()),
         })
     );
+}
+
+#[test]
+fn what_is_typed_within_a_tunnel_needs_a_name_and_the_codec() {
+    let typed = |user: &str, octets: &[u8], codec| {
+        let integration = integration(Mode::Eap, |one| one.password_codec = codec);
+        let octets = Secret::new(octets.to_vec());
+        Request::typed(user.to_owned(), &octets, None, &integration)
+            .map(|request| request.credential)
+            .map_err(|answer| (answer.reason, answer.reply_message.unwrap()))
+    };
+    let text = |text: &str| Ok(Credential::Password(Secret::from(text)));
+    let bad = |text: &str| Err((Reason::BadRequest, text.to_owned()));
+    let (utf8, latin1) = (PasswordCodec::Utf8, PasswordCodec::Latin1);
+    assert_eq!(typed("alice", "p\u{e4}".as_bytes(), utf8), text("p\u{e4}"));
+    assert_eq!(typed("alice", b"p\xe4", latin1), text("p\u{e4}"));
+    assert_eq!(typed("alice", b"", utf8), text(""));
+    assert_eq!(
+        typed("alice", b"p\xe4", utf8),
+        bad(texts::UNDECODABLE_PASSWORD)
+    );
+    assert_eq!(typed("", b"secret", utf8), bad(texts::NO_USER_NAME));
 }
 
 /// What it is, its attributes, why it is refused.

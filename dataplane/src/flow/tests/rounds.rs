@@ -163,35 +163,48 @@ proptest! {
             Mode::Challenge,
             Mode::Concat,
             Mode::DuoOnly,
+            Mode::Eap,
         ]),
         fail_mode in prop::sample::select(vec![FailMode::Safe, FailMode::Secure]),
         exempt in prop::bool::weighted(0.2),
-        asks in any::<bool>(),
+        factors in prop::sample::select(vec![None, Some(FactorChoice::Auto), Some(FactorChoice::Passcode)]),
+        never_appended in any::<bool>(),
+        can_ask in prop::bool::weighted(0.8),
         retries in 0_u8..3,
         rounds in prop::collection::vec(rounds(), 1..8),
     ) {
         let one = integration(mode, |one| {
-            if asks {
-                one.factors = vec![FactorChoice::Passcode];
+            // Only mode eap tells what was not set.
+            if factors.is_some() || mode == Mode::Eap {
+                one.factors = factors.into_iter().collect();
+            }
+            if never_appended && mode == Mode::Eap {
+                one.append.allow = false;
             }
             one.prompt.passcode_retries = retries;
             one.fail_mode = fail_mode;
             one.exempt_users = vec![if exempt { "alice" } else { "Alice" }.to_owned()];
         });
         let mut pending: Option<Pending> = None;
-        for round in rounds {
+        for mut round in rounds {
+            if mode == Mode::Eap && round.primary == PrimaryUse::AnyPassword {
+                round.primary = ASK;
+            }
             let request = Request { credential: round.credential, ..request("") };
             let asked = pending.as_ref().and_then(|pending| match pending {
                 Pending::Upstream { asked, .. } => Some(asked.clone()),
                 Pending::Prompt(_) | Pending::Enrolment | Pending::Refusal => None,
             });
             let prompted = matches!(pending, Some(Pending::Prompt(_)));
-            let enrols = matches!(pending, Some(Pending::Enrolment));
+            let told = matches!(pending, Some(Pending::Enrolment | Pending::Refusal));
             let mut flow = match pending.take() {
                 None => Flow::new(Arc::clone(&one), request, round.primary),
                 Some(pending) => Flow::resume(Arc::clone(&one), request, round.primary, pending),
             }
             .unwrap();
+            if !can_ask {
+                flow = flow.without_questions();
+            }
             let mut seen = Seen::default();
             let Some((first, answer)) = run(&mut flow, &round.script, &mut seen) else {
                 break;
@@ -209,7 +222,7 @@ proptest! {
                     || round.primary == PrimaryUse::AnyPassword && asked.is_none();
                 // A prompt comes after the password.
                 prop_assert!(seen.password || nobody_to_ask || prompted, "{answer:?} {seen:?}");
-                prop_assert!(!enrols);
+                prop_assert!(!told);
                 let second = match answer.reason {
                     Reason::ExemptUser => exempt && mode != Mode::DuoOnly,
                     Reason::FailModeSafe => {
@@ -221,7 +234,10 @@ proptest! {
             }
             prop_assert!(seen.auths <= 1, "two pushes");
             let octets = answer.reply_message.as_ref().map_or(0, String::len);
-            prop_assert!(octets <= 253, "{octets} octets");
+            // A question of EAP has more room than a Reply-Message.
+            let eap_asks = mode == Mode::Eap && answer.code == AnswerCode::Challenge;
+            prop_assert!(octets <= if eap_asks { 900 } else { 253 }, "{octets} octets");
+            prop_assert!(can_ask || answer.code != AnswerCode::Challenge, "{answer:?}");
             prop_assert_eq!(answer.pending.is_some(), answer.code == AnswerCode::Challenge);
             if matches!(answer.pending, Some(Pending::Prompt(_))) {
                 let any_password = round.primary == PrimaryUse::AnyPassword && asked.is_none();

@@ -27,7 +27,7 @@ use crate::clock;
 use crate::eap::packet::{self, EapType, Response};
 use crate::flow::request::shown_user;
 use crate::flow::{Answer, AnswerCode, texts};
-use crate::radius::{AttributeType, Packet};
+use crate::radius::{AttributeType, MAX_VALUE_OCTETS, Packet};
 
 /// Takes a request of an integration in mode `eap`.
 fn receive(exchange: Exchange, packet: &Packet<'_>) {
@@ -89,7 +89,7 @@ fn go_on(
             );
             reject(exchange, packet, &detail);
         }
-        None => reject(exchange, packet, OVER),
+        None => reject(exchange, packet, IS_OVER),
     }
 }
 
@@ -238,25 +238,29 @@ fn refuse(mut exchange: Exchange, packet: &Packet<'_>, answer: Answer, detail: &
     );
 }
 
-/// How much of a message a packet may hold: what is safe, and less where the device says so with a
-/// Framed-MTU (RFC 3579 section 2.4) that makes sense.
-fn fragment_octets(packet: &Packet<'_>) -> usize {
+/// How much of a message a packet may hold: what is safe, less where the device says so with a
+/// Framed-MTU (RFC 3579 section 2.4) that makes sense, and no more than an answer has room for.
+fn fragment_octets(packet: &Packet<'_>, room: usize) -> usize {
     let mtu = packet
         .first(AttributeType::FRAMED_MTU)
         .and_then(|octets| <[u8; 4]>::try_from(octets).ok())
         .and_then(|octets| usize::try_from(u32::from_be_bytes(octets)).ok());
-    match mtu {
+    let wanted = match mtu {
         Some(mtu) => mtu
             .saturating_sub(EAP_OVERHEAD)
             .clamp(MIN_FRAGMENT_OCTETS, MAX_FRAGMENT_OCTETS),
         None => MAX_FRAGMENT_OCTETS,
-    }
+    };
+    // In attributes of full length.
+    let fits = room / (MAX_VALUE_OCTETS + 2) * MAX_VALUE_OCTETS;
+    wanted.min(fits.saturating_sub(EAP_OVERHEAD))
 }
 
-const OVER: &str = "the EAP conversation is over: it has its answer already, it took too long, or the \
-     node was started again";
 /// Header, type, flags and length of a fragment.
 const EAP_OVERHEAD: usize = 10;
 const MIN_FRAGMENT_OCTETS: usize = 256;
 const MAX_FRAGMENT_OCTETS: usize = 1_024;
 const EXPIRED_AT_A_TIME: usize = 16;
+/// Why a request that goes on with a conversation of this node cannot.
+const IS_OVER: &str = "the EAP conversation is over: it has its answer already, it took too long, or the \
+     node was started again";

@@ -20,9 +20,9 @@ use crate::eap::Offered;
 use crate::eap::conversation::{Conversation, Method, Outcome, Step, Surroundings};
 use crate::eap::packet::Response;
 use crate::eap::tunnel::{KeyingMaterial, Tunnel, TunnelVersion};
-use crate::flow::request::{Request, decode};
-use crate::flow::{Action, Answer, AnswerCode, Event, Flow, Pending, explain, texts};
-use crate::primary::{Credential, UpstreamAttribute, UpstreamValue};
+use crate::flow::request::Request;
+use crate::flow::{Action, Answer, AnswerCode, Event, Flow, Pending, explain};
+use crate::primary::{UpstreamAttribute, UpstreamValue};
 use crate::radius::Packet;
 use crate::radius::salted::{MS_MPPE_RECV_KEY, MS_MPPE_SEND_KEY, VENDOR_MICROSOFT};
 use crate::server::exchange::Exchange;
@@ -34,7 +34,7 @@ use crate::server::served::Served;
 
 /// A conversation, as the table has it.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(crate) struct Session {
     token: Token,
     /// Whoever else brings its State is somebody else.
     client: IpAddr,
@@ -64,17 +64,13 @@ struct Talk {
     /// The last response, and what it was answered with.
     last: Option<(ResponseDigest, Vec<u8>)>,
     agreed: bool,
-    /// Whether it has been told how it ended.
-    told: bool,
-    /// Logins so far.
-    logins: u32,
+    /// It was told how it ended. Whoever found it just before goes on with nothing.
+    over: bool,
 }
 
 /// A request that waits, and what it brought.
 #[derive(Debug)]
 struct Waiting {
-    /// Which login of the conversation it waits for: a prompt's answer is another one.
-    number: u32,
     response: ResponseDigest,
     exchange: Exchange,
 }
@@ -103,15 +99,14 @@ impl Session {
             began: exchange.arrival.now,
             outer,
             pass_through: Vec::new(),
-            fragment_octets: super::fragment_octets(packet),
+            fragment_octets: super::fragment_octets(packet, exchange.reply_to.challenge_room()),
             password: Secret::default(),
             pending: None,
             verdict: None,
             waiting: None,
             last: Some((digest(octets), first.clone())),
             agreed: false,
-            told: false,
-            logins: 0,
+            over: false,
         };
         let session = Self {
             token,
@@ -141,10 +136,9 @@ impl Session {
                 "the State is of a conversation with another client",
             );
         }
-        // It ended between the look into the table and here.
-        if talk.told {
+        if talk.over {
             drop(talk);
-            return super::reject(exchange, packet, super::OVER);
+            return super::reject(exchange, packet, super::IS_OVER);
         }
         let response_digest = digest(octets);
         if let Some(waiting) = &mut talk.waiting {
@@ -162,7 +156,8 @@ impl Session {
             drop(talk);
             return self.challenge(exchange, &answer);
         }
-        talk.fragment_octets = super::fragment_octets(packet);
+        let room = exchange.reply_to.challenge_room();
+        talk.fragment_octets = super::fragment_octets(packet, room);
         let step = match talk.surrounded(&served, |conversation, around| {
             conversation.receive(response, around)
         }) {
@@ -228,14 +223,11 @@ impl Session {
         let Offered { user, octets } = offered;
         let user = user.unwrap_or_else(|| talk.outer.clone());
         talk.record.user = Some(user.clone());
-        let Some(text) = decode(octets.expose(), served.config.password_codec) else {
-            let answer = Answer::reject_with(Reason::BadRequest, texts::UNDECODABLE_PASSWORD);
-            return self.decided(talk, exchange, answer, response);
-        };
-        let request = Request {
-            user: user.clone(),
-            credential: Credential::Password(text),
-            calling_station: talk.calling_station.clone(),
+        let calling_station = talk.calling_station.clone();
+        let request = Request::typed(user.clone(), &octets, calling_station, &served.config);
+        let request = match request {
+            Ok(request) => request,
+            Err(answer) => return self.decided(talk, exchange, answer, response),
         };
         let config = Arc::clone(&served.config);
         let flow = match talk.pending.take() {
@@ -267,13 +259,7 @@ impl Session {
             calling_station: talk.calling_station.clone(),
             pass_through: std::mem::take(&mut talk.pass_through),
         };
-        talk.logins = talk.logins.saturating_add(1);
-        let number = talk.logins;
-        talk.waiting = Some(Waiting {
-            number,
-            response,
-            exchange,
-        });
+        talk.waiting = Some(Waiting { response, exchange });
         // It waits for as long as the flow says, and then for the supplicant again.
         let mut standing = talk.standing();
         standing.expires = clock::now() + sessions::LONGEST;
@@ -281,31 +267,29 @@ impl Session {
         drop(talk);
         shared.sessions().note(&self.token, standing);
         let guard = InFlight::begin(Arc::clone(&shared), served);
-        let session = Arc::clone(self);
+        let mut undecided = Undecided {
+            session: Arc::clone(self),
+            shared: Arc::clone(&shared),
+            decided: false,
+        };
         let run = Box::pin(async move {
             let answer = performer.run(&mut flow, action, &mut steps).await;
+            undecided.decided = true;
+            let session = &undecided.session;
             let mut talk = session.talk();
             talk.record.take_in(steps);
-            if let Some(Waiting {
-                response, exchange, ..
-            }) = talk.waiting.take()
-            {
+            if let Some(Waiting { response, exchange }) = talk.waiting.take() {
                 session.decided(talk, exchange, answer, response);
             }
         });
         let abandoned = shared.abandoned.clone();
-        let waits = Waits {
-            number,
-            session: Arc::clone(self),
-            shared: Arc::clone(&shared),
-        };
         shared.logins.spawn_on(
             async move {
                 tokio::select! {
                     () = run => {}
                     () = abandoned.cancelled() => {}
                 }
-                drop((waits, guard));
+                drop(guard);
             },
             &shared.runtime,
         );
@@ -323,13 +307,8 @@ impl Session {
         let step = match answer.code {
             AnswerCode::Challenge => {
                 talk.pending = answer.pending.take();
+                let detail = explain::asked(&answer);
                 let question = answer.reply_message.unwrap_or_default();
-                let shown = match &talk.pending {
-                    // The link lets its reader enrol as the user.
-                    Some(Pending::Enrolment) => texts::of(Reason::NotEnrolled),
-                    _ => &question,
-                };
-                let detail = explain::one_line(&format!("asked: {shown}"));
                 talk.record
                     .note(Stage::Answer, clock::now(), Duration::ZERO, detail);
                 talk.surrounded(&served, |conversation, around| {
@@ -370,10 +349,14 @@ impl Session {
                 let detail = fault.to_string();
                 talk.record
                     .note(Stage::Client, clock::now(), Duration::ZERO, detail);
-                // Who was refused was refused, whatever came after.
-                verdict
-                    .filter(|verdict| verdict.code == AnswerCode::Reject)
-                    .unwrap_or_else(|| Answer::reject(fault.reason()))
+                match verdict {
+                    // Who was refused was refused, whatever came after.
+                    Some(verdict) if verdict.code == AnswerCode::Reject => verdict,
+                    verdict => Answer {
+                        factor: verdict.and_then(|verdict| verdict.factor),
+                        ..Answer::reject(fault.reason())
+                    },
+                }
             }
             _ => Answer::reject(Reason::Internal),
         };
@@ -388,6 +371,10 @@ impl Session {
         answer: Answer,
         packet: Option<Vec<u8>>,
     ) {
+        // Told already: the request is dropped, and its repeat hears that there is nothing to go on with.
+        if std::mem::replace(&mut talk.over, true) {
+            return;
+        }
         let shared = Arc::clone(&exchange.shared);
         let packet = packet.unwrap_or_else(|| talk.conversation.failure());
         let reply = EapReply {
@@ -405,7 +392,6 @@ impl Session {
         };
         let detail = format!("{name} ({})", answer.reason);
         talk.record.note(Stage::Answer, now, Duration::ZERO, detail);
-        talk.told = true;
         talk.record.tell(
             &shared,
             now,
@@ -460,11 +446,18 @@ impl Session {
                 Reason::TimedOut,
             ),
         };
-        let now = clock::now();
-        talk.record.note(Stage::Client, now, Duration::ZERO, detail);
-        talk.told = true;
-        let outcome = EventOutcome::Unanswered;
-        talk.record.tell(shared, now, outcome, reason, None, None);
+        talk.tell_unanswered(shared, Stage::Client, &detail, reason);
+    }
+
+    /// Tells that nobody decided: the node stopped, or a task died.
+    fn undecided(&self, shared: &Shared) {
+        let (detail, reason) = match shared.draining.load(Ordering::Relaxed) {
+            true => ("the node stopped before it was decided", Reason::Stopping),
+            false => ("nobody decided", Reason::Internal),
+        };
+        self.talk()
+            .tell_unanswered(shared, Stage::Answer, detail, reason);
+        shared.sessions().end(&self.token);
     }
 
     pub(super) fn standing(&self) -> Standing {
@@ -524,6 +517,20 @@ impl Talk {
         }
     }
 
+    /// Tells that it ended without an answer, unless it was told already. A request that waits is let
+    /// go of, so that its repeat is served anew.
+    fn tell_unanswered(&mut self, shared: &Shared, stage: Stage, detail: &str, reason: Reason) {
+        if std::mem::replace(&mut self.over, true) {
+            return;
+        }
+        self.waiting = None;
+        let now = clock::now();
+        self.record
+            .note(stage, now, Duration::ZERO, detail.to_owned());
+        let outcome = EventOutcome::Unanswered;
+        self.record.tell(shared, now, outcome, reason, None, None);
+    }
+
     /// Notes the method and the version of TLS, once.
     fn note_agreement(&mut self) {
         if self.agreed {
@@ -555,32 +562,19 @@ impl Talk {
     }
 }
 
-/// A conversation whose login waits for somebody. When that ends without an answer (the node stops,
-/// or a task died), so does the conversation: the request that waits holds on to the node.
-struct Waits {
-    number: u32,
+/// A login of a conversation that waits to be decided. One that never is is told all the same.
+#[derive(Debug)]
+struct Undecided {
     session: Arc<Session>,
     shared: Arc<Shared>,
+    decided: bool,
 }
 
-impl Drop for Waits {
+impl Drop for Undecided {
     fn drop(&mut self) {
-        let mut talk = self.session.talk();
-        let mine = |waiting: &mut Waiting| waiting.number == self.number;
-        let Some(waiting) = talk.waiting.take_if(mine) else {
-            return;
-        };
-        let reason = match self.shared.draining.load(Ordering::Relaxed) {
-            true => Reason::Stopping,
-            false => Reason::Internal,
-        };
-        let (now, outcome) = (clock::now(), EventOutcome::Unanswered);
-        talk.told = true;
-        talk.record
-            .tell(&self.shared, now, outcome, reason, None, None);
-        drop(talk);
-        drop(waiting);
-        self.shared.sessions().end(&self.session.token);
+        if !self.decided {
+            self.session.undecided(&self.shared);
+        }
     }
 }
 
@@ -614,3 +608,7 @@ fn digest(octets: &[u8]) -> ResponseDigest {
     let digest = digest::digest(&digest::SHA256, octets);
     digest.as_ref().first_chunk().copied().unwrap_or_default()
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

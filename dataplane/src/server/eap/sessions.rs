@@ -13,9 +13,9 @@ use super::session::Session;
 pub(super) type Token = [u8; TOKEN_OCTETS];
 
 /// The conversations, by their tokens.
-#[derive(Debug, Default)]
-pub(crate) struct Sessions {
-    entries: HashMap<Token, Entry>,
+#[derive(Debug)]
+pub(crate) struct Sessions<S = Session> {
+    entries: HashMap<Token, Entry<S>>,
     /// When each is to be let go of.
     expiries: BTreeSet<(Instant, Token)>,
     clients: HashMap<IpAddr, usize>,
@@ -25,8 +25,8 @@ pub(crate) struct Sessions {
 }
 
 #[derive(Debug)]
-struct Entry {
-    session: Arc<Session>,
+struct Entry<S> {
+    session: Arc<S>,
     client: IpAddr,
     expires: Instant,
     handshake: bool,
@@ -73,7 +73,19 @@ impl Full {
     }
 }
 
-impl Sessions {
+impl<S> Default for Sessions<S> {
+    fn default() -> Self {
+        Self {
+            entries: HashMap::new(),
+            expiries: BTreeSet::new(),
+            clients: HashMap::new(),
+            handshakes: 0,
+            octets: 0,
+        }
+    }
+}
+
+impl<S> Sessions<S> {
     /// Takes in one that begins.
     ///
     /// # Errors
@@ -81,7 +93,7 @@ impl Sessions {
     pub(super) fn begin(
         &mut self,
         token: Token,
-        session: Arc<Session>,
+        session: Arc<S>,
         client: IpAddr,
         standing: Standing,
     ) -> Result<(), Full> {
@@ -119,7 +131,7 @@ impl Sessions {
     }
 
     /// Finds one.
-    pub(super) fn find(&self, token: &Token) -> Option<Arc<Session>> {
+    pub(super) fn find(&self, token: &Token) -> Option<Arc<S>> {
         self.entries
             .get(token)
             .map(|entry| Arc::clone(&entry.session))
@@ -143,7 +155,7 @@ impl Sessions {
     }
 
     /// Lets one go.
-    pub(super) fn end(&mut self, token: &Token) -> Option<Arc<Session>> {
+    pub(super) fn end(&mut self, token: &Token) -> Option<Arc<S>> {
         let entry = self.entries.remove(token)?;
         self.expiries.remove(&(entry.expires, *token));
         self.handshakes -= usize::from(entry.handshake);
@@ -158,7 +170,7 @@ impl Sessions {
     }
 
     /// Lets one go that nobody goes on with, if there is one.
-    pub(super) fn expire(&mut self, now: Instant) -> Option<Arc<Session>> {
+    pub(super) fn expire(&mut self, now: Instant) -> Option<Arc<S>> {
         let (expires, token) = *self.expiries.first()?;
         (expires <= now).then(|| self.end(&token)).flatten()
     }
@@ -189,3 +201,7 @@ pub(super) const MACHINE_ANSWERS: Duration = Duration::from_secs(30);
 pub(super) const PERSON_ANSWERS: Duration = Duration::from_secs(300);
 /// How long a conversation may last.
 pub(super) const LONGEST: Duration = Duration::from_secs(1_800);
+
+#[cfg(test)]
+#[path = "sessions_tests.rs"]
+mod tests;

@@ -44,3 +44,58 @@ impl EapState {
 
 /// Tells it from a sealed State, which begins with its version.
 const MARK: u8 = 0xea;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TOKEN: Token = *b"0123456789abcdef";
+
+    fn node(name: &str) -> NodeId {
+        NodeId::new(name).unwrap()
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let longest = "n".repeat(128);
+        for name in ["a", "node-1.example", &longest] {
+            let state = EapState::new(&node(name), TOKEN);
+            let octets = state.octets();
+            assert_eq!(octets, [&[0xea], &TOKEN[..], name.as_bytes()].concat());
+            assert_eq!(EapState::read(&octets), Some(state));
+        }
+        assert!(
+            NodeId::new("n".repeat(129)).is_err(),
+            "it fits an attribute"
+        );
+    }
+
+    #[test]
+    fn what_is_no_state_of_a_conversation_is_none() {
+        let whole = EapState::new(&node("node"), TOKEN).octets();
+        let table: [(&str, Vec<u8>); 7] = [
+            ("nothing", Vec::new()),
+            ("the mark alone", vec![MARK]),
+            ("no name", whole[..17].to_vec()),
+            ("half a token", whole[..9].to_vec()),
+            ("another mark", [&[1], &whole[1..]].concat()),
+            ("a blank in the name", [&whole[..], b" x"].concat()),
+            ("no UTF-8", [&whole[..], b"\xff"].concat()),
+        ];
+        for (name, octets) in table {
+            assert_eq!(EapState::read(&octets), None, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_octets_are_too_strange(octets in prop::collection::vec(any::<u8>(), 0..253), marked in any::<bool>()) {
+            let octets = if marked { [&[MARK], &octets[..]].concat() } else { octets };
+            if let Some(state) = EapState::read(&octets) {
+                prop_assert_eq!(state.octets(), octets);
+            }
+        }
+    }
+}
