@@ -180,7 +180,7 @@ impl<const SECTIONS: usize> Gateway<SECTIONS> {
         let mut asked = self.duo.requests();
         asked.retain(|one| one.endpoint == Endpoint::Auth && one.user.as_deref() == Some(user));
         let said = asked.iter().map(|one| {
-            let value = param(&one.params, "passcode").or(param(&one.params, "device"));
+            let value = param(&one.params, "passcode").or_else(|| param(&one.params, "device"));
             let factor = param(&one.params, "factor");
             (factor.unwrap_or_default(), value.unwrap_or_default())
         });

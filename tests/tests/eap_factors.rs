@@ -306,7 +306,7 @@ fn an_answer_that_is_none_is_asked_for_again() {
 
     // The devices changed between the question and its answer.
     let mut session = gateway.session(0, "heidi");
-    let _ = session.until_asked();
+    assert_eq!(session.until_asked(), PASSWORD);
     session.reply("pw-heidi".into());
     assert_eq!(session.until_asked(), MENU);
     let other = vec![User::phone(TWO, "XXX-XXX-0200")];
@@ -314,7 +314,7 @@ fn an_answer_that_is_none_is_asked_for_again() {
     session.reply("1".into());
     assert_eq!(
         session.until_asked(),
-        again("Your devices have changed. Please choose again.", MENU)
+        again("The menu has changed. Please choose again.", MENU)
     );
     session.reply("1".into());
     let _ = session.run(|prompt| panic!("{prompt}")).accepted();

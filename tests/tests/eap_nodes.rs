@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use e2e::{
     config::{MAIN, upstreams},
-    eap::{by_name, section},
+    eap::{PASSWORD, by_name, section},
     nas::{attribute, code},
     nodes::Nodes,
     peers::{
@@ -101,7 +101,7 @@ fn it_goes_on_while_the_control_plane_is_away() {
     let pair = Pair::start();
     let peer = Supplicant::new(Method::Peap, "alice");
     let mut begun = peer.session((Nodes::A, pair.port).into());
-    let _ = begun.until_asked();
+    assert_eq!(begun.until_asked(), PASSWORD);
     let control = pair.nodes.a.role("controlplane");
     kill(control, Signal::SIGSTOP).unwrap();
     begun.reply("pw-alice".into());
@@ -124,7 +124,7 @@ fn a_node_that_was_started_again_says_so() {
     let mut pair = Pair::start();
     let peer = Supplicant::new(Method::Peap, "alice");
     let mut session = peer.session((Nodes::A, pair.port).into());
-    let _ = session.until_asked();
+    assert_eq!(session.until_asked(), PASSWORD);
     pair.nodes.restart_a();
     assert_eq!(session.reply("pw-alice".into()), Step::Going);
     let login = session.run(typed(&[]));

@@ -110,7 +110,6 @@ fn another_response_meanwhile_is_ignored() {
         Mischief::Garbage(100),
         Mischief::WrongIdentifier,
         Mischief::Acknowledgement,
-        Mischief::Identity,
         Mischief::Nak(vec![4]),
         Mischief::PlainGtc("pw-alice".to_owned()),
         Mischief::OtherVersion,
