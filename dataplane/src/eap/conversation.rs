@@ -47,6 +47,8 @@ pub(crate) struct Surroundings<'a> {
 pub(crate) struct Conversation {
     /// Of the request that waits for its answer.
     identifier: u8,
+    /// Of the last response, which is the last packet's (RFC 3748 section 4.2).
+    answered: u8,
     rounds: u32,
     phase: Phase,
     incoming: Incoming,
@@ -111,11 +113,11 @@ impl Method {
         }
     }
 
-    /// The first of ours that a Nak names.
-    fn of(named: &[u8]) -> Option<Self> {
+    /// The first of ours that a Nak names, but for the one that it refuses.
+    fn of(named: &[u8], but: Self) -> Option<Self> {
         [Self::Peap, Self::Ttls]
             .into_iter()
-            .find(|method| named.contains(&method.kind().0))
+            .find(|method| *method != but && named.contains(&method.kind().0))
     }
 
     /// How it is written in events.
@@ -152,6 +154,7 @@ impl Conversation {
     pub(crate) fn begin(identity: &Response<'_>) -> (Self, Vec<u8>) {
         let mut conversation = Self {
             identifier: identity.identifier,
+            answered: identity.identifier,
             rounds: 1,
             phase: Phase::Ended,
             incoming: Incoming::default(),
@@ -176,6 +179,7 @@ impl Conversation {
                 waiting: self.identifier,
             });
         }
+        self.answered = response.identifier;
         self.rounds = self.rounds.saturating_add(1);
         let phase = std::mem::replace(&mut self.phase, Phase::Ended);
         if self.rounds > MAX_ROUNDS {
@@ -225,7 +229,7 @@ impl Conversation {
 
     /// The packet that ends it where it stands.
     pub(crate) fn failure(&self) -> Vec<u8> {
-        packet::end(self.identifier, false)
+        packet::end(self.answered, false)
     }
 
     /// Which method was agreed on, and which TLS.
@@ -272,10 +276,8 @@ impl Conversation {
         around: &Surroundings<'_>,
     ) -> Step {
         if response.kind == EapType::NAK {
-            return match Method::of(response.data) {
-                Some(other) if may_choose && other != method => {
-                    Step::Send(self.offer(other, false))
-                }
+            return match Method::of(response.data, method) {
+                Some(other) if may_choose => Step::Send(self.offer(other, false)),
                 _ => self.fail(EapFault::wants(response.data, false)),
             };
         }

@@ -18,12 +18,19 @@ pub(crate) struct Sessions<S = Session> {
     entries: HashMap<Token, Entry<S>>,
     /// When each is to be let go of.
     expiries: BTreeSet<(Instant, Token)>,
-    clients: HashMap<IpAddr, usize>,
+    clients: HashMap<IpAddr, OfClient>,
     /// How many have no tunnel yet.
     handshakes: usize,
     octets: usize,
     /// When a refusal was told last.
     told: Option<Instant>,
+}
+
+/// What one client has under way.
+#[derive(Clone, Copy, Debug, Default)]
+struct OfClient {
+    sessions: usize,
+    handshakes: usize,
 }
 
 #[derive(Debug)]
@@ -61,6 +68,9 @@ pub(super) enum Full {
     /// One client.
     #[error("{MAX_PER_CLIENT} EAP conversations of this client are under way")]
     Client,
+    /// Those of one client whose handshake is not over.
+    #[error("{MAX_HANDSHAKES_PER_CLIENT} EAP handshakes of this client are under way")]
+    ClientHandshakes,
     /// What they keep.
     #[error("EAP conversations under way keep {MAX_OCTETS} octets")]
     Octets,
@@ -73,6 +83,7 @@ impl Full {
             Self::Sessions => "sessions",
             Self::Handshakes => "handshakes",
             Self::Client => "client",
+            Self::ClientHandshakes => "client_handshakes",
             Self::Octets => "octets",
         }
     }
@@ -103,7 +114,10 @@ impl<S> Sessions<S> {
         client: IpAddr,
         standing: Standing,
     ) -> Result<(), Full> {
-        let of_client = self.clients.get(&client).copied().unwrap_or_default();
+        let OfClient {
+            sessions: of_client,
+            handshakes: begun,
+        } = self.clients.get(&client).copied().unwrap_or_default();
         if self.entries.len() >= MAX_SESSIONS {
             return Err(Full::Sessions);
         }
@@ -113,10 +127,17 @@ impl<S> Sessions<S> {
         if of_client >= MAX_PER_CLIENT {
             return Err(Full::Client);
         }
+        if begun >= MAX_HANDSHAKES_PER_CLIENT {
+            return Err(Full::ClientHandshakes);
+        }
         if self.octets >= MAX_OCTETS {
             return Err(Full::Octets);
         }
-        self.clients.insert(client, of_client + 1);
+        let of_client = OfClient {
+            sessions: of_client + 1,
+            handshakes: begun + usize::from(standing.handshake),
+        };
+        self.clients.insert(client, of_client);
         self.handshakes += usize::from(standing.handshake);
         self.octets += standing.octets;
         self.expiries.insert((standing.expires, token));
@@ -167,8 +188,14 @@ impl<S> Sessions<S> {
         };
         self.expiries.remove(&(entry.expires, *token));
         self.expiries.insert((standing.expires, *token));
-        self.handshakes -= usize::from(entry.handshake);
-        self.handshakes += usize::from(standing.handshake);
+        let (was, is) = (
+            usize::from(entry.handshake),
+            usize::from(standing.handshake),
+        );
+        self.handshakes = self.handshakes - was + is;
+        if let Some(of_client) = self.clients.get_mut(&entry.client) {
+            of_client.handshakes = of_client.handshakes - was + is;
+        }
         self.octets = self.octets - entry.octets + standing.octets;
         entry.expires = standing.expires;
         entry.handshake = standing.handshake;
@@ -185,8 +212,9 @@ impl<S> Sessions<S> {
         self.handshakes -= usize::from(entry.handshake);
         self.octets -= entry.octets;
         if let Some(of_client) = self.clients.get_mut(&entry.client) {
-            *of_client -= 1;
-            if *of_client == 0 {
+            of_client.sessions -= 1;
+            of_client.handshakes -= usize::from(entry.handshake);
+            if of_client.sessions == 0 {
                 self.clients.remove(&entry.client);
             }
         }
@@ -212,6 +240,9 @@ pub(crate) const MAX_SESSIONS: usize = 20_000;
 pub(crate) const MAX_HANDSHAKES: usize = 10_000;
 /// Of one client's address.
 pub(crate) const MAX_PER_CLIENT: usize = 10_000;
+/// Of these, those whose handshake is not over: whoever only begins through one client leaves room
+/// for what comes through others.
+pub(crate) const MAX_HANDSHAKES_PER_CLIENT: usize = 5_000;
 /// What all of them keep.
 pub(crate) const MAX_OCTETS: usize = 512 * 1024 * 1024;
 /// What one keeps beside its buffers: the tunnel, the record, names.

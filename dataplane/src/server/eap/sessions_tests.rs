@@ -64,6 +64,27 @@ fn handshakes_leave_room_for_those_that_have_their_tunnels() {
 }
 
 #[test]
+fn one_client_leaves_the_handshakes_of_others_room() {
+    let now = start();
+    let mut table = Table::default();
+    let bound = u32::try_from(MAX_HANDSHAKES_PER_CLIENT).unwrap();
+    for number in 0..bound {
+        begin(&mut table, number, 1, standing(now, true, 0)).unwrap();
+    }
+    let refused = begin(&mut table, bound, 1, standing(now, true, 0));
+    assert_eq!(refused, Err(Full::ClientHandshakes));
+    assert_eq!(begin(&mut table, bound, 2, standing(now, true, 0)), Ok(()));
+    // One that gets its tunnel makes room, and so does one that ends.
+    table.note(&token(0), standing(now, false, 0));
+    table.end(&token(1));
+    for number in [bound + 1, bound + 2] {
+        assert_eq!(begin(&mut table, number, 1, standing(now, true, 0)), Ok(()));
+    }
+    let refused = begin(&mut table, bound + 3, 1, standing(now, true, 0));
+    assert_eq!(refused, Err(Full::ClientHandshakes));
+}
+
+#[test]
 fn there_is_a_bound_for_each_client_and_one_for_all() {
     let now = start();
     let mut table = Table::default();
@@ -135,6 +156,11 @@ fn each_bound_has_its_name_in_metrics_and_in_events() {
             Full::Client,
             "client",
             "10000 EAP conversations of this client are under way",
+        ),
+        (
+            Full::ClientHandshakes,
+            "client_handshakes",
+            "5000 EAP handshakes of this client are under way",
         ),
         (
             Full::Octets,
@@ -258,8 +284,11 @@ proptest! {
             prop_assert_eq!(table.expiries.len(), list.len());
             prop_assert_eq!(table.octets, kept(&list));
             prop_assert_eq!(table.handshakes, list.iter().filter(|one| one.2.handshake).count());
-            prop_assert_eq!(table.clients.values().sum::<usize>(), list.len());
-            prop_assert!(table.clients.values().all(|count| *count > 0));
+            let of_clients = || table.clients.values();
+            prop_assert_eq!(of_clients().map(|one| one.sessions).sum::<usize>(), list.len());
+            prop_assert!(of_clients().all(|one| one.sessions > 0));
+            let begun = of_clients().map(|one| one.handshakes).sum::<usize>();
+            prop_assert_eq!(begun, table.handshakes);
             for (number, ..) in &list {
                 prop_assert_eq!(table.find(&token(*number)), Some(Arc::new(*number)));
             }
