@@ -14,6 +14,8 @@ pub(super) struct Ttls {
     user: Option<String>,
     /// Whether the peer speaks EAP, so that it can be asked.
     asks: bool,
+    /// Whether it has been waited for.
+    listened: bool,
     /// What an EAP response has to carry.
     identifier: Option<u8>,
 }
@@ -33,8 +35,13 @@ impl Ttls {
 
     /// Takes what the peer says; nothing, when it only acknowledges.
     pub(super) fn receive(&mut self, identifier: u8, clear: &[u8]) -> Inner {
+        // It speaks first, but may acknowledge the end of the handshake before: once, or it could
+        // have us keep the pieces of a record that never ends.
         if clear.is_empty() {
-            return Inner::Listen;
+            return match std::mem::replace(&mut self.listened, true) {
+                false => Inner::Listen,
+                true => Inner::Fails(EapFault::Inner("it says nothing where an answer is due")),
+            };
         }
         let pairs = match Pairs::read(clear) {
             Ok(pairs) => pairs,

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use proto::event::{Outcome as EventOutcome, Reason, Stage};
+use proto::event::{AuthEvent, Outcome as EventOutcome, Reason, Stage};
 use proto::secret::Secret;
 use ring::digest;
 
@@ -23,8 +23,8 @@ use crate::eap::tunnel::{KeyingMaterial, Tunnel, TunnelVersion};
 use crate::flow::request::Request;
 use crate::flow::{Action, Answer, AnswerCode, Event, Flow, Pending, explain};
 use crate::primary::{UpstreamAttribute, UpstreamValue};
-use crate::radius::Packet;
 use crate::radius::salted::{MS_MPPE_RECV_KEY, MS_MPPE_SEND_KEY, VENDOR_MICROSOFT};
+use crate::radius::{AttributeType, Packet};
 use crate::server::exchange::Exchange;
 use crate::server::perform::{InFlight, Performer};
 use crate::server::receive::Shared;
@@ -222,6 +222,11 @@ impl Session {
         let served = Arc::clone(talk.record.served());
         let Offered { user, octets } = offered;
         let user = user.unwrap_or_else(|| talk.outer.clone());
+        if user != talk.outer && talk.record.user.as_ref() != Some(&user) {
+            let detail = format!("outer name {}", AuthEvent::shown_user(&talk.outer));
+            talk.record
+                .note(Stage::Client, clock::now(), Duration::ZERO, detail);
+        }
         talk.record.user = Some(user.clone());
         let calling_station = talk.calling_station.clone();
         let request = Request::typed(user.clone(), &octets, calling_station, &served.config);
@@ -342,6 +347,12 @@ impl Session {
             (Outcome::Success(keys), Some(mut verdict)) if verdict.code == AnswerCode::Accept => {
                 verdict.attributes.retain(|one| !is_session_key(one));
                 verdict.attributes.extend(session_keys(&keys));
+                if let Some(user) = talk.record.user.as_deref()
+                    && user != talk.outer
+                {
+                    verdict.attributes.retain(|one| !is_user_name(one));
+                    verdict.attributes.push(user_name(user));
+                }
                 verdict
             }
             (Outcome::Failure, Some(verdict)) if verdict.code == AnswerCode::Reject => verdict,
@@ -577,6 +588,21 @@ impl Drop for Undecided {
             self.session.undecided(&self.shared);
         }
     }
+}
+
+/// Who was let in, for a device that knows the outer name only: it must not take the session for
+/// that one's (RFC 2865 section 5.1).
+fn user_name(user: &str) -> UpstreamAttribute {
+    UpstreamAttribute {
+        vendor: None,
+        number: AttributeType::USER_NAME.0,
+        value: UpstreamValue::Plain(user.as_bytes().to_vec()),
+        always: true,
+    }
+}
+
+fn is_user_name(attribute: &UpstreamAttribute) -> bool {
+    attribute.vendor.is_none() && attribute.number == AttributeType::USER_NAME.0
 }
 
 /// MS-MPPE-Recv-Key and MS-MPPE-Send-Key (RFC 2548 section 2.4.2): the halves of the MSK.
