@@ -3,7 +3,12 @@
 //! The peer is that of the end-to-end tests; what it costs is nobody's figure, and the same for every
 //! server: PEAPv0 without crypto-binding, inside GTC. The keys of an accept are checked.
 
-use std::{net::SocketAddr, thread, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::Duration,
+};
 
 use e2e::{
     clock,
@@ -82,15 +87,24 @@ fn advance(session: &mut Session, resent: &mut usize) -> Step {
     }
 }
 
-/// Logins in so many threads for so long; those under way at the end are finished.
-pub(crate) fn run(peer: &Supplicant, to: SocketAddr, lanes: usize, duration: Duration) -> Tally {
+/// Logins in so many threads, for so long and no more than so many; those under way at the end are
+/// finished.
+pub(crate) fn run(
+    peer: &Supplicant,
+    to: SocketAddr,
+    lanes: usize,
+    duration: Duration,
+    most: usize,
+) -> Tally {
+    let begun = AtomicUsize::new(0);
+    let start = clock::now();
     let lane = || {
         let mut tally = Tally::default();
         let mut latencies = Vec::new();
         let end = clock::now() + duration;
         loop {
             let begin = clock::now();
-            if begin >= end {
+            if begin >= end || begun.fetch_add(1, Ordering::Relaxed) >= most {
                 break;
             }
             finish(&mut peer.session(to), Step::Going).tell(&mut tally);
@@ -98,7 +112,8 @@ pub(crate) fn run(peer: &Supplicant, to: SocketAddr, lanes: usize, duration: Dur
             latencies.push(now.saturating_duration_since(begin));
             tally.in_time += usize::from(now < end);
         }
-        tally.seconds = duration.as_secs_f64();
+        let elapsed = clock::now().saturating_duration_since(start);
+        tally.seconds = elapsed.min(duration).as_secs_f64();
         tally.latencies = Latencies::new(latencies);
         tally
     };
@@ -127,13 +142,13 @@ mod tests {
     fn logins_are_counted_by_how_they_end() {
         let hostapd = Hostapd::start(1_024);
         let good = peer(TlsRange::Both, e2e::peers::SECRET);
-        let tally = run(&good, hostapd.address, 2, Duration::from_millis(200));
+        let tally = run(&good, hostapd.address, 2, Duration::from_secs(20), 5);
         assert!(tally.is_clean(), "{tally:?}");
-        assert!(tally.sent >= 2, "{tally:?}");
+        assert_eq!(tally.sent, 5, "{tally:?}");
 
         let mut stranger = good;
         "bob".clone_into(&mut stranger.user);
-        let tally = run(&stranger, hostapd.address, 1, Duration::from_millis(1));
+        let tally = run(&stranger, hostapd.address, 1, Duration::from_millis(1), 100);
         assert_eq!((tally.sent, tally.other), (1, 1), "{tally:?}");
     }
 }
