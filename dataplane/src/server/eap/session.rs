@@ -536,10 +536,28 @@ impl Talk {
         }
         self.waiting = None;
         let now = clock::now();
+        // What was decided counts, though the end was not confirmed: who guesses passwords is not to
+        // hide by going away.
+        let verdict = self.verdict.take();
+        let factor = verdict.as_ref().and_then(|verdict| verdict.factor);
+        let (outcome, reason, detail, text) = match verdict {
+            Some(verdict) if verdict.code == AnswerCode::Reject => (
+                EventOutcome::Reject,
+                verdict.reason,
+                "refused, and the supplicant did not confirm it",
+                verdict.reply_message,
+            ),
+            Some(_) => (
+                EventOutcome::Unanswered,
+                reason,
+                "accepted, but the supplicant did not confirm it",
+                None,
+            ),
+            None => (EventOutcome::Unanswered, reason, detail, None),
+        };
         self.record
             .note(stage, now, Duration::ZERO, detail.to_owned());
-        let outcome = EventOutcome::Unanswered;
-        self.record.tell(shared, now, outcome, reason, None, None);
+        self.record.tell(shared, now, outcome, reason, factor, text);
     }
 
     /// Notes the method and the version of TLS, once.
@@ -561,9 +579,10 @@ impl Talk {
     }
 
     fn standing(&self) -> Standing {
-        let patience = match self.agreed {
-            true => sessions::PERSON_ANSWERS,
-            false => sessions::MACHINE_ANSWERS,
+        let patience = match (self.agreed, &self.pending) {
+            (false, _) => sessions::MACHINE_ANSWERS,
+            (true, None) => sessions::PASSWORD_ANSWERS,
+            (true, Some(_)) => sessions::PERSON_ANSWERS,
         };
         Standing {
             expires: (clock::now() + patience).min(self.began + sessions::LONGEST),

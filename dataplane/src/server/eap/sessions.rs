@@ -254,7 +254,9 @@ const USUAL_OCTETS: usize = SESSION_OCTETS + 16 * 1024;
 const REFUSALS_TOLD: Duration = Duration::from_secs(1);
 /// How long a supplicant may take for a step of the handshake.
 pub(super) const MACHINE_ANSWERS: Duration = Duration::from_secs(30);
-/// How long a person may take.
+/// How long the password may take, which nobody has proven anything before.
+pub(super) const PASSWORD_ANSWERS: Duration = Duration::from_secs(120);
+/// How long a person may take who is asked for a factor.
 pub(super) const PERSON_ANSWERS: Duration = Duration::from_secs(300);
 /// How long a conversation may last.
 pub(super) const LONGEST: Duration = Duration::from_secs(1_800);
