@@ -223,6 +223,7 @@ fn a_login_is_one_event_with_all_its_steps() {
         ("packet", "Access-Request id "),
         ("client", "client 127.0.0.0/8 of radius_server_eap"),
         ("client", "PEAP with TLS 1.3"),
+        ("client", "outer name "),
         ("primary", "accepted"),
         ("preauth", "auth: phone (XXX-XXX-0100) (push, phone, sms)"),
         ("answer", "asked: Choose a secondary factor from"),
