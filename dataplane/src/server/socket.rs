@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6,
@@ -20,6 +21,8 @@ pub(crate) struct Socket {
     address: SocketAddr,
     /// Bound to all addresses: the one asked must be remembered for the answer.
     wildcard: bool,
+    /// Datagrams read since other sockets had their turn.
+    taken: AtomicUsize,
 }
 
 /// The address a datagram was sent to, where the socket is bound to all.
@@ -106,16 +109,27 @@ impl Bound {
             wildcard: self.address.ip().is_unspecified(),
             address: self.address,
             fd: tokio::net::UdpSocket::from_std(self.socket)?,
+            taken: AtomicUsize::new(0),
         })
     }
 }
 
 impl Socket {
-    /// Waits for datagrams and hands up to [`BATCH`] of them over, in order.
+    /// Waits for datagrams and hands up to [`BATCH`] of them over, in order. After as many the other
+    /// sockets of the thread have their turn: a socket that is never empty, as a flood's, would keep
+    /// the thread for itself, because waiting for what is there already is no wait.
     pub(crate) async fn receive(
         &self,
         mut each: impl FnMut(&[u8], SocketAddr, Asked),
     ) -> io::Result<()> {
+        if self.taken.load(Ordering::Relaxed) >= BATCH {
+            self.taken.store(0, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+        let mut each = |octets: &[u8], source, asked| {
+            self.taken.fetch_add(1, Ordering::Relaxed);
+            each(octets, source, asked);
+        };
         loop {
             self.fd.readable().await?;
             let read = self.fd.try_io(Interest::READABLE, || {
@@ -356,6 +370,40 @@ mod tests {
             let from = tokio::time::timeout(std::time::Duration::from_secs(5), echo).await;
             assert_eq!(from.unwrap().ip().to_string(), ask, "{listen:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_flooded_socket_leaves_others_their_turn() {
+        let here = Some("127.0.0.1".parse().unwrap());
+        let [flooded, other] = [(); 2].map(|()| Bound::new(here, 0, &[]).unwrap().watch().unwrap());
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let flood = 20 * BATCH;
+        for _ in 0..flood {
+            client.send_to(b"flood", flooded.address()).unwrap();
+        }
+        let taken = std::cell::Cell::new(0);
+        let drained = async {
+            while taken.get() < flood {
+                let one = |_: &[u8], _, _| {
+                    taken.set(taken.get() + 1);
+                    if taken.get() == BATCH {
+                        client.send_to(b"login", other.address()).unwrap();
+                    }
+                };
+                flooded.receive(one).await.unwrap();
+            }
+        };
+        let before = async {
+            let mut before = None;
+            while before.is_none() {
+                let one = |_: &[u8], _, _| before = Some(taken.get());
+                other.receive(one).await.unwrap();
+            }
+            before
+        };
+        let ((), before) = tokio::join!(drained, before);
+        let before = before.unwrap();
+        assert!(before <= 4 * BATCH, "{before} of {flood} went first");
     }
 
     #[tokio::test]
