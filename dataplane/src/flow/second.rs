@@ -59,11 +59,10 @@ impl Flow {
                 self.accept(Reason::Bypassed, texts::quoted(&status_msg), None)
             }
             Preauth::Deny { status_msg } => {
-                let text = texts::quoted(&status_msg);
+                let answer = Answer::reject(Reason::SecondFactorRefused);
                 Action::Answer(Answer {
-                    reply_message: text
-                        .or_else(|| texts::quoted(texts::of(Reason::SecondFactorRefused))),
-                    ..Answer::reject(Reason::SecondFactorRefused)
+                    reply_message: texts::quoted(&status_msg).or(answer.reply_message),
+                    ..answer
                 })
             }
             Preauth::Enroll {

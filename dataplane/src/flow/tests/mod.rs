@@ -4,6 +4,7 @@ mod append;
 mod challenge;
 mod outcomes;
 mod polls;
+mod prompts;
 mod properties;
 mod requests;
 mod rounds;
