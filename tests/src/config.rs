@@ -4,7 +4,10 @@
 
 use std::net::SocketAddr;
 
-use crate::peers::{FakeDuo, FreeRadius, SECRET, Samba, Slapd};
+use crate::{
+    peers::{FakeDuo, FreeRadius, SECRET, Samba, Slapd},
+    ports,
+};
 
 /// `[main]`: listens on 127.0.0.1 and trusts the authority of the tests.
 pub const MAIN: &str = "[main]\ninterface=127.0.0.1\nhttp_ca_certs_file=ca.pem\n";
@@ -135,4 +138,19 @@ pub fn ad_client(name: &str) -> String {
         Slapd::SERVICE_PASSWORD,
         Slapd::BASE,
     )
+}
+
+/// A configuration with a section `[radius_server_challengeN]` for each text of options, over
+/// `[duo_only_client]`, and the ports of these sections.
+#[must_use]
+pub fn challenges<const SECTIONS: usize>(
+    duo: &FakeDuo,
+    options: [&str; SECTIONS],
+) -> (String, [u16; SECTIONS]) {
+    let ports = std::array::from_fn(|_| ports::free_udp());
+    let sections: String = (1..)
+        .zip(ports.iter().zip(options))
+        .map(|(number, (port, options))| challenge(number, *port, duo, "duo_only_client", options))
+        .collect();
+    (format!("{MAIN}[duo_only_client]\n{sections}"), ports)
 }

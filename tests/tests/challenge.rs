@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, thread, time::Duration};
 
 use e2e::{
-    config::{MAIN, challenge, server},
+    config::{MAIN, challenges, server},
     countersign::Countersign,
     gateway::on_data_dir,
     nas::{Answer, Nas, attribute, code},
@@ -33,14 +33,8 @@ struct Gateway<const SECTIONS: usize> {
 impl<const SECTIONS: usize> Gateway<SECTIONS> {
     fn with(options: [&str; SECTIONS]) -> Self {
         let duo = FakeDuo::start(Pki::shared());
-        let ports = std::array::from_fn(|_| ports::free_udp());
-        let sections = (1..).zip(ports.iter().zip(options));
-        let sections: String = sections
-            .map(|(number, (port, options))| {
-                challenge(number, *port, &duo, "duo_only_client", options)
-            })
-            .collect();
-        let gateway = Countersign::run(&format!("{MAIN}[duo_only_client]\n{sections}"));
+        let (config, ports) = challenges(&duo, options);
+        let gateway = Countersign::run(&config);
         Self {
             duo,
             ports,

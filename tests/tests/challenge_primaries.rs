@@ -35,6 +35,17 @@ fn is(answer: &Answer, code: u8, gateway: &Countersign) {
     );
 }
 
+/// A gateway whose passwords FreeRADIUS checks, and its client.
+fn over(radius: &FreeRadius, duo: &FakeDuo) -> (Countersign, Nas) {
+    let port = ports::free_udp();
+    let gateway = Countersign::run(&format!(
+        "{MAIN}{}{}",
+        radius_client("radius_client", radius),
+        challenge(1, port, duo, "radius_client", ""),
+    ));
+    (gateway, nas(port))
+}
+
 #[test]
 fn a_directory_checks_the_whole_password() {
     let (duo, slapd) = (FakeDuo::start(Pki::shared()), Slapd::start(Pki::shared()));
@@ -172,13 +183,7 @@ fn a_proof_by_chap_is_relayed_and_its_keys_come_with_the_end() {
         FakeDuo::start(Pki::shared()),
         FreeRadius::start(Kind::Plain),
     );
-    let port = ports::free_udp();
-    let gateway = Countersign::run(&format!(
-        "{MAIN}{}{}",
-        radius_client("radius_client", &radius),
-        challenge(1, port, &duo, "radius_client", ""),
-    ));
-    let nas = nas(port);
+    let (gateway, nas) = over(&radius, &duo);
     let send = |request: &e2e::nas::Request| nas.exchange(request, LONG).expect("an answer");
     let question = send(&nas.named("alice").chap("pw-alice", true));
     is(&question, code::ACCESS_CHALLENGE, &gateway);
@@ -231,13 +236,7 @@ fn the_upstreams_question_comes_first_and_then_the_menu() {
         FakeDuo::start(Pki::shared()),
         FreeRadius::start(Kind::Plain),
     );
-    let port = ports::free_udp();
-    let gateway = Countersign::run(&format!(
-        "{MAIN}{}{}",
-        radius_client("radius_client", &radius),
-        challenge(1, port, &duo, "radius_client", ""),
-    ));
-    let nas = nas(port);
+    let (gateway, nas) = over(&radius, &duo);
     let theirs = nas.login("chal", "pw-chal");
     is(&theirs, code::ACCESS_CHALLENGE, &gateway);
     assert_eq!(theirs.message(), "Enter the code");

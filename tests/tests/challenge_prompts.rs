@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use e2e::{
-    config::{MAIN, challenge},
+    config::challenges,
     countersign::Countersign,
     nas::{Answer, Nas, attribute, code},
     peers::{
@@ -28,14 +28,8 @@ impl<const SECTIONS: usize> Gateway<SECTIONS> {
     fn with(options: [&str; SECTIONS]) -> Self {
         let duo = FakeDuo::start(Pki::shared());
         duo.everybody(phones(1));
-        let ports = std::array::from_fn(|_| ports::free_udp());
-        let sections = (1..).zip(ports.iter().zip(options));
-        let sections: String = sections
-            .map(|(number, (port, options))| {
-                challenge(number, *port, &duo, "duo_only_client", options)
-            })
-            .collect();
-        let gateway = Countersign::run(&format!("{MAIN}[duo_only_client]\n{sections}"));
+        let (config, ports) = challenges(&duo, options);
+        let gateway = Countersign::run(&config);
         Self {
             duo,
             ports,

@@ -422,7 +422,7 @@ fn the_inner_name_is_the_user_and_the_outer_one_where_there_is_none() {
             // The device knows the outer name, and must not take the session for that one's.
             let told = login.last.unwrap();
             let told = told.first(attribute::USER_NAME);
-            let due = (outer != want).then(|| want.as_bytes());
+            let due = (outer != want).then_some(want.as_bytes());
             assert_eq!(told, due, "{method:?} {want}");
             assert_eq!(gateway.upstream.count(want), count, "{method:?} {want}");
             assert_eq!(gateway.duo.pushes(want), count, "{method:?} {want}");

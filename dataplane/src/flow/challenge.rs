@@ -267,7 +267,7 @@ impl Flow {
             code: challenge_if(asks),
             reply_message: texts::quoted(status_msg).or(answer.reply_message),
             pending: asks.then_some(Pending::Refusal),
-            ..Answer::reject(Reason::SecondFactorRefused)
+            ..answer
         })
     }
 

@@ -145,14 +145,17 @@ pub(crate) fn no_such_factor(kind: Kind, number: Option<usize>, menu: &[MenuEntr
 
 /// The same where a list follows.
 pub(crate) fn you_have_no(kind: Kind, number: Option<usize>) -> String {
-    let number = number.map(|n| n.to_string()).unwrap_or_default();
-    format!("You have no '{}{number}'.", kind.as_str())
+    format!("You have no '{}'.", as_typed(kind, number))
 }
 
 /// The user has such a factor, and it is not wanted here.
 pub(crate) fn not_here(kind: Kind, number: Option<usize>) -> String {
+    format!("'{}' cannot be used here.", as_typed(kind, number))
+}
+
+fn as_typed(kind: Kind, number: Option<usize>) -> String {
     let number = number.map(|n| n.to_string()).unwrap_or_default();
-    format!("'{}{number}' cannot be used here.", kind.as_str())
+    format!("{}{number}", kind.as_str())
 }
 
 /// A number that the list does not have, where it can be nothing else.

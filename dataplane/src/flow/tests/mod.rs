@@ -5,6 +5,7 @@ mod challenge;
 mod eap;
 mod outcomes;
 mod polls;
+mod prompts;
 mod properties;
 mod requests;
 mod rounds;
