@@ -151,6 +151,11 @@ fn what_changes_nothing_gets_a_word() {
             "minimum_tls_version: tls1.0 is broken, tls1.2 is the lowest version that is offered; \
              write tls1.2 or tls1.3",
         ),
+        (
+            "message_authenticator_1=off",
+            "message_authenticator_1: EAP always needs a Message-Authenticator, so 'off' admits \
+             nothing here; remove it",
+        ),
     ] {
         let directory = if lines.contains("ad_client") {
             DIRECTORY
@@ -167,6 +172,7 @@ fn what_changes_nothing_gets_a_word() {
         "factors=passcode,push",
         "allow_concat=true\nfactors=passcode\npasscode_retries=1\ndelimiter=:",
         "pass_through_all=true",
+        "message_authenticator_1=require",
     ] {
         assert_eq!(run(&eap(lines)).diagnostics, [], "{lines}");
     }
