@@ -189,6 +189,13 @@ const ECDSA: &str = "write some of ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES
     ECDHE-ECDSA-CHACHA20-POLY1305; or minimum_tls_version=tls1.3 to do without TLS 1.2";
 
 #[test]
+fn of_versions_that_are_as_near_the_highest_is_named() {
+    let want = "error: [radius_server_eap] minimum_tls_version: 'tls1.4' is no value of this option; \
+                did you mean 'tls1.3'? write one of tls1.3, tls1.2, tls1.1, tls1.0, ssl3";
+    expect(&run(&eap("minimum_tls_version=tls1.4")), "tls1.4", want);
+}
+
+#[test]
 fn a_list_of_ciphers_must_leave_a_suite_of_the_lowest_version_for_the_key() {
     for (lines, want) in [
         (
