@@ -183,6 +183,8 @@ fn a_request_that_cannot_be_served_is_rejected_with_a_reason() {
         assert!(message.contains(text), "{text}: {message}");
         assert!(answer.message_authenticator_is_first(), "{text}");
     }
+    let why = "eap=\"the request carries EAP, which [radius_server_eap] serves";
+    wait_until(why, LONG, || gateway.output().contains(why));
     assert_eq!(duo.requests().len(), 0);
 }
 

@@ -11,7 +11,7 @@ use dataplane::radius::{
     verify_response,
 };
 use proto::child::Role;
-use proto::config::MessageAuthenticator;
+use proto::config::{MessageAuthenticator, Mode};
 use proto::event::{AuthEvent, Reason};
 use proto::id::IntegrationId;
 use proto::secret::Secret;
@@ -77,30 +77,45 @@ pub(crate) async fn run(args: LoginArgs) -> Result<(), Failure> {
     Err(Failure::plain("too many questions"))
 }
 
+/// The integration that was named, or the only one that passwords can be sent to.
 fn choose(
     targets: Vec<LoginTarget>,
     wanted: Option<&IntegrationId>,
 ) -> Result<LoginTarget, Failure> {
-    let names: Vec<String> = targets
-        .iter()
-        .map(|one| one.integration.to_string())
-        .collect();
-    let mut found = targets
+    let (eap, plain): (Vec<_>, Vec<_>) = targets
+        .into_iter()
+        .partition(|one| one.mode == Mode::Eap.as_str());
+    let is_eap = |wanted: &IntegrationId| eap.iter().any(|one| one.integration == *wanted);
+    let names = |targets: &[LoginTarget]| {
+        let names = targets.iter().map(|one| one.integration.to_string());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let known = names(&plain);
+    let mut found = plain
         .into_iter()
         .filter(|one| wanted.is_none_or(|wanted| one.integration == *wanted));
     match (found.next(), found.next(), wanted) {
         (Some(one), None, _) => Ok(one),
+        (None, _, Some(wanted)) if is_eap(wanted) => {
+            Err(Failure::usage(format!("'{wanted}' speaks EAP: {NO_EAP}")))
+        }
+        (None, _, None) if !eap.is_empty() => Err(Failure::usage(format!(
+            "the node serves nothing but EAP ({}): {NO_EAP}",
+            names(&eap)
+        ))),
         (None, _, None) => Err(Failure::plain("the node serves no integration yet")),
         (None, _, Some(wanted)) => Err(Failure::usage(format!(
-            "there is no integration '{wanted}'; it is one of: {}",
-            names.join(", ")
+            "there is no integration '{wanted}'; it is one of: {known}"
         ))),
         (Some(_), Some(_), _) => Err(Failure::usage(format!(
-            "say which with --integration: {}",
-            names.join(", ")
+            "say which with --integration: {known}"
         ))),
     }
 }
+
+/// What this command cannot do, and what can.
+const NO_EAP: &str = "this command does not. Try it with eapol_test; or add a [radius_server_auto] \
+     on another port, with the same client section, and log in there";
 
 fn password(file: Option<&Path>) -> Result<Secret<String>, Failure> {
     let Some(path) = file else {
@@ -291,3 +306,70 @@ const LONGEST: Duration = Duration::from_secs(320);
 /// As a VPN would be set: 60 s, three times.
 const RETRY: Duration = Duration::from_secs(60);
 const TRIES: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_integration_is_the_named_one_or_the_only_one_that_takes_passwords() {
+        let auto: &[(&str, &str)] = &[("radius_server_auto", "auto")];
+        let eap: &[(&str, &str)] = &[("radius_server_eap", "eap")];
+        let both: &[(&str, &str)] = &[("radius_server_eap", "eap"), ("radius_server_auto", "auto")];
+        let two: &[(&str, &str)] = &[
+            ("radius_server_auto", "auto"),
+            ("radius_server_auto2", "auto"),
+        ];
+        for (name, served, wanted, want) in [
+            ("the only one", auto, None, "radius_server_auto"),
+            ("beside EAP", both, None, "radius_server_auto"),
+            (
+                "two",
+                two,
+                None,
+                "say which with --integration: radius_server_auto, radius_server_auto2",
+            ),
+            (
+                "one of two",
+                two,
+                Some("radius_server_auto2"),
+                "radius_server_auto2",
+            ),
+            (
+                "EAP only",
+                eap,
+                None,
+                "the node serves nothing but EAP (radius_server_eap): this command does not. Try it \
+                 with eapol_test; or add a [radius_server_auto] on another port, with the same \
+                 client section, and log in there",
+            ),
+            (
+                "EAP by name",
+                both,
+                Some("radius_server_eap"),
+                "'radius_server_eap' speaks EAP: this command does not. Try it with eapol_test; or \
+                 add a [radius_server_auto] on another port, with the same client section, and log \
+                 in there",
+            ),
+            (
+                "none of that name",
+                both,
+                Some("another"),
+                "there is no integration 'another'; it is one of: radius_server_auto",
+            ),
+            ("nothing", &[], None, "the node serves no integration yet"),
+        ] {
+            let served = served.iter().map(|(id, mode)| LoginTarget {
+                integration: IntegrationId::new(*id).unwrap(),
+                mode: (*mode).to_owned(),
+                address: SocketAddr::from((Ipv4Addr::LOCALHOST, 1812)),
+            });
+            let wanted = wanted.map(|id| IntegrationId::new(id).unwrap());
+            let got = match choose(served.collect(), wanted.as_ref()) {
+                Ok(target) => target.integration.to_string(),
+                Err(failure) => failure.to_string(),
+            };
+            assert_eq!(got, want, "{name}");
+        }
+    }
+}

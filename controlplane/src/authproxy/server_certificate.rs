@@ -17,7 +17,6 @@ use x509_parser::time::ASN1Time;
 use x509_parser::x509::X509Version;
 
 use super::context::Context;
-use super::diagnostic::Severity;
 use super::files::others_can_read;
 use super::pem;
 use super::sections::{Entry, Section};
@@ -102,13 +101,8 @@ const REMEDY: &str = "name the PEM file of the key that belongs to the certifica
 fn key_file(context: &mut Context<'_>, section: &Section, entry: &Entry) -> Option<String> {
     let content = context.named_file(section, entry)?;
     if others_can_read(content.mode) {
-        context.of_section(
-            Severity::Warning,
-            section,
-            Some(&entry.key),
-            "others can read the private key",
-            "run 'chmod o-r' on it",
-        );
+        let remedy = format!("run 'chmod o-r {}'", *entry.value);
+        context.warn(section, entry, "others can read the private key", remedy);
     }
     if pem::is_binary(&content.octets) {
         let path = entry.value.as_str();

@@ -216,6 +216,16 @@ fn clients(context: &mut Context<'_>, section: &Section) -> Vec<raw::Client> {
                 "remove one of them, or write require",
             );
         }
+        if let (Some(entry), SectionKind::RadiusServerEap, Some(MessageAuthenticator::Off)) =
+            (written, section.kind, policy)
+        {
+            context.warn(
+                section,
+                entry,
+                "EAP always needs a Message-Authenticator, so 'off' admits nothing here",
+                "remove it",
+            );
+        }
         if let (Some(address), Some(secret)) = (address, secret) {
             clients.push(raw::Client {
                 address: address.value.to_string(),

@@ -42,6 +42,14 @@ impl Login {
             Ok(request) => request,
             Err(answer) => {
                 login.record.user = shown_user(packet);
+                if packet.has_eap() {
+                    let at = login.exchange.arrival.now;
+                    let detail = "the request carries EAP, which [radius_server_eap] serves and this \
+                                  section does not";
+                    login
+                        .record
+                        .note(Stage::Client, at, Duration::ZERO, detail.to_owned());
+                }
                 return login.finish(answer);
             }
         };

@@ -114,7 +114,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     OptionSpec::new("passcode_retries", PASSCODE, Kind::Integer(0, 255), "How often in one login a wrong passcode is asked for again.").default("0").ours(),
     OptionSpec::new("certs", EAP, Kind::Path, "PEM file of the server's certificate and its chain.").required(),
     OptionSpec::new("pkey", EAP, Kind::Path, "PEM file of its private key, without a passphrase.").required(),
-    OptionSpec::new("minimum_tls_version", TLS, Kind::Choice(&["ssl3", "tls1.0", "tls1.1", "tls1.2", "tls1.3"]), "The lowest TLS version; below tls1.2 it is raised.").default("tls1.2").since("2.12.0"),
+    OptionSpec::new("minimum_tls_version", TLS, Kind::Choice(&["tls1.3", "tls1.2", "tls1.1", "tls1.0", "ssl3"]), "The lowest TLS version; below tls1.2 it is raised.").default("tls1.2").since("2.12.0"),
     OptionSpec::new("cipher_list", TLS, Kind::CipherList, "The ciphers of TLS 1.2 to offer, in OpenSSL's syntax; all when unset.").since("2.12.0"),
     OptionSpec::new("type", IFRAME, Kind::Text, "The family of the appliance."),
     OptionSpec::new("ssl_port", LDAP, Kind::Integer(1, 65_535), "The TCP port for LDAPS.").default("636"),

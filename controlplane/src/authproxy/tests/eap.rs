@@ -151,6 +151,11 @@ fn what_changes_nothing_gets_a_word() {
             "minimum_tls_version: tls1.0 is broken, tls1.2 is the lowest version that is offered; \
              write tls1.2 or tls1.3",
         ),
+        (
+            "message_authenticator_1=off",
+            "message_authenticator_1: EAP always needs a Message-Authenticator, so 'off' admits \
+             nothing here; remove it",
+        ),
     ] {
         let directory = if lines.contains("ad_client") {
             DIRECTORY
@@ -167,6 +172,7 @@ fn what_changes_nothing_gets_a_word() {
         "factors=passcode,push",
         "allow_concat=true\nfactors=passcode\npasscode_retries=1\ndelimiter=:",
         "pass_through_all=true",
+        "message_authenticator_1=require",
     ] {
         assert_eq!(run(&eap(lines)).diagnostics, [], "{lines}");
     }
@@ -181,6 +187,13 @@ fn what_changes_nothing_gets_a_word() {
 
 const ECDSA: &str = "write some of ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:\
     ECDHE-ECDSA-CHACHA20-POLY1305; or minimum_tls_version=tls1.3 to do without TLS 1.2";
+
+#[test]
+fn of_versions_that_are_as_near_the_highest_is_named() {
+    let want = "error: [radius_server_eap] minimum_tls_version: 'tls1.4' is no value of this option; \
+                did you mean 'tls1.3'? write one of tls1.3, tls1.2, tls1.1, tls1.0, ssl3";
+    expect(&run(&eap("minimum_tls_version=tls1.4")), "tls1.4", want);
+}
 
 #[test]
 fn a_list_of_ciphers_must_leave_a_suite_of_the_lowest_version_for_the_key() {

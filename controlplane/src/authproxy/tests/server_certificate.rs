@@ -150,7 +150,8 @@ fn a_private_key_that_others_can_read_is_a_warning() {
     expect(
         &run_with(&eap(""), &files),
         "others can read it",
-        "warning: [radius_server_eap] pkey: others can read the private key; run 'chmod o-r' on it",
+        "warning: [radius_server_eap] pkey: others can read the private key; run 'chmod o-r \
+         server.key'",
     );
 }
 
