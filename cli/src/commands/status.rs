@@ -110,10 +110,14 @@ fn show(
                     listener.integrations.join(", ")
                 ));
             }
+            let now = dataplane::clock::unix_now();
             for certificate in &status.certificates {
+                let left = certificate.not_after.saturating_sub_unsigned(now);
                 output::line(format_args!(
-                    "                certificate of {} good until {}",
-                    certificate.integration, certificate.until
+                    "                certificate of {} {} {}",
+                    certificate.integration,
+                    if left > 0 { "good until" } else { "EXPIRED on" },
+                    certificate.until
                 ));
             }
             if let Some(refused) = &status.refused {

@@ -255,6 +255,18 @@ impl Conversation {
         matches!(&self.phase, Phase::Tunnelled(tunnelled) if tunnelled.answered)
     }
 
+    /// Who the peer says inside the tunnel that it is; none before, and where it says nothing.
+    pub(crate) fn inner_name(&self) -> Option<&str> {
+        match &self.phase {
+            Phase::Tunnelled(tunnelled) => match &tunnelled.inside {
+                Inside::Nothing => None,
+                Inside::Peap(peap) => peap.user(),
+                Inside::Ttls(ttls) => ttls.user(),
+            },
+            _ => None,
+        }
+    }
+
     /// Whether the peer has been asked something that a person may have to type.
     pub(crate) fn awaits_typing(&self) -> bool {
         match &self.phase {

@@ -123,6 +123,11 @@ impl Peap {
         }
     }
 
+    /// Who it says that it is.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
     /// Whether a question waits for its answer.
     pub(super) const fn awaits_typing(&self) -> bool {
         matches!(self.state, State::Asked)

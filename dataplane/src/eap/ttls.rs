@@ -26,6 +26,11 @@ impl Ttls {
         self.asks
     }
 
+    /// Who it says by EAP that it is.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
     /// Whether a question waits for its answer.
     pub(super) const fn awaits_typing(&self) -> bool {
         self.identifier.is_some()

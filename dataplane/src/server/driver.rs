@@ -12,8 +12,9 @@ use proto::event::{Outcome, Reason, Stage};
 use super::exchange::Exchange;
 use super::perform::{InFlight, Performer};
 use super::record::Record;
-use super::reply;
+use super::reply::{self, EapReply};
 use crate::clock;
+use crate::eap;
 use crate::flow::request::{Request, shown_user};
 use crate::flow::{Action, Answer, AnswerCode, Event, Flow};
 use crate::primary::request_attributes;
@@ -27,6 +28,8 @@ pub(crate) struct Login {
     record: Record,
     /// Whether the request carried a Message-Authenticator, which was verified.
     signed: bool,
+    /// What ends the EAP that the request carried, which is not served in this mode.
+    eap_failure: Option<Vec<u8>>,
 }
 
 impl Login {
@@ -36,13 +39,17 @@ impl Login {
         let mut login = Self {
             record: Record::new(&exchange, packet),
             signed: packet.has_message_authenticator(),
+            eap_failure: packet.eap_message().map(|eap| {
+                let identifier = eap.get(1).copied().unwrap_or_default();
+                eap::packet::end(identifier, false)
+            }),
             exchange,
         };
         let request = match Request::read(packet, &login.exchange.client.secret, &served.config) {
             Ok(request) => request,
             Err(answer) => {
                 login.record.user = shown_user(packet);
-                if packet.has_eap() {
+                if login.eap_failure.is_some() {
                     let at = login.exchange.arrival.now;
                     let detail = "the request carries EAP, which [radius_server_eap] serves and this \
                                   section does not";
@@ -181,13 +188,14 @@ impl Login {
     fn finish(mut self, mut answer: Answer) {
         let client = Arc::clone(&self.exchange.client);
         let state = self.sealed(&mut answer);
-        let (octets, answer) = reply::encode(
-            answer,
-            state.as_deref(),
-            &self.exchange.reply_to,
-            &client.secret,
-            &client.served,
-        );
+        let (to, secret, served) = (&self.exchange.reply_to, &client.secret, &client.served);
+        let (octets, answer) = match &self.eap_failure {
+            // RFC 3579 section 2.6.3. Such a login is never anything but rejected.
+            Some(packet) if answer.code == AnswerCode::Reject => {
+                reply::encode_eap(answer, EapReply::end(packet), to, secret, served)
+            }
+            _ => reply::encode(answer, state.as_deref(), to, secret, served),
+        };
         let now = self.exchange.answer(octets);
         let (name, outcome) = match answer.code {
             AnswerCode::Accept => ("Access-Accept", Outcome::Accept),

@@ -53,6 +53,17 @@ pub(crate) struct EapReply<'a> {
     pub(crate) patience: Option<Duration>,
 }
 
+impl<'a> EapReply<'a> {
+    /// What ends a conversation, or begins and keeps none.
+    pub(crate) const fn end(packet: &'a [u8]) -> Self {
+        Self {
+            packet,
+            state: None,
+            patience: None,
+        }
+    }
+}
+
 /// What [`EapReply::patience`] takes of an answer.
 pub(crate) const PATIENCE_OCTETS: usize = 6;
 

@@ -118,11 +118,7 @@ fn is_over(mut exchange: Exchange, packet: &Packet<'_>, token: &Token, heard: &R
                       the node was started again";
         return reject(exchange, packet, detail);
     };
-    let reply = EapReply {
-        packet: &word.packet,
-        state: None,
-        patience: None,
-    };
+    let reply = EapReply::end(&word.packet);
     let device = Arc::clone(&exchange.client);
     let (octets, _) = reply::encode_eap(
         word.answer,
@@ -230,11 +226,7 @@ fn ask_identity(mut exchange: Exchange) {
         code: AnswerCode::Challenge,
         ..Answer::reject(Reason::Prompted)
     };
-    let reply = EapReply {
-        packet: &packet,
-        state: None,
-        patience: None,
-    };
+    let reply = EapReply::end(&packet);
     let client = Arc::clone(&exchange.client);
     let (octets, _) = reply::encode_eap(
         answer,
@@ -281,11 +273,7 @@ fn send_reject(mut exchange: Exchange, packet: &Packet<'_>, answer: Answer) -> I
     let (octets, _) = match packet.eap_message() {
         Some(eap) => {
             let failure = packet::end(eap.get(1).copied().unwrap_or_default(), false);
-            let reply = EapReply {
-                packet: &failure,
-                state: None,
-                patience: None,
-            };
+            let reply = EapReply::end(&failure);
             reply::encode_eap(answer, reply, to, secret, served)
         }
         None => reply::encode(answer, None, to, secret, served),

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use proto::event::{AuthEvent, Outcome as EventOutcome, Reason, Stage};
+use proto::event::{Outcome as EventOutcome, Reason, Stage};
 use proto::secret::Secret;
 
 use super::accept;
@@ -151,6 +151,7 @@ impl Session {
     /// Does what the conversation says.
     fn act(self: &Arc<Self>, mut talk: MutexGuard<'_, Talk>, exchange: Exchange, step: Step) {
         talk.note_agreement();
+        talk.note_inner_name();
         match step {
             Step::Send(packet) => {
                 let said = talk.says(packet);
@@ -185,12 +186,7 @@ impl Session {
         let served = Arc::clone(talk.record.served());
         let Offered { user, octets } = offered;
         let user = user.unwrap_or_else(|| talk.outer.clone());
-        if user != talk.outer && talk.record.user.as_ref() != Some(&user) {
-            let detail = format!("outer name {}", AuthEvent::shown_user(&talk.outer));
-            talk.record
-                .note(Stage::Client, clock::now(), Duration::ZERO, detail);
-        }
-        talk.record.user = Some(user.clone());
+        talk.note_user(&user);
         let calling_station = talk.calling_station.clone();
         let request = Request::typed(user.clone(), &octets, calling_station, &served.config);
         let request = match request {
@@ -346,11 +342,7 @@ impl Session {
         }
         let shared = Arc::clone(&exchange.shared);
         let packet = packet.unwrap_or_else(|| talk.conversation.failure());
-        let reply = EapReply {
-            packet: &packet,
-            state: None,
-            patience: None,
-        };
+        let reply = EapReply::end(&packet);
         let client = Arc::clone(&exchange.client);
         let served = Arc::clone(talk.record.served());
         let (octets, answer) =

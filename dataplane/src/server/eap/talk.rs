@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use proto::event::{Outcome as EventOutcome, Reason, Stage};
+use proto::event::{AuthEvent, Outcome as EventOutcome, Reason, Stage};
 use proto::secret::Secret;
 use ring::digest;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -150,6 +150,24 @@ impl Talk {
         self.record
             .note(stage, now, Duration::ZERO, detail.to_owned());
         self.record.tell(shared, now, outcome, reason, factor, text);
+    }
+
+    /// Notes who it is, as soon as that is known inside: whoever breaks off after is told by name.
+    pub(super) fn note_inner_name(&mut self) {
+        if let Some(user) = self.conversation.inner_name().map(str::to_owned) {
+            self.note_user(&user);
+        }
+    }
+
+    /// Notes who it is, and what it is called outside, once.
+    pub(super) fn note_user(&mut self, user: &str) {
+        if self.record.user.as_deref() == Some(user) {
+            return;
+        }
+        self.record.user = Some(user.to_owned());
+        let detail = format!("outer name {}", AuthEvent::shown_user(&self.outer));
+        self.record
+            .note(Stage::Client, clock::now(), Duration::ZERO, detail);
     }
 
     /// Counts that it ended without an answer, where there are too many of the kind to be told each.

@@ -110,6 +110,16 @@ fn said(error: &rustls::Error) -> String {
         AlertReceived(AlertDescription::CertificateExpired) => {
             "the supplicant says that the certificate has expired".to_owned()
         }
+        AlertReceived(AlertDescription::InternalError) => {
+            "the supplicant ended TLS with the alert InternalError: mostly the certificate has another \
+             name than it was told to expect (domain_match)"
+                .to_owned()
+        }
+        AlertReceived(AlertDescription::AccessDenied) => {
+            "the supplicant ended TLS with the alert AccessDenied: somebody was asked there whether to \
+             trust the certificate, and did not"
+                .to_owned()
+        }
         AlertReceived(alert) => format!("the supplicant ended TLS with the alert {alert:?}"),
         PeerIncompatible(what) => format!(
             "the supplicant has no TLS in common with us ({what:?}): it needs 1.2 with ECDHE and AEAD, \
