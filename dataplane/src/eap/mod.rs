@@ -4,6 +4,8 @@
 //! on elsewhere. [`conversation::Conversation`] is the way in.
 
 mod binding;
+#[cfg(any(test, fuzzing))]
+mod clear;
 pub(crate) mod conversation;
 pub(crate) mod fault;
 mod framing;
