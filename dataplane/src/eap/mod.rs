@@ -9,6 +9,8 @@ mod clear;
 pub(crate) mod conversation;
 pub(crate) mod fault;
 mod framing;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod inner;
 pub(crate) mod packet;
 mod peap;

@@ -1,6 +1,6 @@
 //! Scripts of packets, with a tunnel that hides nothing.
 
-mod binding;
+pub(super) mod binding;
 mod conversation;
 mod peap;
 mod properties;
