@@ -130,14 +130,22 @@ impl Inside {
         }
     }
 
-    /// An acknowledgement, or the TLV of a success.
+    /// By an acknowledgement, or by TLVs of which each that is a result is a success.
     fn agrees(&self, said: &[u8]) -> bool {
-        match self.methods[0].version() {
-            Some(0) => said
-                .windows(6)
-                .any(|tlv| tlv[0] & 0x3f == 0 && tlv[1..] == [3, 0, 2, 0, 1]),
-            _ => said.is_empty(),
+        let Some(0) = self.methods[0].version() else {
+            return said.is_empty();
+        };
+        let mut results = Vec::new();
+        let mut rest = &said[HEADER_OCTETS + 1..];
+        while let [high, low, length_high, length_low, values @ ..] = rest {
+            let length = u16::from_be_bytes([*length_high, *length_low]);
+            let (value, left) = values.split_at(length.into());
+            if (high & 0x3f, *low) == (0, 3) {
+                results.push(value);
+            }
+            rest = left;
         }
+        !results.is_empty() && results.iter().all(|status| *status == [0, 1])
     }
 
     fn decide(&mut self, input: &mut Input<'_>, next: u8) -> Inner {

@@ -74,9 +74,9 @@ impl Script {
         self.octets(&[1]).text(methods)
     }
 
-    /// It sends this flags octet and so many times 64 octets.
-    fn sends_much(self, flags: u8, times: u8) -> Self {
-        self.octets(&[8]).text(&[flags]).octets(&[times])
+    /// It sends this, flags first, and so many times 64 octets behind it.
+    fn sends_much(self, begin: &[u8], times: u8) -> Self {
+        self.octets(&[8]).text(begin).octets(&[times])
     }
 
     /// It sends something again, with this identifier.
@@ -289,11 +289,18 @@ fn conversations() -> Vec<Conversation> {
             "too-long",
             Err("longer than 65536"),
             Script::conversation(1, 100, 1)
-                .sends_much(0x40, 255)
-                .sends_much(0x40, 255)
-                .sends_much(0x40, 255)
-                .sends_much(0x40, 255)
-                .sends_much(0, 10)
+                .sends_much(b"\x40", 255)
+                .sends_much(b"\x40", 255)
+                .sends_much(b"\x40", 255)
+                .sends_much(b"\x40", 255)
+                .sends_much(b"\0", 10)
+                .end(),
+        ),
+        (
+            "says-too-long",
+            Err("longer than 65536"),
+            Script::conversation(1, 100, 1)
+                .sends_much(b"\xc0\0\x01\0\x01", 255)
                 .end(),
         ),
         ("endless", Err("50 rounds"), endless.end()),
@@ -350,6 +357,24 @@ fn insides() -> Vec<Inside> {
                 .says(b"\x06secret")
                 .concludes(true)
                 .tells(2, &[(12, &proof[4..])])
+                .end(),
+        ),
+        (
+            "peap0-says-both",
+            Err("it failed"),
+            peap(0)
+                .says(b"\x01alice")
+                .says(b"\x06secret")
+                .concludes(true)
+                .tells(2, &[(3, &[0, 1])])
+                .end(),
+        ),
+        (
+            "peap0-no-header-after-all",
+            Err("of another type"),
+            peap(0)
+                .says(b"\x01alice")
+                .says(b"\x02\x09\x00\x09\x06secret")
                 .end(),
         ),
         (
