@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::primary::{self, Primary};
 use crate::radius::SharedSecret;
 use crate::server::eap::certificate::{self, CertificateWatch};
-use crate::server::eap::{EapThreads, expire, sessions_under_way, tls};
+use crate::server::eap::{self, EapThreads, sessions_under_way, tls};
 use crate::server::interface::Interface;
 use crate::server::receive::Shared;
 use crate::server::served::{Series, Served, ServedClient, Site};
@@ -338,22 +338,19 @@ impl Node {
     /// certificates.
     pub(crate) fn tidy(&self) {
         self.certificates().warn(clock::now(), clock::unix_now());
-        expire(&self.shared);
+        eap::expire(&self.shared);
         let under_way = i64::try_from(sessions_under_way(&self.shared)).unwrap_or(i64::MAX);
         self.shared.metrics.eap_sessions.set(under_way);
-        let mut duplicates = self
-            .shared
-            .duplicates
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
         let now = clock::now();
-        for _ in 0..TIDY_ROUNDS {
-            if duplicates.expire(now) == 0 {
-                break;
+        let mut evicted = eap::last_words_evicted(&self.shared);
+        for mut duplicates in self.shared.duplicates.each() {
+            for _ in 0..TIDY_ROUNDS {
+                if duplicates.expire(now) == 0 {
+                    break;
+                }
             }
+            evicted += duplicates.occupancy().evicted;
         }
-        let evicted = duplicates.occupancy().evicted;
-        drop(duplicates);
         let counter = &self.shared.metrics.duplicate_evictions;
         counter.inc_by(evicted.saturating_sub(counter.get()));
     }
@@ -427,11 +424,17 @@ impl Node {
     pub(crate) async fn drain(&self, grace: Duration) -> u64 {
         self.shared.draining.store(true, Ordering::Relaxed);
         self.shared.logins.close();
-        drop(tokio::time::timeout(grace, self.shared.logins.wait()).await);
+        self.shared.telling.close();
+        let done = async {
+            self.shared.logins.wait().await;
+            self.shared.telling.wait().await;
+        };
+        drop(tokio::time::timeout(grace, done).await);
         let left = self.shared.in_flight.load(Ordering::Relaxed);
         self.shared.abandoned.cancel();
         self.shared.logins.wait().await;
         self.applying.lock().await.sites.stop();
+        eap::stop(&self.shared);
         u64::try_from(left).unwrap_or(u64::MAX)
     }
 }

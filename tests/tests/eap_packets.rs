@@ -9,13 +9,14 @@ use e2e::{
     nas::{attribute, code},
     peers::{
         Pki, Supplicant,
-        supplicant::{LengthFlag, Method, Mischief, Step, TlsRange, packet::kind, typed},
+        supplicant::{LengthFlag, Method, Mischief, Step, TlsRange, Verdict, packet::kind, typed},
     },
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 const LONG: Duration = Duration::from_secs(10);
 const FRAMED_MTU: u8 = 12;
+const SESSION_TIMEOUT: u8 = 27;
 const METHODS: [(Method, u8); 4] = [
     (Method::Peap, 0),
     (Method::Peap, 1),
@@ -262,4 +263,33 @@ fn what_a_proxy_left_comes_back_with_each_answer() {
         let asked = gateway.upstream.requests().pop().unwrap();
         assert_eq!(asked.first(attribute::PROXY_STATE), None);
     }
+}
+
+#[test]
+fn a_device_is_told_to_be_patient_while_a_person_types_and_then_alone() {
+    let gateway = Gateway::with(["allow_concat=false\n"]);
+    let mut session = gateway.session(0, "alice");
+    let mut asked = Vec::new();
+    let mut step = session.step();
+    loop {
+        let answer = session.last().unwrap();
+        let patience = answer.first(SESSION_TIMEOUT);
+        let prompted = matches!(step, Step::Asked(_));
+        let want = prompted.then(|| 60_u32.to_be_bytes().to_vec());
+        assert_eq!(patience, want.as_deref(), "{step:?}");
+        step = match step {
+            Step::Going => session.step(),
+            Step::Asked(prompt) => {
+                let typed = match asked.len() {
+                    0 => "pw-alice",
+                    _ => "1",
+                };
+                asked.push(prompt);
+                session.reply(typed.into());
+                session.step()
+            }
+            Step::Ended(verdict) => break assert_eq!(verdict, Verdict::Accepted),
+        };
+    }
+    assert_eq!(asked.len(), 2, "{asked:?}");
 }

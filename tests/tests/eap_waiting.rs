@@ -12,6 +12,7 @@ use e2e::{
         supplicant::{Mischief, Session, Step, Verdict, typed},
     },
 };
+use nix::sys::signal::Signal;
 
 const LONG: Duration = Duration::from_secs(10);
 const MOMENT: Duration = Duration::from_millis(300);
@@ -239,6 +240,58 @@ fn a_push_that_nobody_answers_ends_with_the_time_for_it() {
     let login = gateway.login(0, "alice", &["pw-alice"]);
     assert_eq!(login.rejected().result, Some(false));
     assert_eq!(gateway.event("alice", 1).end(), ("reject", "timed_out"));
+}
+
+#[test]
+fn a_node_that_drains_lets_those_finish_who_wait() {
+    let mut gateway = Gateway::with(["factors=push\n"]);
+    let session = waits(&gateway, "alice");
+    gateway.running.signal(Signal::SIGTERM);
+    wait_until("it drains", LONG, || {
+        let output = gateway.running.output();
+        output.contains("stopping in_flight=1") && gateway.running.get("/readyz").status == 503
+    });
+    gateway.duo.decide("alice", Outcome::Allow);
+    // What the supplicant says to the result comes while it drains.
+    let login = session.run(typed(&[]));
+    let _ = login.accepted();
+    assert!(gateway.running.wait(LONG).success());
+    let output = gateway.running.output();
+    let line = "user=\"alice\" outcome=accept reason=approved";
+    assert!(output.contains(line), "{output}");
+}
+
+#[test]
+fn an_end_that_was_lost_comes_again_and_nothing_is_decided_anew() {
+    let gateway = Gateway::with(["factors=push\n"]);
+    for (user, said, end) in [
+        ("alice", Outcome::Allow, (code::ACCESS_ACCEPT, "approved")),
+        ("bob", Outcome::Deny, (code::ACCESS_REJECT, "denied")),
+    ] {
+        let mut session = waits(&gateway, user);
+        gateway.duo.decide(user, said);
+        assert_eq!(session.wait(), Step::Going);
+        session.send();
+        let lost = session.receive(LONG).unwrap();
+        // Not the same octets: a request of its own, with its own keys.
+        session.send();
+        let answer = session.receive(LONG).unwrap();
+        assert_eq!((lost.code, answer.code), (end.0, end.0), "{user}");
+        assert_ne!(lost.bytes[4..], answer.bytes[4..]);
+        let Step::Ended(verdict) = session.take(&answer) else {
+            panic!("{user}: it goes on");
+        };
+        let login = session.end(verdict);
+        if user == "alice" {
+            let _ = login.accepted();
+        } else {
+            let _ = login.rejected();
+        }
+        let events = gateway.running.events_of(user, 1);
+        assert_eq!(events.len(), 1, "{events:#?}");
+        assert_eq!(events[0]["reason"], end.1);
+        assert_eq!(gateway.duo.pushes(user), 1);
+    }
 }
 
 #[test]

@@ -75,6 +75,8 @@ struct Tunnelled {
     version: u8,
     tunnel: Box<dyn Tunnel>,
     inside: Inside,
+    /// Octets the tunnel was given.
+    fed: usize,
     /// Whether our side of the handshake was said, which is what costs.
     answered: bool,
     /// Why it fails, while the peer is being told.
@@ -253,9 +255,26 @@ impl Conversation {
         matches!(&self.phase, Phase::Tunnelled(tunnelled) if tunnelled.answered)
     }
 
-    /// Octets that it keeps of the peer's and of ours, beside its tunnel's.
+    /// Whether the peer has been asked something that a person may have to type.
+    pub(crate) fn awaits_typing(&self) -> bool {
+        match &self.phase {
+            Phase::Tunnelled(tunnelled) => match &tunnelled.inside {
+                Inside::Nothing => false,
+                Inside::Peap(peap) => peap.awaits_typing(),
+                Inside::Ttls(ttls) => ttls.awaits_typing(),
+            },
+            _ => false,
+        }
+    }
+
+    /// Octets that it keeps of the peer's and of ours, at the most: the tunnel may keep what it was
+    /// fed, when that is not whole.
     pub(crate) const fn octets(&self) -> usize {
-        self.incoming.octets() + self.outgoing.octets()
+        let fed = match &self.phase {
+            Phase::Tunnelled(tunnelled) => tunnelled.fed,
+            _ => 0,
+        };
+        self.incoming.octets() + self.outgoing.octets() + fed
     }
 
     fn offer(&mut self, method: Method, may_choose: bool) -> Vec<u8> {
@@ -298,6 +317,7 @@ impl Conversation {
             version,
             tunnel: (around.tunnel)(),
             inside: Inside::Nothing,
+            fed: 0,
             answered: false,
             fault: None,
         };
@@ -343,6 +363,7 @@ impl Conversation {
         message: &[u8],
         around: &Surroundings<'_>,
     ) -> Step {
+        tunnelled.fed = tunnelled.fed.saturating_add(message.len());
         if !message.is_empty()
             && let Err(fault) = tunnelled.tunnel.feed(message)
         {

@@ -123,6 +123,11 @@ impl Peap {
         }
     }
 
+    /// Whether a question waits for its answer.
+    pub(super) const fn awaits_typing(&self) -> bool {
+        matches!(self.state, State::Asked)
+    }
+
     /// The keys that replace the tunnel's, when the peer proved to be its other end.
     pub(super) const fn bound(&self) -> Option<&Binding> {
         match &self.state {

@@ -26,6 +26,11 @@ impl Ttls {
         self.asks
     }
 
+    /// Whether a question waits for its answer.
+    pub(super) const fn awaits_typing(&self) -> bool {
+        self.identifier.is_some()
+    }
+
     /// Asks something; the answer is offered.
     pub(super) fn ask(&mut self, identifier: u8, prompt: &str) -> Inner {
         self.identifier = Some(identifier);

@@ -92,19 +92,6 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
-    /// The share of one cache among so many (0 counts as 1).
-    #[must_use]
-    pub const fn shared_by(self, caches: usize) -> Self {
-        let caches = if caches == 0 { 1 } else { caches };
-        Self {
-            answers: self.answers.div_ceil(caches),
-            octets: self.octets.div_ceil(caches),
-            running: self.running.div_ceil(caches),
-        }
-    }
-}
-
 /// As many logins are in progress as can be known; this one was not noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{running} logins are in progress")]

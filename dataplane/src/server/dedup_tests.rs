@@ -372,24 +372,6 @@ fn debug_shows_no_octet_of_an_answer() {
     );
 }
 
-#[test]
-fn a_share_is_never_nothing() {
-    let all = Limits {
-        answers: 10,
-        octets: 100,
-        running: 3,
-    };
-    assert_eq!(all.shared_by(0), all);
-    assert_eq!(
-        all.shared_by(4),
-        Limits {
-            answers: 3,
-            octets: 25,
-            running: 1
-        }
-    );
-}
-
 /// The same rules, without any thought of speed.
 #[derive(Default)]
 struct Naive {

@@ -1,7 +1,9 @@
 //! One request and the answer it is owed.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
+
+use proto::config::Mode;
 
 use super::dedup::Key;
 use super::receive::{Arrival, Shared, send};
@@ -47,19 +49,19 @@ impl Exchange {
         let octets: Arc<[u8]> = octets.into();
         let now = clock::now();
         // Kept before it is sent: a repeat that crosses the answer is not to find the login running.
-        self.shared
-            .duplicates
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .finish(
-                now,
-                &self.key,
-                self.reply_to.authenticator(),
-                Arc::clone(&octets),
-            );
+        self.shared.duplicates.of(self.mode()).finish(
+            now,
+            &self.key,
+            self.reply_to.authenticator(),
+            Arc::clone(&octets),
+        );
         send(&self.site, &octets, self.arrival);
         self.answered = true;
         now
+    }
+
+    fn mode(&self) -> Mode {
+        self.client.served.config.mode
     }
 
     pub(super) const fn is_answered(&self) -> bool {
@@ -74,8 +76,7 @@ impl Drop for Exchange {
         if !self.answered {
             self.shared
                 .duplicates
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
+                .of(self.mode())
                 .abandon(&self.key, self.reply_to.authenticator());
         }
     }

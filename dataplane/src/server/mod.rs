@@ -3,6 +3,7 @@
 pub(crate) mod clients;
 pub mod dedup;
 mod driver;
+mod duplicates;
 pub(crate) mod eap;
 mod exchange;
 pub(crate) mod interface;

@@ -15,9 +15,10 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::dedup::{DuplicateCache, Key, Lookup};
+use super::dedup::{Key, Lookup};
 use super::driver::Login;
-use super::eap::{self, EapThreads, QueueFull, Sessions};
+use super::duplicates::Duplicates;
+use super::eap::{self, EapThreads, Line, QueueFull, Sessions};
 use super::exchange::Exchange;
 use super::served::{ServedClient, Site};
 use super::socket::Asked;
@@ -36,7 +37,9 @@ pub(crate) struct Shared {
     /// Where logins run that wait for something.
     pub(crate) logins: TaskTracker,
     pub(crate) runtime: Handle,
-    pub(crate) duplicates: Mutex<DuplicateCache>,
+    /// Conversations of EAP whose supplicant is being told how they end.
+    pub(crate) telling: TaskTracker,
+    pub(crate) duplicates: Duplicates,
     pub(crate) states: States,
     sessions: Mutex<Sessions>,
     eap_threads: EapThreads,
@@ -75,7 +78,8 @@ impl Shared {
             reports,
             logins: TaskTracker::new(),
             runtime: Handle::current(),
-            duplicates: Mutex::default(),
+            telling: TaskTracker::new(),
+            duplicates: Duplicates::default(),
             draining: AtomicBool::new(false),
             abandoned: CancellationToken::new(),
             in_flight: AtomicUsize::new(0),
@@ -175,17 +179,15 @@ fn receive(
     if !packet.has_message_authenticator() {
         series.unsigned.inc();
     }
-    let eap = (client.served.config.mode == Mode::Eap).then(|| eap::line(shared, &packet));
+    let mode = client.served.config.mode;
+    let eap = (mode == Mode::Eap).then(|| eap::line(shared, &packet));
     let key = Key::new(
         arrival.source,
         site.socket.address().port(),
         packet.identifier(),
     );
     {
-        let mut duplicates = shared
-            .duplicates
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut duplicates = shared.duplicates.of(mode);
         match duplicates.lookup(arrival.now, &key, packet.authenticator()) {
             Lookup::InProgress => {
                 shared.in_progress.inc();
@@ -199,7 +201,9 @@ fn receive(
             }
             Lookup::New => {}
         }
-        if shared.draining.load(Ordering::Relaxed) {
+        // A conversation of EAP can go on here alone.
+        let begins = eap.is_none_or(|line| line == Line::Beginning);
+        if begins && shared.draining.load(Ordering::Relaxed) {
             return Err(DiscardReason::Draining);
         }
         if shared.in_flight.load(Ordering::Relaxed) >= shared.max_in_flight {
@@ -218,10 +222,7 @@ fn receive(
     let reply_to = match ReplyTo::new(&packet) {
         Ok(reply_to) => reply_to,
         Err(error) => {
-            let mut duplicates = shared
-                .duplicates
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut duplicates = shared.duplicates.of(mode);
             duplicates.abandon(&key, packet.authenticator());
             return Err(error.into());
         }

@@ -104,15 +104,14 @@ impl Record {
         self.timeline.extend(aside.timeline.into_iter().take(room));
     }
 
-    /// Tells how it ended: in the metrics, and as an event.
-    pub(super) fn tell(
-        &mut self,
+    /// Counts how it ended, in the metrics.
+    pub(super) fn count(
+        &self,
         shared: &Shared,
         now: Instant,
         outcome: Outcome,
         reason: Reason,
         factor: Option<Factor>,
-        reply_message: Option<String>,
     ) {
         let served = &self.served;
         let metrics = &shared.metrics;
@@ -137,6 +136,21 @@ impl Record {
                 .with_label_values(&[integration, served.config.fail_mode.as_str()])
                 .inc();
         }
+    }
+
+    /// Tells how it ended: in the metrics, and as an event.
+    pub(super) fn tell(
+        &mut self,
+        shared: &Shared,
+        now: Instant,
+        outcome: Outcome,
+        reason: Reason,
+        factor: Option<Factor>,
+        reply_message: Option<String>,
+    ) {
+        self.count(shared, now, outcome, reason, factor);
+        let served = &self.served;
+        let elapsed = now.saturating_duration_since(self.began);
         shared.reports.send(AuthEvent {
             id: self.id,
             first: self.first,

@@ -1,5 +1,7 @@
 //! From a flow's answer to the packet.
 
+use std::time::Duration;
+
 use proto::event::Reason;
 
 use super::served::Served;
@@ -46,12 +48,18 @@ pub(crate) fn encode(
 pub(crate) struct EapReply<'a> {
     pub(crate) packet: &'a [u8],
     pub(crate) state: Option<&'a [u8]>,
+    /// How long the device should wait for the supplicant before it repeats the packet, in place of
+    /// its own few seconds (RFC 3580 section 3.17). None says nothing of it.
+    pub(crate) patience: Option<Duration>,
 }
+
+/// What [`EapReply::patience`] takes of an answer.
+pub(crate) const PATIENCE_OCTETS: usize = 6;
 
 /// Encodes an answer of EAP; gives it back as it was sent. It has no Reply-Message, whatever the
 /// answer says (RFC 3579 section 2.6.5).
 ///
-/// Order: Message-Authenticator, State, EAP-Message, attributes, Proxy-State. An answer that does not
+/// Order: Message-Authenticator, State, EAP-Message, Session-Timeout, attributes, Proxy-State. An answer that does not
 /// fit is a reject.
 pub(crate) fn encode_eap(
     answer: Answer,
@@ -89,6 +97,10 @@ fn try_encode_eap(
         builder.attribute(AttributeType::STATE, state)?;
     }
     builder.eap_message(eap.packet)?;
+    if let Some(patience) = eap.patience {
+        let seconds = u32::try_from(patience.as_secs()).unwrap_or(u32::MAX);
+        builder.attribute(AttributeType::SESSION_TIMEOUT, &seconds.to_be_bytes())?;
+    }
     // A part of a question or of a method outside the tunnel is none of this answer's.
     if answer.code == AnswerCode::Accept {
         attributes(&mut builder, answer, to, secret, served)?;

@@ -315,3 +315,32 @@ fn keys_come_from_the_label_of_version_and_method() {
         assert_eq!(peer.keys(step), want, "{kind} {tls:?}");
     }
 }
+
+#[test]
+fn a_person_is_awaited_from_the_question_to_its_answer() {
+    let mut peer = Peer::new(Tls12);
+    let mut awaited = vec![peer.talk.awaits_typing()];
+    peer = Peer::within(Tls12, 0);
+    awaited.push(peer.talk.awaits_typing());
+    let name = peer.inner(0, 1, b"alice");
+    peer.says(0, &name);
+    awaited.push(peer.talk.awaits_typing());
+    let password = peer.inner(0, 6, b"secret");
+    peer.offers(&flagged(0, &password));
+    awaited.push(peer.talk.awaits_typing());
+    peer.is_asked("Enter passcode: ");
+    awaited.push(peer.talk.awaits_typing());
+    let mut peer = Peer::deciding(Tls12, 0);
+    peer.is_told(true);
+    awaited.push(peer.talk.awaits_typing());
+    assert_eq!(awaited, [false, false, true, false, true, false]);
+}
+
+#[test]
+fn what_the_tunnel_was_given_counts_as_kept() {
+    let mut peer = Peer::new(Tls13);
+    let before = peer.talk.octets();
+    peer.says(0, &[b'h'; 600]);
+    let kept = peer.talk.octets();
+    assert!(kept >= before + 600, "{before} and then {kept}");
+}

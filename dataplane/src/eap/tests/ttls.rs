@@ -91,6 +91,19 @@ fn a_peer_may_speak_with_the_end_of_its_handshake_or_wait_to_be_told() {
 }
 
 #[test]
+fn a_peer_that_says_nothing_is_waited_for_once() {
+    for tls in BOTH {
+        let mut peer = within(tls);
+        // With TLS 1.3 it was when its handshake ended.
+        if tls == Tls12 {
+            assert_eq!(peer.sends(b"\x00"), b"\x15\x00");
+        }
+        let fault = peer.fails(b"\x00");
+        assert!(matches!(fault, EapFault::Inner(text) if text.contains("says nothing")));
+    }
+}
+
+#[test]
 fn a_password_is_offered_without_the_zeros_that_hide_its_length() {
     let offered = |said: Vec<u8>| within(Tls13).offers(&flagged(0, &said));
     for (hidden, want) in [

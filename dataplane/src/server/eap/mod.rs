@@ -1,9 +1,15 @@
 //! Mode `eap`: conversations of many requests, each in its tunnel.
 
+mod accept;
 pub(crate) mod certificate;
+#[cfg(test)]
+mod harness;
+mod last_words;
 mod session;
 mod sessions;
+mod sparingly;
 mod state;
+mod talk;
 mod threads;
 pub(crate) mod tls;
 mod tunnel;
@@ -17,8 +23,9 @@ pub(crate) use self::sessions::Sessions;
 pub(crate) use self::threads::{EapThreads, Line, QueueFull};
 
 use self::session::Session;
-use self::sessions::TOKEN_OCTETS;
+use self::sessions::{TOKEN_OCTETS, Token};
 use self::state::EapState;
+use self::talk::{ResponseDigest, digest};
 use super::exchange::Exchange;
 use super::receive::Shared;
 use super::record::Record;
@@ -94,8 +101,37 @@ fn go_on(
             );
             reject(exchange, packet, &detail);
         }
-        None => reject(exchange, packet, IS_OVER),
+        None => is_over(exchange, packet, &state.token, &digest(eap)),
     }
+}
+
+/// Answers a response to a conversation that is over: as before, where it is the one that ended it.
+fn is_over(mut exchange: Exchange, packet: &Packet<'_>, token: &Token, heard: &ResponseDigest) {
+    let client = exchange.arrival.source.ip();
+    let word = exchange
+        .shared
+        .sessions()
+        .last_words()
+        .find(token, client, heard);
+    let Some(word) = word else {
+        let detail = "the EAP conversation is over: it has its answer already, it took too long, or \
+                      the node was started again";
+        return reject(exchange, packet, detail);
+    };
+    let reply = EapReply {
+        packet: &word.packet,
+        state: None,
+        patience: None,
+    };
+    let device = Arc::clone(&exchange.client);
+    let (octets, _) = reply::encode_eap(
+        word.answer,
+        reply,
+        &exchange.reply_to,
+        &device.secret,
+        &word.served,
+    );
+    exchange.answer(octets);
 }
 
 fn begin(exchange: Exchange, packet: &Packet<'_>, response: &Response<'_>, eap: &[u8]) {
@@ -125,9 +161,14 @@ fn begin(exchange: Exchange, packet: &Packet<'_>, response: &Response<'_>, eap: 
     expire(&shared);
     let client = exchange.arrival.source.ip();
     let standing = session.standing();
-    let begun = shared
-        .sessions()
-        .begin(token, Arc::clone(&session), client, standing);
+    let begun = {
+        let mut sessions = shared.sessions();
+        // Under the lock: who stops them all is not to miss one.
+        if shared.abandoned.is_cancelled() {
+            return;
+        }
+        sessions.begin(token, Arc::clone(&session), client, standing)
+    };
     match begun {
         Ok(()) => session.challenge(exchange, &first),
         Err(full) => {
@@ -138,10 +179,11 @@ fn begin(exchange: Exchange, packet: &Packet<'_>, response: &Response<'_>, eap: 
                 .inc();
             let answer = Answer::reject(Reason::Overloaded);
             let told = shared.sessions().tells_refusal(clock::now());
-            if told {
-                refuse(exchange, packet, answer, &full.to_string());
-            } else {
-                send_reject(exchange, packet, answer);
+            match told {
+                Some(untold) => refuse(exchange, packet, answer, &format!("{full}{untold}")),
+                None => {
+                    send_reject(exchange, packet, answer);
+                }
             }
         }
     }
@@ -157,6 +199,22 @@ pub(crate) fn expire(shared: &Shared) {
             None => return,
         }
     }
+}
+
+/// Tells of all that are under way that the node stops. None begins after.
+pub(crate) fn stop(shared: &Shared) {
+    loop {
+        let left = shared.sessions().pop();
+        match left {
+            Some(session) => session.stopped(shared),
+            None => return,
+        }
+    }
+}
+
+/// How many ends were let go of before their time since the start.
+pub(crate) fn last_words_evicted(shared: &Shared) -> u64 {
+    shared.sessions().last_words().evicted()
 }
 
 /// How many conversations are under way.
@@ -175,6 +233,7 @@ fn ask_identity(mut exchange: Exchange) {
     let reply = EapReply {
         packet: &packet,
         state: None,
+        patience: None,
     };
     let client = Arc::clone(&exchange.client);
     let (octets, _) = reply::encode_eap(
@@ -225,6 +284,7 @@ fn send_reject(mut exchange: Exchange, packet: &Packet<'_>, answer: Answer) -> I
             let reply = EapReply {
                 packet: &failure,
                 state: None,
+                patience: None,
             };
             reply::encode_eap(answer, reply, to, secret, served)
         }
@@ -247,6 +307,7 @@ fn fragment_octets(packet: &Packet<'_>, room: usize) -> usize {
         None => MAX_FRAGMENT_OCTETS,
     };
     // In attributes of full length.
+    let room = room.saturating_sub(reply::PATIENCE_OCTETS);
     let fits = room / (MAX_VALUE_OCTETS + 2) * MAX_VALUE_OCTETS;
     wanted.min(fits.saturating_sub(EAP_OVERHEAD))
 }
@@ -256,6 +317,3 @@ const EAP_OVERHEAD: usize = 10;
 const MIN_FRAGMENT_OCTETS: usize = 256;
 const MAX_FRAGMENT_OCTETS: usize = 1_024;
 const EXPIRED_AT_A_TIME: usize = 16;
-/// Why a request that goes on with a conversation of this node cannot.
-const IS_OVER: &str = "the EAP conversation is over: it has its answer already, it took too long, or the \
-     node was started again";

@@ -6,31 +6,28 @@
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proto::event::{AuthEvent, Outcome as EventOutcome, Reason, Stage};
 use proto::secret::Secret;
-use ring::digest;
 
-use super::sessions::{self, Standing, Token};
+use super::accept;
+use super::last_words::LastWord;
+use super::sessions::{Standing, Token};
 use super::state::EapState;
-use super::tunnel::RustlsTunnel;
+use super::talk::{Said, Talk, Verdict, digest};
 use crate::clock;
 use crate::eap::Offered;
-use crate::eap::conversation::{Conversation, Method, Outcome, Step, Surroundings};
+use crate::eap::conversation::{Conversation, Outcome, Step};
 use crate::eap::packet::Response;
-use crate::eap::tunnel::{KeyingMaterial, Tunnel, TunnelVersion};
 use crate::flow::request::Request;
-use crate::flow::{Action, Answer, AnswerCode, Event, Flow, Pending, explain};
-use crate::primary::{UpstreamAttribute, UpstreamValue};
-use crate::radius::salted::{MS_MPPE_RECV_KEY, MS_MPPE_SEND_KEY, VENDOR_MICROSOFT};
-use crate::radius::{AttributeType, Packet};
+use crate::flow::{Action, Answer, AnswerCode, Event, Flow, explain};
+use crate::radius::Packet;
 use crate::server::exchange::Exchange;
 use crate::server::perform::{InFlight, Performer};
 use crate::server::receive::Shared;
 use crate::server::record::Record;
 use crate::server::reply::{self, EapReply};
-use crate::server::served::Served;
 
 /// A conversation, as the table has it.
 #[derive(Debug)]
@@ -41,42 +38,6 @@ pub(crate) struct Session {
     talk: Mutex<Talk>,
 }
 
-/// What changes from request to request.
-#[derive(Debug)]
-struct Talk {
-    conversation: Conversation,
-    record: Record,
-    began: Instant,
-    /// The outer name, which counts where the tunnel's other end gives none.
-    outer: String,
-    /// Framed attributes of the request that offered something, for a RADIUS primary.
-    pass_through: Vec<u8>,
-    calling_station: Option<String>,
-    fragment_octets: usize,
-    /// What was typed first.
-    password: Secret<Vec<u8>>,
-    /// The question that what comes next answers.
-    pending: Option<Pending>,
-    /// What was decided, while the supplicant is told.
-    verdict: Option<Answer>,
-    /// The request that waits for a decision.
-    waiting: Option<Waiting>,
-    /// The last response, and what it was answered with.
-    last: Option<(ResponseDigest, Vec<u8>)>,
-    agreed: bool,
-    /// It was told how it ended. Whoever found it just before goes on with nothing.
-    over: bool,
-}
-
-/// A request that waits, and what it brought.
-#[derive(Debug)]
-struct Waiting {
-    response: ResponseDigest,
-    exchange: Exchange,
-}
-
-type ResponseDigest = [u8; 32];
-
 impl Session {
     /// Begins one with a supplicant's name. Gives it with what is to be sent.
     pub(super) fn begin(
@@ -86,12 +47,16 @@ impl Session {
         response: &Response<'_>,
         octets: &[u8],
         outer: String,
-    ) -> (Arc<Self>, Vec<u8>) {
+    ) -> (Arc<Self>, Said) {
         let mut record = Record::new(exchange, packet);
         record.user = Some(outer.clone());
         let served = &exchange.client.served;
         record.calling_station = crate::flow::request::calling_station(packet, &served.config);
         let (conversation, first) = Conversation::begin(response);
+        let first = Said {
+            packet: first,
+            patience: None,
+        };
         let talk = Talk {
             conversation,
             calling_station: record.calling_station.clone(),
@@ -103,8 +68,9 @@ impl Session {
             password: Secret::default(),
             pending: None,
             verdict: None,
+            heard: digest(octets),
+            said: Some(first.clone()),
             waiting: None,
-            last: Some((digest(octets), first.clone())),
             agreed: false,
             over: false,
         };
@@ -136,25 +102,26 @@ impl Session {
                 "the State is of a conversation with another client",
             );
         }
+        let heard = digest(octets);
         if talk.over {
             drop(talk);
-            return super::reject(exchange, packet, super::IS_OVER);
+            return super::is_over(exchange, packet, &self.token, &heard);
         }
-        let response_digest = digest(octets);
+        let again = talk.heard == heard;
         if let Some(waiting) = &mut talk.waiting {
             // The same again with another id or from another port: the newest is answered. It is
             // neither another login nor a reason to end this one.
-            if waiting.response == response_digest {
-                waiting.exchange = exchange;
+            if again {
+                *waiting = exchange;
             }
             return;
         }
-        if let Some((last, answer)) = &talk.last
-            && *last == response_digest
+        if let Some(said) = &talk.said
+            && again
         {
-            let answer = answer.clone();
+            let said = said.clone();
             drop(talk);
-            return self.challenge(exchange, &answer);
+            return self.challenge(exchange, &said);
         }
         let room = exchange.reply_to.challenge_room();
         talk.fragment_octets = super::fragment_octets(packet, room);
@@ -169,6 +136,8 @@ impl Session {
             }
             None => return self.over(talk, exchange, Answer::reject(Reason::Internal), None),
         };
+        talk.heard = heard;
+        talk.said = None;
         if let Some(primary) = &served.primary
             && primary.is_radius()
             && matches!(step, Step::Decide(_))
@@ -176,26 +145,21 @@ impl Session {
             let rule = &served.config.pass_through;
             talk.pass_through = crate::primary::request_attributes::select(packet, rule);
         }
-        self.act(talk, exchange, step, response_digest);
+        self.act(talk, exchange, step);
     }
 
     /// Does what the conversation says.
-    fn act(
-        self: &Arc<Self>,
-        mut talk: MutexGuard<'_, Talk>,
-        exchange: Exchange,
-        step: Step,
-        response: ResponseDigest,
-    ) {
+    fn act(self: &Arc<Self>, mut talk: MutexGuard<'_, Talk>, exchange: Exchange, step: Step) {
         talk.note_agreement();
         match step {
             Step::Send(packet) => {
-                talk.last = Some((response, packet.clone()));
+                let said = talk.says(packet);
+                talk.said = Some(said.clone());
                 let standing = talk.standing();
                 drop(talk);
                 let room = exchange.shared.sessions().note(&self.token, standing);
                 match room {
-                    true => self.challenge(exchange, &packet),
+                    true => self.challenge(exchange, &said),
                     false => {
                         let talk = self.talk();
                         self.over(talk, exchange, Answer::reject(Reason::Overloaded), None);
@@ -204,9 +168,9 @@ impl Session {
             }
             Step::Decide(offered) if talk.knows_again(&offered) => {
                 let answer = Answer::reject(Reason::EapFailed);
-                self.decided(talk, exchange, answer, response);
+                self.decided(talk, exchange, answer);
             }
-            Step::Decide(offered) => self.decide(talk, exchange, offered, response),
+            Step::Decide(offered) => self.decide(talk, exchange, offered),
             Step::End(packet, outcome) => self.end(talk, exchange, packet, outcome),
         }
     }
@@ -217,7 +181,6 @@ impl Session {
         mut talk: MutexGuard<'_, Talk>,
         exchange: Exchange,
         offered: Offered,
-        response: ResponseDigest,
     ) {
         let served = Arc::clone(talk.record.served());
         let Offered { user, octets } = offered;
@@ -232,7 +195,7 @@ impl Session {
         let request = Request::typed(user.clone(), &octets, calling_station, &served.config);
         let request = match request {
             Ok(request) => request,
-            Err(answer) => return self.decided(talk, exchange, answer, response),
+            Err(answer) => return self.decided(talk, exchange, answer),
         };
         let config = Arc::clone(&served.config);
         let flow = match talk.pending.take() {
@@ -249,11 +212,11 @@ impl Session {
                     "no flow for this integration"
                 );
                 let answer = Answer::reject(Reason::Internal);
-                return self.decided(talk, exchange, answer, response);
+                return self.decided(talk, exchange, answer);
             }
         };
         let action = match flow.step(clock::now(), Event::Begin) {
-            Action::Answer(answer) => return self.decided(talk, exchange, answer, response),
+            Action::Answer(answer) => return self.decided(talk, exchange, answer),
             action => action,
         };
         let shared = Arc::clone(&exchange.shared);
@@ -264,10 +227,8 @@ impl Session {
             calling_station: talk.calling_station.clone(),
             pass_through: std::mem::take(&mut talk.pass_through),
         };
-        talk.waiting = Some(Waiting { response, exchange });
-        // It waits for as long as the flow says, and then for the supplicant again.
-        let mut standing = talk.standing();
-        standing.expires = clock::now() + sessions::LONGEST;
+        talk.waiting = Some(exchange);
+        let standing = talk.standing();
         let mut steps = talk.record.aside();
         drop(talk);
         shared.sessions().note(&self.token, standing);
@@ -283,8 +244,8 @@ impl Session {
             let session = &undecided.session;
             let mut talk = session.talk();
             talk.record.take_in(steps);
-            if let Some(Waiting { response, exchange }) = talk.waiting.take() {
-                session.decided(talk, exchange, answer, response);
+            if let Some(exchange) = talk.waiting.take() {
+                session.decided(talk, exchange, answer);
             }
         });
         let abandoned = shared.abandoned.clone();
@@ -306,7 +267,6 @@ impl Session {
         mut talk: MutexGuard<'_, Talk>,
         exchange: Exchange,
         mut answer: Answer,
-        response: ResponseDigest,
     ) {
         let served = Arc::clone(talk.record.served());
         let step = match answer.code {
@@ -322,14 +282,17 @@ impl Session {
             }
             AnswerCode::Accept | AnswerCode::Reject => {
                 let success = answer.code == AnswerCode::Accept;
-                talk.verdict = Some(answer);
+                talk.verdict = Some(Verdict {
+                    answer,
+                    _telling: exchange.shared.telling.token(),
+                });
                 talk.surrounded(&served, |conversation, around| {
                     conversation.conclude(success, around)
                 })
             }
         };
         match step {
-            Some(step) => self.act(talk, exchange, step, response),
+            Some(step) => self.act(talk, exchange, step),
             None => self.over(talk, exchange, Answer::reject(Reason::Internal), None),
         }
     }
@@ -342,17 +305,12 @@ impl Session {
         packet: Vec<u8>,
         outcome: Outcome,
     ) {
-        let verdict = talk.verdict.take();
+        let verdict = talk.verdict.take().map(|verdict| verdict.answer);
         let answer = match (outcome, verdict) {
             (Outcome::Success(keys), Some(mut verdict)) if verdict.code == AnswerCode::Accept => {
-                verdict.attributes.retain(|one| !is_session_key(one));
-                verdict.attributes.extend(session_keys(&keys));
-                if let Some(user) = talk.record.user.as_deref()
-                    && user != talk.outer
-                {
-                    verdict.attributes.retain(|one| !is_user_name(one));
-                    verdict.attributes.push(user_name(user));
-                }
+                let user = talk.record.user.as_deref();
+                let user = user.filter(|&user| user != talk.outer);
+                accept::complete(&mut verdict.attributes, &keys, user);
                 verdict
             }
             (Outcome::Failure, Some(verdict)) if verdict.code == AnswerCode::Reject => verdict,
@@ -382,7 +340,7 @@ impl Session {
         answer: Answer,
         packet: Option<Vec<u8>>,
     ) {
-        // Told already: the request is dropped, and its repeat hears that there is nothing to go on with.
+        // Told already: the request is dropped, and its repeat hears that it is over.
         if std::mem::replace(&mut talk.over, true) {
             return;
         }
@@ -391,6 +349,7 @@ impl Session {
         let reply = EapReply {
             packet: &packet,
             state: None,
+            patience: None,
         };
         let client = Arc::clone(&exchange.client);
         let served = Arc::clone(talk.record.served());
@@ -409,22 +368,30 @@ impl Session {
             outcome,
             answer.reason,
             answer.factor,
-            answer.reply_message,
+            answer.reply_message.clone(),
         );
-        drop(talk);
-        shared.sessions().end(&self.token);
+        let word = LastWord {
+            client: self.client,
+            heard: talk.heard,
+            served,
+            answer,
+            packet,
+        };
+        // Before anybody else can find it over.
+        shared.sessions().end_with(now, &self.token, word);
     }
 
     /// Sends a request of EAP.
-    pub(super) fn challenge(&self, mut exchange: Exchange, packet: &[u8]) {
+    pub(super) fn challenge(&self, mut exchange: Exchange, said: &Said) {
         let state = EapState::new(&exchange.shared.node, self.token).octets();
         let answer = Answer {
             code: AnswerCode::Challenge,
             ..Answer::reject(Reason::Prompted)
         };
         let reply = EapReply {
-            packet,
+            packet: &said.packet,
             state: Some(&state),
+            patience: said.patience,
         };
         let client = Arc::clone(&exchange.client);
         let (octets, _) = reply::encode_eap(
@@ -450,14 +417,21 @@ impl Session {
                 "the supplicant did not go on inside the tunnel".to_owned(),
                 Reason::TimedOut,
             ),
-            (None, false, None) => (
-                "the supplicant did not go on: does it trust the certificate, and is PEAP or TTLS \
-                 set there?"
-                    .to_owned(),
-                Reason::TimedOut,
-            ),
+            (None, false, None) => {
+                let Some(untold) = shared.sessions().tells_silence(clock::now()) else {
+                    return talk.count_unanswered(shared, Reason::TimedOut);
+                };
+                (format!("{NO_HANDSHAKE}{untold}"), Reason::TimedOut)
+            }
         };
         talk.tell_unanswered(shared, Stage::Client, &detail, reason);
+    }
+
+    /// Tells that the node stopped before the end.
+    pub(super) fn stopped(&self, shared: &Shared) {
+        let detail = "the node stopped before the end";
+        self.talk()
+            .tell_unanswered(shared, Stage::Client, detail, Reason::Stopping);
     }
 
     /// Tells that nobody decided: the node stopped, or a task died.
@@ -480,119 +454,6 @@ impl Session {
     }
 }
 
-impl Talk {
-    /// A step of the conversation; none when something of ours is missing for it.
-    fn surrounded<T>(
-        &mut self,
-        served: &Served,
-        step: impl FnOnce(&mut Conversation, &Surroundings<'_>) -> T,
-    ) -> Option<T> {
-        let config = served.eap.as_ref()?;
-        let mut nonce = [0; 32];
-        getrandom::fill(&mut nonce).ok()?;
-        let tunnel = || -> Box<dyn Tunnel> {
-            match RustlsTunnel::new(config) {
-                Ok(tunnel) => Box::new(tunnel),
-                Err(error) => Box::new(super::tunnel::Broken(error.to_string())),
-            }
-        };
-        let around = Surroundings {
-            tunnel: &tunnel,
-            fragment_octets: self.fragment_octets,
-            nonce,
-        };
-        Some(step(&mut self.conversation, &around))
-    }
-
-    /// Whether a question is answered with the password: a supplicant that keeps it gives it at each
-    /// prompt. It must not go to the second factor, which would take it for a wrong passcode and lock
-    /// the user out in the end.
-    fn knows_again(&mut self, offered: &Offered) -> bool {
-        match &self.pending {
-            None => {
-                self.password = Secret::new(offered.octets.expose().clone());
-                false
-            }
-            Some(Pending::Prompt(_)) if self.password == offered.octets => {
-                let detail = "the supplicant answers the question with the password, which it \
-                              keeps: write factors=auto, so that nothing is asked";
-                self.record.note(
-                    Stage::Client,
-                    clock::now(),
-                    Duration::ZERO,
-                    detail.to_owned(),
-                );
-                true
-            }
-            Some(_) => false,
-        }
-    }
-
-    /// Tells that it ended without an answer, unless it was told already. A request that waits is let
-    /// go of, so that its repeat is served anew.
-    fn tell_unanswered(&mut self, shared: &Shared, stage: Stage, detail: &str, reason: Reason) {
-        if std::mem::replace(&mut self.over, true) {
-            return;
-        }
-        self.waiting = None;
-        let now = clock::now();
-        // What was decided counts, though the end was not confirmed: who guesses passwords is not to
-        // hide by going away.
-        let verdict = self.verdict.take();
-        let factor = verdict.as_ref().and_then(|verdict| verdict.factor);
-        let (outcome, reason, detail, text) = match verdict {
-            Some(verdict) if verdict.code == AnswerCode::Reject => (
-                EventOutcome::Reject,
-                verdict.reason,
-                "refused, and the supplicant did not confirm it",
-                verdict.reply_message,
-            ),
-            Some(_) => (
-                EventOutcome::Unanswered,
-                reason,
-                "accepted, but the supplicant did not confirm it",
-                None,
-            ),
-            None => (EventOutcome::Unanswered, reason, detail, None),
-        };
-        self.record
-            .note(stage, now, Duration::ZERO, detail.to_owned());
-        self.record.tell(shared, now, outcome, reason, factor, text);
-    }
-
-    /// Notes the method and the version of TLS, once.
-    fn note_agreement(&mut self) {
-        if self.agreed {
-            return;
-        }
-        let Some((method, Some(version))) = self.conversation.agreed() else {
-            return;
-        };
-        self.agreed = true;
-        let version = match version {
-            TunnelVersion::Tls12 => "TLS 1.2",
-            TunnelVersion::Tls13 => "TLS 1.3",
-        };
-        let detail = format!("{} with {version}", Method::as_str(method));
-        self.record
-            .note(Stage::Client, clock::now(), Duration::ZERO, detail);
-    }
-
-    fn standing(&self) -> Standing {
-        let patience = match (self.agreed, &self.pending) {
-            (false, _) => sessions::MACHINE_ANSWERS,
-            (true, None) => sessions::PASSWORD_ANSWERS,
-            (true, Some(_)) => sessions::PERSON_ANSWERS,
-        };
-        Standing {
-            expires: (clock::now() + patience).min(self.began + sessions::LONGEST),
-            handshake: !self.agreed,
-            answered: self.conversation.is_answered(),
-            octets: sessions::SESSION_OCTETS + self.conversation.octets(),
-        }
-    }
-}
-
 /// A login of a conversation that waits to be decided. One that never is is told all the same.
 #[derive(Debug)]
 struct Undecided {
@@ -609,51 +470,9 @@ impl Drop for Undecided {
     }
 }
 
-/// Who was let in, for a device that knows the outer name only: it must not take the session for
-/// that one's (RFC 2865 section 5.1).
-fn user_name(user: &str) -> UpstreamAttribute {
-    UpstreamAttribute {
-        vendor: None,
-        number: AttributeType::USER_NAME.0,
-        value: UpstreamValue::Plain(user.as_bytes().to_vec()),
-        always: true,
-    }
-}
-
-fn is_user_name(attribute: &UpstreamAttribute) -> bool {
-    attribute.vendor.is_none() && attribute.number == AttributeType::USER_NAME.0
-}
-
-/// MS-MPPE-Recv-Key and MS-MPPE-Send-Key (RFC 2548 section 2.4.2): the halves of the MSK.
-fn session_keys(keys: &KeyingMaterial) -> Vec<UpstreamAttribute> {
-    let halves = keys.expose().chunks(32);
-    [MS_MPPE_RECV_KEY, MS_MPPE_SEND_KEY]
-        .into_iter()
-        .zip(halves)
-        .map(|(number, half)| UpstreamAttribute {
-            vendor: Some(VENDOR_MICROSOFT),
-            number,
-            value: UpstreamValue::Salted {
-                tag: None,
-                clear: Secret::new(half.to_vec()),
-            },
-            always: true,
-        })
-        .collect()
-}
-
-/// Keys of the upstream's own would be those of another session.
-const fn is_session_key(attribute: &UpstreamAttribute) -> bool {
-    matches!(
-        (attribute.vendor, attribute.number),
-        (Some(VENDOR_MICROSOFT), MS_MPPE_RECV_KEY | MS_MPPE_SEND_KEY)
-    )
-}
-
-fn digest(octets: &[u8]) -> ResponseDigest {
-    let digest = digest::digest(&digest::SHA256, octets);
-    digest.as_ref().first_chunk().copied().unwrap_or_default()
-}
+/// What a conversation comes to that ends before there is a tunnel.
+const NO_HANDSHAKE: &str = "the supplicant did not go on: does it trust the certificate, and is PEAP or TTLS \
+     set there?";
 
 #[cfg(test)]
 #[path = "session_tests.rs"]

@@ -1,176 +1,13 @@
-use std::net::SocketAddr;
-
-use proto::config::{MessageAuthenticator, Mode, Settings};
-use proto::event::{AuthEvent, Factor};
-use proto::id::{NodeId, Revision};
+use proto::event::Factor;
+use proto::id::NodeId;
 use tokio::net::UdpSocket;
-use tokio::sync::broadcast;
 
+use super::super::harness::*;
+use super::super::{expire, fragment_octets, sessions, stop};
 use super::*;
-use crate::control::report::Reports;
-use crate::duo::client::DuoClients;
 use crate::eap::fault::EapFault;
 use crate::eap::packet::{self, EapType};
-use crate::flow::PrimaryUse;
-use crate::flow::tests::integration;
-use crate::metrics::Metrics;
-use crate::radius::{AttributeType, Code, ReplyBuilder, ReplyTo, SharedSecret};
-use crate::server::clients::ClientTable;
-use crate::server::dedup::{Key, Lookup};
-use crate::server::eap::{EapThreads, expire, fragment_octets, tls};
-use crate::server::receive::Arrival;
-use crate::server::served::{Series, ServedClient, Site};
-use crate::server::socket::{Asked, Bound};
-
-/// A node that serves one integration to one client, handed its requests without a network.
-struct Node {
-    shared: Arc<Shared>,
-    site: Arc<Site>,
-    client: Arc<ServedClient>,
-    device: UdpSocket,
-    events: broadcast::Receiver<Arc<AuthEvent>>,
-    requests: u8,
-}
-
-impl Node {
-    async fn new() -> Self {
-        let metrics = Metrics::new().unwrap();
-        let (reports, _) = Reports::new(Arc::clone(&metrics));
-        let events = reports.watch();
-        let node = NodeId::new("here").unwrap();
-        let threads = EapThreads::start(1).unwrap();
-        let shared = Shared::new(node, Arc::clone(&metrics), reports, 10, threads).unwrap();
-        let issued = rcgen::generate_simple_self_signed(["radius.test".to_owned()]).unwrap();
-        let config = integration(Mode::Eap, |one| {
-            let eap = one.eap.as_mut().unwrap();
-            eap.certificates = issued.cert.pem();
-            eap.private_key = Secret::new(issued.signing_key.serialize_pem());
-        });
-        let served = Served {
-            revision: Revision(1),
-            primary: None,
-            primary_use: PrimaryUse::AnyPassword,
-            duo: DuoClients::new(1)
-                .client(&config.application, &Settings::default())
-                .unwrap(),
-            eap: Some(tls::settings(config.eap.as_ref().unwrap()).unwrap()),
-            series: Series::new(&metrics, "radius_server_test"),
-            debug: false,
-            config,
-        };
-        let client = ServedClient {
-            name: "192.0.2.1".to_owned(),
-            secret: SharedSecret::new(b"shared"),
-            policy: MessageAuthenticator::Auto,
-            served: Arc::new(served),
-        };
-        let address = Some([127, 0, 0, 1].into());
-        let socket = Bound::new(address, 0, &[]).unwrap().watch().unwrap();
-        Self {
-            shared: Arc::new(shared),
-            site: Arc::new(Site::new(socket, ClientTable::new([]))),
-            client: Arc::new(client),
-            device: UdpSocket::bind("127.0.0.1:0").await.unwrap(),
-            events,
-            requests: 0,
-        }
-    }
-
-    /// A request that is running, and its octets.
-    fn request(&mut self, attributes: &[(AttributeType, &[u8])]) -> (Exchange, Vec<u8>, Key) {
-        self.requests += 1;
-        let mut octets = vec![Code::ACCESS_REQUEST.0, self.requests, 0, 0];
-        octets.extend([self.requests; 16]);
-        for (kind, value) in attributes {
-            octets.push(kind.0);
-            octets.push(u8::try_from(value.len() + 2).unwrap());
-            octets.extend(*value);
-        }
-        let length = u16::try_from(octets.len()).unwrap().to_be_bytes();
-        octets[2..4].copy_from_slice(&length);
-        let packet = Packet::parse(&octets).unwrap();
-        let arrival = Arrival {
-            now: clock::now(),
-            source: self.device.local_addr().unwrap(),
-            asked: Asked::THE_BOUND_ONE,
-        };
-        let key = Key::new(arrival.source, 1812, self.requests);
-        let mut duplicates = self.shared.duplicates.lock().unwrap();
-        duplicates
-            .begin(arrival.now, key, packet.authenticator())
-            .unwrap();
-        drop(duplicates);
-        let exchange = Exchange::new(
-            Arc::clone(&self.shared),
-            Arc::clone(&self.site),
-            Arc::clone(&self.client),
-            key,
-            ReplyTo::new(&packet).unwrap(),
-            arrival,
-        );
-        (exchange, octets, key)
-    }
-
-    fn receives(&mut self, attributes: &[(AttributeType, &[u8])]) {
-        let (exchange, octets, _) = self.request(attributes);
-        super::super::receive(exchange, &Packet::parse(&octets).unwrap());
-    }
-
-    /// Gives code, EAP packet and State of the answer.
-    async fn asked(&mut self, attributes: &[(AttributeType, &[u8])]) -> (Code, Vec<u8>, Vec<u8>) {
-        self.receives(attributes);
-        self.answer().await
-    }
-
-    async fn answer(&self) -> (Code, Vec<u8>, Vec<u8>) {
-        let mut octets = [0; 4_096];
-        let patience = Duration::from_secs(5);
-        let received = tokio::time::timeout(patience, self.device.recv_from(&mut octets));
-        let (length, _): (usize, SocketAddr) = received.await.unwrap().unwrap();
-        let packet = Packet::parse(&octets[..length]).unwrap();
-        let state = packet.first(AttributeType::STATE).unwrap_or_default();
-        let eap = packet.eap_message().unwrap_or_default();
-        (packet.code(), eap.to_vec(), state.to_vec())
-    }
-
-    /// Begins a conversation; gives its State.
-    async fn begins(&mut self) -> Vec<u8> {
-        let (code, eap, state) = self
-            .asked(&[NAME, (AttributeType::EAP_MESSAGE, IDENTITY)])
-            .await;
-        assert_eq!((code, eap.as_slice()), (Code::ACCESS_CHALLENGE, PEAP_START));
-        state
-    }
-
-    fn session(&self, state: &[u8]) -> Arc<Session> {
-        let state = EapState::read(state).unwrap();
-        self.shared.sessions().find(&state.token).unwrap()
-    }
-
-    /// What was told since the last time.
-    fn told(&mut self) -> Vec<(EventOutcome, Reason)> {
-        std::iter::from_fn(|| self.events.try_recv().ok())
-            .map(|event| (event.outcome, event.reason))
-            .collect()
-    }
-
-    fn is_running(&self, key: &Key, request: u8) -> bool {
-        let mut duplicates = self.shared.duplicates.lock().unwrap();
-        matches!(
-            duplicates.lookup(clock::now(), key, &[request; 16]),
-            Lookup::InProgress
-        )
-    }
-}
-
-const NAME: (AttributeType, &[u8]) = (AttributeType::USER_NAME, b"anonymous");
-const IDENTITY: &[u8] = b"\x02\x07\x00\x0e\x01anonymous";
-const PEAP_START: &[u8] = b"\x01\x08\x00\x06\x19\x21";
-/// Wants TTLS.
-const NAK: &[u8] = b"\x02\x08\x00\x06\x03\x15";
-const TTLS_START: &[u8] = b"\x01\x09\x00\x06\x15\x20";
-/// Wants EAP-TLS.
-const LAST_NAK: &[u8] = b"\x02\x09\x00\x06\x03\x0d";
+use crate::radius::{AttributeType, Code, ReplyBuilder, SharedSecret};
 
 #[tokio::test]
 async fn a_conversation_goes_on_by_its_state_and_ends_once() {
@@ -198,9 +35,152 @@ async fn a_conversation_goes_on_by_its_state_and_ends_once() {
         [(EventOutcome::Reject, Reason::UnsupportedMethod)]
     );
     assert_eq!(node.shared.sessions().len(), 0);
-    let (code, ..) = node.asked(&with(LAST_NAK)).await;
+    // It was not heard, and is asked for again: the same, and nothing new to tell.
+    let (code, eap, _) = node.asked(&with(LAST_NAK)).await;
+    assert_eq!(
+        (code, &eap[..]),
+        (Code::ACCESS_REJECT, &b"\x04\x09\x00\x04"[..])
+    );
+    assert_eq!(node.told(), []);
+    // Anything else comes too late.
+    let (code, ..) = node.asked(&with(NAK)).await;
     assert_eq!(code, Code::ACCESS_REJECT);
     assert_eq!(node.told(), [(EventOutcome::Reject, Reason::UnknownState)]);
+}
+
+#[tokio::test]
+async fn an_accept_that_was_not_heard_comes_again_for_the_new_request() {
+    let mut node = Node::new().await;
+    let state = node.begins().await;
+    let session = node.session(&state);
+    let accepted = Answer {
+        code: AnswerCode::Accept,
+        ..Answer::reject(Reason::Approved)
+    };
+    {
+        let mut talk = session.talk();
+        talk.heard = digest(NAK);
+        talk.verdict = Some(node.verdict(accepted));
+    }
+    let (exchange, _, _) = node.request(&[]);
+    let keys = Outcome::Success(Secret::new([7; 128]));
+    session.end(session.talk(), exchange, vec![3, 8, 0, 4], keys);
+    let mut answers = vec![node.packet().await];
+    let again = [
+        (AttributeType::EAP_MESSAGE, NAK),
+        (AttributeType::STATE, &state[..]),
+    ];
+    for _ in 0..2 {
+        node.receives(&again);
+        answers.push(node.packet().await);
+    }
+    for octets in &answers {
+        let packet = Packet::parse(octets).unwrap();
+        assert_eq!(packet.code(), Code::ACCESS_ACCEPT);
+        assert_eq!(packet.eap_message().unwrap()[..], [3, 8, 0, 4]);
+        // Two keys, each for the request that it answers.
+        assert_eq!(packet.all(AttributeType::VENDOR_SPECIFIC).count(), 2);
+    }
+    assert_ne!(answers[1][20..], answers[2][20..]);
+    assert_eq!(node.told(), [(EventOutcome::Accept, Reason::Approved)]);
+    // Nobody else hears it.
+    node.device = UdpSocket::bind("127.0.0.2:0").await.unwrap();
+    assert_eq!(node.asked(&again).await.0, Code::ACCESS_REJECT);
+}
+
+#[tokio::test]
+async fn a_verdict_that_is_not_confirmed_is_told_whatever_ends_it() {
+    let accepted = Answer {
+        code: AnswerCode::Accept,
+        factor: Some(Factor::Push),
+        ..Answer::reject(Reason::Approved)
+    };
+    let denied = Answer {
+        factor: Some(Factor::Push),
+        ..Answer::reject(Reason::Denied)
+    };
+    type End = fn(&Session, &Shared);
+    let ends: [(&str, End, Reason); 3] = [
+        ("nobody goes on", Session::abandoned, Reason::TimedOut),
+        ("the node stops", Session::stopped, Reason::Stopping),
+        ("a task dies", Session::undecided, Reason::Internal),
+    ];
+    for (name, end, reason) in ends {
+        for (verdict, want) in [
+            (&accepted, (EventOutcome::Unanswered, reason)),
+            (&denied, (EventOutcome::Reject, Reason::Denied)),
+        ] {
+            let mut node = Node::new().await;
+            let state = node.begins().await;
+            let session = node.session(&state);
+            session.talk().verdict = Some(node.verdict(verdict.clone()));
+            end(&session, &node.shared);
+            let event = node.events.try_recv().unwrap();
+            assert_eq!((event.outcome, event.reason), want, "{name}");
+            assert_eq!(event.factor, Some(Factor::Push), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_stops_waits_for_who_is_being_told_and_tells_of_the_rest() {
+    let mut node = Node::new().await;
+    let state = node.begins().await;
+    let session = node.session(&state);
+    node.shared.telling.close();
+    session.talk().verdict = Some(node.verdict(Answer::reject(Reason::Denied)));
+    assert!(!node.shared.telling.is_empty());
+    let (exchange, _, _) = node.request(&[]);
+    session.end(session.talk(), exchange, vec![4, 8, 0, 4], Outcome::Failure);
+    node.shared.telling.wait().await;
+    assert_eq!(node.told(), [(EventOutcome::Reject, Reason::Denied)]);
+    node.answer().await;
+    for _ in 0..3 {
+        node.begins().await;
+    }
+    node.shared.abandoned.cancel();
+    stop(&node.shared);
+    assert_eq!(
+        node.told(),
+        [(EventOutcome::Unanswered, Reason::Stopping); 3]
+    );
+    node.receives(&[NAME, (AttributeType::EAP_MESSAGE, IDENTITY)]);
+    assert_eq!(node.shared.sessions().len(), 0, "none begins after");
+}
+
+#[tokio::test]
+async fn handshakes_that_nobody_goes_on_with_are_all_counted_and_few_are_told() {
+    let mut node = Node::new().await;
+    for _ in 0..5 {
+        let state = node.begins().await;
+        let session = node.session(&state);
+        session.abandoned(&node.shared);
+        node.shared.sessions().end(&session.token);
+    }
+    let told = node.told().len();
+    assert!((1..5).contains(&told), "{told}");
+    let labels = ["radius_server_test", "timed_out"];
+    let counted = node.shared.metrics.login_reasons.with_label_values(&labels);
+    assert_eq!(counted.get(), 5);
+}
+
+#[tokio::test]
+async fn a_device_gives_a_person_longer_than_a_supplicant() {
+    let mut node = Node::new().await;
+    let state = node.begins().await;
+    let session = node.session(&state);
+    for (patience, want) in [(None, None), (Some(60), Some([0, 0, 0, 60]))] {
+        let (exchange, _, _) = node.request(&[]);
+        let said = Said {
+            packet: vec![1, 9, 0, 6, 25, 0],
+            patience: patience.map(Duration::from_secs),
+        };
+        session.challenge(exchange, &said);
+        let octets = node.packet().await;
+        let packet = Packet::parse(&octets).unwrap();
+        let got = packet.first(AttributeType::SESSION_TIMEOUT);
+        assert_eq!(got, want.as_ref().map(|want| &want[..]));
+    }
 }
 
 #[tokio::test]
@@ -234,8 +214,7 @@ async fn a_login_that_nobody_decides_is_told_and_lets_its_request_go() {
         let session = node.session(&state);
         let (exchange, _, key) = node.request(&[]);
         let request = node.requests;
-        let response = digest(NAK);
-        session.talk().waiting = Some(Waiting { response, exchange });
+        session.talk().waiting = Some(exchange);
         node.shared.draining.store(draining, Ordering::Relaxed);
         assert!(node.is_running(&key, request));
         drop(Undecided {
@@ -256,10 +235,7 @@ async fn while_a_login_waits_its_repeat_takes_its_place_and_nothing_else_does() 
     let session = node.session(&state);
     let (exchange, _, first) = node.request(&[]);
     let of_first = node.requests;
-    session.talk().waiting = Some(Waiting {
-        response: digest(NAK),
-        exchange,
-    });
+    session.talk().waits(NAK, exchange);
     let with = |eap| {
         [
             (AttributeType::EAP_MESSAGE, eap),
@@ -424,6 +400,9 @@ async fn a_fragment_fits_beside_any_proxy_state() {
         let mut reply = ReplyBuilder::new(Code::ACCESS_CHALLENGE, reply_to, &secret);
         reply.attribute(AttributeType::STATE, &state).unwrap();
         assert!(reply.eap_message(&eap).is_ok(), "{proxies}: {octets}");
+        let patience = [0; 4];
+        let timed = reply.attribute(AttributeType::SESSION_TIMEOUT, &patience);
+        assert!(timed.is_ok(), "{proxies}: {octets}");
     }
 }
 
@@ -442,7 +421,7 @@ async fn a_factor_that_was_used_is_told_though_the_supplicant_spoils_the_end() {
     for (verdict, reason) in [(accepted, Reason::EapFailed), (denied, Reason::Denied)] {
         let state = node.begins().await;
         let session = node.session(&state);
-        session.talk().verdict = Some(verdict);
+        session.talk().verdict = Some(node.verdict(verdict));
         let (exchange, _, _) = node.request(&[]);
         let fault = EapFault::Result("it says that it failed");
         let failure = vec![4, 9, 0, 4];
@@ -457,25 +436,4 @@ async fn a_factor_that_was_used_is_told_though_the_supplicant_spoils_the_end() {
         let event = node.events.try_recv().unwrap();
         assert_eq!((event.reason, event.factor), (reason, Some(Factor::Push)));
     }
-}
-
-#[test]
-fn keys_of_a_session_are_the_halves_of_the_msk_and_the_upstreams_are_none() {
-    let keys: KeyingMaterial = Secret::new(std::array::from_fn(|n| u8::try_from(n).unwrap()));
-    let made = session_keys(&keys);
-    let clear = |attribute: &UpstreamAttribute| match &attribute.value {
-        UpstreamValue::Salted { tag: None, clear } => clear.expose().clone(),
-        value => panic!("{value:?}"),
-    };
-    assert_eq!(made.len(), 2);
-    assert_eq!((made[0].number, clear(&made[0])), (17, (0..32).collect()));
-    assert_eq!((made[1].number, clear(&made[1])), (16, (32..64).collect()));
-    assert!(made.iter().all(is_session_key));
-    let class = UpstreamAttribute {
-        vendor: None,
-        number: 17,
-        value: UpstreamValue::Plain(vec![1]),
-        always: false,
-    };
-    assert!(!is_session_key(&class));
 }

@@ -7,7 +7,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::last_words::{LastWord, LastWords};
 use super::session::Session;
+use super::sparingly::{Sparingly, Untold};
 
 /// What a conversation is found by. Random, so that nobody guesses another's.
 pub(super) type Token = [u8; TOKEN_OCTETS];
@@ -22,8 +24,9 @@ pub(crate) struct Sessions<S = Session> {
     /// How many have no tunnel yet.
     handshakes: usize,
     octets: usize,
-    /// When a refusal was told last.
-    told: Option<Instant>,
+    refusals: Sparingly,
+    silences: Sparingly,
+    last_words: LastWords,
 }
 
 /// What one client has under way.
@@ -97,7 +100,9 @@ impl<S> Default for Sessions<S> {
             clients: HashMap::new(),
             handshakes: 0,
             octets: 0,
-            told: None,
+            refusals: Sparingly::default(),
+            silences: Sparingly::default(),
+            last_words: LastWords::default(),
         }
     }
 }
@@ -159,14 +164,14 @@ impl<S> Sessions<S> {
         Ok(())
     }
 
-    /// Whether this refusal is told as an event, and not only counted: one at a time is. A flood's
-    /// would push the logins of others out of the queue of events.
-    pub(super) fn tells_refusal(&mut self, now: Instant) -> bool {
-        let due = self.told.is_none_or(|told| now >= told + REFUSALS_TOLD);
-        if due {
-            self.told = Some(now);
-        }
-        due
+    /// Whether this refusal is told as an event, and not only counted.
+    pub(super) fn tells_refusal(&mut self, now: Instant) -> Option<Untold> {
+        self.refusals.tells(now)
+    }
+
+    /// Whether it is told as an event, and not only counted, that nobody went on with a handshake.
+    pub(super) fn tells_silence(&mut self, now: Instant) -> Option<Untold> {
+        self.silences.tells(now)
     }
 
     /// Finds one.
@@ -221,8 +226,27 @@ impl<S> Sessions<S> {
         Some(entry.session)
     }
 
+    /// Lets one go that has its answer, which is kept for a device that did not hear it.
+    pub(super) fn end_with(&mut self, now: Instant, token: &Token, word: LastWord) {
+        if self.end(token).is_some() {
+            self.last_words.keep(now, *token, word);
+        }
+    }
+
+    /// How those ended that are over.
+    pub(super) const fn last_words(&self) -> &LastWords {
+        &self.last_words
+    }
+
+    /// Lets one go, whichever, if there is one.
+    pub(super) fn pop(&mut self) -> Option<Arc<S>> {
+        let (_, token) = *self.expiries.first()?;
+        self.end(&token)
+    }
+
     /// Lets one go that nobody goes on with, if there is one.
     pub(super) fn expire(&mut self, now: Instant) -> Option<Arc<S>> {
+        self.last_words.expire(now);
         let (expires, token) = *self.expiries.first()?;
         (expires <= now).then(|| self.end(&token)).flatten()
     }
@@ -250,16 +274,16 @@ pub(super) const SESSION_OCTETS: usize = 12 * 1024;
 /// What one keeps that does nothing unusual.
 const USUAL_OCTETS: usize = SESSION_OCTETS + 16 * 1024;
 
-/// How often a refusal is told, at most.
-const REFUSALS_TOLD: Duration = Duration::from_secs(1);
 /// How long a supplicant may take for a step of the handshake.
 pub(super) const MACHINE_ANSWERS: Duration = Duration::from_secs(30);
 /// How long the password may take, which nobody has proven anything before.
 pub(super) const PASSWORD_ANSWERS: Duration = Duration::from_secs(120);
 /// How long a person may take who is asked for a factor.
 pub(super) const PERSON_ANSWERS: Duration = Duration::from_secs(300);
-/// How long a conversation may last.
+/// How long a conversation may last, when the supplicant is waited for.
 pub(super) const LONGEST: Duration = Duration::from_secs(1_800);
+/// How long a decision may take. The flow's own limits end it long before.
+pub(super) const DECIDING: Duration = Duration::from_secs(86_400);
 
 #[cfg(test)]
 #[path = "sessions_tests.rs"]

@@ -295,20 +295,3 @@ proptest! {
         }
     }
 }
-
-#[test]
-fn one_refusal_a_second_is_told() {
-    let mut sessions = Table::default();
-    let start = start();
-    for (after_ms, want) in [
-        (0, true),
-        (1, false),
-        (999, false),
-        (1_000, true),
-        (1_001, false),
-        (2_500, true),
-    ] {
-        let now = start + Duration::from_millis(after_ms);
-        assert_eq!(sessions.tells_refusal(now), want, "{after_ms} ms");
-    }
-}
