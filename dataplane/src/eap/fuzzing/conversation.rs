@@ -61,6 +61,8 @@ struct Peer<'a> {
     /// What we sent, put together.
     arrived: Incoming,
     responses: u32,
+    /// Octets behind the types of all responses.
+    sent: usize,
     decided: Option<bool>,
 }
 
@@ -91,6 +93,7 @@ impl<'a> Peer<'a> {
             arrived: Incoming::default(),
             // The name.
             responses: 1,
+            sent: 0,
             decided: None,
         }
     }
@@ -118,6 +121,7 @@ impl<'a> Peer<'a> {
             kind,
             data: &data,
         };
+        self.sent += data.len();
         if identifier != self.identifier {
             self.is_stray(&response);
             return None;
@@ -131,13 +135,15 @@ impl<'a> Peer<'a> {
         let step = match step {
             Step::Decide(offered) => {
                 super::is_offered(&offered, MAX_MESSAGE_OCTETS);
+                assert!(!self.talk.awaits_typing());
                 self.decide()
             }
             step => step,
         };
-        // A message that is put together, or a text, may have room for twice its length.
+        // A message that is put together, or a text, may have room for twice its length, and the
+        // tunnel may keep what it was given.
         let ours = self.flight + 1_024;
-        assert!(self.talk.octets() <= 2 * (MAX_MESSAGE_OCTETS + ours));
+        assert!(self.talk.octets() <= 2 * (MAX_MESSAGE_OCTETS + ours) + self.sent);
         match step {
             Step::Send(request) => {
                 assert!(self.responses <= MAX_ROUNDS && failing.is_none());
@@ -178,6 +184,7 @@ impl<'a> Peer<'a> {
         let can_ask = self.talk.can_ask();
         let step = self.talk.ask(&self.input.text(), &around);
         assert_eq!(can_ask, matches!(step, Step::Send(_)), "{step:?}");
+        assert_eq!(can_ask, self.talk.awaits_typing());
         step
     }
 
@@ -240,7 +247,7 @@ impl<'a> Peer<'a> {
     fn over(&mut self, answered: u8) {
         for _ in 0..3 {
             assert!(!self.talk.can_ask() && self.talk.agreed().is_none());
-            assert!(self.talk.failing().is_none());
+            assert!(self.talk.failing().is_none() && !self.talk.awaits_typing());
             let identifier = self.input.octet();
             let length = self.input.octet().into();
             for identifier in [identifier, answered] {
