@@ -4,9 +4,13 @@
 //! on elsewhere. [`conversation::Conversation`] is the way in.
 
 mod binding;
+#[cfg(any(test, fuzzing))]
+mod clear;
 pub(crate) mod conversation;
 pub(crate) mod fault;
 mod framing;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod inner;
 pub(crate) mod packet;
 mod peap;

@@ -10,6 +10,7 @@ use proto::event::Reason;
 use proto::id::LoginId;
 use proto::secret::Secret;
 
+use crate::eap;
 use crate::flow::{AnswerCode, Pending, Prompted};
 use crate::primary::{Asked, UpstreamAttribute, UpstreamValue};
 use crate::radius::salted::{self, Hop};
@@ -19,9 +20,12 @@ use crate::state::fuzzing::{clear_seed, seed};
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 3] = [
+const TARGETS: [(&str, Target); 6] = [
     ("answer", super::answer),
+    ("eap_packet", super::eap_packet),
+    ("inner", super::inner),
     ("packet", super::packet),
+    ("peap", super::peap),
     ("state", super::state),
 ];
 
@@ -77,6 +81,9 @@ fn seeds_are_what_the_standards_and_today_s_code_make() {
     }
     for (name, _, octets) in logins() {
         made.push(("answer", name.to_owned(), octets));
+    }
+    for (target, name, octets) in eap::fuzzing::seeds() {
+        made.push((target, name.to_owned(), octets));
     }
     for (target, name, octets) in made {
         let path = folder(target).join(&name);

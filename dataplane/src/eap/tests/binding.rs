@@ -26,7 +26,8 @@ fn tlv(header: [u8; 8], nonce: [u8; 32], mac: [u8; 20]) -> Vec<u8> {
     [&header[..], &nonce, &mac].concat()
 }
 
-fn response() -> Vec<u8> {
+/// A peer's TLV that proves it.
+pub(in crate::eap) fn response() -> Vec<u8> {
     tlv([0, 12, 0, 56, 0, 0, 0, 1], [0x5a; 32], RESPONSE_MAC)
 }
 
