@@ -257,8 +257,7 @@ fn an_inner_nak_is_answered_inside_first() {
         ("v1", 1, Method::Peap),
         ("ttls", 0, Method::TtlsGtc),
     ] {
-        let mut peer = Supplicant::new(method, "alice");
-        name.clone_into(&mut peer.outer);
+        let mut peer = Supplicant::new(method, name);
         peer.highest_version = version;
         peer.inner_nak = Some(vec![kind::MSCHAPV2]);
         let login = gateway.login_of(&peer, 0, &[]);

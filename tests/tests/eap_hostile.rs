@@ -35,8 +35,8 @@ const STAGES: [Stage; 5] = [
     Stage::Answered,
 ];
 
-fn at(gateway: &Gateway<1>, stage: Stage, outer: &str) -> Session {
-    let mut peer = Supplicant::new(Method::Peap, "alice");
+fn at(gateway: &Gateway<1>, stage: Stage, user: &str, outer: &str) -> Session {
+    let mut peer = Supplicant::new(Method::Peap, user);
     outer.clone_into(&mut peer.outer);
     let mut session = peer.session(gateway.address(0));
     match stage {
@@ -75,9 +75,10 @@ fn no_mischief_lets_anybody_in_and_each_has_its_event() {
     let mut count = 0;
     for stage in &STAGES[1..] {
         for mischief in &all {
-            let outer = format!("x{count}");
+            // The same inside and outside: its event has the one or the other.
+            let user = format!("x{count}");
             count += 1;
-            let mut session = at(&gateway, *stage, &outer);
+            let mut session = at(&gateway, *stage, &user, &user);
             session.misbehave(mischief);
             // Another version is another tunnel's beginning, before there is one.
             session.supplicant().timeout = LONG;
@@ -96,7 +97,7 @@ fn no_mischief_lets_anybody_in_and_each_has_its_event() {
             }
             assert_eq!(login.verdict, Verdict::Rejected, "{name}");
             assert!(login.seen.eap_failure, "{name}");
-            let events = gateway.running.events_of(&outer, 1);
+            let events = gateway.running.events_of(&user, 1);
             assert_eq!(events.len(), 1, "{name}: {events:#?}");
             let event = &events[0];
             let reason = event["reason"].as_str().unwrap();
@@ -135,7 +136,7 @@ fn what_answers_nothing_changes_nothing() {
             ) {
                 continue;
             }
-            let mut session = at(&gateway, stage, "anon");
+            let mut session = at(&gateway, stage, "alice", "anon");
             let good = session.response().clone();
             session.misbehave(&mischief);
             let bad = session.response().clone();
@@ -163,7 +164,7 @@ fn what_answers_nothing_changes_nothing() {
 fn a_name_amid_a_conversation_begins_another_and_leaves_it_as_it_was() {
     let gateway = Gateway::with(["factors=push\n"]);
     for stage in &STAGES[1..] {
-        let mut session = at(&gateway, *stage, "anon");
+        let mut session = at(&gateway, *stage, "alice", "anon");
         let good = session.response().clone();
         session.misbehave(&Mischief::Identity);
         session.send();
@@ -209,7 +210,7 @@ fn fragments_come_to_an_end() {
             "the length of the message",
         ),
     ] {
-        let mut session = at(&gateway, Stage::Offered, outer);
+        let mut session = at(&gateway, Stage::Offered, "alice", outer);
         let (taken, verdict) = session.endless(octets, total, most);
         assert_eq!(verdict, Verdict::Rejected, "{outer}");
         assert!(taken < most && taken * octets <= 65_536, "{outer}: {taken}");
@@ -218,7 +219,7 @@ fn fragments_come_to_an_end() {
             .assert(("reject", "eap_failed"), says);
     }
     // A whole message of that size is not TLS either.
-    let mut session = at(&gateway, Stage::Offered, "whole");
+    let mut session = at(&gateway, Stage::Offered, "alice", "whole");
     session.misbehave(&Mischief::Garbage(3_500));
     let _ = session.run(typed(&[])).rejected();
     gateway
@@ -314,7 +315,8 @@ fn the_inside_of_the_tunnel_is_read_with_the_same_care() {
         ("zeros", Method::TtlsPap, Reply::Typed(vec![0; 64]), ""),
     ];
     for (name, method, reply, says) in cases {
-        let mut peer = Supplicant::new(method, "alice");
+        // The same inside and outside: its event has the one or the other.
+        let mut peer = Supplicant::new(method, name);
         name.clone_into(&mut peer.outer);
         let login = peer.login(gateway.address(0), |_| reply.clone());
         gateway.assert_clean(&login);

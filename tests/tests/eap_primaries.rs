@@ -141,8 +141,8 @@ fn asks_for_codes(request: &Received) -> Option<Said> {
     let state = request.first(attribute::STATE).map(<[u8]>::to_vec);
     Some(match (state.as_deref(), request.password().as_str()) {
         (None, "pw-alice") => Said::challenge("Token code?", b"first"),
-        (Some(b"first"), "4711") => Said::challenge("The next one?", b"second"),
-        (Some(b"second"), "4712") => Said::accept().with(attribute::FILTER_ID, b"vpn"),
+        (Some(b"first"), "first-code") => Said::challenge("The next one?", b"second"),
+        (Some(b"second"), "second-code") => Said::accept().with(attribute::FILTER_ID, b"vpn"),
         _ => Said::reject("No"),
     })
 }
@@ -156,7 +156,7 @@ fn questions_of_the_upstream_are_asked_inside_the_tunnel() {
     );
     for method in [Method::Peap, Method::TtlsGtc] {
         let peer = Supplicant::new(method, "alice");
-        let login = gateway.login_of(&peer, 0, &["pw-alice", "4711", "4712", "1"]);
+        let login = gateway.login_of(&peer, 0, &["pw-alice", "first-code", "second-code", "1"]);
         let prompts = &login.accepted().prompts;
         assert_eq!(
             prompts[..],
@@ -164,9 +164,13 @@ fn questions_of_the_upstream_are_asked_inside_the_tunnel() {
         );
         assert_eq!(login.last.unwrap().all(attribute::FILTER_ID), [b"vpn"]);
         // What was appended to the password is used after the questions.
-        let login = gateway.login_of(&peer, 1, &["pw-alice,123456", "4711", "4712"]);
+        let login = gateway.login_of(&peer, 1, &["pw-alice,123456", "first-code", "second-code"]);
         assert_eq!(login.accepted().prompts.len(), 3);
-        let login = gateway.login_of(&peer, 2, &["pw-alice", "4711", "4712", "123456"]);
+        let login = gateway.login_of(
+            &peer,
+            2,
+            &["pw-alice", "first-code", "second-code", "123456"],
+        );
         assert_eq!(login.accepted().prompts[3], "Enter passcode:");
         let asked: Vec<String> = gateway
             .asked("alice")
@@ -174,13 +178,17 @@ fn questions_of_the_upstream_are_asked_inside_the_tunnel() {
             .map(|one| one.0)
             .collect();
         assert_eq!(asked[asked.len() - 3..], ["push", "passcode", "passcode"]);
-        let login = gateway.login_of(&peer, 0, &["pw-alice", "4711", "nope"]);
+        let login = gateway.login_of(&peer, 0, &["pw-alice", "first-code", "nope"]);
         assert_eq!(login.rejected().prompts.len(), 3);
     }
     assert_eq!(gateway.asked("alice").len(), 6);
     // One event each.
     assert_eq!(gateway.running.events_of("alice", 8).len(), 8);
-    gateway.assert_secret("alice", 8, &["4711", "4712", "123456", "pw-alice"]);
+    gateway.assert_secret(
+        "alice",
+        8,
+        &["first-code", "second-code", "123456", "pw-alice"],
+    );
     // Where nothing can be asked.
     let pap = Supplicant::new(Method::TtlsPap, "alice");
     let _ = gateway.login_of(&pap, 0, &["pw-alice"]).rejected();

@@ -2,6 +2,7 @@
 
 pub(crate) mod clients;
 pub mod dedup;
+mod discards;
 mod driver;
 mod duplicates;
 pub(crate) mod eap;

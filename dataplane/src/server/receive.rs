@@ -10,12 +10,12 @@ use std::time::Instant;
 use prometheus::IntCounter;
 use proto::config::Mode;
 use proto::id::{LoginId, NodeId};
-use rustc_hash::FxHashMap;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::dedup::{Key, Lookup};
+use super::discards::Discards;
 use super::driver::Login;
 use super::duplicates::Duplicates;
 use super::eap::{self, EapThreads, Line, QueueFull, Sessions};
@@ -48,7 +48,7 @@ pub(crate) struct Shared {
     pub(crate) abandoned: CancellationToken,
     pub(crate) in_flight: AtomicUsize,
     pub(crate) max_in_flight: usize,
-    discards: FxHashMap<&'static str, IntCounter>,
+    discards: Discards,
     in_progress: IntCounter,
     replayed: IntCounter,
     login_ids: LoginIds,
@@ -64,12 +64,10 @@ impl Shared {
     ) -> Result<Self, getrandom::Error> {
         let mut process = [0; 8];
         getrandom::fill(&mut process)?;
-        let discard =
-            |&label: &&'static str| (label, metrics.radius_discards.with_label_values(&[label]));
         Ok(Self {
             node,
             states: States::new(metrics.states.clone(), metrics.state_spills.clone())?,
-            discards: DiscardReason::LABELS.iter().map(discard).collect(),
+            discards: Discards::new(&metrics.radius_discards),
             sessions: Mutex::default(),
             eap_threads,
             in_progress: metrics.duplicates.with_label_values(&["in_progress"]),
@@ -99,14 +97,6 @@ impl Shared {
     /// The EAP conversations that are under way.
     pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn discard(&self, reason: DiscardReason, source: SocketAddr) {
-        let label = reason.label();
-        if let Some(counter) = self.discards.get(label) {
-            counter.inc();
-        }
-        tracing::debug!(client = %source, reason = label, "datagram discarded");
     }
 }
 
@@ -138,7 +128,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, site: Arc<Site>, stop: Cancellati
                 let received = AssertUnwindSafe(|| receive(&shared, &site, datagram, arrival));
                 match catch_unwind(received) {
                     Ok(Ok(())) => {}
-                    Ok(Err(reason)) => shared.discard(reason, source),
+                    Ok(Err(reason)) => shared.discards.note(arrival.now, reason, source),
                     Err(_) => tracing::error!(client = %source, "a datagram could not be handled"),
                 }
             }) => received,
