@@ -338,7 +338,11 @@ impl Node {
     /// certificates.
     pub(crate) fn tidy(&self) {
         self.certificates().warn(clock::now(), clock::unix_now());
-        eap::expire(&self.shared);
+        for _ in 0..TIDY_ROUNDS {
+            if eap::expire(&self.shared) == 0 {
+                break;
+            }
+        }
         let under_way = i64::try_from(sessions_under_way(&self.shared)).unwrap_or(i64::MAX);
         self.shared.metrics.eap_sessions.set(under_way);
         let now = clock::now();
@@ -426,10 +430,27 @@ impl Node {
         self.shared.logins.close();
         self.shared.telling.close();
         let done = async {
-            self.shared.logins.wait().await;
-            self.shared.telling.wait().await;
+            loop {
+                self.shared.logins.wait().await;
+                self.shared.telling.wait().await;
+                // A conversation that goes on may have begun a login meanwhile.
+                if self.shared.logins.is_empty() {
+                    return;
+                }
+            }
         };
-        drop(tokio::time::timeout(grace, done).await);
+        // Who does not confirm its end is not waited for.
+        let tidying = async {
+            let mut tick = tokio::time::interval(EXPIRY_CHECK);
+            loop {
+                tick.tick().await;
+                eap::expire(&self.shared);
+            }
+        };
+        tokio::select! {
+            _ = tokio::time::timeout(grace, done) => {}
+            () = tidying => {}
+        }
         let left = self.shared.in_flight.load(Ordering::Relaxed);
         self.shared.abandoned.cancel();
         self.shared.logins.wait().await;
@@ -500,4 +521,6 @@ pub(crate) fn shared(
 }
 
 /// How many handfuls of old answers are let go at a time.
+/// How often conversations of EAP are looked at while the node drains.
+const EXPIRY_CHECK: Duration = Duration::from_secs(1);
 const TIDY_ROUNDS: usize = 256;

@@ -392,7 +392,7 @@ impl Conversation {
         if matches!(tunnelled.inside, Inside::Nothing) {
             self.outgoing = Outgoing::new(tunnelled.tunnel.drain());
             if self.outgoing.is_under_way() {
-                tunnelled.answered = true;
+                tunnelled.answered = tunnelled.tunnel.has_answered();
                 return self.send(tunnelled, around);
             }
             if tunnelled.tunnel.established().is_none() {

@@ -15,6 +15,12 @@ pub(crate) trait Tunnel: fmt::Debug + Send {
     /// What is to be sent; empty when there is nothing.
     fn drain(&mut self) -> Vec<u8>;
 
+    /// Whether our side of the handshake was said, which is what costs: more than that the peer should
+    /// begin again (RFC 8446 section 4.1.4).
+    fn has_answered(&self) -> bool {
+        true
+    }
+
     /// Which version, once the handshake is over.
     fn established(&self) -> Option<TunnelVersion>;
 

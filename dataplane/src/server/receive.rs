@@ -196,7 +196,8 @@ fn receive(
         if begins && shared.draining.load(Ordering::Relaxed) {
             return Err(DiscardReason::Draining);
         }
-        if shared.in_flight.load(Ordering::Relaxed) >= shared.max_in_flight {
+        // One that goes on may need nobody who waits.
+        if begins && shared.in_flight.load(Ordering::Relaxed) >= shared.max_in_flight {
             return Err(DiscardReason::Overloaded);
         }
         if eap.is_some_and(|line| !shared.eap_threads.has_room(line)) {

@@ -56,7 +56,10 @@ impl Node {
         let served = Served {
             revision: Revision(1),
             primary: None,
-            primary_use: PrimaryUse::AnyPassword,
+            primary_use: PrimaryUse::Ask {
+                budget: Duration::from_secs(10),
+                relays: false,
+            },
             duo: DuoClients::new(1)
                 .client(&config.application, &Settings::default())
                 .unwrap(),
@@ -175,10 +178,7 @@ impl Node {
     }
 
     pub(super) fn verdict(&self, answer: Answer) -> Verdict {
-        Verdict {
-            answer,
-            _telling: self.shared.telling.token(),
-        }
+        Verdict::new(&self.shared, answer)
     }
 
     pub(super) fn is_running(&self, key: &Key, request: u8) -> bool {

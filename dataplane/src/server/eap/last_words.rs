@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use proto::id::IntegrationId;
+
 use super::sessions::Token;
 use super::talk::ResponseDigest;
 use crate::flow::Answer;
@@ -26,7 +28,7 @@ pub(super) struct LastWord {
 /// The ends of the last few, by their tokens.
 #[derive(Debug, Default)]
 pub(super) struct LastWords {
-    words: HashMap<Token, LastWord>,
+    words: HashMap<Token, (Instant, LastWord)>,
     /// In the order in which they are let go of.
     order: VecDeque<(Instant, Token)>,
     evicted: u64,
@@ -42,30 +44,43 @@ impl LastWords {
             self.words.remove(&oldest);
             self.evicted += 1;
         }
-        self.words.insert(token, word);
+        self.words.insert(token, (now + KEPT, word));
         self.order.push_back((now + KEPT, token));
     }
 
-    /// The end that this response had, of a conversation with this client.
+    /// The end that this response had, of a conversation of this client with this integration: it has
+    /// the keys of the session, which are nobody else's.
     pub(super) fn find(
         &self,
+        now: Instant,
         token: &Token,
         client: IpAddr,
+        integration: &IntegrationId,
         heard: &ResponseDigest,
     ) -> Option<LastWord> {
-        let word = self.words.get(token)?;
-        (word.client == client && word.heard == *heard).then(|| word.clone())
+        let (until, word) = self.words.get(token)?;
+        let is_it = now < *until
+            && word.client == client
+            && word.served.config.id == *integration
+            && word.heard == *heard;
+        is_it.then(|| word.clone())
     }
 
-    /// Lets a few go whose time is over. Each call keeps one at the most, so they cannot pile up.
-    pub(super) fn expire(&mut self, now: Instant) {
-        for _ in 0..EXPIRED_PER_CALL {
+    /// Whether there is one of this conversation.
+    pub(super) fn has(&self, token: &Token) -> bool {
+        self.words.contains_key(token)
+    }
+
+    /// Lets a few go whose time is over; gives how many.
+    pub(super) fn expire(&mut self, now: Instant) -> usize {
+        for count in 0..EXPIRED_PER_CALL {
             match self.order.front() {
                 Some((expires, token)) if *expires <= now => self.words.remove(token),
-                _ => return,
+                _ => return count,
             };
             self.order.pop_front();
         }
+        EXPIRED_PER_CALL
     }
 
     /// How many were let go of before their time since the start.
@@ -108,21 +123,40 @@ mod tests {
         }
         assert_eq!((words.words.len(), words.evicted()), (MAX_LAST_WORDS, 1));
         let last = token(MAX_LAST_WORDS);
-        for (name, token, client, heard, want) in [
-            ("the last", last, here, [1; 32], true),
-            ("one that was let go of", token(0), here, [1; 32], false),
-            ("another client's", last, elsewhere, [1; 32], false),
-            ("another response", last, here, [2; 32], false),
+        let ours = &node.client.served.config.id;
+        let other = IntegrationId::new("radius_server_eap2").unwrap();
+        let later = start + KEPT;
+        for (name, now, token, client, integration, heard, want) in [
+            ("the last", start, last, here, ours, [1; 32], true),
+            ("one let go of", start, token(0), here, ours, [1; 32], false),
+            ("too late", later, last, here, ours, [1; 32], false),
+            (
+                "another client's",
+                start,
+                last,
+                elsewhere,
+                ours,
+                [1; 32],
+                false,
+            ),
+            (
+                "another section's",
+                start,
+                last,
+                here,
+                &other,
+                [1; 32],
+                false,
+            ),
+            ("another response", start, last, here, ours, [2; 32], false),
         ] {
-            let found = words.find(&token, client, &heard);
+            let found = words.find(now, &token, client, integration, &heard);
             assert_eq!(found.is_some(), want, "{name}");
         }
         words.expire(start + KEPT - Duration::from_millis(1));
         assert_eq!(words.words.len(), MAX_LAST_WORDS);
         // A few at a time.
-        for _ in 0..MAX_LAST_WORDS / EXPIRED_PER_CALL {
-            words.expire(start + KEPT);
-        }
+        while words.expire(start + KEPT) == EXPIRED_PER_CALL {}
         assert!(words.words.is_empty() && words.order.is_empty());
     }
 }

@@ -57,6 +57,12 @@ fn receive(exchange: Exchange, packet: &Packet<'_>) {
     }
     let response = match Response::parse(&eap) {
         Ok(response) => response,
+        // Amid a conversation it is as if it had not come (RFC 3748 section 4.1): somebody on the link
+        // is not to end it with one.
+        Err(error) if is_under_way(&exchange.shared, packet) => {
+            tracing::debug!(client = %exchange.arrival.source, %error, "EAP ignored");
+            return;
+        }
         Err(error) => {
             let detail = error.to_string();
             let answer = Answer::reject(Reason::BadRequest);
@@ -83,6 +89,12 @@ fn receive(exchange: Exchange, packet: &Packet<'_>) {
     }
 }
 
+/// Whether a request brings the State of a conversation that is under way here.
+fn is_under_way(shared: &Shared, packet: &Packet<'_>) -> bool {
+    let state = packet.first(AttributeType::STATE).and_then(EapState::read);
+    state.is_some_and(|state| shared.sessions().find(&state.token).is_some())
+}
+
 fn go_on(
     exchange: Exchange,
     packet: &Packet<'_>,
@@ -107,12 +119,13 @@ fn go_on(
 
 /// Answers a response to a conversation that is over: as before, where it is the one that ended it.
 fn is_over(mut exchange: Exchange, packet: &Packet<'_>, token: &Token, heard: &ResponseDigest) {
-    let client = exchange.arrival.source.ip();
+    let (client, now) = (exchange.arrival.source.ip(), exchange.arrival.now);
+    let integration = &exchange.client.served.config.id;
     let word = exchange
         .shared
         .sessions()
         .last_words()
-        .find(token, client, heard);
+        .find(now, token, client, integration, heard);
     let Some(word) = word else {
         let detail = "the EAP conversation is over: it has its answer already, it took too long, or \
                       the node was started again";
@@ -185,16 +198,17 @@ fn begin(exchange: Exchange, packet: &Packet<'_>, response: &Response<'_>, eap: 
     }
 }
 
-/// Lets conversations go that nobody goes on with, and tells of them. Never more than a few at a
-/// time, so that a request that comes after a flood does not pay for it.
-pub(crate) fn expire(shared: &Shared) {
-    for _ in 0..EXPIRED_AT_A_TIME {
+/// Lets conversations go that nobody goes on with, and tells of them; gives how many. Never more than
+/// a few at a time, so that a request that comes after a flood does not pay for it.
+pub(crate) fn expire(shared: &Shared) -> usize {
+    for count in 0..EXPIRED_AT_A_TIME {
         let expired = shared.sessions().expire(clock::now());
         match expired {
             Some(session) => session.abandoned(shared),
-            None => return,
+            None => return count,
         }
     }
+    EXPIRED_AT_A_TIME
 }
 
 /// Tells of all that are under way that the node stops. None begins after.

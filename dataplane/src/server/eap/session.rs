@@ -13,13 +13,13 @@ use proto::secret::Secret;
 
 use super::accept;
 use super::last_words::LastWord;
-use super::sessions::{Standing, Token};
+use super::sessions::{Noted, Standing, Token};
 use super::state::EapState;
 use super::talk::{Said, Talk, Verdict, digest};
 use crate::clock;
 use crate::eap::Offered;
 use crate::eap::conversation::{Conversation, Outcome, Step};
-use crate::eap::packet::Response;
+use crate::eap::packet::{self, Response};
 use crate::flow::request::Request;
 use crate::flow::{Action, Answer, AnswerCode, Event, Flow, explain};
 use crate::radius::Packet;
@@ -156,15 +156,15 @@ impl Session {
             Step::Send(packet) => {
                 let said = talk.says(packet);
                 talk.said = Some(said.clone());
-                let standing = talk.standing();
-                drop(talk);
-                let room = exchange.shared.sessions().note(&self.token, standing);
-                match room {
-                    true => self.challenge(exchange, &said),
-                    false => {
-                        let talk = self.talk();
+                match self.note(&talk, &exchange.shared) {
+                    Noted::Fits => {
+                        drop(talk);
+                        self.challenge(exchange, &said);
+                    }
+                    Noted::Full => {
                         self.over(talk, exchange, Answer::reject(Reason::Overloaded), None);
                     }
+                    Noted::Gone => {}
                 }
             }
             Step::Decide(offered) if talk.knows_again(&offered) => {
@@ -223,11 +223,18 @@ impl Session {
             calling_station: talk.calling_station.clone(),
             pass_through: std::mem::take(&mut talk.pass_through),
         };
+        if shared.in_flight.load(Ordering::Relaxed) >= shared.max_in_flight {
+            let answer = Answer::reject(Reason::Overloaded);
+            return self.decided(talk, exchange, answer);
+        }
         talk.waiting = Some(exchange);
-        let standing = talk.standing();
+        // Not asked of anybody when it is over already: nobody would hear what comes of it.
+        if self.note(&talk, &shared) == Noted::Gone {
+            talk.waiting = None;
+            return;
+        }
         let mut steps = talk.record.aside();
         drop(talk);
-        shared.sessions().note(&self.token, standing);
         let guard = InFlight::begin(Arc::clone(&shared), served);
         let mut undecided = Undecided {
             session: Arc::clone(self),
@@ -278,10 +285,7 @@ impl Session {
             }
             AnswerCode::Accept | AnswerCode::Reject => {
                 let success = answer.code == AnswerCode::Accept;
-                talk.verdict = Some(Verdict {
-                    answer,
-                    _telling: exchange.shared.telling.token(),
-                });
+                talk.verdict = Some(Verdict::new(&exchange.shared, answer));
                 talk.surrounded(&served, |conversation, around| {
                     conversation.conclude(success, around)
                 })
@@ -341,12 +345,27 @@ impl Session {
             return;
         }
         let shared = Arc::clone(&exchange.shared);
-        let packet = packet.unwrap_or_else(|| talk.conversation.failure());
+        let mut packet = packet.unwrap_or_else(|| talk.conversation.failure());
+        // What was decided counts, where there was no room to tell it.
+        let answer = match talk.verdict.take().map(|verdict| verdict.answer) {
+            Some(verdict) if verdict.code == AnswerCode::Reject => verdict,
+            Some(verdict) => Answer {
+                factor: verdict.factor,
+                ..answer
+            },
+            None => answer,
+        };
+        let success = answer.code == AnswerCode::Accept;
         let reply = EapReply::end(&packet);
         let client = Arc::clone(&exchange.client);
         let served = Arc::clone(talk.record.served());
         let (octets, answer) =
             reply::encode_eap(answer, reply, &exchange.reply_to, &client.secret, &served);
+        if success && answer.code == AnswerCode::Reject {
+            // It did not fit, and the supplicant was told so.
+            let identifier = packet.get(1).copied().unwrap_or_default();
+            packet = packet::end(identifier, false);
+        }
         let now = exchange.answer(octets);
         let (name, outcome) = match answer.code {
             AnswerCode::Accept => ("Access-Accept", EventOutcome::Accept),
@@ -386,14 +405,19 @@ impl Session {
             patience: said.patience,
         };
         let client = Arc::clone(&exchange.client);
-        let (octets, _) = reply::encode_eap(
+        let (octets, answer) = reply::encode_eap(
             answer,
             reply,
             &exchange.reply_to,
             &client.secret,
             &client.served,
         );
-        exchange.answer(octets);
+        if answer.code == AnswerCode::Challenge {
+            exchange.answer(octets);
+        } else {
+            // It does not fit beside a Proxy-State that has grown.
+            self.over(self.talk(), exchange, answer, None);
+        }
     }
 
     /// Tells that nobody went on with it.
@@ -421,9 +445,12 @@ impl Session {
 
     /// Tells that the node stopped before the end.
     pub(super) fn stopped(&self, shared: &Shared) {
+        let mut talk = self.talk();
+        if !talk.agreed && talk.verdict.is_none() {
+            return talk.count_unanswered(shared, Reason::Stopping);
+        }
         let detail = "the node stopped before the end";
-        self.talk()
-            .tell_unanswered(shared, Stage::Client, detail, Reason::Stopping);
+        talk.tell_unanswered(shared, Stage::Client, detail, Reason::Stopping);
     }
 
     /// Tells that nobody decided: the node stopped, or a task died.
@@ -435,6 +462,11 @@ impl Session {
         self.talk()
             .tell_unanswered(shared, Stage::Answer, detail, reason);
         shared.sessions().end(&self.token);
+    }
+
+    /// Notes in the table where it stands, while nobody else can.
+    fn note(&self, talk: &Talk, shared: &Shared) -> Noted {
+        shared.sessions().note(&self.token, talk.standing())
     }
 
     pub(super) fn standing(&self) -> Standing {

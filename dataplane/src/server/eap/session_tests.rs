@@ -7,6 +7,7 @@ use super::super::{expire, fragment_octets, sessions, stop};
 use super::*;
 use crate::eap::fault::EapFault;
 use crate::eap::packet::{self, EapType};
+use crate::primary::{UpstreamAttribute, UpstreamValue};
 use crate::radius::{AttributeType, Code, ReplyBuilder, SharedSecret};
 
 #[tokio::test]
@@ -89,6 +90,132 @@ async fn an_accept_that_was_not_heard_comes_again_for_the_new_request() {
 }
 
 #[tokio::test]
+async fn an_accept_that_does_not_fit_is_a_failure_each_time() {
+    let mut node = Node::new().await;
+    let state = node.begins().await;
+    let session = node.session(&state);
+    let long = UpstreamAttribute {
+        vendor: None,
+        number: AttributeType::CLASS.0,
+        value: UpstreamValue::Plain(vec![b'c'; 253]),
+        always: true,
+    };
+    let accepted = Answer {
+        code: AnswerCode::Accept,
+        attributes: vec![long; 17],
+        ..Answer::reject(Reason::Approved)
+    };
+    {
+        let mut talk = session.talk();
+        talk.heard = digest(NAK);
+        talk.verdict = Some(node.verdict(accepted));
+    }
+    let (exchange, _, _) = node.request(&[]);
+    let keys = Outcome::Success(Secret::new([7; 128]));
+    session.end(session.talk(), exchange, vec![3, 8, 0, 4], keys);
+    let want = (Code::ACCESS_REJECT, vec![4, 8, 0, 4], Vec::new());
+    assert_eq!(node.answer().await, want);
+    let again = [
+        (AttributeType::EAP_MESSAGE, NAK),
+        (AttributeType::STATE, &state[..]),
+    ];
+    assert_eq!(node.asked(&again).await, want);
+    assert_eq!(node.told(), [(EventOutcome::Reject, Reason::Internal)]);
+}
+
+#[tokio::test]
+async fn what_was_decided_is_told_though_there_is_no_room_to_go_on() {
+    let denied = Answer {
+        factor: Some(Factor::Push),
+        ..Answer::reject(Reason::Denied)
+    };
+    let accepted = Answer {
+        code: AnswerCode::Accept,
+        ..denied.clone()
+    };
+    for (verdict, reason) in [(denied, Reason::Denied), (accepted, Reason::Overloaded)] {
+        let mut node = Node::new().await;
+        let state = node.begins().await;
+        let session = node.session(&state);
+        session.talk().verdict = Some(node.verdict(verdict));
+        let (exchange, _, _) = node.request(&[]);
+        let answer = Answer::reject(Reason::Overloaded);
+        session.over(session.talk(), exchange, answer, None);
+        assert_eq!(node.answer().await.0, Code::ACCESS_REJECT);
+        let event = node.events.try_recv().unwrap();
+        assert_eq!((event.reason, event.factor), (reason, Some(Factor::Push)));
+    }
+}
+
+#[tokio::test]
+async fn whoever_sends_little_by_little_has_no_more_time() {
+    let mut node = Node::new().await;
+    let state = node.begins().await;
+    let session = node.session(&state);
+    let secs = Duration::from_secs;
+    // Began so long ago, with or without its tunnel: what is left.
+    for (ago, tunnel, left) in [
+        (0, false, 30),
+        (40, false, 20),
+        (59, false, 1),
+        (0, true, 120),
+        (100, true, 80),
+    ] {
+        {
+            let mut talk = session.talk();
+            talk.began = clock::now() - secs(ago);
+            talk.agreed = tunnel;
+        }
+        let before = clock::now();
+        let expires = session.standing().expires;
+        let range = before + secs(left) - secs(1)..=clock::now() + secs(left);
+        assert!(range.contains(&expires), "{ago} s ago, {tunnel}");
+    }
+    // Who is being told has time for that, however long it took.
+    session.talk().began = clock::now() - secs(5_000);
+    session.talk().verdict = Some(node.verdict(Answer::reject(Reason::Denied)));
+    assert!(session.standing().expires > clock::now() + secs(20));
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_amid_a_conversation_is_as_if_it_had_not_come() {
+    let mut node = Node::new().await;
+    let state = node.begins().await;
+    let with = |eap| {
+        [
+            (AttributeType::EAP_MESSAGE, eap),
+            (AttributeType::STATE, &state[..]),
+        ]
+    };
+    let (exchange, octets, key) = node.request(&with(b"\x02\x08\x00\x63\x03"));
+    let request = node.requests;
+    super::super::receive(exchange, &Packet::parse(&octets).unwrap());
+    assert!(!node.is_running(&key, request));
+    assert_eq!(node.told(), []);
+    assert_eq!(node.asked(&with(NAK)).await.1, TTLS_START);
+}
+
+#[tokio::test]
+async fn nothing_is_decided_for_a_conversation_that_was_let_go_of() {
+    let mut node = Node::new().await;
+    let state = node.begins().await;
+    let session = node.session(&state);
+    node.shared.sessions().end(&session.token);
+    let offered = Offered {
+        user: Some("alice".to_owned()),
+        octets: Secret::new(b"secret".to_vec()),
+    };
+    let (exchange, _, key) = node.request(&[]);
+    let request = node.requests;
+    session.decide(session.talk(), exchange, offered);
+    assert!(node.shared.logins.is_empty());
+    assert!(node.shared.logins.is_empty());
+    assert!(!node.is_running(&key, request));
+    session.abandoned(&node.shared);
+    assert_eq!(node.told(), [(EventOutcome::Unanswered, Reason::TimedOut)]);
+}
+
+#[tokio::test]
 async fn a_verdict_that_is_not_confirmed_is_told_whatever_ends_it() {
     let accepted = Answer {
         code: AnswerCode::Accept,
@@ -135,15 +262,20 @@ async fn a_node_that_stops_waits_for_who_is_being_told_and_tells_of_the_rest() {
     node.shared.telling.wait().await;
     assert_eq!(node.told(), [(EventOutcome::Reject, Reason::Denied)]);
     node.answer().await;
-    for _ in 0..3 {
-        node.begins().await;
+    for tunnel in [true, false, true] {
+        let state = node.begins().await;
+        node.session(&state).talk().agreed = tunnel;
     }
     node.shared.abandoned.cancel();
     stop(&node.shared);
+    // Handshakes, of which there may be very many, are counted.
     assert_eq!(
         node.told(),
-        [(EventOutcome::Unanswered, Reason::Stopping); 3]
+        [(EventOutcome::Unanswered, Reason::Stopping); 2]
     );
+    let labels = ["radius_server_test", "stopping"];
+    let counted = node.shared.metrics.login_reasons.with_label_values(&labels);
+    assert_eq!(counted.get(), 3);
     node.receives(&[NAME, (AttributeType::EAP_MESSAGE, IDENTITY)]);
     assert_eq!(node.shared.sessions().len(), 0, "none begins after");
 }

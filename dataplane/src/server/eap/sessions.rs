@@ -59,6 +59,17 @@ pub(super) struct Standing {
     pub(super) octets: usize,
 }
 
+/// What came of noting where a conversation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Noted {
+    /// It goes on.
+    Fits,
+    /// There is no room for what it keeps.
+    Full,
+    /// It was let go of in this moment, and who did that tells of it.
+    Gone,
+}
+
 /// Why no conversation can begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Full {
@@ -181,15 +192,18 @@ impl<S> Sessions<S> {
             .map(|entry| Arc::clone(&entry.session))
     }
 
-    /// Whether one's handshake was answered; none where there is no such conversation.
+    /// Whether one's handshake was answered, or it has its end; none where nothing is known of it.
     pub(super) fn is_answered(&self, token: &Token) -> Option<bool> {
-        self.entries.get(token).map(|entry| entry.answered)
+        match self.entries.get(token) {
+            Some(entry) => Some(entry.answered),
+            None => self.last_words.has(token).then_some(true),
+        }
     }
 
-    /// Notes where one stands after a step; whether there is room for what it keeps.
-    pub(super) fn note(&mut self, token: &Token, standing: Standing) -> bool {
+    /// Notes where one stands after a step.
+    pub(super) fn note(&mut self, token: &Token, standing: Standing) -> Noted {
         let Some(entry) = self.entries.get_mut(token) else {
-            return true;
+            return Noted::Gone;
         };
         self.expiries.remove(&(entry.expires, *token));
         self.expiries.insert((standing.expires, *token));
@@ -207,7 +221,10 @@ impl<S> Sessions<S> {
         entry.answered = standing.answered;
         entry.octets = standing.octets;
         // Whoever keeps no more than is usual goes on.
-        self.octets <= MAX_OCTETS || standing.octets <= USUAL_OCTETS
+        match self.octets <= MAX_OCTETS || standing.octets <= USUAL_OCTETS {
+            true => Noted::Fits,
+            false => Noted::Full,
+        }
     }
 
     /// Lets one go.
@@ -274,7 +291,11 @@ pub(super) const SESSION_OCTETS: usize = 12 * 1024;
 /// What one keeps that does nothing unusual.
 const USUAL_OCTETS: usize = SESSION_OCTETS + 16 * 1024;
 
-/// How long a supplicant may take for a step of the handshake.
+/// How long a handshake may take in all: whoever sends little by little holds no place for long.
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(60);
+/// How long it may take until a password is there, from the beginning.
+pub(super) const UNPROVEN: Duration = Duration::from_secs(180);
+/// How long a supplicant may take for a step of the handshake, and to confirm the end.
 pub(super) const MACHINE_ANSWERS: Duration = Duration::from_secs(30);
 /// How long the password may take, which nobody has proven anything before.
 pub(super) const PASSWORD_ANSWERS: Duration = Duration::from_secs(120);

@@ -121,15 +121,14 @@ fn octets_are_bounded_and_who_keeps_what_is_usual_goes_on() {
         begin(&mut table, 4, 1, standing(now, false, 0)),
         Err(Full::Octets)
     );
-    assert!(
-        table.note(&token(3), standing(now, false, 1)),
-        "to the bound"
-    );
-    assert!(
-        table.note(&token(3), standing(now, false, USUAL_OCTETS)),
-        "over it, as usual"
-    );
-    assert!(!table.note(&token(3), standing(now, false, USUAL_OCTETS + 1)));
+    for (name, octets, want) in [
+        ("to the bound", 1, Noted::Fits),
+        ("over it, as usual", USUAL_OCTETS, Noted::Fits),
+        ("over it", USUAL_OCTETS + 1, Noted::Full),
+    ] {
+        let noted = table.note(&token(3), standing(now, false, octets));
+        assert_eq!(noted, want, "{name}");
+    }
     // It counts until it ends.
     assert_eq!(
         begin(&mut table, 4, 1, standing(now, false, 0)),
@@ -201,10 +200,16 @@ fn what_is_not_there_is_neither_found_nor_noted_nor_ended_twice() {
     begin(&mut table, 1, 1, standing(now, true, 5)).unwrap();
     assert_eq!(table.find(&token(1)).as_deref(), Some(&1));
     assert_eq!(table.find(&token(2)), None);
-    assert!(table.note(&token(2), standing(now, false, MAX_OCTETS + 1)));
+    assert_eq!(
+        table.note(&token(2), standing(now, false, MAX_OCTETS + 1)),
+        Noted::Gone
+    );
     assert_eq!(table.end(&token(1)).as_deref(), Some(&1));
     assert_eq!(table.end(&token(1)), None);
-    assert!(table.note(&token(1), standing(now, true, MAX_OCTETS + 1)));
+    assert_eq!(
+        table.note(&token(1), standing(now, true, MAX_OCTETS + 1)),
+        Noted::Gone
+    );
     assert_eq!((table.len(), table.octets, table.handshakes), (0, 0, 0));
     assert_eq!(table.expire(now), None);
 }
@@ -260,7 +265,12 @@ proptest! {
                     if let Some(there) = there {
                         there.2 = standing;
                     }
-                    let want = !known || kept(&list) <= MAX_OCTETS || octets <= USUAL_OCTETS;
+                    let fits = kept(&list) <= MAX_OCTETS || octets <= USUAL_OCTETS;
+                    let want = match (known, fits) {
+                        (false, _) => Noted::Gone,
+                        (true, true) => Noted::Fits,
+                        (true, false) => Noted::Full,
+                    };
                     prop_assert_eq!(room, want);
                 }
                 Happening::End(number) => {

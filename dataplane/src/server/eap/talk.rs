@@ -60,7 +60,19 @@ pub(super) struct Said {
 #[derive(Debug)]
 pub(super) struct Verdict {
     pub(super) answer: Answer,
-    pub(super) _telling: TaskTrackerToken,
+    /// By when the supplicant has to confirm it.
+    pub(super) by: Instant,
+    _telling: TaskTrackerToken,
+}
+
+impl Verdict {
+    pub(super) fn new(shared: &Shared, answer: Answer) -> Self {
+        Self {
+            answer,
+            by: clock::now() + sessions::MACHINE_ANSWERS,
+            _telling: shared.telling.token(),
+        }
+    }
 }
 
 /// What tells one response from another.
@@ -203,15 +215,18 @@ impl Talk {
     }
 
     pub(super) fn standing(&self) -> Standing {
-        let patience = match (self.agreed, &self.verdict, &self.pending) {
-            (false, ..) | (_, Some(_), _) => sessions::MACHINE_ANSWERS,
-            (true, None, None) => sessions::PASSWORD_ANSWERS,
-            (true, None, Some(_)) => sessions::PERSON_ANSWERS,
+        use super::sessions::{
+            DECIDING, HANDSHAKE, LONGEST, MACHINE_ANSWERS, PASSWORD_ANSWERS, PERSON_ANSWERS,
+            UNPROVEN,
         };
         let now = clock::now();
-        let expires = match &self.waiting {
-            Some(_) => now + sessions::DECIDING,
-            None => (now + patience).min(self.began + sessions::LONGEST),
+        let within = |patience: Duration, all: Duration| (now + patience).min(self.began + all);
+        let expires = match (&self.waiting, &self.verdict, &self.pending) {
+            (Some(_), ..) => now + DECIDING,
+            (None, Some(verdict), _) => verdict.by,
+            (None, None, Some(_)) => within(PERSON_ANSWERS, LONGEST),
+            (None, None, None) if self.agreed => within(PASSWORD_ANSWERS, UNPROVEN),
+            (None, None, None) => within(MACHINE_ANSWERS, HANDSHAKE),
         };
         Standing {
             expires,

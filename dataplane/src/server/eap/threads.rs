@@ -57,6 +57,8 @@ impl Line {
 struct Work<J> {
     /// In the order of [`Line::ALL`].
     lines: [VecDeque<J>; LINES],
+    /// How many jobs were looked for.
+    turns: usize,
     over: bool,
 }
 
@@ -133,6 +135,7 @@ impl<J> Queue<J> {
         Self {
             work: Mutex::new(Work {
                 lines: [const { VecDeque::new() }; LINES],
+                turns: 0,
                 over: false,
             }),
             there: Condvar::new(),
@@ -180,7 +183,7 @@ impl<J> Queue<J> {
             if work.over {
                 return None;
             }
-            for line in Line::ALL {
+            for line in work.order() {
                 let jobs = work.line(line);
                 if let Some(job) = jobs.pop_front() {
                     self.waiting(line).store(jobs.len(), Ordering::Relaxed);
@@ -209,6 +212,17 @@ impl<J> Queue<J> {
 }
 
 impl<J> Work<J> {
+    /// In which order the lines are looked into: as they stand, but for one turn in [`TURNS`], when the
+    /// last goes first. A device that goes on without end is not to keep everybody else out.
+    fn order(&mut self) -> [Line; LINES] {
+        self.turns = self.turns.wrapping_add(1);
+        let mut order = Line::ALL;
+        if self.turns.is_multiple_of(TURNS) {
+            order.reverse();
+        }
+        order
+    }
+
     const fn line(&mut self, line: Line) -> &mut VecDeque<J> {
         let [going_on, handshakes, beginning] = &mut self.lines;
         match line {
@@ -225,6 +239,8 @@ impl Drop for EapThreads {
     }
 }
 
+/// See [`Work::order`].
+const TURNS: usize = 8;
 /// How many lines there are.
 const LINES: usize = 3;
 /// Requests that wait in each line: a moment's work.
@@ -241,6 +257,19 @@ mod tests {
 
     use super::*;
     use crate::radius::{Code, RequestBuilder, SharedSecret};
+
+    #[test]
+    fn the_last_line_has_its_turn_though_the_first_never_ends() {
+        let queue = Queue::new();
+        for n in 0..40 {
+            queue.push(Line::GoingOn, n).unwrap();
+        }
+        queue.push(Line::Beginning, 100).unwrap();
+        queue.push(Line::Handshake, 101).unwrap();
+        let served: Vec<i32> = (0..42).map(|_| queue.next().unwrap()).collect();
+        let at = |job| served.iter().position(|one| *one == job);
+        assert_eq!((at(100), at(101)), (Some(TURNS - 1), Some(2 * TURNS - 1)));
+    }
 
     #[test]
     fn requests_wait_by_how_far_their_conversation_is() {

@@ -57,6 +57,15 @@ impl Tunnel for RustlsTunnel {
         written
     }
 
+    fn has_answered(&self) -> bool {
+        match self.connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => {
+                self.connection.negotiated_key_exchange_group().is_some()
+            }
+            version => version.is_some(),
+        }
+    }
+
     fn established(&self) -> Option<TunnelVersion> {
         if self.connection.is_handshaking() {
             return None;
@@ -166,5 +175,86 @@ impl Tunnel for Broken {
 
     fn export(&self, _: &[u8], _: Option<&[u8]>) -> Option<KeyingMaterial> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use rustls::{
+        ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion, version,
+    };
+
+    use super::*;
+
+    fn server() -> RustlsTunnel {
+        let issued = rcgen::generate_simple_self_signed(["radius.test".to_owned()]).unwrap();
+        let key = issued.signing_key.serialize_pem();
+        let chain = CertificateDer::from_pem_slice(issued.cert.pem().as_bytes()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(rustls::ALL_VERSIONS)
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![chain],
+                PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
+            )
+            .unwrap();
+        RustlsTunnel::new(&Arc::new(config)).unwrap()
+    }
+
+    fn hello(version: &'static SupportedProtocolVersion) -> Vec<u8> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        let name = "radius.test".try_into().unwrap();
+        let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
+        let mut hello = Vec::new();
+        client.write_tls(&mut hello).unwrap();
+        hello
+    }
+
+    /// The same without a share of a key, so that the server asks for one (RFC 8446 section 4.1.2).
+    fn without_share(hello: &[u8]) -> Vec<u8> {
+        let length = |at: usize| usize::from(u16::from_be_bytes([hello[at], hello[at + 1]]));
+        // Record, handshake, version, random; session id, cipher suites, compression.
+        let mut at = 5 + 4 + 2 + 32;
+        at += 1 + usize::from(hello[at]);
+        at += 2 + length(at);
+        at += 1 + usize::from(hello[at]);
+        let (mut from, mut extensions) = (at + 2, Vec::new());
+        while from < hello.len() {
+            let to = from + 4 + length(from + 2);
+            match hello[from..from + 2] {
+                [0, 51] => extensions.extend([0, 51, 0, 2, 0, 0]),
+                _ => extensions.extend(&hello[from..to]),
+            }
+            from = to;
+        }
+        let octets = |length: usize| u16::try_from(length).unwrap().to_be_bytes();
+        let body = [&hello[9..at], &octets(extensions.len()), &extensions].concat();
+        let message = [&[1, 0][..], &octets(body.len()), &body].concat();
+        [&[22, 3, 1][..], &octets(message.len()), &message].concat()
+    }
+
+    #[test]
+    fn a_wish_for_another_hello_is_no_answer_yet() {
+        for (name, hello, want) in [
+            ("1.2", hello(&version::TLS12), true),
+            ("1.3", hello(&version::TLS13), true),
+            ("no share", without_share(&hello(&version::TLS13)), false),
+        ] {
+            let mut tunnel = server();
+            assert!(!tunnel.has_answered(), "{name}");
+            tunnel.feed(&hello).unwrap();
+            let said = tunnel.drain();
+            assert!(!said.is_empty(), "{name}");
+            assert_eq!(tunnel.has_answered(), want, "{name}: {} octets", said.len());
+        }
     }
 }
