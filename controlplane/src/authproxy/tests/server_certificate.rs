@@ -2,7 +2,7 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    date_time_ymd,
+    SanType, date_time_ymd,
 };
 
 use super::eap::eap;
@@ -222,7 +222,10 @@ fn params(change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
 fn what_supplicants_refuse_is_a_warning() {
     let key = KeyPair::from_pem(EC_KEY).unwrap();
     type Change = fn(&mut CertificateParams);
-    let cases: [(&str, Change, &str); 9] = [
+    let nameless = "warning: certs: the certificate has no DNS name in subjectAltName, where Windows, \
+                    Apple's and Android look for the server's; get one that has it there \
+                    (subjectAltName=DNS:radius.example.com)";
+    let cases: [(&str, Change, &str); 12] = [
         ("good", |_| {}, ""),
         (
             "expired",
@@ -262,6 +265,28 @@ fn what_supplicants_refuse_is_a_warning() {
             |p| {
                 p.extended_key_usages
                     .push(ExtendedKeyUsagePurpose::ClientAuth)
+            },
+            "",
+        ),
+        (
+            "no name but the common name",
+            |p| {
+                p.subject_alt_names.clear();
+                p.distinguished_name
+                    .push(DnType::CommonName, "radius.example.com");
+            },
+            nameless,
+        ),
+        (
+            "an address for a name",
+            |p| p.subject_alt_names = vec![SanType::IpAddress([192, 0, 2, 1].into())],
+            nameless,
+        ),
+        (
+            "a name behind an address",
+            |p| {
+                p.subject_alt_names
+                    .insert(0, SanType::IpAddress([192, 0, 2, 1].into()));
             },
             "",
         ),
