@@ -8,6 +8,7 @@ use rcgen::{
 use super::eap::eap;
 use super::severity::{expect, said};
 use super::*;
+use crate::issue::{self, Authority, ServerNames};
 
 /// The findings on a section with these files.
 #[track_caller]
@@ -377,4 +378,19 @@ fn a_chain_is_in_order_and_without_a_gap() {
         EC_KEY,
         "warning: certs: certificate 2 of the chain has expired on 2026-06-01; name a new one",
     );
+}
+
+#[test]
+fn what_is_made_here_is_good() {
+    let now = i64::try_from(NOW_MS / 1_000).unwrap();
+    let names = ["radius.example.com".to_owned(), "192.0.2.1".to_owned()];
+    let names = ServerNames::parse(&names).unwrap();
+    let (authority, _) = Authority::make(&names, now, 3_650).unwrap();
+    for (claim, issued) in [
+        ("of an authority", authority.issue(&names, now, 365)),
+        ("self-signed", issue::self_signed(&names, now, 365)),
+    ] {
+        let issued = issued.unwrap();
+        expect_judged(claim, &issued.certificates, issued.private_key.expose(), "");
+    }
 }
