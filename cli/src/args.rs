@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Secondfactor(SecondfactorArgs),
     /// Check an authproxy.cfg: every fault with file, line, option and remedy.
     Validate(ValidateArgs),
+    /// Make a CA and a certificate for `[radius_server_eap]`, or renew the certificate.
+    Cert(CertArgs),
     /// Log in through a running node with real RADIUS packets, explained step by step.
     Login(LoginArgs),
     /// Show how the running gateway is.
@@ -238,6 +240,31 @@ pub(crate) struct ValidateArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub(crate) struct CertArgs {
+    /// The server's names: a DNS name that supplicants are told (it need not resolve), and further
+    /// names or addresses. With --renew those of the certificate that is there, when none is given.
+    #[arg(value_name = "NAME", required_unless_present = "renew")]
+    pub(crate) names: Vec<String>,
+    /// The folder for ca.pem, ca.key, radius.pem and radius.key. A CA that is there is used.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Days that the certificate is good for.
+    #[arg(long, default_value_t = 365, value_name = "DAYS", value_parser = days())]
+    pub(crate) days: u32,
+    /// Days that a new CA is good for.
+    #[arg(long, default_value_t = 3_650, value_name = "DAYS", value_parser = days())]
+    pub(crate) ca_days: u32,
+    /// Replace radius.pem and radius.key; a running gateway shows the new ones by itself.
+    #[arg(long)]
+    pub(crate) renew: bool,
+    /// Make no CA: supplicants must then have radius.pem itself, and anew with each renewal.
+    #[arg(long, conflicts_with = "ca_days")]
+    pub(crate) self_signed: bool,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
 pub(crate) struct LoginArgs {
     /// The user's name.
     #[arg(value_name = "USER")]
@@ -401,6 +428,11 @@ pub(crate) const DEFAULT_ADMIN: &str = "127.0.0.1:8400";
 const DEFAULT_SECOND_FACTOR: &str = "127.0.0.1:8402";
 /// The name of the data plane of `run`.
 pub(crate) const DEFAULT_NODE: &str = "local";
+
+/// A hundred years at most.
+fn days() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=36_500)
+}
 
 fn https_url(text: &str) -> Result<String, String> {
     let host = text.strip_prefix("https://").unwrap_or_default();

@@ -62,6 +62,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Dataplane(args) => large()?.block_on(commands::roles::dataplane(args)),
         Command::Secondfactor(args) => large()?.block_on(commands::roles::secondfactor(args)),
         Command::Validate(args) => commands::validate::run(&args),
+        Command::Cert(args) => commands::cert::run(&args),
         Command::Login(args) => small()?.block_on(commands::login::run(args)),
         Command::Status(args) => small()?.block_on(commands::status::status(args)),
         Command::Reload(args) => small()?.block_on(commands::status::reload(args)),

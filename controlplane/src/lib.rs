@@ -13,6 +13,7 @@ pub mod dictionary;
 mod disk;
 mod events;
 mod file;
+pub mod issue;
 mod loader;
 mod metrics;
 mod nodes;
@@ -29,6 +30,7 @@ mod store;
 mod stream;
 mod watch;
 
+pub use clock::now_ms;
 pub use disk::FileRead;
 pub use file::AuthproxyFile;
 pub use protected::{protect, reveal};

@@ -12,6 +12,7 @@ use rustls::sign::{CertifiedKey, SigningKey};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
 use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::X509Version;
@@ -173,6 +174,7 @@ fn judge(
     warnings.extend(order(&parsed));
     let (leaf, signers) = parsed.split_first()?;
     warnings.extend(purpose(leaf));
+    warnings.extend(name(leaf));
     warnings.extend(weak_signature(leaf, signers));
     if let Some(what) = chain.first().and_then(|one| unreadable(one, leaf)) {
         let message = format!("TLS here cannot use the certificate: {what}");
@@ -302,6 +304,21 @@ fn purpose(leaf: &X509Certificate<'_>) -> Option<Warning> {
         message: "the certificate lacks the extended key usage serverAuth: Windows refuses it"
             .to_owned(),
         remedy: "get one that is made for servers (extendedKeyUsage=serverAuth)",
+    })
+}
+
+/// Supplicants are told a DNS name; the address that they do not know is none to check.
+fn name(leaf: &X509Certificate<'_>) -> Option<Warning> {
+    let names = leaf.subject_alternative_name().ok().flatten();
+    let named = names.is_some_and(|names| {
+        let mut names = names.value.general_names.iter();
+        names.any(|name| matches!(name, GeneralName::DNSName(_)))
+    });
+    (!named).then(|| Warning {
+        message: "the certificate has no DNS name in subjectAltName, where Windows, Apple's and \
+                  Android look for the server's"
+            .to_owned(),
+        remedy: "get one that has it there (subjectAltName=DNS:radius.example.com)",
     })
 }
 

@@ -46,6 +46,8 @@ pub struct EapolTest {
     pub password: String,
     /// The authority that the peer trusts, PEM; by default the good one.
     pub ca: String,
+    /// The name that the server's certificate must have; by default none is checked.
+    pub domain_match: Option<String>,
     /// The largest piece of TLS that the peer sends in one packet, in octets.
     pub fragment_octets: u16,
     /// The version of TLS; by default 1.2.
@@ -87,6 +89,7 @@ impl EapolTest {
             outer: "anon".to_owned(),
             password: password.to_owned(),
             ca: Pki::shared().ca.clone(),
+            domain_match: None,
             fragment_octets: 1_398,
             tls: EapTls::Tls12,
             peap_version: None,
@@ -138,9 +141,13 @@ impl EapolTest {
             EapMethod::Tls => String::new(),
             _ => format!(" anonymous_identity={}\n", hex(&self.outer)),
         };
+        let domain_match = self.domain_match.as_ref();
+        let domain_match = domain_match
+            .map(|name| format!(" domain_match=\"{name}\"\n"))
+            .unwrap_or_default();
         format!(
             "fast_reauth={}\nnetwork={{\n key_mgmt=IEEE8021X\n eapol_flags=0\n {method}\n identity={}\n\
-             {anonymous} password={}\n ca_cert=\"trusted.pem\"\n fragment_size={}\n phase1=\"{}\"\n{}}}\n",
+             {anonymous}{domain_match} password={}\n ca_cert=\"trusted.pem\"\n fragment_size={}\n phase1=\"{}\"\n{}}}\n",
             u8::from(self.resumption),
             hex(&self.user),
             hex(&self.password),
@@ -217,11 +224,17 @@ mod tests {
         login.tls = EapTls::Tls13;
         login.peap_version = Some(0);
         login.crypto_binding = Some(2);
+        login.domain_match = Some("radius.example.com".to_owned());
         assert_eq!(
             login.phase1(),
             "tls_disable_tlsv1_0=1 tls_disable_tlsv1_1=1 tls_disable_tlsv1_2=1 tls_disable_tlsv1_3=0 peapver=0 \
              crypto_binding=2"
         );
         assert!(login.config().contains("phase2=\"autheap=GTC\""));
+        assert!(
+            login
+                .config()
+                .contains("\n domain_match=\"radius.example.com\"\n")
+        );
     }
 }

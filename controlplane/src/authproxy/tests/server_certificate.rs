@@ -2,12 +2,13 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    date_time_ymd,
+    SanType, date_time_ymd,
 };
 
 use super::eap::eap;
 use super::severity::{expect, said};
 use super::*;
+use crate::issue::{self, Authority, ServerNames};
 
 /// The findings on a section with these files.
 #[track_caller]
@@ -222,7 +223,10 @@ fn params(change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
 fn what_supplicants_refuse_is_a_warning() {
     let key = KeyPair::from_pem(EC_KEY).unwrap();
     type Change = fn(&mut CertificateParams);
-    let cases: [(&str, Change, &str); 9] = [
+    let nameless = "warning: certs: the certificate has no DNS name in subjectAltName, where Windows, \
+                    Apple's and Android look for the server's; get one that has it there \
+                    (subjectAltName=DNS:radius.example.com)";
+    let cases: [(&str, Change, &str); 12] = [
         ("good", |_| {}, ""),
         (
             "expired",
@@ -262,6 +266,28 @@ fn what_supplicants_refuse_is_a_warning() {
             |p| {
                 p.extended_key_usages
                     .push(ExtendedKeyUsagePurpose::ClientAuth)
+            },
+            "",
+        ),
+        (
+            "no name but the common name",
+            |p| {
+                p.subject_alt_names.clear();
+                p.distinguished_name
+                    .push(DnType::CommonName, "radius.example.com");
+            },
+            nameless,
+        ),
+        (
+            "an address for a name",
+            |p| p.subject_alt_names = vec![SanType::IpAddress([192, 0, 2, 1].into())],
+            nameless,
+        ),
+        (
+            "a name behind an address",
+            |p| {
+                p.subject_alt_names
+                    .insert(0, SanType::IpAddress([192, 0, 2, 1].into()));
             },
             "",
         ),
@@ -352,4 +378,19 @@ fn a_chain_is_in_order_and_without_a_gap() {
         EC_KEY,
         "warning: certs: certificate 2 of the chain has expired on 2026-06-01; name a new one",
     );
+}
+
+#[test]
+fn what_is_made_here_is_good() {
+    let now = i64::try_from(NOW_MS / 1_000).unwrap();
+    let names = ["radius.example.com".to_owned(), "192.0.2.1".to_owned()];
+    let names = ServerNames::parse(&names).unwrap();
+    let (authority, _) = Authority::make(&names, now, 3_650).unwrap();
+    for (claim, issued) in [
+        ("of an authority", authority.issue(&names, now, 365)),
+        ("self-signed", issue::self_signed(&names, now, 365)),
+    ] {
+        let issued = issued.unwrap();
+        expect_judged(claim, &issued.certificates, issued.private_key.expose(), "");
+    }
 }
