@@ -5,6 +5,7 @@
 //! [`Settings`], [`ConfigSource`] (a configuration file) and [`admin`] (what the socket answers).
 
 pub mod admin;
+mod api;
 mod app;
 pub mod authproxy;
 mod builtin;

@@ -1,0 +1,243 @@
+//! Secrets in documents of the REST API: they go in, and never come out. Pure.
+//!
+//! A document that is read shows of each secret that it is set and a fingerprint. One that is written
+//! has a new value, or leaves the secret out or sends what was read: then it stays as it is. So a
+//! document can be read, changed and written back by a program that never saw a secret.
+
+use proto::secret::Secret;
+use serde_json::{Map, Value, json};
+
+use crate::seal::Key;
+
+/// What secrets are called, in every document there is. The only list of them.
+const SECRETS: &[&str] = &["skey", "secret", "private_key", "service_account_password"];
+
+/// What the elements of a list are told apart by, where the list holds secrets.
+const NAMES: &[&str] = &["id", "address"];
+
+/// What is shown in the place of secrets.
+#[derive(Debug)]
+pub(crate) struct Fingerprints(Secret<[u8; 32]>);
+
+impl Fingerprints {
+    /// The fingerprints of an installation: another's differ, and nobody who has no key can try
+    /// guesses at one.
+    pub(crate) fn new(key: &Key) -> Self {
+        Self(key.derive(b"fingerprints of secrets", 0))
+    }
+
+    /// Sixteen hexadecimal digits, the same for the same secret.
+    pub(crate) fn of(&self, secret: &str) -> String {
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, self.0.expose());
+        let tag = ring::hmac::sign(&key, secret.as_bytes());
+        let octets = tag.as_ref().get(..FINGERPRINT_OCTETS).unwrap_or_default();
+        data_encoding::HEXLOWER.encode(octets)
+    }
+
+    /// Puts a mask in the place of every secret.
+    pub(crate) fn mask(&self, document: &mut Value) {
+        match document {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    match value {
+                        Value::String(secret) if is_secret(name) => {
+                            let mask = json!({"set": true, "fingerprint": self.of(secret)});
+                            let clear = std::mem::replace(value, mask);
+                            // Wiped, as far as a value of this library can be.
+                            if let Value::String(clear) = clear {
+                                drop(Secret::new(clear));
+                            }
+                        }
+                        value => self.mask(value),
+                    }
+                }
+            }
+            Value::Array(elements) => elements.iter_mut().for_each(|one| self.mask(one)),
+            _ => {}
+        }
+    }
+
+    /// Puts the secrets of `old` where `document` has a mask or says nothing.
+    ///
+    /// # Errors
+    /// The paths of masks that stand for another secret than the old one, or for none.
+    pub(crate) fn unmask(
+        &self,
+        document: &mut Value,
+        old: Option<&Value>,
+    ) -> Result<(), Vec<String>> {
+        let mut strange = Vec::new();
+        self.fill(document, old, "", &mut strange);
+        match strange.is_empty() {
+            true => Ok(()),
+            false => Err(strange),
+        }
+    }
+
+    fn fill(
+        &self,
+        document: &mut Value,
+        old: Option<&Value>,
+        path: &str,
+        strange: &mut Vec<String>,
+    ) {
+        match document {
+            Value::Object(fields) => {
+                for &name in SECRETS {
+                    let kept = old.and_then(|old| old.get(name)).and_then(Value::as_str);
+                    self.settle(fields, name, kept, path, strange);
+                }
+                for (name, value) in fields.iter_mut().filter(|(name, _)| !is_secret(name)) {
+                    let old = old.and_then(|old| old.get(name));
+                    self.fill(value, old, &joined(path, name), strange);
+                }
+            }
+            Value::Array(elements) => {
+                for (index, element) in elements.iter_mut().enumerate() {
+                    let old = old.and_then(|old| alike(old, element));
+                    self.fill(element, old, &format!("{path}[{index}]"), strange);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// One secret of an object.
+    fn settle(
+        &self,
+        fields: &mut Map<String, Value>,
+        name: &str,
+        kept: Option<&str>,
+        path: &str,
+        strange: &mut Vec<String>,
+    ) {
+        match (fields.get(name), kept) {
+            (None, Some(kept)) => {
+                fields.insert(name.to_owned(), Value::from(kept));
+            }
+            (Some(Value::Object(mask)), kept) => {
+                let shown = mask.get("fingerprint").and_then(Value::as_str);
+                match kept.filter(|kept| shown.is_none_or(|shown| shown == self.of(kept))) {
+                    Some(kept) => {
+                        fields.insert(name.to_owned(), Value::from(kept));
+                    }
+                    None => strange.push(joined(path, name)),
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The element of an old list that this one takes the place of.
+fn alike<'a>(old: &'a Value, element: &Value) -> Option<&'a Value> {
+    let old = old.as_array()?;
+    let name = NAMES.iter().find(|name| element.get(**name).is_some())?;
+    old.iter().find(|one| one.get(*name) == element.get(*name))
+}
+
+fn is_secret(name: &str) -> bool {
+    SECRETS.contains(&name)
+}
+
+fn joined(path: &str, name: &str) -> String {
+    match path {
+        "" => name.to_owned(),
+        path => format!("{path}.{name}"),
+    }
+}
+
+const FINGERPRINT_OCTETS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fingerprints() -> Fingerprints {
+        Fingerprints::new(&Key::new([7; 32]))
+    }
+
+    fn stored() -> Value {
+        json!({
+            "id": "vpn",
+            "port": 1812,
+            "application": {"ikey": "DI", "skey": "planted-skey"},
+            "clients": [
+                {"address": "192.0.2.1", "secret": "planted-one"},
+                {"address": "192.0.2.2", "secret": "planted-two"},
+            ],
+            "eap": {"certificates": "public", "private_key": "planted-key"},
+        })
+    }
+
+    #[test]
+    fn nothing_secret_is_left_and_the_rest_is() {
+        let mut document = stored();
+        fingerprints().mask(&mut document);
+        let text = document.to_string();
+        assert!(!text.contains("planted"), "{text}");
+        assert_eq!(document["port"], 1812);
+        assert_eq!(document["eap"]["certificates"], "public");
+        let mask = &document["clients"][0]["secret"];
+        assert_eq!(mask["set"], true);
+        assert_eq!(mask["fingerprint"], fingerprints().of("planted-one"));
+    }
+
+    #[test]
+    fn fingerprints_are_of_an_installation_and_of_the_whole_secret() {
+        let one = fingerprints();
+        assert_eq!(one.of("a").len(), 2 * FINGERPRINT_OCTETS);
+        assert_eq!(one.of("a"), one.of("a"));
+        assert_ne!(one.of("a"), one.of("ab"));
+        assert_ne!(one.of("a"), Fingerprints::new(&Key::new([8; 32])).of("a"));
+    }
+
+    #[test]
+    fn what_was_read_can_be_written_back_in_any_order() {
+        let mut document = stored();
+        fingerprints().mask(&mut document);
+        document["clients"].as_array_mut().unwrap().reverse();
+        fingerprints()
+            .unmask(&mut document, Some(&stored()))
+            .unwrap();
+        let mut want = stored();
+        want["clients"].as_array_mut().unwrap().reverse();
+        assert_eq!(document, want);
+    }
+
+    #[test]
+    fn a_secret_is_set_kept_or_asked_for() {
+        let table = [
+            ("left out", json!({"ikey": "X"}), Ok("planted-skey")),
+            ("new", json!({"skey": "new"}), Ok("new")),
+            (
+                "said to be set",
+                json!({"skey": {"set": true}}),
+                Ok("planted-skey"),
+            ),
+            (
+                "another's mask",
+                json!({"skey": {"set": true, "fingerprint": "0000000000000000"}}),
+                Err("application.skey"),
+            ),
+        ];
+        for (name, application, want) in table {
+            let mut document = json!({"id": "vpn", "application": application});
+            let got = fingerprints().unmask(&mut document, Some(&stored()));
+            match want {
+                Ok(secret) => assert_eq!(document["application"]["skey"], secret, "{name}"),
+                Err(path) => assert_eq!(got, Err(vec![path.to_owned()]), "{name}"),
+            }
+        }
+        // Nothing is invented where there was nothing.
+        let mut document = json!({"clients": [
+            {"address": "192.0.2.1"},
+            {"address": "192.0.2.9"},
+            {"address": "192.0.2.8", "secret": {"set": true}},
+        ]});
+        let got = fingerprints().unmask(&mut document, Some(&stored()));
+        assert_eq!(got, Err(vec!["clients[2].secret".to_owned()]));
+        assert_eq!(document["clients"][0]["secret"], "planted-one");
+        assert_eq!(document["clients"][1].get("secret"), None);
+    }
+}

@@ -1,0 +1,5 @@
+//! The REST API under `/api/v1`.
+
+mod masked;
+mod page;
+mod problem;
