@@ -3,3 +3,4 @@
 mod masked;
 mod page;
 mod problem;
+mod resource;
