@@ -5,6 +5,7 @@ mod binding;
 mod conversation;
 mod peap;
 mod properties;
+mod supplicant;
 mod ttls;
 
 use proto::secret::Secret;
