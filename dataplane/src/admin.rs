@@ -50,7 +50,7 @@ pub struct Admitted {
 }
 
 /// `GET /login/finished?source=…`: the next login from that source, from its admission on. Waits
-/// for it.
+/// for it; after 330 seconds the answer is 408, and may be asked for again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finished {
     /// The source that was admitted.
@@ -188,17 +188,19 @@ async fn finished(
         }
         () = routes.node.shared().abandoned.cancelled() => Err(StatusCode::SERVICE_UNAVAILABLE),
     };
-    // A challenge is answered from the same source; after any other end nobody asks again.
-    if found
-        .as_ref()
-        .is_ok_and(|event| event.outcome == Outcome::Challenge)
-    {
+    // A challenge is answered from the same source, and a conversation may take longer than one wait;
+    // after any other end nobody asks again.
+    let goes_on = match &found {
+        Ok(event) => event.outcome == Outcome::Challenge,
+        Err(status) => *status == StatusCode::REQUEST_TIMEOUT,
+    };
+    if goes_on {
         routes.watch(which.source, logins);
     }
     found
 }
 
-/// Longer than any login takes.
+/// Longer than a login takes, but for the time that a person types for.
 const LONGEST_LOGIN: Duration = Duration::from_secs(330);
 /// Logins of this machine that are watched at a time; the oldest gives way.
 const MAX_WATCHES: usize = 64;
