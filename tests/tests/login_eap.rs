@@ -68,6 +68,8 @@ fn a_menu_is_shown_and_answered_by_further_lines() {
         ],
     );
     assert_eq!(stderr(&pushed), "");
+    // There is no Reply-Message that anybody could read.
+    assert!(!stdout(&pushed).contains("the user reads"), "{pushed:?}");
     assert_eq!(gateway.duo.pushes("alice"), 1);
 
     // The password from a file: then all lines are answers. After codes were sent it is asked again.

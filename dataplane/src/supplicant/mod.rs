@@ -1,5 +1,5 @@
 //! A supplicant for trying out sections of mode `eap`: PEAP with inner GTC over rustls. What it says is
-//! decided by [`crate::eap::supplicant`]; the packets travel by whoever drives it.
+//! decided by `eap::supplicant`; the packets travel by whoever drives it.
 
 mod certificate;
 mod keys;

@@ -257,7 +257,11 @@ impl Login<'_> {
             return;
         }
         match event {
-            Some(event) => explain::print(event),
+            // Its text is not sent: beside EAP there is no Reply-Message (RFC 3579 section 2.6.5).
+            Some(event) => explain::print(&AuthEvent {
+                reply_message: None,
+                ..event.clone()
+            }),
             None => output::line(format_args!("{code}")),
         }
         if keys == Some("same") {
