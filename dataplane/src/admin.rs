@@ -50,7 +50,7 @@ pub struct Admitted {
 }
 
 /// `GET /login/finished?source=…`: the next login from that source, from its admission on. Waits
-/// for it.
+/// for it; after 330 seconds the answer is 408, and may be asked for again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finished {
     /// The source that was admitted.
@@ -188,17 +188,82 @@ async fn finished(
         }
         () = routes.node.shared().abandoned.cancelled() => Err(StatusCode::SERVICE_UNAVAILABLE),
     };
-    // A challenge is answered from the same source; after any other end nobody asks again.
-    if found
-        .as_ref()
-        .is_ok_and(|event| event.outcome == Outcome::Challenge)
-    {
+    // A challenge is answered from the same source, and a conversation may take longer than one wait;
+    // after any other end nobody asks again.
+    let goes_on = match &found {
+        Ok(event) => event.outcome == Outcome::Challenge,
+        Err(status) => *status == StatusCode::REQUEST_TIMEOUT,
+    };
+    if goes_on {
         routes.watch(which.source, logins);
     }
     found
 }
 
-/// Longer than any login takes.
+/// Longer than a login takes, but for the time that a person types for.
 const LONGEST_LOGIN: Duration = Duration::from_secs(330);
 /// Logins of this machine that are watched at a time; the oldest gives way.
 const MAX_WATCHES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use proto::id::NodeId;
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::control::report::Reports;
+    use crate::duo::client::DuoClients;
+    use crate::metrics::Metrics;
+    use crate::primary;
+    use crate::server::eap::EapThreads;
+    use crate::server::interface::Interface;
+    use crate::server::receive::Shared;
+    use crate::server::threads::ReceiveThreads;
+
+    fn routes() -> Routes {
+        let metrics = Metrics::new().unwrap();
+        let (reports, _) = Reports::new(Arc::clone(&metrics));
+        let (id, threads) = (NodeId::new("here").unwrap(), EapThreads::start(1).unwrap());
+        let shared = Shared::new(id, Arc::clone(&metrics), reports, 10, threads).unwrap();
+        let node = Node::new(
+            Arc::new(shared),
+            Interface::new(None),
+            ReceiveThreads::start(1).unwrap(),
+            DuoClients::new(1),
+            primary::Shared::new(TaskTracker::new(), &metrics.registry).unwrap(),
+        );
+        Routes {
+            node: Arc::new(node),
+            watches: Arc::default(),
+        }
+    }
+
+    fn event(source: SocketAddr, outcome: &str) -> AuthEvent {
+        serde_json::from_value(serde_json::json!({
+            "id": "0".repeat(32), "at_ms": 0, "node": "here", "revision": 1,
+            "integration": "radius_server_eap", "ikey": "DI", "client": source,
+            "outcome": outcome, "reason": "approved", "elapsed_us": 5, "timeline": [],
+        }))
+        .unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_login_may_ask_until_it_has_ended() {
+        let routes = routes();
+        let [source, other] = [1, 2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let reports = &routes.node.shared().reports;
+        routes.watch(source, reports.watch());
+        let wait = || async {
+            let answer = finished(State(routes.clone()), Query(Finished { source })).await;
+            answer.map(|Json(event)| event.outcome)
+        };
+        // Nothing comes: somebody types for long. What came meanwhile is not lost.
+        assert_eq!(wait().await, Err(StatusCode::REQUEST_TIMEOUT));
+        reports.send(event(other, "reject"));
+        reports.send(event(source, "challenge"));
+        reports.send(event(source, "accept"));
+        assert_eq!(wait().await, Ok(Outcome::Challenge));
+        assert_eq!(wait().await, Ok(Outcome::Accept));
+        assert_eq!(wait().await, Err(StatusCode::NOT_FOUND), "it has ended");
+    }
+}

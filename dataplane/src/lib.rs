@@ -16,9 +16,11 @@ pub mod metrics;
 mod node;
 pub mod primary;
 pub mod radius;
+mod rustls_tunnel;
 pub mod server;
 pub mod settings;
 mod state;
+pub mod supplicant;
 
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
