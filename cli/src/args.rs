@@ -47,6 +47,9 @@ pub(crate) enum Command {
     Secondfactor(SecondfactorArgs),
     /// Check an authproxy.cfg: every fault with file, line, option and remedy.
     Validate(ValidateArgs),
+    /// Try what a configuration names: second factor, directories, upstream RADIUS, ports,
+    /// certificates. The running gateway's, from where it runs, or with --config a file's from here.
+    Check(CheckArgs),
     /// Log in through a running node with real RADIUS packets, explained step by step.
     Login(LoginArgs),
     /// Show how the running gateway is.
@@ -233,6 +236,18 @@ pub(crate) struct ValidateArgs {
     /// Take warnings for errors.
     #[arg(long)]
     pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// An authproxy.cfg to try in place of what the running gateway serves; no gateway need run.
+    // Not from the environment, where a container names the file that its gateway serves.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
     #[command(flatten)]
     pub(crate) output: JsonArgs,
 }

@@ -82,6 +82,11 @@ impl Pool {
             && !state.dialing.iter().any(|(_, begun)| hangs(*begun))
     }
 
+    /// What opens the connections.
+    pub(crate) fn dialer(&self) -> &Dialer {
+        &self.0.dialer
+    }
+
     /// Seconds to add to our clock to get the service's.
     pub(crate) fn clock_offset(&self) -> i64 {
         self.0.clock_offset.load(Ordering::Relaxed)

@@ -8,6 +8,7 @@
 //! before it, in four octets (RFC 4422 section 3.7).
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -16,8 +17,8 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 use proto::config::{Host, Transport};
 use proto::secret::Secret;
-use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
+use rustls::{ClientConfig, ProtocolVersion};
+use rustls_pki_types::{CertificateDer, ServerName};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
@@ -202,6 +203,33 @@ impl Connection {
                 ChannelBindings::of_certificate(certificate)
             })
             .clone()
+    }
+
+    /// The address of this machine that it goes from.
+    pub(super) fn local(&self) -> Option<IpAddr> {
+        let tcp = match &self.stream {
+            Stream::Clear(tcp) => tcp,
+            Stream::Tls(tls) => tls.get_ref().0,
+        };
+        let local = tcp.local_addr().ok()?;
+        Some(local.ip().to_canonical())
+    }
+
+    /// What the host showed, its own certificate first; none over a clear transport.
+    pub(super) fn certificates(&self) -> Vec<CertificateDer<'static>> {
+        let Stream::Tls(tls) = &self.stream else {
+            return Vec::new();
+        };
+        let shown = tls.get_ref().1.peer_certificates().unwrap_or_default();
+        shown.iter().map(|one| one.clone().into_owned()).collect()
+    }
+
+    /// What TLS agreed on; none over a clear transport.
+    pub(super) fn tls_version(&self) -> Option<ProtocolVersion> {
+        match &self.stream {
+            Stream::Clear(_) => None,
+            Stream::Tls(tls) => tls.get_ref().1.protocol_version(),
+        }
     }
 
     /// Seals everything from here on.
