@@ -9,7 +9,7 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Holder {
     pub(crate) pid: u32,
-    /// What the system calls it; made by whoever started it.
+    /// What the system calls it, without control characters: whoever started it chose the name.
     pub(crate) name: String,
 }
 
@@ -33,8 +33,9 @@ pub(crate) fn holder(listen: Option<IpAddr>, port: u16) -> Option<Holder> {
             pid,
             name: fs::read_to_string(format!("/proc/{pid}/comm"))
                 .unwrap_or_default()
-                .trim()
-                .to_owned(),
+                .chars()
+                .filter(|c| !c.is_control())
+                .collect(),
         })
 }
 

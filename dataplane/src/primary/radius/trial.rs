@@ -1,6 +1,7 @@
 //! A host of an upstream, tried by Status-Server (RFC 5997), which is no login there and holds no
 //! name.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -13,6 +14,7 @@ use super::silence::Silence;
 use super::socket::Waiter;
 use crate::primary::check::now;
 use crate::primary::trial::{Outcome, Step, Trial};
+use crate::radius::Packet;
 
 impl Upstream {
     /// Tries a host, as often and as patiently as a login does, within the limit.
@@ -57,6 +59,8 @@ impl Upstream {
             .ok_or(Silence::Full)?;
         trial.from = Some(ticket.local());
         let nas = host.peer.nas.unwrap_or_else(|| ticket.local());
+        // A row says it: the log says it of logins.
+        host.peer.unsigned_said.store(true, Ordering::Relaxed);
         let request = status_server(ticket.identifier, authenticator, nas, &self.secret)
             .map_err(|_| unreachable("the request cannot be written down"))?;
         for _ in 0..self.tries {
@@ -69,9 +73,7 @@ impl Upstream {
             }
             tokio::select! {
                 biased;
-                answer = answers.recv() => if answer.is_some() {
-                    return Ok(Outcome::Good("it answers Status-Server".to_owned()));
-                },
+                Some(answer) = answers.recv() => return Ok(answered(&answer.octets)),
                 // Asked again, it is told at once: nothing is gained by going on.
                 () = host.peer.refused(began) => break,
                 () = sleep_until(end.min(sent + self.wait).into()) => {}
@@ -80,6 +82,16 @@ impl Upstream {
         let sign = host.peer.health.seen_since(began);
         Err(Silence::Unanswered(ticket.local(), sign))
     }
+}
+
+/// A verified answer.
+fn answered(octets: &[u8]) -> Outcome {
+    let signed = Packet::parse(octets).is_ok_and(|answer| answer.has_message_authenticator());
+    let how = match signed {
+        true => "",
+        false => ", without Message-Authenticator, so that answers can be forged (CVE-2024-3596)",
+    };
+    Outcome::Good(format!("it answers Status-Server{how}"))
 }
 
 /// Silence is no proof: RFC 5997 is not for all servers. What else came of it is.
