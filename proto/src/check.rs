@@ -68,10 +68,12 @@ pub enum CheckKind {
     DirectoryCertificate,
     /// The directory takes the service account.
     ServiceAccount,
-    /// `search_dn` is there, with users under it.
+    /// `search_dn` is there.
     SearchBase,
     /// A group of those who may log in is there.
     Group,
+    /// There are users under `search_dn`, and the service account sees them.
+    Users,
     /// A host of an upstream RADIUS server answers Status-Server (RFC 5997).
     Upstream,
 }
@@ -110,6 +112,7 @@ impl CheckKind {
         Self::ServiceAccount,
         Self::SearchBase,
         Self::Group,
+        Self::Users,
         Self::Upstream,
     ];
 
@@ -130,6 +133,7 @@ impl CheckKind {
             Self::ServiceAccount => "service account",
             Self::SearchBase => "search_dn",
             Self::Group => "group",
+            Self::Users => "users",
             Self::Upstream => "upstream RADIUS",
         }
     }

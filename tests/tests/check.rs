@@ -14,11 +14,11 @@ use std::{
 
 use e2e::{
     clock::{ahead, unix_seconds, wait_until},
-    config::{MAIN, ad_client, eap_server, server, upstreams},
+    config::{MAIN, ad_client, eap_server, samba_client, server, upstreams},
     countersign::{Countersign, Start, program},
     nas::{Nas, code},
     peers::{
-        BlackHoleUdp, FakeDuo, FreeRadius, Kind, Pki, SECRET, Slapd,
+        BlackHoleUdp, FakeDuo, FreeRadius, Kind, Pki, SECRET, Samba, Slapd,
         fakeduo::{Endpoint, Fault, Offer, Place},
     },
     ports,
@@ -178,7 +178,7 @@ impl Checked {
     }
 }
 
-const OF_A_LAB: [&str; 13] = [
+const OF_A_LAB: [&str; 14] = [
     "port",
     "port",
     "eap_certificate",
@@ -191,6 +191,7 @@ const OF_A_LAB: [&str; 13] = [
     "service_account",
     "search_base",
     "group",
+    "users",
     "upstream",
 ];
 
@@ -234,7 +235,7 @@ fn a_good_file_is_good_from_here_and_from_the_node() {
     assert_eq!(table.status.code(), Some(0), "{table:?}");
     let table = String::from_utf8(table.stdout).unwrap();
     let last = table.lines().last().unwrap();
-    assert_eq!(last, "15 good, 0 warnings, 0 failed", "{table}");
+    assert_eq!(last, "16 good, 0 warnings, 0 failed", "{table}");
     assert!(table.contains("[ad_client] 127.0.0.1:"), "{table}");
     let (logins, violations) = (
         lab.duo.count(Endpoint::Preauth) + lab.duo.count(Endpoint::Auth),
@@ -358,7 +359,7 @@ fn each_fault_is_named_and_nothing_else() {
                 "username_attribute=uidNumber".to_owned(),
             )],
             &[(
-                "search_base",
+                "users",
                 "warning",
                 &["no entries with uidNumber", "ldap_filter"],
             )],
@@ -553,6 +554,66 @@ fn a_refused_service_account_is_shown_to_one_host_only() {
         ],
         "{checked:#?}"
     );
+}
+
+#[test]
+fn an_active_directory_is_tried_by_the_bind_that_logins_make() {
+    let lab = Lab::start();
+    let samba = Samba::shared();
+    let group = format!("security_group_dn={}\n", Samba::GROUP);
+    let section = |number: u32, more: &str| {
+        let number = if number == 1 {
+            String::new()
+        } else {
+            number.to_string()
+        };
+        let client = format!("ad_client{number}");
+        format!(
+            "{}{group}{more}{}client={client}\nfailmode=secure\n",
+            samba_client(&client, samba),
+            server(
+                &format!("radius_server_auto{number}"),
+                ports::free_udp(),
+                &lab.duo
+            ),
+        )
+    };
+    let text = format!(
+        "{MAIN}{}{}{}",
+        // Without TLS nothing is done with a bundle, which is a warning.
+        section(1, "").replace("ssl_ca_certs_file=ca.pem\n", ""),
+        section(2, "transport=starttls\n"),
+        section(3, "transport=ldaps\n"),
+    );
+    let checked = lab.check(&text);
+    checked.all_good();
+    let count = |what: &str| checked.kinds().iter().filter(|one| **one == what).count();
+    let counts = [
+        "directory",
+        "directory_certificate",
+        "service_account",
+        "users",
+    ]
+    .map(count);
+    assert_eq!(counts, [3, 2, 3, 3], "{checked:#?}");
+
+    let wrong = text.replace(Samba::SERVICE_PASSWORD, WRONG_PASSWORD);
+    let checked = lab.check(&wrong);
+    let mut results: Vec<_> = checked.bad().into_iter().map(|(w, r, _)| (w, r)).collect();
+    results.sort_unstable();
+    let account = "service_account";
+    let want = [
+        (account, "failed"),
+        (account, "warning"),
+        (account, "warning"),
+    ];
+    assert_eq!(results, want, "{checked:#?}");
+    let refused = checked
+        .bad()
+        .into_iter()
+        .find(|(_, result, _)| *result == "failed");
+    let (.., said) = refused.unwrap();
+    assert!(said.contains("by NTLM as 'service'"), "{said}");
 }
 
 #[test]

@@ -284,7 +284,7 @@ fn place(row: &CheckRow) -> String {
 /// For what answers at once.
 const LIMIT: Duration = Duration::from_secs(5);
 /// A longer one moves only its own row.
-const PLACE_CHARACTERS: usize = 60;
+const PLACE_CHARACTERS: usize = 72;
 
 #[cfg(test)]
 mod tests {

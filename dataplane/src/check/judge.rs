@@ -100,6 +100,11 @@ pub(super) fn trial(subject: &Subject, trial: &Trial, spans: &[Span], now: i64) 
                 Some(group),
                 "check security_group_dn, and what the service account may read",
             ),
+            Step::Users(base) => (
+                CheckKind::Users,
+                Some(base),
+                "check username_attribute, and what the service account may read",
+            ),
             Step::StatusServer => (
                 CheckKind::Upstream,
                 None,
@@ -109,7 +114,7 @@ pub(super) fn trial(subject: &Subject, trial: &Trial, spans: &[Span], now: i64) 
         let at = match place {
             None => subject.clone(),
             Some(name) => Subject {
-                place: format!("{name} at {}", subject.place),
+                place: format!("{} {name}", subject.place),
                 ..subject.clone()
             },
         };

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use prometheus::Registry;
 use proto::check::{CheckKind, CheckResult, CheckRow};
-use proto::config::{AuthenticatorKind, Integration, Snapshot};
+use proto::config::{AuthenticatorKind, Directory, Integration, Snapshot};
 use proto::id::{IntegrationId, NodeId};
 use proto::rpc::NodeStatus;
 use tokio::sync::Semaphore;
@@ -273,6 +273,7 @@ fn plan_hosts(snapshot: &Snapshot) -> Vec<Job> {
     let Ok(shared) = Shared::new(TaskTracker::new(), &Registry::new()) else {
         return jobs;
     };
+    let mut gates = Vec::new();
     for authenticator in &snapshot.authenticators {
         let id = authenticator.id.to_string();
         let what = match &authenticator.kind {
@@ -296,7 +297,7 @@ fn plan_hosts(snapshot: &Snapshot) -> Vec<Job> {
                 continue;
             }
         };
-        let gate = Arc::new(Gate::default());
+        let gate = gate_of(&authenticator.kind, &mut gates);
         for (place, host) in primary.hosts().into_iter().enumerate() {
             jobs.push(Job::Host {
                 subject: Subject {
@@ -311,6 +312,34 @@ fn plan_hosts(snapshot: &Snapshot) -> Vec<Job> {
         }
     }
     jobs
+}
+
+/// The gate of a directory's service account. Sections may have one in common.
+fn gate_of<'a>(
+    kind: &'a AuthenticatorKind,
+    gates: &mut Vec<(&'a Directory, Arc<Gate>)>,
+) -> Arc<Gate> {
+    let AuthenticatorKind::Ad(directory) = kind else {
+        return Arc::default();
+    };
+    let account = |one: &'a Directory| {
+        (
+            &one.service_account_username,
+            &one.service_account_password,
+            &one.bind_dn,
+            one.auth_type,
+            &one.search_dn,
+        )
+    };
+    let known = gates
+        .iter()
+        .find(|(other, _)| account(other) == account(directory));
+    if let Some((_, gate)) = known {
+        return Arc::clone(gate);
+    }
+    let gate = Arc::new(Gate::default());
+    gates.push((directory, Arc::clone(&gate)));
+    gate
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::check::{CheckKind, CheckRow};
-use proto::config::{Application, Snapshot};
+use proto::config::{Application, HttpProxy, Settings, Snapshot};
 use proto::id::IntegrationId;
 use proto::secret::Secret;
 use tokio::task::JoinSet;
@@ -59,7 +59,7 @@ pub(super) fn plan(
             }
         }
         let subject = Subject {
-            place: place(application),
+            place: place(application, &snapshot.settings),
             sections: vec![section.clone()],
             from: None,
         };
@@ -93,16 +93,17 @@ pub(super) fn plan(
     jobs
 }
 
-fn place(application: &Application) -> String {
+fn place(application: &Application, settings: &Settings) -> String {
     let (host, port) = (&application.host, application.port);
     let at = if host.contains(':') {
         format!("[{host}]:{port}")
     } else {
         format!("{host}:{port}")
     };
-    match application.pinned_ca {
-        None => at,
-        Some(_) => format!("{at} (built in)"),
+    match (&application.pinned_ca, &settings.http_proxy) {
+        (Some(_), _) => format!("{at} (built in)"),
+        (None, Some(HttpProxy { host, port })) => format!("{at} by way of {host}:{port}"),
+        (None, None) => at,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The judging, as tables; and which rows a configuration comes to.
 
-use proto::config::{Fault, raw};
+use proto::config::{Fault, HttpProxy, raw};
 use proto::id::Revision;
 use proto::rpc::{ConfigSource, NodeState, RefusedRevision};
 use rustls::{CertificateError, ProtocolVersion};
@@ -248,7 +248,7 @@ fn what_a_host_was_tried_with_becomes_a_row_each() {
             step(Step::Connection, Outcome::Good("connected".to_owned())),
             step(Step::ServiceAccount, Outcome::Good("bound as s".to_owned())),
             step(
-                Step::SearchBase("dc=a".to_owned()),
+                Step::Users("dc=a".to_owned()),
                 Outcome::Doubtful("nobody; look; there".to_owned()),
             ),
             step(
@@ -298,16 +298,16 @@ fn what_a_host_was_tried_with_becomes_a_row_each() {
                 "-"
             ),
             (
-                CheckKind::SearchBase,
+                CheckKind::Users,
                 CheckResult::Warning,
-                "dc=a at ldap1:636",
+                "ldap1:636 dc=a",
                 "nobody",
                 "look; there"
             ),
             (
                 CheckKind::Group,
                 CheckResult::Failed,
-                "cn=g at ldap1:636",
+                "ldap1:636 cn=g",
                 "it is  not",
                 "check security_group_dn, and what the service account may read"
             ),
@@ -413,6 +413,17 @@ async fn hosts_and_keys_are_tried_once_however_many_sections_use_them() {
         })
         .collect();
     assert_eq!(planned, [("127.0.0.1:9", 3, 2), ("127.0.0.2:9", 1, 1)]);
+
+    let mut proxied = (*snapshot).clone();
+    proxied.settings.http_proxy = Some(HttpProxy {
+        host: "127.0.0.1".to_owned(),
+        port: 10,
+    });
+    let by_proxy = second_factor::plan(&proxied, &unmade, &clients);
+    let Some(Job::SecondFactor(one)) = by_proxy.first() else {
+        panic!("{by_proxy:?}");
+    };
+    assert_eq!(one.subject.place, "127.0.0.1:9 by way of 127.0.0.1:10");
 
     let gateway = vec!["127.0.0.1:1812".parse().unwrap()];
     let rows = run(Arc::clone(&snapshot), Ports::to_try(gateway), unmade).await;

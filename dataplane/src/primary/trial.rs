@@ -40,10 +40,12 @@ pub(crate) enum Step {
     Connection,
     /// The service account's bind.
     ServiceAccount,
-    /// A search at `search_dn`, and for a user under it.
+    /// A search at `search_dn`.
     SearchBase(String),
     /// A group, by its name.
     Group(String),
+    /// A search for anybody under `search_dn`.
+    Users(String),
     /// Status-Server (RFC 5997).
     StatusServer,
 }

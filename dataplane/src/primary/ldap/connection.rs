@@ -286,7 +286,7 @@ impl Connection {
                 Part::Other => others += 1,
             }
             if found.len() > wanted || others > OTHERS || octets > MESSAGE_OCTETS {
-                return Err(Fault::Lost("it does not keep to the limit of a search"));
+                return Err(BEYOND_THE_LIMIT);
             }
         }
     }
@@ -516,6 +516,9 @@ fn tune(stream: &TcpStream, timeout: Duration) -> io::Result<()> {
     )?;
     socket.set_tcp_user_timeout(Some(timeout))
 }
+
+/// More came than was asked for. Samba sends everything.
+pub(super) const BEYOND_THE_LIMIT: Fault = Fault::Lost("it does not keep to the limit of a search");
 
 const LOST: Fault = Fault::Lost("the connection was lost");
 const NO_LDAP: Fault = Fault::Lost("it answers with something other than LDAP");

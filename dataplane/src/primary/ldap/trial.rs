@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::answer;
-use super::connection::Connection;
+use super::connection::{BEYOND_THE_LIMIT, Connection};
 use super::fault::Fault;
 use super::filter::Filter;
 use super::host::Host;
@@ -11,6 +11,13 @@ use super::message::{Scope, Search};
 use super::{Directory, Extra, shown};
 use crate::primary::check::now;
 use crate::primary::trial::{Gate, Outcome, Step, Trial};
+
+/// What is asked over a connection of the service account.
+enum Asked<'a> {
+    Base,
+    Group(&'a str),
+    Users,
+}
 
 impl Directory {
     /// Tries a host on a connection of its own; each step has the time that a login has for all.
@@ -48,22 +55,28 @@ impl Directory {
         {
             return trial;
         }
-        let began = now();
-        let base = self.base(&mut connection, began + patience).await;
-        let lost = matches!(&base, Err(fault) if fault.is_of_the_host());
-        let outcome = base.unwrap_or_else(|fault| self.failed(&fault));
-        let step = Step::SearchBase(shown(&self.search_dn));
-        trial.note(step, began, outcome);
-        if lost {
-            return trial;
-        }
-        for group in &self.groups {
+        let mut asked = vec![(Step::SearchBase(shown(&self.search_dn)), Asked::Base)];
+        asked.extend(
+            self.groups
+                .iter()
+                .map(|group| (Step::Group(shown(group)), Asked::Group(group))),
+        );
+        // The last, since it may cost the connection.
+        asked.push((Step::Users(shown(&self.search_dn)), Asked::Users));
+        for (step, what) in asked {
             let began = now();
-            let found = self.group(&mut connection, group, began + patience).await;
+            let deadline = began + patience;
+            let found = match what {
+                Asked::Base => self.base(&mut connection, deadline).await,
+                Asked::Group(group) => self.group(&mut connection, group, deadline).await,
+                Asked::Users => self.users(&mut connection, deadline).await,
+            };
             let lost = matches!(&found, Err(fault) if fault.is_of_the_host());
             let outcome = found.unwrap_or_else(|fault| self.failed(&fault));
-            trial.note(Step::Group(shown(group)), began, outcome);
-            if lost {
+            let failed = matches!(outcome, Outcome::Failed(_));
+            let of_a_group = matches!(step, Step::Group(_));
+            trial.note(step, began, outcome);
+            if lost || failed && !of_a_group {
                 return trial;
             }
         }
@@ -104,19 +117,21 @@ impl Directory {
         bound.is_ok()
     }
 
-    /// Looks at `search_dn`, and for anybody under it whom a login could name.
     async fn base(&self, connection: &mut Connection, deadline: Instant) -> Result<Outcome, Fault> {
-        let base = &self.search_dn;
         let any = Filter::any();
-        let itself = Search {
-            base,
-            scope: Scope::Base,
-            filter: &any,
-            attributes: &[],
-            limit: 1,
-        };
+        let itself = itself(&self.search_dn, &any);
+        // An entry that may not be read may have users below it that may.
         let (_, end) = connection.search(&itself, deadline).await?;
-        answer::search_end(&end, "search_dn", base)?;
+        answer::search_end(&end, "search_dn", &self.search_dn)?;
+        Ok(Outcome::Good("it exists".to_owned()))
+    }
+
+    /// Looks for anybody whom a login could name.
+    async fn users(
+        &self,
+        connection: &mut Connection,
+        deadline: Instant,
+    ) -> Result<Outcome, Fault> {
         let attribute = &self.names.username_attribute;
         let Some(named) = Filter::parse(&format!("({attribute}=*)")) else {
             return Err(Fault::Internal(format!("no filter asks for {attribute}")));
@@ -132,20 +147,22 @@ impl Directory {
         };
         let people = Search {
             scope: Scope::Subtree,
-            filter: &filter,
-            ..itself
+            ..itself(&self.search_dn, &filter)
         };
-        let (found, end) = connection.search(&people, deadline).await?;
-        answer::search_end(&end, "search_dn", base)?;
-        Ok(if found.is_empty() {
-            Outcome::Doubtful(format!(
-                "it exists, but the service account finds no entries with {attribute}{matching} \
-                 under it; check username_attribute, ldap_filter, and what the service account may \
-                 read"
-            ))
+        let somebody = match connection.search(&people, deadline).await {
+            Ok((found, end)) => {
+                answer::search_end(&end, "search_dn", &self.search_dn)?;
+                !found.is_empty()
+            }
+            Err(BEYOND_THE_LIMIT) => true,
+            Err(fault) => return Err(fault),
+        };
+        Ok(if somebody {
+            Outcome::Good(format!("there are entries with {attribute}{matching}"))
         } else {
-            Outcome::Good(format!(
-                "it exists, and has entries with {attribute}{matching}"
+            Outcome::Doubtful(format!(
+                "the service account finds no entries with {attribute}{matching}; check \
+                 username_attribute, ldap_filter, and what the service account may read"
             ))
         })
     }
@@ -157,13 +174,7 @@ impl Directory {
         deadline: Instant,
     ) -> Result<Outcome, Fault> {
         let any = Filter::any();
-        let itself = Search {
-            base: group,
-            scope: Scope::Base,
-            filter: &any,
-            attributes: &[],
-            limit: 1,
-        };
+        let itself = itself(group, &any);
         let (found, end) = connection.search(&itself, deadline).await?;
         answer::search_end(&end, "security_group_dn", group)?;
         Ok(if found.is_empty() {
@@ -178,5 +189,16 @@ impl Directory {
 
     fn failed(&self, fault: &Fault) -> Outcome {
         Outcome::Failed(fault.explain(self.transport))
+    }
+}
+
+/// The search for an entry by its name.
+const fn itself<'a>(name: &'a str, any: &'a Filter) -> Search<'a> {
+    Search {
+        base: name,
+        scope: Scope::Base,
+        filter: any,
+        attributes: &[],
+        limit: 1,
     }
 }
