@@ -11,6 +11,7 @@ pub struct CheckRow {
     /// What was tried.
     pub what: CheckKind,
     /// Where: a host and port, a file, a group.
+    #[serde(rename = "where")]
     pub place: String,
     /// The sections that it is for, in the order of the configuration.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -189,7 +190,7 @@ mod tests {
     #[test]
     fn a_row_has_the_documented_form() {
         let json = serde_json::json!({
-            "what": "service_account", "place": "ldap1:636", "sections": ["ad_client"],
+            "what": "service_account", "where": "ldap1:636", "sections": ["ad_client"],
             "from": "192.0.2.1", "result": "failed", "milliseconds": 12, "found": "refused",
             "remedy": "check the password",
         });

@@ -87,9 +87,8 @@ pub async fn run(
 ) -> Vec<CheckRow> {
     let until = clock::now() + LONGEST - MARGIN;
     // Trust roots are read from the disk.
-    let Ok(jobs) = spawn_blocking(move || plan(&snapshot, &ports, &unmade)).await else {
-        return Vec::new();
-    };
+    let planned = spawn_blocking(move || plan(&snapshot, &ports, &unmade)).await;
+    let jobs = planned.unwrap_or_else(|_| vec![Job::Said(broken_off())]);
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = JoinSet::new();
     let mut done: Vec<Vec<CheckRow>> = jobs.iter().map(|job| vec![job.late()]).collect();
@@ -208,6 +207,20 @@ impl Job {
         };
         subject.row(what, took, finding)
     }
+}
+
+/// Nothing was tried, which is not to be taken for good.
+fn broken_off() -> CheckRow {
+    let subject = Subject {
+        place: "this program".to_owned(),
+        sections: Vec::new(),
+        from: None,
+    };
+    let finding = Finding::failed(
+        "the check broke off, which is a fault of this program",
+        "see the log, and please report it",
+    );
+    subject.row(CheckKind::Revision, Duration::ZERO, finding)
 }
 
 fn plan(snapshot: &Snapshot, ports: &Ports, unmade: &HashSet<IntegrationId>) -> Vec<Job> {

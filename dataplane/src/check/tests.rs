@@ -414,6 +414,13 @@ async fn hosts_and_keys_are_tried_once_however_many_sections_use_them() {
         .collect();
     assert_eq!(planned, [("127.0.0.1:9", 3, 2), ("127.0.0.2:9", 1, 1)]);
 
+    let late = jobs[0].late();
+    assert_eq!(
+        (late.what, late.result, &*late.place),
+        (CheckKind::SecondFactor, CheckResult::Failed, "127.0.0.1:9")
+    );
+    assert!(late.found.contains("not tried to its end"), "{late:?}");
+
     let mut proxied = (*snapshot).clone();
     proxied.settings.http_proxy = Some(HttpProxy {
         host: "127.0.0.1".to_owned(),
