@@ -221,7 +221,7 @@ impl DuoClient {
     /// # Errors
     /// [`Unreached`].
     pub(crate) async fn reach(&self, deadline: Instant) -> Result<Reached, Unreached> {
-        self.pool.dialer().reach(deadline).await
+        self.pool.0.dialer.reach(deadline).await
     }
 
     /// Learns how far our clock is from the service's; later requests to this host are dated by the

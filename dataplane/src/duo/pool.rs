@@ -24,7 +24,7 @@ use super::send::{self, Carrier, H1, H2, Opened};
 use crate::clock;
 
 /// Owns the connections: they end when it is dropped.
-pub(crate) struct Pool(Arc<Shared>);
+pub(crate) struct Pool(pub(super) Arc<Shared>);
 
 impl Pool {
     pub(crate) fn new(dialer: Dialer, budget: Arc<Budget>) -> Self {
@@ -82,11 +82,6 @@ impl Pool {
             && !state.dialing.iter().any(|(_, begun)| hangs(*begun))
     }
 
-    /// What opens the connections.
-    pub(crate) fn dialer(&self) -> &Dialer {
-        &self.0.dialer
-    }
-
     /// Seconds to add to our clock to get the service's.
     pub(crate) fn clock_offset(&self) -> i64 {
         self.0.clock_offset.load(Ordering::Relaxed)
@@ -115,7 +110,7 @@ impl Drop for Pool {
 }
 
 pub(crate) struct Shared {
-    dialer: Dialer,
+    pub(super) dialer: Dialer,
     budget: Arc<Budget>,
     state: Mutex<State>,
     pub(crate) tasks: TaskTracker,
