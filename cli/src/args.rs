@@ -49,6 +49,9 @@ pub(crate) enum Command {
     Validate(ValidateArgs),
     /// Make a CA and a certificate for `[radius_server_eap]`, or renew the certificate.
     Cert(CertArgs),
+    /// Try what a configuration names: second factor, directories, upstream RADIUS, ports,
+    /// certificates. The running gateway's, from where it runs, or with --config a file's from here.
+    Check(CheckArgs),
     /// Log in through a running node with real RADIUS packets, explained step by step.
     Login(LoginArgs),
     /// Show how the running gateway is.
@@ -260,6 +263,18 @@ pub(crate) struct CertArgs {
     /// Make no CA: supplicants must then have radius.pem itself, and anew with each renewal.
     #[arg(long, conflicts_with = "ca_days")]
     pub(crate) self_signed: bool,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// An authproxy.cfg to try in place of what the running gateway serves; no gateway need run.
+    // Not from the environment, where a container names the file that its gateway serves.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
     #[command(flatten)]
     pub(crate) output: JsonArgs,
 }

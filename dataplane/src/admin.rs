@@ -1,4 +1,4 @@
-//! The admin socket: how this node is, its metrics, and `countersign login`.
+//! The admin socket: how this node is, its metrics, `countersign login` and `countersign check`.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -11,11 +11,13 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use proto::check::CheckRow;
 use proto::event::{AuthEvent, Outcome};
 use proto::id::IntegrationId;
 use proto::rpc::{NodeState, NodeStatus};
 use proto::secret::{Secret, on_the_wire};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -63,6 +65,8 @@ struct Routes {
     node: Arc<Node>,
     /// Since their admission, so that a login that ends at once is not missed.
     watches: Arc<Mutex<VecDeque<Watch>>>,
+    /// One check at a time.
+    checks: Arc<Semaphore>,
 }
 
 struct Watch {
@@ -93,12 +97,14 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
+        .route("/check", post(check))
         .route("/login/targets", get(targets))
         .route("/login/admit", post(admit))
         .route("/login/finished", get(finished))
         .with_state(Routes {
             node,
             watches: Arc::default(),
+            checks: Arc::new(Semaphore::new(1)),
         })
 }
 
@@ -117,6 +123,24 @@ async fn status(State(Routes { node, .. }): State<Routes>) -> Json<NodeStatus> {
 
 async fn metrics(State(Routes { node, .. }): State<Routes>) -> String {
     node.shared().metrics.render()
+}
+
+/// `POST /check`: tries what is served. One at a time: service accounts are not to be shown to
+/// directories by the dozen.
+async fn check(
+    State(routes): State<Routes>,
+) -> Result<Json<Vec<CheckRow>>, (StatusCode, &'static str)> {
+    let _turn = routes
+        .checks
+        .try_acquire()
+        .map_err(|_| (StatusCode::CONFLICT, "a check is running already"))?;
+    // The end of the node does not wait for it.
+    tokio::select! {
+        rows = routes.node.check() => Ok(Json(rows)),
+        () = routes.node.shared().abandoned.cancelled() => {
+            Err((StatusCode::SERVICE_UNAVAILABLE, "this node stops"))
+        }
+    }
 }
 
 async fn targets(State(Routes { node, .. }): State<Routes>) -> Json<Vec<LoginTarget>> {
