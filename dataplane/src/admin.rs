@@ -259,6 +259,7 @@ mod tests {
         Routes {
             node: Arc::new(node),
             watches: Arc::default(),
+            checks: Arc::new(Semaphore::new(1)),
         }
     }
 
