@@ -49,6 +49,9 @@ pub(crate) enum Command {
     Validate(ValidateArgs),
     /// Make a CA and a certificate for `[radius_server_eap]`, or renew the certificate.
     Cert(CertArgs),
+    /// Try what a configuration names: second factor, directories, upstream RADIUS, ports,
+    /// certificates. The running gateway's, from where it runs, or with --config a file's from here.
+    Check(CheckArgs),
     /// Log in through a running node with real RADIUS packets, explained step by step.
     Login(LoginArgs),
     /// Show how the running gateway is.
@@ -265,6 +268,18 @@ pub(crate) struct CertArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// An authproxy.cfg to try in place of what the running gateway serves; no gateway need run.
+    // Not from the environment, where a container names the file that its gateway serves.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
 pub(crate) struct LoginArgs {
     /// The user's name.
     #[arg(value_name = "USER")]
@@ -277,9 +292,33 @@ pub(crate) struct LoginArgs {
     #[arg(long, env = "COUNTERSIGN_PASSWORD_FILE", value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) eap: LoginEapArgs,
+    #[command(flatten)]
     pub(crate) data: DataDirArgs,
     #[command(flatten)]
     pub(crate) output: JsonArgs,
+}
+
+/// How a supplicant logs in, where the integration is of mode eap.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "EAP")]
+pub(crate) struct LoginEapArgs {
+    /// The name outside of the tunnel, which is no secret [default: USER].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) outer: Option<String>,
+    /// A file of CA certificates (PEM): the server's must be signed by one of them [default: any is
+    /// taken].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The name or address that the server's certificate must be for [default: any].
+    #[arg(long, requires = "ca", value_name = "NAME")]
+    pub(crate) server_name: Option<String>,
+    /// The only version of TLS to offer [default: both].
+    #[arg(long, value_parser = ["1.2", "1.3"], value_name = "VERSION")]
+    pub(crate) tls: Option<String>,
+    /// The highest version of PEAP to speak [default: 1].
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=1), value_name = "VERSION")]
+    pub(crate) peap: Option<u8>,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -5,6 +5,7 @@
 //! [`radius::Packet`] (what came in).
 
 pub mod admin;
+pub mod check;
 pub mod clock;
 mod control;
 pub mod duo;
@@ -16,9 +17,11 @@ pub mod metrics;
 mod node;
 pub mod primary;
 pub mod radius;
+mod rustls_tunnel;
 pub mod server;
 pub mod settings;
 mod state;
+pub mod supplicant;
 
 use std::io;
 use std::os::unix::fs::DirBuilderExt;

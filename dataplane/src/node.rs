@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use proto::check::CheckRow;
 use proto::config::{
     AuthenticatorKind, Faults, Integration, MessageAuthenticator, Settings, Snapshot, raw,
 };
 use proto::id::{AuthenticatorId, IntegrationId, NodeId, Revision};
 use proto::rpc::{ConfigSource, ListenerStatus, NodeState, NodeStatus, RefusedRevision, StateKeys};
 
+use crate::check;
 use crate::clock;
 use crate::duo::client::DuoClients;
 use crate::flow::PrimaryUse;
@@ -54,10 +56,17 @@ struct Running {
 
 #[derive(Debug)]
 struct Facts {
-    revision: Option<Revision>,
+    /// What is served, whole.
+    snapshot: Option<Arc<Snapshot>>,
     source: ConfigSource,
     targets: Vec<Target>,
     refused: Option<RefusedRevision>,
+}
+
+impl Facts {
+    fn revision(&self) -> Option<Revision> {
+        self.snapshot.as_ref().map(|snapshot| snapshot.revision)
+    }
 }
 
 /// Where a login of this machine can go.
@@ -76,7 +85,7 @@ impl Node {
         primary_parts: primary::Shared,
     ) -> Self {
         let facts = Facts {
-            revision: None,
+            snapshot: None,
             source: ConfigSource::None,
             targets: Vec::new(),
             refused: None,
@@ -105,7 +114,7 @@ impl Node {
 
     /// The revision served.
     pub(crate) fn serving(&self) -> Option<Revision> {
-        self.facts().revision
+        self.facts().revision()
     }
 
     /// Takes the keys that States are sealed with from now on.
@@ -232,7 +241,7 @@ impl Node {
             ConfigSource::ControlPlane | ConfigSource::None => None,
         };
         *facts = Facts {
-            revision: Some(snapshot.revision),
+            snapshot: Some(Arc::new(snapshot)),
             source,
             targets,
             refused,
@@ -397,12 +406,12 @@ impl Node {
         let draining = self.shared.draining.load(Ordering::Relaxed);
         NodeStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            state: match (draining, facts.revision) {
+            state: match (draining, facts.revision()) {
                 (true, _) => NodeState::Draining,
                 (false, None) => NodeState::Starting,
                 (false, Some(_)) => NodeState::Serving,
             },
-            revision: facts.revision,
+            revision: facts.revision(),
             source: facts.source,
             connected: self.connected.load(Ordering::Relaxed),
             logins_in_flight: u64::try_from(self.shared.in_flight.load(Ordering::Relaxed))
@@ -421,6 +430,24 @@ impl Node {
             certificates: self.certificates().status(),
             refused: facts.refused.clone(),
         }
+    }
+
+    /// Tries what it serves: see [`check::run`]. Takes nothing from logins. Dropped, it stops.
+    pub(crate) async fn check(&self) -> Vec<CheckRow> {
+        let mut rows = vec![check::revision(&self.shared.node, &self.status())];
+        let (snapshot, bound) = {
+            let facts = self.facts();
+            let bound = facts.targets.iter().map(|target| {
+                let place = self.interface.place(&target.served.config);
+                (place, target.site.socket.address())
+            });
+            (facts.snapshot.clone(), bound.collect())
+        };
+        if let Some(snapshot) = snapshot {
+            let ports = check::Ports::of_node(self.interface, bound);
+            rows.extend(check::run(snapshot, ports, HashSet::new()).await);
+        }
+        rows
     }
 
     /// Takes no new logins, waits for those in flight, then closes the sockets. Gives how many

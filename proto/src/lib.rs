@@ -7,6 +7,7 @@
 //! [`rpc`] (the methods between the planes).
 
 pub mod address;
+pub mod check;
 pub mod child;
 pub mod config;
 pub mod event;
