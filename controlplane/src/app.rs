@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{EventCounts, LastLoad, NodeReport, Readiness, Reload, RevisionInfo, Status};
+use crate::api::problem::{Kind, Problem};
 use crate::clock::now_ms;
+use crate::edit::{Change, Edit, Edited, Wanted};
 use crate::events::Events;
 use crate::loader::Request;
 use crate::metrics::Metrics;
@@ -26,6 +28,7 @@ pub(crate) struct App {
     pub(crate) revisions: Watch,
     pub(crate) last_load: watch::Receiver<Option<LastLoad>>,
     pub(crate) reloads: mpsc::Sender<Request>,
+    pub(crate) edits: mpsc::Sender<Edit>,
     pub(crate) nodes: Arc<Nodes>,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
@@ -96,6 +99,24 @@ impl App {
     pub(crate) fn metrics(&self) -> Result<String, prometheus::Error> {
         let (nodes, _) = self.nodes.list();
         self.metrics.render(self.current().as_ref(), &nodes)
+    }
+
+    /// Has the configuration changed, and waits for what came of it.
+    pub(crate) async fn edit(&self, change: Change, wanted: Wanted) -> Result<Edited, Problem> {
+        let busy = || {
+            Problem::new(
+                Kind::Unavailable,
+                "too many changes wait; try again in a moment",
+            )
+        };
+        let (answer, outcome) = oneshot::channel();
+        let edit = Edit {
+            change,
+            wanted,
+            answer,
+        };
+        self.edits.try_send(edit).map_err(|_| busy())?;
+        outcome.await.map_err(|_| busy())?
     }
 
     /// Has the file read again. None when too many wait for that already, or at the end.

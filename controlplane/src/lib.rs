@@ -12,6 +12,7 @@ mod builtin;
 mod clock;
 pub mod dictionary;
 mod disk;
+mod edit;
 mod events;
 mod file;
 pub mod issue;

@@ -13,9 +13,11 @@ use tokio::time::{Instant, MissedTickBehavior, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{DIAGNOSTICS, Diagnostic, LastLoad, LoadResult, Reload, Severity};
+use crate::api::problem::{Kind, Problem};
 use crate::builtin::{BuiltinError, applications};
 use crate::clock::now_ms;
 use crate::disk::FileRead;
+use crate::edit::{self, Edit, Edited, Wanted};
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::revisions::{Draft, PublishError, Published, Revisions};
@@ -107,7 +109,12 @@ impl Loader {
     }
 
     /// Watches and answers until told to stop.
-    pub(crate) async fn run(mut self, mut asked: mpsc::Receiver<Request>, stop: CancellationToken) {
+    pub(crate) async fn run(
+        mut self,
+        mut asked: mpsc::Receiver<Request>,
+        mut edits: mpsc::Receiver<Edit>,
+        stop: CancellationToken,
+    ) {
         let mut ticks = tokio::time::interval(self.settings.watch_every.max(SHORTEST));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -121,6 +128,11 @@ impl Loader {
                         () = stop.cancelled() => return,
                     }
                 }
+                edit = edits.recv() => {
+                    let Some(edit) = edit else { return };
+                    // Not broken off at the end: who asked may have been told that it is done.
+                    self.edit(edit).await;
+                }
                 _ = ticks.tick() => {
                     if self.due().await {
                         tokio::select! {
@@ -131,6 +143,55 @@ impl Loader {
                 }
             }
         }
+    }
+
+    /// Makes a change that somebody asked for, and tells what came of it.
+    async fn edit(&mut self, edit: Edit) {
+        let outcome = self.edited(edit.change, &edit.wanted).await;
+        // One that has gone meanwhile needs no answer.
+        drop(edit.answer.send(outcome));
+    }
+
+    async fn edited(&mut self, change: edit::Change, wanted: &Wanted) -> Result<Edited, Problem> {
+        if let Some(source) = &self.settings.source {
+            return Err(Problem::new(
+                Kind::FileIsTruth,
+                format!(
+                    "the configuration is {}; change it there, or with PUT /api/v1/config",
+                    source.path().display()
+                ),
+            ));
+        }
+        let before = self.revisions.newest();
+        let needs = &mut *self.needs;
+        let mut after =
+            edit::changed(&before, change, wanted.dry_run, &self.settings, needs).await?;
+        after.revision = before.revision;
+        let changed = after != *before;
+        if wanted.dry_run || !changed {
+            return Ok(Edited {
+                revision: None,
+                changed,
+                before,
+                after: Arc::new(after),
+            });
+        }
+        let published = self.revisions.publish(wanted.draft(after)).await?;
+        if edit::is_new(published) {
+            self.metrics.revisions.inc();
+        }
+        let revision = self.revisions.newest_info();
+        tracing::info!(
+            revision = revision.as_ref().map(|one| one.number.0),
+            author = wanted.author,
+            "configuration changed"
+        );
+        Ok(Edited {
+            revision,
+            changed,
+            before,
+            after: self.revisions.newest(),
+        })
     }
 
     /// Whether the files are to be read now.

@@ -22,7 +22,7 @@ pub(crate) struct Current {
     pub(crate) info: RevisionInfo,
     /// The line that every subscriber gets: written once, shared by all.
     pub(crate) line: Bytes,
-    snapshot: raw::Snapshot,
+    pub(crate) snapshot: Arc<raw::Snapshot>,
 }
 
 impl Current {
@@ -43,7 +43,7 @@ impl Current {
         Ok(Self {
             info: stored.info,
             line,
-            snapshot,
+            snapshot: Arc::new(snapshot),
         })
     }
 
@@ -111,6 +111,19 @@ impl Revisions {
             let mut integrations = current.snapshot.integrations.iter();
             integrations.any(|one| one.application.pinned_ca.is_some())
         })
+    }
+
+    /// The newest configuration; an empty one when there is none yet.
+    pub(crate) fn newest(&self) -> Arc<raw::Snapshot> {
+        match &self.latest {
+            Some(latest) => Arc::clone(&latest.snapshot),
+            None => Arc::default(),
+        }
+    }
+
+    /// What is known of the newest revision.
+    pub(crate) fn newest_info(&self) -> Option<RevisionInfo> {
+        self.latest.as_ref().map(|latest| latest.info.clone())
     }
 
     /// Serves the newest revision, if there is one. Nobody is woken when it is served already.

@@ -87,6 +87,7 @@ pub async fn run(
         });
     }
     let (reloads, asked) = mpsc::channel(RELOADS);
+    let (edits, edited) = mpsc::channel(EDITS);
     let (events, writer) = events::channel(store.clone(), metrics.clone());
     // Ends what runs in the background of requests, whichever way the end comes.
     let stop = shutdown.child_token();
@@ -96,6 +97,7 @@ pub async fn run(
         revisions: watch,
         last_load: loader.last(),
         reloads,
+        edits,
         nodes,
         events,
         metrics,
@@ -124,7 +126,7 @@ pub async fn run(
             }
         });
     }
-    servers.spawn(loader.run(asked, stop.clone()));
+    servers.spawn(loader.run(asked, edited, stop.clone()));
     servers.spawn(events::retain(
         store.clone(),
         app.settings.retention,
@@ -245,5 +247,7 @@ const SUBSCRIBERS: usize = 256;
 const EVENT_READERS: usize = 64;
 /// The most requests to read the file again that wait.
 const RELOADS: usize = 16;
+/// The most changes of the configuration that wait.
+const EDITS: usize = 64;
 /// How long running requests get at the end.
 const GRACE: Duration = Duration::from_secs(10);

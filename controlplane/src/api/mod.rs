@@ -1,6 +1,6 @@
 //! The REST API under `/api/v1`.
 
-mod masked;
-mod page;
-mod problem;
-mod resource;
+pub(crate) mod masked;
+pub(crate) mod page;
+pub(crate) mod problem;
+pub(crate) mod resource;
