@@ -12,6 +12,7 @@ mod challenge;
 mod directory;
 mod eap;
 mod examples;
+mod ids;
 mod properties;
 mod secrets;
 mod served;
