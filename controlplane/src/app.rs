@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use proto::config::raw;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{EventCounts, LastLoad, NodeReport, Readiness, Reload, RevisionInfo, Status};
+use crate::api::masked::Fingerprints;
 use crate::api::problem::{Kind, Problem};
 use crate::clock::now_ms;
 use crate::edit::{Change, Edit, Edited, Wanted};
@@ -25,6 +27,7 @@ pub(crate) struct App {
     pub(crate) settings: Settings,
     pub(crate) store: Store,
     pub(crate) key: Key,
+    pub(crate) fingerprints: Arc<Fingerprints>,
     pub(crate) revisions: Watch,
     pub(crate) last_load: watch::Receiver<Option<LastLoad>>,
     pub(crate) reloads: mpsc::Sender<Request>,
@@ -43,6 +46,15 @@ impl App {
     fn current(&self) -> Option<RevisionInfo> {
         let current = self.revisions.borrow();
         current.as_ref().map(|current| current.info.clone())
+    }
+
+    /// The newest configuration that is served; an empty one when there is none.
+    pub(crate) fn newest(&self) -> Arc<raw::Snapshot> {
+        let current = self.revisions.borrow();
+        match &*current {
+            Some(current) => Arc::clone(&current.snapshot),
+            None => Arc::default(),
+        }
     }
 
     /// How everything is.

@@ -4,6 +4,7 @@
 //! No login is answered here and none waits for anything here. Read first: [`run()`],
 //! [`Settings`], [`ConfigSource`] (a configuration file) and [`admin`] (what the socket answers).
 
+mod access;
 pub mod admin;
 mod api;
 mod app;

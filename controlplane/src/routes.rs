@@ -12,9 +12,12 @@ use http::{StatusCode, header};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::MissedTickBehavior;
 
+use crate::access::role::Role;
 use crate::admin::{
     EVENTS_PER_PAGE, EventFilter, EventPage, LiveEvent, Problem, Readiness, Reload, Status,
 };
+use crate::api;
+use crate::api::caller::{By, Caller};
 use crate::app::App;
 use crate::stream::{self, Gone, Lines};
 
@@ -35,7 +38,17 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/events", get(events))
         .route("/events/stream", get(events_stream).post(events_stream))
         .with_state(Arc::clone(&app))
+        .merge(api::for_one(Arc::clone(&app), this_user()))
         .merge(probes(app))
+}
+
+/// Who calls by the socket: nobody else can.
+const fn this_user() -> Caller {
+    Caller {
+        by: By::Socket,
+        role: Role::Admin,
+        from: None,
+    }
 }
 
 async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>) {

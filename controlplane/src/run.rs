@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{Diagnostic, LoadResult};
+use crate::api::masked::Fingerprints;
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::events;
@@ -93,6 +94,7 @@ pub async fn run(
     let stop = shutdown.child_token();
     let app = Arc::new(App {
         store: store.clone(),
+        fingerprints: Arc::new(Fingerprints::new(&key)),
         key,
         revisions: watch,
         last_load: loader.last(),

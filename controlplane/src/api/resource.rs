@@ -116,7 +116,7 @@ impl Part {
                 let integrations = &mut into.integrations;
                 let found = integrations.iter_mut().find(|one| one.id == *id);
                 let clients = &mut found
-                    .ok_or_else(|| missing(&Self::Integration(id.clone())))?
+                    .ok_or_else(|| Self::Integration(id.clone()).missing())?
                     .clients;
                 put(clients, parsed(document)?, |one| one.address == *address);
             }
@@ -140,7 +140,7 @@ impl Part {
         precondition: &Precondition,
         prints: &Fingerprints,
     ) -> Result<(), Problem> {
-        let (mut document, _) = self.show(into, prints).ok_or_else(|| missing(self))?;
+        let (mut document, _) = self.show(into, prints).ok_or_else(|| self.missing())?;
         merge(&mut document, patch);
         self.write(into, document, precondition, prints).map(drop)
     }
@@ -157,7 +157,7 @@ impl Part {
         prints: &Fingerprints,
     ) -> Result<(), Problem> {
         if self.read(from).is_none() {
-            return Err(missing(self));
+            return Err(self.missing());
         }
         self.hold(from, precondition, prints)?;
         match self {
@@ -194,6 +194,20 @@ impl Part {
             }
         }
         Ok(())
+    }
+
+    /// That there is none.
+    pub(crate) fn missing(&self) -> Problem {
+        let detail = match self {
+            Self::Settings => "there are no settings".to_owned(),
+            Self::Integration(id) => format!("there is no integration '{id}'"),
+            Self::Client {
+                integration,
+                address,
+            } => format!("the integration '{integration}' has no client '{address}'"),
+            Self::Authenticator(id) => format!("there is no authenticator '{id}'"),
+        };
+        Problem::new(Kind::NotFound, detail)
     }
 
     /// Whether what there is meets the precondition.
@@ -285,19 +299,6 @@ fn strange(path: String) -> FieldError {
         path,
         message: "no secret is set that this could stand for; write the secret itself".to_owned(),
     }
-}
-
-fn missing(part: &Part) -> Problem {
-    let detail = match part {
-        Part::Settings => "there are no settings".to_owned(),
-        Part::Integration(id) => format!("there is no integration '{id}'"),
-        Part::Client {
-            integration,
-            address,
-        } => format!("the integration '{integration}' has no client '{address}'"),
-        Part::Authenticator(id) => format!("there is no authenticator '{id}'"),
-    };
-    Problem::new(Kind::NotFound, detail)
 }
 
 /// RFC 7396 section 2.
