@@ -9,6 +9,7 @@
 pub mod address;
 pub mod child;
 pub mod config;
+pub mod date;
 pub mod event;
 pub mod id;
 pub mod rpc;

@@ -4,6 +4,7 @@
 mod builtin;
 mod events;
 mod file;
+mod primary_only;
 mod push;
 mod start;
 mod support;
