@@ -116,7 +116,7 @@ async fn status(State(Routes { node, .. }): State<Routes>) -> Json<NodeStatus> {
 }
 
 async fn metrics(State(Routes { node, .. }): State<Routes>) -> String {
-    node.shared().metrics.render()
+    node.metrics()
 }
 
 async fn targets(State(Routes { node, .. }): State<Routes>) -> Json<Vec<LoginTarget>> {

@@ -15,6 +15,7 @@ pub mod fuzzing;
 pub mod metrics;
 mod node;
 pub mod primary;
+mod primary_only;
 pub mod radius;
 pub mod server;
 pub mod settings;

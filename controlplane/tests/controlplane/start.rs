@@ -147,6 +147,7 @@ async fn a_subscription_is_answered_before_there_is_a_revision() {
     let stream = tokio::time::timeout(LIMIT, plane.subscribe("one")).await;
     let mut stream = stream.unwrap();
     stream.state_keys().await;
+    assert_eq!(stream.grants().await, []);
     plane.stop().await;
     assert!(stream.next().await.is_none());
 }
