@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use proto::id::{IntegrationId, NodeId};
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     Reload(StatusArgs),
     /// Exit 0 when the running gateway is ready, for containers and monitors.
     Healthcheck(HealthcheckArgs),
+    /// For an outage of the second factor: let logins pass on the primary alone for a while.
+    PrimaryOnly(PrimaryOnlyArgs),
     /// Manage users, devices and approvals of the built-in second factor.
     Factor(FactorArgs),
     /// Turn a secret, read from standard input, into a value for a `_protected` option that only
@@ -304,6 +307,52 @@ pub(crate) struct SealArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub(crate) struct PrimaryOnlyArgs {
+    #[command(subcommand)]
+    pub(crate) command: PrimaryOnlyCommand,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum PrimaryOnlyCommand {
+    /// Let logins pass on the primary alone, after asking whether that is meant.
+    Start {
+        /// In this integration: the name of its section.
+        #[arg(
+            long,
+            value_name = "ID",
+            value_parser = integration,
+            required_unless_present = "all",
+            conflicts_with = "all"
+        )]
+        integration: Option<IntegrationId>,
+        /// In every integration whose primary checks a password.
+        #[arg(long)]
+        all: bool,
+        /// For how long, 24h at most: 90s, 30m, 1h30m. It ends by itself then.
+        #[arg(long = "for", value_name = "TIME", value_parser = span)]
+        span: Duration,
+        /// Why, for the log and for whoever looks: 500 characters at most.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Do not ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Ask for the second factor again, at once.
+    Stop {
+        /// In this integration alone [default: end every grant].
+        #[arg(long, value_name = "ID", value_parser = integration)]
+        integration: Option<IntegrationId>,
+    },
+    /// Show where logins pass on the primary alone.
+    Show,
+}
+
+#[derive(Clone, Debug, Args)]
 pub(crate) struct FactorArgs {
     #[command(subcommand)]
     pub(crate) command: FactorCommand,
@@ -443,6 +492,32 @@ fn https_url(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// A time as people write it: numbers with `h`, `m` or `s` behind them, each at most once and in this
+/// order.
+fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a time such as 90s, 30m or 1h30m".to_owned();
+    let mut rest = text;
+    let mut seconds = 0_u64;
+    for (unit, worth) in [('h', 3_600), ('m', 60), ('s', 1)] {
+        let Some((number, behind)) = rest.split_once(unit) else {
+            continue;
+        };
+        if number.is_empty() || !number.bytes().all(|octet| octet.is_ascii_digit()) {
+            return Err(wrong());
+        }
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        seconds = number
+            .checked_mul(worth)
+            .and_then(|more| seconds.checked_add(more))
+            .ok_or_else(wrong)?;
+        rest = behind;
+    }
+    match rest.is_empty() && seconds > 0 {
+        true => Ok(Duration::from_secs(seconds)),
+        false => Err(wrong()),
+    }
+}
+
 fn node(text: &str) -> Result<NodeId, proto::id::NameError> {
     NodeId::new(text)
 }
@@ -454,6 +529,53 @@ fn integration(text: &str) -> Result<IntegrationId, proto::id::NameError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        for (text, want) in [
+            ("90s", Some(90)),
+            ("30m", Some(1_800)),
+            ("24h", Some(86_400)),
+            ("1h30m", Some(5_400)),
+            ("1h30m5s", Some(5_405)),
+            ("1h5s", Some(3_605)),
+            ("", None),
+            ("30", None),
+            ("m", None),
+            ("0m", None),
+            ("-5m", None),
+            ("+5m", None),
+            ("1.5h", None),
+            ("30m1h", None),
+            ("30m ", None),
+            ("5m5m", None),
+            ("18446744073709551615h", None),
+            ("99999999999999999999s", None),
+        ] {
+            let read = span(text).ok().map(|span| span.as_secs());
+            assert_eq!(read, want, "{text}");
+        }
+    }
+
+    #[test]
+    fn primary_only_names_where_it_is_for() {
+        let read = |extra: &[&str]| {
+            let fixed = [
+                "countersign",
+                "primary-only",
+                "start",
+                "--for",
+                "30m",
+                "--reason",
+                "x",
+            ];
+            Cli::try_parse_from(fixed.iter().chain(extra)).is_ok()
+        };
+        assert!(read(&["--all"]) && read(&["--integration", "radius_server_auto"]));
+        assert!(!read(&[]), "nowhere");
+        assert!(!read(&["--all", "--integration", "radius_server_auto"]));
+        assert!(!read(&["--integration", "a b"]));
+    }
 
     #[test]
     fn the_second_factor_has_its_public_url_and_names() {
