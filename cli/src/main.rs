@@ -8,6 +8,7 @@ mod failure;
 mod logging;
 mod output;
 mod paths;
+mod span;
 mod supervisor;
 
 use std::process::ExitCode;

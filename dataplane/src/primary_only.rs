@@ -111,8 +111,8 @@ pub(crate) struct Told {
 pub(crate) enum Saying {
     /// It is in force: when it begins, and once a minute from then on.
     InForce(PrimaryOnlyStatus),
-    /// It is no more.
-    Ended(PrimaryOnlyStatus),
+    /// It is no more, for these integrations.
+    Ended(Vec<String>),
 }
 
 impl Told {
@@ -131,7 +131,18 @@ impl Told {
                 }
             }
         }
-        sayings.extend(before.into_iter().map(|(status, _)| Saying::Ended(status)));
+        // One grant may have taken the place of another.
+        let open = |one: &String| {
+            let mut all = self.in_force.iter();
+            all.any(|(status, _)| status.integrations.contains(one))
+        };
+        let closed = before
+            .into_iter()
+            .flat_map(|(status, _)| status.integrations);
+        let closed: Vec<String> = closed.filter(|one| !open(one)).collect();
+        if !closed.is_empty() {
+            sayings.push(Saying::Ended(closed));
+        }
         sayings
     }
 }
@@ -147,9 +158,9 @@ impl Saying {
                 reason = status.reason,
                 "PRIMARY ONLY is in force: logins pass without the second factor"
             ),
-            Self::Ended(status) => tracing::warn!(
-                integrations = status.integrations.join(","),
-                "primary-only is over, or has changed"
+            Self::Ended(integrations) => tracing::warn!(
+                integrations = integrations.join(","),
+                "primary-only is over: the second factor is asked again"
             ),
         }
     }
@@ -274,7 +285,31 @@ mod tests {
         assert_eq!(said(59), []);
         assert!(in_force(said(60)));
         assert_eq!(said(99), []);
-        assert!(matches!(said(100)[..], [Saying::Ended(_)]));
+        assert_eq!(said(100), [Saying::Ended(vec!["a".to_owned()])]);
         assert_eq!(said(105), []);
+    }
+
+    #[test]
+    fn one_grant_in_the_place_of_another_ends_nothing() {
+        let at = clocks();
+        let held = PrimaryOnly::default();
+        let (a, b) = (id("a"), id("b"));
+        let mut told = Told::default();
+        let mut said = |grants: Vec<PrimaryOnlyGrant>| {
+            held.replace(at(0, 0), grants);
+            told.note(at(0, 0).now, held.status(at(0, 0), [&a, &b]))
+        };
+        assert_eq!(said(vec![grant(None, NOW + 10_000)]).len(), 1);
+        let own = grant(Some("a"), NOW + 20_000);
+        let sayings = said(vec![own]);
+        let [Saying::InForce(status), Saying::Ended(closed)] = &sayings[..] else {
+            panic!("{sayings:?}");
+        };
+        assert_eq!(
+            (status.integrations[0].as_str(), closed[0].as_str()),
+            ("a", "b")
+        );
+        let longer = said(vec![grant(Some("a"), NOW + 30_000)]);
+        assert!(matches!(longer[..], [Saying::InForce(_)]), "{longer:?}");
     }
 }

@@ -164,6 +164,13 @@ fn logins_of_one_section_pass_on_the_password_alone_until_it_is_revoked() {
         "{said}"
     );
 
+    let words = ["login", "alice", "--integration", AUTO];
+    let explained = text(&on_data_dir(&words, &gateway.data_dir(), "pw\n"));
+    assert!(
+        explained.contains("ACCEPTED") && explained.contains("PRIMARY ONLY  "),
+        "{explained}"
+    );
+
     assert!((gateway.metric(&series(AUTO)) - 1.0).abs() < f64::EPSILON);
     assert!(gateway.metric(&series("radius_server_auto2")).abs() < f64::EPSILON);
     let status = gateway.status();
@@ -192,6 +199,9 @@ fn logins_of_one_section_pass_on_the_password_alone_until_it_is_revoked() {
     assert_eq!(text(&stopped), format!("ended: {AUTO}\n"));
     wait_until("the node has heard of the end", LONG, || {
         !in_force(&gateway.status()["dataplane"])
+    });
+    wait_until("the node says so in the log", LONG, || {
+        gateway.output().contains("primary-only is over")
     });
     assert_eq!(outage.login(0, "alice", "pw"), away());
     assert!(gateway.metric(&series(AUTO)).abs() < f64::EPSILON);
@@ -277,10 +287,10 @@ fn supplicants_pass_on_the_password_too() {
     for method in [Method::Peap, Method::TtlsGtc, Method::TtlsPap] {
         let peer = Supplicant::new(method, "alice");
         let login = peer.login(ports::loopback(port), typed(&["pw"]));
-        assert_eq!(
-            login.accepted().prompts.len() <= 1,
-            true,
-            "no menu is shown"
+        let prompts = &login.accepted().prompts;
+        assert!(
+            prompts.iter().all(|one| one == eap::PASSWORD),
+            "{prompts:?}"
         );
         let login = peer.login(ports::loopback(port), typed(&["wrong"]));
         let _ = login.rejected();
@@ -294,7 +304,7 @@ fn supplicants_pass_on_the_password_too() {
 fn a_grant_ends_by_itself() {
     let outage = Outage::new();
     let gateway = Countersign::run(&outage.config);
-    granted(&gateway, &["--integration", AUTO], "3s");
+    granted(&gateway, &["--integration", AUTO], "5s");
     assert_eq!(outage.login(0, "alice", "pw"), let_in());
     wait_until("it ends", LONG, || outage.login(0, "alice", "pw") == away());
     assert!(gateway.metric(&series(AUTO)).abs() < f64::EPSILON);
@@ -313,7 +323,7 @@ fn a_grant_ends_by_itself() {
 fn a_control_plane_that_is_away_prolongs_nothing() {
     let outage = Outage::new();
     let gateway = Countersign::run(&outage.config);
-    granted(&gateway, &["--all"], "4s");
+    granted(&gateway, &["--all"], "6s");
     let control = gateway.role("controlplane");
     // Stopped and not killed: another would be started.
     kill(control, Signal::SIGSTOP).unwrap();
