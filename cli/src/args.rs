@@ -2,9 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use proto::id::{IntegrationId, NodeId};
+
+use crate::span;
 
 /// A second factor in front of everything that speaks RADIUS.
 #[derive(Debug, Parser)]
@@ -60,6 +63,8 @@ pub(crate) enum Command {
     Reload(StatusArgs),
     /// Exit 0 when the running gateway is ready, for containers and monitors.
     Healthcheck(HealthcheckArgs),
+    /// For an outage of the second factor: let logins pass on the primary alone for a while.
+    PrimaryOnly(PrimaryOnlyArgs),
     /// Manage users, devices and approvals of the built-in second factor.
     Factor(FactorArgs),
     /// Turn a secret, read from standard input, into a value for a `_protected` option that only
@@ -343,6 +348,52 @@ pub(crate) struct SealArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub(crate) struct PrimaryOnlyArgs {
+    #[command(subcommand)]
+    pub(crate) command: PrimaryOnlyCommand,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum PrimaryOnlyCommand {
+    /// Let logins pass on the primary alone, after asking whether that is meant.
+    Start {
+        /// In this integration: the name of its section.
+        #[arg(
+            long,
+            value_name = "ID",
+            value_parser = integration,
+            required_unless_present = "all",
+            conflicts_with = "all"
+        )]
+        integration: Option<IntegrationId>,
+        /// In every integration whose primary checks a password.
+        #[arg(long)]
+        all: bool,
+        /// For how long, 24h at most: 90s, 30m, 1h30m. It ends by itself then.
+        #[arg(long = "for", value_name = "TIME", value_parser = span::read)]
+        span: Duration,
+        /// Why, for the log and for whoever looks: 500 characters at most.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Do not ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Ask for the second factor again, at once.
+    Stop {
+        /// In this integration alone [default: end every grant].
+        #[arg(long, value_name = "ID", value_parser = integration)]
+        integration: Option<IntegrationId>,
+    },
+    /// Show where logins pass on the primary alone.
+    Show,
+}
+
+#[derive(Clone, Debug, Args)]
 pub(crate) struct FactorArgs {
     #[command(subcommand)]
     pub(crate) command: FactorCommand,
@@ -493,6 +544,26 @@ fn integration(text: &str) -> Result<IntegrationId, proto::id::NameError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn primary_only_names_where_it_is_for() {
+        let read = |extra: &[&str]| {
+            let fixed = [
+                "countersign",
+                "primary-only",
+                "start",
+                "--for",
+                "30m",
+                "--reason",
+                "x",
+            ];
+            Cli::try_parse_from(fixed.iter().chain(extra)).is_ok()
+        };
+        assert!(read(&["--all"]) && read(&["--integration", "radius_server_auto"]));
+        assert!(!read(&[]), "nowhere");
+        assert!(!read(&["--all", "--integration", "radius_server_auto"]));
+        assert!(!read(&["--integration", "a b"]));
+    }
 
     #[test]
     fn the_second_factor_has_its_public_url_and_names() {

@@ -17,6 +17,7 @@ use crate::events::Events;
 use crate::loader::Request;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
+use crate::primary_only::PrimaryOnly;
 use crate::revisions::Watch;
 use crate::seal::Key;
 use crate::settings::Settings;
@@ -33,6 +34,7 @@ pub(crate) struct App {
     pub(crate) reloads: mpsc::Sender<Request>,
     pub(crate) edits: mpsc::Sender<Edit>,
     pub(crate) nodes: Arc<Nodes>,
+    pub(crate) primary_only: Arc<PrimaryOnly>,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
     pub(crate) subscribers: Arc<Semaphore>,
@@ -70,6 +72,7 @@ impl App {
                 .as_ref()
                 .map(|source| PathBuf::from(source.path())),
             last_load: self.last_load.borrow().clone(),
+            primary_only: self.primary_only.list(now_ms()),
             nodes,
             events: EventCounts {
                 stored: self.metrics.events_stored.get(),

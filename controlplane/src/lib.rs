@@ -20,6 +20,7 @@ pub mod issue;
 mod loader;
 mod metrics;
 mod nodes;
+mod primary_only;
 mod protected;
 mod revisions;
 mod routes;

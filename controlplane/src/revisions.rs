@@ -38,13 +38,21 @@ impl Current {
         })?;
         let snapshot = match message {
             ToNode::Snapshot { snapshot } => *snapshot,
-            ToNode::StateKeys { .. } | ToNode::Heartbeat => raw::Snapshot::default(),
+            ToNode::StateKeys { .. }
+            | ToNode::PrimaryOnly { .. }
+            | ToNode::Heartbeat
+            | ToNode::Unknown => raw::Snapshot::default(),
         };
         Ok(Self {
             info: stored.info,
             line,
             snapshot: Arc::new(snapshot),
         })
+    }
+
+    /// What it configures.
+    pub(crate) fn snapshot(&self) -> &raw::Snapshot {
+        &self.snapshot
     }
 
     /// Whether it configures the same, whatever its number.

@@ -23,6 +23,7 @@ use crate::events;
 use crate::loader::Loader;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
+use crate::primary_only::{self, PrimaryOnly};
 use crate::revisions::{PublishError, Revisions};
 use crate::seal::{Key, KeyError};
 use crate::settings::{Hooks, Ready, Settings, database_file};
@@ -65,6 +66,8 @@ pub async fn run(
     let nodes = Arc::new(Nodes::open(store.clone()).await?);
     let revisions = Revisions::open(store.clone()).await?;
     let watch = revisions.watch();
+    let grants = PrimaryOnly::open(store.clone(), watch.clone(), now_ms()).await?;
+    let primary_only = Arc::new(grants);
     let mut loader = Loader::new(
         settings.clone(),
         revisions,
@@ -101,6 +104,7 @@ pub async fn run(
         reloads,
         edits,
         nodes,
+        primary_only: Arc::clone(&primary_only),
         events,
         metrics,
         subscribers: Arc::new(Semaphore::new(SUBSCRIBERS)),
@@ -129,6 +133,7 @@ pub async fn run(
         });
     }
     servers.spawn(loader.run(asked, edited, stop.clone()));
+    servers.spawn(primary_only::expire(primary_only, stop.clone()));
     servers.spawn(events::retain(
         store.clone(),
         app.settings.retention,

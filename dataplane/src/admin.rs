@@ -122,7 +122,7 @@ async fn status(State(Routes { node, .. }): State<Routes>) -> Json<NodeStatus> {
 }
 
 async fn metrics(State(Routes { node, .. }): State<Routes>) -> String {
-    node.shared().metrics.render()
+    node.metrics()
 }
 
 /// `POST /check`: tries what is served. One at a time: service accounts are not to be shown to

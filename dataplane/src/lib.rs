@@ -16,6 +16,7 @@ pub mod fuzzing;
 pub mod metrics;
 mod node;
 pub mod primary;
+mod primary_only;
 pub mod radius;
 mod rustls_tunnel;
 pub mod server;

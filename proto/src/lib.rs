@@ -10,6 +10,7 @@ pub mod address;
 pub mod check;
 pub mod child;
 pub mod config;
+pub mod date;
 pub mod event;
 pub mod id;
 pub mod rpc;

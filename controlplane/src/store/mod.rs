@@ -3,6 +3,7 @@
 //! No decisions here: rows go in and come out. One connection writes, a few read. What holds a
 //! secret is sealed before it is written.
 
+mod documents;
 mod events;
 mod nodes;
 mod revisions;

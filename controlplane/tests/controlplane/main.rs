@@ -5,6 +5,7 @@ mod api;
 mod builtin;
 mod events;
 mod file;
+mod primary_only;
 mod push;
 mod start;
 mod support;
