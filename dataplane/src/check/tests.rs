@@ -362,6 +362,7 @@ fn a_node_says_what_it_serves_and_refuses() {
             events_dropped: 0,
             uptime_seconds: 0,
             listeners: Vec::new(),
+            primary_only: Vec::new(),
             certificates: Vec::new(),
             refused,
         };
