@@ -55,7 +55,8 @@ impl Current {
     }
 }
 
-/// The only maker of revisions. It has one owner, so that two are never made at once.
+/// The only maker of revisions. It has one owner, so that two are never made at once; other control
+/// planes on the same database are told of, see [`Revisions::refresh`].
 pub(crate) struct Revisions {
     store: Store,
     /// The newest one, served or not yet.
@@ -146,10 +147,7 @@ impl Revisions {
     /// Checks, stores and serves a draft. One that configures the same as the newest revision
     /// makes no new one.
     pub(crate) async fn publish(&mut self, draft: Draft<'_>) -> Result<Published, PublishError> {
-        if let Some(latest) = &self.latest
-            && latest.configures(&draft.snapshot)
-        {
-            self.serve_latest();
+        if self.serve_same(&draft.snapshot) {
             return Ok(Published::Same);
         }
         let mut snapshot = draft.snapshot;
@@ -160,19 +158,72 @@ impl Revisions {
         if octets > LONGEST {
             return Err(PublishError::TooLong { octets });
         }
-        let stored = self
-            .store
-            .insert_revision(NewRevision {
-                created_at_ms: now_ms(),
-                author: draft.author,
-                message: draft.message,
-                source: draft.text,
-                snapshot,
-            })
-            .await?;
+        let mut tries = 0..TRIES;
+        loop {
+            let stored = self
+                .store
+                .insert_revision(NewRevision {
+                    after: self.latest_number(),
+                    created_at_ms: now_ms(),
+                    author: draft.author,
+                    message: draft.message,
+                    source: draft.text,
+                    snapshot: snapshot.clone(),
+                })
+                .await;
+            match stored {
+                Ok(stored) => {
+                    self.latest = Some(Arc::new(Current::new(stored)?));
+                    self.serve_latest();
+                    return Ok(Published::New);
+                }
+                // A file is the truth, whatever others have stored meanwhile. What was made of the
+                // revision before would undo theirs.
+                Err(StoreError::Overtaken { .. })
+                    if draft.text.is_some() && tries.next().is_some() =>
+                {
+                    self.refresh().await?;
+                    if self.serve_same(&snapshot) {
+                        return Ok(Published::Same);
+                    }
+                }
+                Err(error) => {
+                    if matches!(error, StoreError::Overtaken { .. }) {
+                        self.refresh().await?;
+                    }
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+
+    /// Serves the newest revision if it configures the same; false when it does not.
+    fn serve_same(&self, snapshot: &raw::Snapshot) -> bool {
+        let latest = self.latest.as_ref();
+        let same = latest.is_some_and(|latest| latest.configures(snapshot));
+        if same {
+            self.serve_latest();
+        }
+        same
+    }
+
+    /// Takes in what another control plane stored; it is not served yet. False when there is
+    /// nothing new.
+    pub(crate) async fn refresh(&mut self) -> Result<bool, PublishError> {
+        if self.store.fetch_latest_number().await? <= self.latest_number() {
+            return Ok(false);
+        }
+        let Some(stored) = self.store.fetch_latest_revision().await? else {
+            return Ok(false);
+        };
         self.latest = Some(Arc::new(Current::new(stored)?));
-        self.serve_latest();
-        Ok(Published::New)
+        Ok(true)
+    }
+
+    /// Zero when there is none.
+    fn latest_number(&self) -> u64 {
+        let latest = self.latest.as_ref();
+        latest.map_or(0, |latest| latest.info.number.0)
     }
 }
 
@@ -196,3 +247,5 @@ pub enum PublishError {
 
 /// What is left of a message for the snapshot itself.
 const LONGEST: usize = MESSAGE_OCTETS - 4_096;
+/// How often a file's revision is tried again while others store theirs.
+const TRIES: u32 = 5;

@@ -1,0 +1,75 @@
+//! Documents that are kept under a name, in rows of `meta`. All are sealed, whatever they hold.
+
+use zeroize::Zeroizing;
+
+use super::engine::{Fault, reading, writing};
+use super::{Store, StoreError};
+use crate::seal::Place;
+
+impl Store {
+    /// The document of this name; none when there is none.
+    pub(crate) async fn fetch_document(
+        &self,
+        name: &str,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        let row = row(name);
+        let sealed: Option<Vec<u8>> = reading!(self.db, "read a document", pool => async {
+            sqlx::query_scalar("SELECT value FROM meta WHERE name = $1")
+                .bind(row.as_str())
+                .fetch_optional(pool)
+                .await
+                .map_err(Fault::Sql)
+        })?;
+        sealed
+            .map(|sealed| Ok(self.key.open(&place(&row), &sealed)?))
+            .transpose()
+    }
+
+    /// Keeps a document in place of the one before; none forgets it.
+    pub(crate) async fn put_document(
+        &self,
+        name: &str,
+        value: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
+        let row = row(name);
+        let sealed = match value {
+            Some(value) => Some(self.key.seal(&place(&row), value)?),
+            None => None,
+        };
+        writing!(self.db, "store a document", pool => async {
+            match &sealed {
+                Some(sealed) => {
+                    sqlx::query(
+                        "INSERT INTO meta (name, value) VALUES ($1, $2) \
+                         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                    )
+                    .bind(row.as_str())
+                    .bind(sealed.as_slice())
+                    .execute(pool)
+                    .await
+                }
+                None => {
+                    sqlx::query("DELETE FROM meta WHERE name = $1")
+                        .bind(row.as_str())
+                        .execute(pool)
+                        .await
+                }
+            }
+            .map(drop)
+            .map_err(Fault::Sql)
+        })
+    }
+}
+
+/// No document has the name of another row of `meta`.
+fn row(name: &str) -> String {
+    format!("document/{name}")
+}
+
+fn place(row: &str) -> Place<'_> {
+    Place {
+        table: "meta",
+        column: "value",
+        row,
+    }
+}
