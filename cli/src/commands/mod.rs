@@ -1,6 +1,7 @@
 //! One file a command. Each turns arguments into calls of the crates and prints what came of it.
 
 pub(crate) mod cert;
+pub(crate) mod database;
 pub(crate) mod demo;
 pub(crate) mod factor;
 pub(crate) mod healthcheck;

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::args::{
     ControlplaneArgs, DEFAULT_NODE, DataplaneArgs, SecondfactorArgs, SupervisedArgs,
 };
-use crate::commands::validate;
+use crate::commands::{database, validate};
 use crate::failure::Failure;
 use crate::output;
 use crate::paths::DataDir;
@@ -32,6 +32,11 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
     settings.second_factor = Some(data.socket(Role::SecondFactor));
     settings.admin_listen = args.admin_listen;
     settings.last_good = args.last_good;
+    settings.database = if args.database_from_stdin {
+        Some(database::handed_on()?)
+    } else {
+        database::named(&args.database)?
+    };
     if supervised {
         settings.local_node = NodeId::new(DEFAULT_NODE).ok();
     }

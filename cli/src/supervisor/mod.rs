@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use controlplane::PostgresUrl;
 use proto::child::{FromChild, Role};
 use proto::rpc::NodeStatus;
 use tokio::net::TcpListener;
@@ -30,6 +31,8 @@ use tell::Teller;
 pub(crate) struct Plan {
     pub(crate) data: DataDir,
     pub(crate) config: Option<PathBuf>,
+    /// The control plane's database; none means SQLite in the data folder.
+    pub(crate) database: Option<PostgresUrl>,
     pub(crate) admin_listen: SocketAddr,
     pub(crate) second_factor_listen: SocketAddr,
     pub(crate) second_factor_public: SecondFactorPublicArgs,
