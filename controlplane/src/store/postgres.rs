@@ -29,6 +29,9 @@ pub(super) async fn connect(url: &PostgresUrl) -> Result<Db, StoreError> {
     let first = PgPoolOptions::new()
         .max_connections(1)
         .acquire_timeout(PATIENCE)
+        .after_connect(|connection, _| {
+            Box::pin(async move { connection.execute(QUIET).await.map(drop) })
+        })
         .connect_with(options.clone())
         .await
         .map_err(query(fail))?;
@@ -123,6 +126,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a server may take for a statement, and wait in a transaction for the next one.
 const BOUNDS: &str = "SET statement_timeout = '30s'; \
                       SET idle_in_transaction_session_timeout = '60s'";
+/// It would say of each table that is there that it is there.
+const QUIET: &str = "SET client_min_messages = 'warning'";
 /// How often others' revisions are looked for without a word.
 const LOOK: Duration = Duration::from_secs(10);
 /// How long after a failure the next try is.
