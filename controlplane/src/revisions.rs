@@ -249,3 +249,108 @@ pub enum PublishError {
 const LONGEST: usize = MESSAGE_OCTETS - 4_096;
 /// How often a file's revision is tried again while others store theirs.
 const TRIES: u32 = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::Key;
+
+    /// Two control planes on one database.
+    struct Pair {
+        ours: Revisions,
+        others: Revisions,
+        _folder: tempfile::TempDir,
+    }
+
+    async fn pair() -> Pair {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("controlplane.db");
+        let open = async || {
+            let store = Store::open(&path, Key::new([1; 32])).await.unwrap();
+            Revisions::open(store).await.unwrap()
+        };
+        Pair {
+            ours: open().await,
+            others: open().await,
+            _folder: folder,
+        }
+    }
+
+    fn draft(number: u32, text: Option<&Secret<String>>) -> Draft<'_> {
+        Draft {
+            snapshot: raw::Snapshot {
+                settings: raw::Settings {
+                    http_ca_certs: Some(format!("{number}")),
+                    ..raw::Settings::default()
+                },
+                ..raw::Snapshot::default()
+            },
+            text,
+            author: "tester",
+            message: "why",
+        }
+    }
+
+    fn served(revisions: &Revisions) -> Option<u64> {
+        revisions.served().map(|revision| revision.0)
+    }
+
+    #[tokio::test]
+    async fn a_file_is_published_over_what_others_stored_meanwhile() {
+        let mut pair = pair().await;
+        let text = Secret::from("file");
+        for number in 1..=3 {
+            let theirs = pair.others.publish(draft(number * 10, Some(&text))).await;
+            assert_eq!(theirs.unwrap(), Published::New);
+            let ours = pair.ours.publish(draft(number, Some(&text))).await;
+            assert_eq!(ours.unwrap(), Published::New);
+        }
+        assert_eq!(
+            (served(&pair.ours), served(&pair.others)),
+            (Some(6), Some(5))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_file_that_another_published_makes_no_revision_of_its_own() {
+        let mut pair = pair().await;
+        let text = Secret::from("file");
+        pair.others.publish(draft(1, Some(&text))).await.unwrap();
+        let ours = pair.ours.publish(draft(1, Some(&text))).await;
+        assert_eq!(ours.unwrap(), Published::Same);
+        assert_eq!(
+            (served(&pair.ours), served(&pair.others)),
+            (Some(1), Some(1))
+        );
+    }
+
+    #[tokio::test]
+    async fn what_was_made_without_knowing_anothers_revision_is_refused_once() {
+        let mut pair = pair().await;
+        pair.others.publish(draft(1, None)).await.unwrap();
+        let ours = pair.ours.publish(draft(2, None)).await;
+        assert!(
+            matches!(
+                ours,
+                Err(PublishError::Store(StoreError::Overtaken { newest: 1 }))
+            ),
+            "{ours:?}"
+        );
+        assert_eq!(served(&pair.ours), None, "nobody decided to serve it");
+        let again = pair.ours.publish(draft(2, None)).await;
+        assert_eq!(again.unwrap(), Published::New);
+        assert_eq!(served(&pair.ours), Some(2));
+    }
+
+    #[tokio::test]
+    async fn what_others_stored_is_taken_in_and_served_when_told() {
+        let mut pair = pair().await;
+        assert!(!pair.ours.refresh().await.unwrap());
+        pair.others.publish(draft(1, None)).await.unwrap();
+        assert!(pair.ours.refresh().await.unwrap());
+        assert_eq!(served(&pair.ours), None);
+        pair.ours.serve_latest();
+        assert_eq!(served(&pair.ours), Some(1));
+        assert!(!pair.ours.refresh().await.unwrap(), "it is known");
+    }
+}

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashSet,
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
     sync::{
@@ -250,7 +250,8 @@ fn a_damaged_database_ends_the_start_with_what_helps() {
     assert!(said.contains("countersign restore"), "{said}");
 }
 
-/// How often the control plane is killed while others write.
+/// How often the control plane is killed while others write; the variable `KILLS` says another
+/// number.
 const KILLS: usize = 10;
 /// Reports that each round waits for.
 const WRITES: u64 = 30;
@@ -293,7 +294,8 @@ fn kill_in_a_write_loop(url: Option<&str>) {
     let socket = control.socket();
     let next = AtomicU64::new(1);
     let acknowledged = Mutex::new(HashSet::new());
-    for round in 0..KILLS {
+    let kills = env::var("KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
+    for round in 0..kills {
         let dead = AtomicBool::new(false);
         let before = acknowledged.lock().unwrap().len() as u64;
         thread::scope(|scope| {

@@ -46,6 +46,11 @@ pub(super) async fn connect(url: &PostgresUrl) -> Result<Db, StoreError> {
         .after_connect(|connection, _| {
             Box::pin(async move { connection.execute(BOUNDS).await.map(drop) })
         })
+        // Work that was broken off while a transaction began leaves it open, and what the next one
+        // writes would never be stored.
+        .after_release(|connection, _| {
+            Box::pin(async move { connection.execute("ROLLBACK").await.map(|_| true) })
+        })
         .connect_with(options)
         .await
         .map_err(query(fail))?;
@@ -123,9 +128,11 @@ const CHANNEL: &str = "countersign_revision";
 const CONNECTIONS: u32 = 10;
 /// How long a connection may take, a server that is just starting included.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a server may take for a statement, and wait in a transaction for the next one.
+/// How long a server may take for a statement, and wait in a transaction for the next one; and that
+/// it need not say that there is no transaction to end.
 const BOUNDS: &str = "SET statement_timeout = '30s'; \
-                      SET idle_in_transaction_session_timeout = '60s'";
+                      SET idle_in_transaction_session_timeout = '60s'; \
+                      SET client_min_messages = 'error'";
 /// It would say of each table that is there that it is there.
 const QUIET: &str = "SET client_min_messages = 'warning'";
 /// How often others' revisions are looked for without a word.

@@ -232,6 +232,43 @@ async fn connections_that_broke_are_made_again() {
 }
 
 #[tokio::test]
+async fn work_that_was_broken_off_leaves_no_transaction_open() {
+    let lab = Lab::postgres();
+    let (store, other, reader) = (lab.open().await, lab.open().await, lab.open().await);
+    let (server, database) = server(&lab);
+    let Db::Postgres(pool) = &other.db else {
+        panic!("not PostgreSQL");
+    };
+    let begin = other.db.begin(engine::Alone::Revisions);
+    for round in 0..5 {
+        let holding = pool.begin_with(begin).await.unwrap();
+        let waits = async {
+            let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' \
+                           AND NOT granted AND database = \
+                           (SELECT oid FROM pg_database WHERE datname = current_database())";
+            while server.sql(database, waiting).trim() == "0" {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::select! {
+            stored = store.insert_revision(revision(0, None)) => panic!("{stored:?}"),
+            waited = timeout(LIMIT, waits) => waited.unwrap(),
+        }
+        holding.rollback().await.unwrap();
+        for number in 0..10 {
+            let text = format!("{round} {number}");
+            store
+                .put_document("note", Some(text.as_bytes()))
+                .await
+                .unwrap();
+            let found = reader.fetch_document("note").await.unwrap().unwrap();
+            assert_eq!(found.as_slice(), text.as_bytes());
+        }
+    }
+    store.insert_revision(revision(0, None)).await.unwrap();
+}
+
+#[tokio::test]
 async fn tls_is_as_sslmode_says() {
     let lab = Lab::postgres();
     let (server, database) = server(&lab);
