@@ -139,6 +139,10 @@ pub(crate) struct RunArgs {
     pub(crate) data: DataDirArgs,
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
+    /// The name of the data plane on this machine [default: local]. Gateways that share a database
+    /// need one each.
+    #[arg(long, env = "COUNTERSIGN_NODE", value_name = "NAME", value_parser = node)]
+    pub(crate) node: Option<NodeId>,
     /// Where /healthz, /readyz and /metrics are served. Loopback only.
     #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", default_value = DEFAULT_ADMIN, value_name = "ADDR")]
     pub(crate) admin_listen: SocketAddr,
@@ -200,6 +204,9 @@ pub(crate) struct ControlplaneArgs {
     /// Read the URL of the database from standard input: a supervisor's way of handing it on.
     #[arg(long, hide = true)]
     pub(crate) database_from_stdin: bool,
+    /// The name of the data plane that the supervisor runs.
+    #[arg(long, hide = true, default_value = DEFAULT_NODE, value_parser = node)]
+    pub(crate) local_node: NodeId,
     #[command(flatten)]
     pub(crate) supervised: SupervisedArgs,
 }
@@ -448,8 +455,8 @@ pub(crate) enum FactorCommand {
 /// The admin address of `run`.
 pub(crate) const DEFAULT_ADMIN: &str = "127.0.0.1:8400";
 const DEFAULT_SECOND_FACTOR: &str = "127.0.0.1:8402";
-/// The name of the data plane of `run`.
-pub(crate) const DEFAULT_NODE: &str = "local";
+/// The name of the data plane of `run`, unless it is told another.
+const DEFAULT_NODE: &str = "local";
 
 /// Any text; what is wrong with it is said without repeating it.
 #[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]

@@ -19,11 +19,12 @@ use e2e::{
     countersign::{Start, command, program},
     gateway::{Site, on_data_dir},
     http,
-    nas::code,
+    nas::{Nas, code},
     nodes::{Node, Nodes},
-    peers::{Postgres, require},
+    peers::{Postgres, SECRET, require},
     process::Process,
 };
+use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -119,6 +120,8 @@ fn what_one_control_plane_publishes_another_on_the_same_database_serves_within_a
     let a = Start::with(&config(""))
         .argument("--database-url-file")
         .argument(file.to_str().unwrap())
+        .argument("--node")
+        .argument("a")
         .ready();
     let key = a.data_dir().join("controlplane/controlplane.key");
     let mut b = ControlPlane::launch(Some(&url), Some(&key));
@@ -134,12 +137,20 @@ fn what_one_control_plane_publishes_another_on_the_same_database_serves_within_a
         assert!(served, "{number}: {}", b.output());
         node.wait_serves(number);
     }
-    let answer = node.nas(site.radius().port());
-    let answer = answer.exchange(&answer.access("user6", "any"), LONG);
-    assert_eq!(answer.unwrap().code, code::ACCESS_ACCEPT);
-    // Its node told the one, and the other has it.
-    let event = a.event_of("user6", 1);
-    assert_eq!(event["node"], "b", "{event:#}");
+    // Each node tells its own control plane, and the one has the events of both.
+    for (nas, want) in [
+        (node.nas(site.radius().port()), "b"),
+        (
+            Nas::new((Nodes::A, site.radius().port()).into(), SECRET),
+            "a",
+        ),
+    ] {
+        let user = format!("user6@{want}");
+        let answer = nas.exchange(&nas.access(&user, "any"), LONG);
+        assert_eq!(answer.unwrap().code, code::ACCESS_ACCEPT);
+        let event = a.event_of(&user, 1);
+        assert_eq!(event["node"], want, "{event:#}");
+    }
 
     // One that was away takes in at its start what it missed.
     b.kill();
@@ -148,6 +159,16 @@ fn what_one_control_plane_publishes_another_on_the_same_database_serves_within_a
     wait_until("the one has it", LONG, || revision(&from) == 7);
     b.start();
     assert_eq!(revision(&b.socket()), 7);
+
+    // A control plane that dies is told anew which database is meant.
+    let old = a.role("controlplane");
+    kill(old, Signal::SIGKILL).unwrap();
+    a.wait_restarted("controlplane", old, LONG);
+    let socket = a.control_socket();
+    wait_until("it serves again", LONG, || {
+        http::request_local(&socket, "GET", "/status", "").is_ok()
+    });
+    assert_eq!(revision(&socket), 7);
 
     let words = words(a.pid());
     assert!(words.contains("--database-from-stdin"), "{words}");

@@ -12,14 +12,11 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::getppid;
 use proto::child::{FromChild, Role};
-use proto::id::NodeId;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{
-    ControlplaneArgs, DEFAULT_NODE, DataplaneArgs, SecondfactorArgs, SupervisedArgs,
-};
+use crate::args::{ControlplaneArgs, DataplaneArgs, SecondfactorArgs, SupervisedArgs};
 use crate::commands::{database, validate};
 use crate::failure::Failure;
 use crate::output;
@@ -38,7 +35,7 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
         database::named(&args.database)?
     };
     if supervised {
-        settings.local_node = NodeId::new(DEFAULT_NODE).ok();
+        settings.local_node = Some(args.local_node);
     }
     if let Some(config) = args.config {
         std::fs::DirBuilder::new()

@@ -30,6 +30,7 @@ pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
         data,
         config: args.config,
         database,
+        node: args.node,
         admin_listen: args.admin_listen,
         second_factor_listen: args.second_factor_listen,
         second_factor_public: args.public,

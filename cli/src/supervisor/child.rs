@@ -159,9 +159,15 @@ fn command(role: Role, plan: &Plan, again: bool) -> Command {
             if plan.database.is_some() {
                 command.arg("--database-from-stdin");
             }
+            if let Some(node) = &plan.node {
+                command.args(["--local-node", node.as_str()]);
+            }
         }
         Role::DataPlane => {
             command.args(["--grace", &plan.grace.as_secs().to_string()]);
+            if let Some(node) = &plan.node {
+                command.args(["--node", node.as_str()]);
+            }
         }
         Role::SecondFactor => {
             command.args([
@@ -246,6 +252,7 @@ mod tests {
             data: DataDir::new(Some("/tmp/x".into())).unwrap(),
             config: None,
             database: None,
+            node: None,
             admin_listen: address,
             second_factor_listen: address,
             second_factor_public: SecondFactorPublicArgs {

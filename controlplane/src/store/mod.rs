@@ -60,7 +60,7 @@ impl Store {
                 readers.close().await;
                 writer.close().await;
             }
-            Db::Postgres(pool) => pool.close().await,
+            Db::Postgres(pool) => postgres::close(pool).await,
         }
     }
 

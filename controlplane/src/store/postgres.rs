@@ -10,7 +10,7 @@ use std::time::Duration;
 use sqlx::Executor;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions, PgSslMode};
 use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::engine::Db;
@@ -55,6 +55,13 @@ pub(super) async fn connect(url: &PostgresUrl) -> Result<Db, StoreError> {
         .await
         .map_err(query(fail))?;
     Ok(Db::Postgres(pool))
+}
+
+/// Says goodbye to a server that listens; one that does not is left.
+pub(super) async fn close(pool: &PgPool) {
+    if timeout(PATIENCE, pool.close()).await.is_err() {
+        tracing::warn!("the database does not answer; left without a goodbye");
+    }
 }
 
 /// Whether nobody can stand between: on this machine, or with a certificate that is looked at.
