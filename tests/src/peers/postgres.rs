@@ -11,11 +11,14 @@ use std::{
     time::Duration,
 };
 
-use nix::unistd::{Gid, Uid, User, chown};
+use nix::{
+    sys::signal::Signal,
+    unistd::{Gid, Uid, User, chown},
+};
 use tempfile::TempDir;
 
 use super::{Pki, require};
-use crate::{ports, process::Process};
+use crate::{clock, ports, process::Process};
 
 /// How long the server may take to answer.
 const START: Duration = Duration::from_secs(60);
@@ -127,6 +130,14 @@ impl Postgres {
     pub fn restart(&mut self) {
         self.process.kill();
         self.process = run(self.folder.path(), self.port);
+    }
+}
+
+impl Drop for Postgres {
+    /// Has it give back its shared memory, which nobody does for one that is killed.
+    fn drop(&mut self) {
+        self.process.signal(Signal::SIGQUIT);
+        let _late = clock::poll(START, || self.process.ended().is_some());
     }
 }
 
