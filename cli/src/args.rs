@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use proto::id::{IntegrationId, NodeId};
+use proto::secret::Secret;
 
 use crate::span;
 
@@ -99,6 +100,20 @@ pub(crate) struct SupervisedArgs {
     pub(crate) supervised: Option<i32>,
 }
 
+/// Where a control plane keeps its data, if not in the data folder.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct DatabaseArgs {
+    /// A PostgreSQL database, postgres://USER@HOST/NAME, in place of SQLite in the data folder;
+    /// several control planes may share it. A URL with a password is for --database-url-file, or
+    /// for the variable `COUNTERSIGN_DATABASE`: everybody on the machine can read this one.
+    #[arg(long, value_name = "URL", value_parser = secret)]
+    pub(crate) database: Option<Secret<String>>,
+    /// A file whose first line is the URL of a PostgreSQL database [env:
+    /// `COUNTERSIGN_DATABASE_FILE`].
+    #[arg(long, value_name = "FILE", conflicts_with = "database")]
+    pub(crate) database_url_file: Option<PathBuf>,
+}
+
 /// How people reach the built-in second factor from their phones.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SecondFactorPublicArgs {
@@ -130,6 +145,12 @@ pub(crate) struct RunArgs {
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    /// The name of the data plane on this machine [default: local]. Gateways that share a database
+    /// need one each.
+    #[arg(long, env = "COUNTERSIGN_NODE", value_name = "NAME", value_parser = node)]
+    pub(crate) node: Option<NodeId>,
     /// Where /healthz, /readyz and /metrics are served. Loopback only.
     #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", default_value = DEFAULT_ADMIN, value_name = "ADDR")]
     pub(crate) admin_listen: SocketAddr,
@@ -180,12 +201,20 @@ pub(crate) struct ControlplaneArgs {
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
     /// Where /healthz, /readyz and /metrics are served [default: not at all]. Loopback only.
     #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", value_name = "ADDR")]
     pub(crate) admin_listen: Option<SocketAddr>,
     /// With a bad file: serve the last good revision.
     #[arg(long, env = "COUNTERSIGN_LAST_GOOD")]
     pub(crate) last_good: bool,
+    /// Read the URL of the database from standard input: a supervisor's way of handing it on.
+    #[arg(long, hide = true)]
+    pub(crate) database_from_stdin: bool,
+    /// The name of the data plane that the supervisor runs.
+    #[arg(long, hide = true, default_value = DEFAULT_NODE, value_parser = node)]
+    pub(crate) local_node: NodeId,
     #[command(flatten)]
     pub(crate) supervised: SupervisedArgs,
 }
@@ -516,8 +545,14 @@ pub(crate) enum FactorCommand {
 /// The admin address of `run`.
 pub(crate) const DEFAULT_ADMIN: &str = "127.0.0.1:8400";
 const DEFAULT_SECOND_FACTOR: &str = "127.0.0.1:8402";
-/// The name of the data plane of `run`.
-pub(crate) const DEFAULT_NODE: &str = "local";
+/// The name of the data plane of `run`, unless it is told another.
+const DEFAULT_NODE: &str = "local";
+
+/// Any text; what is wrong with it is said without repeating it.
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]
+fn secret(text: &str) -> Result<Secret<String>, std::convert::Infallible> {
+    Ok(Secret::from(text))
+}
 
 /// A hundred years at most.
 fn days() -> clap::builder::RangedI64ValueParser<u32> {

@@ -162,8 +162,9 @@ impl Writer {
     }
 }
 
-/// Forgets old events until told to stop.
+/// Forgets old events until told to stop; one of several control planes on a database does.
 pub(crate) async fn retain(store: Store, retention: Retention, stop: CancellationToken) {
+    let mut leader = store.candidate();
     let mut ticks = tokio::time::interval(retention.every.max(SHORTEST));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -171,7 +172,12 @@ pub(crate) async fn retain(store: Store, retention: Retention, stop: Cancellatio
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        match forget(&store, retention, now_ms(), &stop).await {
+        let forgotten = match leader.leads().await {
+            Ok(true) => forget(&store, retention, now_ms(), &stop).await,
+            Ok(false) => Ok(0),
+            Err(error) => Err(error),
+        };
+        match forgotten {
             Ok(0) => {}
             Ok(events) => tracing::info!(events, "old events deleted"),
             Err(error) => tracing::error!(

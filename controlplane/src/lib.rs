@@ -43,4 +43,4 @@ pub use run::{RunError, run};
 pub use seal::{Key, KeyError, SealError};
 pub use settings::{Hooks, Need, Ready, Retention, Settings, key_file};
 pub use source::{ConfigSource, Draft, Finish, LoadOutcome};
-pub use store::StoreError;
+pub use store::{PostgresUrl, PostgresUrlError, StoreError};

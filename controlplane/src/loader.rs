@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, sleep};
 use tokio_util::sync::CancellationToken;
@@ -108,11 +108,12 @@ impl Loader {
         }
     }
 
-    /// Watches and answers until told to stop.
+    /// Watches and answers until told to stop. `news` says that others may have stored a revision.
     pub(crate) async fn run(
         mut self,
         mut asked: mpsc::Receiver<Request>,
         mut edits: mpsc::Receiver<Edit>,
+        news: Arc<Notify>,
         stop: CancellationToken,
     ) {
         let mut ticks = tokio::time::interval(self.settings.watch_every.max(SHORTEST));
@@ -132,6 +133,12 @@ impl Loader {
                     let Some(edit) = edit else { return };
                     // Not broken off at the end: who asked may have been told that it is done.
                     self.edit(edit).await;
+                }
+                () = news.notified() => {
+                    tokio::select! {
+                        () = self.take_in() => {}
+                        () = stop.cancelled() => return,
+                    }
                 }
                 _ = ticks.tick() => {
                     if self.due().await {
@@ -192,6 +199,23 @@ impl Loader {
             before,
             after: self.revisions.newest(),
         })
+    }
+
+    /// Takes in what another control plane stored, and serves it where no file is the truth.
+    async fn take_in(&mut self) {
+        match self.revisions.refresh().await {
+            Ok(true) if self.settings.source.is_none() => {
+                self.revisions.serve_latest();
+                self.say_needs();
+                let revision = self.served().map(|revision| revision.0);
+                tracing::info!(revision, "revision of another control plane served");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(
+                error = &error as &dyn Error,
+                "not known whether another control plane stored a revision"
+            ),
+        }
     }
 
     /// Whether the files are to be read now.

@@ -63,7 +63,8 @@ impl Current {
     }
 }
 
-/// The only maker of revisions. It has one owner, so that two are never made at once.
+/// The only maker of revisions. It has one owner, so that two are never made at once; other control
+/// planes on the same database are told of, see [`Revisions::refresh`].
 pub(crate) struct Revisions {
     store: Store,
     /// The newest one, served or not yet.
@@ -167,10 +168,7 @@ impl Revisions {
     /// Checks, stores and serves a draft. One that configures the same as the newest revision
     /// makes no new one.
     pub(crate) async fn publish(&mut self, draft: Draft<'_>) -> Result<Published, PublishError> {
-        if let Some(latest) = &self.latest
-            && latest.configures(&draft.snapshot)
-        {
-            self.serve_latest();
+        if self.serve_same(&draft.snapshot) {
             return Ok(Published::Same);
         }
         let mut snapshot = draft.snapshot;
@@ -181,19 +179,72 @@ impl Revisions {
         if octets > LONGEST {
             return Err(PublishError::TooLong { octets });
         }
-        let stored = self
-            .store
-            .insert_revision(NewRevision {
-                created_at_ms: now_ms(),
-                author: draft.author,
-                message: draft.message,
-                source: draft.text,
-                snapshot,
-            })
-            .await?;
+        let mut tries = 0..TRIES;
+        loop {
+            let stored = self
+                .store
+                .insert_revision(NewRevision {
+                    after: self.latest_number(),
+                    created_at_ms: now_ms(),
+                    author: draft.author,
+                    message: draft.message,
+                    source: draft.text,
+                    snapshot: snapshot.clone(),
+                })
+                .await;
+            match stored {
+                Ok(stored) => {
+                    self.latest = Some(Arc::new(Current::new(stored)?));
+                    self.serve_latest();
+                    return Ok(Published::New);
+                }
+                // A file is the truth, whatever others have stored meanwhile. What was made of the
+                // revision before would undo theirs.
+                Err(StoreError::Overtaken { .. })
+                    if draft.text.is_some() && tries.next().is_some() =>
+                {
+                    self.refresh().await?;
+                    if self.serve_same(&snapshot) {
+                        return Ok(Published::Same);
+                    }
+                }
+                Err(error) => {
+                    if matches!(error, StoreError::Overtaken { .. }) {
+                        self.refresh().await?;
+                    }
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+
+    /// Serves the newest revision if it configures the same; false when it does not.
+    fn serve_same(&self, snapshot: &raw::Snapshot) -> bool {
+        let latest = self.latest.as_ref();
+        let same = latest.is_some_and(|latest| latest.configures(snapshot));
+        if same {
+            self.serve_latest();
+        }
+        same
+    }
+
+    /// Takes in what another control plane stored; it is not served yet. False when there is
+    /// nothing new.
+    pub(crate) async fn refresh(&mut self) -> Result<bool, PublishError> {
+        if self.store.fetch_latest_number().await? <= self.latest_number() {
+            return Ok(false);
+        }
+        let Some(stored) = self.store.fetch_latest_revision().await? else {
+            return Ok(false);
+        };
         self.latest = Some(Arc::new(Current::new(stored)?));
-        self.serve_latest();
-        Ok(Published::New)
+        Ok(true)
+    }
+
+    /// Zero when there is none.
+    fn latest_number(&self) -> u64 {
+        let latest = self.latest.as_ref();
+        latest.map_or(0, |latest| latest.info.number.0)
     }
 }
 
@@ -217,3 +268,110 @@ pub enum PublishError {
 
 /// What is left of a message for the snapshot itself.
 const LONGEST: usize = MESSAGE_OCTETS - 4_096;
+/// How often a file's revision is tried again while others store theirs.
+const TRIES: u32 = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::Key;
+
+    /// Two control planes on one database.
+    struct Pair {
+        ours: Revisions,
+        others: Revisions,
+        _folder: tempfile::TempDir,
+    }
+
+    async fn pair() -> Pair {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("controlplane.db");
+        let open = async || {
+            let store = Store::open(&path, Key::new([1; 32])).await.unwrap();
+            Revisions::open(store).await.unwrap()
+        };
+        Pair {
+            ours: open().await,
+            others: open().await,
+            _folder: folder,
+        }
+    }
+
+    fn draft(number: u32, text: Option<&Secret<String>>) -> Draft<'_> {
+        Draft {
+            snapshot: raw::Snapshot {
+                settings: raw::Settings {
+                    http_ca_certs: Some(format!("{number}")),
+                    ..raw::Settings::default()
+                },
+                ..raw::Snapshot::default()
+            },
+            text,
+            author: "tester",
+            message: "why",
+        }
+    }
+
+    fn served(revisions: &Revisions) -> Option<u64> {
+        revisions.served().map(|revision| revision.0)
+    }
+
+    #[tokio::test]
+    async fn a_file_is_published_over_what_others_stored_meanwhile() {
+        let mut pair = pair().await;
+        let text = Secret::from("file");
+        for number in 1..=3 {
+            let theirs = pair.others.publish(draft(number * 10, Some(&text))).await;
+            assert_eq!(theirs.unwrap(), Published::New);
+            let ours = pair.ours.publish(draft(number, Some(&text))).await;
+            assert_eq!(ours.unwrap(), Published::New);
+        }
+        assert_eq!(
+            (served(&pair.ours), served(&pair.others)),
+            (Some(6), Some(5))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_file_that_another_published_makes_no_revision_of_its_own() {
+        let mut pair = pair().await;
+        let text = Secret::from("file");
+        pair.others.publish(draft(1, Some(&text))).await.unwrap();
+        let ours = pair.ours.publish(draft(1, Some(&text))).await;
+        assert_eq!(ours.unwrap(), Published::Same);
+        assert_eq!(
+            (served(&pair.ours), served(&pair.others)),
+            (Some(1), Some(1))
+        );
+    }
+
+    #[tokio::test]
+    async fn what_was_made_without_knowing_anothers_revision_is_refused_once() {
+        let mut pair = pair().await;
+        pair.others.publish(draft(1, None)).await.unwrap();
+        let ours = pair.ours.publish(draft(2, None)).await;
+        assert!(
+            matches!(
+                ours,
+                Err(PublishError::Store(StoreError::Overtaken { newest: 1 }))
+            ),
+            "{ours:?}"
+        );
+        assert_eq!(served(&pair.ours), None, "nobody decided to serve it");
+        let again = pair.ours.publish(draft(2, None)).await;
+        assert_eq!(again.unwrap(), Published::New);
+        assert_eq!(served(&pair.ours), Some(2));
+    }
+
+    #[tokio::test]
+    async fn what_others_stored_is_taken_in_and_served_when_told() {
+        let mut pair = pair().await;
+        assert!(!pair.ours.refresh().await.unwrap());
+        pair.others.publish(draft(1, None)).await.unwrap();
+        assert!(pair.ours.refresh().await.unwrap());
+        assert_eq!(served(&pair.ours), None);
+        pair.ours.serve_latest();
+        assert_eq!(served(&pair.ours), Some(1));
+        assert!(!pair.ours.refresh().await.unwrap(), "it is known");
+    }
+}

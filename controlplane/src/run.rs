@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use local::{Listener, ServeError};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -61,7 +61,10 @@ pub async fn run(
     let key = spawn_blocking(move || Key::for_data_dir(&data_dir))
         .await
         .map_err(|_| RunError::Died)??;
-    let store = Store::open(&database, key.clone()).await?;
+    let store = match &settings.database {
+        Some(url) => Store::connect(url, key.clone()).await?,
+        None => Store::open(&database, key.clone()).await?,
+    };
     let metrics = Metrics::new()?;
     let nodes = Arc::new(Nodes::open(store.clone()).await?);
     let revisions = Revisions::open(store.clone()).await?;
@@ -132,8 +135,11 @@ pub async fn run(
             }
         });
     }
-    servers.spawn(loader.run(asked, edited, stop.clone()));
+    let news = Arc::new(Notify::new());
+    servers.spawn(loader.run(asked, edited, Arc::clone(&news), stop.clone()));
     servers.spawn(primary_only::expire(primary_only, stop.clone()));
+    let (follower, until) = (store.clone(), stop.clone());
+    servers.spawn(async move { follower.follow(&news, until).await });
     servers.spawn(events::retain(
         store.clone(),
         app.settings.retention,

@@ -9,12 +9,16 @@ use std::time::Duration;
 use proto::id::NodeId;
 
 use crate::source::ConfigSource;
+use crate::store::PostgresUrl;
 
 /// What a control plane is started with.
 #[derive(Clone)]
 pub struct Settings {
     /// The folder of `controlplane.db` and `controlplane.key`; made with mode 0700 if missing.
     pub data_dir: PathBuf,
+    /// A PostgreSQL database in place of `controlplane.db`, which several control planes with the
+    /// same key may share; none means the file.
+    pub database: Option<PostgresUrl>,
     /// The socket for data planes and the command line. Its folder is made if missing.
     pub socket: PathBuf,
     /// The file that is the truth; none means that the database is.
@@ -49,6 +53,7 @@ impl Settings {
         Self {
             socket: data_dir.join("run").join("controlplane.sock"),
             data_dir,
+            database: None,
             source: None,
             last_good: false,
             second_factor: None,
@@ -77,6 +82,7 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("data_dir", &self.data_dir)
+            .field("database", &self.database)
             .field("socket", &self.socket)
             .field("source", &self.source.as_ref().map(|source| source.path()))
             .field("second_factor", &self.second_factor)

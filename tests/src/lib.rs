@@ -3,8 +3,8 @@
 //! Read first: [`countersign::Countersign`] (the program under test), [`nas::Nas`] (a RADIUS client
 //! that shows every octet; [`mschap`] for CHAP and its kin), [`nodes::Nodes`] (two nodes of one
 //! installation), [`peers::FakeDuo`] and [`peers::supplicant`] (a second factor and an EAP peer that
-//! misbehave on demand), and [`peers`] for FreeRADIUS, hostapd, OpenLDAP, Samba, `radclient` and the
-//! second factor's official client.
+//! misbehave on demand), and [`peers`] for FreeRADIUS, hostapd, OpenLDAP, PostgreSQL, Samba,
+//! `radclient` and the second factor's official client.
 //!
 //! Everything here blocks, so that a test reads from top to bottom; what must run beside the test
 //! runs in a process or thread of its own and ends with the value that stands for it. Failure is a

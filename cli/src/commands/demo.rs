@@ -31,6 +31,8 @@ pub(crate) async fn run(args: DemoArgs, log: LogArgs) -> Result<(), Failure> {
     let plan = Plan {
         data: data.clone(),
         config: Some(config.clone()),
+        database: None,
+        node: None,
         admin_listen: args.admin_listen,
         second_factor_listen: args.second_factor_listen,
         second_factor_public: SecondFactorPublicArgs::default(),

@@ -12,15 +12,12 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::getppid;
 use proto::child::{FromChild, Role};
-use proto::id::NodeId;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{
-    ControlplaneArgs, DEFAULT_NODE, DataplaneArgs, SecondfactorArgs, SupervisedArgs,
-};
-use crate::commands::validate;
+use crate::args::{ControlplaneArgs, DataplaneArgs, SecondfactorArgs, SupervisedArgs};
+use crate::commands::{database, validate};
 use crate::failure::Failure;
 use crate::output;
 use crate::paths::DataDir;
@@ -32,8 +29,13 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
     settings.second_factor = Some(data.socket(Role::SecondFactor));
     settings.admin_listen = args.admin_listen;
     settings.last_good = args.last_good;
+    settings.database = if args.database_from_stdin {
+        Some(database::handed_on()?)
+    } else {
+        database::named(&args.database)?
+    };
     if supervised {
-        settings.local_node = NodeId::new(DEFAULT_NODE).ok();
+        settings.local_node = Some(args.local_node);
     }
     if let Some(config) = args.config {
         std::fs::DirBuilder::new()

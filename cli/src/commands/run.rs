@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::args::{LogArgs, RunArgs};
+use crate::commands::database;
 use crate::commands::roles::raise_file_limit;
 use crate::commands::validate;
 use crate::failure::Failure;
@@ -15,6 +16,7 @@ use crate::supervisor::{self, Plan, tell::Teller};
 
 pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
     let data = DataDir::new(args.data.data_dir)?;
+    let database = database::named(&args.database)?;
     // One verdict with `validate`, and before anything is started or made.
     if let Some(config) = &args.config
         && !args.last_good
@@ -27,6 +29,8 @@ pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
     let plan = Plan {
         data,
         config: args.config,
+        database,
+        node: args.node,
         admin_listen: args.admin_listen,
         second_factor_listen: args.second_factor_listen,
         second_factor_public: args.public,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use proto::child::{FromChild, Role};
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -63,8 +63,13 @@ impl Child {
             .as_fd()
             .try_clone_to_owned()
             .map_err(failed)?;
+        let database = plan.database.clone();
+        let database = database.filter(|_| role == Role::ControlPlane);
         let mut process = command(role, plan, self.was_ready)
-            .stdin(Stdio::null())
+            .stdin(match &database {
+                Some(_) => Stdio::piped(),
+                None => Stdio::null(),
+            })
             .stdout(Stdio::piped())
             .stderr(log)
             .kill_on_drop(true)
@@ -79,12 +84,16 @@ impl Child {
         };
         self.state = State::Running(pid);
         self.started = Instant::now();
-        let (stdout, news) = (process.stdout.take(), news.clone());
+        let (stdin, stdout, news) = (process.stdin.take(), process.stdout.take(), news.clone());
         #[expect(
             clippy::disallowed_methods,
             reason = "ends with the process, whose end `stop` waits for"
         )]
         drop(tokio::spawn(async move {
+            if let (Some(mut stdin), Some(database)) = (stdin, database) {
+                // One that ended before it read this is dealt with as one that ended.
+                drop(stdin.write_all(database.expose().as_bytes()).await);
+            }
             if let Some(stdout) = stdout {
                 read_lines(role, stdout, &news).await;
             }
@@ -123,7 +132,8 @@ impl Child {
     }
 }
 
-/// The command of a role. Nothing secret stands in it: secrets come from files and sockets.
+/// The command of a role. Nothing secret stands in it: secrets come from files and sockets, and the
+/// URL of the database on standard input.
 fn command(role: Role, plan: &Plan, again: bool) -> Command {
     // This very program, also when its file was replaced meanwhile by another version.
     let mut command = Command::new("/proc/self/exe");
@@ -146,9 +156,18 @@ fn command(role: Role, plan: &Plan, again: bool) -> Command {
             if plan.last_good || again {
                 command.arg("--last-good");
             }
+            if plan.database.is_some() {
+                command.arg("--database-from-stdin");
+            }
+            if let Some(node) = &plan.node {
+                command.args(["--local-node", node.as_str()]);
+            }
         }
         Role::DataPlane => {
             command.args(["--grace", &plan.grace.as_secs().to_string()]);
+            if let Some(node) = &plan.node {
+                command.args(["--node", node.as_str()]);
+            }
         }
         Role::SecondFactor => {
             command.args([
@@ -232,6 +251,8 @@ mod tests {
         let plan = Plan {
             data: DataDir::new(Some("/tmp/x".into())).unwrap(),
             config: None,
+            database: None,
+            node: None,
             admin_listen: address,
             second_factor_listen: address,
             second_factor_public: SecondFactorPublicArgs {

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use controlplane::PostgresUrl;
 use proto::child::{FromChild, Role};
+use proto::id::NodeId;
 use proto::rpc::NodeStatus;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,6 +32,10 @@ use tell::Teller;
 pub(crate) struct Plan {
     pub(crate) data: DataDir,
     pub(crate) config: Option<PathBuf>,
+    /// The control plane's database; none means SQLite in the data folder.
+    pub(crate) database: Option<PostgresUrl>,
+    /// The data plane's name; none means the usual one.
+    pub(crate) node: Option<NodeId>,
     pub(crate) admin_listen: SocketAddr,
     pub(crate) second_factor_listen: SocketAddr,
     pub(crate) second_factor_public: SecondFactorPublicArgs,

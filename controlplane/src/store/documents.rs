@@ -1,40 +1,75 @@
-//! Single documents by name, in `meta`. They hold no secret: what does is sealed in a table of its
-//! own.
+//! Documents that are kept under a name, in rows of `meta`. All are sealed, whatever they hold.
 
-use sqlx::Row;
+use zeroize::Zeroizing;
 
-use super::{Store, StoreError, query};
+use super::engine::{Fault, reading, writing};
+use super::{Store, StoreError};
+use crate::seal::Place;
 
 impl Store {
-    /// A document; none when there is none of that name.
-    pub(crate) async fn fetch_document(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let row = sqlx::query("SELECT value FROM meta WHERE name = ?")
-            .bind(name)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(query("read a document"))?;
-        Ok(row.map(|row| row.get(0)))
+    /// The document of this name; none when there is none.
+    pub(crate) async fn fetch_document(
+        &self,
+        name: &str,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        let row = row(name);
+        let sealed: Option<Vec<u8>> = reading!(self.db, "read a document", pool => async {
+            sqlx::query_scalar("SELECT value FROM meta WHERE name = $1")
+                .bind(row.as_str())
+                .fetch_optional(pool)
+                .await
+                .map_err(Fault::Sql)
+        })?;
+        sealed
+            .map(|sealed| Ok(self.key.open(&place(&row), &sealed)?))
+            .transpose()
     }
 
-    /// Stores a document in the place of the one before, or deletes it.
+    /// Keeps a document in place of the one before; none forgets it.
     pub(crate) async fn put_document(
         &self,
         name: &str,
-        document: Option<&[u8]>,
+        value: Option<&[u8]>,
     ) -> Result<(), StoreError> {
-        let statement = match document {
-            Some(document) => sqlx::query(
-                "INSERT INTO meta (name, value) VALUES (?, ?) \
-                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            )
-            .bind(name)
-            .bind(document),
-            None => sqlx::query("DELETE FROM meta WHERE name = ?").bind(name),
+        let row = row(name);
+        let sealed = match value {
+            Some(value) => Some(self.key.seal(&place(&row), value)?),
+            None => None,
         };
-        statement
-            .execute(&self.writer)
-            .await
+        writing!(self.db, "store a document", pool => async {
+            match &sealed {
+                Some(sealed) => {
+                    sqlx::query(
+                        "INSERT INTO meta (name, value) VALUES ($1, $2) \
+                         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                    )
+                    .bind(row.as_str())
+                    .bind(sealed.as_slice())
+                    .execute(pool)
+                    .await
+                }
+                None => {
+                    sqlx::query("DELETE FROM meta WHERE name = $1")
+                        .bind(row.as_str())
+                        .execute(pool)
+                        .await
+                }
+            }
             .map(drop)
-            .map_err(query("store a document"))
+            .map_err(Fault::Sql)
+        })
+    }
+}
+
+/// No document has the name of another row of `meta`.
+fn row(name: &str) -> String {
+    format!("document/{name}")
+}
+
+fn place(row: &str) -> Place<'_> {
+    Place {
+        table: "meta",
+        column: "value",
+        row,
     }
 }

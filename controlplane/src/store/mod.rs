@@ -1,138 +1,111 @@
-//! What the control plane keeps: one type over SQLite. Only this folder knows SQL.
+//! What the control plane keeps: one type over SQLite or PostgreSQL. Only this folder knows SQL.
 //!
-//! No decisions here: rows go in and come out. One connection writes, a few read. What holds a
-//! secret is sealed before it is written.
+//! No decisions here: rows go in and come out. What holds a secret is sealed before it is written,
+//! with either engine.
 
 mod documents;
+mod engine;
 mod events;
+mod leader;
+mod migrations;
 mod nodes;
+mod postgres;
+mod postgres_url;
 mod revisions;
+mod sqlite;
 
 pub(crate) use events::NewEvent;
+pub use postgres_url::{PostgresUrl, PostgresUrlError};
 pub(crate) use revisions::{NewRevision, StoredRevision};
 
-use std::borrow::Cow;
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{Row, SqlStr};
+use sqlx::migrate::MigrateError;
 
 use crate::seal::{Key, Place, SealError};
+use engine::{Db, Fault, writing};
 
 /// The database and the key that its secrets are under.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    db: Db,
     key: Key,
 }
 
 impl Store {
-    /// Opens the file, makes it with mode 0600 when there is none, and brings its schema up to date.
+    /// Opens a file of SQLite, makes it with mode 0600 when there is none, looks whether it is
+    /// whole, and brings its schema up to date.
     pub(crate) async fn open(path: &Path, key: Key) -> Result<Self, StoreError> {
-        let fail = |source| StoreError::File {
-            path: path.to_owned(),
-            source,
-        };
-        match OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-        {
-            Ok(made) => drop(made),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(fail(error)),
-        }
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options.clone())
-            .await
-            .map_err(query("open the database"))?;
-        migrator().run(&writer).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options.read_only(true))
-            .await
-            .map_err(query("open the database for reading"))?;
-        let store = Self {
-            writer,
-            readers,
-            key,
-        };
+        let db = sqlite::open(path).await?;
+        Self::with(db, key).await
+    }
+
+    /// Connects to a database of PostgreSQL, and brings its schema up to date.
+    pub(crate) async fn connect(url: &PostgresUrl, key: Key) -> Result<Self, StoreError> {
+        let db = postgres::connect(url).await?;
+        Self::with(db, key).await
+    }
+
+    async fn with(db: Db, key: Key) -> Result<Self, StoreError> {
+        let store = Self { db, key };
         store.check_key().await?;
         Ok(store)
     }
 
-    /// Writes everything into the one file and closes it.
+    /// Writes everything that is written into its place and closes the connections.
     pub(crate) async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        match &self.db {
+            Db::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Db::Postgres(pool) => postgres::close(pool).await,
+        }
+    }
+
+    /// Writes all of it, as it is at one moment, into a new file with mode 0600, while others read
+    /// and write. What is sealed stays sealed.
+    ///
+    /// Only of SQLite: PostgreSQL has its own ways.
+    pub(crate) async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        match &self.db {
+            Db::Sqlite { readers, .. } => sqlite::backup(readers, to).await,
+            Db::Postgres(_) => Err(StoreError::BackupElsewhere),
+        }
     }
 
     /// Finds out that the key file is another one now, before anything is sealed under it.
     async fn check_key(&self) -> Result<(), StoreError> {
-        let found = sqlx::query("SELECT value FROM meta WHERE name = 'key_check'")
-            .fetch_optional(&self.writer)
-            .await
-            .map_err(query("read the key check"))?;
-        match found {
-            Some(row) => {
-                let sealed: Vec<u8> = row.get(0);
-                match self.key.open(&KEY_CHECK, &sealed) {
-                    Ok(_) => Ok(()),
-                    Err(SealError::Refused) => Err(StoreError::WrongKey),
-                    Err(error) => Err(error.into()),
-                }
-            }
-            None => {
-                let sealed = self.key.seal(&KEY_CHECK, b"")?;
-                sqlx::query("INSERT INTO meta (name, value) VALUES ('key_check', ?)")
-                    .bind(sealed)
-                    .execute(&self.writer)
-                    .await
-                    .map_err(query("write the key check"))?;
-                Ok(())
-            }
+        let fresh = self.key.seal(&KEY_CHECK, b"")?;
+        let sealed: Vec<u8> = writing!(self.db, "check the key", pool => async {
+            // Two that open a new database at the same time check against one key.
+            sqlx::query(
+                "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+            )
+            .bind(KEY_CHECK.row)
+            .bind(fresh.as_slice())
+            .execute(pool)
+            .await?;
+            sqlx::query_scalar("SELECT value FROM meta WHERE name = $1")
+                .bind(KEY_CHECK.row)
+                .fetch_one(pool)
+                .await
+                .map_err(Fault::Sql)
+        })?;
+        match self.key.open(&KEY_CHECK, &sealed) {
+            Ok(_) => Ok(()),
+            Err(SealError::Refused) => Err(StoreError::WrongKey),
+            Err(error) => Err(error.into()),
         }
     }
-}
-
-/// The migrations, oldest first. One that was shipped is never changed.
-fn migrator() -> Migrator {
-    let migrations = MIGRATIONS
-        .iter()
-        .map(|&(version, description, sql)| {
-            Migration::new(
-                version,
-                Cow::Borrowed(description),
-                MigrationType::Simple,
-                SqlStr::from_static(sql),
-                false,
-            )
-        })
-        .collect();
-    Migrator::with_migrations(migrations)
 }
 
 /// Why the store failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The database file cannot be made.
+    /// A file cannot be made.
     #[error("cannot make {}", path.display())]
     File {
         /// The file.
@@ -140,16 +113,52 @@ pub enum StoreError {
         /// The system's reason.
         source: io::Error,
     },
-    /// The schema cannot be brought up to date, such as one of a newer program.
+    /// The file is no database, or not a whole one.
+    #[error(
+        "the database {} is damaged ({detail}); put a backup in its place with `countersign restore`",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite found first.
+        detail: String,
+    },
+    /// The database was brought up to date by a newer program.
+    #[error(
+        "the database's schema is {version}, of a newer program; this one knows up to {}: \
+         install the newer one again, or put back a backup of before",
+        migrations::newest()
+    )]
+    Newer {
+        /// Its schema.
+        version: i64,
+    },
+    /// The schema cannot be brought up to date.
     #[error("cannot bring the database's schema up to date")]
-    Migrate(#[from] MigrateError),
-    /// SQLite refused.
+    Migrate(#[source] MigrateError),
+    /// What names the database is bad.
+    #[error(transparent)]
+    Url(#[from] PostgresUrlError),
+    /// The database refused.
     #[error("cannot {what}")]
     Query {
         /// What was tried.
         what: &'static str,
-        /// SQLite's reason.
+        /// The database's reason.
         source: sqlx::Error,
+    },
+    /// The database server said nothing.
+    #[error("cannot {what}: the database does not answer")]
+    Silent {
+        /// What was tried.
+        what: &'static str,
+    },
+    /// Another control plane stored a revision first.
+    #[error("revision {newest} was stored meanwhile")]
+    Overtaken {
+        /// The newest one.
+        newest: u64,
     },
     /// A stored document cannot be read.
     #[error("the stored {what} cannot be read")]
@@ -164,9 +173,13 @@ pub enum StoreError {
     Seal(#[from] SealError),
     /// The key file belongs to another database.
     #[error(
-        "the key file is not the one this database was made with; put that one back from a backup"
+        "the key file is not the one this database was made with; put that one back from a backup, \
+         or copy it from a control plane that has it"
     )]
     WrongKey,
+    /// A backup of PostgreSQL was asked for.
+    #[error("a PostgreSQL database is backed up with its own programs, such as pg_dump")]
+    BackupElsewhere,
 }
 
 fn query(what: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
@@ -177,29 +190,11 @@ fn unreadable(what: &'static str) -> impl FnOnce(serde_json::Error) -> StoreErro
     move |source| StoreError::Unreadable { what, source }
 }
 
-/// SQLite's integers are signed; what is too large for one is as large as can be.
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
-}
-
-const MIGRATIONS: &[(i64, &str, &str)] = &[(
-    1,
-    "create revisions nodes events",
-    include_str!("../../../migrations/controlplane/0001_create_revisions_nodes_events.sql"),
-)];
-
 const KEY_CHECK: Place<'_> = Place {
     table: "meta",
     column: "value",
     row: "key_check",
 };
-
-const READERS: u32 = 4;
-const BUSY: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests;

@@ -2,11 +2,35 @@
 
 use proto::id::{NodeId, Revision};
 use proto::rpc::{NodeStatus, Verdict};
-use sqlx::{Row, Sqlite, Transaction};
 
+use super::engine::{Alone, Fault, reading, signed, unsigned, writing};
+use super::{Store, StoreError, unreadable};
 use crate::nodes::NODES;
 
-use super::{Store, StoreError, query, signed, unreadable, unsigned};
+/// Stores that a node was heard of, and forgets the one that was not for the longest when there are
+/// too many. Inside the body of `writing!`: a function would have to be written for each engine.
+macro_rules! upsert {
+    ($tx:expr, $id:expr, $at_ms:expr, $status:expr) => {
+        sqlx::query(
+            "INSERT INTO nodes (id, last_seen_ms, status) VALUES ($1, $2, $3) \
+             ON CONFLICT (id) DO UPDATE SET last_seen_ms = excluded.last_seen_ms, \
+             status = coalesce(excluded.status, nodes.status)",
+        )
+        .bind($id.as_str())
+        .bind(signed($at_ms))
+        .bind($status)
+        .execute(&mut *$tx)
+        .await?;
+        sqlx::query(
+            "DELETE FROM nodes WHERE id NOT IN \
+             (SELECT id FROM nodes ORDER BY id = $1 DESC, last_seen_ms DESC LIMIT $2)",
+        )
+        .bind($id.as_str())
+        .bind(i64::try_from(NODES).unwrap_or(i64::MAX))
+        .execute(&mut *$tx)
+        .await?;
+    };
+}
 
 /// A node as it was stored.
 #[derive(Debug, PartialEq)]
@@ -26,9 +50,16 @@ impl Store {
         at_ms: u64,
         status: Option<&NodeStatus>,
     ) -> Result<(), StoreError> {
-        let mut tx = self.writer.begin().await.map_err(query(STORE_NODE))?;
-        upsert(&mut tx, id, at_ms, status).await?;
-        tx.commit().await.map_err(query(STORE_NODE))
+        let status = status
+            .map(serde_json::to_string)
+            .transpose()
+            .map_err(unreadable("status"))?;
+        let begin = self.db.begin(Alone::No);
+        writing!(self.db, "store the node", pool => async {
+            let mut tx = pool.begin_with(begin).await?;
+            upsert!(tx, id, at_ms, status.as_deref());
+            tx.commit().await.map_err(Fault::Sql)
+        })
     }
 
     /// Stores a node's verdict. False when there is no such revision.
@@ -39,97 +70,78 @@ impl Store {
         verdict: &Verdict,
         at_ms: u64,
     ) -> Result<bool, StoreError> {
-        let fail = "store the verdict";
+        let kind = match verdict {
+            Verdict::Applied => APPLIED,
+            Verdict::Refused { .. } => "refused",
+        };
         let verdict = serde_json::to_string(verdict).map_err(unreadable("verdict"))?;
-        let mut tx = self.writer.begin().await.map_err(query(fail))?;
-        upsert(&mut tx, id, at_ms, None).await?;
-        let stored = sqlx::query(
-            "INSERT INTO acknowledgements (node, revision, verdict, at_ms) \
-             SELECT ?, number, ?, ? FROM revisions WHERE number = ? \
-             ON CONFLICT (node, revision) DO UPDATE SET \
-             verdict = excluded.verdict, at_ms = excluded.at_ms",
-        )
-        .bind(id.as_str())
-        .bind(verdict)
-        .bind(signed(at_ms))
-        .bind(signed(revision.0))
-        .execute(&mut *tx)
-        .await
-        .map_err(query(fail))?;
-        tx.commit().await.map_err(query(fail))?;
-        Ok(stored.rows_affected() > 0)
+        let begin = self.db.begin(Alone::No);
+        writing!(self.db, "store the verdict", pool => async {
+            let mut tx = pool.begin_with(begin).await?;
+            upsert!(tx, id, at_ms, None::<&str>);
+            let stored = sqlx::query(
+                "INSERT INTO acknowledgements (node, revision, verdict, kind, at_ms) \
+                 SELECT $1, number, $2, $3, $4 FROM revisions WHERE number = $5 \
+                 ON CONFLICT (node, revision) DO UPDATE SET \
+                 verdict = excluded.verdict, kind = excluded.kind, at_ms = excluded.at_ms",
+            )
+            .bind(id.as_str())
+            .bind(verdict.as_str())
+            .bind(kind)
+            .bind(signed(at_ms))
+            .bind(signed(revision.0))
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+            tx.commit().await?;
+            Ok(stored > 0)
+        })
     }
 
     /// Every node, by name.
     pub(crate) async fn list_nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
-        sqlx::query(
-            "SELECT id, last_seen_ms, status, a.revision, a.verdict, a.at_ms FROM nodes \
-             LEFT JOIN acknowledgements a ON a.node = id AND a.revision = \
-             (SELECT max(revision) FROM acknowledgements WHERE node = id) ORDER BY id",
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(query("list the nodes"))?
-        .into_iter()
-        .filter_map(|row| {
-            let id = NodeId::new(row.get::<String, _>("id")).ok()?;
-            Some((id, row))
-        })
-        .map(|(id, row)| {
-            let status: Option<String> = row.get("status");
-            let last: Option<i64> = row.get("revision");
-            let last = match last {
-                Some(number) => {
-                    let verdict: String = row.get("verdict");
-                    let verdict = serde_json::from_str(&verdict).map_err(unreadable("verdict"))?;
-                    let at_ms = unsigned(row.get("at_ms"));
-                    Some((Revision(unsigned(number)), verdict, at_ms))
-                }
-                None => None,
-            };
-            Ok(NodeRow {
-                id,
-                last_seen_ms: unsigned(row.get("last_seen_ms")),
-                // A status of an older program that reads no more is replaced within seconds.
-                status: status.and_then(|json| serde_json::from_str(&json).ok()),
-                last,
-            })
-        })
-        .collect()
+        type Row = (
+            String,
+            i64,
+            Option<String>,
+            Option<i64>,
+            Option<String>,
+            Option<i64>,
+        );
+        let rows: Vec<Row> = reading!(self.db, "list the nodes", pool => async {
+            sqlx::query_as(
+                "SELECT id, last_seen_ms, status, a.revision, a.verdict, a.at_ms FROM nodes \
+                 LEFT JOIN acknowledgements a ON a.node = id AND a.revision = \
+                 (SELECT max(revision) FROM acknowledgements WHERE node = id) ORDER BY id",
+            )
+            .fetch_all(pool)
+            .await
+            .map_err(Fault::Sql)
+        })?;
+        rows.into_iter()
+            .filter_map(|row| Some((NodeId::new(&row.0).ok()?, row)))
+            .map(
+                |(id, (_, last_seen_ms, status, revision, verdict, at_ms))| {
+                    let last = match (revision, verdict, at_ms) {
+                        (Some(revision), Some(verdict), Some(at_ms)) => {
+                            let verdict =
+                                serde_json::from_str(&verdict).map_err(unreadable("verdict"))?;
+                            Some((Revision(unsigned(revision)), verdict, unsigned(at_ms)))
+                        }
+                        _ => None,
+                    };
+                    Ok(NodeRow {
+                        id,
+                        last_seen_ms: unsigned(last_seen_ms),
+                        // A status of an older program that reads no more is replaced within seconds.
+                        status: status.and_then(|json| serde_json::from_str(&json).ok()),
+                        last,
+                    })
+                },
+            )
+            .collect()
     }
 }
 
-async fn upsert(
-    tx: &mut Transaction<'_, Sqlite>,
-    id: &NodeId,
-    at_ms: u64,
-    status: Option<&NodeStatus>,
-) -> Result<(), StoreError> {
-    let status = status
-        .map(serde_json::to_string)
-        .transpose()
-        .map_err(unreadable("status"))?;
-    sqlx::query(
-        "INSERT INTO nodes (id, last_seen_ms, status) VALUES (?, ?, ?) \
-         ON CONFLICT (id) DO UPDATE SET last_seen_ms = excluded.last_seen_ms, \
-         status = coalesce(excluded.status, status)",
-    )
-    .bind(id.as_str())
-    .bind(signed(at_ms))
-    .bind(status)
-    .execute(&mut **tx)
-    .await
-    .map_err(query(STORE_NODE))?;
-    sqlx::query(
-        "DELETE FROM nodes WHERE id IN \
-         (SELECT id FROM nodes ORDER BY id = ? DESC, last_seen_ms DESC LIMIT -1 OFFSET ?)",
-    )
-    .bind(id.as_str())
-    .bind(i64::try_from(NODES).unwrap_or(i64::MAX))
-    .execute(&mut **tx)
-    .await
-    .map_err(query(STORE_NODE))?;
-    Ok(())
-}
-
-const STORE_NODE: &str = "store the node";
+/// The word for a revision that a node serves, in `kind`.
+pub(super) const APPLIED: &str = "applied";

@@ -3,16 +3,18 @@
 use proto::config::raw;
 use proto::id::{NodeId, Revision};
 use proto::secret::Secret;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use zeroize::Zeroizing;
 
-use super::{Store, StoreError, query, signed, unreadable, unsigned};
+use super::engine::{Alone, Fault, reading, signed, storable, unsigned, writing};
+use super::nodes::APPLIED;
+use super::{Store, StoreError, unreadable};
 use crate::admin::RevisionInfo;
 use crate::seal::Place;
 
 /// A revision to be stored; its number is given by the store.
 pub(crate) struct NewRevision<'a> {
+    /// The number of the newest one, which it is made in knowledge of; zero when there was none.
+    pub(crate) after: u64,
     pub(crate) created_at_ms: u64,
     pub(crate) author: &'a str,
     pub(crate) message: &'a str,
@@ -29,18 +31,13 @@ pub(crate) struct StoredRevision {
 }
 
 impl Store {
-    /// Stores a revision under the next number, and forgets those too old to be kept.
+    /// Stores a revision under the next number, and forgets those too old to be kept. Fails with
+    /// [`StoreError::Overtaken`] when there is one that its maker did not know.
     pub(crate) async fn insert_revision(
         &self,
         new: NewRevision<'_>,
     ) -> Result<StoredRevision, StoreError> {
-        let fail = "store the revision";
-        let mut tx = self.writer.begin().await.map_err(query(fail))?;
-        let last: Option<i64> = sqlx::query_scalar("SELECT max(number) FROM revisions")
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(query(fail))?;
-        let number = unsigned(last.unwrap_or(0)).saturating_add(1);
+        let number = new.after.saturating_add(1);
         let mut snapshot = new.snapshot;
         snapshot.revision = number;
         let row = number.to_string();
@@ -55,25 +52,35 @@ impl Store {
             ),
             None => None,
         };
-        sqlx::query(
-            "INSERT INTO revisions (number, created_at_ms, author, message, source, snapshot) \
-             VALUES (?, ?, ?, ?, ?, ?)",
-        )
-        .bind(signed(number))
-        .bind(signed(new.created_at_ms))
-        .bind(new.author)
-        .bind(new.message)
-        .bind(source)
-        .bind(sealed)
-        .execute(&mut *tx)
-        .await
-        .map_err(query(fail))?;
-        sqlx::query("DELETE FROM revisions WHERE number <= ?")
-            .bind(signed(number.saturating_sub(REVISIONS)))
+        let begin = self.db.begin(Alone::Revisions);
+        writing!(self.db, "store the revision", pool => async {
+            let mut tx = pool.begin_with(begin).await?;
+            let last: Option<i64> = sqlx::query_scalar("SELECT max(number) FROM revisions")
+                .fetch_one(&mut *tx)
+                .await?;
+            let newest = unsigned(last.unwrap_or(0));
+            if newest != new.after {
+                tx.rollback().await?;
+                return Err(StoreError::Overtaken { newest }.into());
+            }
+            sqlx::query(
+                "INSERT INTO revisions (number, created_at_ms, author, message, source, snapshot) \
+                 VALUES ($1, $2, $3, $4, $5, $6)",
+            )
+            .bind(signed(number))
+            .bind(signed(new.created_at_ms))
+            .bind(storable(new.author).into_owned())
+            .bind(storable(new.message).into_owned())
+            .bind(source.as_deref())
+            .bind(sealed.as_slice())
             .execute(&mut *tx)
-            .await
-            .map_err(query(fail))?;
-        tx.commit().await.map_err(query(fail))?;
+            .await?;
+            sqlx::query("DELETE FROM revisions WHERE number <= $1")
+                .bind(signed(number.saturating_sub(REVISIONS)))
+                .execute(&mut *tx)
+                .await?;
+            tx.commit().await.map_err(Fault::Sql)
+        })?;
         Ok(StoredRevision {
             info: RevisionInfo {
                 number: Revision(number),
@@ -85,17 +92,29 @@ impl Store {
         })
     }
 
+    /// The highest number of a revision; zero when there is none.
+    pub(crate) async fn fetch_latest_number(&self) -> Result<u64, StoreError> {
+        let number: Option<i64> = reading!(self.db, "look for a newer revision", pool => async {
+            sqlx::query_scalar("SELECT max(number) FROM revisions")
+                .fetch_one(pool)
+                .await
+                .map_err(Fault::Sql)
+        })?;
+        Ok(unsigned(number.unwrap_or(0)))
+    }
+
     /// The revision with the highest number.
     pub(crate) async fn fetch_latest_revision(&self) -> Result<Option<StoredRevision>, StoreError> {
-        sqlx::query(
-            "SELECT number, created_at_ms, author, message, snapshot FROM revisions \
-             ORDER BY number DESC LIMIT 1",
-        )
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(query("read the latest revision"))?
-        .map(|row| self.revision(&row))
-        .transpose()
+        let row: Option<Row> = reading!(self.db, "read the latest revision", pool => async {
+            sqlx::query_as(
+                "SELECT number, created_at_ms, author, message, snapshot FROM revisions \
+                 ORDER BY number DESC LIMIT 1",
+            )
+            .fetch_optional(pool)
+            .await
+            .map_err(Fault::Sql)
+        })?;
+        row.map(|row| self.revision(row)).transpose()
     }
 
     /// The newest revision that a node applied; of any node when none is given.
@@ -103,37 +122,43 @@ impl Store {
         &self,
         node: Option<&NodeId>,
     ) -> Result<Option<StoredRevision>, StoreError> {
-        sqlx::query(
-            "SELECT number, created_at_ms, author, message, snapshot FROM revisions \
-             WHERE number = (SELECT max(revision) FROM acknowledgements \
-             WHERE (? IS NULL OR node = ?) AND verdict ->> '$.type' = 'applied')",
-        )
-        .bind(node.map(NodeId::as_str))
-        .bind(node.map(NodeId::as_str))
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(query("read the last applied revision"))?
-        .map(|row| self.revision(&row))
-        .transpose()
+        let row: Option<Row> = reading!(self.db, "read the last applied revision", pool => async {
+            sqlx::query_as(
+                "SELECT number, created_at_ms, author, message, snapshot FROM revisions \
+                 WHERE number = (SELECT max(revision) FROM acknowledgements \
+                 WHERE ($1 IS NULL OR node = $1) AND kind = $2)",
+            )
+            .bind(node.map(NodeId::as_str))
+            .bind(APPLIED)
+            .fetch_optional(pool)
+            .await
+            .map_err(Fault::Sql)
+        })?;
+        row.map(|row| self.revision(row)).transpose()
     }
 
-    fn revision(&self, row: &SqliteRow) -> Result<StoredRevision, StoreError> {
-        let number = unsigned(row.get("number"));
-        let sealed: Vec<u8> = row.get("snapshot");
+    fn revision(
+        &self,
+        (number, created_at_ms, author, message, sealed): Row,
+    ) -> Result<StoredRevision, StoreError> {
+        let number = unsigned(number);
         let json = self
             .key
             .open(&place("snapshot", &number.to_string()), &sealed)?;
         Ok(StoredRevision {
             info: RevisionInfo {
                 number: Revision(number),
-                created_at_ms: unsigned(row.get("created_at_ms")),
-                author: row.get("author"),
-                message: row.get("message"),
+                created_at_ms: unsigned(created_at_ms),
+                author,
+                message,
             },
             snapshot: serde_json::from_slice(&json).map_err(unreadable("revision"))?,
         })
     }
 }
+
+/// Number, time, author, message, sealed snapshot.
+type Row = (i64, i64, String, String, Vec<u8>);
 
 fn place<'a>(column: &'a str, row: &'a str) -> Place<'a> {
     Place {

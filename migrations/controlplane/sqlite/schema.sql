@@ -22,7 +22,7 @@ CREATE TABLE acknowledgements (
     node TEXT NOT NULL REFERENCES nodes (id) ON DELETE CASCADE,
     revision INTEGER NOT NULL REFERENCES revisions (number) ON DELETE CASCADE,
     verdict TEXT NOT NULL,
-    at_ms INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL, kind TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (node, revision)
 ) STRICT, WITHOUT ROWID;
 

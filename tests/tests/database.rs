@@ -1,0 +1,359 @@
+//! The control plane's database: shared by two of them, and not to be lost with any.
+#![cfg(test)]
+
+use std::{
+    collections::HashSet,
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use e2e::{
+    clock::{poll, unix_seconds, wait_until},
+    countersign::{Start, command, program},
+    gateway::{Site, on_data_dir},
+    http,
+    nas::{Nas, code},
+    nodes::{Node, Nodes},
+    peers::{Postgres, SECRET, require},
+    process::Process,
+};
+use nix::sys::signal::{Signal, kill};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// A `countersign controlplane` by itself, without a file.
+struct ControlPlane {
+    command: Command,
+    process: Option<Process>,
+    folder: TempDir,
+}
+
+impl ControlPlane {
+    /// With its data in PostgreSQL where a URL is given, and with the key of another one.
+    fn launch(url: Option<&str>, key: Option<&Path>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data/controlplane");
+        fs::create_dir_all(&data).unwrap();
+        if let Some(key) = key {
+            fs::copy(key, data.join("controlplane.key")).unwrap();
+        }
+        let mut command = Command::new(program());
+        command
+            .args(["controlplane", "--data-dir"])
+            .arg(folder.path().join("data"))
+            .current_dir(folder.path());
+        if let Some(url) = url {
+            command.env("COUNTERSIGN_DATABASE", url);
+        }
+        let mut started = Self {
+            command,
+            process: None,
+            folder,
+        };
+        started.start();
+        started
+    }
+
+    fn start(&mut self) {
+        let log = self.folder.path().join("output.log");
+        let mut process = Process::start("controlplane", &self.command, &log);
+        let socket = self.socket();
+        process.until("it answers", LONG, || {
+            http::request_local(&socket, "GET", "/status", "").is_ok()
+        });
+        self.process = Some(process);
+    }
+
+    /// As a power cut would.
+    fn kill(&mut self) {
+        self.process.as_mut().unwrap().kill();
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("data/run/controlplane.sock")
+    }
+
+    fn output(&self) -> String {
+        self.process.as_ref().unwrap().output()
+    }
+}
+
+/// The revision that a control plane serves; zero when it serves none.
+fn revision(socket: &Path) -> u64 {
+    let status = http::request_local(socket, "GET", "/status", "").unwrap();
+    status.json()["revision"]["number"].as_u64().unwrap_or(0)
+}
+
+/// Every word of the command lines and environments of a process and its children.
+fn words(group: nix::unistd::Pid) -> String {
+    let mut words = String::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let of = |name: &str| fs::read(entry.path().join(name)).unwrap_or_default();
+        let stat = String::from_utf8_lossy(&of("stat")).into_owned();
+        let rest = stat.rsplit(") ").next().unwrap_or_default();
+        if rest.split(' ').nth(2) == Some(&group.to_string()) {
+            words += &String::from_utf8_lossy(&of("cmdline"));
+            words += &String::from_utf8_lossy(&of("environ"));
+        }
+    }
+    words
+}
+
+#[test]
+fn what_one_control_plane_publishes_another_on_the_same_database_serves_within_a_second() {
+    let site = Site::new();
+    let postgres = Postgres::start();
+    let url = postgres.url(&postgres.database());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("database");
+    fs::write(&file, format!("{url}\n")).unwrap();
+    let config = |more: &str| site.config(&format!("interface={}\n{more}", Nodes::A));
+    let a = Start::with(&config(""))
+        .argument("--database-url-file")
+        .argument(file.to_str().unwrap())
+        .argument("--node")
+        .argument("a")
+        .ready();
+    let key = a.data_dir().join("controlplane/controlplane.key");
+    let mut b = ControlPlane::launch(Some(&url), Some(&key));
+    assert_eq!(revision(&b.socket()), 1, "it is there from the start");
+    let mut node = Node::launch("b", Nodes::B, &b.socket(), &[]);
+    node.wait_serves(1);
+
+    for number in 2..=6 {
+        a.rewrite_config(&config(&format!("exempt_username_2=user{number}\n")));
+        let (from, to) = (a.control_socket(), b.socket());
+        wait_until("the one has it", LONG, || revision(&from) == number);
+        let served = poll(Duration::from_secs(1), || revision(&to) == number);
+        assert!(served, "{number}: {}", b.output());
+        node.wait_serves(number);
+    }
+    // Each node tells its own control plane, and the one has the events of both.
+    for (nas, want) in [
+        (node.nas(site.radius().port()), "b"),
+        (
+            Nas::new((Nodes::A, site.radius().port()).into(), SECRET),
+            "a",
+        ),
+    ] {
+        let user = format!("user6@{want}");
+        let answer = nas.exchange(&nas.access(&user, "any"), LONG);
+        assert_eq!(answer.unwrap().code, code::ACCESS_ACCEPT);
+        let event = a.event_of(&user, 1);
+        assert_eq!(event["node"], want, "{event:#}");
+    }
+
+    // One that was away takes in at its start what it missed.
+    b.kill();
+    a.rewrite_config(&config("exempt_username_2=user7\n"));
+    let from = a.control_socket();
+    wait_until("the one has it", LONG, || revision(&from) == 7);
+    b.start();
+    assert_eq!(revision(&b.socket()), 7);
+
+    // A control plane that dies is told anew which database is meant.
+    let old = a.role("controlplane");
+    kill(old, Signal::SIGKILL).unwrap();
+    a.wait_restarted("controlplane", old, LONG);
+    let socket = a.control_socket();
+    wait_until("it serves again", LONG, || {
+        http::request_local(&socket, "GET", "/status", "").is_ok()
+    });
+    assert_eq!(revision(&socket), 7);
+
+    let words = words(a.pid());
+    assert!(words.contains("--database-from-stdin"), "{words}");
+    for shown in [words, a.output(), b.output()] {
+        assert!(!shown.contains(Postgres::PASSWORD), "{shown}");
+    }
+}
+
+#[test]
+fn a_database_that_was_away_is_used_again_when_it_is_back() {
+    let site = Site::new();
+    let mut postgres = Postgres::start();
+    let url = postgres.url(&postgres.database());
+    let a = Start::with(&site.config(""))
+        .variable("COUNTERSIGN_DATABASE", &url)
+        .ready();
+    let nas = site.nas();
+    let accepts = |user: &str| {
+        let answer = nas.exchange(&nas.access(user, "any"), LONG);
+        assert_eq!(answer.unwrap().code, code::ACCESS_ACCEPT, "{user}");
+    };
+    accepts("alice");
+    let _stored = a.event_of("alice", 1);
+    postgres.kill();
+    accepts("bob");
+    a.rewrite_config(&site.config("exempt_username_2=carol\n"));
+    postgres.restart();
+    let event = a.event_of("bob", 1);
+    assert_eq!(event["outcome"], "accept", "{event:#}");
+    let socket = a.control_socket();
+    wait_until("the new file is served", LONG, || revision(&socket) == 2);
+    assert!(!a.output().contains(Postgres::PASSWORD));
+}
+
+#[test]
+fn another_key_than_that_of_the_database_is_refused_with_what_helps() {
+    let postgres = Postgres::start();
+    let url = postgres.url(&postgres.database());
+    let first = ControlPlane::launch(Some(&url), None);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("database");
+    fs::write(&file, url).unwrap();
+    let arguments = ["controlplane", "--database-url-file", "database"];
+    let refused = command(&arguments, folder.path());
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("copy it from a control plane"), "{said}");
+    drop(first);
+}
+
+#[test]
+fn a_bad_database_is_refused_and_its_password_not_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad");
+    fs::write(&file, "mysql://u:hunter2@h/d").unwrap();
+    for (arguments, want) in [
+        (
+            &["--database", "postgres://u:hunter2@h/d"][..],
+            "--database-url-file",
+        ),
+        (&["--database", "mysql://u:hunter2@h/d"], "postgres://"),
+        (&["--database-url-file", "bad"], "bad: the database URL"),
+        (&["--database-url-file", "none"], "cannot read none"),
+    ] {
+        for role in ["controlplane", "run"] {
+            let all = [&[role], arguments].concat();
+            let refused = command(&all, folder.path());
+            let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+            assert_ne!(refused.status.code(), Some(0), "{all:?}");
+            assert!(said.contains(want), "{all:?}: {said}");
+            assert!(!said.contains("hunter2"), "{all:?}: {said}");
+        }
+    }
+    let both = Command::new(require("env", "coreutils"))
+        .arg("COUNTERSIGN_DATABASE=postgres://u:hunter2@h/d")
+        .arg("COUNTERSIGN_DATABASE_FILE=bad")
+        .arg(program())
+        .arg("controlplane")
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(both.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&both.stderr).into_owned();
+    assert!(said.contains("both set"), "{said}");
+}
+
+#[test]
+fn a_damaged_database_ends_the_start_with_what_helps() {
+    let mut control = ControlPlane::launch(None, None);
+    control.kill();
+    let data = control.folder.path().join("data");
+    let database = data.join("controlplane/controlplane.db");
+    for name in ["controlplane.db-wal", "controlplane.db-shm"] {
+        fs::remove_file(database.with_file_name(name)).unwrap();
+    }
+    fs::write(&database, [0x5a; 65_536]).unwrap();
+    let refused = on_data_dir(&["controlplane"], &data, "");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("countersign restore"), "{said}");
+}
+
+/// How often the control plane is killed while others write; the variable `KILLS` says another
+/// number.
+const KILLS: usize = 10;
+/// Reports that each round waits for.
+const WRITES: u64 = 30;
+const WRITERS: usize = 4;
+
+/// A report of one login with this number, of now: old ones are forgotten.
+fn report(number: u64) -> Value {
+    json!({"node": "writer", "dropped": 0, "events": [{
+        "id": format!("{number:032x}"), "at_ms": unix_seconds() * 1_000,
+        "node": "writer", "revision": 1, "integration": "radius_server_auto", "ikey": "DI",
+        "client": "192.0.2.1:1024", "user": "writer", "outcome": "accept",
+        "reason": "approved", "elapsed_us": 7, "timeline": [],
+    }]})
+}
+
+/// The numbers of all events that are stored.
+fn stored(socket: &Path) -> HashSet<u64> {
+    let mut numbers = HashSet::new();
+    let mut before = String::new();
+    loop {
+        let path = format!("/events?limit=1000{before}");
+        let page = http::request_local(socket, "GET", &path, "")
+            .unwrap()
+            .json();
+        let events = page["events"].as_array().unwrap();
+        let Some(last) = events.last() else {
+            return numbers;
+        };
+        before = format!("&before={}", last["seq"]);
+        numbers.extend(events.iter().map(|one| {
+            let id = one["event"]["id"].as_str().unwrap();
+            u64::from_str_radix(id, 16).unwrap()
+        }));
+    }
+}
+
+/// Kills a control plane while others write, again and again; all that it said yes to must be there.
+fn kill_in_a_write_loop(url: Option<&str>) {
+    let mut control = ControlPlane::launch(url, None);
+    let socket = control.socket();
+    let next = AtomicU64::new(1);
+    let acknowledged = Mutex::new(HashSet::new());
+    let kills = env::var("KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
+    for round in 0..kills {
+        let dead = AtomicBool::new(false);
+        let before = acknowledged.lock().unwrap().len() as u64;
+        thread::scope(|scope| {
+            for _ in 0..WRITERS {
+                scope.spawn(|| {
+                    while !dead.load(Ordering::Relaxed) {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        let path = "/countersign.v1.DataPlane/ReportEvents";
+                        let body = report(number).to_string();
+                        let answer = http::request_local(&socket, "POST", path, &body);
+                        if answer.is_ok_and(|answer| answer.status == 200) {
+                            acknowledged.lock().unwrap().insert(number);
+                        }
+                    }
+                });
+            }
+            let enough = poll(LONG, || {
+                acknowledged.lock().unwrap().len() as u64 >= before + WRITES
+            });
+            control.kill();
+            dead.store(true, Ordering::Relaxed);
+            assert!(enough, "{round}: {}", control.output());
+        });
+        control.start();
+        let (stored, acknowledged) = (stored(&socket), acknowledged.lock().unwrap());
+        let lost: Vec<_> = acknowledged.difference(&stored).collect();
+        assert_eq!(lost, Vec::<&u64>::new(), "round {round}");
+    }
+}
+
+#[test]
+fn kill_9_in_a_write_loop_loses_no_acknowledged_write_of_sqlite() {
+    kill_in_a_write_loop(None);
+}
+
+#[test]
+fn kill_9_in_a_write_loop_loses_no_acknowledged_write_of_postgres() {
+    let postgres = Postgres::start();
+    kill_in_a_write_loop(Some(&postgres.url(&postgres.database())));
+}
