@@ -2,10 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use proto::id::{IntegrationId, NodeId};
 use proto::secret::Secret;
+
+use crate::span;
 
 /// A second factor in front of everything that speaks RADIUS.
 #[derive(Debug, Parser)]
@@ -50,6 +53,9 @@ pub(crate) enum Command {
     Validate(ValidateArgs),
     /// Make a CA and a certificate for `[radius_server_eap]`, or renew the certificate.
     Cert(CertArgs),
+    /// Try what a configuration names: second factor, directories, upstream RADIUS, ports,
+    /// certificates. The running gateway's, from where it runs, or with --config a file's from here.
+    Check(CheckArgs),
     /// Log in through a running node with real RADIUS packets, explained step by step.
     Login(LoginArgs),
     /// Show how the running gateway is.
@@ -58,6 +64,8 @@ pub(crate) enum Command {
     Reload(StatusArgs),
     /// Exit 0 when the running gateway is ready, for containers and monitors.
     Healthcheck(HealthcheckArgs),
+    /// For an outage of the second factor: let logins pass on the primary alone for a while.
+    PrimaryOnly(PrimaryOnlyArgs),
     /// Manage users, devices and approvals of the built-in second factor.
     Factor(FactorArgs),
     /// Turn a secret, read from standard input, into a value for a `_protected` option that only
@@ -294,6 +302,18 @@ pub(crate) struct CertArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// An authproxy.cfg to try in place of what the running gateway serves; no gateway need run.
+    // Not from the environment, where a container names the file that its gateway serves.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
 pub(crate) struct LoginArgs {
     /// The user's name.
     #[arg(value_name = "USER")]
@@ -306,9 +326,33 @@ pub(crate) struct LoginArgs {
     #[arg(long, env = "COUNTERSIGN_PASSWORD_FILE", value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) eap: LoginEapArgs,
+    #[command(flatten)]
     pub(crate) data: DataDirArgs,
     #[command(flatten)]
     pub(crate) output: JsonArgs,
+}
+
+/// How a supplicant logs in, where the integration is of mode eap.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "EAP")]
+pub(crate) struct LoginEapArgs {
+    /// The name outside of the tunnel, which is no secret [default: USER].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) outer: Option<String>,
+    /// A file of CA certificates (PEM): the server's must be signed by one of them [default: any is
+    /// taken].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The name or address that the server's certificate must be for [default: any].
+    #[arg(long, requires = "ca", value_name = "NAME")]
+    pub(crate) server_name: Option<String>,
+    /// The only version of TLS to offer [default: both].
+    #[arg(long, value_parser = ["1.2", "1.3"], value_name = "VERSION")]
+    pub(crate) tls: Option<String>,
+    /// The highest version of PEAP to speak [default: 1].
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=1), value_name = "VERSION")]
+    pub(crate) peap: Option<u8>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -330,6 +374,52 @@ pub(crate) struct HealthcheckArgs {
 pub(crate) struct SealArgs {
     #[command(flatten)]
     pub(crate) data: DataDirArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PrimaryOnlyArgs {
+    #[command(subcommand)]
+    pub(crate) command: PrimaryOnlyCommand,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum PrimaryOnlyCommand {
+    /// Let logins pass on the primary alone, after asking whether that is meant.
+    Start {
+        /// In this integration: the name of its section.
+        #[arg(
+            long,
+            value_name = "ID",
+            value_parser = integration,
+            required_unless_present = "all",
+            conflicts_with = "all"
+        )]
+        integration: Option<IntegrationId>,
+        /// In every integration whose primary checks a password.
+        #[arg(long)]
+        all: bool,
+        /// For how long, 24h at most: 90s, 30m, 1h30m. It ends by itself then.
+        #[arg(long = "for", value_name = "TIME", value_parser = span::read)]
+        span: Duration,
+        /// Why, for the log and for whoever looks: 500 characters at most.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Do not ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Ask for the second factor again, at once.
+    Stop {
+        /// In this integration alone [default: end every grant].
+        #[arg(long, value_name = "ID", value_parser = integration)]
+        integration: Option<IntegrationId>,
+    },
+    /// Show where logins pass on the primary alone.
+    Show,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -489,6 +579,26 @@ fn integration(text: &str) -> Result<IntegrationId, proto::id::NameError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn primary_only_names_where_it_is_for() {
+        let read = |extra: &[&str]| {
+            let fixed = [
+                "countersign",
+                "primary-only",
+                "start",
+                "--for",
+                "30m",
+                "--reason",
+                "x",
+            ];
+            Cli::try_parse_from(fixed.iter().chain(extra)).is_ok()
+        };
+        assert!(read(&["--all"]) && read(&["--integration", "radius_server_auto"]));
+        assert!(!read(&[]), "nowhere");
+        assert!(!read(&["--all", "--integration", "radius_server_auto"]));
+        assert!(!read(&["--integration", "a b"]));
+    }
 
     #[test]
     fn the_second_factor_has_its_public_url_and_names() {

@@ -2,13 +2,18 @@
 
 use std::fmt::Write;
 
-use proto::event::{AuthEvent, Outcome};
+use proto::event::{AuthEvent, Outcome, Reason};
 
 use crate::output;
 
 /// Prints it on standard output.
 pub(crate) fn print(event: &AuthEvent) {
     output::line(format_args!("{}", timeline(event)));
+    if event.reason == Reason::PrimaryOnly {
+        output::alarm(format_args!(
+            "PRIMARY ONLY    this login passed without the second factor"
+        ));
+    }
 }
 
 fn timeline(event: &AuthEvent) -> String {

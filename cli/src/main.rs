@@ -8,6 +8,7 @@ mod failure;
 mod logging;
 mod output;
 mod paths;
+mod span;
 mod supervisor;
 
 use std::process::ExitCode;
@@ -49,10 +50,13 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         (_, Some(role)) if role.supervised.is_none() => Sink::Stdout,
         _ => Sink::Stderr,
     };
-    // The demo's own output is what matters there; its log speaks up when something is wrong.
+    // The demo's own output is what matters there, and the rows of a check say what is wrong; the
+    // log speaks up for the rest.
     let mut log = cli.log.clone();
-    if matches!(cli.command, Command::Demo(_)) && log.log == "info" {
-        log.log = "warn".to_owned();
+    match cli.command {
+        Command::Demo(_) if log.log == "info" => log.log = "warn".to_owned(),
+        Command::Check(_) if log.log == "info" => log.log = "error".to_owned(),
+        _ => {}
     }
     let _guard = logging::start(&log, sink)?;
     match cli.command {
@@ -63,10 +67,12 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Secondfactor(args) => large()?.block_on(commands::roles::secondfactor(args)),
         Command::Validate(args) => commands::validate::run(&args),
         Command::Cert(args) => commands::cert::run(&args),
+        Command::Check(args) => small()?.block_on(commands::check::run(args)),
         Command::Login(args) => small()?.block_on(commands::login::run(args)),
         Command::Status(args) => small()?.block_on(commands::status::status(args)),
         Command::Reload(args) => small()?.block_on(commands::status::reload(args)),
         Command::Healthcheck(args) => small()?.block_on(commands::healthcheck::run(args)),
+        Command::PrimaryOnly(args) => small()?.block_on(commands::primary_only::run(args)),
         Command::Factor(args) => small()?.block_on(commands::factor::run(args)),
         Command::Seal(args) => commands::seal::run(args),
         Command::Version(args) => {

@@ -1,13 +1,28 @@
 //! What commands print on standard output.
 
 use std::fmt::Arguments;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
 
 /// One line of text. A reader that has gone, such as `head`, is no fault.
 pub(crate) fn line(text: Arguments<'_>) {
     drop(writeln!(std::io::stdout().lock(), "{text}"));
+}
+
+/// One line that must not be overlooked: red at a terminal.
+pub(crate) fn alarm(text: Arguments<'_>) {
+    let mut out = std::io::stdout().lock();
+    drop(match out.is_terminal() {
+        true => writeln!(out, "\x1b[1;31m{text}\x1b[0m"),
+        false => writeln!(out, "{text}"),
+    });
+}
+
+/// A question to a person, without an end of line: not on standard output, which may go elsewhere.
+pub(crate) fn question(text: Arguments<'_>) {
+    let mut out = std::io::stderr().lock();
+    drop(write!(out, "{text}").and_then(|()| out.flush()));
 }
 
 /// One JSON document, indented.

@@ -2,7 +2,9 @@
 //!
 //! `GET /healthz`, [`Readiness`] of `/readyz`, `GET /metrics`, [`Status`] of `/status`, [`Reload`]
 //! of `POST /reload`, [`EventPage`] of `/events?`[`EventFilter`], and one [`LiveEvent`] a line from
-//! `/events/stream`.
+//! `/events/stream`. `/primary-only`: [`PrimaryOnlyGrants`] of `GET`, [`PrimaryOnlyAnswer`] of
+//! `POST` with a [`PrimaryOnlyRequest`], and [`PrimaryOnlyGrants`] that ended of `DELETE`
+//! `?`[`PrimaryOnlyStop`].
 
 use std::fmt;
 use std::path::PathBuf;
@@ -29,6 +31,9 @@ pub struct Status {
     /// The last time the file was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_load: Option<LastLoad>,
+    /// Where logins may pass on the primary alone now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub primary_only: Vec<PrimaryOnlyView>,
     /// The data planes, by name.
     pub nodes: Vec<NodeReport>,
     /// Events.
@@ -296,6 +301,92 @@ pub enum LiveEvent {
     },
     /// The stream lives.
     Heartbeat,
+}
+
+/// `POST /primary-only`: lets logins pass on the primary alone for a time. Asked for twice: without
+/// `confirm` nothing is done, and the answer has the token to come back with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrimaryOnlyRequest {
+    /// Where. This, or `all`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integration: Option<IntegrationId>,
+    /// Every integration whose primary checks a password.
+    #[serde(default)]
+    pub all: bool,
+    /// For how long, in seconds: 1 to 86,400.
+    pub seconds: u64,
+    /// Why: 1 to 500 characters, none of them a control character.
+    pub reason: String,
+    /// Who asks: 1 to 128 characters, none of them a control character.
+    pub by: String,
+    /// The token of the answer before. Good once, for the same request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<String>,
+}
+
+/// The answer of `POST /primary-only`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum PrimaryOnlyAnswer {
+    /// Nothing was done yet.
+    Confirm {
+        /// What to send as `confirm`.
+        token: String,
+        /// For how many seconds that is good.
+        good_for_seconds: u64,
+        /// What would be done, if it were now.
+        would: PrimaryOnlyView,
+        /// What it would take the place of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replaces: Option<PrimaryOnlyView>,
+    },
+    /// It is in force.
+    Started {
+        /// What was done.
+        grant: PrimaryOnlyView,
+    },
+}
+
+/// A grant as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrimaryOnlyView {
+    /// Where; none means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integration: Option<IntegrationId>,
+    /// The integrations of the present revision that it opens.
+    pub opens: Vec<String>,
+    /// Those that stay closed under a grant for all: nobody checks a password there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stays_closed: Vec<String>,
+    /// Since when: milliseconds since 1970, UTC.
+    pub since_ms: u64,
+    /// Until when: milliseconds since 1970, UTC.
+    pub until_ms: u64,
+    /// The same for people: `2026-11-22T15:00:00Z`.
+    pub until: String,
+    /// Why.
+    pub reason: String,
+    /// Who granted it.
+    pub by: String,
+}
+
+/// `GET /primary-only`: what is in force. Of `DELETE`: what has ended with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrimaryOnlyGrants {
+    /// The grant for all first, then by integration.
+    pub grants: Vec<PrimaryOnlyView>,
+}
+
+/// The query of `DELETE /primary-only`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrimaryOnlyStop {
+    /// The grant for this integration alone; none ends every grant, that for all too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integration: Option<IntegrationId>,
+    /// Who asks: 1 to 128 characters, none of them a control character.
+    pub by: String,
 }
 
 /// An answer with a status other than 200 or 503.

@@ -3,16 +3,21 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use proto::config::raw;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{EventCounts, LastLoad, NodeReport, Readiness, Reload, RevisionInfo, Status};
+use crate::api::masked::Fingerprints;
+use crate::api::problem::{Kind, Problem};
 use crate::clock::now_ms;
+use crate::edit::{Change, Edit, Edited, Wanted};
 use crate::events::Events;
 use crate::loader::Request;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
+use crate::primary_only::PrimaryOnly;
 use crate::revisions::Watch;
 use crate::seal::Key;
 use crate::settings::Settings;
@@ -23,10 +28,13 @@ pub(crate) struct App {
     pub(crate) settings: Settings,
     pub(crate) store: Store,
     pub(crate) key: Key,
+    pub(crate) fingerprints: Arc<Fingerprints>,
     pub(crate) revisions: Watch,
     pub(crate) last_load: watch::Receiver<Option<LastLoad>>,
     pub(crate) reloads: mpsc::Sender<Request>,
+    pub(crate) edits: mpsc::Sender<Edit>,
     pub(crate) nodes: Arc<Nodes>,
+    pub(crate) primary_only: Arc<PrimaryOnly>,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
     pub(crate) subscribers: Arc<Semaphore>,
@@ -42,6 +50,15 @@ impl App {
         current.as_ref().map(|current| current.info.clone())
     }
 
+    /// The newest configuration that is served; an empty one when there is none.
+    pub(crate) fn newest(&self) -> Arc<raw::Snapshot> {
+        let current = self.revisions.borrow();
+        match &*current {
+            Some(current) => Arc::clone(&current.snapshot),
+            None => Arc::default(),
+        }
+    }
+
     /// How everything is.
     pub(crate) fn status(&self) -> Status {
         let (nodes, dropped_by_nodes) = self.nodes.list();
@@ -55,6 +72,7 @@ impl App {
                 .as_ref()
                 .map(|source| PathBuf::from(source.path())),
             last_load: self.last_load.borrow().clone(),
+            primary_only: self.primary_only.list(now_ms()),
             nodes,
             events: EventCounts {
                 stored: self.metrics.events_stored.get(),
@@ -96,6 +114,24 @@ impl App {
     pub(crate) fn metrics(&self) -> Result<String, prometheus::Error> {
         let (nodes, _) = self.nodes.list();
         self.metrics.render(self.current().as_ref(), &nodes)
+    }
+
+    /// Has the configuration changed, and waits for what came of it.
+    pub(crate) async fn edit(&self, change: Change, wanted: Wanted) -> Result<Edited, Problem> {
+        let busy = || {
+            Problem::new(
+                Kind::Unavailable,
+                "too many changes wait; try again in a moment",
+            )
+        };
+        let (answer, outcome) = oneshot::channel();
+        let edit = Edit {
+            change,
+            wanted,
+            answer,
+        };
+        self.edits.try_send(edit).map_err(|_| busy())?;
+        outcome.await.map_err(|_| busy())?
     }
 
     /// Has the file read again. None when too many wait for that already, or at the end.

@@ -4,6 +4,7 @@
 //! No login is answered here and none waits for anything here. Read first: [`run()`],
 //! [`Settings`], [`ConfigSource`] (a configuration file) and [`admin`] (what the socket answers).
 
+mod access;
 pub mod admin;
 mod api;
 mod app;
@@ -12,12 +13,14 @@ mod builtin;
 mod clock;
 pub mod dictionary;
 mod disk;
+mod edit;
 mod events;
 mod file;
 pub mod issue;
 mod loader;
 mod metrics;
 mod nodes;
+mod primary_only;
 mod protected;
 mod revisions;
 mod routes;

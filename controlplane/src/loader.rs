@@ -13,9 +13,11 @@ use tokio::time::{Instant, MissedTickBehavior, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{DIAGNOSTICS, Diagnostic, LastLoad, LoadResult, Reload, Severity};
+use crate::api::problem::{Kind, Problem};
 use crate::builtin::{BuiltinError, applications};
 use crate::clock::now_ms;
 use crate::disk::FileRead;
+use crate::edit::{self, Edit, Edited, Wanted};
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::revisions::{Draft, PublishError, Published, Revisions};
@@ -110,6 +112,7 @@ impl Loader {
     pub(crate) async fn run(
         mut self,
         mut asked: mpsc::Receiver<Request>,
+        mut edits: mpsc::Receiver<Edit>,
         news: Arc<Notify>,
         stop: CancellationToken,
     ) {
@@ -125,6 +128,11 @@ impl Loader {
                         reload = self.load("read when asked to") => drop(request.send(reload)),
                         () = stop.cancelled() => return,
                     }
+                }
+                edit = edits.recv() => {
+                    let Some(edit) = edit else { return };
+                    // Not broken off at the end: who asked may have been told that it is done.
+                    self.edit(edit).await;
                 }
                 () = news.notified() => {
                     tokio::select! {
@@ -146,19 +154,75 @@ impl Loader {
 
     /// Takes in what another control plane stored, and serves it where no file is the truth.
     async fn take_in(&mut self) {
-        match self.revisions.refresh().await {
-            Ok(true) if self.settings.source.is_none() => {
-                self.revisions.serve_latest();
-                self.say_needs();
-                let revision = self.served().map(|revision| revision.0);
-                tracing::info!(revision, "revision of another control plane served");
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(
+        if let Err(error) = self.revisions.refresh().await {
+            tracing::warn!(
                 error = &error as &dyn Error,
                 "not known whether another control plane stored a revision"
-            ),
+            );
+            return;
         }
+        if self.settings.source.is_some() {
+            return;
+        }
+        let before = self.served();
+        self.revisions.serve_latest();
+        let revision = self.served();
+        if revision != before {
+            self.say_needs();
+            let revision = revision.map(|revision| revision.0);
+            tracing::info!(revision, "revision of another control plane served");
+        }
+    }
+
+    /// Makes a change that somebody asked for, and tells what came of it.
+    async fn edit(&mut self, edit: Edit) {
+        let outcome = self.edited(edit.change, &edit.wanted).await;
+        // One that has gone meanwhile needs no answer.
+        drop(edit.answer.send(outcome));
+    }
+
+    async fn edited(&mut self, change: edit::Change, wanted: &Wanted) -> Result<Edited, Problem> {
+        if let Some(source) = &self.settings.source {
+            return Err(Problem::new(
+                Kind::FileIsTruth,
+                format!(
+                    "the configuration is {}; change it there, or with PUT /api/v1/config",
+                    source.path().display()
+                ),
+            ));
+        }
+        // A change is made of the newest one, whoever stored it.
+        self.take_in().await;
+        let before = self.revisions.newest();
+        let needs = &mut *self.needs;
+        let mut after =
+            edit::changed(&before, change, wanted.dry_run, &self.settings, needs).await?;
+        after.revision = before.revision;
+        let changed = after != *before;
+        if wanted.dry_run || !changed {
+            return Ok(Edited {
+                revision: None,
+                changed,
+                before,
+                after: Arc::new(after),
+            });
+        }
+        let published = self.revisions.publish(wanted.draft(after)).await?;
+        if edit::is_new(published) {
+            self.metrics.revisions.inc();
+        }
+        let revision = self.revisions.newest_info();
+        tracing::info!(
+            revision = revision.as_ref().map(|one| one.number.0),
+            author = wanted.author,
+            "configuration changed"
+        );
+        Ok(Edited {
+            revision,
+            changed,
+            before,
+            after: self.revisions.newest(),
+        })
     }
 
     /// Whether the files are to be read now.

@@ -22,7 +22,7 @@ pub(crate) struct Current {
     pub(crate) info: RevisionInfo,
     /// The line that every subscriber gets: written once, shared by all.
     pub(crate) line: Bytes,
-    snapshot: raw::Snapshot,
+    pub(crate) snapshot: Arc<raw::Snapshot>,
 }
 
 impl Current {
@@ -38,13 +38,21 @@ impl Current {
         })?;
         let snapshot = match message {
             ToNode::Snapshot { snapshot } => *snapshot,
-            ToNode::StateKeys { .. } | ToNode::Heartbeat => raw::Snapshot::default(),
+            ToNode::StateKeys { .. }
+            | ToNode::PrimaryOnly { .. }
+            | ToNode::Heartbeat
+            | ToNode::Unknown => raw::Snapshot::default(),
         };
         Ok(Self {
             info: stored.info,
             line,
-            snapshot,
+            snapshot: Arc::new(snapshot),
         })
+    }
+
+    /// What it configures.
+    pub(crate) fn snapshot(&self) -> &raw::Snapshot {
+        &self.snapshot
     }
 
     /// Whether it configures the same, whatever its number.
@@ -112,6 +120,19 @@ impl Revisions {
             let mut integrations = current.snapshot.integrations.iter();
             integrations.any(|one| one.application.pinned_ca.is_some())
         })
+    }
+
+    /// The newest configuration; an empty one when there is none yet.
+    pub(crate) fn newest(&self) -> Arc<raw::Snapshot> {
+        match &self.latest {
+            Some(latest) => Arc::clone(&latest.snapshot),
+            None => Arc::default(),
+        }
+    }
+
+    /// What is known of the newest revision.
+    pub(crate) fn newest_info(&self) -> Option<RevisionInfo> {
+        self.latest.as_ref().map(|latest| latest.info.clone())
     }
 
     /// Serves the newest revision, if there is one. Nobody is woken when it is served already.
@@ -207,17 +228,14 @@ impl Revisions {
         same
     }
 
-    /// Takes in what another control plane stored; it is not served yet. False when there is
-    /// nothing new.
-    pub(crate) async fn refresh(&mut self) -> Result<bool, PublishError> {
-        if self.store.fetch_latest_number().await? <= self.latest_number() {
-            return Ok(false);
+    /// Takes in what another control plane stored; it is not served yet.
+    pub(crate) async fn refresh(&mut self) -> Result<(), PublishError> {
+        if self.store.fetch_latest_number().await? > self.latest_number()
+            && let Some(stored) = self.store.fetch_latest_revision().await?
+        {
+            self.latest = Some(Arc::new(Current::new(stored)?));
         }
-        let Some(stored) = self.store.fetch_latest_revision().await? else {
-            return Ok(false);
-        };
-        self.latest = Some(Arc::new(Current::new(stored)?));
-        Ok(true)
+        Ok(())
     }
 
     /// Zero when there is none.
@@ -345,12 +363,12 @@ mod tests {
     #[tokio::test]
     async fn what_others_stored_is_taken_in_and_served_when_told() {
         let mut pair = pair().await;
-        assert!(!pair.ours.refresh().await.unwrap());
         pair.others.publish(draft(1, None)).await.unwrap();
-        assert!(pair.ours.refresh().await.unwrap());
+        pair.ours.serve_latest();
+        assert_eq!(served(&pair.ours), None, "it is not known yet");
+        pair.ours.refresh().await.unwrap();
         assert_eq!(served(&pair.ours), None);
         pair.ours.serve_latest();
         assert_eq!(served(&pair.ours), Some(1));
-        assert!(!pair.ours.refresh().await.unwrap(), "it is known");
     }
 }

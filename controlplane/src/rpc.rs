@@ -12,6 +12,7 @@ use http::StatusCode;
 use proto::rpc::{
     Acknowledge, EVENTS_PER_REPORT, Empty, MESSAGE_OCTETS, PROTOCOL_VERSION, ReportEvents,
     ReportStatus, RpcCode, RpcError, SERVICE, StateKeys, Subscribe, ToNode,
+    UNDERSTANDS_PRIMARY_ONLY,
 };
 use serde::de::DeserializeOwned;
 use tokio::time::MissedTickBehavior;
@@ -20,6 +21,7 @@ use crate::app::App;
 use crate::clock::now_ms;
 use crate::events::Busy;
 use crate::nodes::{Full, NodeError, Subscription};
+use crate::primary_only;
 use crate::revisions::Watch;
 use crate::seal::Key;
 use crate::state_keys;
@@ -57,10 +59,22 @@ async fn subscribe(State(app): State<Arc<App>>, request: Request) -> Result<Resp
     let (lines, response) = stream::open(place);
     let heartbeat = stream::line(&ToNode::Heartbeat)
         .map_err(|error| Failure::new(RpcCode::Internal, error.to_string()))?;
+    let mut words = asked.understands.iter();
+    let primary_only = words
+        .any(|word| word == UNDERSTANDS_PRIMARY_ONLY)
+        .then(|| app.primary_only.watch());
+    if primary_only.is_none() {
+        tracing::warn!(
+            node = %asked.node,
+            version = asked.version,
+            "node knows no primary-only: it asks for the second factor whatever is granted"
+        );
+    }
     let feed = Feed {
         lines,
         key: app.key.clone(),
         revisions: app.revisions.clone(),
+        primary_only,
         heartbeat,
         every: app.settings.heartbeat,
         subscription,
@@ -83,6 +97,8 @@ struct Feed {
     /// What the keys of States are made from.
     key: Key,
     revisions: Watch,
+    /// None for a node that knows no such message.
+    primary_only: Option<primary_only::Watch>,
     heartbeat: Bytes,
     every: Duration,
     /// Counts as connected for as long as it is fed.
@@ -93,6 +109,9 @@ impl Feed {
     async fn run(mut self) -> Gone {
         // What is served already counts as news to this subscriber.
         self.revisions.mark_changed();
+        if let Some(grants) = &mut self.primary_only {
+            grants.mark_changed();
+        }
         let mut ticks = tokio::time::interval(self.every.max(SHORTEST));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks.reset();
@@ -107,6 +126,7 @@ impl Feed {
             let line = tokio::select! {
                 biased;
                 () = self.lines.closed() => return Gone,
+                line = new_grants(self.primary_only.as_mut()) => Some(line),
                 changed = self.revisions.changed() => {
                     if changed.is_err() {
                         return Gone;
@@ -131,6 +151,16 @@ impl Feed {
             }
         }
     }
+}
+
+/// Who may pass on the primary alone, once that is news to the subscriber.
+async fn new_grants(grants: Option<&mut primary_only::Watch>) -> Bytes {
+    if let Some(grants) = grants
+        && grants.changed().await.is_ok()
+    {
+        return grants.borrow_and_update().line.clone();
+    }
+    std::future::pending().await
 }
 
 impl Feed {

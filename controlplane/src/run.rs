@@ -16,12 +16,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{Diagnostic, LoadResult};
+use crate::api::masked::Fingerprints;
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::events;
 use crate::loader::Loader;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
+use crate::primary_only::{self, PrimaryOnly};
 use crate::revisions::{PublishError, Revisions};
 use crate::seal::{Key, KeyError};
 use crate::settings::{Hooks, Ready, Settings, database_file};
@@ -67,6 +69,8 @@ pub async fn run(
     let nodes = Arc::new(Nodes::open(store.clone()).await?);
     let revisions = Revisions::open(store.clone()).await?;
     let watch = revisions.watch();
+    let grants = PrimaryOnly::open(store.clone(), watch.clone(), now_ms()).await?;
+    let primary_only = Arc::new(grants);
     let mut loader = Loader::new(
         settings.clone(),
         revisions,
@@ -90,16 +94,20 @@ pub async fn run(
         });
     }
     let (reloads, asked) = mpsc::channel(RELOADS);
+    let (edits, edited) = mpsc::channel(EDITS);
     let (events, writer) = events::channel(store.clone(), metrics.clone());
     // Ends what runs in the background of requests, whichever way the end comes.
     let stop = shutdown.child_token();
     let app = Arc::new(App {
         store: store.clone(),
+        fingerprints: Arc::new(Fingerprints::new(&key)),
         key,
         revisions: watch,
         last_load: loader.last(),
         reloads,
+        edits,
         nodes,
+        primary_only: Arc::clone(&primary_only),
         events,
         metrics,
         subscribers: Arc::new(Semaphore::new(SUBSCRIBERS)),
@@ -128,9 +136,10 @@ pub async fn run(
         });
     }
     let news = Arc::new(Notify::new());
-    servers.spawn(loader.run(asked, Arc::clone(&news), stop.clone()));
+    servers.spawn(loader.run(asked, edited, Arc::clone(&news), stop.clone()));
     let (follower, until) = (store.clone(), stop.clone());
     servers.spawn(async move { follower.follow(&news, until).await });
+    servers.spawn(primary_only::expire(primary_only, stop.clone()));
     servers.spawn(events::retain(
         store.clone(),
         app.settings.retention,
@@ -251,5 +260,7 @@ const SUBSCRIBERS: usize = 256;
 const EVENT_READERS: usize = 64;
 /// The most requests to read the file again that wait.
 const RELOADS: usize = 16;
+/// The most changes of the configuration that wait.
+const EDITS: usize = 64;
 /// How long running requests get at the end.
 const GRACE: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! The admin socket: how this node is, its metrics, and `countersign login`.
+//! The admin socket: how this node is, its metrics, `countersign login` and `countersign check`.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -11,11 +11,13 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use proto::check::CheckRow;
 use proto::event::{AuthEvent, Outcome};
 use proto::id::IntegrationId;
 use proto::rpc::{NodeState, NodeStatus};
 use proto::secret::{Secret, on_the_wire};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -50,7 +52,7 @@ pub struct Admitted {
 }
 
 /// `GET /login/finished?source=…`: the next login from that source, from its admission on. Waits
-/// for it.
+/// for it; after 330 seconds the answer is 408, and may be asked for again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finished {
     /// The source that was admitted.
@@ -63,6 +65,8 @@ struct Routes {
     node: Arc<Node>,
     /// Since their admission, so that a login that ends at once is not missed.
     watches: Arc<Mutex<VecDeque<Watch>>>,
+    /// One check at a time.
+    checks: Arc<Semaphore>,
 }
 
 struct Watch {
@@ -93,12 +97,14 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
+        .route("/check", post(check))
         .route("/login/targets", get(targets))
         .route("/login/admit", post(admit))
         .route("/login/finished", get(finished))
         .with_state(Routes {
             node,
             watches: Arc::default(),
+            checks: Arc::new(Semaphore::new(1)),
         })
 }
 
@@ -116,7 +122,25 @@ async fn status(State(Routes { node, .. }): State<Routes>) -> Json<NodeStatus> {
 }
 
 async fn metrics(State(Routes { node, .. }): State<Routes>) -> String {
-    node.shared().metrics.render()
+    node.metrics()
+}
+
+/// `POST /check`: tries what is served. One at a time: service accounts are not to be shown to
+/// directories by the dozen.
+async fn check(
+    State(routes): State<Routes>,
+) -> Result<Json<Vec<CheckRow>>, (StatusCode, &'static str)> {
+    let _turn = routes
+        .checks
+        .try_acquire()
+        .map_err(|_| (StatusCode::CONFLICT, "a check is running already"))?;
+    // The end of the node does not wait for it.
+    tokio::select! {
+        rows = routes.node.check() => Ok(Json(rows)),
+        () = routes.node.shared().abandoned.cancelled() => {
+            Err((StatusCode::SERVICE_UNAVAILABLE, "this node stops"))
+        }
+    }
 }
 
 async fn targets(State(Routes { node, .. }): State<Routes>) -> Json<Vec<LoginTarget>> {
@@ -188,17 +212,83 @@ async fn finished(
         }
         () = routes.node.shared().abandoned.cancelled() => Err(StatusCode::SERVICE_UNAVAILABLE),
     };
-    // A challenge is answered from the same source; after any other end nobody asks again.
-    if found
-        .as_ref()
-        .is_ok_and(|event| event.outcome == Outcome::Challenge)
-    {
+    // A challenge is answered from the same source, and a conversation may take longer than one wait;
+    // after any other end nobody asks again.
+    let goes_on = match &found {
+        Ok(event) => event.outcome == Outcome::Challenge,
+        Err(status) => *status == StatusCode::REQUEST_TIMEOUT,
+    };
+    if goes_on {
         routes.watch(which.source, logins);
     }
     found
 }
 
-/// Longer than any login takes.
+/// Longer than a login takes, but for the time that a person types for.
 const LONGEST_LOGIN: Duration = Duration::from_secs(330);
 /// Logins of this machine that are watched at a time; the oldest gives way.
 const MAX_WATCHES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use proto::id::NodeId;
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::control::report::Reports;
+    use crate::duo::client::DuoClients;
+    use crate::metrics::Metrics;
+    use crate::primary;
+    use crate::server::eap::EapThreads;
+    use crate::server::interface::Interface;
+    use crate::server::receive::Shared;
+    use crate::server::threads::ReceiveThreads;
+
+    fn routes() -> Routes {
+        let metrics = Metrics::new().unwrap();
+        let (reports, _) = Reports::new(Arc::clone(&metrics));
+        let (id, threads) = (NodeId::new("here").unwrap(), EapThreads::start(1).unwrap());
+        let shared = Shared::new(id, Arc::clone(&metrics), reports, 10, threads).unwrap();
+        let node = Node::new(
+            Arc::new(shared),
+            Interface::new(None),
+            ReceiveThreads::start(1).unwrap(),
+            DuoClients::new(1),
+            primary::Shared::new(TaskTracker::new(), &metrics.registry).unwrap(),
+        );
+        Routes {
+            node: Arc::new(node),
+            watches: Arc::default(),
+            checks: Arc::new(Semaphore::new(1)),
+        }
+    }
+
+    fn event(source: SocketAddr, outcome: &str) -> AuthEvent {
+        serde_json::from_value(serde_json::json!({
+            "id": "0".repeat(32), "at_ms": 0, "node": "here", "revision": 1,
+            "integration": "radius_server_eap", "ikey": "DI", "client": source,
+            "outcome": outcome, "reason": "approved", "elapsed_us": 5, "timeline": [],
+        }))
+        .unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_login_may_ask_until_it_has_ended() {
+        let routes = routes();
+        let [source, other] = [1, 2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let reports = &routes.node.shared().reports;
+        routes.watch(source, reports.watch());
+        let wait = || async {
+            let answer = finished(State(routes.clone()), Query(Finished { source })).await;
+            answer.map(|Json(event)| event.outcome)
+        };
+        // Nothing comes: somebody types for long. What came meanwhile is not lost.
+        assert_eq!(wait().await, Err(StatusCode::REQUEST_TIMEOUT));
+        reports.send(event(other, "reject"));
+        reports.send(event(source, "challenge"));
+        reports.send(event(source, "accept"));
+        assert_eq!(wait().await, Ok(Outcome::Challenge));
+        assert_eq!(wait().await, Ok(Outcome::Accept));
+        assert_eq!(wait().await, Err(StatusCode::NOT_FOUND), "it has ended");
+    }
+}

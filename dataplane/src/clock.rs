@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::primary_only::Moment;
+
 /// The monotonic clock. Follows the runtime's, so that tests can stop it.
 #[must_use]
 pub fn now() -> Instant {
@@ -18,6 +20,15 @@ pub fn unix_now() -> u64 {
 #[must_use]
 pub fn unix_ms() -> u64 {
     u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What both clocks show.
+#[must_use]
+pub(crate) fn moment() -> Moment {
+    Moment {
+        now: now(),
+        unix_ms: unix_ms(),
+    }
 }
 
 /// A duration in whole microseconds.

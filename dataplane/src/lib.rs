@@ -5,6 +5,7 @@
 //! [`radius::Packet`] (what came in).
 
 pub mod admin;
+pub mod check;
 pub mod clock;
 mod control;
 pub mod duo;
@@ -15,10 +16,13 @@ pub mod fuzzing;
 pub mod metrics;
 mod node;
 pub mod primary;
+mod primary_only;
 pub mod radius;
+mod rustls_tunnel;
 pub mod server;
 pub mod settings;
 mod state;
+pub mod supplicant;
 
 use std::io;
 use std::os::unix::fs::DirBuilderExt;

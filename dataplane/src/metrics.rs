@@ -53,6 +53,8 @@ pub struct Metrics {
     pub config_applies: IntCounterVec,
     /// `events_dropped_total`.
     pub events_dropped: IntCounter,
+    /// `primary_only{integration}`: 1 while logins pass on the primary alone there, else 0.
+    pub primary_only: IntGaugeVec,
     /// `control_connected`: 1 while the subscription is up.
     pub control_connected: IntGauge,
 }
@@ -153,6 +155,16 @@ impl Metrics {
                     &["integration"],
                 ),
             )?,
+            primary_only: kept(
+                &registry,
+                IntGaugeVec::new(
+                    options(
+                        "primary_only",
+                        "1 while an administrator lets logins pass without the second factor.",
+                    ),
+                    &["integration"],
+                ),
+            )?,
             state_spills: counter(
                 "state_spills_total",
                 "Challenges whose context did not fit into a State, and was kept on the node.",
@@ -224,6 +236,7 @@ impl Metrics {
             });
         }
         drop(self.logins_in_flight.remove_label_values(&[integration]));
+        drop(self.primary_only.remove_label_values(&[integration]));
     }
 
     /// The Prometheus text.
@@ -300,6 +313,10 @@ mod tests {
                 .logins_in_flight
                 .with_label_values(&[integration])
                 .inc();
+            metrics
+                .primary_only
+                .with_label_values(&[integration])
+                .set(0);
         }
         metrics.forget_integration("gone");
         let text = metrics.render();

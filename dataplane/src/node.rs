@@ -6,17 +6,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use proto::check::CheckRow;
 use proto::config::{
     AuthenticatorKind, Faults, Integration, MessageAuthenticator, Settings, Snapshot, raw,
 };
 use proto::id::{AuthenticatorId, IntegrationId, NodeId, Revision};
-use proto::rpc::{ConfigSource, ListenerStatus, NodeState, NodeStatus, RefusedRevision, StateKeys};
+use proto::rpc::{
+    ConfigSource, ListenerStatus, NodeState, NodeStatus, PrimaryOnlyGrant, PrimaryOnlyStatus,
+    RefusedRevision, StateKeys,
+};
 
+use crate::check;
 use crate::clock;
 use crate::duo::client::DuoClients;
 use crate::flow::PrimaryUse;
 use crate::metrics::Metrics;
 use crate::primary::{self, Primary};
+use crate::primary_only::{Saying, Told};
 use crate::radius::SharedSecret;
 use crate::server::eap::certificate::{self, CertificateWatch};
 use crate::server::eap::{self, EapThreads, sessions_under_way, tls};
@@ -42,6 +48,7 @@ pub(crate) struct Node {
     /// What the status shows of it.
     facts: Mutex<Facts>,
     certificates: Mutex<CertificateWatch>,
+    primary_only: Mutex<Told>,
 }
 
 /// What an applied revision left running.
@@ -54,10 +61,17 @@ struct Running {
 
 #[derive(Debug)]
 struct Facts {
-    revision: Option<Revision>,
+    /// What is served, whole.
+    snapshot: Option<Arc<Snapshot>>,
     source: ConfigSource,
     targets: Vec<Target>,
     refused: Option<RefusedRevision>,
+}
+
+impl Facts {
+    fn revision(&self) -> Option<Revision> {
+        self.snapshot.as_ref().map(|snapshot| snapshot.revision)
+    }
 }
 
 /// Where a login of this machine can go.
@@ -76,7 +90,7 @@ impl Node {
         primary_parts: primary::Shared,
     ) -> Self {
         let facts = Facts {
-            revision: None,
+            snapshot: None,
             source: ConfigSource::None,
             targets: Vec::new(),
             refused: None,
@@ -92,6 +106,7 @@ impl Node {
             applying: Arc::default(),
             facts: Mutex::new(facts),
             certificates: Mutex::default(),
+            primary_only: Mutex::default(),
         }
     }
 
@@ -105,12 +120,42 @@ impl Node {
 
     /// The revision served.
     pub(crate) fn serving(&self) -> Option<Revision> {
-        self.facts().revision
+        self.facts().revision()
     }
 
     /// Takes the keys that States are sealed with from now on.
     pub(crate) fn set_state_keys(&self, keys: &StateKeys) -> Result<(), BadStateKey> {
         self.shared.states.set_keys(keys)
+    }
+
+    /// Takes the whole list of primary-only grants, in the place of the one before.
+    pub(crate) fn set_primary_only(&self, grants: Vec<PrimaryOnlyGrant>) {
+        self.shared.primary_only.replace(clock::moment(), grants);
+        self.watch_primary_only();
+    }
+
+    /// Says in the log where logins pass on the primary alone, as often as that is to be said.
+    fn watch_primary_only(&self) {
+        let in_force = primary_only_status(&self.shared, &self.facts().targets);
+        let told = self.primary_only.lock();
+        let mut told = told.unwrap_or_else(PoisonError::into_inner);
+        let sayings = told.note(clock::now(), in_force);
+        drop(told);
+        sayings.iter().for_each(Saying::log);
+    }
+
+    /// The metrics, as things are now.
+    pub(crate) fn metrics(&self) -> String {
+        let at = clock::moment();
+        let gauge = &self.shared.metrics.primary_only;
+        for Target { served, .. } in &self.facts().targets {
+            let granted = self.shared.primary_only.of(at, &served.config.id).is_some();
+            let passes = granted && served.checks_password();
+            gauge
+                .with_label_values(&[served.config.id.as_str()])
+                .set(i64::from(passes));
+        }
+        self.shared.metrics.render()
     }
 
     pub(crate) fn set_connected(&self, connected: bool) {
@@ -232,7 +277,7 @@ impl Node {
             ConfigSource::ControlPlane | ConfigSource::None => None,
         };
         *facts = Facts {
-            revision: Some(snapshot.revision),
+            snapshot: Some(Arc::new(snapshot)),
             source,
             targets,
             refused,
@@ -338,6 +383,7 @@ impl Node {
     /// certificates.
     pub(crate) fn tidy(&self) {
         self.certificates().warn(clock::now(), clock::unix_now());
+        self.watch_primary_only();
         for _ in 0..TIDY_ROUNDS {
             if eap::expire(&self.shared) == 0 {
                 break;
@@ -397,12 +443,12 @@ impl Node {
         let draining = self.shared.draining.load(Ordering::Relaxed);
         NodeStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            state: match (draining, facts.revision) {
+            state: match (draining, facts.revision()) {
                 (true, _) => NodeState::Draining,
                 (false, None) => NodeState::Starting,
                 (false, Some(_)) => NodeState::Serving,
             },
-            revision: facts.revision,
+            revision: facts.revision(),
             source: facts.source,
             connected: self.connected.load(Ordering::Relaxed),
             logins_in_flight: u64::try_from(self.shared.in_flight.load(Ordering::Relaxed))
@@ -420,7 +466,26 @@ impl Node {
                 .collect(),
             certificates: self.certificates().status(),
             refused: facts.refused.clone(),
+            primary_only: primary_only_status(&self.shared, &facts.targets),
         }
+    }
+
+    /// Tries what it serves: see [`check::run`]. Takes nothing from logins. Dropped, it stops.
+    pub(crate) async fn check(&self) -> Vec<CheckRow> {
+        let mut rows = vec![check::revision(&self.shared.node, &self.status())];
+        let (snapshot, bound) = {
+            let facts = self.facts();
+            let bound = facts.targets.iter().map(|target| {
+                let place = self.interface.place(&target.served.config);
+                (place, target.site.socket.address())
+            });
+            (facts.snapshot.clone(), bound.collect())
+        };
+        if let Some(snapshot) = snapshot {
+            let ports = check::Ports::of_node(self.interface, bound);
+            rows.extend(check::run(snapshot, ports, HashSet::new()).await);
+        }
+        rows
     }
 
     /// Takes no new logins, waits for those in flight, then closes the sockets. Gives how many
@@ -497,6 +562,13 @@ fn targets(tables: &HashMap<Place, Clients>, sites: &HashMap<Place, Arc<Site>>) 
     }
     targets.sort_by(|a, b| a.served.config.id.cmp(&b.served.config.id));
     targets
+}
+
+/// The primary-only grants that are in force here.
+fn primary_only_status(shared: &Shared, targets: &[Target]) -> Vec<PrimaryOnlyStatus> {
+    let checking = targets.iter().filter(|one| one.served.checks_password());
+    let integrations = checking.map(|one| &one.served.config.id);
+    shared.primary_only.status(clock::moment(), integrations)
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

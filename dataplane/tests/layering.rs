@@ -81,6 +81,13 @@ const PARTS: &[Part] = &[
         outward: &["radius", "flow", "duo", "server", "control"],
     },
     Part {
+        path: "check/certificate.rs",
+        module: "check",
+        outward: &[
+            "radius", "eap", "flow", "duo", "primary", "server", "control",
+        ],
+    },
+    Part {
         path: "duo/message.rs",
         module: "duo",
         outward: &["radius", "flow", "primary", "server", "control"],

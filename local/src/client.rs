@@ -69,6 +69,21 @@ impl Client {
         self.exchange(Method::GET, path, Bytes::new(), limit).await
     }
 
+    /// Deletes what a path names, and reads a JSON document that says what that was.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn delete<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        limit: Duration,
+    ) -> Result<A, CallError> {
+        let octets = self
+            .exchange(Method::DELETE, path, Bytes::new(), limit)
+            .await?;
+        serde_json::from_slice(&octets).map_err(|source| CallError::Unreadable { source })
+    }
+
     /// Posts a JSON document and reads the answer line by line, as the lines come.
     ///
     /// # Errors

@@ -153,6 +153,8 @@ labels! {
         ExemptUser = "exempt_user",
         /// The second factor was unavailable and `failmode` is `safe`.
         FailModeSafe = "fail_mode_safe",
+        /// The primary said yes, and an administrator lets that be enough for a time.
+        PrimaryOnly = "primary_only",
         /// A prompt was sent.
         Prompted = "prompted",
         /// The request lacks a user name or password, or holds an impossible value.

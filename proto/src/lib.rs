@@ -7,8 +7,10 @@
 //! [`rpc`] (the methods between the planes).
 
 pub mod address;
+pub mod check;
 pub mod child;
 pub mod config;
+pub mod date;
 pub mod event;
 pub mod id;
 pub mod rpc;

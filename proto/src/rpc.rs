@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Fault, raw};
 use crate::event::AuthEvent;
-use crate::id::{NodeId, Revision};
+use crate::id::{IntegrationId, NodeId, Revision};
 use crate::secret::{Secret, on_the_wire};
 
 /// The version of these messages. A node of another version is refused by name.
@@ -37,7 +37,15 @@ pub struct Subscribe {
     /// The revision it serves; none when it serves nothing yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serving: Option<Revision>,
+    /// Which messages it knows that not every node of this protocol version knows:
+    /// [`UNDERSTANDS_PRIMARY_ONLY`]. Others are not sent to it; unknown words are for a later
+    /// control plane.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub understands: Vec<String>,
 }
+
+/// The word of [`Subscribe::understands`] for [`ToNode::PrimaryOnly`].
+pub const UNDERSTANDS_PRIMARY_ONLY: &str = "primary_only";
 
 /// Octets of a [`StateKeys`] key.
 pub const STATE_KEY_OCTETS: usize = 32;
@@ -52,13 +60,43 @@ pub enum ToNode {
         /// The keys.
         keys: StateKeys,
     },
-    /// A whole configuration. The first line after the keys is one, when there is one.
+    /// Who may pass on the primary alone: the whole list each time, also when it is empty. Comes
+    /// after the keys, and again when it changes, to nodes that say [`UNDERSTANDS_PRIMARY_ONLY`].
+    /// Never part of a revision: nothing brings one back that has ended.
+    PrimaryOnly {
+        /// At most [`PRIMARY_ONLY_GRANTS`].
+        grants: Vec<PrimaryOnlyGrant>,
+    },
+    /// A whole configuration. The first line after these is one, when there is one.
     Snapshot {
         /// Unchecked: the node checks it for itself.
         snapshot: Box<raw::Snapshot>,
     },
     /// The stream lives.
     Heartbeat,
+    /// A message of a later version; it is passed over. Never sent.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The most grants of [`ToNode::PrimaryOnly`]: one for each integration, and one for all.
+pub const PRIMARY_ONLY_GRANTS: usize = 256;
+
+/// The longest that one grant lasts, in seconds: a day.
+pub const PRIMARY_ONLY_SECONDS: u64 = 86_400;
+
+/// For the outage of a second factor: logins that the primary accepts pass without it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrimaryOnlyGrant {
+    /// Where; none means every integration whose primary checks a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integration: Option<IntegrationId>,
+    /// Until when, by the node's own clock: milliseconds since 1970, UTC.
+    pub until_ms: u64,
+    /// Why: 1 to 500 characters on one line.
+    pub reason: String,
+    /// Who granted it.
+    pub by: String,
 }
 
 /// The keys of States, the same for every node.
@@ -149,6 +187,24 @@ pub struct NodeStatus {
     /// The last revision that it refused, until it applies one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<RefusedRevision>,
+    /// Where logins pass on the primary alone now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub primary_only: Vec<PrimaryOnlyStatus>,
+}
+
+/// A grant that is in force at a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrimaryOnlyStatus {
+    /// The integrations of this node that it opens.
+    pub integrations: Vec<String>,
+    /// Until when: milliseconds since 1970, UTC.
+    pub until_ms: u64,
+    /// The same for people: `2026-11-22T15:00:00Z`.
+    pub until: String,
+    /// Why.
+    pub reason: String,
+    /// Who granted it.
+    pub by: String,
 }
 
 /// A revision that a node refused, and why.

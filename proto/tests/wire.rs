@@ -8,8 +8,8 @@ use proto::event::{AuthEvent, Factor, Outcome, Reason, Stage, Step};
 use proto::id::{AuthenticatorId, IntegrationId, LoginId, NodeId, Revision};
 use proto::rpc::{
     Acknowledge, CertificateStatus, ConfigSource, ListenerStatus, NodeState, NodeStatus,
-    RefusedRevision, ReportEvents, ReportStatus, RpcCode, RpcError, StateKey, StateKeys, Subscribe,
-    ToNode, Verdict,
+    PrimaryOnlyGrant, PrimaryOnlyStatus, RefusedRevision, ReportEvents, ReportStatus, RpcCode,
+    RpcError, StateKey, StateKeys, Subscribe, ToNode, UNDERSTANDS_PRIMARY_ONLY, Verdict,
 };
 use proto::secret::Secret;
 
@@ -101,6 +101,18 @@ fn to_the_node() {
         others: vec![key("cHJldmlvdXM=")],
     };
     assert_json_snapshot!("state_keys", ToNode::StateKeys { keys });
+    let grant = |integration: Option<&str>| PrimaryOnlyGrant {
+        integration: integration.map(|id| IntegrationId::new(id).unwrap()),
+        until_ms: 1_763_800_000_000,
+        reason: "the service is down".to_owned(),
+        by: "root".to_owned(),
+    };
+    let grants = ToNode::PrimaryOnly {
+        grants: vec![grant(Some("radius_server_auto")), grant(None)],
+    };
+    assert_json_snapshot!("primary_only", grants);
+    let text = serde_json::to_string(&grants).unwrap();
+    assert_eq!(serde_json::from_str::<ToNode>(&text).unwrap(), grants);
     let text = serde_json::to_string(&message).unwrap();
     assert_eq!(serde_json::from_str::<ToNode>(&text).unwrap(), message);
 }
@@ -113,7 +125,8 @@ fn from_the_node() {
             node: node(),
             protocol: 1,
             version: "0.1.0".to_owned(),
-            serving: Some(Revision(6))
+            serving: Some(Revision(6)),
+            understands: vec![UNDERSTANDS_PRIMARY_ONLY.to_owned()],
         }
     );
     let fault = Fault {
@@ -163,6 +176,13 @@ fn from_the_node() {
             revision: Revision(8),
             faults: vec![fault],
         }),
+        primary_only: vec![PrimaryOnlyStatus {
+            integrations: vec!["radius_server_auto".to_owned()],
+            until_ms: 1_763_800_000_000,
+            until: "2025-11-22T08:26:40Z".to_owned(),
+            reason: "the service is down".to_owned(),
+            by: "root".to_owned(),
+        }],
     };
     assert_json_snapshot!(
         "status",
@@ -192,4 +212,23 @@ fn a_snapshot_of_the_first_release_is_still_read() {
     let raw: raw::Snapshot = serde_json::from_value(old).unwrap();
     assert_eq!(raw.integrations[0].clients[0].secret, Secret::from("s"));
     assert!(proto::config::Snapshot::try_from(raw).is_ok());
+}
+
+/// A later control plane sends what this node does not know, and a node of the release before says
+/// nothing of what it knows: both go on.
+#[test]
+fn a_message_of_another_version_ends_no_subscription() {
+    for later in [
+        r#"{"type":"later"}"#,
+        r#"{"type":"later","grants":[{"integration":7}],"more":{"a":[1]}}"#,
+    ] {
+        let read: ToNode = serde_json::from_str(later).unwrap();
+        assert_eq!(read, ToNode::Unknown, "{later}");
+    }
+    let older = r#"{"node":"local","protocol":2,"version":"0.1.0"}"#;
+    let read: Subscribe = serde_json::from_str(older).unwrap();
+    assert_eq!(read.understands, Vec::<String>::new());
+    let newer = r#"{"node":"local","protocol":2,"version":"0.2.0","understands":["later"],"x":1}"#;
+    let read: Subscribe = serde_json::from_str(newer).unwrap();
+    assert_eq!(read.understands, ["later"]);
 }

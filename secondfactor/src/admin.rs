@@ -151,7 +151,8 @@ pub struct Script {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewApplication {
-    /// Its name, 1 to 128 characters. Asking again for a name gives the same application.
+    /// Its name, 1 to 128 characters. Asking again for a name gives the same application, and so
+    /// does asking by another one for both of its keys.
     pub name: String,
     /// None keeps what it is; `enroll` for a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,8 +1,10 @@
 //! The program under test, as its users start it.
 
 use std::{
-    env, fs,
+    env,
+    fs::{self, Permissions},
     net::SocketAddr,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Output, Stdio},
     time::Duration,
@@ -60,6 +62,8 @@ impl Start {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("authproxy.cfg");
         fs::write(&config, &self.config).unwrap();
+        // Others could read it otherwise, which is a warning.
+        fs::set_permissions(&config, Permissions::from_mode(0o600)).unwrap();
         Pki::shared().write(folder.path());
         let admin = ports::loopback(ports::free_tcp());
         let mut command = Command::new(program());
@@ -189,6 +193,7 @@ impl Countersign {
     pub fn rewrite_config(&self, text: &str) {
         let new = self.folder.path().join("authproxy.cfg.new");
         fs::write(&new, text).unwrap();
+        fs::set_permissions(&new, Permissions::from_mode(0o600)).unwrap();
         fs::rename(&new, self.config()).unwrap();
     }
 

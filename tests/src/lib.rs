@@ -24,6 +24,7 @@
     reason = "a test's support fails by panicking, and shows on stderr what the peers printed"
 )]
 
+pub mod checks;
 pub mod clock;
 pub mod config;
 pub mod countersign;

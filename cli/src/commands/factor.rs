@@ -474,7 +474,8 @@ fn print_push(push: &WaitingPush) {
 }
 
 /// A path segment: everything but unreserved characters percent-encoded (RFC 3986 section 2.3).
-fn encoded(text: &str) -> String {
+/// A text as part of a path or query.
+pub(crate) fn encoded(text: &str) -> String {
     text.bytes()
         .map(|octet| match octet {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {

@@ -9,6 +9,7 @@ use proto::rpc::NodeStatus;
 use serde_json::{Value, json};
 
 use crate::args::StatusArgs;
+use crate::commands::primary_only;
 use crate::failure::Failure;
 use crate::output;
 use crate::paths::DataDir;
@@ -80,6 +81,9 @@ fn show(
                     output::line(format_args!("                {one}"));
                 }
             }
+            for grant in &status.primary_only {
+                primary_only::print(grant);
+            }
             output::line(format_args!(
                 "                {} events stored, {} dropped",
                 status.events.stored,
@@ -103,6 +107,13 @@ fn show(
                 "data plane      serves {revision}, {link} the control plane, {} logins in flight",
                 status.logins_in_flight
             ));
+            for one in &status.primary_only {
+                output::alarm(format_args!(
+                    "                PRIMARY ONLY IN FORCE: {} without the second factor until {}",
+                    one.integrations.join(", "),
+                    one.until
+                ));
+            }
             for listener in &status.listeners {
                 output::line(format_args!(
                     "                {}  {}",

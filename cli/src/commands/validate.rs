@@ -94,7 +94,8 @@ pub(crate) fn source(
     Ok(AuthproxyFile::new(file, key))
 }
 
-fn load(file: &Path, data: &DataDir) -> Result<LoadOutcome, Failure> {
+/// A file, read and checked.
+pub(crate) fn load(file: &Path, data: &DataDir) -> Result<LoadOutcome, Failure> {
     Ok(source(file, data, false)?.load())
 }
 

@@ -45,6 +45,8 @@ pub(crate) enum Kind {
     Forbidden,
     /// There is no such thing.
     NotFound,
+    /// There is, and not for this method.
+    MethodNotAllowed,
     /// It does not go with what is there, such as a name that is taken.
     Conflict,
     /// The configuration is a file, which is where it is changed.
@@ -65,11 +67,12 @@ pub(crate) enum Kind {
 
 impl Kind {
     #[cfg(test)]
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::BadRequest,
         Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
+        Self::MethodNotAllowed,
         Self::Conflict,
         Self::FileIsTruth,
         Self::Changed,
@@ -101,6 +104,11 @@ impl Kind {
                 StatusCode::NOT_FOUND,
                 "urn:countersign:problem:not-found",
                 "There is no such thing",
+            ),
+            Self::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "urn:countersign:problem:method-not-allowed",
+                "Not with this method",
             ),
             Self::Conflict => (
                 StatusCode::CONFLICT,

@@ -22,7 +22,7 @@ pub(super) fn build(context: &mut Context<'_>, section: &Section) -> Option<raw:
         _ => return None,
     };
     Some(raw::Authenticator {
-        id: section.name.clone(),
+        id: section.id().to_owned(),
         kind,
     })
 }

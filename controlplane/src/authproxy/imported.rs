@@ -98,6 +98,7 @@ pub(super) fn build(context: &mut Context<'_>, sections: &[Section]) -> Option<I
     }
     shared_addresses(context, sections, main);
     shared_keys(context, sections);
+    shared_ids(context, sections);
     if integrations.is_empty() {
         nothing_left(context, sections);
         return None;
@@ -435,6 +436,31 @@ fn shared_keys(context: &mut Context<'_>, sections: &[Section]) {
     }
 }
 
+/// An id stands for one authenticator, or for one integration. Names of sections cannot be the same;
+/// only where an option says otherwise can ids.
+fn shared_ids(context: &mut Context<'_>, sections: &[Section]) {
+    let (mut clients, mut servers) = (HashMap::new(), HashMap::new());
+    for section in sections {
+        let seen: &mut HashMap<&str, &Section> = match section.kind.mode() {
+            Some(_) => &mut servers,
+            None if section.kind.is_client() => &mut clients,
+            None => continue,
+        };
+        let first = *seen.entry(section.id()).or_insert(section);
+        if first.line == section.line {
+            continue;
+        }
+        let (owner, other) = match section.entry("id") {
+            Some(_) => (section, first),
+            None => (first, section),
+        };
+        if let Some(entry) = owner.entry("id") {
+            let message = format!("[{}] has this id already", other.name);
+            context.error(owner, entry, message, "write another id");
+        }
+    }
+}
+
 /// `proto` has the last word. That it agrees is a test; should it not, its fault is told at the
 /// section it is about.
 fn last_look(context: &mut Context<'_>, imported: &Imported, sections: &[Section]) {
@@ -456,13 +482,15 @@ fn last_look(context: &mut Context<'_>, imported: &Imported, sections: &[Section
             let rest = fault.path.strip_prefix(list)?.strip_prefix('[')?;
             rest.split_once(']')?.0.parse::<usize>().ok()
         };
-        let id = index("integrations")
-            .and_then(|index| imported.integrations.get(index).map(|one| &one.id))
-            .or_else(|| {
-                let index = index("authenticators")?;
-                imported.authenticators.get(index).map(|one| &one.id)
-            });
-        let section = sections.iter().find(|one| Some(&one.name) == id);
+        let served = index("integrations").and_then(|index| {
+            let mut served = sections.iter().filter(|one| one.kind.mode().is_some());
+            served.nth(index)
+        });
+        let section = served.or_else(|| {
+            let index = index("authenticators")?;
+            let mut clients = sections.iter().filter(|one| one.kind.is_client());
+            clients.nth(index)
+        });
         context.say(
             Severity::Error,
             section.map_or(1, |section| section.line),

@@ -13,6 +13,7 @@ pub mod differences;
 mod directory;
 mod dn;
 mod eap;
+pub mod export;
 mod factors;
 pub(crate) mod files;
 mod filter;

@@ -44,6 +44,11 @@ impl Section {
         self.numbered(name).into_values().next()
     }
 
+    /// What it is called everywhere but in this file.
+    pub(super) fn id(&self) -> &str {
+        self.value("id").unwrap_or(&self.name)
+    }
+
     /// All of an option, by number.
     pub(super) fn numbered(&self, name: &str) -> BTreeMap<u32, &Entry> {
         self.entries

@@ -66,7 +66,7 @@ pub(super) fn build(
             .ok()
     });
     let integration = raw::Integration {
-        id: section.name.clone(),
+        id: section.id().to_owned(),
         mode,
         listen: section
             .address("interface")
@@ -76,7 +76,7 @@ pub(super) fn build(
         clients: clients(context, section),
         authenticator: client
             .filter(|_| mode != Mode::DuoOnly)
-            .map(|client| client.name.clone()),
+            .map(|client| client.id().to_owned()),
         fail_mode,
         factors: factors(context, section, mode),
         append: append(context, section, mode),
@@ -157,7 +157,7 @@ fn application(
     check_keys(context, section);
     let host = section.value("api_host").unwrap_or_default();
     let builtin = values::is_builtin(host).then(|| BuiltinApplication {
-        integration: section.name.clone(),
+        integration: section.id().to_owned(),
         ikey: section.optional_text("ikey"),
         skey: section.value("skey").map(Secret::from),
     });

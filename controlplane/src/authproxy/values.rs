@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use proto::address::AddressRange;
+use proto::id::IntegrationId;
 use rustls_pki_types::DnsName;
 
 use super::cursor::is_attribute;
@@ -90,6 +91,10 @@ pub(crate) fn check(kind: Kind, value: &str) -> Result<(), ValueFault> {
         // `proto` takes no '_' here.
         Kind::LdapAttribute if is_attribute(value) && !value.contains('_') => Ok(()),
         Kind::LdapAttribute => fault(format!("'{shown}' is no attribute name")),
+        Kind::Id => match IntegrationId::new(value) {
+            Ok(_) => Ok(()),
+            Err(_) => fault(format!("'{shown}' is no id")),
+        },
     }
 }
 
@@ -283,6 +288,8 @@ mod tests {
             (Kind::LdapAttribute, "-uid", false),
             (Kind::LdapAttribute, "1uid", false),
             (Kind::Attributes, " , ", false),
+            (Kind::Id, "vpn-Office_2.b", true),
+            (Kind::Id, "vpn office", false),
         ] {
             assert_eq!(check(kind, value).is_ok(), good, "{kind:?} {value}");
         }

@@ -1,9 +1,11 @@
 //! The control plane over a real Unix socket, with a fake configuration file.
 #![cfg(test)]
 
+mod api;
 mod builtin;
 mod events;
 mod file;
+mod primary_only;
 mod push;
 mod start;
 mod support;

@@ -127,6 +127,7 @@ async fn without_a_file_or_a_revision_nodes_wait_and_nothing_is_ready() {
     let plane = site.start().await;
     let mut stream = plane.subscribe("one").await;
     stream.state_keys().await;
+    assert_eq!(stream.grants().await, []);
     assert_eq!(stream.next().await.unwrap(), ToNode::Heartbeat);
     let error = plane.client.get::<Readiness>("/readyz", LIMIT).await;
     let Err(CallError::Refused { status: 503, body }) = error else {
@@ -146,6 +147,7 @@ async fn a_subscription_is_answered_before_there_is_a_revision() {
     let stream = tokio::time::timeout(LIMIT, plane.subscribe("one")).await;
     let mut stream = stream.unwrap();
     stream.state_keys().await;
+    assert_eq!(stream.grants().await, []);
     plane.stop().await;
     assert!(stream.next().await.is_none());
 }

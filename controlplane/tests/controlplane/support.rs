@@ -13,7 +13,10 @@ use controlplane::{
 use local::Client;
 use proto::config::raw;
 use proto::id::{NodeId, Revision};
-use proto::rpc::{Acknowledge, Empty, PROTOCOL_VERSION, StateKeys, Subscribe, ToNode, Verdict};
+use proto::rpc::{
+    Acknowledge, Empty, PROTOCOL_VERSION, PrimaryOnlyGrant, StateKeys, Subscribe, ToNode,
+    UNDERSTANDS_PRIMARY_ONLY, Verdict,
+};
 use proto::secret::Secret;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -204,12 +207,12 @@ impl ControlPlane {
     }
 
     pub(crate) async fn subscribe(&self, name: &str) -> Stream {
-        let lines = self
-            .client
-            .stream(&method("Subscribe"), &subscribe(name))
-            .await
-            .unwrap();
-        Stream(lines)
+        self.subscribe_with(&subscribe(name)).await
+    }
+
+    pub(crate) async fn subscribe_with(&self, asked: &Subscribe) -> Stream {
+        let lines = self.client.stream(&method("Subscribe"), asked).await;
+        Stream(lines.unwrap())
     }
 
     pub(crate) async fn acknowledge(&self, name: &str, revision: u64, verdict: Verdict) {
@@ -241,12 +244,22 @@ impl Stream {
         }
     }
 
+    /// The next list of primary-only grants, past everything else.
+    pub(crate) async fn grants(&mut self) -> Vec<PrimaryOnlyGrant> {
+        loop {
+            if let ToNode::PrimaryOnly { grants } = self.next().await.unwrap() {
+                return grants;
+            }
+        }
+    }
+
     /// The next snapshot, past keys and heartbeats.
     pub(crate) async fn snapshot(&mut self) -> raw::Snapshot {
         loop {
             match self.next().await.unwrap() {
                 ToNode::Snapshot { snapshot } => return *snapshot,
-                ToNode::StateKeys { .. } | ToNode::Heartbeat => {}
+                ToNode::StateKeys { .. } | ToNode::PrimaryOnly { .. } | ToNode::Heartbeat => {}
+                ToNode::Unknown => panic!("an unknown message"),
             }
         }
     }
@@ -258,6 +271,7 @@ pub(crate) fn subscribe(name: &str) -> Subscribe {
         protocol: PROTOCOL_VERSION,
         version: "0.1.0".to_owned(),
         serving: None,
+        understands: vec![UNDERSTANDS_PRIMARY_ONLY.to_owned()],
     }
 }
 

@@ -9,7 +9,7 @@ use proto::config::raw;
 use proto::id::Revision;
 use proto::rpc::{
     Acknowledge, ConfigSource, Empty, HEARTBEAT_SECONDS, PROTOCOL_VERSION, ReportStatus, SERVICE,
-    Subscribe, ToNode, Verdict,
+    Subscribe, ToNode, UNDERSTANDS_PRIMARY_ONLY, Verdict,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -67,6 +67,7 @@ async fn one_subscription(
         protocol: PROTOCOL_VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         serving: node.serving(),
+        understands: vec![UNDERSTANDS_PRIMARY_ONLY.to_owned()],
     };
     let mut lines = control
         .stream(&format!("{SERVICE}/Subscribe"), &hello)
@@ -86,6 +87,18 @@ async fn one_subscription(
                         "keys of States refused; those before serve on"
                     );
                 }
+                continue;
+            }
+            (ToNode::PrimaryOnly { grants }, waiting) => {
+                refused = waiting;
+                node.set_primary_only(grants);
+                // The administrator who changed it looks at the status next.
+                send_status(node, control).await;
+                continue;
+            }
+            (ToNode::Unknown, waiting) => {
+                refused = waiting;
+                tracing::debug!("a message of a later version is passed over");
                 continue;
             }
             (ToNode::Snapshot { snapshot }, _) => (snapshot, false),

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::budget::Budget;
 use super::date::rfc1123;
-use super::dial::Dialer;
+use super::dial::{Dialer, Reached, Unreached};
 use super::failure::{Failure, FailureKind};
 use super::message::{AuthReply, AuthRequest, Decision, Preauth, PreauthRequest, Txid};
 use super::pool::{IDLE_TIME, Pool};
@@ -214,6 +214,14 @@ impl DuoClient {
     pub async fn check(&self, deadline: Instant) -> Result<u64, Failure> {
         let body = self.call(wire::check(), Repeat::Safe, deadline).await?;
         wire::read_time(&body)
+    }
+
+    /// Opens a connection of its own and closes it, to tell what a host showed.
+    ///
+    /// # Errors
+    /// [`Unreached`].
+    pub(crate) async fn reach(&self, deadline: Instant) -> Result<Reached, Unreached> {
+        self.pool.0.dialer.reach(deadline).await
     }
 
     /// Learns how far our clock is from the service's; later requests to this host are dated by the

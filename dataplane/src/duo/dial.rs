@@ -1,17 +1,17 @@
 //! Opens one connection: name, TCP, the proxy's CONNECT, TLS. Keeps nothing.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
+use rustls::{CertificateError, ClientConfig, ProtocolVersion};
+use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -64,6 +64,44 @@ impl Dialer {
     }
 
     async fn dial_unlimited(&self) -> Result<TlsStream<TcpStream>, Failure> {
+        let tcp = self.carrier().await?;
+        self.secure(tcp).await.map_err(|fault| failure(fault.1))
+    }
+
+    /// Opens a connection as [`Self::dial`] does, and tells what was seen on the way.
+    ///
+    /// # Errors
+    /// [`Unreached`].
+    pub(crate) async fn reach(&self, deadline: Instant) -> Result<Reached, Unreached> {
+        let late =
+            |_| Unreached::Carrier(failure(format!("no connection to {} in time", self.host)));
+        let tcp = timeout_at(deadline.into(), self.carrier())
+            .await
+            .map_err(late)?
+            .map_err(Unreached::Carrier)?;
+        let from = tcp
+            .local_addr()
+            .ok()
+            .map(|address| address.ip().to_canonical());
+        let tls = timeout_at(deadline.into(), self.secure(tcp))
+            .await
+            .map_err(late)?
+            .map_err(|(certificate, detail)| Unreached::Tls {
+                from,
+                certificate,
+                detail,
+            })?;
+        let (_, session) = tls.get_ref();
+        let chain = session.peer_certificates().unwrap_or_default();
+        Ok(Reached {
+            from,
+            certificates: chain.iter().map(|one| one.clone().into_owned()).collect(),
+            version: session.protocol_version(),
+        })
+    }
+
+    /// The connection that TLS goes over.
+    async fn carrier(&self) -> Result<TcpStream, Failure> {
         let (host, port) = match &self.proxy {
             Some((host, port)) => (host.as_str(), *port),
             None => (self.host.as_str(), self.port),
@@ -81,10 +119,26 @@ impl Dialer {
                 .map_err(|_| failure(format!("proxy {host}:{port} did not answer")))?
                 .map_err(|fault| failure(format!("proxy {host}:{port} {fault}")))?;
         }
-        timeout(TLS_LIMIT, self.tls.connect(self.name.clone(), tcp))
-            .await
-            .map_err(|_| failure(format!("TLS with {}: no answer", self.host)))?
-            .map_err(|fault| failure(format!("TLS with {}: {fault}", self.host)))
+        Ok(tcp)
+    }
+
+    /// The fault of TLS comes with what is wrong with the certificate, where that is it.
+    async fn secure(
+        &self,
+        tcp: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, (Option<CertificateError>, String)> {
+        match timeout(TLS_LIMIT, self.tls.connect(self.name.clone(), tcp)).await {
+            Ok(Ok(tls)) => Ok(tls),
+            Ok(Err(fault)) => {
+                let cause = fault.get_ref().and_then(|cause| cause.downcast_ref());
+                let certificate = match cause {
+                    Some(rustls::Error::InvalidCertificate(error)) => Some(error.clone()),
+                    _ => None,
+                };
+                Err((certificate, format!("TLS with {}: {fault}", self.host)))
+            }
+            Err(_) => Err((None, format!("TLS with {}: no answer", self.host))),
+        }
     }
 
     /// Asks the proxy for a tunnel (RFC 9110 section 9.3.6).
@@ -125,6 +179,28 @@ impl Dialer {
             .collect();
         Err(format!("refused: {shown}"))
     }
+}
+
+/// A connection that came about, as a check sees it.
+pub(crate) struct Reached {
+    /// The address of this machine that it was opened from.
+    pub(crate) from: Option<IpAddr>,
+    /// What the host showed, its own certificate first.
+    pub(crate) certificates: Vec<CertificateDer<'static>>,
+    pub(crate) version: Option<ProtocolVersion>,
+}
+
+/// Why none did.
+pub(crate) enum Unreached {
+    /// No way to the host, or none by the proxy.
+    Carrier(Failure),
+    /// There is one.
+    Tls {
+        from: Option<IpAddr>,
+        /// What is wrong with its certificate; none where that is not it.
+        certificate: Option<CertificateError>,
+        detail: String,
+    },
 }
 
 /// Tries the addresses in order, the next one after [`STAGGER`] or a failure, and takes the first

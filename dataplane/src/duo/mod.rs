@@ -7,7 +7,7 @@
 mod budget;
 pub mod client;
 mod date;
-mod dial;
+pub(crate) mod dial;
 pub mod failure;
 pub mod message;
 mod pool;

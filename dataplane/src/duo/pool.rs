@@ -24,7 +24,7 @@ use super::send::{self, Carrier, H1, H2, Opened};
 use crate::clock;
 
 /// Owns the connections: they end when it is dropped.
-pub(crate) struct Pool(Arc<Shared>);
+pub(crate) struct Pool(pub(super) Arc<Shared>);
 
 impl Pool {
     pub(crate) fn new(dialer: Dialer, budget: Arc<Budget>) -> Self {
@@ -110,7 +110,7 @@ impl Drop for Pool {
 }
 
 pub(crate) struct Shared {
-    dialer: Dialer,
+    pub(super) dialer: Dialer,
     budget: Arc<Budget>,
     state: Mutex<State>,
     pub(crate) tasks: TaskTracker,

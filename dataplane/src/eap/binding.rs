@@ -3,6 +3,7 @@
 //! no keys of its own, the inner key is 32 octets of zero.
 
 use std::fmt;
+use std::ops::Range;
 
 use proto::secret::Secret;
 use ring::hmac;
@@ -10,7 +11,7 @@ use ring::hmac;
 use super::packet::EapType;
 use super::tunnel::{KEYING_OCTETS, KeyingMaterial};
 
-/// A binding that the peer was asked for.
+/// A binding that was offered, or answered.
 pub(super) struct Binding {
     /// IPMK 40, CMK 20.
     compound: Secret<[u8; COMPOUND_OCTETS]>,
@@ -18,8 +19,7 @@ pub(super) struct Binding {
 }
 
 impl Binding {
-    /// Makes one of the tunnel's keys, with the TLV that asks for it.
-    pub(super) fn offer(keys: &KeyingMaterial, nonce: [u8; NONCE_OCTETS]) -> (Self, Vec<u8>) {
+    fn of(keys: &KeyingMaterial) -> Self {
         let tunnel = keys.expose().first_chunk::<TUNNEL_KEY_OCTETS>();
         let mut compound = [0; COMPOUND_OCTETS];
         let seed = [COMPOUND_LABEL, &[0; INNER_KEY_OCTETS]].concat();
@@ -28,10 +28,15 @@ impl Binding {
             &seed,
             &mut compound,
         );
-        let binding = Self {
+        Self {
             compound: Secret::new(compound),
             proven: false,
-        };
+        }
+    }
+
+    /// Makes one of the tunnel's keys, with the TLV that asks for it.
+    pub(super) fn offer(keys: &KeyingMaterial, nonce: [u8; NONCE_OCTETS]) -> (Self, Vec<u8>) {
+        let binding = Self::of(keys);
         let mut tlv = Vec::with_capacity(TLV_OCTETS);
         tlv.extend_from_slice(&TLV_HEADER);
         // Reserved, version, received version, request.
@@ -42,13 +47,28 @@ impl Binding {
         (binding, tlv)
     }
 
+    /// The supplicant's end: takes what the server asks with, header and all, and gives the answer
+    /// to it. None when the server proves nothing.
+    pub(super) fn answer(keys: &KeyingMaterial, asked: &[u8]) -> Option<(Self, Vec<u8>)> {
+        let mut binding = Self::of(keys);
+        binding.proven = binding.is_proof(asked, REQUEST);
+        let nonce = asked.get(NONCE).filter(|_| binding.proven)?;
+        let mut tlv = Vec::with_capacity(TLV_OCTETS);
+        tlv.extend_from_slice(&TLV_HEADER);
+        tlv.extend_from_slice(&[0, VERSION, VERSION, RESPONSE]);
+        tlv.extend_from_slice(nonce);
+        let mac = binding.mac(&tlv);
+        tlv.extend_from_slice(&mac);
+        Some((binding, tlv))
+    }
+
     /// Takes the peer's own, header and all; whether it proves anything.
     pub(super) fn prove(&mut self, tlv: &[u8]) -> bool {
-        self.proven = self.is_proof(tlv);
+        self.proven = self.is_proof(tlv, RESPONSE);
         self.proven
     }
 
-    fn is_proof(&self, tlv: &[u8]) -> bool {
+    fn is_proof(&self, tlv: &[u8], of: u8) -> bool {
         let Some((said, mac)) = tlv
             .split_at_checked(TLV_OCTETS - MAC_OCTETS)
             .filter(|(_, mac)| mac.len() == MAC_OCTETS)
@@ -58,12 +78,12 @@ impl Binding {
         let [_, _, high, low, _, _, _, subtype, ..] = *said else {
             return false;
         };
-        let shape = [high, low] == [0, LENGTH] && subtype == RESPONSE;
+        let shape = [high, low] == [0, LENGTH] && subtype == of;
         // Of constant time: an octet that is right is not to show.
         shape && hmac::verify(&self.key(), &zeroed(said), mac).is_ok()
     }
 
-    /// Whether the peer proved it.
+    /// Whether the other end proved it.
     pub(super) const fn is_proven(&self) -> bool {
         self.proven
     }
@@ -129,6 +149,8 @@ const IPMK_OCTETS: usize = 40;
 const COMPOUND_OCTETS: usize = 60;
 pub(super) const NONCE_OCTETS: usize = 32;
 const MAC_OCTETS: usize = 20;
+/// Where it stands in the TLV.
+const NONCE: Range<usize> = 8..8 + NONCE_OCTETS;
 /// Header and all.
 const TLV_OCTETS: usize = 60;
 const LENGTH: u8 = 56;

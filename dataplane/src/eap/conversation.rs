@@ -108,7 +108,7 @@ impl Method {
     }
 
     /// The highest version there is.
-    const fn highest(self) -> u8 {
+    pub(super) const fn highest(self) -> u8 {
         match self {
             Self::Peap => 1,
             Self::Ttls => 0,
@@ -132,7 +132,7 @@ impl Method {
 
     /// Where its keys come from (RFC 5216 section 2.3 as PEAP has it, RFC 5281 section 8, RFC 9427
     /// section 2.1).
-    fn export(self, tunnel: &dyn Tunnel) -> Option<KeyingMaterial> {
+    pub(super) fn export(self, tunnel: &dyn Tunnel) -> Option<KeyingMaterial> {
         match (tunnel.established()?, self) {
             (TunnelVersion::Tls12, Self::Peap) => tunnel.export(b"client EAP encryption", None),
             (TunnelVersion::Tls12, Self::Ttls) => tunnel.export(b"ttls keying material", None),

@@ -143,7 +143,12 @@ pub(super) fn start(version: u8) -> Vec<u8> {
     vec![START | version]
 }
 
-/// The version that a packet of the peer is of.
+/// Whether a packet is such a first one.
+pub(super) fn is_start(data: &[u8]) -> bool {
+    data.first().is_some_and(|flags| flags & START != 0)
+}
+
+/// The version that a packet of the other side is of.
 pub(super) fn version(data: &[u8]) -> Option<u8> {
     data.first().map(|flags| flags & VERSION)
 }

@@ -1,4 +1,4 @@
-//! EAP packets (RFC 3748 section 4): what a peer answers, and what we ask.
+//! EAP packets (RFC 3748 section 4): what a peer answers and a server asks, read and written.
 
 use std::fmt;
 
@@ -8,6 +8,8 @@ pub(crate) struct EapType(pub(crate) u8);
 
 impl EapType {
     pub(crate) const IDENTITY: Self = Self(1);
+    /// Something to show, which is only acknowledged (RFC 3748 section 5.2).
+    pub(super) const NOTIFICATION: Self = Self(2);
     pub(crate) const NAK: Self = Self(3);
     /// Generic Token Card (RFC 3748 section 5.6): a question, and an answer in clear.
     pub(crate) const GTC: Self = Self(6);
@@ -90,10 +92,69 @@ impl fmt::Debug for Response<'_> {
     }
 }
 
+/// What a server sends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum FromServer<'a> {
+    /// It asks.
+    Request {
+        identifier: u8,
+        kind: EapType,
+        /// What follows the type.
+        data: &'a [u8],
+    },
+    /// It says how the conversation ended; the identifier is that of the last response.
+    End { identifier: u8, success: bool },
+}
+
+impl<'a> FromServer<'a> {
+    /// Reads one. Octets behind its length are padding (RFC 3748 section 4.1).
+    ///
+    /// # Errors
+    /// It is no whole packet, or one that no server sends.
+    pub(super) fn parse(octets: &'a [u8]) -> Result<Self, MalformedEap> {
+        let [code, identifier, high, low, ..] = *octets else {
+            return Err(MalformedEap::Short);
+        };
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let packet = octets.get(..length).ok_or(MalformedEap::Length)?;
+        match (code, packet.get(HEADER_OCTETS..)) {
+            (REQUEST, Some([kind, data @ ..])) => Ok(Self::Request {
+                identifier,
+                kind: EapType(*kind),
+                data,
+            }),
+            (SUCCESS | FAILURE, Some(_)) => Ok(Self::End {
+                identifier,
+                success: code == SUCCESS,
+            }),
+            (REQUEST | SUCCESS | FAILURE, _) => Err(MalformedEap::Short),
+            _ => Err(MalformedEap::NotOfServer(code)),
+        }
+    }
+
+    /// The same, but only if nothing stands behind it: then octets were meant to be one.
+    pub(super) fn whole(octets: &'a [u8]) -> Option<Self> {
+        let [_, _, high, low, ..] = *octets else {
+            return None;
+        };
+        let whole = usize::from(u16::from_be_bytes([high, low])) == octets.len();
+        Self::parse(octets).ok().filter(|_| whole)
+    }
+}
+
+/// Writes a response.
+pub(super) fn response(identifier: u8, kind: EapType, data: &[u8]) -> Vec<u8> {
+    of_kind(RESPONSE, identifier, kind, data)
+}
+
 /// Writes a request.
 pub(crate) fn request(identifier: u8, kind: EapType, data: &[u8]) -> Vec<u8> {
+    of_kind(REQUEST, identifier, kind, data)
+}
+
+fn of_kind(code: u8, identifier: u8, kind: EapType, data: &[u8]) -> Vec<u8> {
     let length = HEADER_OCTETS + 1 + data.len();
-    let mut packet = header(REQUEST, identifier, length);
+    let mut packet = header(code, identifier, length);
     packet.push(kind.0);
     packet.extend_from_slice(data);
     packet
@@ -115,7 +176,7 @@ fn header(code: u8, identifier: u8, length: usize) -> Vec<u8> {
     packet
 }
 
-/// Why octets are no answer of a peer.
+/// Why octets are no packet of the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MalformedEap {
     /// There is no whole header, or a response without a type.
@@ -127,6 +188,9 @@ pub(crate) enum MalformedEap {
     /// Requests, successes and failures are ours to send.
     #[error("an EAP packet of code {0} is none that a peer sends")]
     Code(u8),
+    /// A response, or a code that there is not.
+    #[error("an EAP packet of code {0} is none that a server sends")]
+    NotOfServer(u8),
 }
 
 /// Code, identifier and length.
@@ -163,11 +227,54 @@ mod tests {
         }
     }
 
+    /// Octets, and what is read: the identifier, then type and data or how it ended.
+    type FromServerRow<'a> = (&'a [u8], Result<FromServer<'a>, MalformedEap>, bool);
+
+    #[test]
+    fn what_a_server_sends_is_read_within_its_length() {
+        let request = |identifier, kind, data| {
+            Ok(FromServer::Request {
+                identifier,
+                kind: EapType(kind),
+                data,
+            })
+        };
+        let end = |identifier, success| {
+            Ok(FromServer::End {
+                identifier,
+                success,
+            })
+        };
+        let table: [FromServerRow<'_>; 9] = [
+            (b"\x01\x07\x00\x06\x19\x21", request(7, 25, b"\x21"), true),
+            (b"\x01\x07\x00\x05\x01pad", request(7, 1, b""), false),
+            (b"\x03\x09\x00\x04", end(9, true), true),
+            (b"\x04\x09\x00\x04pad", end(9, false), false),
+            (b"\x03\x09\x00", Err(MalformedEap::Short), false),
+            (b"\x03\x09\x00\x03", Err(MalformedEap::Short), false),
+            (b"\x01\x09\x00\x04", Err(MalformedEap::Short), false),
+            (b"\x01\x07\x00\x07\x01a", Err(MalformedEap::Length), false),
+            (
+                b"\x02\x07\x00\x05\x01",
+                Err(MalformedEap::NotOfServer(2)),
+                false,
+            ),
+        ];
+        for (octets, want, whole) in table {
+            assert!(FromServer::parse(octets) == want, "{octets:?}");
+            assert_eq!(FromServer::whole(octets).is_some(), whole, "{octets:?}");
+        }
+    }
+
     #[test]
     fn packets_of_ours_have_their_octets() {
         assert_eq!(
             request(3, EapType::PEAP, &[0x21]),
             b"\x01\x03\x00\x06\x19\x21"
+        );
+        assert_eq!(
+            response(3, EapType::NAK, &[25]),
+            b"\x02\x03\x00\x06\x03\x19"
         );
         assert_eq!(end(9, true), b"\x03\x09\x00\x04");
         assert_eq!(end(9, false), b"\x04\x09\x00\x04");

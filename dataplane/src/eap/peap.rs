@@ -71,13 +71,7 @@ impl Peap {
             };
             return Inner::Say(Secret::new(packet::end(identifier, success)));
         }
-        let status = if success {
-            STATUS_SUCCESS
-        } else {
-            STATUS_FAILURE
-        };
-        let mut tlvs = RESULT_TLV.to_vec();
-        tlvs.extend_from_slice(&status.to_be_bytes());
+        let mut tlvs = result_tlv(success);
         let binding = offer.filter(|_| success).map(|offer| {
             let (binding, tlv) = Binding::offer(offer.keys, offer.nonce);
             tlvs.extend_from_slice(&tlv);
@@ -215,10 +209,10 @@ fn full_header(clear: &[u8]) -> Option<Response<'_>> {
     whole.then_some(response)
 }
 
-/// What a peer says of the end (EAP Extensions, TLVs of 2 octets type and 2 octets length).
-struct Told<'a> {
-    success: bool,
-    binding: Option<&'a [u8]>,
+/// What one side says of the end (EAP Extensions, TLVs of 2 octets type and 2 octets length).
+pub(super) struct Told<'a> {
+    pub(super) success: bool,
+    pub(super) binding: Option<&'a [u8]>,
 }
 
 impl<'a> Told<'a> {
@@ -228,22 +222,24 @@ impl<'a> Told<'a> {
             .ok_or(EapFault::Inner(
                 "the end of the conversation is not answered",
             ))?;
-        let malformed = EapFault::Inner("the result it tells is malformed");
+        Self::of(response.data).ok_or(EapFault::Inner("the result it tells is malformed"))
+    }
+
+    /// Reads the TLVs; none when they are malformed.
+    pub(super) fn of(tlvs: &'a [u8]) -> Option<Self> {
         let mut told = Self {
             success: false,
             binding: None,
         };
         let mut results = false;
-        let mut rest = response.data;
+        let mut rest = tlvs;
         while !rest.is_empty() {
             let [type_high, type_low, high, low, ..] = *rest else {
-                return Err(malformed);
+                return None;
             };
             let kind = u16::from_be_bytes([type_high, type_low]) & TLV_TYPE;
             let end = TLV_HEADER_OCTETS + usize::from(u16::from_be_bytes([high, low]));
-            let Some((tlv, left)) = rest.split_at_checked(end) else {
-                return Err(malformed);
-            };
+            let (tlv, left) = rest.split_at_checked(end)?;
             match (kind, tlv.get(TLV_HEADER_OCTETS..)) {
                 (TLV_RESULT, Some(status)) => {
                     // Of several all have to say so.
@@ -256,8 +252,17 @@ impl<'a> Told<'a> {
             }
             rest = left;
         }
-        Ok(told)
+        Some(told)
     }
+}
+
+/// Says how it ends.
+pub(super) fn result_tlv(success: bool) -> Vec<u8> {
+    let status = match success {
+        true => STATUS_SUCCESS,
+        false => STATUS_FAILURE,
+    };
+    [RESULT_TLV, &status.to_be_bytes()].concat()
 }
 
 /// Mandatory, Result, 2 octets.

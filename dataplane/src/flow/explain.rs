@@ -1,7 +1,9 @@
 //! A flow's actions and events as steps of a login's timeline. Never says a password, a passcode or
 //! a secret; texts of others are cut.
 
+use proto::date::utc;
 use proto::event::{Reason, Stage};
+use proto::rpc::PrimaryOnlyGrant;
 
 use super::texts::{self, clean, shorten};
 use super::{Action, Answer, Event};
@@ -114,6 +116,16 @@ pub(crate) fn asked(answer: &Answer) -> String {
     one_line(&said("asked", question))
 }
 
+/// Why the second factor was not asked, for a person: at most [`DETAIL_OCTETS`] octets on one line.
+pub(crate) fn primary_only(grant: &PrimaryOnlyGrant) -> String {
+    one_line(&format!(
+        "not asked: PRIMARY ONLY until {}, granted by {}: {}",
+        utc(grant.until_ms),
+        grant.by,
+        grant.reason
+    ))
+}
+
 /// A text of others as one line of at most [`DETAIL_OCTETS`] octets.
 pub(crate) fn one_line(text: &str) -> String {
     let text = clean(text).replace('\n', " ");
@@ -159,6 +171,22 @@ mod tests {
             asked(Reason::Prompted, &"x".repeat(900)).len(),
             DETAIL_OCTETS
         );
+    }
+
+    #[test]
+    fn a_login_that_passes_on_the_primary_says_until_when_and_by_whom() {
+        let mut grant = PrimaryOnlyGrant {
+            integration: None,
+            until_ms: 1_763_822_487_000,
+            reason: "the service is down".to_owned(),
+            by: "root".to_owned(),
+        };
+        assert_eq!(
+            primary_only(&grant),
+            "not asked: PRIMARY ONLY until 2025-11-22T14:41:27Z, granted by root: the service is down"
+        );
+        grant.reason = "x".repeat(500);
+        assert_eq!(primary_only(&grant).len(), DETAIL_OCTETS);
     }
 
     #[test]

@@ -217,6 +217,8 @@ pub struct Flow {
     reply_room: usize,
     /// Whether the user can be asked anything.
     asks: bool,
+    /// Whether an administrator lets the primary be enough now.
+    primary_only: bool,
     /// The factor that goes with the password that was accepted.
     typed: Option<Typed>,
     /// What the upstream's accept carried.
@@ -269,6 +271,7 @@ impl Flow {
             refusal: None,
             reply_room: ONE_REPLY_MESSAGE,
             asks: true,
+            primary_only: false,
             typed: None,
             attributes: Vec::new(),
         })
@@ -305,6 +308,13 @@ impl Flow {
             asks: false,
             ..self
         }
+    }
+
+    /// Says whether an administrator lets the primary be enough from now on: then nobody whose
+    /// password it accepts is asked for a factor. Changes nothing where no primary checks a
+    /// password, and nothing for the answer to a prompt, which goes on with the second factor.
+    pub fn set_primary_only(&mut self, granted: bool) {
+        self.primary_only = granted;
     }
 
     /// Takes what happened and says what to do.

@@ -60,7 +60,7 @@ impl Flow {
                 self.ask_preauth(now)
             }
             // Nothing has to be appended by a user whom nobody asks for a factor.
-            Mode::Concat if !self.is_exempt() => self.begin_concat(now, &typed),
+            Mode::Concat if self.needs_factor() => self.begin_concat(now, &typed),
             // What follows the password is asked for: it is never split, whatever the append says.
             Mode::Challenge => self.check_password(now, typed, None),
             Mode::Auto | Mode::Concat | Mode::Eap => self.begin_auto(now, typed),
@@ -71,7 +71,7 @@ impl Flow {
     fn begin_relayed(&mut self, now: Instant, relayed: Relayed) -> Action {
         let refused = |text| Action::Answer(Answer::reject_with(Reason::UnsupportedMethod, text));
         match (self.integration.mode, self.primary) {
-            (Mode::Concat, _) if !self.is_exempt() => refused(texts::NOTHING_APPENDED),
+            (Mode::Concat, _) if self.needs_factor() => refused(texts::NOTHING_APPENDED),
             (Mode::Auto | Mode::Challenge | Mode::Concat, PrimaryUse::Ask { relays: true, .. }) => {
                 self.ask_primary(now, Credential::Relayed(relayed), None, None)
             }
@@ -192,7 +192,20 @@ impl Flow {
         if self.is_exempt() {
             return self.accept(Reason::ExemptUser, Some(texts::EXEMPT.to_owned()), None);
         }
+        if self.passes_on_primary() {
+            let text = texts::PRIMARY_ONLY.to_owned();
+            return self.accept(Reason::PrimaryOnly, Some(text), None);
+        }
         self.ask_preauth(now)
+    }
+
+    /// Whether the primary's word is enough now. Never where it takes any password.
+    const fn passes_on_primary(&self) -> bool {
+        self.primary_only && matches!(self.primary, PrimaryUse::Ask { .. })
+    }
+
+    fn needs_factor(&self) -> bool {
+        !self.is_exempt() && !self.passes_on_primary()
     }
 
     fn is_exempt(&self) -> bool {

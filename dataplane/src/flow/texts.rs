@@ -12,6 +12,8 @@ pub(crate) const REPLY_OCTETS: usize = 253;
 pub(crate) const EXEMPT: &str = "You are exempt from the second factor.";
 pub(crate) const FAIL_MODE_SAFE: &str =
     "The second factor cannot be reached. You are let in on your password.";
+pub(crate) const PRIMARY_ONLY: &str =
+    "The second factor is not asked for now. You are let in on your password.";
 pub(crate) const NO_USER_NAME: &str = "The request has no user name.";
 pub(crate) const UNREADABLE_USER_NAME: &str = "The user name is not valid UTF-8.";
 pub(crate) const CONTROL_IN_USER_NAME: &str =
@@ -99,6 +101,7 @@ pub(crate) const fn of(reason: Reason) -> &'static str {
         Reason::Approved | Reason::Bypassed => "You are logged in.",
         Reason::ExemptUser => EXEMPT,
         Reason::FailModeSafe => FAIL_MODE_SAFE,
+        Reason::PrimaryOnly => PRIMARY_ONLY,
         Reason::Prompted => "Please choose a second factor.",
         Reason::TooManyAnswers => "Too many answers could not be used. Please log in again.",
         Reason::Internal => "An internal error stopped the login. Please try again later.",

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::ldap::Directory;
 use super::radius::Upstream;
+use super::trial::{Gate, Trial};
 use super::{Acceptance, Credential, PrimaryFailure, PrimaryRequest, Rejection, Verdict};
 
 /// What all primaries of a data plane share. Cheap to clone.
@@ -215,6 +216,26 @@ impl Primary {
             Kind::AnyPassword => Duration::ZERO,
             Kind::Directory(directory) => directory.budget(),
             Kind::Radius(upstream) => upstream.budget(),
+        }
+    }
+
+    /// Its hosts, as events and metrics name them.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let hosts = match &self.settings.kind {
+            AuthenticatorKind::Ad(directory) => directory.hosts.as_slice(),
+            AuthenticatorKind::Radius(upstream) => upstream.hosts.as_slice(),
+            _ => &[],
+        };
+        hosts.iter().map(host_label).collect()
+    }
+
+    /// Tries a host by its place among [`Self::hosts`]; each step takes at most `limit`. Nobody logs
+    /// in, and no user's password is needed.
+    pub(crate) async fn try_host(&self, place: usize, gate: &Gate, limit: Duration) -> Trial {
+        match &self.kind {
+            Kind::AnyPassword => Trial::default(),
+            Kind::Directory(directory) => directory.try_host(place, gate, limit).await,
+            Kind::Radius(upstream) => upstream.try_host(place, limit).await,
         }
     }
 

@@ -8,6 +8,7 @@ mod ldap;
 mod radius;
 pub mod reply_attributes;
 pub mod request_attributes;
+pub(crate) mod trial;
 
 pub use check::{BuildError, Primary, Shared};
 

@@ -16,7 +16,7 @@ use super::reply::{self, EapReply};
 use crate::clock;
 use crate::eap;
 use crate::flow::request::{Request, shown_user};
-use crate::flow::{Action, Answer, AnswerCode, Event, Flow};
+use crate::flow::{Action, Answer, AnswerCode, Flow};
 use crate::primary::request_attributes;
 use crate::radius::{AttributeType, Packet};
 use crate::state::{Context, Scope};
@@ -97,7 +97,7 @@ impl Login {
                 return login.finish(Answer::reject(Reason::Internal));
             }
         };
-        match flow.step(login.exchange.arrival.now, Event::Begin) {
+        match performer.begin(&mut flow, login.exchange.arrival.now) {
             Action::Answer(answer) => login.finish(answer),
             action => login.spawn(performer, flow, action),
         }

@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use proto::event::{Reason, Stage};
+use proto::rpc::PrimaryOnlyGrant;
+
 use super::receive::Shared;
 use super::record::Record;
 use super::served::Served;
@@ -47,8 +50,30 @@ impl Performer {
                 }
                 record.note(stage, began, elapsed, explain::detail(&event));
             }
+            // Looked at anew for each step: what has been revoked meanwhile lets nobody pass.
+            let grant = self.grant();
+            flow.set_primary_only(grant.is_some());
             action = flow.step(now, event);
+            if let Action::Answer(answer) = &action
+                && answer.reason == Reason::PrimaryOnly
+                && let Some(grant) = &grant
+            {
+                let detail = explain::primary_only(grant);
+                record.note(Stage::Preauth, now, Duration::ZERO, detail);
+            }
         }
+    }
+
+    /// The grant that is in force for the login's integration.
+    fn grant(&self) -> Option<Arc<PrimaryOnlyGrant>> {
+        let grants = &self.shared.primary_only;
+        grants.of(clock::moment(), &self.served.config.id)
+    }
+
+    /// Takes the first step, which may wait for nobody.
+    pub(super) fn begin(&self, flow: &mut Flow, now: Instant) -> Action {
+        flow.set_primary_only(self.grant().is_some());
+        flow.step(now, Event::Begin)
     }
 
     /// Performs one action. Each kind of call has its own short-lived allocation, so that a login

@@ -25,6 +25,7 @@ use super::socket::Asked;
 use crate::clock;
 use crate::control::report::Reports;
 use crate::metrics::Metrics;
+use crate::primary_only::PrimaryOnly;
 use crate::radius::{Code, DiscardReason, Packet, ReplyBuilder, ReplyTo, verify_request};
 use crate::state::States;
 
@@ -41,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) telling: TaskTracker,
     pub(crate) duplicates: Duplicates,
     pub(crate) states: States,
+    /// Where logins pass on the primary alone.
+    pub(crate) primary_only: PrimaryOnly,
     sessions: Mutex<Sessions>,
     eap_threads: EapThreads,
     pub(crate) draining: AtomicBool,
@@ -67,6 +70,7 @@ impl Shared {
         Ok(Self {
             node,
             states: States::new(metrics.states.clone(), metrics.state_spills.clone())?,
+            primary_only: PrimaryOnly::default(),
             discards: Discards::new(&metrics.radius_discards),
             sessions: Mutex::default(),
             eap_threads,

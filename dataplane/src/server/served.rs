@@ -35,6 +35,11 @@ pub(crate) struct Served {
 }
 
 impl Served {
+    /// Whether somebody checks the password: only such logins may pass on the primary alone.
+    pub(crate) fn checks_password(&self) -> bool {
+        self.config.mode != Mode::DuoOnly && matches!(self.primary_use, PrimaryUse::Ask { .. })
+    }
+
     /// Which attributes of an upstream's accept come back: the integration's rule and the
     /// authenticator's own.
     /// In mode `eap` the first is for the other way only.

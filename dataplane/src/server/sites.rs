@@ -17,6 +17,7 @@ use proto::id::IntegrationId;
 use tokio_util::sync::CancellationToken;
 
 use super::clients::ClientTable;
+use super::holder::{Holder, holder};
 use super::interface::Interface;
 use super::receive::{self, Shared};
 use super::served::{ServedClient, Site};
@@ -211,12 +212,12 @@ fn bind_fault(
                 || format!("*:{port}"),
                 |ip| SocketAddr::new(ip, port).to_string(),
             );
-            (
-                "port",
-                format!(
-                    "UDP {address}: address in use by another program (`ss -lunp` shows which)"
-                ),
-            )
+            let who = match holder(listen, port) {
+                Some(Holder { pid, name }) => format!("{name}, process {pid}"),
+                None => "`ss -lunp` as root shows which".to_owned(),
+            };
+            let fault = format!("UDP {address}: address in use by another program ({who})");
+            ("port", fault)
         }
         io::ErrorKind::AddrNotAvailable => (
             "listen",

@@ -74,7 +74,7 @@ impl Service {
         all
     }
 
-    /// The application of a name, made when it is not there.
+    /// The application of a name, or with these keys; made when neither is there.
     ///
     /// # Errors
     /// [`StoreError`]; [`StoreError::Taken`] when two ask for one new name at once.
@@ -84,10 +84,17 @@ impl Service {
     ) -> Result<Arc<Application>, StoreError> {
         // Two at once would each keep the other's keys as the previous ones, or read too early.
         let _alone = self.directory.changes.lock().await;
-        let found = self
-            .applications()
-            .into_iter()
-            .find(|found| *found.name == *wanted.name);
+        let known = self.applications();
+        let named = known.iter().find(|found| *found.name == *wanted.name);
+        // Keys are what tells applications apart: whoever knows both of one means that one, as a
+        // configuration does that was written out with the keys made here and is read in again.
+        let meant = || {
+            let keys = wanted.keys.as_ref()?;
+            let same =
+                |found: &&Arc<Application>| *found.ikey == *keys.ikey && found.skey == keys.skey;
+            known.iter().find(same)
+        };
+        let found = named.or_else(meant).cloned();
         let old = found.as_ref().map_or(NameRules::NEW, |found| found.rules);
         let rules = NameRules {
             new_user_policy: wanted.new_user_policy.unwrap_or(old.new_user_policy),
@@ -109,7 +116,7 @@ impl Service {
                 self.store
                     .update_application(
                         &self.vault,
-                        &wanted.name,
+                        &found.name,
                         rules,
                         others.map(|keys| (keys, until_ms)),
                     )

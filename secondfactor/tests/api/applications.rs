@@ -1,5 +1,6 @@
 //! Applications: their keys, and what each does with names and unknown users.
 
+use proto::secret::Secret;
 use secondfactor::admin::{
     ApplicationKeys, ApplicationSummary, Done, NewApplication, NewUserPolicy,
 };
@@ -64,6 +65,44 @@ async fn an_application_has_the_keys_that_its_operator_chose() {
     ] {
         assert!(open(ikey, skey).await.is_err(), "{ikey}");
     }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn who_knows_both_keys_of_an_application_means_that_one() {
+    let (_folder, running) = started().await;
+    let known = &running.app;
+    let ask = async |name: &str, skey: &Secret<String>, open_enrollment| {
+        let wanted = NewApplication {
+            keys: Some(ApplicationKeys {
+                ikey: known.ikey.clone(),
+                skey: skey.clone(),
+            }),
+            open_enrollment,
+            ..NewApplication::named(name)
+        };
+        let made: Result<secondfactor::admin::Application, _> =
+            running.admin.post("/applications", &wanted, LIMIT).await;
+        made
+    };
+    let again = ask(&known.ikey, &known.skey, None).await.unwrap();
+    assert_eq!(
+        &again, known,
+        "as a file asks that was written out with made keys"
+    );
+    assert!(ask("other", &"guessed".into(), None).await.is_err());
+    let again = ask("third", &known.skey, Some(true)).await.unwrap();
+    assert_eq!(&again, known);
+    let all: Vec<ApplicationSummary> = running.admin.get("/applications", LIMIT).await.unwrap();
+    let told: Vec<_> = all
+        .iter()
+        .map(|one| (&one.name, one.open_enrollment))
+        .collect();
+    assert_eq!(
+        told,
+        [(&known.name, true)],
+        "rules are changed by any of its names"
+    );
     running.stop().await;
 }
 

@@ -1,6 +1,12 @@
 //! Certificates for the peers, made once for each test process and kept in memory.
 
-use std::{fs, path::Path, sync::OnceLock};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    sync::OnceLock,
+    time::Duration,
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -61,6 +67,15 @@ impl Pki {
         )
     }
 
+    /// Like `server`, good until this second since 1970.
+    #[must_use]
+    pub fn server_until(&self, unix_seconds: u64) -> Identity {
+        let here = ["localhost", "127.0.0.1", "::1"];
+        let mut params = leaf("localhost", &here, ExtendedKeyUsagePurpose::ServerAuth);
+        params.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs(unix_seconds);
+        issue(&params, &self.issuer)
+    }
+
     /// Writes all of it into a folder: `ca.pem`, `rogue-ca.pem`, and `NAME.pem` with `NAME.key` for
     /// `server`, `client`, `rogue`, `expired`, `other-name`, `rsa` and `chain`.
     pub fn write(&self, folder: &Path) {
@@ -76,7 +91,10 @@ impl Pki {
             ("chain", &self.chain),
         ] {
             fs::write(folder.join(format!("{name}.pem")), &identity.certificate).unwrap();
-            fs::write(folder.join(format!("{name}.key")), &identity.key).unwrap();
+            let key = folder.join(format!("{name}.key"));
+            fs::write(&key, &identity.key).unwrap();
+            // Others could read it otherwise, which is a warning.
+            fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
         }
     }
 

@@ -5,7 +5,20 @@ use super::{Kind, Numbering, OptionSpec, Refused, SectionKind};
 const AD: &[SectionKind] = &[SectionKind::AdClient];
 const RADIUS: &[SectionKind] = &[SectionKind::RadiusClient];
 
+const ALL: &[SectionKind] = &[
+    SectionKind::AdClient,
+    SectionKind::RadiusClient,
+    SectionKind::DuoOnlyClient,
+];
+
 pub(super) const OPTIONS: &[OptionSpec] = &[
+    OptionSpec::new(
+        "id",
+        ALL,
+        Kind::Id,
+        "What this authenticator is called everywhere but in this file; the section's name when unset.",
+    )
+    .ours(),
     OptionSpec::new(
         "host",
         AD,

@@ -175,6 +175,8 @@ pub enum Kind {
     Attributes,
     /// The name of a section of this file.
     SectionName,
+    /// What the rest of the product calls a section: 1 to 128 letters, digits, `_`, `-` or `.`.
+    Id,
 }
 
 impl Kind {
@@ -208,6 +210,7 @@ impl Kind {
             Self::Attribute => "the name of a RADIUS attribute".to_owned(),
             Self::Attributes => "names of RADIUS attributes, between commas".to_owned(),
             Self::SectionName => "the name of a section of this file".to_owned(),
+            Self::Id => "1 to 128 letters, digits, '_', '-' or '.'".to_owned(),
         }
     }
 }

@@ -11,6 +11,13 @@ const RADIUS: &[S] = &[
     S::RadiusServerDuoOnly,
     S::RadiusServerIframe,
 ];
+const SERVED: &[S] = &[
+    S::RadiusServerAuto,
+    S::RadiusServerChallenge,
+    S::RadiusServerEap,
+    S::RadiusServerConcat,
+    S::RadiusServerDuoOnly,
+];
 const PASSING: &[S] = &[
     S::RadiusServerAuto,
     S::RadiusServerChallenge,
@@ -80,6 +87,7 @@ const API_HOST: &[S] = &[
 ];
 
 pub(super) const OPTIONS: &[OptionSpec] = &[
+    OptionSpec::new("id", SERVED, Kind::Id, "What this integration is called everywhere but in this file; the section's name when unset.").ours(),
     OptionSpec::new("ikey", APPLICATION, Kind::IntegrationKey, "The integration key of the application; may be left out with api_host=builtin."),
     OptionSpec::new("skey", APPLICATION, Kind::Secret, "The secret key of the application; may be left out with api_host=builtin."),
     OptionSpec::new("api_host", API_HOST, Kind::ApiHost, "The host of the second factor's service, or builtin for the one that comes with the product.").required(),

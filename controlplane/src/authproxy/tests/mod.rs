@@ -12,6 +12,12 @@ mod challenge;
 mod directory;
 mod eap;
 mod examples;
+mod export;
+mod export_files;
+mod export_generated;
+mod export_of_docs;
+mod export_refused;
+mod ids;
 mod properties;
 mod secrets;
 mod served;
@@ -41,7 +47,12 @@ fn run_octets(octets: &[u8], files: &InMemory, mode: Option<u32>) -> Report {
         files,
         unseal: &|text| text.strip_prefix("sealed:").map(Secret::from),
     };
-    import(&source, &Dictionary::builtin())
+    let report = import(&source, &Dictionary::builtin());
+    // So that what is true of exports is tried with every file of these tests.
+    if let Some(imported) = &report.imported {
+        export::comes_back(&imported.resolve(1, export::pinned));
+    }
+    report
 }
 
 fn files() -> InMemory {

@@ -50,6 +50,7 @@ fn refused(fault: MalformedEap, octets: &[u8]) {
         (MalformedEap::Short, Some(said)) => assert!(said <= HEADER_OCTETS),
         (MalformedEap::Length, said) => assert!(said.unwrap() > octets.len()),
         (MalformedEap::Code(code), _) => assert!(code == octets[0] && code != packet::RESPONSE),
+        (MalformedEap::NotOfServer(code), _) => panic!("a response is read, not a request: {code}"),
     }
 }
 

@@ -4,6 +4,7 @@ pub(super) mod binding;
 mod conversation;
 mod peap;
 mod properties;
+mod supplicant;
 mod ttls;
 
 use proto::secret::Secret;

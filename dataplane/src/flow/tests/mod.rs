@@ -5,6 +5,7 @@ mod challenge;
 mod eap;
 mod outcomes;
 mod polls;
+mod primary_only;
 mod prompts;
 mod properties;
 mod requests;

@@ -8,6 +8,7 @@
 //! before it, in four octets (RFC 4422 section 3.7).
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -16,8 +17,8 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 use proto::config::{Host, Transport};
 use proto::secret::Secret;
-use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
+use rustls::{ClientConfig, ProtocolVersion};
+use rustls_pki_types::{CertificateDer, ServerName};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
@@ -204,6 +205,33 @@ impl Connection {
             .clone()
     }
 
+    /// The address of this machine that it goes from.
+    pub(super) fn local(&self) -> Option<IpAddr> {
+        let tcp = match &self.stream {
+            Stream::Clear(tcp) => tcp,
+            Stream::Tls(tls) => tls.get_ref().0,
+        };
+        let local = tcp.local_addr().ok()?;
+        Some(local.ip().to_canonical())
+    }
+
+    /// What the host showed, its own certificate first; none over a clear transport.
+    pub(super) fn certificates(&self) -> Vec<CertificateDer<'static>> {
+        let Stream::Tls(tls) = &self.stream else {
+            return Vec::new();
+        };
+        let shown = tls.get_ref().1.peer_certificates().unwrap_or_default();
+        shown.iter().map(|one| one.clone().into_owned()).collect()
+    }
+
+    /// What TLS agreed on; none over a clear transport.
+    pub(super) fn tls_version(&self) -> Option<ProtocolVersion> {
+        match &self.stream {
+            Stream::Clear(_) => None,
+            Stream::Tls(tls) => tls.get_ref().1.protocol_version(),
+        }
+    }
+
     /// Seals everything from here on.
     pub(super) fn seal(&mut self, seal: Seal) -> Result<(), Fault> {
         if !self.inbox.is_empty() {
@@ -258,7 +286,7 @@ impl Connection {
                 Part::Other => others += 1,
             }
             if found.len() > wanted || others > OTHERS || octets > MESSAGE_OCTETS {
-                return Err(Fault::Lost("it does not keep to the limit of a search"));
+                return Err(BEYOND_THE_LIMIT);
             }
         }
     }
@@ -488,6 +516,9 @@ fn tune(stream: &TcpStream, timeout: Duration) -> io::Result<()> {
     )?;
     socket.set_tcp_user_timeout(Some(timeout))
 }
+
+/// More came than was asked for. Samba sends everything.
+pub(super) const BEYOND_THE_LIMIT: Fault = Fault::Lost("it does not keep to the limit of a search");
 
 const LOST: Fault = Fault::Lost("the connection was lost");
 const NO_LDAP: Fault = Fault::Lost("it answers with something other than LDAP");

@@ -75,6 +75,14 @@ impl Host {
         }
     }
 
+    pub(super) const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    pub(super) fn sign_on(&self) -> &SignOn {
+        &self.sign_on
+    }
+
     pub(super) async fn search(
         &self,
         search: &Search<'_>,

@@ -22,6 +22,7 @@ mod pool;
 mod query;
 mod sign_on;
 mod tls;
+mod trial;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

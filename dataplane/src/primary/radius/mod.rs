@@ -19,6 +19,7 @@ mod silence;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};

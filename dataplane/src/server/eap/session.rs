@@ -21,7 +21,7 @@ use crate::eap::Offered;
 use crate::eap::conversation::{Conversation, Outcome, Step};
 use crate::eap::packet::{self, Response};
 use crate::flow::request::Request;
-use crate::flow::{Action, Answer, AnswerCode, Event, Flow, explain};
+use crate::flow::{Action, Answer, AnswerCode, Flow, explain};
 use crate::radius::Packet;
 use crate::server::exchange::Exchange;
 use crate::server::perform::{InFlight, Performer};
@@ -211,18 +211,19 @@ impl Session {
                 return self.decided(talk, exchange, answer);
             }
         };
-        let action = match flow.step(clock::now(), Event::Begin) {
-            Action::Answer(answer) => return self.decided(talk, exchange, answer),
-            action => action,
-        };
         let shared = Arc::clone(&exchange.shared);
-        let performer = Performer {
+        let mut performer = Performer {
             shared: Arc::clone(&shared),
             served: Arc::clone(&served),
             user,
             calling_station: talk.calling_station.clone(),
-            pass_through: std::mem::take(&mut talk.pass_through),
+            pass_through: Vec::new(),
         };
+        let action = match performer.begin(&mut flow, clock::now()) {
+            Action::Answer(answer) => return self.decided(talk, exchange, answer),
+            action => action,
+        };
+        performer.pass_through = std::mem::take(&mut talk.pass_through);
         if shared.in_flight.load(Ordering::Relaxed) >= shared.max_in_flight {
             let answer = Answer::reject(Reason::Overloaded);
             return self.decided(talk, exchange, answer);

@@ -1,0 +1,370 @@
+//! `countersign check`: asks the running node to try what it serves, or tries what a file names.
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use controlplane::admin::{Diagnostic, LoadResult, Severity, Status};
+use dataplane::check::{self, Ports};
+use local::CallError;
+use proto::check::{CheckKind, CheckResult, CheckRow};
+use proto::child::Role;
+use proto::config::{Snapshot, raw};
+use proto::id::IntegrationId;
+use proto::rpc::NodeStatus;
+use serde_json::Value;
+
+use crate::args::CheckArgs;
+use crate::commands::validate;
+use crate::failure::Failure;
+use crate::output;
+use crate::paths::DataDir;
+
+pub(crate) async fn run(args: CheckArgs) -> Result<(), Failure> {
+    let data = DataDir::new(args.data.data_dir)?;
+    let checked = match &args.config {
+        Some(file) => of_file(file, &data).await?,
+        None => of_node(&data).await?,
+    };
+    if args.output.json {
+        output::json(&checked.rows);
+    } else {
+        show(&checked.rows);
+    }
+    let failed = checked
+        .rows
+        .iter()
+        .any(|row| row.result == CheckResult::Failed);
+    match (checked.file, failed) {
+        // Which rows say.
+        (File::Bad, _) => Err(Failure::usage("")),
+        (File::Good, true) => Err(Failure::plain("")),
+        (File::Good, false) => Ok(()),
+    }
+}
+
+struct Checked {
+    rows: Vec<CheckRow>,
+    file: File,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum File {
+    Good,
+    /// It is refused.
+    Bad,
+}
+
+/// What the node of this data folder serves, tried by it.
+async fn of_node(data: &DataDir) -> Result<Checked, Failure> {
+    // The file is the control plane's, which a node may have elsewhere.
+    let control = data.client(Role::ControlPlane)?;
+    let (mut rows, file) = match control.get::<Status>("/status", LIMIT).await {
+        Ok(Status {
+            source: Some(path),
+            last_load: Some(last),
+            ..
+        }) => {
+            let file = match last.reload.result {
+                LoadResult::Refused => File::Bad,
+                _ => File::Good,
+            };
+            (of_diagnostics(&path, &last.reload.diagnostics), file)
+        }
+        _ => (Vec::new(), File::Good),
+    };
+    let node = data.client(Role::DataPlane)?;
+    let tried: Vec<CheckRow> = node
+        .post("/check", &Value::Null, check::LONGEST + LIMIT)
+        .await
+        .map_err(|error| match error {
+            CallError::Unreachable { .. } => Failure::plain(format!(
+                "no gateway runs in {}; is this the right --data-dir? With --config FILE a file is \
+                 checked and none need run",
+                data.path().display()
+            )),
+            error => Failure::new("the running gateway did not check", &error),
+        })?;
+    rows.extend(tried);
+    Ok(Checked { rows, file })
+}
+
+/// What a file names, tried by this process.
+async fn of_file(file: &Path, data: &DataDir) -> Result<Checked, Failure> {
+    let outcome = validate::load(file, data)?;
+    let mut rows = of_diagnostics(file, &outcome.diagnostics);
+    let bad = |rows| Checked {
+        rows,
+        file: File::Bad,
+    };
+    let Some(draft) = outcome.draft else {
+        return Ok(bad(rows));
+    };
+    // The built-in second factor makes them when the file is served, and not for a check.
+    let unmade: Vec<String> = draft
+        .builtin
+        .iter()
+        .map(|one| one.integration.clone())
+        .collect();
+    let stand_ins: BTreeMap<_, _> = unmade.iter().map(|id| (id.clone(), stand_in())).collect();
+    let mut snapshot = (draft.finish)(&stand_ins);
+    snapshot.revision = 1;
+    let snapshot = match Snapshot::try_from(snapshot) {
+        Ok(snapshot) => snapshot,
+        Err(faults) => {
+            let faults = faults.0.into_iter();
+            let faults: Vec<_> = faults
+                .map(|fault| Diagnostic::error(file, fault.to_string()))
+                .collect();
+            rows.retain(|row| row.result != CheckResult::Good);
+            rows.extend(of_diagnostics(file, &faults));
+            return Ok(bad(rows));
+        }
+    };
+    if !unmade.is_empty() {
+        rows.push(of_builtin(data, &unmade).await?);
+    }
+    let ports = Ports::to_try(listeners(data).await?);
+    let unmade: HashSet<IntegrationId> = unmade
+        .into_iter()
+        .filter_map(|id| IntegrationId::new(id).ok())
+        .collect();
+    rows.extend(check::run(Arc::new(snapshot), ports, unmade).await);
+    Ok(Checked {
+        rows,
+        file: File::Good,
+    })
+}
+
+/// An application of nobody, which is never asked.
+fn stand_in() -> raw::Application {
+    raw::Application {
+        ikey: "builtin".to_owned(),
+        skey: "builtin".into(),
+        host: "localhost".to_owned(),
+        port: 443,
+        pinned_ca: None,
+    }
+}
+
+/// Where the gateway of this data folder listens; nowhere, when none runs.
+async fn listeners(data: &DataDir) -> Result<Vec<SocketAddr>, Failure> {
+    let node = data.client(Role::DataPlane)?;
+    let Ok(status) = node.get::<NodeStatus>("/status", LIMIT).await else {
+        return Ok(Vec::new());
+    };
+    let addresses = status.listeners.iter();
+    Ok(addresses
+        .filter_map(|one| one.address.parse().ok())
+        .collect())
+}
+
+/// Whether the built-in second factor of this data folder runs. That is all that can be said of it
+/// before it serves the file.
+async fn of_builtin(data: &DataDir, sections: &[String]) -> Result<CheckRow, Failure> {
+    let factor = data.client(Role::SecondFactor)?;
+    let status = factor.get::<secondfactor::admin::Status>("/status", LIMIT);
+    let row = |result, found: String, remedy| CheckRow {
+        what: CheckKind::SecondFactor,
+        place: "built in".to_owned(),
+        sections: sections.to_vec(),
+        from: None,
+        result,
+        milliseconds: 0,
+        found,
+        remedy,
+    };
+    Ok(match status.await {
+        Ok(status) => row(
+            CheckResult::Good,
+            format!("it runs, and listens on {}", status.listen),
+            None,
+        ),
+        Err(_) => row(
+            CheckResult::Warning,
+            "it does not run, so it was not tried".to_owned(),
+            Some(
+                "countersign run starts it where a section has api_host=builtin; then check \
+                 without --config"
+                    .to_owned(),
+            ),
+        ),
+    }
+    .shown())
+}
+
+/// What `validate` finds, a row each; one row when that is nothing.
+fn of_diagnostics(file: &Path, diagnostics: &[Diagnostic]) -> Vec<CheckRow> {
+    let row = |place: String, sections, result, found: String, remedy| {
+        CheckRow {
+            what: CheckKind::File,
+            place,
+            sections,
+            from: None,
+            result,
+            milliseconds: 0,
+            found,
+            remedy,
+        }
+        .shown()
+    };
+    if diagnostics.is_empty() {
+        let place = file.display().to_string();
+        let found = "no faults".to_owned();
+        return vec![row(place, Vec::new(), CheckResult::Good, found, None)];
+    }
+    let of = |one: &Diagnostic| {
+        let file = one.file.display();
+        let place = match one.line {
+            Some(line) => format!("{file}:{line}"),
+            None => file.to_string(),
+        };
+        let result = match one.severity {
+            Severity::Error => CheckResult::Failed,
+            Severity::Warning => CheckResult::Warning,
+        };
+        let found = match &one.option {
+            Some(option) => format!("{option}: {}", one.message),
+            None => one.message.clone(),
+        };
+        let sections = one.section.iter().cloned().collect();
+        let remedy = one.remedy.clone();
+        let remedy = remedy.unwrap_or_else(|| "put it right in the file".to_owned());
+        row(place, sections, result, found, Some(remedy))
+    };
+    diagnostics.iter().map(of).collect()
+}
+
+/// A table, with what to do under each row that is not good, and a count at its end.
+fn show(rows: &[CheckRow]) {
+    for line in table(rows) {
+        output::line(format_args!("{line}"));
+    }
+}
+
+fn table(rows: &[CheckRow]) -> Vec<String> {
+    let places: Vec<String> = rows.iter().map(place).collect();
+    let width = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
+    let what = width(&mut rows.iter().map(|row| row.what.words().chars().count()));
+    let at = width(&mut places.iter().map(|place| place.chars().count())).min(PLACE_CHARACTERS);
+    let mut lines = Vec::with_capacity(rows.len() + 1);
+    for (row, place) in rows.iter().zip(&places) {
+        lines.push(format!(
+            "{:what$}  {place:at$}  {:7}  {:>5} ms  {}",
+            row.what, row.result, row.milliseconds, row.found
+        ));
+        if let Some(remedy) = &row.remedy {
+            lines.push(format!("{:what$}  {remedy}", ""));
+        }
+    }
+    let count = |result| rows.iter().filter(|row| row.result == result).count();
+    let (good, failed) = (count(CheckResult::Good), count(CheckResult::Failed));
+    let warnings = match count(CheckResult::Warning) {
+        1 => "1 warning".to_owned(),
+        many => format!("{many} warnings"),
+    };
+    lines.push(format!("{good} good, {warnings}, {failed} failed"));
+    lines
+}
+
+fn place(row: &CheckRow) -> String {
+    let sections = match row.sections.as_slice() {
+        [] => String::new(),
+        [only] => format!("[{only}] "),
+        [first, others @ ..] => format!("[{first}] and {} more, ", others.len()),
+    };
+    match row.from {
+        None => format!("{sections}{}", row.place),
+        Some(from) => format!("{sections}{} from {from}", row.place),
+    }
+}
+
+/// For what answers at once.
+const LIMIT: Duration = Duration::from_secs(5);
+/// A longer one moves only its own row.
+const PLACE_CHARACTERS: usize = 72;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_has_a_remedy_under_what_is_not_good() {
+        let good = CheckRow {
+            what: CheckKind::Port,
+            place: "UDP *:1812".to_owned(),
+            sections: vec![
+                "radius_server_auto".to_owned(),
+                "radius_server_eap".to_owned(),
+            ],
+            from: None,
+            result: CheckResult::Good,
+            milliseconds: 0,
+            found: "free".to_owned(),
+            remedy: None,
+        };
+        let bad = CheckRow {
+            what: CheckKind::ServiceAccount,
+            place: "ldap1:636".to_owned(),
+            sections: vec!["ad_client".to_owned()],
+            from: Some([192, 0, 2, 1].into()),
+            result: CheckResult::Failed,
+            milliseconds: 12,
+            found: "refused".to_owned(),
+            remedy: Some("check the password".to_owned()),
+        };
+        assert_eq!(
+            table(&[good, bad]),
+            [
+                "port             [radius_server_auto] and 1 more, UDP *:1812  good         0 ms  free",
+                "service account  [ad_client] ldap1:636 from 192.0.2.1         failed      12 ms  refused",
+                "                 check the password",
+                "1 good, 0 warnings, 1 failed",
+            ]
+        );
+        assert_eq!(table(&[]), ["0 good, 0 warnings, 0 failed"]);
+    }
+
+    #[test]
+    fn a_finding_of_the_file_is_a_row() {
+        let file = Path::new("a.cfg");
+        let none = of_diagnostics(file, &[]);
+        assert_eq!(none.len(), 1);
+        assert_eq!(
+            (none[0].result, &*none[0].place),
+            (CheckResult::Good, "a.cfg")
+        );
+        let one = Diagnostic {
+            line: Some(7),
+            section: Some("main".to_owned()),
+            option: Some("debug".to_owned()),
+            severity: Severity::Warning,
+            remedy: Some("write true".to_owned()),
+            ..Diagnostic::error(file, "'x' is no yes or no")
+        };
+        let rows = of_diagnostics(file, &[one, Diagnostic::error(file, "empty")]);
+        let shown: Vec<_> = rows
+            .iter()
+            .map(|row| (row.result, &*row.place, &*row.found, row.remedy.as_deref()))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                (
+                    CheckResult::Warning,
+                    "a.cfg:7",
+                    "debug: 'x' is no yes or no",
+                    Some("write true")
+                ),
+                (
+                    CheckResult::Failed,
+                    "a.cfg",
+                    "empty",
+                    Some("put it right in the file")
+                ),
+            ]
+        );
+    }
+}

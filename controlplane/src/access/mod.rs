@@ -1,0 +1,4 @@
+//! Who may do what: roles, the table of routes, tokens. Decides; neither stores nor answers.
+
+pub(crate) mod role;
+pub(crate) mod token;

@@ -1,0 +1,45 @@
+//! Who called: what a revision and the audit have as the author.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::access::role::Role;
+
+/// Somebody who is signed in.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    /// By what.
+    pub(crate) by: By,
+    /// What they may.
+    pub(crate) role: Role,
+    /// From where; none over the admin socket.
+    pub(crate) from: Option<SocketAddr>,
+}
+
+/// By what somebody is signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// A bearer token, by its name.
+    Token(String),
+    /// An administrator's session, by their name.
+    Admin(String),
+    /// The admin socket, which only the gateway's own user reaches.
+    Socket,
+}
+
+impl Caller {
+    /// As a revision has it.
+    pub(crate) fn author(&self) -> String {
+        self.by.to_string()
+    }
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(name) => write!(f, "token {name}"),
+            Self::Admin(name) => write!(f, "admin {name}"),
+            Self::Socket => f.write_str("command line"),
+        }
+    }
+}

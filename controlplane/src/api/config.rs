@@ -1,0 +1,470 @@
+//! The resources that a configuration consists of: integrations with their clients, authenticators,
+//! settings. Each write makes a revision, or with `dry_run` tells what it would make.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Json, Router};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use proto::config::raw;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::caller::Caller;
+use super::masked::Fingerprints;
+use super::page::{Ask, Listed, Orders, Page};
+use super::problem::{FieldError, Kind, Problem};
+use super::resource::{Part, Precondition};
+use crate::app::App;
+use crate::edit::{Edited, Wanted};
+
+/// Their routes.
+pub(crate) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route(
+            "/settings",
+            get(settings).put(put_settings).patch(patch_settings),
+        )
+        .route("/integrations", get(integrations).post(create_integration))
+        .route(
+            "/integrations/{id}",
+            get(integration)
+                .put(put_integration)
+                .patch(patch_integration)
+                .delete(delete_integration),
+        )
+        .route(
+            "/integrations/{id}/clients",
+            get(clients).post(create_client),
+        )
+        .route(
+            "/integrations/{id}/clients/{address}",
+            get(client)
+                .put(put_client)
+                .patch(patch_client)
+                .delete(delete_client),
+        )
+        .route(
+            "/authenticators",
+            get(authenticators).post(create_authenticator),
+        )
+        .route(
+            "/authenticators/{id}",
+            get(authenticator)
+                .put(put_authenticator)
+                .patch(patch_authenticator)
+                .delete(delete_authenticator),
+        )
+}
+
+/// What a write may be told beside its document.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HowToWrite {
+    /// Only find out what would come of it; default false.
+    #[serde(default)]
+    dry_run: bool,
+    /// Why, for the revision: at most 500 characters.
+    #[serde(default)]
+    message: Option<String>,
+}
+
+type Written = Result<Query<HowToWrite>, QueryRejection>;
+type Asked = Result<Query<Ask>, QueryRejection>;
+type Document = Result<Json<Value>, JsonRejection>;
+
+async fn settings(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    read(&app, &Part::Settings)
+}
+
+async fn put_settings(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    how: Written,
+    headers: HeaderMap,
+    document: Document,
+) -> Result<Response, Problem> {
+    put(&app, Part::Settings, &caller, how, &headers, document).await
+}
+
+async fn patch_settings(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    how: Written,
+    headers: HeaderMap,
+    document: Document,
+) -> Result<Response, Problem> {
+    patch(&app, Part::Settings, &caller, how, &headers, document).await
+}
+
+async fn integrations(
+    State(app): State<Arc<App>>,
+    ask: Asked,
+) -> Result<Json<Page<Value>>, Problem> {
+    let snapshot = app.newest();
+    list(
+        &app,
+        ask,
+        snapshot.integrations.iter().map(|one| {
+            let texts = vec![one.mode.as_str().to_owned(), one.port.to_string()];
+            (Part::Integration(one.id.clone()), one.id.clone(), texts)
+        }),
+    )
+}
+
+async fn authenticators(
+    State(app): State<Arc<App>>,
+    ask: Asked,
+) -> Result<Json<Page<Value>>, Problem> {
+    let snapshot = app.newest();
+    list(
+        &app,
+        ask,
+        snapshot.authenticators.iter().map(|one| {
+            (
+                Part::Authenticator(one.id.clone()),
+                one.id.clone(),
+                Vec::new(),
+            )
+        }),
+    )
+}
+
+async fn clients(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    ask: Asked,
+) -> Result<Json<Page<Value>>, Problem> {
+    let snapshot = app.newest();
+    let found = snapshot.integrations.iter().find(|one| one.id == id);
+    let Some(found) = found else {
+        let detail = format!("there is no integration '{id}'");
+        return Err(Problem::new(Kind::NotFound, detail));
+    };
+    list(
+        &app,
+        ask,
+        found.clients.iter().map(|one| {
+            let part = Part::Client {
+                integration: id.clone(),
+                address: one.address.clone(),
+            };
+            (part, one.address.clone(), Vec::new())
+        }),
+    )
+}
+
+/// Routes of a resource that one segment of the path names.
+macro_rules! named {
+    ($part:expr, $get:ident, $put:ident, $patch:ident, $delete:ident, $name:ty) => {
+        async fn $get(
+            State(app): State<Arc<App>>,
+            Path(name): Path<$name>,
+        ) -> Result<Response, Problem> {
+            read(&app, &$part(name))
+        }
+
+        async fn $put(
+            State(app): State<Arc<App>>,
+            Path(name): Path<$name>,
+            Extension(caller): Extension<Caller>,
+            how: Written,
+            headers: HeaderMap,
+            document: Document,
+        ) -> Result<Response, Problem> {
+            put(&app, $part(name), &caller, how, &headers, document).await
+        }
+
+        async fn $patch(
+            State(app): State<Arc<App>>,
+            Path(name): Path<$name>,
+            Extension(caller): Extension<Caller>,
+            how: Written,
+            headers: HeaderMap,
+            document: Document,
+        ) -> Result<Response, Problem> {
+            patch(&app, $part(name), &caller, how, &headers, document).await
+        }
+
+        async fn $delete(
+            State(app): State<Arc<App>>,
+            Path(name): Path<$name>,
+            Extension(caller): Extension<Caller>,
+            how: Written,
+            headers: HeaderMap,
+        ) -> Result<Response, Problem> {
+            delete(&app, $part(name), &caller, how, &headers).await
+        }
+    };
+}
+
+named!(
+    Part::Integration,
+    integration,
+    put_integration,
+    patch_integration,
+    delete_integration,
+    String
+);
+named!(
+    Part::Authenticator,
+    authenticator,
+    put_authenticator,
+    patch_authenticator,
+    delete_authenticator,
+    String
+);
+named!(
+    of_client,
+    client,
+    put_client,
+    patch_client,
+    delete_client,
+    (String, String)
+);
+
+fn of_client((integration, address): (String, String)) -> Part {
+    Part::Client {
+        integration,
+        address,
+    }
+}
+
+async fn create_integration(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    how: Written,
+    document: Document,
+) -> Result<Response, Problem> {
+    create(&app, "id", Part::Integration, &caller, how, document).await
+}
+
+async fn create_authenticator(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    how: Written,
+    document: Document,
+) -> Result<Response, Problem> {
+    create(&app, "id", Part::Authenticator, &caller, how, document).await
+}
+
+async fn create_client(
+    State(app): State<Arc<App>>,
+    Path(integration): Path<String>,
+    Extension(caller): Extension<Caller>,
+    how: Written,
+    document: Document,
+) -> Result<Response, Problem> {
+    let part = |address| of_client((integration, address));
+    create(&app, "address", part, &caller, how, document).await
+}
+
+fn read(app: &App, part: &Part) -> Result<Response, Problem> {
+    let snapshot = app.newest();
+    let shown = part.show(&snapshot, &app.fingerprints);
+    let (document, tag) = shown.ok_or_else(|| part.missing())?;
+    Ok((tagged(&tag), Json(document)).into_response())
+}
+
+fn list(
+    app: &App,
+    ask: Asked,
+    parts: impl Iterator<Item = (Part, String, Vec<String>)>,
+) -> Result<Json<Page<Value>>, Problem> {
+    const ORDERS: Orders<Value> = &[
+        ("port", |one| {
+            format!("{:05}", one["port"].as_u64().unwrap_or(0))
+        }),
+        ("mode", |one| {
+            one["mode"].as_str().unwrap_or_default().to_owned()
+        }),
+    ];
+    let Query(ask) = ask.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
+    let snapshot = app.newest();
+    let items = parts.filter_map(|(part, id, texts)| {
+        let (item, _) = part.show(&snapshot, &app.fingerprints)?;
+        Some(Listed { id, texts, item })
+    });
+    ask.page(items, ORDERS).map(Json)
+}
+
+async fn create(
+    app: &App,
+    name: &str,
+    part: impl FnOnce(String) -> Part,
+    caller: &Caller,
+    how: Written,
+    document: Document,
+) -> Result<Response, Problem> {
+    let document = given(document)?;
+    let Some(named) = document.get(name).and_then(Value::as_str) else {
+        return Err(Problem::invalid(vec![FieldError {
+            path: name.to_owned(),
+            message: "what is made has a name of its own; write it here".to_owned(),
+        }]));
+    };
+    let part = part(named.to_owned());
+    write(
+        app,
+        part,
+        caller,
+        how,
+        document,
+        Precondition::Absent,
+        How::Put,
+    )
+    .await
+}
+
+async fn put(
+    app: &App,
+    part: Part,
+    caller: &Caller,
+    how: Written,
+    headers: &HeaderMap,
+    document: Document,
+) -> Result<Response, Problem> {
+    let (document, precondition) = (given(document)?, precondition(headers)?);
+    write(app, part, caller, how, document, precondition, How::Put).await
+}
+
+async fn patch(
+    app: &App,
+    part: Part,
+    caller: &Caller,
+    how: Written,
+    headers: &HeaderMap,
+    document: Document,
+) -> Result<Response, Problem> {
+    let (document, precondition) = (given(document)?, precondition(headers)?);
+    write(app, part, caller, how, document, precondition, How::Patch).await
+}
+
+async fn delete(
+    app: &App,
+    part: Part,
+    caller: &Caller,
+    how: Written,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let precondition = precondition(headers)?;
+    write(
+        app,
+        part,
+        caller,
+        how,
+        Value::Null,
+        precondition,
+        How::Delete,
+    )
+    .await
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    Put,
+    Patch,
+    Delete,
+}
+
+async fn write(
+    app: &App,
+    part: Part,
+    caller: &Caller,
+    how: Written,
+    document: Value,
+    precondition: Precondition,
+    what: How,
+) -> Result<Response, Problem> {
+    let wanted = wanted(caller, how)?;
+    let dry_run = wanted.dry_run;
+    let (prints, target) = (Arc::clone(&app.fingerprints), part.clone());
+    let change = move |snapshot: &mut raw::Snapshot| match what {
+        How::Put => target
+            .write(snapshot, document, &precondition, &prints)
+            .map(drop),
+        How::Patch => target.patch(snapshot, document, &precondition, &prints),
+        How::Delete => target.remove(snapshot, &precondition, &prints),
+    };
+    let edited = app.edit(Box::new(change), wanted).await?;
+    Ok(answer(&part, &edited, dry_run, &app.fingerprints))
+}
+
+/// What a write is answered with: the resource as it is now, or would be.
+fn answer(part: &Part, edited: &Edited, dry_run: bool, prints: &Fingerprints) -> Response {
+    let was = part.read(&edited.before).is_some();
+    let mut headers = HeaderMap::new();
+    if let Some(revision) = &edited.revision {
+        headers.insert(REVISION, HeaderValue::from(revision.number.0));
+    }
+    if dry_run {
+        let made = HeaderValue::from_static(if edited.changed { "change" } else { "nothing" });
+        headers.insert(DRY_RUN, made);
+    }
+    let Some((document, tag)) = part.show(&edited.after, prints) else {
+        return (StatusCode::NO_CONTENT, headers).into_response();
+    };
+    let status = match was || dry_run {
+        true => StatusCode::OK,
+        false => StatusCode::CREATED,
+    };
+    (status, headers, tagged(&tag), Json(document)).into_response()
+}
+
+fn wanted(caller: &Caller, how: Written) -> Result<Wanted, Problem> {
+    let Query(how) = how.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
+    let message = how.message.unwrap_or_default();
+    if message.chars().count() > MESSAGE_CHARACTERS || message.contains(char::is_control) {
+        let detail = format!("message has at most {MESSAGE_CHARACTERS} characters, in one line");
+        return Err(Problem::new(Kind::BadRequest, detail));
+    }
+    Ok(Wanted {
+        author: caller.author(),
+        message,
+        dry_run: how.dry_run,
+    })
+}
+
+fn given(document: Document) -> Result<Value, Problem> {
+    match document {
+        Ok(Json(document)) => Ok(document),
+        Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Err(Problem::new(Kind::TooLarge, error.body_text()))
+        }
+        Err(error) => Err(Problem::new(Kind::BadRequest, error.body_text())),
+    }
+}
+
+/// `If-Match` and `If-None-Match: *` (RFC 9110 section 13.1).
+fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
+    let text = |name| {
+        let value: Option<&HeaderValue> = headers.get(name);
+        value.map(|value| value.to_str().unwrap_or_default())
+    };
+    match (text(header::IF_MATCH), text(header::IF_NONE_MATCH)) {
+        (None, None) => Ok(Precondition::None),
+        (Some(tags), None) => {
+            let tags = tags.split(',').map(|tag| tag.trim().to_owned());
+            Ok(Precondition::Match(tags.collect()))
+        }
+        (None, Some("*")) => Ok(Precondition::Absent),
+        _ => Err(Problem::new(
+            Kind::BadRequest,
+            "write If-Match with an entity tag, or If-None-Match: *",
+        )),
+    }
+}
+
+fn tagged(tag: &str) -> [(header::HeaderName, String); 1] {
+    [(header::ETAG, tag.to_owned())]
+}
+
+/// The revision that a write made.
+const REVISION: &str = "countersign-revision";
+/// What a write that was only tried would come to.
+const DRY_RUN: &str = "countersign-dry-run";
+/// The longest message of a revision.
+const MESSAGE_CHARACTERS: usize = 500;

@@ -1,0 +1,166 @@
+//! Changes of a configuration whose truth is the database: made one after the other by the owner of
+//! the revisions, each on the newest one, checked whole, and published whole or not at all.
+
+use std::sync::Arc;
+
+use proto::config::{Snapshot, raw};
+use proto::secret::Secret;
+use tokio::sync::oneshot;
+
+use crate::admin::RevisionInfo;
+use crate::api::problem::{Kind, Problem};
+use crate::authproxy::BuiltinApplication;
+use crate::builtin::{BuiltinError, applications};
+use crate::revisions::{Draft, PublishError, Published};
+use crate::settings::{Need, Settings};
+use crate::store::StoreError;
+
+/// What is done to the newest configuration.
+pub(crate) type Change = Box<dyn FnOnce(&mut raw::Snapshot) -> Result<(), Problem> + Send>;
+
+/// Who wants a change, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// Who, as the revision has it: `token ci`, `admin alice`.
+    pub(crate) author: String,
+    /// Why.
+    pub(crate) message: String,
+    /// Only find out what would come of it.
+    pub(crate) dry_run: bool,
+}
+
+/// A change that somebody asked for.
+pub(crate) struct Edit {
+    pub(crate) change: Change,
+    pub(crate) wanted: Wanted,
+    /// Where what came of it goes.
+    pub(crate) answer: oneshot::Sender<Result<Edited, Problem>>,
+}
+
+/// What came of a change.
+#[derive(Clone, Debug)]
+pub(crate) struct Edited {
+    /// The revision that has it; none when it was only tried.
+    pub(crate) revision: Option<RevisionInfo>,
+    /// Whether it changes anything.
+    pub(crate) changed: bool,
+    /// The configuration before, and with it.
+    pub(crate) before: Arc<raw::Snapshot>,
+    pub(crate) after: Arc<raw::Snapshot>,
+}
+
+/// Makes the changed configuration, with the applications that the built-in second factor makes for
+/// it. Nothing is published.
+pub(crate) async fn changed(
+    before: &raw::Snapshot,
+    change: Change,
+    dry_run: bool,
+    settings: &Settings,
+    needs: &mut (dyn FnMut(Need) + Send),
+) -> Result<raw::Snapshot, Problem> {
+    let mut after = before.clone();
+    change(&mut after)?;
+    let wanted = builtin(&after);
+    let made = match dry_run {
+        // Trying makes nothing.
+        true => wanted
+            .iter()
+            .map(|one| (one.integration.clone(), placeholder()))
+            .collect(),
+        false => {
+            if !wanted.is_empty() {
+                needs(Need::SecondFactor);
+            }
+            let socket = settings.second_factor.as_deref();
+            applications(socket, &wanted, settings.second_factor_deadline)
+                .await
+                .map_err(of_builtin)?
+        }
+    };
+    for integration in &mut after.integrations {
+        if let Some(application) = made.get(&integration.id) {
+            integration.application = application.clone();
+        }
+    }
+    // The number is given when it is stored; until then any good one will do.
+    after.revision = 1;
+    Snapshot::try_from(after.clone())?;
+    Ok(after)
+}
+
+/// The integrations that ask for an application of the built-in second factor.
+pub(crate) fn builtin(snapshot: &raw::Snapshot) -> Vec<BuiltinApplication> {
+    let asks = |one: &&raw::Integration| {
+        one.application.host == BUILTIN && one.application.pinned_ca.is_none()
+    };
+    let said = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    snapshot
+        .integrations
+        .iter()
+        .filter(asks)
+        .map(|one| {
+            let ikey = said(&one.application.ikey);
+            let skey = said(one.application.skey.expose());
+            BuiltinApplication {
+                integration: one.id.clone(),
+                // Of half a pair nothing can be made.
+                ikey: ikey.clone().filter(|_| skey.is_some()),
+                skey: skey.filter(|_| ikey.is_some()).map(Secret::new),
+            }
+        })
+        .collect()
+}
+
+/// What stands where an application would be.
+fn placeholder() -> raw::Application {
+    raw::Application {
+        ikey: "DIBUILTIN".to_owned(),
+        skey: "to be made when this is applied, not now".into(),
+        host: "localhost".to_owned(),
+        port: 443,
+        pinned_ca: None,
+    }
+}
+
+fn of_builtin(error: BuiltinError) -> Problem {
+    match error {
+        BuiltinError::Unavailable { .. } => Problem::new(Kind::Unavailable, error.to_string()),
+        error => Problem::new(Kind::Conflict, error.to_string()),
+    }
+}
+
+impl From<PublishError> for Problem {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Faults(faults) => faults.into(),
+            error @ PublishError::TooLong { .. } => Self::new(Kind::TooLarge, error.to_string()),
+            PublishError::Store(StoreError::Overtaken { newest }) => Self::new(
+                Kind::Conflict,
+                format!(
+                    "another control plane stored revision {newest} meanwhile; look at it, and try again"
+                ),
+            ),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl Wanted {
+    /// The draft of a changed configuration.
+    pub(crate) fn draft(&self, snapshot: raw::Snapshot) -> Draft<'_> {
+        Draft {
+            snapshot,
+            text: None,
+            author: &self.author,
+            message: &self.message,
+        }
+    }
+}
+
+/// Whether a publication made something new.
+pub(crate) const fn is_new(published: Published) -> bool {
+    matches!(published, Published::New)
+}
+
+/// What `host` of an application says for the built-in second factor.
+pub(crate) const BUILTIN: &str = "builtin";

@@ -1,0 +1,246 @@
+//! `countersign check`: everything good, with a node and without one, beside logins, and how it ends.
+#![cfg(test)]
+
+use std::{
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
+use e2e::{
+    checks::{Checked, Lab, check_node, run},
+    clock::wait_until,
+    config::upstreams,
+    countersign::{Countersign, Start},
+    nas::{Nas, code},
+    peers::{BlackHoleUdp, SECRET, fakeduo::Endpoint},
+    ports,
+};
+
+const LONG: Duration = Duration::from_secs(20);
+
+const OF_A_LAB: [&str; 14] = [
+    "port",
+    "port",
+    "eap_certificate",
+    "second_factor",
+    "second_factor_certificate",
+    "clock",
+    "second_factor_keys",
+    "directory",
+    "directory_certificate",
+    "service_account",
+    "search_base",
+    "group",
+    "users",
+    "upstream",
+];
+
+#[test]
+fn a_good_file_is_good_from_here_and_from_the_node() {
+    let lab = Lab::start();
+    let text = lab.config();
+    let free = lab.check(&text);
+    free.all_good();
+    assert_eq!(free.kinds(), [&["file"][..], &OF_A_LAB].concat());
+    assert_eq!(free.row("port")["found"], "free");
+    for what in ["second_factor", "directory", "group", "upstream"] {
+        let row = free.row(what);
+        assert_eq!(row["from"], "127.0.0.1", "{row}");
+        assert!(row["milliseconds"].is_u64(), "{row}");
+        assert!(!row["sections"].as_array().unwrap().is_empty(), "{row}");
+    }
+    // Both sections have the same keys at the same host.
+    let sections = ["radius_server_auto", "radius_server_eap"];
+    let keys = free.row("second_factor_keys");
+    assert_eq!(keys["sections"], serde_json::json!(sections));
+
+    let gateway = Countersign::run(&text);
+    let node = check_node(&gateway);
+    node.all_good();
+    assert_eq!(
+        node.kinds(),
+        [&["file", "revision"][..], &OF_A_LAB].concat()
+    );
+    assert_eq!(node.row("port")["found"], "this node listens on it");
+    let config = gateway.config();
+    let arguments = ["check", "--json", "--config", config.to_str().unwrap()];
+    let beside = Checked::new(&run(&arguments, &gateway.data_dir(), &[]));
+    beside.all_good();
+    assert_eq!(
+        beside.row("port")["found"],
+        "the running gateway listens on it"
+    );
+
+    let table = run(&["check", "--log", "trace"], &gateway.data_dir(), &[]);
+    assert_eq!(table.status.code(), Some(0), "{table:?}");
+    let table = String::from_utf8(table.stdout).unwrap();
+    let last = table.lines().last().unwrap();
+    assert_eq!(last, "16 good, 0 warnings, 0 failed", "{table}");
+    assert!(table.contains("[ad_client] 127.0.0.1:"), "{table}");
+    let (logins, violations) = (
+        lab.duo.count(Endpoint::Preauth) + lab.duo.count(Endpoint::Auth),
+        lab.duo.violations(),
+    );
+    assert_eq!((logins, violations.len()), (0, 0), "{violations:?}");
+    assert_eq!(gateway.status()["controlplane"]["events"]["stored"], 0);
+}
+
+#[test]
+fn a_bad_file_ends_it_and_a_running_gateway_is_checked_all_the_same() {
+    let lab = Lab::start();
+    let text = lab.config();
+    let bad = text.replace("timeout=3", "timeout=soon");
+    let checked = lab.check(&bad);
+    assert_eq!(checked.code, Some(2));
+    let shown: Vec<_> = checked
+        .bad()
+        .into_iter()
+        .map(|(what, ..)| what.to_owned())
+        .collect();
+    assert_eq!(shown, ["file"], "{checked:#?}");
+    assert_eq!(checked.rows.len(), 1, "nothing else was tried");
+    assert!(lab.duo.requests().is_empty());
+
+    let gateway = Countersign::run(&text);
+    gateway.rewrite_config(&bad);
+    wait_until("the bad file is refused", LONG, || {
+        check_node(&gateway).code == Some(2)
+    });
+    let checked = check_node(&gateway);
+    let kinds = checked.kinds();
+    assert_eq!(kinds.last(), Some(&"upstream"), "{checked:#?}");
+    assert!(kinds.contains(&"revision"), "{checked:#?}");
+
+    let nobody = tempfile::tempdir().unwrap();
+    let output = run(&["check"], nobody.path(), &[]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("is this the right --data-dir?"), "{said}");
+    let output = run(&["check", "--config"], nobody.path(), &[]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[test]
+fn the_node_says_what_it_cannot_reach() {
+    let mut lab = Lab::start();
+    let gateway = Countersign::run(&lab.config());
+    check_node(&gateway).all_good();
+    lab.slapd.kill();
+    lab.duo.refuse();
+    let checked = check_node(&gateway);
+    let bad = checked.bad();
+    let kinds: Vec<_> = bad
+        .iter()
+        .map(|(what, result, _)| (*what, *result))
+        .collect();
+    let want = ["second_factor", "directory"].map(|what| (what, "failed"));
+    assert_eq!(kinds, want, "{checked:#?}");
+    assert_eq!(checked.code, Some(1));
+    lab.slapd.restart();
+    lab.duo.resume();
+    check_node(&gateway).all_good();
+}
+
+#[test]
+fn logins_go_on_beside_checks_and_one_check_runs_at_a_time() {
+    let lab = Lab::start();
+    let hole = BlackHoleUdp::start();
+    let silent = upstreams("radius_client2", &[hole.address()]);
+    let text = format!("{}{silent}retries=0\nretry_wait=3\n", lab.config());
+    let gateway = Countersign::run(&text);
+    let (data, ends) = (gateway.data_dir(), AtomicBool::new(false));
+    let logins = thread::scope(|scope| {
+        let logging_in: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let nas = Nas::new(ports::loopback(lab.ports[0]), SECRET);
+                    let mut done = 0_usize;
+                    while !ends.load(Ordering::SeqCst) {
+                        let answer = nas
+                            .exchange(&nas.access("alice", "pw-alice"), LONG)
+                            .unwrap();
+                        assert_eq!(answer.code, code::ACCESS_ACCEPT, "{}", answer.message());
+                        done += 1;
+                    }
+                    done
+                })
+            })
+            .collect();
+        let first = scope.spawn(|| check_node(&gateway));
+        wait_until("the check waits for the upstream", LONG, || {
+            hole.received() > 0
+        });
+        let second = run(&["check"], &data, &[]);
+        assert_eq!(second.status.code(), Some(1), "{second:?}");
+        let said = String::from_utf8(second.stderr).unwrap();
+        assert!(said.contains("a check is running already"), "{said}");
+        let first = first.join().unwrap();
+        ends.store(true, Ordering::SeqCst);
+        let silent = first.bad();
+        assert!(
+            silent
+                .iter()
+                .all(|(what, result, _)| *what != "revision" && *result == "warning")
+        );
+        assert_eq!(first.code, Some(0), "{first:#?}");
+        let done = logging_in.into_iter().map(|one| one.join().unwrap());
+        done.sum::<usize>()
+    });
+    assert!(logins > 0);
+    assert_eq!(lab.duo.pushes("alice"), logins, "a check sends none");
+    wait_until("the logins are stored, and nothing else", LONG, || {
+        gateway.status()["controlplane"]["events"]["stored"] == logins
+    });
+    let series = format!(
+        "countersign_primary_requests_total{{authenticator=\"ad_client\",host=\"127.0.0.1:{}\",\
+         result=\"accepted\"}}",
+        lab.slapd.tls_port
+    );
+    let counted = gateway.metric(&series);
+    assert!(
+        (counted - logins as f64).abs() < 0.5,
+        "{counted} of {logins}"
+    );
+}
+
+#[test]
+fn the_built_in_second_factor_is_checked_by_the_gateway_that_runs_it() {
+    let listen = ports::loopback(ports::free_tcp()).to_string();
+    let config = format!(
+        "[duo_only_client]\n\n[radius_server_auto]\napi_host=builtin\nclient=duo_only_client\n\
+         failmode=secure\nport={}\nradius_ip_1=127.0.0.0/8\nradius_secret_1={SECRET}\n",
+        ports::free_udp()
+    );
+    let gateway = Start::with(&config)
+        .argument("--second-factor-listen")
+        .argument(&listen)
+        .ready();
+    let checked = check_node(&gateway);
+    let row = checked.row("second_factor");
+    assert_eq!(row["result"], "good", "{checked:#?}");
+    assert!(
+        row["where"].as_str().unwrap().ends_with("(built in)"),
+        "{row}"
+    );
+    assert_eq!(checked.row("second_factor_keys")["result"], "good");
+    assert_eq!(checked.row("clock")["result"], "good");
+
+    let file = gateway.config();
+    let of_file = |data: &Path| {
+        let arguments = ["check", "--json", "--config", file.to_str().unwrap()];
+        Checked::new(&run(&arguments, data, &[]))
+    };
+    let beside = of_file(&gateway.data_dir());
+    assert_eq!(beside.row("second_factor")["result"], "good", "{beside:#?}");
+    let nobody = tempfile::tempdir().unwrap();
+    let alone = of_file(&nobody.path().join("data"));
+    let row = alone.row("second_factor");
+    assert_eq!(row["result"], "warning", "{alone:#?}");
+    assert!(
+        row["found"].as_str().unwrap().contains("does not run"),
+        "{row}"
+    );
+    assert!(!nobody.path().join("data").exists(), "nothing is made");
+}
