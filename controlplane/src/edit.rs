@@ -11,11 +11,12 @@ use crate::admin::RevisionInfo;
 use crate::api::problem::{Kind, Problem};
 use crate::authproxy::BuiltinApplication;
 use crate::builtin::{BuiltinError, applications};
-use crate::revisions::{Draft, PublishError, Published};
+use crate::revisions::{Draft, PublishError};
 use crate::settings::{Need, Settings};
+use crate::store::StoreError;
 
-/// What is done to the newest configuration.
-pub(crate) type Change = Box<dyn FnOnce(&mut raw::Snapshot) -> Result<(), Problem> + Send>;
+/// What is done to the newest configuration. Done again when another control plane was faster.
+pub(crate) type Change = Box<dyn Fn(&mut raw::Snapshot) -> Result<(), Problem> + Send + Sync>;
 
 /// Who wants a change, and how.
 #[derive(Clone, Debug)]
@@ -52,7 +53,7 @@ pub(crate) struct Edited {
 /// it. Nothing is published.
 pub(crate) async fn changed(
     before: &raw::Snapshot,
-    change: Change,
+    change: &Change,
     dry_run: bool,
     settings: &Settings,
     needs: &mut (dyn FnMut(Need) + Send),
@@ -133,6 +134,12 @@ impl From<PublishError> for Problem {
         match error {
             PublishError::Faults(faults) => faults.into(),
             error @ PublishError::TooLong { .. } => Self::new(Kind::TooLarge, error.to_string()),
+            PublishError::Store(StoreError::Overtaken { newest }) => Self::new(
+                Kind::Conflict,
+                format!(
+                    "another control plane stored revision {newest} meanwhile; look at it, and try again"
+                ),
+            ),
             error => Self::internal(&error),
         }
     }
@@ -148,11 +155,6 @@ impl Wanted {
             message: &self.message,
         }
     }
-}
-
-/// Whether a publication made something new.
-pub(crate) const fn is_new(published: Published) -> bool {
-    matches!(published, Published::New)
 }
 
 /// What `host` of an application says for the built-in second factor.

@@ -23,6 +23,7 @@ use crate::nodes::Nodes;
 use crate::revisions::{Draft, PublishError, Published, Revisions};
 use crate::settings::{Need, Settings};
 use crate::source::{self, ConfigSource, LoadOutcome};
+use crate::store::StoreError;
 use crate::watch::{Look, Watcher};
 
 /// Someone who asked for the file to be read again.
@@ -152,6 +153,28 @@ impl Loader {
         }
     }
 
+    /// Takes in what another control plane stored, and serves it where no file is the truth.
+    async fn take_in(&mut self) {
+        if let Err(error) = self.revisions.refresh().await {
+            tracing::warn!(
+                error = &error as &dyn Error,
+                "not known whether another control plane stored a revision"
+            );
+            return;
+        }
+        if self.settings.source.is_some() {
+            return;
+        }
+        let before = self.served();
+        self.revisions.serve_latest();
+        let revision = self.served();
+        if revision != before {
+            self.say_needs();
+            let revision = revision.map(|revision| revision.0);
+            tracing::info!(revision, "revision of another control plane served");
+        }
+    }
+
     /// Makes a change that somebody asked for, and tells what came of it.
     async fn edit(&mut self, edit: Edit) {
         let outcome = self.edited(edit.change, &edit.wanted).await;
@@ -169,6 +192,26 @@ impl Loader {
                 ),
             ));
         }
+        // A change is made of the newest one, whoever stored it.
+        self.take_in().await;
+        let mut tries = 0..EDIT_TRIES;
+        loop {
+            match self.edit_newest(&change, wanted).await {
+                // Another control plane was faster: again, on what it made.
+                Err(EditError::Publish(PublishError::Store(StoreError::Overtaken { .. })))
+                    if tries.next().is_some() => {}
+                Ok(edited) => return Ok(edited),
+                Err(EditError::Problem(problem)) => return Err(problem),
+                Err(EditError::Publish(error)) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn edit_newest(
+        &mut self,
+        change: &edit::Change,
+        wanted: &Wanted,
+    ) -> Result<Edited, EditError> {
         let before = self.revisions.newest();
         let needs = &mut *self.needs;
         let mut after =
@@ -183,8 +226,7 @@ impl Loader {
                 after: Arc::new(after),
             });
         }
-        let published = self.revisions.publish(wanted.draft(after)).await?;
-        if edit::is_new(published) {
+        if self.revisions.publish(wanted.draft(after)).await? == Published::New {
             self.metrics.revisions.inc();
         }
         let revision = self.revisions.newest_info();
@@ -199,23 +241,6 @@ impl Loader {
             before,
             after: self.revisions.newest(),
         })
-    }
-
-    /// Takes in what another control plane stored, and serves it where no file is the truth.
-    async fn take_in(&mut self) {
-        match self.revisions.refresh().await {
-            Ok(true) if self.settings.source.is_none() => {
-                self.revisions.serve_latest();
-                self.say_needs();
-                let revision = self.served().map(|revision| revision.0);
-                tracing::info!(revision, "revision of another control plane served");
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(
-                error = &error as &dyn Error,
-                "not known whether another control plane stored a revision"
-            ),
-        }
     }
 
     /// Whether the files are to be read now.
@@ -514,6 +539,28 @@ fn chain(error: &dyn Error) -> String {
     text
 }
 
+/// Why a change was not made.
+enum EditError {
+    /// It is wrong, or cannot be made now.
+    Problem(Problem),
+    /// What it makes may not be served, or cannot be stored.
+    Publish(PublishError),
+}
+
+impl From<Problem> for EditError {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<PublishError> for EditError {
+    fn from(error: PublishError) -> Self {
+        Self::Publish(error)
+    }
+}
+
+/// How often a change is made again that another control plane was faster than.
+const EDIT_TRIES: usize = 5;
 /// How long after an unavailable reading the next one is.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How long who asked waits for a file that is being written.

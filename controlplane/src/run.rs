@@ -137,9 +137,9 @@ pub async fn run(
     }
     let news = Arc::new(Notify::new());
     servers.spawn(loader.run(asked, edited, Arc::clone(&news), stop.clone()));
-    servers.spawn(primary_only::expire(primary_only, stop.clone()));
     let (follower, until) = (store.clone(), stop.clone());
     servers.spawn(async move { follower.follow(&news, until).await });
+    servers.spawn(primary_only::expire(primary_only, stop.clone()));
     servers.spawn(events::retain(
         store.clone(),
         app.settings.retention,

@@ -178,6 +178,47 @@ fn what_one_control_plane_publishes_another_on_the_same_database_serves_within_a
 }
 
 #[test]
+fn changes_made_at_two_control_planes_at_once_are_all_kept_or_refused() {
+    const CHANGES: usize = 10;
+    let postgres = Postgres::start();
+    let url = postgres.url(&postgres.database());
+    let a = ControlPlane::launch(Some(&url), None);
+    let key = a.folder.path().join("data/controlplane/controlplane.key");
+    let b = ControlPlane::launch(Some(&url), Some(&key));
+    let path = "/api/v1/authenticators";
+    thread::scope(|scope| {
+        for (name, control) in [("a", &a), ("b", &b)] {
+            scope.spawn(move || {
+                for number in 0..CHANGES {
+                    let id = format!("{name}{number}");
+                    let body = json!({"id": id, "kind": "duo_only"}).to_string();
+                    let made = poll(LONG, || {
+                        let answer = http::request_local(&control.socket(), "POST", path, &body);
+                        let status = answer.unwrap().status;
+                        // The other was first; nothing is changed then.
+                        assert!(
+                            matches!(status, 201 | 409),
+                            "{status}: {}",
+                            control.output()
+                        );
+                        status == 201
+                    });
+                    assert!(made, "{id}");
+                }
+            });
+        }
+    });
+    for control in [&a, &b] {
+        let socket = control.socket();
+        wait_until("all of them are served", LONG, || {
+            revision(&socket) == 2 * CHANGES as u64
+        });
+        let list = http::request_local(&socket, "GET", path, "").unwrap();
+        assert_eq!(list.json()["total"], 2 * CHANGES, "{}", list.body);
+    }
+}
+
+#[test]
 fn a_database_that_was_away_is_used_again_when_it_is_back() {
     let site = Site::new();
     let mut postgres = Postgres::start();

@@ -384,9 +384,9 @@ async fn write(
     let (prints, target) = (Arc::clone(&app.fingerprints), part.clone());
     let change = move |snapshot: &mut raw::Snapshot| match what {
         How::Put => target
-            .write(snapshot, document, &precondition, &prints)
+            .write(snapshot, document.clone(), &precondition, &prints)
             .map(drop),
-        How::Patch => target.patch(snapshot, document, &precondition, &prints),
+        How::Patch => target.patch(snapshot, document.clone(), &precondition, &prints),
         How::Delete => target.remove(snapshot, &precondition, &prints),
     };
     let edited = app.edit(Box::new(change), wanted).await?;
