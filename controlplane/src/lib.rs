@@ -12,6 +12,7 @@ pub mod authproxy;
 mod builtin;
 mod clock;
 pub mod dictionary;
+mod diff;
 mod disk;
 mod edit;
 mod events;

@@ -414,7 +414,7 @@ fn answer(part: &Part, edited: &Edited, dry_run: bool, prints: &Fingerprints) ->
     (status, headers, tagged(&tag), Json(document)).into_response()
 }
 
-fn wanted(caller: &Caller, how: Written) -> Result<Wanted, Problem> {
+pub(super) fn wanted(caller: &Caller, how: Written) -> Result<Wanted, Problem> {
     let Query(how) = how.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
     let message = how.message.unwrap_or_default();
     if message.chars().count() > MESSAGE_CHARACTERS || message.contains(char::is_control) {

@@ -7,6 +7,7 @@ pub(crate) mod masked;
 pub(crate) mod page;
 pub(crate) mod problem;
 pub(crate) mod resource;
+pub(crate) mod revisions;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use crate::app::App;
 /// All of it, for callers who are all this one: those of the admin socket.
 pub(crate) fn for_one(app: Arc<App>, caller: Caller) -> Router {
     let routes = config::router()
+        .merge(revisions::router())
         .fallback(nothing_there)
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(BODY_OCTETS))

@@ -98,6 +98,30 @@ impl Store {
         })
     }
 
+    /// What each node said of a revision, and when, by the nodes' names.
+    pub(crate) async fn list_verdicts(
+        &self,
+        revision: Revision,
+    ) -> Result<Vec<(NodeId, Verdict, u64)>, StoreError> {
+        let rows: Vec<(String, String, i64)> = reading!(self.db, "list verdicts", pool => async {
+            sqlx::query_as(
+                "SELECT node, verdict, at_ms FROM acknowledgements WHERE revision = $1 \
+                 ORDER BY node",
+            )
+            .bind(signed(revision.0))
+            .fetch_all(pool)
+            .await
+            .map_err(Fault::Sql)
+        })?;
+        rows.into_iter()
+            .filter_map(|(node, verdict, at_ms)| {
+                let node = NodeId::new(&node).ok()?;
+                let verdict = serde_json::from_str(&verdict).map_err(unreadable("verdict"));
+                Some(verdict.map(|verdict| (node, verdict, unsigned(at_ms))))
+            })
+            .collect()
+    }
+
     /// Every node, by name.
     pub(crate) async fn list_nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
         type Row = (

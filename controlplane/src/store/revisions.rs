@@ -117,6 +117,50 @@ impl Store {
         row.map(|row| self.revision(row)).transpose()
     }
 
+    /// The revision of this number.
+    pub(crate) async fn fetch_revision(
+        &self,
+        number: Revision,
+    ) -> Result<Option<StoredRevision>, StoreError> {
+        let row: Option<Row> = reading!(self.db, "read a revision", pool => async {
+            sqlx::query_as(
+                "SELECT number, created_at_ms, author, message, snapshot FROM revisions \
+                 WHERE number = $1",
+            )
+            .bind(signed(number.0))
+            .fetch_optional(pool)
+            .await
+            .map_err(Fault::Sql)
+        })?;
+        row.map(|row| self.revision(row)).transpose()
+    }
+
+    /// What is known of so many revisions, from the one below `below` on, the newest first.
+    pub(crate) async fn list_revisions(
+        &self,
+        below: u64,
+        limit: u32,
+    ) -> Result<Vec<RevisionInfo>, StoreError> {
+        let rows: Vec<(i64, i64, String, String)> = reading!(self.db, "list revisions", pool => async {
+            sqlx::query_as(
+                "SELECT number, created_at_ms, author, message FROM revisions \
+                 WHERE number < $1 ORDER BY number DESC LIMIT $2",
+            )
+            .bind(signed(below))
+            .bind(i64::from(limit))
+            .fetch_all(pool)
+            .await
+            .map_err(Fault::Sql)
+        })?;
+        let info = |(number, created_at_ms, author, message)| RevisionInfo {
+            number: Revision(unsigned(number)),
+            created_at_ms: unsigned(created_at_ms),
+            author,
+            message,
+        };
+        Ok(rows.into_iter().map(info).collect())
+    }
+
     /// The newest revision that a node applied; of any node when none is given.
     pub(crate) async fn fetch_applied_revision(
         &self,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use proto::rpc::Verdict;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -318,5 +319,79 @@ async fn changes_at_once_are_made_one_after_the_other() {
         .post(path, &json!({"address": "198.51.100.1", "secret": "x"}))
         .await;
     assert_eq!(again.status, 412, "it is there already");
+    plane.running.stop().await;
+}
+
+#[tokio::test]
+async fn revisions_are_listed_compared_and_gone_back_to() {
+    let plane = Plane::with_one().await;
+    let path = "/integrations/radius_server_auto";
+    let change = json!({"port": 1645, "application": {"skey": "PLANTED-other"}});
+    let patched = plane
+        .call(
+            "PATCH",
+            &format!("{path}?message=another%20port"),
+            "",
+            Some(&change),
+        )
+        .await;
+    assert_eq!(patched.status, 200, "{patched:?}");
+    plane.running.subscribe("one").await.snapshot().await;
+    plane.running.acknowledge("one", 3, Verdict::Applied).await;
+
+    let list = plane.get("/revisions?limit=2").await.body;
+    assert_eq!(
+        (&list["items"][0]["number"], &list["next"]),
+        (&json!(3), &json!(2))
+    );
+    assert_eq!(list["items"][0]["message"], "another port");
+    assert_eq!(list["items"][0]["author"], "command line");
+    let rest = plane.get("/revisions?before=2").await.body;
+    assert_eq!(rest["items"].as_array().unwrap().len(), 1);
+    assert_eq!(rest.get("next"), None);
+
+    let one = plane.get("/revisions/3").await.body;
+    assert_eq!(
+        (&one["served"], &one["nodes"][0]["node"]),
+        (&json!(true), &json!("one"))
+    );
+    assert_eq!(one["nodes"][0]["type"], "applied");
+    assert_eq!(one["configuration"]["integrations"][0]["port"], 1645);
+
+    let diff = plane.get("/revisions/3/diff").await.body;
+    let places: Vec<_> = diff["differences"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["path"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "integrations[radius_server_auto].application.skey",
+            "integrations[radius_server_auto].port",
+        ]
+    );
+    let first = plane.get("/revisions/1/diff").await.body;
+    assert_eq!((&first["from"], &first["to"]), (&json!(0), &json!(1)));
+
+    let tried = plane
+        .post("/revisions/2/rollback?dry_run=true", &json!({}))
+        .await
+        .body;
+    assert_eq!(
+        (tried.get("revision"), &tried["differences"][1]["after"]),
+        (None, &json!(1812))
+    );
+    let back = plane.post("/revisions/2/rollback", &json!({})).await.body;
+    assert_eq!(back["revision"]["number"], 4);
+    assert_eq!(back["revision"]["message"], "back to revision 2");
+    let mut stream = plane.running.subscribe("two").await;
+    let pushed = stream.snapshot().await;
+    assert_eq!((pushed.revision, pushed.integrations[0].port), (4, 1812));
+    let skey = pushed.integrations[0].application.skey.expose();
+    assert_eq!(skey, "PLANTED-skey", "secrets go back too");
+    assert_eq!(plane.get("/revisions/9").await.status, 404);
+    assert_eq!(plane.get("/revisions/x").await.status, 400);
     plane.running.stop().await;
 }
