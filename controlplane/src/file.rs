@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use proto::config::raw;
@@ -101,7 +103,48 @@ impl ConfigSource for AuthproxyFile {
     }
 }
 
-fn shown(found: authproxy::Diagnostic) -> Diagnostic {
+/// Checks a text as if it were this file's.
+pub(crate) fn check(path: &Path, octets: &[u8], key: Option<&Key>) -> authproxy::Report {
+    let disk = Disk::default();
+    let unseal = |text: &str| key.and_then(|key| reveal(key, text));
+    let source = Source {
+        path,
+        octets,
+        mode: None,
+        now_ms: clock::now_ms(),
+        files: &disk,
+        unseal: &unseal,
+    };
+    authproxy::import(&source, &Dictionary::builtin())
+}
+
+/// Puts a text in a file's place, whole or not at all, with the mode that it has.
+pub(crate) fn replace(path: &Path, octets: &[u8]) -> io::Result<()> {
+    let mode = fs::metadata(path)?.permissions();
+    let mut number = [0; 8];
+    getrandom::fill(&mut number).map_err(|_| io::Error::other("no random numbers"))?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".new-{:016x}", u64::from_ne_bytes(number)));
+    let aside = path.with_file_name(name);
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&aside)
+        .and_then(|mut file| {
+            file.write_all(octets)?;
+            file.set_permissions(mode)?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&aside, path));
+    if written.is_err() {
+        // Nobody reads it under this name.
+        drop(fs::remove_file(&aside));
+    }
+    written
+}
+
+pub(crate) fn shown(found: authproxy::Diagnostic) -> Diagnostic {
     Diagnostic {
         file: found.file.into(),
         line: Some(found.line),

@@ -4,9 +4,11 @@
 //! has a new value, or leaves the secret out or sends what was read: then it stays as it is. So a
 //! document can be read, changed and written back by a program that never saw a secret.
 
+use proto::config::raw;
 use proto::secret::Secret;
 use serde_json::{Map, Value, json};
 
+use super::problem::Problem;
 use crate::seal::Key;
 
 /// What secrets are called, in every document there is. The only list of them.
@@ -14,6 +16,22 @@ const SECRETS: &[&str] = &["skey", "secret", "private_key", "service_account_pas
 
 /// What the elements of a list are told apart by, where the list holds secrets.
 const NAMES: &[&str] = &["id", "address"];
+
+/// A whole configuration without its number, its secrets masked.
+///
+/// # Errors
+/// It cannot be written as JSON, which is a fault of ours.
+pub(crate) fn configuration(
+    snapshot: &raw::Snapshot,
+    prints: &Fingerprints,
+) -> Result<Value, Problem> {
+    let mut document = serde_json::to_value(snapshot).map_err(|error| Problem::internal(&error))?;
+    if let Some(fields) = document.as_object_mut() {
+        fields.remove("revision");
+    }
+    prints.mask(&mut document);
+    Ok(document)
+}
 
 /// What is shown in the place of secrets.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 
 pub(crate) mod caller;
 pub(crate) mod config;
+pub(crate) mod config_file;
 pub(crate) mod masked;
 pub(crate) mod page;
 pub(crate) mod problem;
@@ -22,6 +23,7 @@ use crate::app::App;
 /// All of it, for callers who are all this one: those of the admin socket.
 pub(crate) fn for_one(app: Arc<App>, caller: Caller) -> Router {
     let routes = config::router()
+        .merge(config_file::router())
         .merge(revisions::router())
         .fallback(nothing_there)
         .method_not_allowed_fallback(not_so)
@@ -46,4 +48,4 @@ async fn not_so() -> impl IntoResponse {
 }
 
 /// The longest document that is taken: some thousand integrations.
-const BODY_OCTETS: usize = 8 * 1024 * 1024;
+pub(crate) const BODY_OCTETS: usize = 8 * 1024 * 1024;

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::caller::Caller;
 use super::config::{HowToWrite, wanted};
+use super::masked;
 use super::problem::{Kind, Problem};
 use crate::admin::RevisionInfo;
 use crate::app::App;
@@ -211,14 +212,8 @@ async fn find(app: &App, number: u64) -> Result<StoredRevision, Problem> {
     })
 }
 
-/// A configuration without its number, its secrets masked.
 fn masked(app: &App, snapshot: &raw::Snapshot) -> Result<Value, Problem> {
-    let mut document = serde_json::to_value(snapshot).map_err(|error| Problem::internal(&error))?;
-    if let Some(fields) = document.as_object_mut() {
-        fields.remove("revision");
-    }
-    app.fingerprints.mask(&mut document);
-    Ok(document)
+    masked::configuration(snapshot, &app.fingerprints)
 }
 
 fn stored(error: &StoreError) -> Problem {
