@@ -23,6 +23,8 @@ pub(crate) type Change = Box<dyn Fn(&mut raw::Snapshot) -> Result<(), Problem> +
 pub(crate) struct Wanted {
     /// Who, as the revision has it: `token ci`, `admin alice`.
     pub(crate) author: String,
+    /// From which address; empty for this machine.
+    pub(crate) origin: String,
     /// Why.
     pub(crate) message: String,
     /// Only find out what would come of it.
@@ -153,6 +155,7 @@ impl Wanted {
             text: None,
             author: &self.author,
             message: &self.message,
+            origin: &self.origin,
         }
     }
 }

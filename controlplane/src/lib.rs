@@ -8,6 +8,7 @@ mod access;
 pub mod admin;
 mod api;
 mod app;
+mod audit;
 pub mod authproxy;
 mod builtin;
 mod clock;

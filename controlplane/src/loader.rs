@@ -439,6 +439,7 @@ impl Loader {
             text: Some(&draft.text),
             author: &author,
             message: why,
+            origin: "",
         };
         Ok(self.revisions.publish(draft).await?)
     }

@@ -10,7 +10,10 @@ use proto::secret::Secret;
 use tokio::sync::watch;
 
 use crate::admin::RevisionInfo;
+use crate::api::masked::{self, Fingerprints};
+use crate::audit::DETAIL_OCTETS;
 use crate::clock::now_ms;
+use crate::diff::differences;
 use crate::store::{NewRevision, Store, StoreError, StoredRevision};
 use crate::stream;
 
@@ -67,6 +70,7 @@ impl Current {
 /// planes on the same database are told of, see [`Revisions::refresh`].
 pub(crate) struct Revisions {
     store: Store,
+    fingerprints: Fingerprints,
     /// The newest one, served or not yet.
     latest: Option<Arc<Current>>,
     served: watch::Sender<Option<Arc<Current>>>,
@@ -78,6 +82,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) text: Option<&'a Secret<String>>,
     pub(crate) author: &'a str,
     pub(crate) message: &'a str,
+    /// From which address; empty for this machine.
+    pub(crate) origin: &'a str,
 }
 
 /// What came of a draft.
@@ -97,6 +103,7 @@ impl Revisions {
             None => None,
         };
         Ok(Self {
+            fingerprints: store.fingerprints(),
             store,
             latest,
             served: watch::Sender::new(None),
@@ -105,6 +112,28 @@ impl Revisions {
 
     pub(crate) fn watch(&self) -> Watch {
         self.served.subscribe()
+    }
+
+    /// What a configuration changes, as the audit has it; secrets masked.
+    fn changes(&self, after: &raw::Snapshot) -> String {
+        let before = self.newest();
+        let shown = |snapshot| masked::configuration(snapshot, &self.fingerprints);
+        let (Ok(before), Ok(after)) = (shown(&before), shown(after)) else {
+            return String::new();
+        };
+        let found = differences(&before, &after);
+        match serde_json::to_string(&found) {
+            Ok(json) if json.len() <= DETAIL_OCTETS => json,
+            _ => {
+                let paths: Vec<_> = found.into_iter().map(|one| one.path).collect();
+                let mut text = serde_json::json!({"too_long": true, "changes": paths.len()});
+                if let Some(fields) = text.as_object_mut() {
+                    let some: Vec<_> = paths.into_iter().take(PATHS).collect();
+                    fields.insert("first".to_owned(), some.into());
+                }
+                text.to_string()
+            }
+        }
     }
 
     /// The number of the revision that is served.
@@ -181,6 +210,7 @@ impl Revisions {
         }
         let mut tries = 0..TRIES;
         loop {
+            let detail = self.changes(&snapshot);
             let stored = self
                 .store
                 .insert_revision(NewRevision {
@@ -190,6 +220,8 @@ impl Revisions {
                     message: draft.message,
                     source: draft.text,
                     snapshot: snapshot.clone(),
+                    origin: draft.origin,
+                    detail,
                 })
                 .await;
             match stored {
@@ -263,6 +295,8 @@ pub enum PublishError {
     Store(#[from] StoreError),
 }
 
+/// Of a change that is too long for the audit, how many places are named.
+const PATHS: usize = 100;
 /// What is left of a message for the snapshot itself.
 const LONGEST: usize = MESSAGE_OCTETS - 4_096;
 /// How often a file's revision is tried again while others store theirs.
@@ -296,6 +330,7 @@ mod tests {
 
     fn draft(number: u32, text: Option<&Secret<String>>) -> Draft<'_> {
         Draft {
+            origin: "",
             snapshot: raw::Snapshot {
                 settings: raw::Settings {
                     http_ca_certs: Some(format!("{number}")),

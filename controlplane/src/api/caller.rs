@@ -32,6 +32,13 @@ impl Caller {
     pub(crate) fn author(&self) -> String {
         self.by.to_string()
     }
+
+    /// From which address; empty for this machine.
+    pub(crate) fn origin(&self) -> String {
+        self.from
+            .map(|from| from.ip().to_string())
+            .unwrap_or_default()
+    }
 }
 
 impl fmt::Display for By {

@@ -423,6 +423,7 @@ pub(super) fn wanted(caller: &Caller, how: Written) -> Result<Wanted, Problem> {
     }
     Ok(Wanted {
         author: caller.author(),
+        origin: caller.origin(),
         message,
         dry_run: how.dry_run,
     })

@@ -192,6 +192,7 @@ async fn import(
     };
     let wanted = Wanted {
         author: caller.author(),
+        origin: caller.origin(),
         message: how
             .message
             .unwrap_or_else(|| "authproxy.cfg imported".to_owned()),

@@ -1,6 +1,7 @@
 //! The REST API under `/api/v1`. Each caller is known before a handler runs: [`caller::Caller`] is an
 //! extension of the request.
 
+pub(crate) mod audit;
 pub(crate) mod caller;
 pub(crate) mod config;
 pub(crate) mod config_file;
@@ -23,6 +24,7 @@ use crate::app::App;
 /// All of it, for callers who are all this one: those of the admin socket.
 pub(crate) fn for_one(app: Arc<App>, caller: Caller) -> Router {
     let routes = config::router()
+        .merge(audit::router())
         .merge(config_file::router())
         .merge(revisions::router())
         .fallback(nothing_there)

@@ -53,6 +53,7 @@ impl Site {
         let store = store(&folder).await;
         let mut revisions = Revisions::open(store).await.unwrap();
         let draft = Draft {
+            origin: "",
             snapshot: snapshot(),
             text: None,
             author: "tester",
@@ -428,6 +429,7 @@ async fn a_revision_that_closes_an_integration_leaves_the_grant_nothing_to_open(
     let mut next = snapshot();
     next.integrations[0].authenticator = Some("duo_only_client".to_owned());
     let draft = Draft {
+        origin: "",
         snapshot: next,
         text: None,
         author: "tester",

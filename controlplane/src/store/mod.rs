@@ -3,6 +3,7 @@
 //! No decisions here: rows go in and come out. What holds a secret is sealed before it is written,
 //! with either engine.
 
+mod audit;
 mod documents;
 mod engine;
 mod events;
@@ -23,6 +24,8 @@ use std::path::{Path, PathBuf};
 
 use sqlx::migrate::MigrateError;
 
+use crate::api::masked::Fingerprints;
+use crate::audit::Chain;
 use crate::seal::{Key, Place, SealError};
 use engine::{Db, Fault, writing};
 
@@ -31,6 +34,7 @@ use engine::{Db, Fault, writing};
 pub(crate) struct Store {
     db: Db,
     key: Key,
+    chain: Chain,
 }
 
 impl Store {
@@ -47,8 +51,14 @@ impl Store {
         Self::with(db, key).await
     }
 
+    /// What is shown in the place of secrets.
+    pub(crate) fn fingerprints(&self) -> Fingerprints {
+        Fingerprints::new(&self.key)
+    }
+
     async fn with(db: Db, key: Key) -> Result<Self, StoreError> {
-        let store = Self { db, key };
+        let chain = Chain::new(&key);
+        let store = Self { db, key, chain };
         store.check_key().await?;
         Ok(store)
     }

@@ -5,10 +5,12 @@ use proto::id::{NodeId, Revision};
 use proto::secret::Secret;
 use zeroize::Zeroizing;
 
+use super::audit::append;
 use super::engine::{Alone, Fault, reading, signed, storable, unsigned, writing};
 use super::nodes::APPLIED;
 use super::{Store, StoreError, unreadable};
 use crate::admin::RevisionInfo;
+use crate::audit::Deed;
 use crate::seal::Place;
 
 /// A revision to be stored; its number is given by the store.
@@ -21,6 +23,9 @@ pub(crate) struct NewRevision<'a> {
     /// The text it was made from; none when it was not made from a file.
     pub(crate) source: Option<&'a Secret<String>>,
     pub(crate) snapshot: raw::Snapshot,
+    /// From which address, and what it changes, for the audit.
+    pub(crate) origin: &'a str,
+    pub(crate) detail: String,
 }
 
 /// A revision as it was stored.
@@ -52,6 +57,15 @@ impl Store {
             ),
             None => None,
         };
+        let deed = Deed {
+            at_ms: new.created_at_ms,
+            actor: new.author.to_owned(),
+            source: new.origin.to_owned(),
+            action: "configuration".to_owned(),
+            target: format!("revision {number}"),
+            detail: new.detail,
+        };
+        let deed = deed.storable();
         let begin = self.db.begin(Alone::Revisions);
         writing!(self.db, "store the revision", pool => async {
             let mut tx = pool.begin_with(begin).await?;
@@ -75,6 +89,7 @@ impl Store {
             .bind(sealed.as_slice())
             .execute(&mut *tx)
             .await?;
+            append!(tx, self.chain, &deed);
             sqlx::query("DELETE FROM revisions WHERE number <= $1")
                 .bind(signed(number.saturating_sub(REVISIONS)))
                 .execute(&mut *tx)

@@ -48,3 +48,14 @@ CREATE INDEX events_by_time ON events (at_ms);
 CREATE INDEX events_by_user ON events (user);
 
 CREATE INDEX events_by_integration ON events (integration);
+
+CREATE TABLE audit (
+    seq INTEGER PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    source TEXT NOT NULL,
+    action TEXT NOT NULL,
+    target TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    link BLOB NOT NULL
+) STRICT;

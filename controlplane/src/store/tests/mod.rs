@@ -112,6 +112,8 @@ async fn raw(store: &Store, statement: &'static str) -> u64 {
 
 fn revision(after: u64, source: Option<&Secret<String>>) -> NewRevision<'_> {
     NewRevision {
+        origin: "",
+        detail: "[]".to_owned(),
         after,
         created_at_ms: 5,
         author: "tester",
