@@ -12,6 +12,7 @@ use crate::admin::{EventCounts, LastLoad, NodeReport, Readiness, Reload, Revisio
 use crate::api::masked::Fingerprints;
 use crate::api::problem::{Kind, Problem};
 use crate::clock::now_ms;
+use crate::drafts::Drafts;
 use crate::edit::{Change, Edit, Edited, Wanted};
 use crate::events::Events;
 use crate::loader::Request;
@@ -29,6 +30,7 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) key: Key,
     pub(crate) fingerprints: Arc<Fingerprints>,
+    pub(crate) drafts: Drafts,
     pub(crate) revisions: Watch,
     pub(crate) last_load: watch::Receiver<Option<LastLoad>>,
     pub(crate) reloads: mpsc::Sender<Request>,

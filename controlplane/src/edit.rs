@@ -1,6 +1,7 @@
 //! Changes of a configuration whose truth is the database: made one after the other by the owner of
 //! the revisions, each on the newest one, checked whole, and published whole or not at all.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use proto::config::{Snapshot, raw};
@@ -158,6 +159,15 @@ impl Wanted {
             origin: &self.origin,
         }
     }
+}
+
+/// The configuration is a file.
+pub(crate) fn file_is_truth(path: &Path) -> Problem {
+    let detail = format!(
+        "the configuration is {}; change it there, or with PUT /api/v1/config",
+        path.display()
+    );
+    Problem::new(Kind::FileIsTruth, detail)
 }
 
 /// What `host` of an application says for the built-in second factor.

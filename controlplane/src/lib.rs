@@ -15,6 +15,7 @@ mod clock;
 pub mod dictionary;
 mod diff;
 mod disk;
+mod drafts;
 mod edit;
 mod events;
 mod file;

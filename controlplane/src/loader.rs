@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{DIAGNOSTICS, Diagnostic, LastLoad, LoadResult, Reload, Severity};
-use crate::api::problem::{Kind, Problem};
+use crate::api::problem::Problem;
 use crate::builtin::{BuiltinError, applications};
 use crate::clock::now_ms;
 use crate::disk::FileRead;
@@ -184,13 +184,7 @@ impl Loader {
 
     async fn edited(&mut self, change: edit::Change, wanted: &Wanted) -> Result<Edited, Problem> {
         if let Some(source) = &self.settings.source {
-            return Err(Problem::new(
-                Kind::FileIsTruth,
-                format!(
-                    "the configuration is {}; change it there, or with PUT /api/v1/config",
-                    source.path().display()
-                ),
-            ));
+            return Err(edit::file_is_truth(source.path()));
         }
         // A change is made of the newest one, whoever stored it.
         self.take_in().await;

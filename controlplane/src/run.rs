@@ -19,6 +19,7 @@ use crate::admin::{Diagnostic, LoadResult};
 use crate::api::masked::Fingerprints;
 use crate::app::App;
 use crate::clock::now_ms;
+use crate::drafts::Drafts;
 use crate::events;
 use crate::loader::Loader;
 use crate::metrics::Metrics;
@@ -101,6 +102,7 @@ pub async fn run(
     let app = Arc::new(App {
         store: store.clone(),
         fingerprints: Arc::new(Fingerprints::new(&key)),
+        drafts: Drafts::new(store.clone()),
         key,
         revisions: watch,
         last_load: loader.last(),

@@ -19,7 +19,8 @@ use super::page::{Ask, Listed, Orders, Page};
 use super::problem::{FieldError, Kind, Problem};
 use super::resource::{Part, Precondition};
 use crate::app::App;
-use crate::edit::{Edited, Wanted};
+use crate::drafts::{How, Write};
+use crate::edit::{Edited, Wanted, file_is_truth};
 
 /// Their routes.
 pub(crate) fn router() -> Router<Arc<App>> {
@@ -70,6 +71,9 @@ pub(crate) struct HowToWrite {
     /// Why, for the revision: at most 500 characters.
     #[serde(default)]
     message: Option<String>,
+    /// The draft that it goes into, in place of a revision of its own.
+    #[serde(default)]
+    draft: Option<u64>,
 }
 
 type Written = Result<Query<HowToWrite>, QueryRejection>;
@@ -306,17 +310,12 @@ async fn create(
             message: "what is made has a name of its own; write it here".to_owned(),
         }]));
     };
-    let part = part(named.to_owned());
-    write(
-        app,
-        part,
-        caller,
-        how,
+    let one = Write {
+        part: part(named.to_owned()),
+        how: How::Create,
         document,
-        Precondition::Absent,
-        How::Put,
-    )
-    .await
+    };
+    write(app, one, caller, how, Precondition::Absent).await
 }
 
 async fn put(
@@ -328,7 +327,12 @@ async fn put(
     document: Document,
 ) -> Result<Response, Problem> {
     let (document, precondition) = (given(document)?, precondition(headers)?);
-    write(app, part, caller, how, document, precondition, How::Put).await
+    let one = Write {
+        part,
+        how: How::Put,
+        document,
+    };
+    write(app, one, caller, how, precondition).await
 }
 
 async fn patch(
@@ -340,7 +344,12 @@ async fn patch(
     document: Document,
 ) -> Result<Response, Problem> {
     let (document, precondition) = (given(document)?, precondition(headers)?);
-    write(app, part, caller, how, document, precondition, How::Patch).await
+    let one = Write {
+        part,
+        how: How::Patch,
+        document,
+    };
+    write(app, one, caller, how, precondition).await
 }
 
 async fn delete(
@@ -351,45 +360,60 @@ async fn delete(
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let precondition = precondition(headers)?;
-    write(
-        app,
+    let one = Write {
         part,
-        caller,
-        how,
-        Value::Null,
-        precondition,
-        How::Delete,
-    )
-    .await
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum How {
-    Put,
-    Patch,
-    Delete,
+        how: How::Delete,
+        document: Value::Null,
+    };
+    write(app, one, caller, how, precondition).await
 }
 
 async fn write(
     app: &App,
-    part: Part,
+    write: Write,
     caller: &Caller,
     how: Written,
-    document: Value,
     precondition: Precondition,
-    what: How,
 ) -> Result<Response, Problem> {
+    let draft = how.as_ref().ok().and_then(|Query(how)| how.draft);
     let wanted = wanted(caller, how)?;
+    if let Some(draft) = draft {
+        return into_draft(app, draft, write, &precondition, wanted.dry_run).await;
+    }
     let dry_run = wanted.dry_run;
-    let (prints, target) = (Arc::clone(&app.fingerprints), part.clone());
-    let change = move |snapshot: &mut raw::Snapshot| match what {
-        How::Put => target
-            .write(snapshot, document.clone(), &precondition, &prints)
-            .map(drop),
-        How::Patch => target.patch(snapshot, document.clone(), &precondition, &prints),
-        How::Delete => target.remove(snapshot, &precondition, &prints),
-    };
+    let part = write.part.clone();
+    let prints = Arc::clone(&app.fingerprints);
+    let change = move |snapshot: &mut raw::Snapshot| write.apply(snapshot, &precondition, &prints);
     let edited = app.edit(Box::new(change), wanted).await?;
+    Ok(answer(&part, &edited, dry_run, &app.fingerprints))
+}
+
+/// Adds a write to a draft, when it can be done after those that are in it.
+async fn into_draft(
+    app: &App,
+    id: u64,
+    write: Write,
+    precondition: &Precondition,
+    dry_run: bool,
+) -> Result<Response, Problem> {
+    if let Some(source) = &app.settings.source {
+        return Err(file_is_truth(source.path()));
+    }
+    let draft = app.drafts.find(id).await?;
+    let mut before = (*app.newest()).clone();
+    draft.apply(&mut before, &app.fingerprints)?;
+    let mut after = before.clone();
+    write.apply(&mut after, precondition, &app.fingerprints)?;
+    let edited = Edited {
+        revision: None,
+        changed: after != before,
+        before: Arc::new(before),
+        after: Arc::new(after),
+    };
+    let part = write.part.clone();
+    if !dry_run {
+        app.drafts.add(id, write).await?;
+    }
     Ok(answer(&part, &edited, dry_run, &app.fingerprints))
 }
 
@@ -416,11 +440,7 @@ fn answer(part: &Part, edited: &Edited, dry_run: bool, prints: &Fingerprints) ->
 
 pub(super) fn wanted(caller: &Caller, how: Written) -> Result<Wanted, Problem> {
     let Query(how) = how.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
-    let message = how.message.unwrap_or_default();
-    if message.chars().count() > MESSAGE_CHARACTERS || message.contains(char::is_control) {
-        let detail = format!("message has at most {MESSAGE_CHARACTERS} characters, in one line");
-        return Err(Problem::new(Kind::BadRequest, detail));
-    }
+    let message = message(how.message)?;
     Ok(Wanted {
         author: caller.author(),
         origin: caller.origin(),
@@ -429,7 +449,17 @@ pub(super) fn wanted(caller: &Caller, how: Written) -> Result<Wanted, Problem> {
     })
 }
 
-fn given(document: Document) -> Result<Value, Problem> {
+/// Why something is done, for the revision.
+pub(super) fn message(said: Option<String>) -> Result<String, Problem> {
+    let message = said.unwrap_or_default();
+    if message.chars().count() > MESSAGE_CHARACTERS || message.contains(char::is_control) {
+        let detail = format!("message has at most {MESSAGE_CHARACTERS} characters, in one line");
+        return Err(Problem::new(Kind::BadRequest, detail));
+    }
+    Ok(message)
+}
+
+pub(super) fn given(document: Document) -> Result<Value, Problem> {
     match document {
         Ok(Json(document)) => Ok(document),
         Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod caller;
 pub(crate) mod config;
 pub(crate) mod config_file;
+pub(crate) mod drafts;
 pub(crate) mod masked;
 pub(crate) mod page;
 pub(crate) mod problem;
@@ -26,6 +27,7 @@ pub(crate) fn for_one(app: Arc<App>, caller: Caller) -> Router {
     let routes = config::router()
         .merge(audit::router())
         .merge(config_file::router())
+        .merge(drafts::router())
         .merge(revisions::router())
         .fallback(nothing_there)
         .method_not_allowed_fallback(not_so)

@@ -189,6 +189,12 @@ impl Problem {
         )
     }
 
+    /// The same, of a write among several, by its number from 1.
+    pub(crate) fn of_write(mut self, number: usize) -> Self {
+        self.detail = format!("write {number}: {}", self.detail);
+        self
+    }
+
     pub(crate) const fn kind(&self) -> Kind {
         self.what
     }

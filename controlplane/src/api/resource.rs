@@ -3,15 +3,16 @@
 
 use proto::config::raw;
 use ring::digest;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::masked::Fingerprints;
 use super::problem::{FieldError, Kind, Problem};
 
 /// One of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Part {
     /// What holds for all integrations. It is always there.
     Settings,
