@@ -68,6 +68,13 @@ pub(crate) enum Command {
     PrimaryOnly(PrimaryOnlyArgs),
     /// Manage users, devices and approvals of the built-in second factor.
     Factor(FactorArgs),
+    /// Bring an authproxy.cfg, with the files that it names, into a running control plane whose
+    /// database is the truth; shows what it changes first.
+    Import(ImportArgs),
+    /// Write what a running control plane serves as an authproxy.cfg.
+    Export(ExportArgs),
+    /// Who changed what, and whether all of it is there.
+    Audit(AuditArgs),
     /// Turn a secret, read from standard input, into a value for a `_protected` option that only
     /// this installation can open.
     Seal(SealArgs),
@@ -368,6 +375,62 @@ pub(crate) struct HealthcheckArgs {
     /// The gateway's admin address.
     #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", default_value = DEFAULT_ADMIN, value_name = "ADDR")]
     pub(crate) admin_listen: SocketAddr,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The file.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Add to what there is, and replace nothing.
+    #[arg(long)]
+    pub(crate) merge: bool,
+    /// Only show what would change.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// Write authproxy.cfg and the files that it names into this folder [default: the text alone, on
+    /// standard output].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
+    /// Write secrets as `_protected` values that only this installation opens [default: as
+    /// placeholders]. Private keys are never written.
+    #[arg(long)]
+    pub(crate) sealed: bool,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AuditArgs {
+    #[command(subcommand)]
+    pub(crate) command: AuditCommand,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Show the newest entries.
+    List {
+        /// How many, 1,000 at most.
+        #[arg(long, default_value_t = 50, value_name = "NUMBER")]
+        limit: u32,
+    },
+    /// Prove that no entry was changed, put in or taken out. Exit 1 when one was.
+    Verify,
 }
 
 #[derive(Clone, Debug, Args)]

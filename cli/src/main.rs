@@ -74,6 +74,9 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Healthcheck(args) => small()?.block_on(commands::healthcheck::run(args)),
         Command::PrimaryOnly(args) => small()?.block_on(commands::primary_only::run(args)),
         Command::Factor(args) => small()?.block_on(commands::factor::run(args)),
+        Command::Import(args) => small()?.block_on(commands::config::import(args)),
+        Command::Export(args) => small()?.block_on(commands::config::export(args)),
+        Command::Audit(args) => small()?.block_on(commands::audit::run(args)),
         Command::Seal(args) => commands::seal::run(args),
         Command::Version(args) => {
             if args.json {

@@ -25,6 +25,12 @@ pub struct FileRead {
 }
 
 impl FileRead {
+    /// Which file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Reads a file whole.
     ///
     /// # Errors

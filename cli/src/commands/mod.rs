@@ -1,13 +1,16 @@
 //! One file a command. Each turns arguments into calls of the crates and prints what came of it.
 
+pub(crate) mod audit;
 pub(crate) mod cert;
 pub(crate) mod check;
+pub(crate) mod config;
 pub(crate) mod database;
 pub(crate) mod demo;
 pub(crate) mod factor;
 pub(crate) mod healthcheck;
 pub(crate) mod login;
 pub(crate) mod primary_only;
+pub(crate) mod problem;
 pub(crate) mod roles;
 pub(crate) mod run;
 pub(crate) mod seal;

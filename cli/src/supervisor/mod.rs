@@ -284,8 +284,8 @@ impl Supervisor {
         }
     }
 
-    /// Waits until the data plane serves its first revision; fails when it refuses that one, and
-    /// when there is none.
+    /// Waits until the data plane serves its first revision, if there is one; fails when it refuses
+    /// that one.
     async fn until_serving(&mut self) -> Result<bool, Failure> {
         if !self.until_ready(Role::DataPlane).await? {
             return Ok(false);
@@ -297,9 +297,11 @@ impl Supervisor {
             .await
             .is_ok_and(|status| status.revision.is_some());
         if !configured && self.plan.config.is_none() {
-            return Err(Failure::usage(
-                "there is no configuration yet: name an authproxy.cfg with --config",
-            ));
+            tracing::info!(
+                "there is no configuration yet: bring one in with `countersign import FILE`, or name \
+                 one with --config"
+            );
+            return Ok(true);
         }
         let mut turns = tokio::time::interval(POLL);
         loop {
