@@ -26,6 +26,8 @@ const STORED: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Start {
     config: String,
+    /// Whether the file is the truth.
+    named: bool,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
 }
@@ -37,8 +39,18 @@ impl Start {
     pub fn with(config: &str) -> Self {
         Self {
             config: config.to_owned(),
+            named: true,
             arguments: Vec::new(),
             environment: Vec::new(),
+        }
+    }
+
+    /// The same, with the database as the truth: the file only lies there, to be imported.
+    #[must_use]
+    pub fn beside(config: &str) -> Self {
+        Self {
+            named: false,
+            ..Self::with(config)
         }
     }
 
@@ -67,10 +79,11 @@ impl Start {
         Pki::shared().write(folder.path());
         let admin = ports::loopback(ports::free_tcp());
         let mut command = Command::new(program());
+        command.arg("run");
+        if self.named {
+            command.arg("--config").arg(&config);
+        }
         command
-            .arg("run")
-            .arg("--config")
-            .arg(&config)
             .arg("--data-dir")
             .arg(folder.path().join("data"))
             .args(["--admin-listen", &admin.to_string()])
