@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::caller::Caller;
+use super::extract::Named;
 use super::masked::Fingerprints;
 use super::page::{Ask, Listed, Orders, Page};
 use super::problem::{FieldError, Kind, Problem};
@@ -139,7 +140,7 @@ async fn authenticators(
 
 async fn clients(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     ask: Asked,
 ) -> Result<Json<Page<Value>>, Problem> {
     let snapshot = app.newest();
@@ -166,14 +167,14 @@ macro_rules! named {
     ($part:expr, $get:ident, $put:ident, $patch:ident, $delete:ident, $name:ty) => {
         async fn $get(
             State(app): State<Arc<App>>,
-            Path(name): Path<$name>,
+            Named(name): Named<$name>,
         ) -> Result<Response, Problem> {
             read(&app, &$part(name))
         }
 
         async fn $put(
             State(app): State<Arc<App>>,
-            Path(name): Path<$name>,
+            Named(name): Named<$name>,
             Extension(caller): Extension<Caller>,
             how: Written,
             headers: HeaderMap,
@@ -184,7 +185,7 @@ macro_rules! named {
 
         async fn $patch(
             State(app): State<Arc<App>>,
-            Path(name): Path<$name>,
+            Named(name): Named<$name>,
             Extension(caller): Extension<Caller>,
             how: Written,
             headers: HeaderMap,
@@ -195,7 +196,7 @@ macro_rules! named {
 
         async fn $delete(
             State(app): State<Arc<App>>,
-            Path(name): Path<$name>,
+            Named(name): Named<$name>,
             Extension(caller): Extension<Caller>,
             how: Written,
             headers: HeaderMap,
@@ -257,7 +258,7 @@ async fn create_authenticator(
 
 async fn create_client(
     State(app): State<Arc<App>>,
-    Path(integration): Path<String>,
+    Named(integration): Named<String>,
     Extension(caller): Extension<Caller>,
     how: Written,
     document: Document,

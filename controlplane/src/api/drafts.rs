@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::caller::Caller;
 use super::config::{HowToWrite, given, message, wanted};
+use super::extract::Named;
 use super::masked;
 use super::problem::{FieldError, Problem};
 use crate::admin::RevisionInfo;
@@ -93,7 +94,7 @@ struct One {
     problem: Option<Problem>,
 }
 
-async fn one(State(app): State<Arc<App>>, Path(id): Path<u64>) -> Result<Json<One>, Problem> {
+async fn one(State(app): State<Arc<App>>, Named(id): Named<u64>) -> Result<Json<One>, Problem> {
     let draft = app.drafts.find(id).await?;
     let before = app.newest();
     let mut after = (*before).clone();
@@ -122,7 +123,7 @@ struct Applied {
 
 async fn apply(
     State(app): State<Arc<App>>,
-    Path(id): Path<u64>,
+    Named(id): Named<u64>,
     Extension(caller): Extension<Caller>,
     how: Result<Query<HowToWrite>, QueryRejection>,
 ) -> Result<Json<Applied>, Problem> {
@@ -145,7 +146,7 @@ async fn apply(
     }))
 }
 
-async fn remove(State(app): State<Arc<App>>, Path(id): Path<u64>) -> Result<StatusCode, Problem> {
+async fn remove(State(app): State<Arc<App>>, Named(id): Named<u64>) -> Result<StatusCode, Problem> {
     app.drafts.remove(id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

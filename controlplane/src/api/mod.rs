@@ -6,6 +6,7 @@ pub(crate) mod caller;
 pub(crate) mod config;
 pub(crate) mod config_file;
 pub(crate) mod drafts;
+pub(crate) mod extract;
 pub(crate) mod masked;
 pub(crate) mod page;
 pub(crate) mod problem;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::caller::Caller;
 use super::config::{HowToWrite, wanted};
+use super::extract::Named;
 use super::masked;
 use super::problem::{Kind, Problem};
 use crate::admin::RevisionInfo;
@@ -97,7 +98,7 @@ struct OfNode {
     verdict: Verdict,
 }
 
-async fn one(State(app): State<Arc<App>>, Path(number): Path<u64>) -> Result<Json<One>, Problem> {
+async fn one(State(app): State<Arc<App>>, Named(number): Named<u64>) -> Result<Json<One>, Problem> {
     let StoredRevision { info, snapshot } = find(&app, number).await?;
     let verdicts = app.store.list_verdicts(info.number).await;
     let nodes =
@@ -140,7 +141,7 @@ struct Differences {
 
 async fn diff(
     State(app): State<Arc<App>>,
-    Path(number): Path<u64>,
+    Named(number): Named<u64>,
     with: Result<Query<With>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -170,7 +171,7 @@ async fn diff(
 
 async fn rollback(
     State(app): State<Arc<App>>,
-    Path(number): Path<u64>,
+    Named(number): Named<u64>,
     Extension(caller): Extension<Caller>,
     how: Result<Query<HowToWrite>, QueryRejection>,
 ) -> Result<Response, Problem> {

@@ -396,7 +396,12 @@ async fn revisions_are_listed_compared_and_gone_back_to() {
     let skey = pushed.integrations[0].application.skey.expose();
     assert_eq!(skey, "PLANTED-skey", "secrets go back too");
     assert_eq!(plane.get("/revisions/9").await.status, 404);
-    assert_eq!(plane.get("/revisions/x").await.status, 400);
+    let none = plane.get("/revisions/x").await;
+    assert_eq!(none.status, 404, "{none:?}");
+    assert_eq!(
+        none.header("content-type"),
+        Some("application/problem+json")
+    );
     plane.running.stop().await;
 }
 
