@@ -68,6 +68,8 @@ pub(crate) enum Command {
     PrimaryOnly(PrimaryOnlyArgs),
     /// Manage users, devices and approvals of the built-in second factor.
     Factor(FactorArgs),
+    /// Make, list and revoke tokens for the REST API; needs no other token.
+    Token(TokenArgs),
     /// Turn a secret, read from standard input, into a value for a `_protected` option that only
     /// this installation can open.
     Seal(SealArgs),
@@ -420,6 +422,38 @@ pub(crate) enum PrimaryOnlyCommand {
     },
     /// Show where logins pass on the primary alone.
     Show,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TokenArgs {
+    #[command(subcommand)]
+    pub(crate) command: TokenCommand,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token and print it, once: it is kept nowhere.
+    Create {
+        /// What to know it by: whose it is, or what for.
+        name: String,
+        /// What it may: viewer sees, operator runs what is there, admin changes it.
+        #[arg(long, value_name = "ROLE", default_value = "viewer", value_parser = ["viewer", "operator", "admin"])]
+        role: String,
+        /// Days that it is good for.
+        #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3_650))]
+        days: u32,
+    },
+    /// List tokens: who has one, until when, and when it was used last.
+    List,
+    /// Take a token back, at once.
+    Revoke {
+        /// Its name or id.
+        token: String,
+    },
 }
 
 #[derive(Clone, Debug, Args)]

@@ -16,10 +16,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{Diagnostic, LoadResult};
+use crate::api;
+use crate::api::door::SignIns;
 use crate::api::masked::Fingerprints;
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::events;
+use crate::listener::{AdminListener, Peer};
 use crate::loader::Loader;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
@@ -51,6 +54,10 @@ pub async fn run(
     }
     // Bound before the database is opened: a second control plane on the folder stops here.
     let listener = Listener::bind(&settings.socket).await?;
+    let handed_on = match &settings.api_socket {
+        Some(path) => Some(Listener::bind(path).await?),
+        None => None,
+    };
     let tcp = match settings.admin_listen {
         Some(address) => Some(bind(address).await?),
         None => None,
@@ -110,6 +117,7 @@ pub async fn run(
         primary_only: Arc::clone(&primary_only),
         events,
         metrics,
+        sign_ins: SignIns::default(),
         subscribers: Arc::new(Semaphore::new(SUBSCRIBERS)),
         event_readers: Arc::new(Semaphore::new(EVENT_READERS)),
         tasks: TaskTracker::new(),
@@ -120,11 +128,17 @@ pub async fn run(
     let mut servers = JoinSet::new();
     let router = rpc::router(Arc::clone(&app)).merge(routes::router(Arc::clone(&app)));
     servers.spawn(listener.serve(router, stop.clone()));
+    if let Some(handed_on) = handed_on {
+        let router = api::for_handed_on(Arc::clone(&app));
+        servers.spawn(handed_on.serve(router, stop.clone()));
+    }
     if let Some(tcp) = tcp {
-        let router = routes::probes(Arc::clone(&app));
+        let router = routes::probes(Arc::clone(&app)).merge(api::for_strangers(Arc::clone(&app)));
+        let service = router.into_make_service_with_connect_info::<Peer>();
+        let tcp = AdminListener::new(tcp, None);
         let stop = stop.clone();
         servers.spawn(async move {
-            let served = axum::serve(tcp, router)
+            let served = axum::serve(tcp, service)
                 .with_graceful_shutdown(stop.cancelled_owned())
                 .await;
             if let Err(error) = served {

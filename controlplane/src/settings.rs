@@ -31,8 +31,12 @@ pub struct Settings {
     pub second_factor: Option<PathBuf>,
     /// The node on this machine, which `/readyz` waits for; none means that none is waited for.
     pub local_node: Option<NodeId>,
-    /// A TCP address for `/healthz`, `/readyz` and `/metrics`; loopback only. None means no TCP.
+    /// A TCP address for `/api/v1`, `/healthz`, `/readyz` and `/metrics`; loopback only. None means
+    /// no TCP.
     pub admin_listen: Option<SocketAddr>,
+    /// A socket where `/api/v1` is served to whoever holds the admin address: each request says who
+    /// calls as over TCP, and from where in [`crate::admin::PEER_HEADER`]. None means none.
+    pub api_socket: Option<PathBuf>,
     /// How long events are kept.
     pub retention: Retention,
     /// How often streams send a heartbeat; default [`proto::rpc::HEARTBEAT_SECONDS`].
@@ -59,6 +63,7 @@ impl Settings {
             second_factor: None,
             local_node: None,
             admin_listen: None,
+            api_socket: None,
             retention: Retention::default(),
             heartbeat: Duration::from_secs(proto::rpc::HEARTBEAT_SECONDS),
             watch_every: Duration::from_millis(200),

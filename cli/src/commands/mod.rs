@@ -12,4 +12,5 @@ pub(crate) mod roles;
 pub(crate) mod run;
 pub(crate) mod seal;
 pub(crate) mod status;
+pub(crate) mod token;
 pub(crate) mod validate;

@@ -13,10 +13,12 @@ mod postgres;
 mod postgres_url;
 mod revisions;
 mod sqlite;
+mod tokens;
 
 pub(crate) use events::NewEvent;
 pub use postgres_url::{PostgresUrl, PostgresUrlError};
 pub(crate) use revisions::{NewRevision, StoredRevision};
+pub(crate) use tokens::{InsertedToken, TokenRow};
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -48,3 +48,14 @@ CREATE INDEX events_by_time ON events (at_ms);
 CREATE INDEX events_by_user ON events (user);
 
 CREATE INDEX events_by_integration ON events (integration);
+
+CREATE TABLE tokens (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    role TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    created_by TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL,
+    expires_at_ms INTEGER NOT NULL,
+    last_used_at_ms INTEGER
+) STRICT, WITHOUT ROWID;

@@ -2,6 +2,7 @@
 
 mod postgres;
 mod sqlite;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use sqlx::AssertSqlSafe;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use self::tokens::*;
 use super::*;
 use crate::admin::EventFilter;
 use crate::events::forget;
@@ -96,6 +98,8 @@ on_both! {
     the_newest_revision_that_a_node_applied_is_found
     a_newer_schema_is_refused_by_its_number
     no_more_revisions_are_kept_than_a_thousand
+    a_token_is_kept_noted_and_forgotten
+    no_more_tokens_are_kept_than_are_told
 }
 
 /// Runs a statement that both engines take.
