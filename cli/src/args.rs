@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use controlplane::CertificateFiles;
 use proto::id::{IntegrationId, NodeId};
 use proto::secret::Secret;
 
@@ -139,6 +140,38 @@ pub(crate) struct SecondFactorPublicArgs {
     pub(crate) second_factor_names: Vec<String>,
 }
 
+/// What the admin address serves TLS with.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct AdminTlsArgs {
+    /// The admin address's certificate (PEM), with those that sign it [default: none on loopback,
+    /// which means plain HTTP; elsewhere a self-made one].
+    #[arg(
+        long,
+        env = "COUNTERSIGN_ADMIN_TLS_CERT",
+        value_name = "FILE",
+        requires = "admin_tls_key"
+    )]
+    pub(crate) admin_tls_cert: Option<PathBuf>,
+    /// The key of that certificate (PEM), not encrypted.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_ADMIN_TLS_KEY",
+        value_name = "FILE",
+        requires = "admin_tls_cert"
+    )]
+    pub(crate) admin_tls_key: Option<PathBuf>,
+}
+
+impl AdminTlsArgs {
+    /// The files, when they are named.
+    pub(crate) fn files(self) -> Option<CertificateFiles> {
+        Some(CertificateFiles {
+            certificate: self.admin_tls_cert?,
+            key: self.admin_tls_key?,
+        })
+    }
+}
+
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunArgs {
     /// An authproxy.cfg, which is then the truth: watched, and reloaded live. Without it the
@@ -153,9 +186,12 @@ pub(crate) struct RunArgs {
     /// need one each.
     #[arg(long, env = "COUNTERSIGN_NODE", value_name = "NAME", value_parser = node)]
     pub(crate) node: Option<NodeId>,
-    /// Where /healthz, /readyz and /metrics are served. Loopback only.
+    /// Where /api/v1, /healthz, /readyz and /metrics are served; with TLS when that is not on
+    /// loopback.
     #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", default_value = DEFAULT_ADMIN, value_name = "ADDR")]
     pub(crate) admin_listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) admin_tls: AdminTlsArgs,
     /// Where the built-in second factor is served, when a section uses it.
     #[arg(
         long,
@@ -182,7 +218,8 @@ pub(crate) struct RunArgs {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// Where /healthz, /readyz and /metrics are served. Loopback only.
+    /// Where /api/v1, /healthz, /readyz and /metrics are served; with TLS when that is not on
+    /// loopback.
     #[arg(long, default_value = DEFAULT_ADMIN, value_name = "ADDR")]
     pub(crate) admin_listen: SocketAddr,
     /// The RADIUS port; that of the section with a menu is 10 above it, where it is free.
@@ -205,9 +242,12 @@ pub(crate) struct ControlplaneArgs {
     pub(crate) data: DataDirArgs,
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
-    /// Where /healthz, /readyz and /metrics are served [default: not at all]. Loopback only.
+    /// Where /api/v1, /healthz, /readyz and /metrics are served [default: not at all]; with TLS when
+    /// that is not on loopback.
     #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", value_name = "ADDR")]
     pub(crate) admin_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) admin_tls: AdminTlsArgs,
     /// With a bad file: serve the last good revision.
     #[arg(long, env = "COUNTERSIGN_LAST_GOOD")]
     pub(crate) last_good: bool,

@@ -6,6 +6,7 @@
 
 mod access;
 pub mod admin;
+mod admin_tls;
 mod api;
 mod app;
 pub mod authproxy;
@@ -36,6 +37,7 @@ mod stream;
 mod watch;
 
 pub use access::routes::least_roles;
+pub use admin_tls::{AdminTls, AdminTlsError, CertificateFiles, Unfit};
 pub use clock::now_ms;
 pub use disk::FileRead;
 pub use file::AuthproxyFile;
