@@ -69,6 +69,9 @@ pub(crate) enum Command {
     PrimaryOnly(PrimaryOnlyArgs),
     /// Manage users, devices and approvals of the built-in second factor.
     Factor(FactorArgs),
+    /// Invite, list and remove administrators, who sign in to the REST API with a password and a
+    /// passcode.
+    Admin(AdminArgs),
     /// Make, list and revoke tokens for the REST API; needs no other token.
     Token(TokenArgs),
     /// Turn a secret, read from standard input, into a value for a `_protected` option that only
@@ -462,6 +465,35 @@ pub(crate) enum PrimaryOnlyCommand {
     },
     /// Show where logins pass on the primary alone.
     Show,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AdminArgs {
+    #[command(subcommand)]
+    pub(crate) command: AdminCommand,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum AdminCommand {
+    /// Invite an administrator and print the invitation, once.
+    Invite {
+        /// What they sign in with: letters, digits and -_.@
+        name: String,
+        /// What they may: viewer sees, operator runs what is there, admin changes it.
+        #[arg(long, value_name = "ROLE", default_value = "admin", value_parser = ["viewer", "operator", "admin"])]
+        role: String,
+    },
+    /// List administrators, and who has yet to take the invitation.
+    List,
+    /// Remove an administrator and end all sessions.
+    Remove {
+        /// The name.
+        name: String,
+    },
 }
 
 #[derive(Clone, Debug, Args)]

@@ -74,6 +74,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Healthcheck(args) => small()?.block_on(commands::healthcheck::run(args)),
         Command::PrimaryOnly(args) => small()?.block_on(commands::primary_only::run(args)),
         Command::Factor(args) => small()?.block_on(commands::factor::run(args)),
+        Command::Admin(args) => small()?.block_on(commands::admin::run(args)),
         Command::Token(args) => small()?.block_on(commands::token::run(args)),
         Command::Seal(args) => commands::seal::run(args),
         Command::Version(args) => {

@@ -39,6 +39,8 @@ pub(crate) struct App {
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
     pub(crate) sign_ins: SignIns,
+    /// Who hashes a password now.
+    pub(crate) hashing: Arc<Semaphore>,
     pub(crate) subscribers: Arc<Semaphore>,
     pub(crate) event_readers: Arc<Semaphore>,
     pub(crate) tasks: TaskTracker,

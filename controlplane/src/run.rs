@@ -120,6 +120,7 @@ pub async fn run(
         events,
         metrics,
         sign_ins: SignIns::default(),
+        hashing: Arc::new(Semaphore::new(HASHING)),
         subscribers: Arc::new(Semaphore::new(SUBSCRIBERS)),
         event_readers: Arc::new(Semaphore::new(EVENT_READERS)),
         tasks: TaskTracker::new(),
@@ -292,6 +293,8 @@ pub enum RunError {
 
 /// The most subscriptions at once.
 const SUBSCRIBERS: usize = 256;
+/// The most passwords that are hashed at once: 19 MiB each.
+const HASHING: usize = 2;
 /// The most readers of the live events at once.
 const EVENT_READERS: usize = 64;
 /// The most requests to read the file again that wait.

@@ -1,5 +1,6 @@
 //! One file a command. Each turns arguments into calls of the crates and prints what came of it.
 
+pub(crate) mod admin;
 pub(crate) mod cert;
 pub(crate) mod check;
 pub(crate) mod database;

@@ -124,7 +124,7 @@ fn print(token: &Token) {
     output::line(format_args!("{id}  {role:<8}  {name}  ({until}, {used})"));
 }
 
-fn failed(error: &CallError) -> Failure {
+pub(crate) fn failed(error: &CallError) -> Failure {
     if let CallError::Refused { status, body } = error
         && let Ok(problem) = serde_json::from_str::<Value>(body)
         && let Some(detail) = problem.get("detail").and_then(Value::as_str)

@@ -52,6 +52,14 @@ pub(crate) const ROUTES: &[Route] = &[
     (PUT, "/api/v1/authenticators/{id}", Role(Admin)),
     (PATCH, "/api/v1/authenticators/{id}", Role(Admin)),
     (DELETE, "/api/v1/authenticators/{id}", Role(Admin)),
+    // Signing in: whoever does it is nobody yet.
+    (GET, "/api/v1/session", Role(Viewer)),
+    (POST, "/api/v1/session", Wants::Nobody),
+    (DELETE, "/api/v1/session", Role(Viewer)),
+    (POST, "/api/v1/invitation", Wants::Nobody),
+    (GET, "/api/v1/admins", Role(Admin)),
+    (POST, "/api/v1/admins", Role(Admin)),
+    (DELETE, "/api/v1/admins/{name}", Role(Admin)),
     // Who has a token is for those who may take it back.
     (GET, "/api/v1/tokens", Role(Admin)),
     (POST, "/api/v1/tokens", Role(Admin)),
@@ -100,7 +108,8 @@ mod tests {
             .collect();
         assert_eq!(names.len(), ROUTES.len());
         for (method, path, wants) in ROUTES {
-            let only_reads = *method == GET;
+            // One ends nothing but a session of one's own.
+            let only_reads = *method == GET || *path == "/api/v1/session";
             assert!(
                 only_reads || *wants > Role(Viewer) || *wants == Wants::Nobody,
                 "{method} {path}"

@@ -1,13 +1,32 @@
-//! Failed sign-ins, counted for each address: after a few, each one more makes the address wait
-//! longer. Pure: the time is an argument.
+//! Failed sign-ins, counted for each address and for each name: after a few, each one more makes the
+//! next wait longer. Pure: the time is an argument.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Who failed how often. Holds at most [`ADDRESSES`].
+/// Who failed how often. Holds at most [`ADDRESSES`] of them.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
-    failed: HashMap<IpAddr, Failed>,
+    failed: HashMap<Whose, Failed>,
+}
+
+/// Whose failures are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Whose {
+    /// Those that came from an address, or one that its holder has too.
+    Address(IpAddr),
+    /// Those for a name, wherever from. No longer than [`Whose::name`] makes it.
+    Name(String),
+}
+
+impl Whose {
+    pub(crate) fn address(from: IpAddr) -> Self {
+        Self::Address(neighbourhood(from))
+    }
+
+    pub(crate) fn name(name: &str) -> Self {
+        Self::Name(name.chars().take(NAME_CHARACTERS).collect())
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -18,20 +37,19 @@ struct Failed {
 }
 
 impl Throttle {
-    /// How many seconds an address has to wait yet; none when it has not.
-    pub(crate) fn wait(&self, from: IpAddr, now_ms: u64) -> Option<u64> {
-        let failed = self.failed.get(&neighbourhood(from))?;
+    /// How many seconds they have to wait yet; none when they have not.
+    pub(crate) fn wait(&self, whose: &Whose, now_ms: u64) -> Option<u64> {
+        let failed = self.failed.get(whose)?;
         let left = failed.until_ms.saturating_sub(now_ms);
         (left > 0).then(|| left.div_ceil(1_000))
     }
 
     /// Notes that a sign-in failed.
-    pub(crate) fn failed(&mut self, from: IpAddr, now_ms: u64) {
-        let from = neighbourhood(from);
-        if !self.failed.contains_key(&from) && self.failed.len() >= ADDRESSES {
+    pub(crate) fn failed(&mut self, whose: Whose, now_ms: u64) {
+        if !self.failed.contains_key(&whose) && self.failed.len() >= ADDRESSES {
             self.make_room(now_ms);
         }
-        let failed = self.failed.entry(from).or_insert(Failed {
+        let failed = self.failed.entry(whose).or_insert(Failed {
             times: 0,
             last_ms: now_ms,
             until_ms: 0,
@@ -48,8 +66,8 @@ impl Throttle {
     }
 
     /// Notes that a sign-in was good.
-    pub(crate) fn succeeded(&mut self, from: IpAddr) {
-        self.failed.remove(&neighbourhood(from));
+    pub(crate) fn succeeded(&mut self, whose: &Whose) {
+        self.failed.remove(whose);
     }
 
     /// Forgets those that are long ago, or else the one whose failure is the longest ago.
@@ -60,7 +78,7 @@ impl Throttle {
             return;
         }
         let oldest = self.failed.iter().min_by_key(|(_, failed)| failed.last_ms);
-        if let Some(oldest) = oldest.map(|(from, _)| *from) {
+        if let Some(oldest) = oldest.map(|(whose, _)| whose.clone()) {
             self.failed.remove(&oldest);
         }
     }
@@ -74,7 +92,9 @@ fn neighbourhood(from: IpAddr) -> IpAddr {
     }
 }
 
-/// The most addresses that are remembered.
+/// As many as a name may have.
+const NAME_CHARACTERS: usize = 64;
+/// The most addresses and names that are remembered.
 const ADDRESSES: usize = 4_096;
 /// Failures in a row after which an address begins to wait.
 const FREE: u32 = 5;
@@ -87,8 +107,8 @@ const FORGOTTEN_MS: u64 = 15 * 60_000;
 mod tests {
     use super::*;
 
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn address(text: &str) -> Whose {
+        Whose::address(text.parse().unwrap())
     }
 
     #[test]
@@ -96,29 +116,29 @@ mod tests {
         let (mut throttle, from) = (Throttle::default(), address("192.0.2.1"));
         let waits: Vec<Option<u64>> = (0..20)
             .map(|_| {
-                throttle.failed(from, 1_000);
-                throttle.wait(from, 1_000)
+                throttle.failed(from.clone(), 1_000);
+                throttle.wait(&from, 1_000)
             })
             .collect();
         assert_eq!(waits[..4], [None; 4]);
         assert_eq!(waits[4..8], [Some(1), Some(2), Some(4), Some(8)]);
         assert_eq!(waits[13..], [Some(300); 7]);
-        assert_eq!(throttle.wait(address("192.0.2.2"), 1_000), None);
-        assert_eq!(throttle.wait(from, 300_999), Some(1));
-        assert_eq!(throttle.wait(from, 301_000), None);
-        throttle.failed(from, 301_000);
-        assert_eq!(throttle.wait(from, 301_000), Some(300), "not forgotten");
-        throttle.failed(from, 301_000 + FORGOTTEN_MS);
+        assert_eq!(throttle.wait(&address("192.0.2.2"), 1_000), None);
+        assert_eq!(throttle.wait(&from, 300_999), Some(1));
+        assert_eq!(throttle.wait(&from, 301_000), None);
+        throttle.failed(from.clone(), 301_000);
+        assert_eq!(throttle.wait(&from, 301_000), Some(300), "not forgotten");
+        throttle.failed(from.clone(), 301_000 + FORGOTTEN_MS);
         assert_eq!(
-            throttle.wait(from, 301_000 + FORGOTTEN_MS),
+            throttle.wait(&from, 301_000 + FORGOTTEN_MS),
             None,
             "forgotten"
         );
         for _ in 0..FREE {
-            throttle.failed(from, 5_000_000);
+            throttle.failed(from.clone(), 5_000_000);
         }
-        throttle.succeeded(from);
-        assert_eq!(throttle.wait(from, 5_000_000), None);
+        throttle.succeeded(&from);
+        assert_eq!(throttle.wait(&from, 5_000_000), None);
     }
 
     #[test]
@@ -133,7 +153,7 @@ mod tests {
             for _ in 0..FREE {
                 throttle.failed(address(failed), 0);
             }
-            let waits = throttle.wait(address(asked), 0).is_some();
+            let waits = throttle.wait(&address(asked), 0).is_some();
             assert_eq!(waits, want, "{failed} {asked}");
         }
     }
@@ -142,7 +162,7 @@ mod tests {
     fn the_table_is_bounded_and_loses_what_is_the_longest_ago() {
         let mut throttle = Throttle::default();
         let bound = u32::try_from(ADDRESSES).unwrap();
-        let nth = |number: u32| IpAddr::V4(number.into());
+        let nth = |number: u32| Whose::address(IpAddr::V4(number.into()));
         for number in 0..=bound {
             for _ in 0..FREE {
                 throttle.failed(nth(number), u64::from(number));
@@ -150,8 +170,8 @@ mod tests {
         }
         assert_eq!(throttle.failed.len(), ADDRESSES);
         let now = u64::from(bound);
-        assert_eq!(throttle.wait(nth(0), 0), None);
-        assert!(throttle.wait(nth(bound), now).is_some());
+        assert_eq!(throttle.wait(&nth(0), 0), None);
+        assert!(throttle.wait(&nth(bound), now).is_some());
         throttle.failed(nth(bound + 1), now + FORGOTTEN_MS);
         assert_eq!(throttle.failed.len(), 1);
     }

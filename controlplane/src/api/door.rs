@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::caller::{By, Caller};
 use super::problem::{Kind, Problem};
 use crate::access::role::{Role, Wants, may};
 use crate::access::routes;
-use crate::access::throttle::Throttle;
+use crate::access::throttle::{Throttle, Whose};
 use crate::access::token::Token;
 use crate::app::App;
 use crate::clock::now_ms;
@@ -63,7 +63,7 @@ pub(crate) async fn let_in_handed_on(
 async fn judge(app: &App, from: SocketAddr, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>();
     let wants = path.map(|path| routes::wants(request.method(), path.as_str()));
-    let caller = match identify(app, from, request.headers()).await {
+    let caller = match identify(app, from, request.method(), request.headers()).await {
         Ok(caller) => caller,
         Err(refused) => return refused.into_response(),
     };
@@ -81,6 +81,7 @@ async fn judge(app: &App, from: SocketAddr, mut request: Request, next: Next) ->
         // No such address: the router says so.
         None => {}
     }
+    request.extensions_mut().insert(From(from.ip()));
     if let Some(caller) = caller {
         request.extensions_mut().insert(caller);
     }
@@ -110,11 +111,21 @@ enum Refused {
     Wrong,
     /// Nor was it the times before; seconds to wait.
     TooOften(u64),
+    /// A foreign page may have made the browser ask.
+    Foreign,
     /// It could not be found out.
     Unknown,
 }
 
 impl Refused {
+    fn not_found_out(error: &StoreError) -> Self {
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            "who calls was not looked up"
+        );
+        Self::Unknown
+    }
+
     fn into_response(self) -> Response {
         match self {
             Self::Wrong => Problem::new(
@@ -129,6 +140,7 @@ impl Refused {
                 response.headers_mut().insert(header::RETRY_AFTER, seconds);
                 response
             }
+            Self::Foreign => foreign().into_response(),
             Self::Unknown => Problem::new(
                 Kind::Unavailable,
                 "the database does not answer as it should",
@@ -145,30 +157,36 @@ impl Refused {
 async fn identify(
     app: &App,
     from: SocketAddr,
+    method: &Method,
     headers: &HeaderMap,
 ) -> Result<Option<Caller>, Refused> {
-    let Some(given) = headers.get(header::AUTHORIZATION) else {
-        return Ok(None);
-    };
     let now_ms = now_ms();
+    let Some(given) = headers.get(header::AUTHORIZATION) else {
+        let Some(token) = session_of(headers) else {
+            return Ok(None);
+        };
+        let found = by_session(app, from, &token, now_ms).await;
+        let found = found.map_err(|error| Refused::not_found_out(&error))?;
+        // Reading does no harm, and its answer is for no foreign page.
+        let reads = [Method::GET, Method::HEAD].contains(method);
+        return match found {
+            Some(_) if !reads && own_page(headers).is_err() => Err(Refused::Foreign),
+            found => Ok(found),
+        };
+    };
     match by_token(app, from, given, now_ms).await {
         Ok(Some(caller)) => Ok(Some(caller)),
         Ok(None) => Err(failed(&app.sign_ins, from.ip(), now_ms)),
-        Err(error) => {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "token not looked up"
-            );
-            Err(Refused::Unknown)
-        }
+        Err(error) => Err(Refused::not_found_out(&error)),
     }
 }
 
 fn failed(sign_ins: &SignIns, from: IpAddr, now_ms: u64) -> Refused {
+    let whose = Whose::address(from);
     let wait = sign_ins.with(|throttle| {
-        let wait = throttle.wait(from, now_ms);
+        let wait = throttle.wait(&whose, now_ms);
         if wait.is_none() {
-            throttle.failed(from, now_ms);
+            throttle.failed(whose, now_ms);
         }
         wait
     });
@@ -213,6 +231,109 @@ async fn by_token(
     }))
 }
 
+async fn by_session(
+    app: &App,
+    from: SocketAddr,
+    token: &Token,
+    now_ms: u64,
+) -> Result<Option<Caller>, StoreError> {
+    let Some(row) = app.store.fetch_session(token.id()).await? else {
+        return Ok(None);
+    };
+    let idle_ms = now_ms.saturating_sub(row.last_used_at_ms);
+    if !token.is(&row.hash) || row.expires_at_ms <= now_ms || idle_ms >= IDLE_MS {
+        return Ok(None);
+    }
+    if idle_ms >= NOTED_EVERY_MS {
+        app.store.update_session_used(token.id(), now_ms).await?;
+    }
+    Ok(Some(Caller {
+        by: By::Admin(row.admin),
+        role: row.role,
+        from: Some(from),
+    }))
+}
+
+/// The session that a browser sends.
+pub(super) fn session_of(headers: &HeaderMap) -> Option<Token> {
+    let cookies = headers.get_all(header::COOKIE).iter();
+    let mut cookies = cookies
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'));
+    cookies.find_map(|cookie| {
+        let (name, value) = cookie.trim().split_once('=')?;
+        (name == COOKIE).then(|| Token::read(value))?
+    })
+}
+
+/// Whether a request that a browser sends is of our own page: a foreign one can send no such header
+/// without being allowed to, which nobody is; and where the browser says whose page it is, that
+/// counts too.
+pub(super) fn own_page(headers: &HeaderMap) -> Result<(), Problem> {
+    let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or(""));
+    let host = text(&header::HOST).unwrap_or("");
+    let origin_is_ours = text(&header::ORIGIN).is_none_or(|origin| {
+        let at = origin.split_once("://").map(|(_, at)| at);
+        at.is_some_and(|at| at.eq_ignore_ascii_case(host))
+    });
+    let site_is_ours = text(&SITE).is_none_or(|site| ["same-origin", "none"].contains(&site));
+    match headers.contains_key(&OWN_PAGE) && origin_is_ours && site_is_ours {
+        true => Ok(()),
+        false => Err(foreign()),
+    }
+}
+
+fn foreign() -> Problem {
+    Problem::new(
+        Kind::Forbidden,
+        "a browser sends countersign-page: 1 from a page of this address",
+    )
+}
+
+/// From where a request came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct From(pub(super) IpAddr);
+
+impl From {
+    /// By the admin socket.
+    pub(super) const HERE: Self = Self(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
+}
+
+/// Refuses who failed too often, before anything slow is done.
+pub(super) fn enough(app: &App, from: From, name: &str, now_ms: u64) -> Result<(), Problem> {
+    let wait = app.sign_ins.with(|throttle| {
+        let (address, name) = (Whose::address(from.0), Whose::name(name));
+        throttle
+            .wait(&address, now_ms)
+            .max(throttle.wait(&name, now_ms))
+    });
+    match wait {
+        None => Ok(()),
+        Some(seconds) => Err(Problem::new(
+            Kind::TooMany,
+            format!("too many sign-ins failed; wait {seconds} seconds"),
+        )),
+    }
+}
+
+/// Notes that a password, a passcode or an invitation was wrong.
+pub(super) fn guess(app: &App, from: From, name: &str, now_ms: u64) {
+    app.sign_ins.with(|throttle| {
+        throttle.failed(Whose::address(from.0), now_ms);
+        throttle.failed(Whose::name(name), now_ms);
+    });
+    // Not the name: some type their password there.
+    tracing::warn!(from = %from.0, "sign-in failed");
+}
+
+/// Notes that somebody signed in.
+pub(super) fn good(app: &App, from: From, name: &str) {
+    app.sign_ins.with(|throttle| {
+        throttle.succeeded(&Whose::address(from.0));
+        throttle.succeeded(&Whose::name(name));
+    });
+}
+
 /// The token of `Authorization: Bearer` (RFC 6750 section 2.1; the scheme in any case, RFC 9110
 /// section 11.1).
 fn bearer(given: &HeaderValue) -> Option<Token> {
@@ -224,6 +345,14 @@ fn bearer(given: &HeaderValue) -> Option<Token> {
 
 /// Where a supervisor says from where a request came.
 pub(crate) const PEER: HeaderName = HeaderName::from_static(crate::admin::PEER_HEADER);
+/// The cookie of a session. By its first part browsers take it over TLS alone, for one host
+/// (RFC 6265bis section 4.1.3.2).
+pub(super) const COOKIE: &str = "__Host-countersign";
+/// What our own page sends with each request that changes something.
+const OWN_PAGE: HeaderName = HeaderName::from_static("countersign-page");
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// A session that is not used for as long is at its end.
+const IDLE_MS: u64 = 60 * 60_000;
 /// A token's last use is written this often at most.
 const NOTED_EVERY_MS: u64 = 60_000;
 

@@ -1,6 +1,7 @@
 //! The REST API under `/api/v1`. Each caller is known before a handler runs: [`caller::Caller`] is an
 //! extension of the request.
 
+pub(crate) mod admins;
 pub(crate) mod caller;
 pub(crate) mod config;
 pub(crate) mod door;
@@ -9,6 +10,7 @@ pub(crate) mod masked;
 pub(crate) mod page;
 pub(crate) mod problem;
 pub(crate) mod resource;
+pub(crate) mod session;
 pub(crate) mod tokens;
 
 use std::sync::Arc;
@@ -25,7 +27,12 @@ use crate::app::App;
 
 /// All of it, for callers who are all this one: those of the admin socket.
 pub(crate) fn for_one(app: Arc<App>, caller: Caller) -> Router {
-    framed(routes().layer(Extension(caller)).with_state(app))
+    framed(
+        routes()
+            .layer(Extension(caller))
+            .layer(Extension(door::From::HERE))
+            .with_state(app),
+    )
 }
 
 /// All of it, for callers who must say who they are.
@@ -43,6 +50,8 @@ pub(crate) fn for_handed_on(app: Arc<App>) -> Router {
 /// Every route, without a word on who may use it: that is in [`crate::access::routes`].
 fn routes() -> Router<Arc<App>> {
     config::router()
+        .merge(admins::router())
+        .merge(session::router())
         .merge(tokens::router())
         .fallback(nothing_there)
         .method_not_allowed_fallback(not_so)

@@ -194,7 +194,7 @@ fn check(wanted: &NewToken) -> Result<(), Problem> {
     }
 }
 
-fn refused(error: &JsonRejection) -> Problem {
+pub(super) fn refused(error: &JsonRejection) -> Problem {
     match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Kind::TooLarge, error.body_text()),
         StatusCode::UNPROCESSABLE_ENTITY => Problem::new(Kind::Invalid, error.body_text()),
@@ -211,10 +211,10 @@ fn missing(id: &str) -> Problem {
     clippy::needless_pass_by_value,
     reason = "stands where errors are mapped"
 )]
-fn failed(error: StoreError) -> Problem {
+pub(super) fn failed(error: StoreError) -> Problem {
     tracing::error!(
         error = &error as &dyn std::error::Error,
-        "tokens not reached"
+        "who may do what was not reached"
     );
     Problem::new(
         Kind::Unavailable,

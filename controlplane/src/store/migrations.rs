@@ -43,7 +43,7 @@ pub(super) const STEPS: &[Step] = &[
         "0001_create_revisions_nodes_events"
     ),
     step!(2, "say what a verdict is", "0002_say_what_a_verdict_is"),
-    step!(3, "create tokens", "0003_create_tokens"),
+    step!(3, "create access", "0003_create_access"),
 ];
 
 /// What brings a database up to date, with the text of one engine.

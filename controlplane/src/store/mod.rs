@@ -3,6 +3,7 @@
 //! No decisions here: rows go in and come out. What holds a secret is sealed before it is written,
 //! with either engine.
 
+mod admins;
 mod documents;
 mod engine;
 mod events;
@@ -15,6 +16,7 @@ mod revisions;
 mod sqlite;
 mod tokens;
 
+pub(crate) use admins::{AdminRow, InsertedAdmin};
 pub(crate) use events::NewEvent;
 pub use postgres_url::{PostgresUrl, PostgresUrlError};
 pub(crate) use revisions::{NewRevision, StoredRevision};

@@ -134,9 +134,13 @@ async fn every_route_refuses_whoever_has_less_than_its_role_and_lets_in_who_has_
     };
     for (method, path, least) in least_roles() {
         let least = least.map_or(0, |role| rank(role).unwrap() + 1);
-        let address = path.replace("{id}", "none").replace("{address}", "none");
+        let address = path
+            .replace("{id}", "none")
+            .replace("{address}", "none")
+            .replace("{name}", "none");
         for (rank, header) in &headers {
-            let answer = plane.call(method, &address, header, "").await;
+            let header = format!("{header}{PAGE}");
+            let answer = plane.call(method, &address, &header, "").await;
             let what = format!("{method} {path} as {rank}: {answer:?}");
             match rank {
                 rank if *rank >= least => {
@@ -157,7 +161,10 @@ async fn no_method_that_is_served_is_missing_in_the_table() {
     let plane = Plane::start().await;
     let table = least_roles();
     for (_, path, _) in &table {
-        let address = path.replace("{id}", "none").replace("{address}", "none");
+        let address = path
+            .replace("{id}", "none")
+            .replace("{address}", "none")
+            .replace("{name}", "none");
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
             let answer = plane.locally(method, &address, &Value::Null).await;
             let listed = table
@@ -369,4 +376,165 @@ async fn long_answers_are_compressed_for_whoever_takes_that() {
     assert_eq!(packed.header("content-encoding"), Some("gzip"));
     assert!(packed.octets.len() < plain.octets.len());
     plane.running.stop().await;
+}
+
+/// The passcode of a time step that is so many from now (RFC 6238), after the secret in base 32.
+fn passcode(secret: &str, ahead: u64) -> String {
+    let secret = data_encoding::BASE32_NOPAD
+        .decode(secret.as_bytes())
+        .unwrap();
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &secret);
+    let step = controlplane::now_ms() / 30_000 + ahead;
+    let tag = ring::hmac::sign(&key, &step.to_be_bytes());
+    let tag = tag.as_ref();
+    let at = usize::from(tag[19] & 15);
+    let word = u32::from_be_bytes(tag[at..at + 4].try_into().unwrap()) & 0x7fff_ffff;
+    format!("{:06}", word % 1_000_000)
+}
+
+const PASSWORD: &str = "PLANTED long password";
+const PAGE: &str = "countersign-page: 1\r\n";
+
+/// Invites somebody who takes it; gives the secret of their passcodes.
+async fn join(plane: &Plane, name: &str, role: &str) -> String {
+    let asked = json!({ "name": name, "role": role });
+    let invited = plane.locally("POST", "/api/v1/admins", &asked).await;
+    assert_eq!(invited.status, 201, "{invited:?}");
+    let invitation = invited.json()["invitation"].clone();
+    let mut take = json!({ "name": name, "invitation": invitation });
+    let path = "/api/v1/invitation";
+    let told = plane.call("POST", path, "", &take.to_string()).await;
+    assert_eq!(told.status, 200, "{told:?}");
+    let secret = told.json()["totp_secret"].as_str().unwrap().to_owned();
+    take["password"] = PASSWORD.into();
+    take["passcode"] = "000000".into();
+    if passcode(&secret, 0) != "000000" {
+        let wrong = plane.call("POST", path, "", &take.to_string()).await;
+        assert_eq!(wrong.status, 422, "{wrong:?}");
+    }
+    take["passcode"] = passcode(&secret, 0).into();
+    take["password"] = "short".into();
+    let short = plane.call("POST", path, "", &take.to_string()).await;
+    assert_eq!(short.status, 422, "{short:?}");
+    take["password"] = PASSWORD.into();
+    let taken = plane.call("POST", path, "", &take.to_string()).await;
+    assert_eq!((taken.status, &taken.json()["active"]), (200, &json!(true)));
+    let again = plane.call("POST", path, "", &take.to_string()).await;
+    assert_eq!(again.status, 401, "for one person: {again:?}");
+    secret
+}
+
+fn sign_in(name: &str, password: &str, passcode: &str) -> String {
+    json!({ "name": name, "password": password, "passcode": passcode }).to_string()
+}
+
+#[tokio::test]
+async fn an_administrator_who_took_the_invitation_signs_in_and_out() {
+    let plane = Plane::start().await;
+    let secret = join(&plane, "alice", "operator").await;
+    let path = "/api/v1/session";
+    let fresh = sign_in("alice", PASSWORD, &passcode(&secret, 1));
+    let foreign = plane.call("POST", path, "", &fresh).await;
+    assert_eq!(foreign.status, 403, "{foreign:?}");
+    let signed_in = plane.call("POST", path, PAGE, &fresh).await;
+    assert_eq!(signed_in.status, 201, "{signed_in:?}");
+    let set = signed_in.header("set-cookie").unwrap().to_owned();
+    assert!(set.starts_with("__Host-countersign="), "{set}");
+    for wanted in ["; Path=/", "; Secure", "; HttpOnly", "; SameSite=Strict"] {
+        assert!(set.contains(wanted), "{set}");
+    }
+    let replayed = plane.call("POST", path, PAGE, &fresh).await;
+    assert_eq!(
+        replayed.status, 401,
+        "a passcode is good once: {replayed:?}"
+    );
+
+    let cookie = set.split(';').next().unwrap();
+    let headers = format!("cookie: other=1; {cookie}\r\n");
+    let who = plane.call("GET", path, &headers, "").await;
+    assert_eq!(
+        who.json(),
+        json!({ "caller": "admin alice", "role": "operator" })
+    );
+    // The same secret is no token.
+    let (_, value) = cookie.split_once('=').unwrap();
+    let bearer = format!("authorization: Bearer {value}\r\n");
+    assert_eq!(plane.call("GET", path, &bearer, "").await.status, 401);
+    for (more, status) in [
+        ("", 403),
+        (
+            "countersign-page: 1\r\norigin: http://evil.example\r\n",
+            403,
+        ),
+        ("countersign-page: 1\r\norigin: null\r\n", 403),
+        ("countersign-page: 1\r\nsec-fetch-site: cross-site\r\n", 403),
+        (
+            "countersign-page: 1\r\norigin: http://localhost\r\nsec-fetch-site: same-origin\r\n",
+            204,
+        ),
+    ] {
+        let out = plane
+            .call("DELETE", path, &format!("{headers}{more}"), "")
+            .await;
+        assert_eq!(out.status, status, "{more}: {out:?}");
+    }
+    let who = plane.call("GET", path, &headers, "").await;
+    assert_eq!(who.status, 401, "{who:?}");
+    plane.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_ends_with_its_administrator_and_guesses_wait() {
+    let plane = Plane::start().await;
+    let secret = join(&plane, "alice", "viewer").await;
+    let path = "/api/v1/session";
+    let good = sign_in("alice", PASSWORD, &passcode(&secret, 1));
+    let signed_in = plane.call("POST", path, PAGE, &good).await;
+    assert_eq!(signed_in.status, 201, "{signed_in:?}");
+    let cookie = signed_in
+        .header("set-cookie")
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap();
+    let headers = format!("cookie: {cookie}\r\n");
+    assert_eq!(plane.call("GET", path, &headers, "").await.status, 200);
+    let admins = plane.call("GET", "/api/v1/admins", &headers, "").await;
+    assert_eq!(admins.status, 403, "{admins:?}");
+    let list = plane.locally("GET", "/api/v1/admins", &Value::Null).await;
+    assert_eq!(list.json()["items"][0]["active"], true);
+    let shown = String::from_utf8(list.octets).unwrap();
+    assert!(
+        !shown.contains(&secret) && !shown.contains("argon2"),
+        "{shown}"
+    );
+    let removed = plane
+        .locally("DELETE", "/api/v1/admins/alice", &Value::Null)
+        .await;
+    assert_eq!(removed.status, 204, "{removed:?}");
+    assert_eq!(plane.call("GET", path, &headers, "").await.status, 401);
+
+    let wrong = sign_in("nobody", PASSWORD, "123456");
+    for _ in 0..5 {
+        let answer = plane.call("POST", path, PAGE, &wrong).await;
+        assert_eq!(answer.status, 401, "{answer:?}");
+    }
+    let answer = plane.call("POST", path, PAGE, &wrong).await;
+    assert_eq!(answer.status, 429, "{answer:?}");
+    let data = plane.site.settings.data_dir.clone();
+    let folder = plane.site.folder;
+    plane.running.stop().await;
+    for file in std::fs::read_dir(data).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_file() {
+            let octets = std::fs::read(&path).unwrap();
+            for planted in [PASSWORD, secret.as_str()] {
+                let found = octets
+                    .windows(planted.len())
+                    .any(|some| some == planted.as_bytes());
+                assert!(!found, "{}", path.display());
+            }
+        }
+    }
+    drop(folder);
 }
