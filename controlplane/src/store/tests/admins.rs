@@ -52,12 +52,14 @@ pub(super) async fn sessions_are_bounded_and_end_with_their_administrator(lab: L
     for number in 0..=SESSIONS {
         let token = Token::make().unwrap();
         let until = 10_000 + u64::try_from(number).unwrap();
-        let stored = store.insert_session(token.id(), &token.hash(), "alice", 1_000, until);
+        let hash = token.hash();
+        let stored = store.insert_session(token.id(), &hash, "alice", 1_000, until);
         stored.await.unwrap();
         made.push(token);
     }
     let of_bob = Token::make().unwrap();
-    let stored = store.insert_session(of_bob.id(), &of_bob.hash(), "bob", 1_000, 9_000);
+    let hash = of_bob.hash();
+    let stored = store.insert_session(of_bob.id(), &hash, "bob", 1_000, 9_000);
     stored.await.unwrap();
     let found = async |token: &Token| store.fetch_session(token.id()).await.unwrap();
     assert!(found(&made[0]).await.is_none(), "the oldest made room");
