@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use controlplane::CertificateFiles;
 use proto::id::{IntegrationId, NodeId};
 use proto::secret::Secret;
 
@@ -75,6 +76,11 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Who changed what, and whether all of it is there.
     Audit(AuditArgs),
+    /// Invite, list and remove administrators, who sign in to the REST API with a password and a
+    /// passcode.
+    Admin(AdminArgs),
+    /// Make, list and revoke tokens for the REST API; needs no other token.
+    Token(TokenArgs),
     /// Turn a secret, read from standard input, into a value for a `_protected` option that only
     /// this installation can open.
     Seal(SealArgs),
@@ -144,6 +150,38 @@ pub(crate) struct SecondFactorPublicArgs {
     pub(crate) second_factor_names: Vec<String>,
 }
 
+/// What the admin address serves TLS with.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct AdminTlsArgs {
+    /// The admin address's certificate (PEM), with those that sign it [default: none on loopback,
+    /// which means plain HTTP; elsewhere a self-made one].
+    #[arg(
+        long,
+        env = "COUNTERSIGN_ADMIN_TLS_CERT",
+        value_name = "FILE",
+        requires = "admin_tls_key"
+    )]
+    pub(crate) admin_tls_cert: Option<PathBuf>,
+    /// The key of that certificate (PEM), not encrypted.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_ADMIN_TLS_KEY",
+        value_name = "FILE",
+        requires = "admin_tls_cert"
+    )]
+    pub(crate) admin_tls_key: Option<PathBuf>,
+}
+
+impl AdminTlsArgs {
+    /// The files, when they are named.
+    pub(crate) fn files(self) -> Option<CertificateFiles> {
+        Some(CertificateFiles {
+            certificate: self.admin_tls_cert?,
+            key: self.admin_tls_key?,
+        })
+    }
+}
+
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunArgs {
     /// An authproxy.cfg, which is then the truth: watched, and reloaded live. Without it the
@@ -158,9 +196,12 @@ pub(crate) struct RunArgs {
     /// need one each.
     #[arg(long, env = "COUNTERSIGN_NODE", value_name = "NAME", value_parser = node)]
     pub(crate) node: Option<NodeId>,
-    /// Where /healthz, /readyz and /metrics are served. Loopback only.
+    /// Where /api/v1, /healthz, /readyz and /metrics are served; with TLS when that is not on
+    /// loopback.
     #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", default_value = DEFAULT_ADMIN, value_name = "ADDR")]
     pub(crate) admin_listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) admin_tls: AdminTlsArgs,
     /// Where the built-in second factor is served, when a section uses it.
     #[arg(
         long,
@@ -187,7 +228,8 @@ pub(crate) struct RunArgs {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// Where /healthz, /readyz and /metrics are served. Loopback only.
+    /// Where /api/v1, /healthz, /readyz and /metrics are served; with TLS when that is not on
+    /// loopback.
     #[arg(long, default_value = DEFAULT_ADMIN, value_name = "ADDR")]
     pub(crate) admin_listen: SocketAddr,
     /// The RADIUS port; that of the section with a menu is 10 above it, where it is free.
@@ -210,9 +252,12 @@ pub(crate) struct ControlplaneArgs {
     pub(crate) data: DataDirArgs,
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
-    /// Where /healthz, /readyz and /metrics are served [default: not at all]. Loopback only.
+    /// Where /api/v1, /healthz, /readyz and /metrics are served [default: not at all]; with TLS when
+    /// that is not on loopback.
     #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", value_name = "ADDR")]
     pub(crate) admin_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) admin_tls: AdminTlsArgs,
     /// With a bad file: serve the last good revision.
     #[arg(long, env = "COUNTERSIGN_LAST_GOOD")]
     pub(crate) last_good: bool,
@@ -483,6 +528,67 @@ pub(crate) enum PrimaryOnlyCommand {
     },
     /// Show where logins pass on the primary alone.
     Show,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AdminArgs {
+    #[command(subcommand)]
+    pub(crate) command: AdminCommand,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum AdminCommand {
+    /// Invite an administrator and print the invitation, once.
+    Invite {
+        /// What they sign in with: letters, digits and -_.@
+        name: String,
+        /// What they may: viewer sees, operator runs what is there, admin changes it.
+        #[arg(long, value_name = "ROLE", default_value = "admin", value_parser = ["viewer", "operator", "admin"])]
+        role: String,
+    },
+    /// List administrators, and who has yet to take the invitation.
+    List,
+    /// Remove an administrator and end all sessions.
+    Remove {
+        /// The name.
+        name: String,
+    },
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TokenArgs {
+    #[command(subcommand)]
+    pub(crate) command: TokenCommand,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token and print it, once: it is kept nowhere.
+    Create {
+        /// What to know it by: whose it is, or what for.
+        name: String,
+        /// What it may: viewer sees, operator runs what is there, admin changes it.
+        #[arg(long, value_name = "ROLE", default_value = "viewer", value_parser = ["viewer", "operator", "admin"])]
+        role: String,
+        /// Days that it is good for.
+        #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3_650))]
+        days: u32,
+    },
+    /// List tokens: who has one, until when, and when it was used last.
+    List,
+    /// Take a token back, at once.
+    Revoke {
+        /// Its name or id.
+        token: String,
+    },
 }
 
 #[derive(Clone, Debug, Args)]

@@ -77,6 +77,8 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Import(args) => small()?.block_on(commands::config::import(args)),
         Command::Export(args) => small()?.block_on(commands::config::export(args)),
         Command::Audit(args) => small()?.block_on(commands::audit::run(args)),
+        Command::Admin(args) => small()?.block_on(commands::admin::run(args)),
+        Command::Token(args) => small()?.block_on(commands::token::run(args)),
         Command::Seal(args) => commands::seal::run(args),
         Command::Version(args) => {
             if args.json {

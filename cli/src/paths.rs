@@ -49,6 +49,11 @@ impl DataDir {
         self.sockets().join(format!("{role}.sock"))
     }
 
+    /// Where the control plane serves what the gateway's admin address hands on.
+    pub(crate) fn api_socket(&self) -> PathBuf {
+        self.sockets().join("api.sock")
+    }
+
     /// The folder of the sockets: `run` below the data folder, or a short one elsewhere, since the
     /// path of a socket has at most 107 octets (unix(7)).
     pub(crate) fn sockets(&self) -> PathBuf {

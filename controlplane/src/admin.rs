@@ -15,6 +15,10 @@ use proto::id::{IntegrationId, NodeId, Revision};
 use proto::rpc::NodeStatus;
 use serde::{Deserialize, Serialize};
 
+/// The header of the API socket with the address of the caller, which is its own admin address's
+/// word: `192.0.2.1:50000`.
+pub const PEER_HEADER: &str = "countersign-peer";
+
 /// `GET /status`: how the control plane is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {

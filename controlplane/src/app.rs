@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{EventCounts, LastLoad, NodeReport, Readiness, Reload, RevisionInfo, Status};
+use crate::api::door::SignIns;
 use crate::api::masked::Fingerprints;
 use crate::api::problem::{Kind, Problem};
 use crate::clock::now_ms;
@@ -39,6 +40,9 @@ pub(crate) struct App {
     pub(crate) primary_only: Arc<PrimaryOnly>,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
+    pub(crate) sign_ins: SignIns,
+    /// Who hashes a password now.
+    pub(crate) hashing: Arc<Semaphore>,
     pub(crate) subscribers: Arc<Semaphore>,
     pub(crate) event_readers: Arc<Semaphore>,
     pub(crate) tasks: TaskTracker,

@@ -6,6 +6,7 @@
 
 mod access;
 pub mod admin;
+mod admin_tls;
 mod api;
 mod app;
 mod audit;
@@ -20,6 +21,7 @@ mod edit;
 mod events;
 mod file;
 pub mod issue;
+mod listener;
 mod loader;
 mod metrics;
 mod nodes;
@@ -37,9 +39,12 @@ mod store;
 mod stream;
 mod watch;
 
+pub use access::routes::least_roles;
+pub use admin_tls::{AdminTls, AdminTlsError, CertificateFiles, Unfit};
 pub use clock::now_ms;
 pub use disk::FileRead;
 pub use file::AuthproxyFile;
+pub use listener::{AdminListener, Connection, Peer};
 pub use protected::{protect, reveal};
 pub use revisions::PublishError;
 pub use run::{RunError, run};

@@ -16,11 +16,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{Diagnostic, LoadResult};
+use crate::admin_tls::{AdminTls, AdminTlsError};
+use crate::api;
+use crate::api::door::SignIns;
 use crate::api::masked::Fingerprints;
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::drafts::Drafts;
 use crate::events;
+use crate::issue::About;
+use crate::listener::{AdminListener, Peer};
 use crate::loader::Loader;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
@@ -41,22 +46,26 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
     let started_ms = now_ms();
-    if let Some(address) = settings.admin_listen
-        && !address.ip().is_loopback()
-    {
-        return Err(RunError::NotLoopback { address });
-    }
     make_folder(&settings.data_dir)?;
     if let Some(folder) = settings.socket.parent() {
         make_folder(folder)?;
     }
     // Bound before the database is opened: a second control plane on the folder stops here.
     let listener = Listener::bind(&settings.socket).await?;
-    let tcp = match settings.admin_listen {
-        Some(address) => Some(bind(address).await?),
+    let handed_on = match &settings.api_socket {
+        Some(path) => Some(Listener::bind(path).await?),
         None => None,
     };
-    let admin = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
+    let tcp = match settings.admin_listen {
+        Some(address) => {
+            let tls = admin_tls(address, &settings).await?;
+            Some(AdminListener::new(bind(address).await?, tls))
+        }
+        None => None,
+    };
+    let admin = tcp
+        .as_ref()
+        .and_then(|tcp| axum::serve::Listener::local_addr(tcp).ok());
     let database = database_file(&settings.data_dir);
     let data_dir = settings.data_dir.clone();
     let key = spawn_blocking(move || Key::for_data_dir(&data_dir))
@@ -112,6 +121,8 @@ pub async fn run(
         primary_only: Arc::clone(&primary_only),
         events,
         metrics,
+        sign_ins: SignIns::default(),
+        hashing: Arc::new(Semaphore::new(HASHING)),
         subscribers: Arc::new(Semaphore::new(SUBSCRIBERS)),
         event_readers: Arc::new(Semaphore::new(EVENT_READERS)),
         tasks: TaskTracker::new(),
@@ -122,11 +133,16 @@ pub async fn run(
     let mut servers = JoinSet::new();
     let router = rpc::router(Arc::clone(&app)).merge(routes::router(Arc::clone(&app)));
     servers.spawn(listener.serve(router, stop.clone()));
+    if let Some(handed_on) = handed_on {
+        let router = api::for_handed_on(Arc::clone(&app));
+        servers.spawn(handed_on.serve(router, stop.clone()));
+    }
     if let Some(tcp) = tcp {
-        let router = routes::probes(Arc::clone(&app));
+        let router = routes::probes(Arc::clone(&app)).merge(api::for_strangers(Arc::clone(&app)));
+        let service = router.into_make_service_with_connect_info::<Peer>();
         let stop = stop.clone();
         servers.spawn(async move {
-            let served = axum::serve(tcp, router)
+            let served = axum::serve(tcp, service)
                 .with_graceful_shutdown(stop.cancelled_owned())
                 .await;
             if let Err(error) = served {
@@ -180,6 +196,25 @@ pub async fn run(
     outcome
 }
 
+/// What the admin address is served with; none is plain HTTP.
+async fn admin_tls(
+    address: SocketAddr,
+    settings: &Settings,
+) -> Result<Option<Arc<rustls::ServerConfig>>, RunError> {
+    let own = settings.admin_certificate.clone();
+    let folder = settings.data_dir.clone();
+    let now_s = i64::try_from(now_ms() / 1_000).unwrap_or(i64::MAX);
+    let opened = spawn_blocking(move || AdminTls::open(address, own.as_ref(), &folder, now_s))
+        .await
+        .map_err(|_| RunError::Died)?
+        .map_err(|source| RunError::AdminTls { address, source })?;
+    if let Some(about) = opened.as_ref().and_then(|tls| tls.self_made.as_ref()) {
+        let About { sha256, until, .. } = about;
+        tracing::info!(%address, sha256, until, "the admin address has a self-made certificate");
+    }
+    Ok(opened.map(|tls| tls.config))
+}
+
 /// Ends before anything was served.
 async fn leave(store: &Store, socket: &Path) {
     store.close().await;
@@ -214,11 +249,13 @@ pub enum RunError {
         /// What is wrong, and what is only odd.
         diagnostics: Vec<Diagnostic>,
     },
-    /// The admin address could be reached from outside, and nobody is asked who they are there.
-    #[error("the admin listener {address} is not on loopback; use 127.0.0.1 or [::1]")]
-    NotLoopback {
+    /// The admin address has no TLS and needs it.
+    #[error("the admin address {address} cannot be served")]
+    AdminTls {
         /// The address.
         address: SocketAddr,
+        /// Why there is none.
+        source: AdminTlsError,
     },
     /// A folder cannot be made.
     #[error("cannot make the folder {}", path.display())]
@@ -258,6 +295,8 @@ pub enum RunError {
 
 /// The most subscriptions at once.
 const SUBSCRIBERS: usize = 256;
+/// The most passwords that are hashed at once: 19 MiB each.
+const HASHING: usize = 2;
 /// The most readers of the live events at once.
 const EVENT_READERS: usize = 64;
 /// The most requests to read the file again that wait.

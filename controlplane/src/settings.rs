@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use proto::id::NodeId;
 
+use crate::admin_tls::CertificateFiles;
 use crate::source::ConfigSource;
 use crate::store::PostgresUrl;
 
@@ -31,8 +32,15 @@ pub struct Settings {
     pub second_factor: Option<PathBuf>,
     /// The node on this machine, which `/readyz` waits for; none means that none is waited for.
     pub local_node: Option<NodeId>,
-    /// A TCP address for `/healthz`, `/readyz` and `/metrics`; loopback only. None means no TCP.
+    /// A TCP address for `/api/v1`, `/healthz`, `/readyz` and `/metrics`. None means no
+    /// TCP.
     pub admin_listen: Option<SocketAddr>,
+    /// The certificate of that address; none means plain HTTP on loopback, and a self-made one
+    /// elsewhere.
+    pub admin_certificate: Option<CertificateFiles>,
+    /// A socket where `/api/v1` is served to whoever holds the admin address: each request says who
+    /// calls as over TCP, and from where in [`crate::admin::PEER_HEADER`]. None means none.
+    pub api_socket: Option<PathBuf>,
     /// How long events are kept.
     pub retention: Retention,
     /// How often streams send a heartbeat; default [`proto::rpc::HEARTBEAT_SECONDS`].
@@ -59,6 +67,8 @@ impl Settings {
             second_factor: None,
             local_node: None,
             admin_listen: None,
+            admin_certificate: None,
+            api_socket: None,
             retention: Retention::default(),
             heartbeat: Duration::from_secs(proto::rpc::HEARTBEAT_SECONDS),
             watch_every: Duration::from_millis(200),

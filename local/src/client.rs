@@ -69,7 +69,8 @@ impl Client {
         self.exchange(Method::GET, path, Bytes::new(), limit).await
     }
 
-    /// Deletes what a path names, and reads a JSON document that says what that was.
+    /// Deletes what a path names, and reads a JSON document that says what that was; an answer
+    /// without one reads as `null`.
     ///
     /// # Errors
     /// [`CallError`].
@@ -81,6 +82,10 @@ impl Client {
         let octets = self
             .exchange(Method::DELETE, path, Bytes::new(), limit)
             .await?;
+        let octets = match octets.is_empty() {
+            true => Bytes::from_static(b"null"),
+            false => octets,
+        };
         serde_json::from_slice(&octets).map_err(|source| CallError::Unreadable { source })
     }
 
@@ -120,7 +125,7 @@ impl Client {
             let octets = collect(body).await;
             drop(connection);
             let octets = octets?;
-            if head.status == StatusCode::OK {
+            if head.status.is_success() {
                 Ok(octets)
             } else {
                 Err(refused(head.status, &octets))

@@ -34,6 +34,7 @@ pub(crate) async fn run(args: DemoArgs, log: LogArgs) -> Result<(), Failure> {
         database: None,
         node: None,
         admin_listen: args.admin_listen,
+        admin_certificate: None,
         second_factor_listen: args.second_factor_listen,
         second_factor_public: SecondFactorPublicArgs::default(),
         grace: Duration::from_secs(1),
@@ -182,7 +183,7 @@ fn introduce(
          \nPasswords are not checked here (duo_only_client): any will do.\n\
          Configuration  {}  (edit it: live in under a second)\n\
          Status         {program} status --data-dir {folder}\n\
-         Admin address  http://{admin}  (/healthz, /readyz, /metrics)\n\
+         Admin address  http://{admin}  (/healthz, /readyz, /metrics, /api/v1)\n\
          Stop           Ctrl-C\n\n\
          Each login is explained here as it happens:\n",
         login("echo anything", "alice", "auto"),

@@ -1,5 +1,6 @@
 //! One file a command. Each turns arguments into calls of the crates and prints what came of it.
 
+pub(crate) mod admin;
 pub(crate) mod audit;
 pub(crate) mod cert;
 pub(crate) mod check;
@@ -15,4 +16,5 @@ pub(crate) mod roles;
 pub(crate) mod run;
 pub(crate) mod seal;
 pub(crate) mod status;
+pub(crate) mod token;
 pub(crate) mod validate;

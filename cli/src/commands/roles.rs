@@ -28,6 +28,7 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
     settings.socket = data.socket(Role::ControlPlane);
     settings.second_factor = Some(data.socket(Role::SecondFactor));
     settings.admin_listen = args.admin_listen;
+    settings.admin_certificate = args.admin_tls.files();
     settings.last_good = args.last_good;
     settings.database = if args.database_from_stdin {
         Some(database::handed_on()?)
@@ -36,6 +37,7 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
     };
     if supervised {
         settings.local_node = Some(args.local_node);
+        settings.api_socket = Some(data.api_socket());
     }
     if let Some(config) = args.config {
         std::fs::DirBuilder::new()

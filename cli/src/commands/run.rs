@@ -32,6 +32,7 @@ pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
         database,
         node: args.node,
         admin_listen: args.admin_listen,
+        admin_certificate: args.admin_tls.files(),
         second_factor_listen: args.second_factor_listen,
         second_factor_public: args.public,
         grace: Duration::from_secs(args.grace),

@@ -1,5 +1,6 @@
 //! The gateway's one admin address: `/healthz`, `/readyz` and `/metrics`, put together from the
-//! roles' own sockets. It answers also while a role is being restarted.
+//! roles' own sockets, and `/api`, which is handed on. It answers also while a role is being
+//! restarted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,13 +9,14 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Json, Router};
+use controlplane::{AdminListener, Peer};
 use proto::child::Role;
 use serde_json::{Map, Value, json};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::api::{self, Api};
 use super::merge;
 use crate::paths::DataDir;
 
@@ -24,15 +26,23 @@ pub(crate) struct Gateway {
     pub(crate) data: DataDir,
     /// Whether the configuration uses the built-in second factor.
     pub(crate) second_factor: Arc<AtomicBool>,
+    /// Where `/api` is handed on to.
+    pub(crate) api: Api,
 }
 
-pub(crate) async fn serve(listener: TcpListener, gateway: Gateway, stop: CancellationToken) {
+pub(crate) async fn serve(listener: AdminListener, gateway: Gateway, stop: CancellationToken) {
     let router = Router::new()
         .route("/", get(index))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(gateway);
+        .merge(
+            Router::new()
+                .route("/api/{*path}", any(api::hand_on))
+                .with_state(gateway.api.clone()),
+        )
+        .with_state(gateway)
+        .into_make_service_with_connect_info::<Peer>();
     let served = axum::serve(listener, router)
         .with_graceful_shutdown(stop.cancelled_owned())
         .await;
@@ -45,7 +55,7 @@ pub(crate) async fn serve(listener: TcpListener, gateway: Gateway, stop: Cancell
 }
 
 async fn index() -> &'static str {
-    "Countersign is running. Here are /healthz, /readyz and /metrics.\n"
+    "Countersign is running. Here are /healthz, /readyz, /metrics and /api/v1.\n"
 }
 
 /// Ready when the control plane says that its revision is served here, and the data plane takes
@@ -54,6 +64,7 @@ async fn ready(
     State(Gateway {
         data,
         second_factor,
+        ..
     }): State<Gateway>,
 ) -> impl IntoResponse {
     let mut roles = Map::new();

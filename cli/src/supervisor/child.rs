@@ -254,6 +254,7 @@ mod tests {
             database: None,
             node: None,
             admin_listen: address,
+            admin_certificate: None,
             second_factor_listen: address,
             second_factor_public: SecondFactorPublicArgs {
                 second_factor_public_url: Some("https://gate.example".to_owned()),

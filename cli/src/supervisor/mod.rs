@@ -2,6 +2,7 @@
 //! only what it needs, restarts one that dies, forwards signals, and holds the admin listener.
 
 mod admin;
+mod api;
 mod child;
 mod merge;
 pub(crate) mod tell;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use controlplane::PostgresUrl;
+use controlplane::{AdminListener, AdminTls, CertificateFiles, PostgresUrl};
 use proto::child::{FromChild, Role};
 use proto::id::NodeId;
 use proto::rpc::NodeStatus;
@@ -20,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::args::SecondFactorPublicArgs;
 use crate::failure::Failure;
@@ -37,6 +39,8 @@ pub(crate) struct Plan {
     /// The data plane's name; none means the usual one.
     pub(crate) node: Option<NodeId>,
     pub(crate) admin_listen: SocketAddr,
+    /// The certificate of that address; none means plain HTTP on loopback, a self-made one elsewhere.
+    pub(crate) admin_certificate: Option<CertificateFiles>,
     pub(crate) second_factor_listen: SocketAddr,
     pub(crate) second_factor_public: SecondFactorPublicArgs,
     pub(crate) grace: Duration,
@@ -60,7 +64,7 @@ pub(crate) async fn run(
     teller: Teller,
     ready: impl AsyncFnOnce() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let admin = bind_admin(plan.admin_listen).await?;
+    let admin = bind_admin(&plan).await?;
     let signals = Signals::new()?;
     let (sender, news) = mpsc::channel(NEWS);
     let stop_admin = CancellationToken::new();
@@ -68,6 +72,10 @@ pub(crate) async fn run(
     let gateway = admin::Gateway {
         data: plan.data.clone(),
         second_factor: Arc::clone(&wants_second_factor),
+        api: api::Api {
+            socket: plan.data.api_socket(),
+            tasks: TaskTracker::new(),
+        },
     };
     let serve = admin::serve(admin, gateway, stop_admin.clone());
     let mut supervisor = Supervisor {
@@ -100,19 +108,28 @@ pub(crate) async fn run(
     result
 }
 
-async fn bind_admin(address: SocketAddr) -> Result<TcpListener, Failure> {
-    if !address.ip().is_loopback() {
-        return Err(Failure::usage(format!(
-            "--admin-listen {address}: only loopback is served without TLS; write 127.0.0.1:{}",
-            address.port()
-        )));
+/// Reads and makes files of a certificate, before anything else runs.
+async fn bind_admin(plan: &Plan) -> Result<AdminListener, Failure> {
+    let address = plan.admin_listen;
+    let folder = plan.data.of(Role::ControlPlane);
+    let now_s = i64::try_from(controlplane::now_ms() / 1_000).unwrap_or(i64::MAX);
+    let tls = AdminTls::open(address, plan.admin_certificate.as_ref(), &folder, now_s)
+        .map_err(|error| Failure::new("the admin address has no certificate", &error))?;
+    if let Some(about) = tls.as_ref().and_then(|tls| tls.self_made.as_ref()) {
+        tracing::info!(
+            %address,
+            sha256 = about.sha256,
+            until = about.until,
+            "the admin address has a self-made certificate"
+        );
     }
-    TcpListener::bind(address).await.map_err(|error| {
+    let tcp = TcpListener::bind(address).await.map_err(|error| {
         let text = format!(
             "cannot serve the admin address {address}; name another with --admin-listen, or see with `ss -ltnp` who has it"
         );
         Failure::new(text, &error)
-    })
+    })?;
+    Ok(AdminListener::new(tcp, tls.map(|tls| tls.config)))
 }
 
 /// The signals of a service.

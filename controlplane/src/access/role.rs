@@ -50,8 +50,8 @@ impl FromStr for Role {
 #[error("a role is viewer, operator or admin, not '{0}'")]
 pub(crate) struct UnknownRole(String);
 
-/// What a route wants of its caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a route wants of its caller; each more than those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Wants {
     /// Nothing: signing in, and what needs no secret.
     Nobody,

@@ -113,6 +113,8 @@ impl fmt::Debug for TokenHash {
     }
 }
 
+/// The most that an installation keeps.
+pub(crate) const TOKENS: usize = 256;
 /// So that one that leaked is known for what it is.
 const PREFIX: &str = "cst_";
 const ID_OCTETS: usize = 8;

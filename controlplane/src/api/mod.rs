@@ -1,23 +1,30 @@
 //! The REST API under `/api/v1`. Each caller is known before a handler runs: [`caller::Caller`] is an
 //! extension of the request.
 
+pub(crate) mod admins;
 pub(crate) mod audit;
 pub(crate) mod caller;
 pub(crate) mod config;
 pub(crate) mod config_file;
+pub(crate) mod door;
 pub(crate) mod drafts;
 pub(crate) mod extract;
+mod frame;
 pub(crate) mod masked;
 pub(crate) mod page;
 pub(crate) mod problem;
 pub(crate) mod resource;
 pub(crate) mod revisions;
+pub(crate) mod session;
+pub(crate) mod tokens;
 
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::{Extension, Router};
+use tower_http::compression::CompressionLayer;
 
 use self::caller::Caller;
 use self::problem::{Kind, Problem};
@@ -25,17 +32,46 @@ use crate::app::App;
 
 /// All of it, for callers who are all this one: those of the admin socket.
 pub(crate) fn for_one(app: Arc<App>, caller: Caller) -> Router {
-    let routes = config::router()
+    framed(
+        routes()
+            .layer(Extension(caller))
+            .layer(Extension(door::From::HERE))
+            .with_state(app),
+    )
+}
+
+/// All of it, for callers who must say who they are.
+pub(crate) fn for_strangers(app: Arc<App>) -> Router {
+    let guard = from_fn_with_state(Arc::clone(&app), door::let_in);
+    framed(routes().layer(guard).with_state(app))
+}
+
+/// The same for a supervisor, who has the connections of such callers.
+pub(crate) fn for_handed_on(app: Arc<App>) -> Router {
+    let guard = from_fn_with_state(Arc::clone(&app), door::let_in_handed_on);
+    framed(routes().layer(guard).with_state(app))
+}
+
+/// Every route, without a word on who may use it: that is in [`crate::access::routes`].
+fn routes() -> Router<Arc<App>> {
+    config::router()
+        .merge(admins::router())
         .merge(audit::router())
         .merge(config_file::router())
         .merge(drafts::router())
         .merge(revisions::router())
+        .merge(session::router())
+        .merge(tokens::router())
         .fallback(nothing_there)
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(BODY_OCTETS))
-        .layer(Extension(caller))
-        .with_state(app);
-    Router::new().nest("/api/v1", routes)
+}
+
+fn framed(routes: Router) -> Router {
+    Router::new()
+        .nest(BASE, routes)
+        .layer(CompressionLayer::new())
+        .layer(from_fn(frame::frame))
 }
 
 async fn nothing_there() -> impl IntoResponse {
@@ -54,3 +90,25 @@ async fn not_so() -> impl IntoResponse {
 
 /// The longest document that is taken: some thousand integrations.
 pub(crate) const BODY_OCTETS: usize = 8 * 1024 * 1024;
+/// Where all of it is.
+const BASE: &str = "/api/v1";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::access::routes::ROUTES;
+
+    #[test]
+    fn every_path_of_the_router_is_in_the_table_and_the_other_way_round() {
+        let shown = format!("{:?}", Router::new().nest(BASE, routes()));
+        let paths: BTreeSet<&str> = shown
+            .split('"')
+            .filter(|text| text.starts_with(BASE) && !text.contains("{*") && *text != BASE)
+            .filter(|text| text.trim_end_matches('/') != BASE)
+            .collect();
+        let table: BTreeSet<&str> = ROUTES.iter().map(|(_, path, _)| *path).collect();
+        assert_eq!(paths, table);
+    }
+}

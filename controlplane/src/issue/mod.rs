@@ -157,6 +157,12 @@ impl Span {
 }
 
 impl About {
+    /// That of the first certificate of a PEM text; none when there is none.
+    pub(crate) fn of_pem(pem: &str) -> Option<Self> {
+        let der = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
+        Some(Self::of(&der))
+    }
+
     fn of(der: &CertificateDer<'_>) -> Self {
         let digest = ring::digest::digest(&ring::digest::SHA256, der);
         let pairs: Vec<String> = digest

@@ -3,6 +3,7 @@
 //! No decisions here: rows go in and come out. What holds a secret is sealed before it is written,
 //! with either engine.
 
+mod admins;
 mod audit;
 mod documents;
 mod engine;
@@ -14,10 +15,13 @@ mod postgres;
 mod postgres_url;
 mod revisions;
 mod sqlite;
+mod tokens;
 
+pub(crate) use admins::{AdminRow, InsertedAdmin};
 pub(crate) use events::NewEvent;
 pub use postgres_url::{PostgresUrl, PostgresUrlError};
 pub(crate) use revisions::{NewRevision, StoredRevision};
+pub(crate) use tokens::{InsertedToken, TokenRow};
 
 use std::io;
 use std::path::{Path, PathBuf};

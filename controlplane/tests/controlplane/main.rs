@@ -1,6 +1,7 @@
 //! The control plane over a real Unix socket, with a fake configuration file.
 #![cfg(test)]
 
+mod access;
 mod api;
 mod builtin;
 mod events;

@@ -2,16 +2,21 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use controlplane::admin::{Readiness, Severity};
-use controlplane::{KeyError, RunError};
+use controlplane::{CertificateFiles, KeyError, RunError};
 use local::CallError;
 use proto::config::Fault;
 use proto::id::Revision;
 use proto::rpc::{Empty, ToNode, Verdict};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use crate::support::{ControlPlane, LIMIT, Site, config, mark, method, node};
 
@@ -207,12 +212,53 @@ async fn the_tcp_listener_has_the_probes_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_tcp_listener_off_loopback_is_refused() {
+async fn an_admin_address_off_loopback_speaks_tls_alone() {
     let mut site = Site::with(&config(1812));
     site.settings.admin_listen = Some("0.0.0.0:0".parse().unwrap());
+    let plane = site.start().await;
+    let port = plane.admin.unwrap().port();
+    let request = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+    let pem = std::fs::read(site.settings.data_dir.join("admin.pem")).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_slice(&pem).unwrap())
+        .unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let tcp = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let connector = TlsConnector::from(Arc::new(tls));
+    let mut stream = connector.connect(name, tcp).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    // A peer that ends without saying so in TLS has answered all the same.
+    drop(stream.read_to_end(&mut answer).await);
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
+
+    let mut plain = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    plain.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    drop(plain.read_to_end(&mut answer).await);
+    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn an_admin_certificate_that_is_not_there_is_named() {
+    let mut site = Site::with(&config(1812));
+    site.settings.admin_listen = Some("127.0.0.1:0".parse().unwrap());
+    site.settings.admin_certificate = Some(CertificateFiles {
+        certificate: "/nowhere/admin.pem".into(),
+        key: "/nowhere/admin.key".into(),
+    });
     let error = ControlPlane::start(site.settings.clone()).await.err();
     assert!(
-        matches!(error, Some(RunError::NotLoopback { .. })),
+        matches!(error, Some(RunError::AdminTls { .. })),
         "{error:?}"
     );
 }

@@ -1,7 +1,9 @@
 //! The same claims for both engines; what only one of them has is in `sqlite` and `postgres`.
 
+mod admins;
 mod postgres;
 mod sqlite;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -15,6 +17,8 @@ use sqlx::AssertSqlSafe;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use self::admins::*;
+use self::tokens::*;
 use super::*;
 use crate::admin::EventFilter;
 use crate::events::forget;
@@ -96,6 +100,10 @@ on_both! {
     the_newest_revision_that_a_node_applied_is_found
     a_newer_schema_is_refused_by_its_number
     no_more_revisions_are_kept_than_a_thousand
+    a_token_is_kept_noted_and_forgotten
+    an_invitation_is_taken_once_and_a_passcode_used_once
+    sessions_are_bounded_and_end_with_their_administrator
+    no_more_tokens_are_kept_than_are_told
 }
 
 /// Runs a statement that both engines take.

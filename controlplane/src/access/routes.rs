@@ -1,0 +1,132 @@
+//! The one table of what each route of `/api/v1` wants of its caller. What is not in it is refused to
+//! everybody: a new route begins with a line here.
+
+use http::Method;
+
+use super::role::Role::{Admin, Viewer};
+use super::role::Route;
+use super::role::Wants::{self, Role};
+
+const GET: Method = Method::GET;
+const POST: Method = Method::POST;
+const PUT: Method = Method::PUT;
+const PATCH: Method = Method::PATCH;
+const DELETE: Method = Method::DELETE;
+
+/// Every route, with its path as the router has it.
+pub(crate) const ROUTES: &[Route] = &[
+    (GET, "/api/v1/settings", Role(Viewer)),
+    (PUT, "/api/v1/settings", Role(Admin)),
+    (PATCH, "/api/v1/settings", Role(Admin)),
+    (GET, "/api/v1/integrations", Role(Viewer)),
+    (POST, "/api/v1/integrations", Role(Admin)),
+    (GET, "/api/v1/integrations/{id}", Role(Viewer)),
+    (PUT, "/api/v1/integrations/{id}", Role(Admin)),
+    (PATCH, "/api/v1/integrations/{id}", Role(Admin)),
+    (DELETE, "/api/v1/integrations/{id}", Role(Admin)),
+    (GET, "/api/v1/integrations/{id}/clients", Role(Viewer)),
+    (POST, "/api/v1/integrations/{id}/clients", Role(Admin)),
+    (
+        GET,
+        "/api/v1/integrations/{id}/clients/{address}",
+        Role(Viewer),
+    ),
+    (
+        PUT,
+        "/api/v1/integrations/{id}/clients/{address}",
+        Role(Admin),
+    ),
+    (
+        PATCH,
+        "/api/v1/integrations/{id}/clients/{address}",
+        Role(Admin),
+    ),
+    (
+        DELETE,
+        "/api/v1/integrations/{id}/clients/{address}",
+        Role(Admin),
+    ),
+    (GET, "/api/v1/authenticators", Role(Viewer)),
+    (POST, "/api/v1/authenticators", Role(Admin)),
+    (GET, "/api/v1/authenticators/{id}", Role(Viewer)),
+    (PUT, "/api/v1/authenticators/{id}", Role(Admin)),
+    (PATCH, "/api/v1/authenticators/{id}", Role(Admin)),
+    (DELETE, "/api/v1/authenticators/{id}", Role(Admin)),
+    // Signing in: whoever does it is nobody yet.
+    (GET, "/api/v1/session", Role(Viewer)),
+    (POST, "/api/v1/session", Wants::Nobody),
+    (DELETE, "/api/v1/session", Role(Viewer)),
+    (POST, "/api/v1/invitation", Wants::Nobody),
+    (GET, "/api/v1/admins", Role(Admin)),
+    (POST, "/api/v1/admins", Role(Admin)),
+    (DELETE, "/api/v1/admins/{name}", Role(Admin)),
+    // Who has a token is for those who may take it back.
+    (GET, "/api/v1/tokens", Role(Admin)),
+    (POST, "/api/v1/tokens", Role(Admin)),
+    (GET, "/api/v1/tokens/{id}", Role(Admin)),
+    (DELETE, "/api/v1/tokens/{id}", Role(Admin)),
+];
+
+/// What a route wants; none when the table does not have it. `HEAD` wants what `GET` does.
+pub(crate) fn wants(method: &Method, path: &str) -> Option<Wants> {
+    let method = if *method == Method::HEAD {
+        &GET
+    } else {
+        method
+    };
+    let found = ROUTES
+        .iter()
+        .find(|(known, at, _)| known == method && *at == path);
+    found.map(|(.., wants)| *wants)
+}
+
+/// The table for whoever documents or tries it: method, path, and the least role that is let in
+/// (none: everybody).
+#[must_use]
+pub fn least_roles() -> Vec<(&'static str, &'static str, Option<&'static str>)> {
+    let row = |(method, path, wants): &'static Route| {
+        let least = match wants {
+            Wants::Nobody => None,
+            Role(least) => Some(least.as_str()),
+        };
+        (method.as_str(), *path, least)
+    };
+    ROUTES.iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_route_is_there_once_and_whoever_changes_something_is_more_than_a_viewer() {
+        let names: BTreeSet<_> = ROUTES
+            .iter()
+            .map(|(method, path, _)| (method.as_str(), *path))
+            .collect();
+        assert_eq!(names.len(), ROUTES.len());
+        for (method, path, wants) in ROUTES {
+            // One ends nothing but a session of one's own.
+            let only_reads = *method == GET || *path == "/api/v1/session";
+            assert!(
+                only_reads || *wants > Role(Viewer) || *wants == Wants::Nobody,
+                "{method} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_the_table_is_not_found() {
+        assert_eq!(wants(&Method::HEAD, "/api/v1/settings"), Some(Role(Viewer)));
+        for (method, path) in [
+            (DELETE, "/api/v1/settings"),
+            (GET, "/api/v1/settings/"),
+            (GET, "/api/v1/integrations/one"),
+            (Method::OPTIONS, "/api/v1/settings"),
+        ] {
+            assert_eq!(wants(&method, path), None, "{method} {path}");
+        }
+    }
+}

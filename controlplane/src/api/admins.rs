@@ -1,0 +1,252 @@
+//! Administrators: inviting one, taking the invitation, removing one. An invitation comes out once,
+//! is good for a day and for one person; with it come the secret for passcodes and a password.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::routing::{delete, get, post};
+use axum::{Extension, Json, Router};
+use http::StatusCode;
+use proto::secret::Secret;
+use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
+
+use super::caller::Caller;
+use super::door::{From, enough, guess};
+use super::problem::{FieldError, Kind, Problem};
+use super::session::hashing;
+use super::tokens::{failed, refused};
+use crate::access::admin::{self, ADMINS};
+use crate::access::role::Role;
+use crate::access::token::Token;
+use crate::app::App;
+use crate::clock::now_ms;
+use crate::store::{AdminRow, InsertedAdmin};
+
+/// Their routes.
+pub(crate) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/admins", get(list).post(invite))
+        .route("/admins/{name}", delete(remove))
+        .route("/invitation", post(take))
+}
+
+/// Who is invited.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Invited {
+    /// What they sign in with: 1 to 64 letters, digits and `-_.@`.
+    name: String,
+    role: Role,
+}
+
+/// An administrator, without anything that lets somebody in.
+#[derive(Clone, Debug, Serialize)]
+struct AdminView {
+    name: String,
+    role: Role,
+    /// Whether they took their invitation.
+    active: bool,
+    created_by: String,
+    created_at_ms: u64,
+    /// Until when the invitation is good; none when it was taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invited_until_ms: Option<u64>,
+}
+
+/// What is shown once.
+#[derive(Serialize)]
+struct Invitation {
+    #[serde(flatten)]
+    view: AdminView,
+    /// What they take part with, at `POST /api/v1/invitation`.
+    invitation: String,
+}
+
+/// How an invitation is taken. Without password and passcode it tells the secret for passcodes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Take {
+    name: String,
+    invitation: Secret<String>,
+    /// Of 12 to 256 characters.
+    password: Option<Secret<String>>,
+    /// The present one: shows that the secret is kept.
+    passcode: Option<String>,
+}
+
+/// The secret for passcodes.
+#[derive(Serialize)]
+struct Taken {
+    /// In base 32, for an application that makes passcodes: SHA-1, six digits, 30 seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    totp_secret: Option<String>,
+    /// Whether the invitation is taken now.
+    active: bool,
+}
+
+impl AdminView {
+    fn of(row: AdminRow) -> Self {
+        Self {
+            name: row.name,
+            role: row.role,
+            active: row.active,
+            created_by: row.created_by,
+            created_at_ms: row.created_at_ms,
+            invited_until_ms: (!row.active).then_some(row.invited_until_ms),
+        }
+    }
+}
+
+/// How all are listed: there are few.
+#[derive(Serialize)]
+struct All {
+    items: Vec<AdminView>,
+}
+
+async fn list(State(app): State<Arc<App>>) -> Result<Json<All>, Problem> {
+    let rows = app.store.list_admins().await.map_err(failed)?;
+    let items = rows.into_iter().map(AdminView::of).collect();
+    Ok(Json(All { items }))
+}
+
+async fn invite(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    invited: Result<Json<Invited>, JsonRejection>,
+) -> Result<(StatusCode, Json<Invitation>), Problem> {
+    let Json(invited) = invited.map_err(|error| refused(&error))?;
+    let good = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+    if !(1..=NAME_CHARACTERS).contains(&invited.name.len()) || !invited.name.chars().all(good) {
+        return Err(Problem::invalid(vec![FieldError {
+            path: "name".to_owned(),
+            message: format!("has 1 to {NAME_CHARACTERS} letters, digits and -_.@"),
+        }]));
+    }
+    let random = |error: getrandom::Error| Problem::internal(&error);
+    let (token, totp) = (
+        Token::make().map_err(random)?,
+        admin::make_totp().map_err(random)?,
+    );
+    let now_ms = now_ms();
+    let row = AdminRow {
+        name: invited.name,
+        role: invited.role,
+        active: false,
+        invited_until_ms: now_ms.saturating_add(INVITED_MS),
+        created_by: caller.author(),
+        created_at_ms: now_ms,
+    };
+    let stored = app
+        .store
+        .insert_admin(&row, &totp, (token.id(), token.hash()))
+        .await;
+    match stored.map_err(failed)? {
+        InsertedAdmin::Stored => {}
+        InsertedAdmin::NameTaken => {
+            let detail = format!("'{}' is there; remove them to invite them again", row.name);
+            return Err(Problem::new(Kind::Conflict, detail));
+        }
+        InsertedAdmin::Full => {
+            let detail = format!("there are {ADMINS} administrators; remove one");
+            return Err(Problem::new(Kind::Conflict, detail));
+        }
+    }
+    tracing::info!(name = row.name, role = %row.role, by = row.created_by, "administrator invited");
+    let invitation = Invitation {
+        view: AdminView::of(row),
+        invitation: token.written().expose().clone(),
+    };
+    Ok((StatusCode::CREATED, Json(invitation)))
+}
+
+async fn remove(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
+    if !app.store.delete_admin(&name).await.map_err(failed)? {
+        let detail = format!("there is no administrator '{name}'");
+        return Err(Problem::new(Kind::NotFound, detail));
+    }
+    tracing::info!(name, by = caller.author(), "administrator removed");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn take(
+    State(app): State<Arc<App>>,
+    Extension(from): Extension<From>,
+    taken: Result<Json<Take>, JsonRejection>,
+) -> Result<Json<Taken>, Problem> {
+    let Json(taken) = taken.map_err(|error| refused(&error))?;
+    let now_ms = now_ms();
+    enough(&app, from, &taken.name, now_ms)?;
+    let known = app.store.fetch_admin_secrets(&taken.name).await;
+    let known = known.map_err(failed)?;
+    let token = Token::read(taken.invitation.expose());
+    let known = known.zip(token).filter(|(known, token)| {
+        known.invited_until_ms > now_ms
+            && known
+                .invitation
+                .is_some_and(|(id, hash)| id == token.id() && token.is(&hash))
+    });
+    let Some((known, token)) = known else {
+        guess(&app, from, &taken.name, now_ms);
+        let detail = "the invitation is none, was taken, or is past its end";
+        return Err(Problem::new(Kind::Unauthenticated, detail));
+    };
+    let (Some(password), Some(passcode)) = (taken.password, taken.passcode) else {
+        let secret = data_encoding::BASE32_NOPAD.encode(&known.totp);
+        return Ok(Json(Taken {
+            totp_secret: Some(secret),
+            active: false,
+        }));
+    };
+    let mut errors = Vec::new();
+    let mut wrong = |path: &str, message: &str| {
+        errors.push(FieldError {
+            path: path.to_owned(),
+            message: message.to_owned(),
+        });
+    };
+    if let Some(fault) = admin::fault(&password, &taken.name) {
+        wrong("password", fault);
+    }
+    let step = admin::step(&known.totp, &passcode, now_ms);
+    if step.is_none() {
+        wrong("passcode", "is not the present one; is the clock right?");
+    }
+    let Some(step) = step.filter(|_| errors.is_empty()) else {
+        return Err(Problem::invalid(errors));
+    };
+    let place = hashing(&app).await?;
+    let hash = spawn_blocking(move || {
+        let _place = place;
+        admin::hash(&password)
+    });
+    let hash = hash.await.map_err(|error| Problem::internal(&error))?;
+    let hash = hash.map_err(|error| Problem::internal(&error))?;
+    let (name, id) = (&taken.name, token.id());
+    if !app
+        .store
+        .activate_admin(name, id, &hash)
+        .await
+        .map_err(failed)?
+    {
+        return Err(Problem::new(
+            Kind::Conflict,
+            "the invitation was taken meanwhile",
+        ));
+    }
+    // The passcode that was shown here is good for nothing more.
+    app.store.use_totp_step(name, step).await.map_err(failed)?;
+    tracing::info!(name, from = %from.0, "invitation taken");
+    Ok(Json(Taken {
+        totp_secret: None,
+        active: true,
+    }))
+}
+
+const NAME_CHARACTERS: usize = 64;
+const INVITED_MS: u64 = 24 * 60 * 60 * 1_000;

@@ -1,0 +1,391 @@
+//! Who calls, and whether they may: the middleware in front of the routes for callers who could be
+//! anybody. No route knows of it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+
+use super::caller::{By, Caller};
+use super::problem::{Kind, Problem};
+use crate::access::role::{Role, Wants, may};
+use crate::access::routes;
+use crate::access::throttle::{Throttle, Whose};
+use crate::access::token::Token;
+use crate::app::App;
+use crate::clock::now_ms;
+use crate::listener::Peer;
+use crate::store::StoreError;
+
+/// Failed sign-ins of all addresses.
+#[derive(Debug, Default)]
+pub(crate) struct SignIns(Mutex<Throttle>);
+
+impl SignIns {
+    fn with<T>(&self, what: impl FnOnce(&mut Throttle) -> T) -> T {
+        what(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Lets a request through that the table of routes allows its caller, with the [`Caller`] as an
+/// extension. The address of the caller is the connection's.
+pub(crate) async fn let_in(
+    State(app): State<Arc<App>>,
+    ConnectInfo(Peer(from)): ConnectInfo<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    judge(&app, from, request, next).await
+}
+
+/// The same where a supervisor hands requests on: the address stands in a header, which nobody else
+/// can send to that socket.
+pub(crate) async fn let_in_handed_on(
+    State(app): State<Arc<App>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let from = request.headers_mut().remove(&PEER);
+    let from = from.and_then(|from| from.to_str().ok()?.parse::<SocketAddr>().ok());
+    match from {
+        Some(from) => judge(&app, from, request, next).await,
+        None => Problem::new(
+            Kind::BadRequest,
+            "this socket is for the gateway's own admin address",
+        )
+        .into_response(),
+    }
+}
+
+async fn judge(app: &App, from: SocketAddr, mut request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>();
+    let wants = path.map(|path| routes::wants(request.method(), path.as_str()));
+    let caller = match identify(app, from, request.method(), request.headers()).await {
+        Ok(caller) => caller,
+        Err(refused) => return refused.into_response(),
+    };
+    let role = caller.as_ref().map(|caller| caller.role);
+    match wants {
+        Some(Some(wants)) if may(role, wants) => {}
+        // Strangers are not told what there is.
+        _ if role.is_none() => return unknown().into_response(),
+        Some(Some(wants)) => return forbidden(role, wants).into_response(),
+        // The path is there for other methods, or its author forgot the table: refused either way.
+        Some(None) => {
+            let detail = "the address is not there for this method";
+            return Problem::new(Kind::MethodNotAllowed, detail).into_response();
+        }
+        // No such address: the router says so.
+        None => {}
+    }
+    request.extensions_mut().insert(From(from.ip()));
+    if let Some(caller) = caller {
+        request.extensions_mut().insert(caller);
+    }
+    next.run(request).await
+}
+
+fn unknown() -> Problem {
+    Problem::new(
+        Kind::Unauthenticated,
+        "send a token: Authorization: Bearer cst_…; `countersign token create` makes one",
+    )
+}
+
+fn forbidden(role: Option<Role>, wants: Wants) -> Problem {
+    let role = role.map_or("nobody", Role::as_str);
+    let wanted = match wants {
+        Wants::Role(least) => least.as_str(),
+        Wants::Nobody => "nothing",
+    };
+    let detail = format!("this is for the role {wanted}; yours is {role}");
+    Problem::new(Kind::Forbidden, detail)
+}
+
+/// Why somebody is not let in.
+enum Refused {
+    /// What they have is not good.
+    Wrong,
+    /// Nor was it the times before; seconds to wait.
+    TooOften(u64),
+    /// A foreign page may have made the browser ask.
+    Foreign,
+    /// It could not be found out.
+    Unknown,
+}
+
+impl Refused {
+    fn not_found_out(error: &StoreError) -> Self {
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            "who calls was not looked up"
+        );
+        Self::Unknown
+    }
+
+    fn into_response(self) -> Response {
+        match self {
+            Self::Wrong => Problem::new(
+                Kind::Unauthenticated,
+                "the token is none, was revoked, or is past its end",
+            )
+            .into_response(),
+            Self::TooOften(seconds) => {
+                let detail = format!("too many sign-ins failed; wait {seconds} seconds");
+                let mut response = Problem::new(Kind::TooMany, detail).into_response();
+                let seconds = HeaderValue::from(seconds);
+                response.headers_mut().insert(header::RETRY_AFTER, seconds);
+                response
+            }
+            Self::Foreign => foreign().into_response(),
+            Self::Unknown => Problem::new(
+                Kind::Unavailable,
+                "the database does not answer as it should",
+            )
+            .into_response(),
+        }
+    }
+}
+
+/// Who calls; none when they do not say.
+///
+/// An address that waits for its failures is let in all the same with a token that is good: nobody
+/// can guess one, and others may share the address.
+async fn identify(
+    app: &App,
+    from: SocketAddr,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Option<Caller>, Refused> {
+    let now_ms = now_ms();
+    let Some(given) = headers.get(header::AUTHORIZATION) else {
+        let Some(token) = session_of(headers) else {
+            return Ok(None);
+        };
+        let found = by_session(app, from, &token, now_ms).await;
+        let found = found.map_err(|error| Refused::not_found_out(&error))?;
+        // Reading does no harm, and its answer is for no foreign page.
+        let reads = [Method::GET, Method::HEAD].contains(method);
+        return match found {
+            Some(_) if !reads && own_page(headers).is_err() => Err(Refused::Foreign),
+            found => Ok(found),
+        };
+    };
+    match by_token(app, from, given, now_ms).await {
+        Ok(Some(caller)) => Ok(Some(caller)),
+        Ok(None) => Err(failed(&app.sign_ins, from.ip(), now_ms)),
+        Err(error) => Err(Refused::not_found_out(&error)),
+    }
+}
+
+fn failed(sign_ins: &SignIns, from: IpAddr, now_ms: u64) -> Refused {
+    let whose = Whose::address(from);
+    let wait = sign_ins.with(|throttle| {
+        let wait = throttle.wait(&whose, now_ms);
+        if wait.is_none() {
+            throttle.failed(whose, now_ms);
+        }
+        wait
+    });
+    match wait {
+        Some(seconds) => Refused::TooOften(seconds),
+        None => {
+            tracing::warn!(%from, "sign-in with a bad token");
+            Refused::Wrong
+        }
+    }
+}
+
+async fn by_token(
+    app: &App,
+    from: SocketAddr,
+    given: &HeaderValue,
+    now_ms: u64,
+) -> Result<Option<Caller>, StoreError> {
+    let Some(token) = bearer(given) else {
+        return Ok(None);
+    };
+    let Some(row) = app.store.fetch_token(token.id()).await? else {
+        return Ok(None);
+    };
+    if !token.is(&row.hash) || row.expires_at_ms <= now_ms {
+        return Ok(None);
+    }
+    let noted = row.last_used_at_ms.unwrap_or(0);
+    if now_ms.saturating_sub(noted) >= NOTED_EVERY_MS
+        && let Err(error) = app.store.update_token_used(row.id, now_ms).await
+    {
+        // Worth no refusal.
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "a token's use was not noted"
+        );
+    }
+    Ok(Some(Caller {
+        by: By::Token(row.name),
+        role: row.role,
+        from: Some(from),
+    }))
+}
+
+async fn by_session(
+    app: &App,
+    from: SocketAddr,
+    token: &Token,
+    now_ms: u64,
+) -> Result<Option<Caller>, StoreError> {
+    let Some(row) = app.store.fetch_session(token.id()).await? else {
+        return Ok(None);
+    };
+    let idle_ms = now_ms.saturating_sub(row.last_used_at_ms);
+    if !token.is(&row.hash) || row.expires_at_ms <= now_ms || idle_ms >= IDLE_MS {
+        return Ok(None);
+    }
+    if idle_ms >= NOTED_EVERY_MS {
+        app.store.update_session_used(token.id(), now_ms).await?;
+    }
+    Ok(Some(Caller {
+        by: By::Admin(row.admin),
+        role: row.role,
+        from: Some(from),
+    }))
+}
+
+/// The session that a browser sends.
+pub(super) fn session_of(headers: &HeaderMap) -> Option<Token> {
+    let cookies = headers.get_all(header::COOKIE).iter();
+    let mut cookies = cookies
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'));
+    cookies.find_map(|cookie| {
+        let (name, value) = cookie.trim().split_once('=')?;
+        (name == COOKIE).then(|| Token::read(value))?
+    })
+}
+
+/// Whether a request that a browser sends is of our own page: a foreign one can send no such header
+/// without being allowed to, which nobody is; and where the browser says whose page it is, that
+/// counts too.
+pub(super) fn own_page(headers: &HeaderMap) -> Result<(), Problem> {
+    let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or(""));
+    let host = text(&header::HOST).unwrap_or("");
+    let origin_is_ours = text(&header::ORIGIN).is_none_or(|origin| {
+        let at = origin.split_once("://").map(|(_, at)| at);
+        at.is_some_and(|at| at.eq_ignore_ascii_case(host))
+    });
+    let site_is_ours = text(&SITE).is_none_or(|site| ["same-origin", "none"].contains(&site));
+    match headers.contains_key(&OWN_PAGE) && origin_is_ours && site_is_ours {
+        true => Ok(()),
+        false => Err(foreign()),
+    }
+}
+
+fn foreign() -> Problem {
+    Problem::new(
+        Kind::Forbidden,
+        "a browser sends countersign-page: 1 from a page of this address",
+    )
+}
+
+/// From where a request came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct From(pub(super) IpAddr);
+
+impl From {
+    /// By the admin socket.
+    pub(super) const HERE: Self = Self(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
+}
+
+/// Refuses who failed too often, before anything slow is done.
+pub(super) fn enough(app: &App, from: From, name: &str, now_ms: u64) -> Result<(), Problem> {
+    let wait = app.sign_ins.with(|throttle| {
+        let (address, name) = (Whose::address(from.0), Whose::name(name));
+        throttle
+            .wait(&address, now_ms)
+            .max(throttle.wait(&name, now_ms))
+    });
+    match wait {
+        None => Ok(()),
+        Some(seconds) => Err(Problem::new(
+            Kind::TooMany,
+            format!("too many sign-ins failed; wait {seconds} seconds"),
+        )),
+    }
+}
+
+/// Notes that a password, a passcode or an invitation was wrong.
+pub(super) fn guess(app: &App, from: From, name: &str, now_ms: u64) {
+    app.sign_ins.with(|throttle| {
+        throttle.failed(Whose::address(from.0), now_ms);
+        throttle.failed(Whose::name(name), now_ms);
+    });
+    // Not the name: some type their password there.
+    tracing::warn!(from = %from.0, "sign-in failed");
+}
+
+/// Notes that somebody signed in.
+pub(super) fn good(app: &App, from: From, name: &str) {
+    app.sign_ins.with(|throttle| {
+        throttle.succeeded(&Whose::address(from.0));
+        throttle.succeeded(&Whose::name(name));
+    });
+}
+
+/// The token of `Authorization: Bearer` (RFC 6750 section 2.1; the scheme in any case, RFC 9110
+/// section 11.1).
+fn bearer(given: &HeaderValue) -> Option<Token> {
+    let (scheme, token) = given.to_str().ok()?.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| Token::read(token.trim()))?
+}
+
+/// Where a supervisor says from where a request came.
+pub(crate) const PEER: HeaderName = HeaderName::from_static(crate::admin::PEER_HEADER);
+/// The cookie of a session. By its first part browsers take it over TLS alone, for one host
+/// (RFC 6265bis section 4.1.3.2).
+pub(super) const COOKIE: &str = "__Host-countersign";
+/// What our own page sends with each request that changes something.
+const OWN_PAGE: HeaderName = HeaderName::from_static("countersign-page");
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// A session that is not used for as long is at its end.
+const IDLE_MS: u64 = 60 * 60_000;
+/// A token's last use is written this often at most.
+const NOTED_EVERY_MS: u64 = 60_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_taken_from_its_scheme_alone() {
+        let token = Token::make().unwrap();
+        let written = token.written();
+        let written = written.expose();
+        for (given, want) in [
+            (format!("Bearer {written}"), true),
+            (format!("bearer  {written}"), true),
+            (format!("Basic {written}"), false),
+            (written.clone(), false),
+            (format!("Bearer{written}"), false),
+            ("Bearer ".to_owned(), false),
+        ] {
+            let read = bearer(&HeaderValue::from_str(&given).unwrap());
+            let id = read.map(|read| read.id());
+            assert_eq!(id, want.then(|| token.id()), "{given}");
+        }
+    }
+
+    #[test]
+    fn guesses_are_answered_more_slowly_after_a_few() {
+        let (sign_ins, from) = (SignIns::default(), IpAddr::from([192, 0, 2, 1]));
+        for _ in 0..5 {
+            assert!(matches!(failed(&sign_ins, from, 0), Refused::Wrong));
+        }
+        assert!(matches!(failed(&sign_ins, from, 0), Refused::TooOften(1)));
+        assert!(matches!(failed(&sign_ins, from, 1_000), Refused::Wrong));
+    }
+}

@@ -1,0 +1,231 @@
+//! Bearer tokens: who has one, making one, and taking it back. A token is shown once, in the answer
+//! that made it.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::routing::get;
+use axum::{Extension, Json, Router};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::caller::Caller;
+use super::page::{Ask, Listed, Orders, Page};
+use super::problem::{FieldError, Kind, Problem};
+use crate::access::role::Role;
+use crate::access::token::{TOKENS, Token, TokenId};
+use crate::app::App;
+use crate::clock::now_ms;
+use crate::store::{InsertedToken, StoreError, TokenRow};
+
+/// Their routes.
+pub(crate) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/tokens", get(list).post(create))
+        .route("/tokens/{id}", get(read).delete(delete))
+}
+
+/// What a token is to be.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewToken {
+    /// For people, to know it by: 1 to 64 characters, and no other token's.
+    name: String,
+    /// What its holder may.
+    role: Role,
+    /// How long it is good for; default 90 days, at least a minute, at most ten years.
+    #[serde(default = "ninety_days")]
+    expires_in_seconds: u64,
+}
+
+/// A token, without its secret.
+#[derive(Clone, Debug, Serialize)]
+struct TokenView {
+    /// What it is called in addresses; also the second part of the token itself.
+    id: String,
+    name: String,
+    role: Role,
+    created_by: String,
+    created_at_ms: u64,
+    expires_at_ms: u64,
+    /// Whether it is past its end.
+    expired: bool,
+    /// Exact to the minute; none when it never was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at_ms: Option<u64>,
+}
+
+/// A token as it is shown once.
+#[derive(Serialize)]
+struct MadeToken {
+    #[serde(flatten)]
+    view: TokenView,
+    /// What its holder sends as `Authorization: Bearer`.
+    token: String,
+}
+
+impl TokenView {
+    fn of(row: TokenRow, now_ms: u64) -> Self {
+        Self {
+            id: row.id.to_string(),
+            name: row.name,
+            role: row.role,
+            created_by: row.created_by,
+            created_at_ms: row.created_at_ms,
+            expires_at_ms: row.expires_at_ms,
+            expired: row.expires_at_ms <= now_ms,
+            last_used_at_ms: row.last_used_at_ms,
+        }
+    }
+}
+
+async fn list(
+    State(app): State<Arc<App>>,
+    ask: Result<Query<Ask>, QueryRejection>,
+) -> Result<Json<Page<TokenView>>, Problem> {
+    const ORDERS: Orders<TokenView> = &[
+        ("name", |one| one.name.clone()),
+        ("role", |one| one.role.to_string()),
+        ("created_at_ms", |one| format!("{:020}", one.created_at_ms)),
+        ("expires_at_ms", |one| format!("{:020}", one.expires_at_ms)),
+    ];
+    let Query(ask) = ask.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
+    let now_ms = now_ms();
+    let rows = app.store.list_tokens().await.map_err(failed)?;
+    let items = rows.into_iter().map(|row| Listed {
+        id: row.id.to_string(),
+        texts: vec![row.name.clone(), row.created_by.clone()],
+        item: TokenView::of(row, now_ms),
+    });
+    ask.page(items, ORDERS).map(Json)
+}
+
+async fn create(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    wanted: Result<Json<NewToken>, JsonRejection>,
+) -> Result<(StatusCode, Json<MadeToken>), Problem> {
+    let Json(wanted) = wanted.map_err(|error| refused(&error))?;
+    check(&wanted)?;
+    let token = Token::make().map_err(|error| Problem::internal(&error))?;
+    let now_ms = now_ms();
+    let row = TokenRow {
+        id: token.id(),
+        name: wanted.name,
+        role: wanted.role,
+        hash: token.hash(),
+        created_by: caller.author(),
+        created_at_ms: now_ms,
+        expires_at_ms: now_ms.saturating_add(wanted.expires_in_seconds.saturating_mul(1_000)),
+        last_used_at_ms: None,
+    };
+    match app.store.insert_token(&row).await.map_err(failed)? {
+        InsertedToken::Stored => {}
+        InsertedToken::NameTaken => {
+            let detail = format!("another token is called '{}'", row.name);
+            return Err(Problem::new(Kind::Conflict, detail));
+        }
+        InsertedToken::Full => {
+            let detail = format!("there are {TOKENS} tokens; delete one that nobody needs");
+            return Err(Problem::new(Kind::Conflict, detail));
+        }
+    }
+    tracing::info!(id = %row.id, name = row.name, role = %row.role, by = row.created_by, "token made");
+    let made = MadeToken {
+        view: TokenView::of(row, now_ms),
+        token: token.written().expose().clone(),
+    };
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+async fn read(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<TokenView>, Problem> {
+    let found = match TokenId::read(&id) {
+        Some(id) => app.store.fetch_token(id).await.map_err(failed)?,
+        None => None,
+    };
+    let row = found.ok_or_else(|| missing(&id))?;
+    Ok(Json(TokenView::of(row, now_ms())))
+}
+
+async fn delete(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let deleted = match TokenId::read(&id) {
+        Some(id) => app.store.delete_token(id).await.map_err(failed)?,
+        None => false,
+    };
+    if !deleted {
+        return Err(missing(&id));
+    }
+    tracing::info!(id, by = caller.author(), "token revoked");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn check(wanted: &NewToken) -> Result<(), Problem> {
+    let mut errors = Vec::new();
+    let name = &wanted.name;
+    let characters = name.chars().count();
+    if !(1..=NAME_CHARACTERS).contains(&characters)
+        || name.contains(char::is_control)
+        || name.trim() != name
+    {
+        errors.push(FieldError {
+            path: "name".to_owned(),
+            message: format!(
+                "has 1 to {NAME_CHARACTERS} characters in one line, no blanks around them"
+            ),
+        });
+    }
+    if !(SHORTEST_SECONDS..=LONGEST_SECONDS).contains(&wanted.expires_in_seconds) {
+        errors.push(FieldError {
+            path: "expires_in_seconds".to_owned(),
+            message: format!("is {SHORTEST_SECONDS} to {LONGEST_SECONDS}"),
+        });
+    }
+    match errors.is_empty() {
+        true => Ok(()),
+        false => Err(Problem::invalid(errors)),
+    }
+}
+
+pub(super) fn refused(error: &JsonRejection) -> Problem {
+    match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Kind::TooLarge, error.body_text()),
+        StatusCode::UNPROCESSABLE_ENTITY => Problem::new(Kind::Invalid, error.body_text()),
+        _ => Problem::new(Kind::BadRequest, error.body_text()),
+    }
+}
+
+fn missing(id: &str) -> Problem {
+    Problem::new(Kind::NotFound, format!("there is no token '{id}'"))
+}
+
+/// The cause is for the log alone.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "stands where errors are mapped"
+)]
+pub(super) fn failed(error: StoreError) -> Problem {
+    tracing::error!(
+        error = &error as &dyn std::error::Error,
+        "who may do what was not reached"
+    );
+    Problem::new(
+        Kind::Unavailable,
+        "the database does not answer as it should",
+    )
+}
+
+const fn ninety_days() -> u64 {
+    90 * 86_400
+}
+
+const NAME_CHARACTERS: usize = 64;
+const SHORTEST_SECONDS: u64 = 60;
+const LONGEST_SECONDS: u64 = 3_650 * 86_400;
