@@ -13,6 +13,7 @@ use proto::config::{
 use proto::id::{AuthenticatorId, IntegrationId, NodeId, Revision};
 use proto::rpc::{ConfigSource, ListenerStatus, NodeState, NodeStatus, RefusedRevision, StateKeys};
 
+use crate::causes::with_causes;
 use crate::check;
 use crate::clock;
 use crate::duo::client::DuoClients;
@@ -524,16 +525,6 @@ fn targets(tables: &HashMap<Place, Clients>, sites: &HashMap<Place, Arc<Site>>) 
     }
     targets.sort_by(|a, b| a.served.config.id.cmp(&b.served.config.id));
     targets
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// What a node is made of, for [`Node::new`]'s caller.
