@@ -5,6 +5,7 @@
 //! [`radius::Packet`] (what came in).
 
 pub mod admin;
+mod causes;
 pub mod check;
 pub mod clock;
 mod control;

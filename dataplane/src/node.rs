@@ -16,6 +16,7 @@ use proto::rpc::{
     RefusedRevision, StateKeys,
 };
 
+use crate::causes::with_causes;
 use crate::check;
 use crate::clock;
 use crate::duo::client::DuoClients;
@@ -569,16 +570,6 @@ fn primary_only_status(shared: &Shared, targets: &[Target]) -> Vec<PrimaryOnlySt
     let checking = targets.iter().filter(|one| one.served.checks_password());
     let integrations = checking.map(|one| &one.served.config.id);
     shared.primary_only.status(clock::moment(), integrations)
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// What a node is made of, for [`Node::new`]'s caller.

@@ -477,10 +477,14 @@ fn a_process_is_stopped_with_all_of_its_group() {
     command.args(["-c", "echo begun; sleep 600 & echo child $!; wait"]);
     let mut process = Process::start("shell", &command, &log);
     let output = || std::fs::read_to_string(&log).unwrap_or_default();
-    process.until("it says its child", LONG, || output().contains("child "));
+    process.until("it says its child", LONG, || {
+        output().contains("child ") && output().ends_with('\n')
+    });
     let child = output().trim().rsplit(' ').next().unwrap().to_owned();
     let proc = Path::new("/proc").join(&child).join("cmdline");
-    assert!(std::fs::read_to_string(&proc).unwrap().contains("sleep"));
+    // It is the shell's copy for a moment.
+    let cmdline = || std::fs::read_to_string(&proc).unwrap_or_default();
+    process.until("the child sleeps", LONG, || cmdline().contains("sleep"));
     assert_eq!(process.ended(), None);
     drop(process);
     // Gone, or a zombie without a command line until init takes it.

@@ -31,6 +31,7 @@ use tokio_util::task::TaskTracker;
 use self::judge::{Finding, Subject};
 use self::port::PortToTry;
 use self::second_factor::SecondFactor;
+use crate::causes::with_causes;
 use crate::clock;
 use crate::duo::client::DuoClients;
 use crate::primary::trial::Gate;
@@ -353,16 +354,6 @@ fn gate_of<'a>(
     let gate = Arc::new(Gate::default());
     gates.push((directory, Arc::clone(&gate)));
     gate
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 fn unix_now() -> i64 {

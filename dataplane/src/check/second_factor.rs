@@ -11,7 +11,8 @@ use proto::secret::Secret;
 use tokio::task::JoinSet;
 
 use super::judge::{self, Finding, Subject};
-use super::{Job, certificate, unix_now, with_causes};
+use super::{Job, certificate, unix_now};
+use crate::causes::with_causes;
 use crate::clock;
 use crate::duo::client::{DuoClient, DuoClients};
 use crate::duo::dial::Unreached;
