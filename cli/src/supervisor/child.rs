@@ -159,6 +159,11 @@ fn command(role: Role, plan: &Plan, again: bool) -> Command {
             if plan.database.is_some() {
                 command.arg("--database-from-stdin");
             }
+            if let Some(address) = plan.nodes.node_listen {
+                command.args(["--node-listen", &address.to_string()]);
+                let seconds = plan.nodes.node_certificate_seconds.to_string();
+                command.args(["--node-certificate-seconds", &seconds]);
+            }
             if let Some(node) = &plan.node {
                 command.args(["--local-node", node.as_str()]);
             }

@@ -4,6 +4,7 @@
 pub(crate) mod caller;
 pub(crate) mod config;
 pub(crate) mod masked;
+pub(crate) mod nodes;
 pub(crate) mod page;
 pub(crate) mod problem;
 pub(crate) mod resource;
@@ -21,6 +22,7 @@ use crate::app::App;
 /// All of it, for callers who are all this one: those of the admin socket.
 pub(crate) fn for_one(app: Arc<App>, caller: Caller) -> Router {
     let routes = config::router()
+        .merge(nodes::router())
         .fallback(nothing_there)
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(BODY_OCTETS))

@@ -43,6 +43,11 @@ pub(super) const STEPS: &[Step] = &[
         "0001_create_revisions_nodes_events"
     ),
     step!(2, "say what a verdict is", "0002_say_what_a_verdict_is"),
+    step!(
+        4,
+        "create node certificates",
+        "0004_create_node_certificates"
+    ),
 ];
 
 /// What brings a database up to date, with the text of one engine.

@@ -6,6 +6,7 @@
 mod documents;
 mod engine;
 mod events;
+mod joining;
 mod leader;
 mod migrations;
 mod nodes;
@@ -15,6 +16,7 @@ mod revisions;
 mod sqlite;
 
 pub(crate) use events::NewEvent;
+pub(crate) use joining::{GivenCertificate, JoinToken};
 pub use postgres_url::{PostgresUrl, PostgresUrlError};
 pub(crate) use revisions::{NewRevision, StoredRevision};
 
