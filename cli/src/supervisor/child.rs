@@ -247,7 +247,7 @@ const STEADY: Duration = Duration::from_secs(60);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::SecondFactorPublicArgs;
+    use crate::args::{NodeListenArgs, SecondFactorPublicArgs};
     use crate::paths::DataDir;
 
     #[test]
@@ -264,6 +264,7 @@ mod tests {
                 second_factor_public_url: Some("https://gate.example".to_owned()),
                 second_factor_names: vec!["gate.example".to_owned(), "192.0.2.1".to_owned()],
             },
+            nodes: NodeListenArgs::default(),
             grace: Duration::ZERO,
             last_good: false,
             log: "info".to_owned(),
