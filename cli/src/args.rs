@@ -65,6 +65,8 @@ pub(crate) enum Command {
     Reload(StatusArgs),
     /// Exit 0 when the running gateway is ready, for containers and monitors.
     Healthcheck(HealthcheckArgs),
+    /// Data planes on other machines: let them join, list, drain, check and remove them.
+    Node(NodeArgs),
     /// For an outage of the second factor: let logins pass on the primary alone for a while.
     PrimaryOnly(PrimaryOnlyArgs),
     /// Manage users, devices and approvals of the built-in second factor.
@@ -125,6 +127,18 @@ pub(crate) struct DatabaseArgs {
     /// `COUNTERSIGN_DATABASE_FILE`].
     #[arg(long, value_name = "FILE", conflicts_with = "database")]
     pub(crate) database_url_file: Option<PathBuf>,
+}
+
+/// Where data planes of other machines are listened for.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct NodeListenArgs {
+    /// Listen on this address for data planes of other machines, by mutual TLS [default: not at
+    /// all]. They join with a token of `countersign node token`.
+    #[arg(long, env = "COUNTERSIGN_NODE_LISTEN", value_name = "ADDR")]
+    pub(crate) node_listen: Option<SocketAddr>,
+    /// How long the certificate of a node is good.
+    #[arg(long, hide = true, default_value_t = 7_776_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) node_certificate_seconds: u32,
 }
 
 /// How people reach the built-in second factor from their phones.
@@ -212,6 +226,8 @@ pub(crate) struct RunArgs {
     pub(crate) second_factor_listen: SocketAddr,
     #[command(flatten)]
     pub(crate) public: SecondFactorPublicArgs,
+    #[command(flatten)]
+    pub(crate) nodes: NodeListenArgs,
     /// Seconds that logins in flight get to finish when the gateway is told to stop.
     #[arg(
         long,
@@ -261,6 +277,8 @@ pub(crate) struct ControlplaneArgs {
     /// With a bad file: serve the last good revision.
     #[arg(long, env = "COUNTERSIGN_LAST_GOOD")]
     pub(crate) last_good: bool,
+    #[command(flatten)]
+    pub(crate) nodes: NodeListenArgs,
     /// Read the URL of the database from standard input: a supervisor's way of handing it on.
     #[arg(long, hide = true)]
     pub(crate) database_from_stdin: bool,
@@ -275,10 +293,11 @@ pub(crate) struct ControlplaneArgs {
 pub(crate) struct DataplaneArgs {
     #[command(flatten)]
     pub(crate) data: DataDirArgs,
-    /// This node's name.
-    #[arg(long, env = "COUNTERSIGN_NODE", default_value = DEFAULT_NODE, value_parser = node)]
-    pub(crate) node: NodeId,
-    /// The control plane's socket [default: that of the data folder].
+    /// This node's name [default: the one it joined with, or local].
+    #[arg(long, env = "COUNTERSIGN_NODE", value_name = "NAME", value_parser = node)]
+    pub(crate) node: Option<NodeId>,
+    /// The control plane's socket [default: the control plane that was joined with `countersign
+    /// node join`, else the socket of the data folder].
     #[arg(long, env = "COUNTERSIGN_CONTROL_SOCKET", value_name = "PATH")]
     pub(crate) control_socket: Option<PathBuf>,
     /// Listen on this address of this machine, whatever the sections' `interface` says.
@@ -482,6 +501,65 @@ pub(crate) enum AuditCommand {
 pub(crate) struct SealArgs {
     #[command(flatten)]
     pub(crate) data: DataDirArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NodeArgs {
+    #[command(subcommand)]
+    pub(crate) command: NodeCommand,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum NodeCommand {
+    /// Print a token with which one machine joins, once.
+    Token {
+        /// The name that the node gets, also if there is one of that name, whose place it takes
+        /// [default: any that is free].
+        #[arg(long, value_name = "NAME", value_parser = node)]
+        node: Option<NodeId>,
+        /// For how long it is good: 90s, 30m, 1h30m.
+        #[arg(long = "for", value_name = "TIME", value_parser = span::read, default_value = "1h")]
+        span: Duration,
+    },
+    /// On the new machine: join a control plane.
+    Join {
+        /// Where it listens for nodes: https://HOST:PORT.
+        #[arg(value_name = "URL")]
+        url: String,
+        /// A file with the token; - is standard input.
+        #[arg(long, value_name = "FILE")]
+        token_file: PathBuf,
+        /// The name of the node [default: that of the token].
+        #[arg(long, value_name = "NAME", value_parser = node)]
+        name: Option<NodeId>,
+    },
+    /// List the nodes and how they are.
+    List,
+    /// Have a node take no new logins; those that wait go on. Lasts until --undo.
+    Drain {
+        /// The node.
+        #[arg(value_parser = node)]
+        name: NodeId,
+        /// Take new logins again.
+        #[arg(long)]
+        undo: bool,
+    },
+    /// Have a node try what it serves, as `countersign check` does there.
+    Check {
+        /// The node.
+        #[arg(value_parser = node)]
+        name: NodeId,
+    },
+    /// Revoke a node's certificate and forget it. Stop its process as well: what it has, it serves.
+    Remove {
+        /// The node.
+        #[arg(value_parser = node)]
+        name: NodeId,
+    },
 }
 
 #[derive(Clone, Debug, Args)]
@@ -715,7 +793,7 @@ pub(crate) enum FactorCommand {
 pub(crate) const DEFAULT_ADMIN: &str = "127.0.0.1:8400";
 const DEFAULT_SECOND_FACTOR: &str = "127.0.0.1:8402";
 /// The name of the data plane of `run`, unless it is told another.
-const DEFAULT_NODE: &str = "local";
+pub(crate) const DEFAULT_NODE: &str = "local";
 
 /// Any text; what is wrong with it is said without repeating it.
 #[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]

@@ -72,6 +72,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Status(args) => small()?.block_on(commands::status::status(args)),
         Command::Reload(args) => small()?.block_on(commands::status::reload(args)),
         Command::Healthcheck(args) => small()?.block_on(commands::healthcheck::run(args)),
+        Command::Node(args) => small()?.block_on(commands::node::run(args)),
         Command::PrimaryOnly(args) => small()?.block_on(commands::primary_only::run(args)),
         Command::Factor(args) => small()?.block_on(commands::factor::run(args)),
         Command::Import(args) => small()?.block_on(commands::config::import(args)),

@@ -7,12 +7,15 @@
 //! `?`[`PrimaryOnlyStop`].
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use proto::check::CheckRow;
 use proto::config::Fault;
 use proto::event::{AuthEvent, Outcome};
 use proto::id::{IntegrationId, NodeId, Revision};
 use proto::rpc::NodeStatus;
+use proto::secret::Secret;
 use serde::{Deserialize, Serialize};
 
 /// The header of the API socket with the address of the caller, which is its own admin address's
@@ -210,6 +213,78 @@ pub struct NodeReport {
     /// What it said of itself last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<NodeStatus>,
+    /// From where it listens; none for one of the control plane's machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<SocketAddr>,
+    /// Whether it shall take no new logins.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub draining: bool,
+}
+
+/// A node in `/api/v1/nodes`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeView {
+    /// How it is.
+    #[serde(flatten)]
+    pub report: NodeReport,
+    /// Until when its newest certificate is good: milliseconds since 1970, UTC; none for a node of
+    /// the control plane's machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_until_ms: Option<u64>,
+}
+
+/// A page of `GET /api/v1/nodes`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct NodeListPage {
+    /// The nodes.
+    pub items: Vec<NodeView>,
+    /// Where the next page begins; none when this is the last.
+    #[serde(default)]
+    pub next: Option<String>,
+}
+
+/// `POST /api/v1/nodes/join-tokens`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JoinTokenRequest {
+    /// The name of the node that it is for, which takes the place of one of that name; none is for
+    /// any name that is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
+    /// For how long it is good, in seconds: 1 to 2,592,000; default 3,600.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+}
+
+/// Its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinTokenMade {
+    /// The token; never shown again.
+    #[serde(with = "proto::secret::on_the_wire")]
+    pub token: Secret<String>,
+    /// The name that it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
+    /// Until when it is good: milliseconds since 1970, UTC.
+    pub expires_at_ms: u64,
+    /// Where nodes are listened for; none means that the control plane does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listens: Option<SocketAddr>,
+}
+
+/// `POST /api/v1/nodes/{node}/drain`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeDrain {
+    /// True: it takes no new logins and finishes those it has. False: it takes them again.
+    pub drain: bool,
+}
+
+/// The answer of `POST /api/v1/nodes/{node}/check`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeCheck {
+    /// As `countersign check` shows them.
+    pub rows: Vec<CheckRow>,
 }
 
 /// A revision that a node refused.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use proto::config::raw;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{OnceCell, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,6 +18,7 @@ use crate::edit::{Change, Edit, Edited, Wanted};
 use crate::events::Events;
 use crate::loader::Request;
 use crate::metrics::Metrics;
+use crate::node_link::{NodeAuthority, NodeAuthorityError};
 use crate::nodes::Nodes;
 use crate::primary_only::PrimaryOnly;
 use crate::revisions::Watch;
@@ -37,6 +38,8 @@ pub(crate) struct App {
     pub(crate) reloads: mpsc::Sender<Request>,
     pub(crate) edits: mpsc::Sender<Edit>,
     pub(crate) nodes: Arc<Nodes>,
+    /// Made at first use.
+    pub(crate) node_authority: OnceCell<Arc<NodeAuthority>>,
     pub(crate) primary_only: Arc<PrimaryOnly>,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
@@ -63,6 +66,13 @@ impl App {
             Some(current) => Arc::clone(&current.snapshot),
             None => Arc::default(),
         }
+    }
+
+    /// The authority of the nodes' certificates; made when there is none yet.
+    pub(crate) async fn node_authority(&self) -> Result<Arc<NodeAuthority>, NodeAuthorityError> {
+        let now = i64::try_from(now_ms() / 1_000).unwrap_or(i64::MAX);
+        let open = async || NodeAuthority::open(&self.store, now).await.map(Arc::new);
+        self.node_authority.get_or_try_init(open).await.cloned()
     }
 
     /// How everything is.

@@ -1,11 +1,17 @@
 //! The data planes: who listens, what each made of the revisions, how each is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use proto::command::{COMMAND_SECONDS, Command, Outcome};
 use proto::config::Fault;
 use proto::id::{NodeId, Revision};
-use proto::rpc::{NodeStatus, Verdict};
+use proto::rpc::{NodeStatus, ToNode, Verdict};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::admin::{NodeReport, Refusal};
 use crate::clock::now_ms;
@@ -15,6 +21,11 @@ use crate::store::{Store, StoreError};
 pub(crate) struct Nodes {
     store: Store,
     known: Mutex<BTreeMap<NodeId, Entry>>,
+    /// Those that shall take no new logins.
+    drained: watch::Sender<BTreeSet<NodeId>>,
+    /// Who waits for the end of which command, at which node.
+    waiting: Mutex<HashMap<u64, (NodeId, oneshot::Sender<Outcome>)>>,
+    commands: AtomicU64,
 }
 
 #[derive(Default)]
@@ -25,6 +36,11 @@ struct Entry {
     refused: Option<Refusal>,
     status: Option<NodeStatus>,
     dropped: u64,
+    address: Option<SocketAddr>,
+    /// To the newest subscription of a node that understands commands.
+    outbox: Option<mpsc::Sender<ToNode>>,
+    /// Ends its subscriptions.
+    cut: CancellationToken,
 }
 
 impl Nodes {
@@ -46,9 +62,14 @@ impl Nodes {
                 (row.id, entry)
             })
             .collect();
+        let drained = store.list_drained().await?.into_iter().collect();
         Ok(Self {
             store,
             known: Mutex::new(known),
+            drained: watch::Sender::new(drained),
+            waiting: Mutex::default(),
+            // Never that of the run before.
+            commands: AtomicU64::new(now_ms()),
         })
     }
 
@@ -57,15 +78,110 @@ impl Nodes {
         self: &Arc<Self>,
         node: &NodeId,
         serving: Option<Revision>,
+        understands_commands: bool,
+        address: Option<SocketAddr>,
     ) -> Result<Subscription, Full> {
-        self.with(node, |entry| {
+        let (outbox, commands) = mpsc::channel(OUTBOX);
+        let cut = self.with(node, |entry| {
             entry.subscriptions += 1;
             entry.applied = serving;
+            entry.address = address;
+            entry.outbox = understands_commands.then_some(outbox);
+            entry.cut.clone()
         })?;
         Ok(Subscription {
             nodes: Arc::clone(self),
             node: node.clone(),
+            commands,
+            drained: self.drained.subscribe(),
+            understands_commands,
+            told_to_drain: false,
+            cut,
         })
+    }
+
+    /// Ends the subscriptions of a node.
+    pub(crate) fn cut(&self, node: &NodeId) {
+        if let Some(entry) = self.lock().get_mut(node) {
+            std::mem::take(&mut entry.cut).cancel();
+            entry.subscriptions = 0;
+            entry.outbox = None;
+        }
+    }
+
+    /// Revokes what a node has, forgets it and ends its subscriptions. False when there is none.
+    pub(crate) async fn remove(&self, node: &NodeId) -> Result<bool, StoreError> {
+        let stored = self.store.remove_node(node, now_ms()).await?;
+        self.cut(node);
+        let known = self.lock().remove(node).is_some();
+        self.refresh().await?;
+        Ok(stored || known)
+    }
+
+    /// Has a node take no new logins, or take them again.
+    pub(crate) async fn drain(&self, node: &NodeId, drain: bool) -> Result<(), StoreError> {
+        self.store.set_drained(node, drain, now_ms()).await?;
+        self.refresh().await
+    }
+
+    /// Reads which nodes shall take no new logins.
+    pub(crate) async fn refresh(&self) -> Result<(), StoreError> {
+        let now: BTreeSet<NodeId> = self.store.list_drained().await?.into_iter().collect();
+        self.drained.send_if_modified(|before| {
+            let news = *before != now;
+            *before = now;
+            news
+        });
+        Ok(())
+    }
+
+    /// Has a node do something, and waits for what comes of it. One at a time for each node.
+    pub(crate) async fn command(
+        &self,
+        node: &NodeId,
+        command: Command,
+    ) -> Result<Outcome, CommandError> {
+        let outbox = match self.lock().get(node) {
+            None => return Err(CommandError::NoSuchNode),
+            Some(entry) if entry.subscriptions == 0 => return Err(CommandError::NotConnected),
+            Some(entry) => entry.outbox.clone().ok_or(CommandError::NotUnderstood)?,
+        };
+        let number = self.commands.fetch_add(1, Ordering::Relaxed);
+        let (sender, outcome) = oneshot::channel();
+        {
+            let mut waiting = self.waiting();
+            if waiting.values().any(|(busy, _)| busy == node) {
+                return Err(CommandError::Busy);
+            }
+            waiting.insert(number, (node.clone(), sender));
+        }
+        let _waits = Waits {
+            nodes: self,
+            number,
+        };
+        outbox
+            .try_send(ToNode::Command { number, command })
+            .map_err(|_| CommandError::NotConnected)?;
+        drop(outbox);
+        match tokio::time::timeout(COMMAND_LIMIT, outcome).await {
+            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Err(_)) => Err(CommandError::NotConnected),
+            Err(_) => Err(CommandError::NoAnswer),
+        }
+    }
+
+    /// Hands on what came of a command. False when nobody waits for it.
+    pub(crate) fn finished(&self, node: &NodeId, number: u64, outcome: Outcome) -> bool {
+        let mut waiting = self.waiting();
+        if waiting.get(&number).is_none_or(|(asked, _)| asked != node) {
+            return false;
+        }
+        let sender = waiting.remove(&number).map(|(_, sender)| sender);
+        sender.is_some_and(|sender| sender.send(outcome).is_ok())
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, (NodeId, oneshot::Sender<Outcome>)>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Stores and remembers a verdict.
@@ -117,6 +233,7 @@ impl Nodes {
 
     /// What is known, by name, and how many events the nodes have dropped.
     pub(crate) fn list(&self) -> (Vec<NodeReport>, u64) {
+        let drained = self.drained.borrow().clone();
         let known = self.lock();
         let dropped = known.values().map(|entry| entry.dropped).sum();
         let reports = known
@@ -128,6 +245,8 @@ impl Nodes {
                 applied: entry.applied,
                 refused: entry.refused.clone(),
                 status: entry.status.clone(),
+                address: entry.address,
+                draining: drained.contains(node),
             })
             .collect();
         (reports, dropped)
@@ -190,9 +309,51 @@ impl Entry {
 pub(crate) struct Subscription {
     nodes: Arc<Nodes>,
     node: NodeId,
+    commands: mpsc::Receiver<ToNode>,
+    drained: watch::Receiver<BTreeSet<NodeId>>,
+    understands_commands: bool,
+    told_to_drain: bool,
+    cut: CancellationToken,
+}
+
+/// Who waits for the end of a command.
+struct Waits<'a> {
+    nodes: &'a Nodes,
+    number: u64,
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        drop(self.nodes.waiting().remove(&self.number));
+    }
 }
 
 impl Subscription {
+    /// Until it is ended from here.
+    pub(crate) fn cut(&self) -> CancellationToken {
+        self.cut.clone()
+    }
+
+    /// The next thing that the node shall do. Never, for one that does not understand it. Safe to
+    /// cancel.
+    pub(crate) async fn next(&mut self) -> ToNode {
+        if !self.understands_commands {
+            return std::future::pending().await;
+        }
+        loop {
+            let drain = self.drained.borrow_and_update().contains(&self.node);
+            if drain != self.told_to_drain {
+                self.told_to_drain = drain;
+                return ToNode::Drain { drain };
+            }
+            tokio::select! {
+                Some(command) = self.commands.recv() => return command,
+                Ok(()) = self.drained.changed() => {}
+                else => return std::future::pending().await,
+            }
+        }
+    }
+
     /// Whether a revision was the last thing that the node refused.
     pub(crate) fn has_refused(&self, revision: Revision) -> bool {
         let known = self.nodes.lock();
@@ -210,10 +371,35 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        if let Some(entry) = self.nodes.lock().get_mut(&self.node) {
+        // One that was ended from here counts no more already.
+        if !self.cut.is_cancelled()
+            && let Some(entry) = self.nodes.lock().get_mut(&self.node)
+        {
             entry.subscriptions = entry.subscriptions.saturating_sub(1);
         }
+        // Nobody answers what it was told.
+        if self.understands_commands {
+            self.nodes
+                .waiting()
+                .retain(|_, (node, _)| *node != self.node);
+        }
     }
+}
+
+/// Why a node did not do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum CommandError {
+    #[error("there is no such node")]
+    NoSuchNode,
+    #[error("the node is not connected here")]
+    NotConnected,
+    #[error("the node's program is older and knows no commands; update it")]
+    NotUnderstood,
+    #[error("the node is busy with another command")]
+    Busy,
+    #[error("the node did not answer in time")]
+    NoAnswer,
 }
 
 /// There are [`NODES`] nodes already, and all of them listen.
@@ -245,6 +431,10 @@ fn shown(faults: &[Fault]) -> String {
     text
 }
 
+/// Commands that wait to be sent to one node.
+const OUTBOX: usize = 4;
+/// A little longer than the node takes.
+const COMMAND_LIMIT: Duration = Duration::from_secs(COMMAND_SECONDS + 10);
 /// The most nodes that are known.
 pub(crate) const NODES: usize = 1_024;
 /// The most faults of a refusal that are kept.
@@ -275,12 +465,12 @@ mod tests {
         for number in 0..NODES {
             nodes.dropped(&name(number), 1).unwrap();
             if number != 7 {
-                listening.push(nodes.subscribe(&name(number), None).unwrap());
+                listening.push(nodes.subscribe(&name(number), None, false, None).unwrap());
             }
         }
         nodes.dropped(&name(NODES), 1).unwrap();
         assert!(nodes.fetch(&name(7)).is_none(), "the only one that is away");
-        let newest = nodes.subscribe(&name(NODES), None).unwrap();
+        let newest = nodes.subscribe(&name(NODES), None, false, None).unwrap();
         assert_eq!(nodes.dropped(&name(7), 1), Err(Full));
         nodes.dropped(&name(0), 2).unwrap();
         assert_eq!(nodes.list().0.len(), NODES);
@@ -298,7 +488,7 @@ mod tests {
             "listeners": [],
         }))
         .unwrap();
-        let _listening = nodes.subscribe(&name(1), None).unwrap();
+        let _listening = nodes.subscribe(&name(1), None, false, None).unwrap();
         nodes.report(&name(1), status).await.unwrap();
         let known = nodes.fetch(&name(1)).unwrap();
         assert_eq!(known.applied, None, "the process before it had");

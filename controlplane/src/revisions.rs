@@ -43,6 +43,8 @@ impl Current {
             ToNode::Snapshot { snapshot } => *snapshot,
             ToNode::StateKeys { .. }
             | ToNode::PrimaryOnly { .. }
+            | ToNode::Drain { .. }
+            | ToNode::Command { .. }
             | ToNode::Heartbeat
             | ToNode::Unknown => raw::Snapshot::default(),
         };

@@ -6,12 +6,15 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use http::StatusCode;
+use proto::command::Finished;
+use proto::id::NodeId;
+use proto::join::{Joined, Renew};
 use proto::rpc::{
     Acknowledge, EVENTS_PER_REPORT, Empty, MESSAGE_OCTETS, PROTOCOL_VERSION, ReportEvents,
-    ReportStatus, RpcCode, RpcError, SERVICE, StateKeys, Subscribe, ToNode,
+    ReportStatus, RpcCode, RpcError, SERVICE, StateKeys, Subscribe, ToNode, UNDERSTANDS_COMMANDS,
     UNDERSTANDS_PRIMARY_ONLY,
 };
 use serde::de::DeserializeOwned;
@@ -20,11 +23,13 @@ use tokio::time::MissedTickBehavior;
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::events::Busy;
+use crate::node_link::{self, NodePeer};
 use crate::nodes::{Full, NodeError, Subscription};
 use crate::primary_only;
 use crate::revisions::Watch;
 use crate::seal::Key;
 use crate::state_keys;
+use crate::store::StoreError;
 use crate::stream::{self, Gone, Lines};
 
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -33,11 +38,18 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(&format!("{SERVICE}/Acknowledge"), post(acknowledge))
         .route(&format!("{SERVICE}/ReportEvents"), post(report_events))
         .route(&format!("{SERVICE}/ReportStatus"), post(report_status))
+        .route(&format!("{SERVICE}/Finished"), post(finished))
+        .route(&format!("{SERVICE}/Renew"), post(renew))
         .with_state(app)
 }
 
-async fn subscribe(State(app): State<Arc<App>>, request: Request) -> Result<Response, Failure> {
+async fn subscribe(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<NodePeer>,
+    request: Request,
+) -> Result<Response, Failure> {
     let asked: Subscribe = read(request, WORD_OCTETS).await?;
+    peer.speaks_for(&app, &asked.node).await?;
     if asked.protocol != PROTOCOL_VERSION {
         let message = format!(
             "node {} speaks protocol version {}, this control plane speaks {PROTOCOL_VERSION}",
@@ -49,7 +61,13 @@ async fn subscribe(State(app): State<Arc<App>>, request: Request) -> Result<Resp
     let place = Arc::clone(&app.subscribers)
         .try_acquire_owned()
         .map_err(|_| Failure::new(RpcCode::ResourceExhausted, "too many nodes listen already"))?;
-    let subscription = app.nodes.subscribe(&asked.node, asked.serving)?;
+    let mut words = asked.understands.iter();
+    let commands = words.any(|word| word == UNDERSTANDS_COMMANDS);
+    let address = peer.address();
+    let subscription = app
+        .nodes
+        .subscribe(&asked.node, asked.serving, commands, address)?;
+    let cut = subscription.cut();
     tracing::info!(
         node = %asked.node,
         version = asked.version,
@@ -80,10 +98,13 @@ async fn subscribe(State(app): State<Arc<App>>, request: Request) -> Result<Resp
         subscription,
     };
     let stop = app.stop.clone();
-    app.tasks.spawn(async move {
+    let tasks = app.tasks.clone();
+    tasks.spawn(async move {
         let node = asked.node;
         tokio::select! {
             Gone = feed.run() => {}
+            () = cut.cancelled() => {}
+            () = refused(&app, &peer, &node) => {}
             () = stop.cancelled() => {}
         }
         tracing::info!(%node, "node listens no more");
@@ -126,6 +147,7 @@ impl Feed {
             let line = tokio::select! {
                 biased;
                 () = self.lines.closed() => return Gone,
+                message = self.subscription.next() => stream::line(&message).ok(),
                 line = new_grants(self.primary_only.as_mut()) => Some(line),
                 changed = self.revisions.changed() => {
                     if changed.is_err() {
@@ -180,9 +202,11 @@ impl Feed {
 
 async fn acknowledge(
     State(app): State<Arc<App>>,
+    Extension(peer): Extension<NodePeer>,
     request: Request,
 ) -> Result<Json<Empty>, Failure> {
     let asked: Acknowledge = read(request, WORD_OCTETS).await?;
+    peer.speaks_for(&app, &asked.node).await?;
     app.nodes
         .acknowledge(&asked.node, asked.revision, asked.verdict)
         .await?;
@@ -191,9 +215,19 @@ async fn acknowledge(
 
 async fn report_events(
     State(app): State<Arc<App>>,
+    Extension(peer): Extension<NodePeer>,
     request: Request,
 ) -> Result<Json<Empty>, Failure> {
     let asked: ReportEvents = read(request, MESSAGE_OCTETS).await?;
+    peer.speaks_for(&app, &asked.node).await?;
+    let of_another = |peer: &NodePeer| {
+        let mut events = asked.events.iter();
+        matches!(peer, NodePeer::Node(_)) && events.any(|event| event.node != asked.node)
+    };
+    if of_another(&peer) {
+        let message = "an event is of another node than the one that reports it";
+        return Err(Failure::new(RpcCode::PermissionDenied, message));
+    }
     if asked.events.len() > EVENTS_PER_REPORT {
         let message = format!(
             "a report holds at most {EVENTS_PER_REPORT} events, this one {}",
@@ -208,15 +242,58 @@ async fn report_events(
 
 async fn report_status(
     State(app): State<Arc<App>>,
+    Extension(peer): Extension<NodePeer>,
     request: Request,
 ) -> Result<Json<Empty>, Failure> {
     let asked: ReportStatus = read(request, WORD_OCTETS).await?;
+    peer.speaks_for(&app, &asked.node).await?;
     app.nodes.report(&asked.node, asked.status).await?;
     Ok(Json(Empty {}))
 }
 
+async fn finished(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<NodePeer>,
+    request: Request,
+) -> Result<Json<Empty>, Failure> {
+    let asked: Finished = read(request, WORD_OCTETS).await?;
+    peer.speaks_for(&app, &asked.node).await?;
+    if app.nodes.finished(&asked.node, asked.number, asked.outcome) {
+        Ok(Json(Empty {}))
+    } else {
+        let message = "nobody waits for the end of that command";
+        Err(Failure::new(RpcCode::NotFound, message))
+    }
+}
+
+async fn renew(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<NodePeer>,
+    request: Request,
+) -> Result<Json<Joined>, Failure> {
+    let asked: Renew = read(request, WORD_OCTETS).await?;
+    node_link::renew(&app, &peer, asked).await
+}
+
+/// Until a node may listen no more: looked at with each heartbeat, since another control plane may
+/// have been told so.
+async fn refused(app: &App, peer: &NodePeer, node: &NodeId) {
+    loop {
+        tokio::time::sleep(app.settings.heartbeat.max(SHORTEST)).await;
+        if let Err(error) = peer.speaks_for(app, node).await
+            && error.code == RpcCode::Unauthenticated
+        {
+            tracing::warn!(%node, "its certificate was revoked: it listens no more");
+            return;
+        }
+    }
+}
+
 /// Reads a whole message, of bounded length and in bounded time.
-async fn read<T: DeserializeOwned>(request: Request, longest: usize) -> Result<T, Failure> {
+pub(crate) async fn read<T: DeserializeOwned>(
+    request: Request,
+    longest: usize,
+) -> Result<T, Failure> {
     let wrong = |message: String| Failure::new(RpcCode::InvalidArgument, message);
     let body = axum::body::to_bytes(request.into_body(), longest);
     let octets = tokio::time::timeout(WHOLE, body)
@@ -231,14 +308,26 @@ async fn read<T: DeserializeOwned>(request: Request, longest: usize) -> Result<T
 }
 
 /// An error on its way out.
-struct Failure(RpcError);
+pub(crate) struct Failure(RpcError);
 
 impl Failure {
-    fn new(code: RpcCode, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: RpcCode, message: impl Into<String>) -> Self {
         Self(RpcError {
             code,
             message: message.into(),
         })
+    }
+}
+
+impl From<RpcError> for Failure {
+    fn from(error: RpcError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        NodeError::Store(error).into()
     }
 }
 

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use local::{Listener, ServeError};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, OnceCell, Semaphore, mpsc};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -28,6 +29,7 @@ use crate::issue::About;
 use crate::listener::{AdminListener, Peer};
 use crate::loader::Loader;
 use crate::metrics::Metrics;
+use crate::node_link::{self, NodeAuthorityError, NodePeer};
 use crate::nodes::Nodes;
 use crate::primary_only::{self, PrimaryOnly};
 use crate::revisions::{PublishError, Revisions};
@@ -66,6 +68,11 @@ pub async fn run(
     let admin = tcp
         .as_ref()
         .and_then(|tcp| axum::serve::Listener::local_addr(tcp).ok());
+    let for_nodes = match settings.node_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    let nodes_at = for_nodes.as_ref().and_then(|tcp| tcp.local_addr().ok());
     let database = database_file(&settings.data_dir);
     let data_dir = settings.data_dir.clone();
     let key = spawn_blocking(move || Key::for_data_dir(&data_dir))
@@ -118,6 +125,7 @@ pub async fn run(
         reloads,
         edits,
         nodes,
+        node_authority: OnceCell::new(),
         primary_only: Arc::clone(&primary_only),
         events,
         metrics,
@@ -130,8 +138,22 @@ pub async fn run(
         started_ms,
         settings,
     });
+    let authority = match &for_nodes {
+        Some(_) => Some(app.node_authority().await?),
+        None => None,
+    };
     let mut servers = JoinSet::new();
-    let router = rpc::router(Arc::clone(&app)).merge(routes::router(Arc::clone(&app)));
+    let for_local = rpc::router(Arc::clone(&app)).layer(Extension(NodePeer::Socket));
+    if let (Some(tcp), Some(authority)) = (for_nodes, authority) {
+        servers.spawn(node_link::serve(
+            Arc::clone(&app),
+            authority,
+            tcp,
+            stop.clone(),
+        ));
+    }
+    servers.spawn(refresh_nodes(Arc::clone(&app), stop.clone()));
+    let router = for_local.merge(routes::router(Arc::clone(&app)));
     servers.spawn(listener.serve(router, stop.clone()));
     if let Some(handed_on) = handed_on {
         let router = api::for_handed_on(Arc::clone(&app));
@@ -167,7 +189,10 @@ pub async fn run(
     let written = CancellationToken::new();
     let mut writing = JoinSet::new();
     writing.spawn(writer.run(written.clone()));
-    (hooks.ready)(Ready { admin });
+    (hooks.ready)(Ready {
+        admin,
+        nodes: nodes_at,
+    });
 
     let outcome = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
@@ -215,6 +240,23 @@ async fn admin_tls(
     Ok(opened.map(|tls| tls.config))
 }
 
+/// Hears of what another control plane of the same database was told about nodes.
+async fn refresh_nodes(app: Arc<App>, stop: CancellationToken) {
+    let every = app.settings.heartbeat.max(SHORTEST);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(every) => {}
+        }
+        if let Err(error) = app.nodes.refresh().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "what nodes shall do was not read"
+            );
+        }
+    }
+}
+
 /// Ends before anything was served.
 async fn leave(store: &Store, socket: &Path) {
     store.close().await;
@@ -257,6 +299,9 @@ pub enum RunError {
         /// Why there is none.
         source: AdminTlsError,
     },
+    /// There is no authority for the certificates of nodes.
+    #[error("nodes of other machines cannot be served")]
+    Nodes(#[from] NodeAuthorityError),
     /// A folder cannot be made.
     #[error("cannot make the folder {}", path.display())]
     Folder {
@@ -303,5 +348,7 @@ const EVENT_READERS: usize = 64;
 const RELOADS: usize = 16;
 /// The most changes of the configuration that wait.
 const EDITS: usize = 64;
+/// An interval of zero is none.
+const SHORTEST: Duration = Duration::from_millis(10);
 /// How long running requests get at the end.
 const GRACE: Duration = Duration::from_secs(10);

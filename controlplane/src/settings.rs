@@ -41,6 +41,11 @@ pub struct Settings {
     /// A socket where `/api/v1` is served to whoever holds the admin address: each request says who
     /// calls as over TCP, and from where in [`crate::admin::PEER_HEADER`]. None means none.
     pub api_socket: Option<PathBuf>,
+    /// A TCP address for nodes of other machines, by mutual TLS. None means no such nodes.
+    pub node_listen: Option<SocketAddr>,
+    /// How long the certificate of a node is good, in seconds; default 90 days. Nodes renew theirs at
+    /// two thirds of that.
+    pub node_certificate_seconds: u32,
     /// How long events are kept.
     pub retention: Retention,
     /// How often streams send a heartbeat; default [`proto::rpc::HEARTBEAT_SECONDS`].
@@ -69,6 +74,8 @@ impl Settings {
             admin_listen: None,
             admin_certificate: None,
             api_socket: None,
+            node_listen: None,
+            node_certificate_seconds: 90 * 86_400,
             retention: Retention::default(),
             heartbeat: Duration::from_secs(proto::rpc::HEARTBEAT_SECONDS),
             watch_every: Duration::from_millis(200),
@@ -98,6 +105,7 @@ impl fmt::Debug for Settings {
             .field("second_factor", &self.second_factor)
             .field("local_node", &self.local_node)
             .field("admin_listen", &self.admin_listen)
+            .field("node_listen", &self.node_listen)
             .field("retention", &self.retention)
             .finish_non_exhaustive()
     }
@@ -156,4 +164,6 @@ impl Default for Hooks {
 pub struct Ready {
     /// The TCP address, with its port when 0 was asked for.
     pub admin: Option<SocketAddr>,
+    /// The same for nodes of other machines.
+    pub nodes: Option<SocketAddr>,
 }

@@ -65,7 +65,7 @@ struct Routes {
     node: Arc<Node>,
     /// Since their admission, so that a login that ends at once is not missed.
     watches: Arc<Mutex<VecDeque<Watch>>>,
-    /// One check at a time.
+    /// One check at a time, whoever asks.
     checks: Arc<Semaphore>,
 }
 
@@ -91,7 +91,7 @@ impl Routes {
     }
 }
 
-pub(crate) fn router(node: Arc<Node>) -> Router {
+pub(crate) fn router(node: Arc<Node>, checks: Arc<Semaphore>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -104,7 +104,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .with_state(Routes {
             node,
             watches: Arc::default(),
-            checks: Arc::new(Semaphore::new(1)),
+            checks,
         })
 }
 

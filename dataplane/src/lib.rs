@@ -14,6 +14,7 @@ mod eap;
 pub mod flow;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod joined;
 pub mod metrics;
 mod node;
 pub mod primary;
@@ -30,6 +31,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -86,15 +88,24 @@ pub async fn run(
     ));
     let admin = local::Listener::bind(&settings.admin_socket).await?;
     ready();
-    let control = local::Client::new(&settings.control_socket);
+    let (control, renewal) = match settings.joined {
+        None => (local::Client::new(&settings.control_socket), None),
+        Some(joined) => {
+            let (control, renewal) = joined::link(joined, &settings.data_dir)?;
+            (control, Some(renewal))
+        }
+    };
+    let checks = Arc::new(Semaphore::new(1));
     let (stop_links, stop_admin) = (CancellationToken::new(), CancellationToken::new());
     let last_good = LastGood::new(&settings.data_dir);
     let links = control::client::follow(
         Arc::clone(&node),
         control.clone(),
         last_good,
+        Arc::clone(&checks),
         stop_links.clone(),
     );
+    let renewing = joined::keep_renewed(renewal, stop_links.clone());
     let reporting = control::report::run(
         queue,
         settings.login_lines,
@@ -103,7 +114,7 @@ pub async fn run(
         Arc::clone(&metrics),
     );
     let serving = async {
-        let admin = admin.serve(admin::router(Arc::clone(&node)), stop_admin.clone());
+        let admin = admin.serve(admin::router(Arc::clone(&node), checks), stop_admin.clone());
         let draining = async {
             shutdown.cancelled().await;
             tracing::info!(in_flight = node.status().logins_in_flight, "stopping");
@@ -117,7 +128,7 @@ pub async fn run(
             }
             stop_admin.cancel();
         };
-        tokio::join!(links, admin, draining);
+        tokio::join!(links, admin, draining, renewing);
         // The reports end when the last of their senders is gone, which the node holds.
         drop(node);
     };
@@ -140,6 +151,9 @@ pub enum RunError {
     /// Its admin socket cannot be made.
     #[error("the admin socket cannot be made")]
     Admin(#[from] local::ServeError),
+    /// What it joined with is no good.
+    #[error("cannot speak to the control plane that this node joined")]
+    Joined(#[from] joined::JoinError),
     /// The receive threads cannot be started.
     #[error("the receive threads cannot be started")]
     Threads(#[source] io::Error),

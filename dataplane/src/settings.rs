@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use proto::id::NodeId;
 
+use crate::joined::Joined;
+
 pub use crate::control::report::LoginLines;
 
 /// A data plane's own settings.
@@ -18,8 +20,10 @@ pub struct Settings {
     pub interface: Option<IpAddr>,
     /// A folder of its own, for the sealed copy and its key. Made, mode 0700, when missing.
     pub data_dir: PathBuf,
-    /// The control plane's socket.
+    /// The control plane's socket, for a node that joined none of another machine.
     pub control_socket: PathBuf,
+    /// The control plane of another machine that it joined; see [`Joined::load`]. Default: none.
+    pub joined: Option<Joined>,
     /// Where its own admin socket goes. The folder must exist.
     pub admin_socket: PathBuf,
     /// Where finished logins are told besides the control plane.

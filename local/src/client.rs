@@ -1,7 +1,8 @@
 //! The caller's side.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -9,34 +10,62 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
 
-/// Calls a server on a Unix socket, with a connection of its own for each call.
+/// Calls a server on a Unix socket, or one of another machine by TLS, with a connection of its own
+/// for each call.
 #[derive(Clone, Debug)]
 pub struct Client {
-    path: PathBuf,
+    way: Way,
 }
+
+#[derive(Clone, Debug)]
+enum Way {
+    Socket(PathBuf),
+    Tls(Tls),
+}
+
+/// A server of another machine.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// `HOST:PORT`; an IPv6 address stands in brackets.
+    pub address: String,
+    /// What its certificate must be for.
+    pub name: ServerName<'static>,
+    /// How it is spoken to; each call takes what is there then.
+    pub config: watch::Receiver<Arc<ClientConfig>>,
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Client {
     /// Names the socket; nothing is opened yet.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self {
+            way: Way::Socket(path.into()),
+        }
     }
 
-    /// The socket's path.
+    /// Names a server of another machine; nothing is opened yet.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub const fn tls(tls: Tls) -> Self {
+        Self { way: Way::Tls(tls) }
     }
 
     /// Posts a JSON document and reads one.
     ///
     /// # Errors
-    /// [`CallError`]; a status other than 200 is [`CallError::Refused`].
+    /// [`CallError`]; a status other than 2xx is [`CallError::Refused`].
     pub async fn post<Q, A>(&self, path: &str, body: &Q, limit: Duration) -> Result<A, CallError>
     where
         Q: Serialize + Sync + ?Sized,
@@ -100,7 +129,7 @@ impl Client {
     ) -> Result<Lines, CallError> {
         let (connection, response) = self.send(Method::POST, path, json(body)?).await?;
         let (head, body) = response.into_parts();
-        if head.status != StatusCode::OK {
+        if !head.status.is_success() {
             let octets = collect(body).await.unwrap_or_default();
             return Err(refused(head.status, &octets));
         }
@@ -142,11 +171,7 @@ impl Client {
         path: &str,
         body: Bytes,
     ) -> Result<(Aborted, Response<Incoming>), CallError> {
-        let unreachable = |source| CallError::Unreachable {
-            path: self.path.clone(),
-            source,
-        };
-        let stream = UnixStream::connect(&self.path).await.map_err(unreachable)?;
+        let stream = self.connect().await?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         #[expect(
@@ -162,6 +187,39 @@ impl Client {
             .body(Full::new(body))?;
         let response = sender.send_request(request).await?;
         Ok((connection, response))
+    }
+
+    async fn connect(&self) -> Result<Box<dyn Stream>, CallError> {
+        match &self.way {
+            Way::Socket(path) => {
+                let stream = UnixStream::connect(path).await;
+                let stream = stream.map_err(|source| CallError::Unreachable {
+                    path: path.clone(),
+                    source,
+                })?;
+                Ok(Box::new(stream))
+            }
+            Way::Tls(tls) => {
+                let config = Arc::clone(&tls.config.borrow());
+                let connecting = async {
+                    let stream = TcpStream::connect(&tls.address).await?;
+                    stream.set_nodelay(true)?;
+                    TlsConnector::from(config)
+                        .connect(tls.name.clone(), stream)
+                        .await
+                };
+                let stream = tokio::time::timeout(CONNECT_LIMIT, connecting)
+                    .await
+                    .map_err(|_| CallError::TimedOut {
+                        limit: CONNECT_LIMIT,
+                    })?
+                    .map_err(|source| CallError::Unreachable {
+                        path: PathBuf::from(format!("https://{}", tls.address)),
+                        source,
+                    })?;
+                Ok(Box::new(stream))
+            }
+        }
     }
 }
 
@@ -221,10 +279,10 @@ impl Drop for Aborted {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// Nobody serves the socket, or this user may not open it.
+    /// Nobody serves the socket, this user may not open it, or TLS has no trust in the other side.
     #[error("cannot reach {}", path.display())]
     Unreachable {
-        /// The socket.
+        /// The socket, or the URL of another machine.
         path: PathBuf,
         /// The system's reason.
         source: io::Error,
@@ -286,3 +344,5 @@ fn refused(status: StatusCode, body: &[u8]) -> CallError {
 
 const BODY_OCTETS: usize = 64 * 1024 * 1024;
 const SHOWN_OCTETS: usize = 4_096;
+/// How long another machine may take until it is spoken to.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! HTTP over the Unix sockets of one machine.
+//! HTTP over the Unix sockets of one machine, and calls to another machine by TLS.
 //!
 //! [`serve`] puts a router on a socket that only this user (or root) may reach; [`Client`] calls
 //! one. Nothing of the product is known here.
@@ -6,5 +6,5 @@
 mod client;
 mod serve;
 
-pub use client::{CallError, Client, Lines};
+pub use client::{CallError, Client, Lines, Tls};
 pub use serve::{Listener, ServeError, serve};

@@ -9,9 +9,11 @@
 pub mod address;
 pub mod check;
 pub mod child;
+pub mod command;
 pub mod config;
 pub mod date;
 pub mod event;
 pub mod id;
+pub mod join;
 pub mod rpc;
 pub mod secret;

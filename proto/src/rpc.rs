@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::command::Command;
 use crate::config::{Fault, raw};
 use crate::event::AuthEvent;
 use crate::id::{IntegrationId, NodeId, Revision};
@@ -38,7 +39,7 @@ pub struct Subscribe {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serving: Option<Revision>,
     /// Which messages it knows that not every node of this protocol version knows:
-    /// [`UNDERSTANDS_PRIMARY_ONLY`]. Others are not sent to it; unknown words are for a later
+    /// [`UNDERSTANDS_PRIMARY_ONLY`], [`UNDERSTANDS_COMMANDS`]. Others are not sent to it; unknown words are for a later
     /// control plane.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub understands: Vec<String>,
@@ -46,6 +47,9 @@ pub struct Subscribe {
 
 /// The word of [`Subscribe::understands`] for [`ToNode::PrimaryOnly`].
 pub const UNDERSTANDS_PRIMARY_ONLY: &str = "primary_only";
+
+/// The word of [`Subscribe::understands`] for [`ToNode::Drain`] and [`ToNode::Command`].
+pub const UNDERSTANDS_COMMANDS: &str = "commands";
 
 /// Octets of a [`StateKeys`] key.
 pub const STATE_KEY_OCTETS: usize = 32;
@@ -71,6 +75,19 @@ pub enum ToNode {
     Snapshot {
         /// Unchecked: the node checks it for itself.
         snapshot: Box<raw::Snapshot>,
+    },
+    /// Whether the node takes new logins: sent first when it shall not, and whenever that changes, to
+    /// nodes that say [`UNDERSTANDS_COMMANDS`].
+    Drain {
+        /// False: it takes them again.
+        drain: bool,
+    },
+    /// Something to do now, whose end is told with `Finished`. To the same nodes.
+    Command {
+        /// Never twice in one run of the control plane.
+        number: u64,
+        /// What.
+        command: Command,
     },
     /// The stream lives.
     Heartbeat,

@@ -140,6 +140,25 @@ impl Node {
         }
     }
 
+    /// Starts the node that has joined a control plane with this folder's `data`, and does not wait.
+    #[must_use]
+    pub fn launch_joined(name: &str, address: IpAddr, folder: TempDir) -> Self {
+        let mut command = Command::new(program());
+        command
+            .args(["dataplane", "--interface"])
+            .arg(address.to_string())
+            .arg("--data-dir")
+            .arg(folder.path().join("data"))
+            .current_dir(folder.path());
+        let process = Process::start(name, &command, &folder.path().join("output.log"));
+        Self {
+            address,
+            command,
+            process,
+            folder,
+        }
+    }
+
     /// Its data folder.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {

@@ -28,20 +28,23 @@ pub(crate) async fn run(args: CheckArgs) -> Result<(), Failure> {
         Some(file) => of_file(file, &data).await?,
         None => of_node(&data).await?,
     };
-    if args.output.json {
-        output::json(&checked.rows);
-    } else {
-        show(&checked.rows);
-    }
-    let failed = checked
-        .rows
-        .iter()
-        .any(|row| row.result == CheckResult::Failed);
-    match (checked.file, failed) {
+    let told = tell(&checked.rows, args.output.json);
+    match checked.file {
         // Which rows say.
-        (File::Bad, _) => Err(Failure::usage("")),
-        (File::Good, true) => Err(Failure::plain("")),
-        (File::Good, false) => Ok(()),
+        File::Bad => Err(Failure::usage("")),
+        File::Good => told,
+    }
+}
+
+/// Prints rows, and fails when one of them did.
+pub(crate) fn tell(rows: &[CheckRow], as_json: bool) -> Result<(), Failure> {
+    match as_json {
+        true => output::json(&rows),
+        false => show(rows),
+    }
+    match rows.iter().any(|row| row.result == CheckResult::Failed) {
+        true => Err(Failure::plain("")),
+        false => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::unistd::Uid;
 use secondfactor::admin::{Script, ScriptAnswer};
 
-use crate::args::{DemoArgs, LogArgs, SecondFactorPublicArgs};
+use crate::args::{DemoArgs, LogArgs, NodeListenArgs, SecondFactorPublicArgs};
 use crate::commands::factor::Service;
 use crate::commands::run::only_one;
 use crate::failure::Failure;
@@ -37,6 +37,7 @@ pub(crate) async fn run(args: DemoArgs, log: LogArgs) -> Result<(), Failure> {
         admin_certificate: None,
         second_factor_listen: args.second_factor_listen,
         second_factor_public: SecondFactorPublicArgs::default(),
+        nodes: NodeListenArgs::default(),
         grace: Duration::from_secs(1),
         last_good: false,
         log: log.log,

@@ -10,6 +10,7 @@ pub(crate) mod demo;
 pub(crate) mod factor;
 pub(crate) mod healthcheck;
 pub(crate) mod login;
+pub(crate) mod node;
 pub(crate) mod primary_only;
 pub(crate) mod problem;
 pub(crate) mod roles;

@@ -6,17 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use controlplane::Hooks;
+use dataplane::joined::Joined;
 use dataplane::settings::LoginLines;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::getppid;
 use proto::child::{FromChild, Role};
+use proto::id::NodeId;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{ControlplaneArgs, DataplaneArgs, SecondfactorArgs, SupervisedArgs};
+use crate::args::{
+    ControlplaneArgs, DEFAULT_NODE, DataplaneArgs, SecondfactorArgs, SupervisedArgs,
+};
 use crate::commands::{database, validate};
 use crate::failure::Failure;
 use crate::output;
@@ -29,6 +33,8 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
     settings.second_factor = Some(data.socket(Role::SecondFactor));
     settings.admin_listen = args.admin_listen;
     settings.admin_certificate = args.admin_tls.files();
+    settings.node_listen = args.nodes.node_listen;
+    settings.node_certificate_seconds = args.nodes.node_certificate_seconds;
     settings.last_good = args.last_good;
     settings.database = if args.database_from_stdin {
         Some(database::handed_on()?)
@@ -65,10 +71,12 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
 }
 
 pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
-    let (data, stop, supervised) = prepare(args.data.data_dir, args.supervised)?;
+    let (data, stop, supervised) = prepare(args.data.data_dir.clone(), args.supervised)?;
     let files = raise_file_limit();
+    let (node, joined) = who(&args, &data, supervised)?;
     let settings = dataplane::settings::Settings {
-        node: args.node,
+        node,
+        joined,
         interface: args.interface,
         data_dir: data.of(Role::DataPlane),
         control_socket: args
@@ -95,6 +103,32 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
     dataplane::run(settings, ready, stop)
         .await
         .map_err(|error| Failure::new("the data plane cannot run", &error))
+}
+
+/// This node's name, and the control plane of another machine that it joined, if it is to follow that.
+fn who(
+    args: &DataplaneArgs,
+    data: &DataDir,
+    supervised: bool,
+) -> Result<(NodeId, Option<Joined>), Failure> {
+    let joined = match supervised || args.control_socket.is_some() {
+        true => None,
+        false => Joined::load(&data.of(Role::DataPlane))
+            .map_err(|error| Failure::new("cannot read what this node joined with", &error))?,
+    };
+    let node = match (&joined, &args.node) {
+        (Some(joined), Some(asked)) if joined.node != *asked => {
+            return Err(Failure::usage(format!(
+                "this node joined as {}, not {asked}; leave --node out, or let it join again",
+                joined.node
+            )));
+        }
+        (Some(joined), _) => joined.node.clone(),
+        (None, Some(asked)) => asked.clone(),
+        (None, None) => NodeId::new(DEFAULT_NODE)
+            .map_err(|error| Failure::new("this node has no name", &error))?,
+    };
+    Ok((node, joined))
 }
 
 pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> {

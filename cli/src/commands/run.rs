@@ -35,6 +35,7 @@ pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
         admin_certificate: args.admin_tls.files(),
         second_factor_listen: args.second_factor_listen,
         second_factor_public: args.public,
+        nodes: args.nodes,
         grace: Duration::from_secs(args.grace),
         last_good: args.last_good,
         log: log.log,

@@ -159,6 +159,11 @@ fn command(role: Role, plan: &Plan, again: bool) -> Command {
             if plan.database.is_some() {
                 command.arg("--database-from-stdin");
             }
+            if let Some(address) = plan.nodes.node_listen {
+                command.args(["--node-listen", &address.to_string()]);
+                let seconds = plan.nodes.node_certificate_seconds.to_string();
+                command.args(["--node-certificate-seconds", &seconds]);
+            }
             if let Some(node) = &plan.node {
                 command.args(["--local-node", node.as_str()]);
             }
@@ -242,7 +247,7 @@ const STEADY: Duration = Duration::from_secs(60);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::SecondFactorPublicArgs;
+    use crate::args::{NodeListenArgs, SecondFactorPublicArgs};
     use crate::paths::DataDir;
 
     #[test]
@@ -260,6 +265,7 @@ mod tests {
                 second_factor_public_url: Some("https://gate.example".to_owned()),
                 second_factor_names: vec!["gate.example".to_owned(), "192.0.2.1".to_owned()],
             },
+            nodes: NodeListenArgs::default(),
             grace: Duration::ZERO,
             last_good: false,
             log: "info".to_owned(),

@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::args::SecondFactorPublicArgs;
+use crate::args::{NodeListenArgs, SecondFactorPublicArgs};
 use crate::failure::Failure;
 use crate::paths::DataDir;
 use child::{Child, Exit};
@@ -43,6 +43,7 @@ pub(crate) struct Plan {
     pub(crate) admin_certificate: Option<CertificateFiles>,
     pub(crate) second_factor_listen: SocketAddr,
     pub(crate) second_factor_public: SecondFactorPublicArgs,
+    pub(crate) nodes: NodeListenArgs,
     pub(crate) grace: Duration,
     pub(crate) last_good: bool,
     pub(crate) log: String,

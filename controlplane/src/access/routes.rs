@@ -3,7 +3,7 @@
 
 use http::Method;
 
-use super::role::Role::{Admin, Viewer};
+use super::role::Role::{Admin, Operator, Viewer};
 use super::role::Route;
 use super::role::Wants::{self, Role};
 
@@ -52,6 +52,28 @@ pub(crate) const ROUTES: &[Route] = &[
     (PUT, "/api/v1/authenticators/{id}", Role(Admin)),
     (PATCH, "/api/v1/authenticators/{id}", Role(Admin)),
     (DELETE, "/api/v1/authenticators/{id}", Role(Admin)),
+    (GET, "/api/v1/config", Role(Viewer)),
+    (PUT, "/api/v1/config", Role(Admin)),
+    // Reads nothing and changes nothing, but takes its time.
+    (POST, "/api/v1/config/validate", Role(Operator)),
+    (POST, "/api/v1/config/import", Role(Admin)),
+    (GET, "/api/v1/revisions", Role(Viewer)),
+    (GET, "/api/v1/revisions/{number}", Role(Viewer)),
+    (GET, "/api/v1/revisions/{number}/diff", Role(Viewer)),
+    (POST, "/api/v1/revisions/{number}/rollback", Role(Admin)),
+    (GET, "/api/v1/drafts", Role(Viewer)),
+    (POST, "/api/v1/drafts", Role(Admin)),
+    (GET, "/api/v1/drafts/{id}", Role(Viewer)),
+    (DELETE, "/api/v1/drafts/{id}", Role(Admin)),
+    (POST, "/api/v1/drafts/{id}/apply", Role(Admin)),
+    (GET, "/api/v1/nodes", Role(Viewer)),
+    (POST, "/api/v1/nodes/join-tokens", Role(Admin)),
+    (GET, "/api/v1/nodes/{node}", Role(Viewer)),
+    (DELETE, "/api/v1/nodes/{node}", Role(Admin)),
+    (POST, "/api/v1/nodes/{node}/drain", Role(Operator)),
+    (POST, "/api/v1/nodes/{node}/check", Role(Operator)),
+    (GET, "/api/v1/audit", Role(Viewer)),
+    (GET, "/api/v1/audit/verify", Role(Viewer)),
     // Signing in: whoever does it is nobody yet.
     (GET, "/api/v1/session", Role(Viewer)),
     (POST, "/api/v1/session", Wants::Nobody),

@@ -11,6 +11,7 @@ pub(crate) mod drafts;
 pub(crate) mod extract;
 mod frame;
 pub(crate) mod masked;
+pub(crate) mod nodes;
 pub(crate) mod page;
 pub(crate) mod problem;
 pub(crate) mod resource;
@@ -62,6 +63,7 @@ fn routes() -> Router<Arc<App>> {
         .merge(revisions::router())
         .merge(session::router())
         .merge(tokens::router())
+        .merge(nodes::router())
         .fallback(nothing_there)
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(BODY_OCTETS))

@@ -17,10 +17,10 @@ use super::{
 /// An authority, ready to sign.
 #[derive(Debug)]
 pub struct Authority {
-    der: CertificateDer<'static>,
+    pub(super) der: CertificateDer<'static>,
     pem: String,
-    issuer: Issuer<'static, KeyPair>,
-    span: Span,
+    pub(super) issuer: Issuer<'static, KeyPair>,
+    pub(super) span: Span,
     about: About,
 }
 

@@ -3,6 +3,7 @@
 
 mod authority;
 mod names;
+mod node;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use x509_parser::time::ASN1Time;
 
 pub use authority::{Authority, AuthorityFault};
 pub use names::{NamesFault, ServerNames};
+pub(crate) use node::{NodeCertificate, NodeFault, node_of};
 
 /// A certificate that was made, and its key.
 #[derive(Debug)]

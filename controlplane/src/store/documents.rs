@@ -61,6 +61,34 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Keeps a document unless there is one of this name; gives the one that is kept then. Of two that
+    /// make one at the same time both get the same.
+    pub(crate) async fn put_first_document(
+        &self,
+        name: &str,
+        value: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let row = row(name);
+        let sealed = self.key.seal(&place(&row), value)?;
+        let kept: Vec<u8> = writing!(self.db, "store a document", pool => async {
+            sqlx::query(
+                "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+            )
+            .bind(row.as_str())
+            .bind(sealed.as_slice())
+            .execute(pool)
+            .await?;
+            sqlx::query_scalar("SELECT value FROM meta WHERE name = $1")
+                .bind(row.as_str())
+                .fetch_one(pool)
+                .await
+                .map_err(Fault::Sql)
+        })?;
+        Ok(self.key.open(&place(&row), &kept)?)
+    }
+}
+
 /// No document has the name of another row of `meta`.
 fn row(name: &str) -> String {
     format!("document/{name}")

@@ -45,6 +45,11 @@ pub(super) const STEPS: &[Step] = &[
     step!(2, "say what a verdict is", "0002_say_what_a_verdict_is"),
     step!(3, "create audit", "0003_create_audit"),
     step!(4, "create access", "0004_create_access"),
+    step!(
+        5,
+        "create node certificates",
+        "0005_create_node_certificates"
+    ),
 ];
 
 /// What brings a database up to date, with the text of one engine.

@@ -8,6 +8,7 @@ mod audit;
 mod documents;
 mod engine;
 mod events;
+mod joining;
 mod leader;
 mod migrations;
 mod nodes;
@@ -19,6 +20,7 @@ mod tokens;
 
 pub(crate) use admins::{AdminRow, InsertedAdmin};
 pub(crate) use events::NewEvent;
+pub(crate) use joining::{GivenCertificate, JoinToken};
 pub use postgres_url::{PostgresUrl, PostgresUrlError};
 pub(crate) use revisions::{NewRevision, StoredRevision};
 pub(crate) use tokens::{InsertedToken, TokenRow};

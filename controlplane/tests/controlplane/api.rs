@@ -666,3 +666,49 @@ async fn several_writes_are_applied_as_one() {
     assert_eq!(plane.get("/drafts").await.body, json!([]));
     plane.running.stop().await;
 }
+
+#[tokio::test]
+async fn nodes_are_listed_told_to_drain_and_removed() {
+    let plane = Plane::start().await;
+    let stream = plane.running.subscribe("one").await;
+    let list = plane.get("/nodes").await;
+    assert_eq!(
+        (list.status, &list.body["items"][0]["node"]),
+        (200, &json!("one")),
+        "{list:?}"
+    );
+    let drained = plane
+        .post("/nodes/one/drain", &json!({"drain": true}))
+        .await;
+    assert_eq!(
+        (drained.status, &drained.body["draining"]),
+        (200, &json!(true))
+    );
+    // It does not say that it knows commands.
+    let check = plane.post("/nodes/one/check", &json!(null)).await;
+    assert_eq!(check.status, 409, "{check:?}");
+    for (path, body, status) in [
+        ("/nodes/two/check", json!(null), 404),
+        ("/nodes/two/drain", json!({"drain": true}), 404),
+        ("/nodes/one/drain", json!({}), 400),
+        ("/nodes/join-tokens", json!({"seconds": 0}), 422),
+        ("/nodes/join-tokens", json!({"node": "a b"}), 400),
+    ] {
+        let answer = plane.post(path, &body).await;
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+    }
+    let made = plane
+        .post("/nodes/join-tokens", &json!({"node": "b"}))
+        .await;
+    assert_eq!(
+        (made.status, made.header("cache-control")),
+        (201, Some("no-store"))
+    );
+    let token = made.body["token"].as_str().unwrap();
+    assert!(token.starts_with("csj_"), "no token");
+    let gone = plane.call("DELETE", "/nodes/one", "", None).await;
+    assert_eq!((gone.status, &gone.body["node"]), (200, &json!("one")));
+    assert_eq!(plane.get("/nodes/one").await.status, 404);
+    drop(stream);
+    plane.running.stop().await;
+}

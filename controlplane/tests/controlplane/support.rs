@@ -259,7 +259,9 @@ impl Stream {
             match self.next().await.unwrap() {
                 ToNode::Snapshot { snapshot } => return *snapshot,
                 ToNode::StateKeys { .. } | ToNode::PrimaryOnly { .. } | ToNode::Heartbeat => {}
-                ToNode::Unknown => panic!("an unknown message"),
+                ToNode::Drain { .. } | ToNode::Command { .. } | ToNode::Unknown => {
+                    panic!("a message that was not asked for")
+                }
             }
         }
     }

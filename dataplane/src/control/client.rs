@@ -9,10 +9,12 @@ use proto::config::raw;
 use proto::id::Revision;
 use proto::rpc::{
     Acknowledge, ConfigSource, Empty, HEARTBEAT_SECONDS, PROTOCOL_VERSION, ReportStatus, SERVICE,
-    Subscribe, ToNode, UNDERSTANDS_PRIMARY_ONLY, Verdict,
+    Subscribe, ToNode, UNDERSTANDS_COMMANDS, UNDERSTANDS_PRIMARY_ONLY, Verdict,
 };
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::command::{self, Commands};
 use super::last_good::LastGood;
 use crate::node::Node;
 
@@ -21,19 +23,25 @@ pub(crate) async fn follow(
     node: Arc<Node>,
     control: Client,
     last_good: LastGood,
+    checks: Arc<Semaphore>,
     stop: CancellationToken,
 ) {
     tokio::select! {
         () = stop.cancelled() => {}
-        () = subscribe(&node, &control, &last_good) => {}
+        () = subscribe(&node, &control, &last_good, &checks) => {}
         () = report_status(&node, &control) => {}
     }
 }
 
-async fn subscribe(node: &Arc<Node>, control: &Client, last_good: &LastGood) {
+async fn subscribe(
+    node: &Arc<Node>,
+    control: &Client,
+    last_good: &LastGood,
+    checks: &Arc<Semaphore>,
+) {
     let mut pause = FIRST_PAUSE;
     loop {
-        match one_subscription(node, control, last_good, &mut pause).await {
+        match one_subscription(node, control, last_good, checks, &mut pause).await {
             Ok(()) => tracing::info!("the control plane ended the subscription"),
             Err(error) => match node.serving() {
                 Some(_) => tracing::warn!(
@@ -60,6 +68,7 @@ async fn one_subscription(
     node: &Arc<Node>,
     control: &Client,
     last_good: &LastGood,
+    checks: &Arc<Semaphore>,
     pause: &mut Duration,
 ) -> Result<(), CallError> {
     let hello = Subscribe {
@@ -67,7 +76,9 @@ async fn one_subscription(
         protocol: PROTOCOL_VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         serving: node.serving(),
-        understands: vec![UNDERSTANDS_PRIMARY_ONLY.to_owned()],
+        understands: [UNDERSTANDS_PRIMARY_ONLY, UNDERSTANDS_COMMANDS]
+            .map(str::to_owned)
+            .to_vec(),
     };
     let mut lines = control
         .stream(&format!("{SERVICE}/Subscribe"), &hello)
@@ -76,6 +87,7 @@ async fn one_subscription(
     tracing::info!(node = %node.id(), "subscribed to the control plane");
     // What was refused is tried again with each heartbeat: a port may have become free.
     let mut refused: Option<Box<raw::Snapshot>> = None;
+    let mut commands = Commands::new(node, control, checks);
     while let Some(message) = next(&mut lines).await? {
         *pause = FIRST_PAUSE;
         let (snapshot, again) = match (message, refused.take()) {
@@ -94,6 +106,17 @@ async fn one_subscription(
                 node.set_primary_only(grants);
                 // The administrator who changed it looks at the status next.
                 send_status(node, control).await;
+                continue;
+            }
+            (ToNode::Drain { drain }, waiting) => {
+                refused = waiting;
+                command::drain(node, drain);
+                send_status(node, control).await;
+                continue;
+            }
+            (ToNode::Command { number, command }, waiting) => {
+                refused = waiting;
+                commands.take(number, command);
                 continue;
             }
             (ToNode::Unknown, waiting) => {

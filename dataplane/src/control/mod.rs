@@ -2,5 +2,6 @@
 //! None of it is needed to answer a login.
 
 pub(crate) mod client;
+mod command;
 pub(crate) mod last_good;
 pub(crate) mod report;

@@ -91,3 +91,24 @@ CREATE TABLE sessions (
     expires_at_ms INTEGER NOT NULL,
     last_used_at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE join_tokens (
+    id TEXT PRIMARY KEY,
+    hash BLOB NOT NULL,
+    node TEXT,
+    expires_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE node_certificates (
+    serial TEXT PRIMARY KEY,
+    node TEXT NOT NULL,
+    not_after_ms INTEGER NOT NULL,
+    revoked_at_ms INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX node_certificates_by_node ON node_certificates (node);
+
+CREATE TABLE drained_nodes (
+    node TEXT PRIMARY KEY,
+    since_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -104,6 +104,9 @@ on_both! {
     an_invitation_is_taken_once_and_a_passcode_used_once
     sessions_are_bounded_and_end_with_their_administrator
     no_more_tokens_are_kept_than_are_told
+    a_join_token_is_good_once_and_takes_the_place_of_what_was
+    a_removed_node_has_no_good_certificate
+    the_first_document_of_a_name_stays
 }
 
 /// Runs a statement that both engines take.
@@ -458,4 +461,85 @@ async fn a_newer_schema_is_refused_by_its_number(lab: Lab) {
             .to_string()
             .contains("schema is 999, of a newer program")
     );
+}
+
+fn certificate(serial: &str, node: &str) -> GivenCertificate {
+    GivenCertificate {
+        serial: serial.to_owned(),
+        node: NodeId::new(node).unwrap(),
+        not_after_ms: 5_000,
+    }
+}
+
+async fn a_join_token_is_good_once_and_takes_the_place_of_what_was(lab: Lab) {
+    let store = lab.open().await;
+    let node = NodeId::new("b").unwrap();
+    let token = |expires_at_ms, node: Option<&NodeId>| {
+        let made = crate::access::token::Token::make().unwrap();
+        JoinToken {
+            id: made.id(),
+            hash: made.hash(),
+            node: node.cloned(),
+            expires_at_ms,
+        }
+    };
+    let (short, bound) = (token(1_000, None), token(9_000, Some(&node)));
+    for one in [&short, &bound] {
+        assert!(store.insert_join_token(one, 0).await.unwrap());
+        let kept = store.fetch_join_token(one.id).await.unwrap();
+        assert_eq!(kept.as_ref(), Some(one));
+    }
+    let before = certificate("00", "b");
+    store.insert_certificate(&before, 0).await.unwrap();
+    let first = certificate("01", "b");
+    let redeem = |given| store.redeem_join_token(bound.id, given, 10);
+    assert!(redeem(&first).await.unwrap());
+    assert!(!redeem(&certificate("02", "b")).await.unwrap(), "used");
+    assert_eq!(store.fetch_join_token(bound.id).await.unwrap(), None);
+    for (serial, good) in [("00", false), ("01", true), ("02", false)] {
+        let found = store.is_certificate_good(serial, &node).await.unwrap();
+        assert_eq!(found, good, "{serial}");
+    }
+    let other = NodeId::new("c").unwrap();
+    assert!(!store.is_certificate_good("01", &other).await.unwrap());
+    // What has expired goes with the next.
+    store
+        .insert_join_token(&token(9_000, None), 1_000)
+        .await
+        .unwrap();
+    assert_eq!(store.fetch_join_token(short.id).await.unwrap(), None);
+}
+
+async fn a_removed_node_has_no_good_certificate(lab: Lab) {
+    let store = lab.open().await;
+    let (b, c) = (NodeId::new("b").unwrap(), NodeId::new("c").unwrap());
+    for one in [certificate("01", "b"), certificate("02", "c")] {
+        store.insert_certificate(&one, 0).await.unwrap();
+    }
+    for drain in [true, true] {
+        store.set_drained(&b, drain, 1).await.unwrap();
+    }
+    store.set_drained(&c, true, 1).await.unwrap();
+    store.set_drained(&c, false, 1).await.unwrap();
+    assert_eq!(store.list_drained().await.unwrap(), [b.clone()]);
+    assert!(store.remove_node(&b, 2).await.unwrap());
+    assert!(!store.remove_node(&b, 3).await.unwrap(), "it is gone");
+    assert!(store.list_drained().await.unwrap().is_empty());
+    assert!(!store.is_certificate_good("01", &b).await.unwrap());
+    assert_eq!(store.list_certificates().await.unwrap(), [(c, 5_000)]);
+    // What has ended is not kept.
+    store
+        .insert_certificate(&certificate("03", "d"), 5_000)
+        .await
+        .unwrap();
+    let left = store.list_certificates().await.unwrap();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+async fn the_first_document_of_a_name_stays(lab: Lab) {
+    let store = lab.open().await;
+    for value in ["first", "second"] {
+        let kept = store.put_first_document("one", value.as_bytes()).await;
+        assert_eq!(kept.unwrap().as_slice(), b"first");
+    }
 }

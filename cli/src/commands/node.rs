@@ -1,0 +1,211 @@
+//! `countersign node`: data planes on other machines.
+
+use std::path::Path;
+use std::time::Duration;
+
+use controlplane::admin::{
+    JoinTokenMade, JoinTokenRequest, NodeCheck, NodeDrain, NodeListPage, NodeView,
+};
+use local::CallError;
+use proto::child::Role;
+use proto::id::NodeId;
+use zeroize::Zeroizing;
+
+use crate::args::{NodeArgs, NodeCommand};
+use crate::commands::check;
+use crate::failure::Failure;
+use crate::output;
+use crate::paths::DataDir;
+
+pub(crate) async fn run(args: NodeArgs) -> Result<(), Failure> {
+    let data = DataDir::new(args.data.data_dir)?;
+    let as_json = args.output.json;
+    if let NodeCommand::Join {
+        url,
+        token_file,
+        name,
+    } = args.command
+    {
+        return join(&data, &url, &token_file, name, as_json).await;
+    }
+    let control = data.client(Role::ControlPlane)?;
+    match args.command {
+        NodeCommand::Token { node, span } => token(&control, node, span, as_json).await,
+        NodeCommand::List => list(&control, as_json).await,
+        NodeCommand::Remove { name } => {
+            let path = format!("{NODES}/{name}");
+            let was: NodeView = called(control.delete(&path, LIMIT).await)?;
+            done(&was, as_json, "removed: it is refused from now on");
+            Ok(())
+        }
+        NodeCommand::Drain { name, undo } => {
+            let path = format!("{NODES}/{name}/drain");
+            let asked = NodeDrain { drain: !undo };
+            let now: NodeView = called(control.post(&path, &asked, LIMIT).await)?;
+            let what = match undo {
+                false => "takes no new logins; those that wait go on",
+                true => "takes new logins again",
+            };
+            done(&now, as_json, what);
+            Ok(())
+        }
+        NodeCommand::Check { name } => {
+            let path = format!("{NODES}/{name}/check");
+            let NodeCheck { rows } = called(control.post(&path, &(), CHECK_LIMIT).await)?;
+            check::tell(&rows, as_json)
+        }
+        NodeCommand::Join { .. } => Ok(()),
+    }
+}
+
+async fn join(
+    data: &DataDir,
+    url: &str,
+    token_file: &Path,
+    name: Option<NodeId>,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let token = match token_file {
+        file if file == Path::new("-") => std::io::read_to_string(std::io::stdin().lock()),
+        file => std::fs::read_to_string(file),
+    };
+    let token =
+        Zeroizing::new(token.map_err(|error| {
+            Failure::new(format!("cannot read {}", token_file.display()), &error)
+        })?);
+    data.make()?;
+    let folder = data.of(Role::DataPlane);
+    let joined = dataplane::joined::join(&folder, url, &token, name)
+        .await
+        .map_err(|error| Failure::new("this node did not join", &error))?;
+    if as_json {
+        output::json(&serde_json::json!({ "node": joined.node, "url": joined.url }));
+    } else {
+        output::line(format_args!(
+            "joined {} as node {}; start it with: countersign dataplane --data-dir {}",
+            joined.url,
+            joined.node,
+            data.path().display()
+        ));
+    }
+    Ok(())
+}
+
+async fn token(
+    control: &local::Client,
+    node: Option<NodeId>,
+    span: Duration,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let asked = JoinTokenRequest {
+        node,
+        seconds: Some(span.as_secs()),
+    };
+    let path = format!("{NODES}/join-tokens");
+    let made: JoinTokenMade = called(control.post(&path, &asked, LIMIT).await)?;
+    if as_json {
+        output::json(&made);
+        return Ok(());
+    }
+    // The token alone on standard output, so that it can be sent into a file.
+    output::line(format_args!("{}", made.token.expose()));
+    match made.listens {
+        Some(address) => output::question(format_args!(
+            "good once; on the new machine, with the token in a file:\n  countersign node join \
+             https://HOST:{} --token-file FILE\n",
+            address.port()
+        )),
+        None => output::question(format_args!(
+            "good once; this control plane listens for no nodes yet: start it with --node-listen\n"
+        )),
+    }
+    Ok(())
+}
+
+async fn list(control: &local::Client, as_json: bool) -> Result<(), Failure> {
+    let mut nodes: Vec<NodeView> = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let path = match &cursor {
+            None => format!("{NODES}?limit=1000"),
+            Some(cursor) => format!("{NODES}?limit=1000&cursor={cursor}"),
+        };
+        let page: NodeListPage = called(control.get(&path, LIMIT).await)?;
+        nodes.extend(page.items);
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => break,
+        }
+    }
+    if as_json {
+        output::json(&nodes);
+    } else {
+        nodes.iter().for_each(print);
+    }
+    Ok(())
+}
+
+fn print(node: &NodeView) {
+    let report = &node.report;
+    let status = report.status.as_ref();
+    let state = match (report.connected, report.draining) {
+        (false, _) => "away",
+        (true, true) => "draining",
+        (true, false) => "connected",
+    };
+    let address = report
+        .address
+        .map_or_else(|| "-".to_owned(), |address| address.ip().to_string());
+    let revision = report
+        .applied
+        .map_or_else(|| "-".to_owned(), |revision| revision.to_string());
+    let version = status.map_or("-", |status| status.version.as_str());
+    let in_flight = status.map_or(0, |status| status.logins_in_flight);
+    let ago = controlplane::now_ms().saturating_sub(report.last_seen_ms) / 1_000;
+    let seen = match report.last_seen_ms {
+        0 => "never seen".to_owned(),
+        _ => format!("seen {ago} s ago"),
+    };
+    output::line(format_args!(
+        "{:<20} {state:<10} {address:<16} version {version}  revision {revision}  \
+         {in_flight} in flight  {seen}",
+        report.node.as_str()
+    ));
+    if let Some(refused) = &report.refused {
+        let faults = proto::config::Faults(refused.faults.clone());
+        output::line(format_args!(
+            "{:<20} refused revision {}: {faults}",
+            "", refused.revision
+        ));
+    }
+}
+
+fn done(node: &NodeView, as_json: bool, what: &str) {
+    if as_json {
+        output::json(node);
+    } else {
+        output::line(format_args!("{} {what}", node.report.node));
+    }
+}
+
+/// What the control plane answered; its problem documents are shown by what they say.
+fn called<T>(answer: Result<T, CallError>) -> Result<T, Failure> {
+    answer.map_err(|error| {
+        let CallError::Refused { body, .. } = &error else {
+            return Failure::new("cannot ask the control plane", &error);
+        };
+        let problem: Option<serde_json::Value> = serde_json::from_str(body).ok();
+        let detail = problem
+            .as_ref()
+            .and_then(|problem| problem.get("detail")?.as_str());
+        match detail {
+            Some(detail) => Failure::plain(detail),
+            None => Failure::new("the control plane refused", &error),
+        }
+    })
+}
+
+const NODES: &str = "/api/v1/nodes";
+const LIMIT: Duration = Duration::from_secs(30);
+/// Longer than the control plane waits for the node.
+const CHECK_LIMIT: Duration = Duration::from_secs(proto::command::COMMAND_SECONDS + 20);

@@ -1,0 +1,129 @@
+//! What a node keeps of its joining: one file, so that key and certificate change together.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use proto::id::NodeId;
+use proto::secret::{Secret, on_the_wire};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::JoinError;
+
+/// A control plane that was joined, and with what.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Joined {
+    /// Where it is: `https://HOST:PORT`.
+    pub url: String,
+    /// This node's name there.
+    pub node: NodeId,
+    /// PEM text of this node's certificate.
+    pub certificate: String,
+    /// PEM text of the authority that signed it and the control plane's.
+    pub authority: String,
+    /// PEM text of this node's key.
+    #[serde(with = "on_the_wire")]
+    pub(crate) key: Secret<String>,
+}
+
+impl Joined {
+    /// What a data plane's folder has of its joining; none when it never joined.
+    ///
+    /// # Errors
+    /// [`JoinError`] when it cannot be read, or others can read it.
+    pub fn load(folder: &Path) -> Result<Option<Self>, JoinError> {
+        let path = path_in(folder);
+        let fail = |source| JoinError::File {
+            path: path_in(folder),
+            source,
+        };
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(fail)?,
+        };
+        if file.metadata().map_err(fail)?.mode() & 0o077 != 0 {
+            return Err(JoinError::FileIsOpen { path });
+        }
+        let mut octets = Zeroizing::new(Vec::new());
+        file.take(OCTETS).read_to_end(&mut octets).map_err(fail)?;
+        serde_json::from_slice(&octets)
+            .map(Some)
+            .map_err(|_| JoinError::Unreadable { path })
+    }
+
+    /// Keeps it: whole or not at all.
+    pub(crate) fn store(&self, folder: &Path) -> Result<(), JoinError> {
+        let path = path_in(folder);
+        let fail = |source| JoinError::File {
+            path: path_in(folder),
+            source,
+        };
+        let octets = serde_json::to_vec(self).map_err(|_| JoinError::Answer)?;
+        let octets = Zeroizing::new(octets);
+        let aside = path.with_extension("new");
+        let write = || {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)?;
+            // One that was left behind might have another mode.
+            match fs::remove_file(&aside) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut options = OpenOptions::new();
+            let mut file = options
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&aside)?;
+            file.write_all(&octets)?;
+            file.sync_all()?;
+            fs::rename(&aside, &path)?;
+            File::open(folder)?.sync_all()
+        };
+        write().map_err(fail)
+    }
+}
+
+fn path_in(folder: &Path) -> PathBuf {
+    folder.join("node.json")
+}
+
+const OCTETS: u64 = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn it_is_kept_for_this_user_alone_and_shows_no_key() {
+        let held = tempfile::tempdir().unwrap();
+        let folder = held.path().join("dataplane");
+        assert!(Joined::load(&folder).unwrap().is_none());
+        let joined = Joined {
+            url: "https://cp.example.com:8403".to_owned(),
+            node: NodeId::new("b").unwrap(),
+            certificate: "certificate".to_owned(),
+            authority: "authority".to_owned(),
+            key: Secret::new("PLANTED".to_owned()),
+        };
+        joined.store(&folder).unwrap();
+        joined.store(&folder).unwrap();
+        let read = Joined::load(&folder).unwrap().unwrap();
+        assert_eq!(read.key.expose(), "PLANTED");
+        assert!(!format!("{read:?}").contains("PLANTED"));
+        let path = path_in(&folder);
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(
+            Joined::load(&folder),
+            Err(JoinError::FileIsOpen { .. })
+        ));
+    }
+}

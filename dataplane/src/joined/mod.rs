@@ -1,0 +1,203 @@
+//! A node's tie to a control plane of another machine: how it joins, what it keeps of that, and the
+//! renewal of its certificate. The key is made here and never leaves.
+
+mod file;
+mod renew;
+mod tls;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use local::{CallError, Client, Tls};
+use proto::id::NodeId;
+use proto::join::{JOIN_PREFIX, Join, SERVER_NAME};
+use proto::rpc::SERVICE;
+use proto::secret::Secret;
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use tokio::sync::watch;
+
+pub use file::Joined;
+pub(crate) use renew::{Renewal, keep_renewed};
+
+/// Joins the control plane at `https://HOST:PORT` with the text of a join token, under a name or
+/// under that of the token, and keeps in the data plane's folder what comes of it. A node that has
+/// joined before is then tied to this one.
+///
+/// # Errors
+/// [`JoinError`]; nothing is kept then.
+pub async fn join(
+    folder: &Path,
+    url: &str,
+    token: &str,
+    name: Option<NodeId>,
+) -> Result<Joined, JoinError> {
+    let address = address_of(url)?;
+    let (pin, token) = parts(token)?;
+    let (key, request) = tls::key_and_request()?;
+    let config = tls::pinned(pin)?;
+    let asked = Join {
+        token: Secret::new(token.to_owned()),
+        node: name,
+        request,
+    };
+    let answer: proto::join::Joined = client(address, Arc::new(config))?
+        .post(&format!("{SERVICE}/Join"), &asked, LIMIT)
+        .await
+        .map_err(JoinError::Call)?;
+    if tls::pin_of(&answer.authority)? != pin {
+        return Err(JoinError::Authority);
+    }
+    let joined = Joined {
+        url: url.trim_end_matches('/').to_owned(),
+        node: answer.node,
+        certificate: answer.certificate,
+        authority: answer.authority,
+        key,
+    };
+    // What could not be used is not kept.
+    tls::config(&joined)?;
+    let (kept, folder) = (joined.clone(), folder.to_owned());
+    tokio::task::spawn_blocking(move || kept.store(&folder))
+        .await
+        .map_err(|_| JoinError::Answer)??;
+    Ok(joined)
+}
+
+/// A caller of the control plane that was joined, and what keeps it good.
+pub(crate) fn link(joined: Joined, folder: &Path) -> Result<(Client, Renewal), JoinError> {
+    let config = watch::Sender::new(Arc::new(tls::config(&joined)?));
+    let client = Client::tls(Tls {
+        address: address_of(&joined.url)?.to_owned(),
+        name: server_name()?,
+        config: config.subscribe(),
+    });
+    let renewal = Renewal::new(joined, folder, client.clone(), config);
+    Ok((client, renewal))
+}
+
+fn client(address: &str, config: Arc<ClientConfig>) -> Result<Client, JoinError> {
+    Ok(Client::tls(Tls {
+        address: address.to_owned(),
+        name: server_name()?,
+        config: watch::Sender::new(config).subscribe(),
+    }))
+}
+
+fn server_name() -> Result<ServerName<'static>, JoinError> {
+    ServerName::try_from(SERVER_NAME).map_err(|_| JoinError::Url)
+}
+
+/// `HOST:PORT` of a URL.
+fn address_of(url: &str) -> Result<&str, JoinError> {
+    let address = url.strip_prefix("https://").ok_or(JoinError::Url)?;
+    let address = address.strip_suffix('/').unwrap_or(address);
+    let (host, port) = address.rsplit_once(':').ok_or(JoinError::Url)?;
+    let plain = |c: char| c.is_ascii_graphic() && !"/?#@\\".contains(c);
+    let bare = host.contains(':') && !(host.starts_with('[') && host.ends_with(']'));
+    if host.is_empty() || bare || !host.chars().all(plain) || port.parse::<u16>().is_err() {
+        return Err(JoinError::Url);
+    }
+    Ok(address)
+}
+
+/// The digest of the authority, and the token.
+fn parts(text: &str) -> Result<([u8; 32], &str), JoinError> {
+    let rest = text.trim().strip_prefix(JOIN_PREFIX);
+    let (pin, token) = rest
+        .and_then(|rest| rest.split_once('_'))
+        .ok_or(JoinError::Token)?;
+    let pin = data_encoding::HEXLOWER
+        .decode(pin.as_bytes())
+        .map_err(|_| JoinError::Token)?;
+    let pin = pin.try_into().map_err(|_| JoinError::Token)?;
+    Ok((pin, token))
+}
+
+/// Why a node did not join, or cannot speak to the control plane that it joined.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// The URL is none.
+    #[error("write https://HOST:PORT, as the control plane's --node-listen has it")]
+    Url,
+    /// The token is none.
+    #[error("the file holds no join token; make one with 'countersign node token'")]
+    Token,
+    /// No key could be made.
+    #[error("cannot make a key")]
+    Key(#[source] rcgen::Error),
+    /// The control plane was not reached, is not the one that the token is of, or refused.
+    #[error("the control plane did not let this node join")]
+    Call(#[source] CallError),
+    /// The authority is not the one that the token is of.
+    #[error("the control plane is not the one that made the token")]
+    Authority,
+    /// The answer cannot be used.
+    #[error("the control plane's answer cannot be used")]
+    Answer,
+    /// TLS cannot be set up with it.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] rustls::Error),
+    /// What is kept cannot be read or written.
+    #[error("cannot use {}", path.display())]
+    File {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// What is kept can be read by others.
+    #[error("{} can be read by others: run chmod 600 on it", path.display())]
+    FileIsOpen {
+        /// The file.
+        path: std::path::PathBuf,
+    },
+    /// What is kept is no such document.
+    #[error("{} is no good; let the node join again", path.display())]
+    Unreadable {
+        /// The file.
+        path: std::path::PathBuf,
+    },
+}
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_names_host_and_port_and_nothing_else() {
+        for (url, want) in [
+            ("https://cp.example.com:8403", Some("cp.example.com:8403")),
+            ("https://10.0.0.1:1/", Some("10.0.0.1:1")),
+            ("https://[2001:db8::1]:8403", Some("[2001:db8::1]:8403")),
+            ("https://2001:db8::1:8403", None),
+            ("http://cp.example.com:8403", None),
+            ("https://cp.example.com", None),
+            ("https://:8403", None),
+            ("https://cp.example.com:8403/x", None),
+            ("https://user@cp.example.com:8403", None),
+            ("https://cp.example.com:99999", None),
+        ] {
+            assert_eq!(address_of(url).ok(), want, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_token_has_a_pin() {
+        let pin = "0f".repeat(32);
+        let text = format!("csj_{pin}_cst_00_11\n");
+        assert_eq!(parts(&text).unwrap(), ([15; 32], "cst_00_11"));
+        for bad in [
+            "",
+            "cst_00_11",
+            "csj_00_cst_00_11",
+            &text.replace("0f", "0F"),
+        ] {
+            assert!(matches!(parts(bad), Err(JoinError::Token)), "{bad}");
+        }
+    }
+}
