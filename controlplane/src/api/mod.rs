@@ -3,6 +3,8 @@
 
 pub(crate) mod caller;
 pub(crate) mod config;
+pub(crate) mod event_table;
+pub(crate) mod events;
 pub(crate) mod masked;
 pub(crate) mod page;
 pub(crate) mod problem;
@@ -21,6 +23,7 @@ use crate::app::App;
 /// All of it, for callers who are all this one: those of the admin socket.
 pub(crate) fn for_one(app: Arc<App>, caller: Caller) -> Router {
     let routes = config::router()
+        .merge(events::router())
         .fallback(nothing_there)
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(BODY_OCTETS))

@@ -43,6 +43,7 @@ pub(super) const STEPS: &[Step] = &[
         "0001_create_revisions_nodes_events"
     ),
     step!(2, "say what a verdict is", "0002_say_what_a_verdict_is"),
+    step!(5, "find events quickly", "0005_find_events_quickly"),
 ];
 
 /// What brings a database up to date, with the text of one engine.
