@@ -287,10 +287,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let metrics = Metrics::new().unwrap();
         let (events, writer) = channel(store(&folder).await, metrics.clone());
-        let events = std::sync::Arc::new(events);
+        let events = Arc::new(events);
         let mut waiting = JoinSet::new();
         for _ in 0..REPORTS {
-            let events = std::sync::Arc::clone(&events);
+            let events = Arc::clone(&events);
             waiting.spawn(async move { events.store(vec![event()]).await });
         }
         while events.queue.capacity() > 0 {

@@ -288,7 +288,7 @@ impl Store {
 /// How events are read: by which index, and what it is asked for.
 pub(super) struct Walk {
     pub(super) statement: &'static str,
-    value: Option<String>,
+    pub(super) value: Option<String>,
     /// Whether the index answers all that is asked for.
     is_all: bool,
 }

@@ -1,5 +1,29 @@
 //! The same claims for both engines; what only one of them has is in `sqlite` and `postgres`.
 
+/// Makes each test of them one of either engine.
+macro_rules! on_both {
+    ($($test:ident)*) => {
+        mod on_sqlite {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    super::$test(crate::store::tests::Lab::sqlite()).await;
+                }
+            )*
+        }
+
+        mod on_postgres {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    super::$test(crate::store::tests::Lab::postgres()).await;
+                }
+            )*
+        }
+    };
+}
+
+mod events;
 mod postgres;
 mod sqlite;
 
@@ -54,29 +78,6 @@ impl Lab {
             }
         }
     }
-}
-
-/// Makes each test of them one of either engine.
-macro_rules! on_both {
-    ($($test:ident)*) => {
-        mod on_sqlite {
-            $(
-                #[tokio::test]
-                async fn $test() {
-                    super::$test(super::Lab::sqlite()).await;
-                }
-            )*
-        }
-
-        mod on_postgres {
-            $(
-                #[tokio::test]
-                async fn $test() {
-                    super::$test(super::Lab::postgres()).await;
-                }
-            )*
-        }
-    };
 }
 
 on_both! {
