@@ -135,7 +135,11 @@ async fn events(
 ) -> Result<Json<EventPage>, Refused> {
     let Query(filter) =
         filter.map_err(|error| Refused::new(StatusCode::BAD_REQUEST, error.body_text()))?;
-    if let Some(fault) = filter.fault() {
+    let elsewhere = filter.after.is_some() || filter.format.is_some();
+    let fault = filter
+        .fault()
+        .or_else(|| elsewhere.then(|| "after and format are for /api/v1/events".to_owned()));
+    if let Some(fault) = fault {
         return Err(Refused::new(StatusCode::BAD_REQUEST, fault));
     }
     let page = app.store.list_events(&filter).await.map_err(|error| {

@@ -4,6 +4,7 @@
 mod api;
 mod builtin;
 mod events;
+mod events_api;
 mod file;
 mod primary_only;
 mod push;
