@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use controlplane::Retention;
 use controlplane::admin::Moment;
 use proto::event::{Factor, Outcome, Reason};
 use proto::id::{IntegrationId, LoginId, NodeId};
@@ -118,6 +119,36 @@ pub(crate) struct DatabaseArgs {
     pub(crate) database_url_file: Option<PathBuf>,
 }
 
+/// How long events are kept: until one of the bounds is passed. A gateway's control plane takes the
+/// variables of the gateway.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct RetentionArgs {
+    /// Days that events are kept.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_EVENT_DAYS",
+        default_value_t = Retention::default().days,
+        value_name = "DAYS"
+    )]
+    pub(crate) event_days: u32,
+    /// Events that are kept.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_EVENT_COUNT",
+        default_value_t = Retention::default().events,
+        value_name = "COUNT"
+    )]
+    pub(crate) event_count: u32,
+    /// Octets of events that are kept, as JSON; the database has about as much again for indexes.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_EVENT_OCTETS",
+        default_value_t = Retention::default().octets,
+        value_name = "OCTETS"
+    )]
+    pub(crate) event_octets: u64,
+}
+
 /// How people reach the built-in second factor from their phones.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SecondFactorPublicArgs {
@@ -213,6 +244,8 @@ pub(crate) struct ControlplaneArgs {
     /// With a bad file: serve the last good revision.
     #[arg(long, env = "COUNTERSIGN_LAST_GOOD")]
     pub(crate) last_good: bool,
+    #[command(flatten)]
+    pub(crate) retention: RetentionArgs,
     /// Read the URL of the database from standard input: a supervisor's way of handing it on.
     #[arg(long, hide = true)]
     pub(crate) database_from_stdin: bool,

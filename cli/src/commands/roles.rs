@@ -5,7 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use controlplane::Hooks;
+use controlplane::{Hooks, Retention};
 use dataplane::settings::LoginLines;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -29,6 +29,12 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
     settings.second_factor = Some(data.socket(Role::SecondFactor));
     settings.admin_listen = args.admin_listen;
     settings.last_good = args.last_good;
+    settings.retention = Retention {
+        days: args.retention.event_days,
+        events: args.retention.event_count,
+        octets: args.retention.event_octets,
+        ..Retention::default()
+    };
     settings.database = if args.database_from_stdin {
         Some(database::handed_on()?)
     } else {
