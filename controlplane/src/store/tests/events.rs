@@ -26,7 +26,7 @@ fn filter(json: Value) -> EventFilter {
 }
 
 /// An event, with other members than usual.
-fn with(number: u64, at_ms: u64, members: Value) -> NewEvent {
+fn with(number: u64, at_ms: u64, members: &Value) -> NewEvent {
     let mut json: Value = serde_json::from_str(&event(number, at_ms).json).unwrap();
     for (name, value) in members.as_object().unwrap() {
         json[name] = value.clone();
@@ -75,7 +75,7 @@ async fn every_question_goes_by_the_index_that_is_made_for_it(lab: Lab) {
             "reason": if number % 50 == 0 { "denied" } else { "approved" },
             "outcome": if number % 50 == 0 { "reject" } else { "accept" },
         });
-        with(number, number * 10, members)
+        with(number, number * 10, &members)
     });
     store.insert_events(events.collect()).await.unwrap();
     raw(&store, "ANALYZE").await;
@@ -195,7 +195,7 @@ async fn what_has_no_index_is_found_and_a_search_ends(lab: Lab) {
     for first in (1..=most).step_by(2_500) {
         let numbers = first..(first + 2_500).min(most + 1);
         let events = numbers.map(|number| match number {
-            1 => with(1, 1, json!({"node": "two"})),
+            1 => with(1, 1, &json!({"node": "two"})),
             number => event(number, number),
         });
         store.insert_events(events.collect()).await.unwrap();
@@ -215,21 +215,25 @@ async fn events_are_found_by_every_filter(lab: Lab) {
     let store = lab.open().await;
     let first = format!("{:032x}", 1);
     let events = vec![
-        with(1, 10, json!({"outcome": "challenge", "reason": "prompted"})),
+        with(
+            1,
+            10,
+            &json!({"outcome": "challenge", "reason": "prompted"}),
+        ),
         with(
             2,
             20,
-            json!({"first": first, "client": "[2001:db8::1]:7", "node": "two"}),
+            &json!({"first": first, "client": "[2001:db8::1]:7", "node": "two"}),
         ),
         with(
             3,
             30,
-            json!({"client": "[::ffff:192.0.2.9]:7", "factor": "phone", "user": null}),
+            &json!({"client": "[::ffff:192.0.2.9]:7", "factor": "phone", "user": null}),
         ),
         with(
             4,
             40,
-            json!({"reply_message": "Grüß GOTT", "reason": "denied"}),
+            &json!({"reply_message": "Grüß GOTT", "reason": "denied"}),
         ),
     ];
     store.insert_events(events).await.unwrap();
@@ -311,9 +315,9 @@ async fn events_of_before_are_found_by_what_is_new() {
         let store = lab.open().await;
         let first = format!("{:032x}", 1);
         let events = vec![
-            with(1, 10, json!({"user": "a\0\"first\":\"x"})),
-            with(2, 20, json!({"first": first, "client": "[2001:db8::1]:7"})),
-            with(3, 30, json!({"client": "[::ffff:192.0.2.9]:7"})),
+            with(1, 10, &json!({"user": "a\0\"first\":\"x"})),
+            with(2, 20, &json!({"first": first, "client": "[2001:db8::1]:7"})),
+            with(3, 30, &json!({"client": "[::ffff:192.0.2.9]:7"})),
         ];
         let kept = events[1..]
             .iter()
