@@ -25,6 +25,7 @@ mod directories;
 mod double;
 mod eap;
 mod echo;
+mod events;
 mod failover;
 mod flood;
 mod gateway;

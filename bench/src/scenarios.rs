@@ -18,7 +18,7 @@ use crate::{
     closed::{self, Load, Logins, Repeats},
     directories::{Away, Directories},
     double::{self, Double},
-    eap, echo, failover, flood,
+    eap, echo, events, failover, flood,
     gateway::{Gateway, per},
     logins::Client,
     peers::{
@@ -35,7 +35,7 @@ use crate::{
 pub(crate) type Scenario = (&'static str, fn(&Bench) -> Vec<Row>);
 
 /// All of them, in the order of the table.
-pub(crate) const SCENARIOS: [Scenario; 16] = [
+pub(crate) const SCENARIOS: [Scenario; 17] = [
     ("echo", echo),
     ("discard", discards),
     ("duplicate", duplicates),
@@ -56,6 +56,7 @@ pub(crate) const SCENARIOS: [Scenario; 16] = [
     ("eap login", eap::rows),
     ("eap flood", eap::floods),
     ("start", start),
+    ("events", events::rows),
 ];
 
 /// What all scenarios share.

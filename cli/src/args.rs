@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use controlplane::CertificateFiles;
-use proto::id::{IntegrationId, NodeId};
+use controlplane::admin::Moment;
+use controlplane::{CertificateFiles, Retention};
+use proto::event::{Factor, Outcome, Reason};
+use proto::id::{IntegrationId, LoginId, NodeId};
 use proto::secret::Secret;
 
 use crate::span;
@@ -61,6 +63,8 @@ pub(crate) enum Command {
     Login(LoginArgs),
     /// Show how the running gateway is.
     Status(StatusArgs),
+    /// Show logins that are over, or follow them as they come.
+    Events(EventsArgs),
     /// Make a running gateway read its configuration file again.
     Reload(StatusArgs),
     /// Exit 0 when the running gateway is ready, for containers and monitors.
@@ -139,6 +143,36 @@ pub(crate) struct NodeListenArgs {
     /// How long the certificate of a node is good.
     #[arg(long, hide = true, default_value_t = 7_776_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) node_certificate_seconds: u32,
+}
+
+/// How long events are kept: until one of the bounds is passed. A gateway's control plane takes the
+/// variables of the gateway.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct RetentionArgs {
+    /// Days that events are kept.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_EVENT_DAYS",
+        default_value_t = Retention::default().days,
+        value_name = "DAYS"
+    )]
+    pub(crate) event_days: u32,
+    /// Events that are kept.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_EVENT_COUNT",
+        default_value_t = Retention::default().events,
+        value_name = "COUNT"
+    )]
+    pub(crate) event_count: u32,
+    /// Octets of events that are kept, as JSON; the database has about as much again for indexes.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_EVENT_OCTETS",
+        default_value_t = Retention::default().octets,
+        value_name = "OCTETS"
+    )]
+    pub(crate) event_octets: u64,
 }
 
 /// How people reach the built-in second factor from their phones.
@@ -279,6 +313,8 @@ pub(crate) struct ControlplaneArgs {
     pub(crate) last_good: bool,
     #[command(flatten)]
     pub(crate) nodes: NodeListenArgs,
+    #[command(flatten)]
+    pub(crate) retention: RetentionArgs,
     /// Read the URL of the database from standard input: a supervisor's way of handing it on.
     #[arg(long, hide = true)]
     pub(crate) database_from_stdin: bool,
@@ -428,6 +464,62 @@ pub(crate) struct LoginEapArgs {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct EventsArgs {
+    /// Of this user, as it was typed.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// Through this integration: the name of its section.
+    #[arg(long, value_name = "ID", value_parser = integration)]
+    pub(crate) integration: Option<IntegrationId>,
+    /// Through this data plane.
+    #[arg(long, value_name = "NAME", value_parser = node)]
+    pub(crate) node: Option<NodeId>,
+    /// That ended so: accept, reject, challenge or unanswered.
+    #[arg(long, value_name = "WORD", value_parser = outcome)]
+    pub(crate) outcome: Option<Outcome>,
+    /// For this reason, as the log has it.
+    #[arg(long, value_name = "WORD", value_parser = reason)]
+    pub(crate) reason: Option<Reason>,
+    /// With this second factor: auto, push, phone, sms or passcode.
+    #[arg(long, value_name = "WORD", value_parser = factor)]
+    pub(crate) factor: Option<Factor>,
+    /// From this address of a client.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) client: Option<IpAddr>,
+    /// With this in one of their texts, whatever the case; the steps count too.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) text: Option<String>,
+    /// All requests of the login whose first request has this id.
+    #[arg(long, value_name = "ID", value_parser = login_id)]
+    pub(crate) login: Option<LoginId>,
+    /// Of the last 90s, 30m, 1h30m, 7d.
+    #[arg(long, value_name = "TIME", value_parser = span::read, conflicts_with = "from")]
+    pub(crate) since: Option<Duration>,
+    /// From this moment on: 2026-11-22, 2026-11-22T15:00:00Z.
+    #[arg(long, value_name = "MOMENT")]
+    pub(crate) from: Option<Moment>,
+    /// Before this moment.
+    #[arg(long, value_name = "MOMENT", conflicts_with = "follow")]
+    pub(crate) to: Option<Moment>,
+    /// The newest so many [default: 100; with --json or --csv all].
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: Option<u32>,
+    /// Go on with what comes, until Ctrl-C.
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Print a table for spreadsheets.
+    #[arg(long, conflicts_with_all = ["follow", "json"])]
+    pub(crate) csv: bool,
+    /// Show the steps of each login.
+    #[arg(long, conflicts_with_all = ["csv", "json"])]
+    pub(crate) steps: bool,
     #[command(flatten)]
     pub(crate) data: DataDirArgs,
     #[command(flatten)]
@@ -815,6 +907,32 @@ fn https_url(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// A word of a list, as events have it.
+fn word<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> Result<T, String> {
+    let found = all.iter().copied().find(|one| name(*one) == text);
+    found.ok_or_else(|| {
+        let words: Vec<&str> = all.iter().map(|one| name(*one)).collect();
+        format!("write one of {}", words.join(", "))
+    })
+}
+
+fn outcome(text: &str) -> Result<Outcome, String> {
+    word(Outcome::ALL, Outcome::as_str, text)
+}
+
+fn reason(text: &str) -> Result<Reason, String> {
+    word(Reason::ALL, Reason::as_str, text)
+}
+
+fn factor(text: &str) -> Result<Factor, String> {
+    word(Factor::ALL, Factor::as_str, text)
+}
+
+fn login_id(text: &str) -> Result<LoginId, String> {
+    let wrong = |_| "a login's id is 32 hexadecimal digits".to_owned();
+    serde_json::from_value(text.into()).map_err(wrong)
+}
+
 fn node(text: &str) -> Result<NodeId, proto::id::NameError> {
     NodeId::new(text)
 }
@@ -845,6 +963,37 @@ mod tests {
         assert!(!read(&[]), "nowhere");
         assert!(!read(&["--all", "--integration", "radius_server_auto"]));
         assert!(!read(&["--integration", "a b"]));
+    }
+
+    #[test]
+    fn events_are_asked_for_in_words_that_events_have() {
+        let read = |extra: &[&str]| {
+            let line = ["countersign", "events"].iter().chain(extra);
+            Cli::try_parse_from(line).is_ok()
+        };
+        let id = "0".repeat(32);
+        for (extra, want) in [
+            (&[][..], true),
+            (&["--user", "alice", "--since", "7d", "--follow"], true),
+            (&["--outcome", "reject", "--reason", "wrong_password"], true),
+            (&["--factor", "push", "--client", "2001:db8::1"], true),
+            (
+                &["--from", "2026-11-22", "--to", "2026-11-23", "--csv"],
+                true,
+            ),
+            (&["--login", &id, "--steps"], true),
+            (&["--outcome", "perhaps"], false),
+            (&["--reason", "Wrong_Password"], false),
+            (&["--client", "gate"], false),
+            (&["--login", "7"], false),
+            (&["--from", "yesterday"], false),
+            (&["--since", "1h", "--from", "2026-11-22"], false),
+            (&["--csv", "--json"], false),
+            (&["--csv", "--follow"], false),
+            (&["--limit", "0"], false),
+        ] {
+            assert_eq!(read(extra), want, "{extra:?}");
+        }
     }
 
     #[test]

@@ -70,6 +70,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Check(args) => small()?.block_on(commands::check::run(args)),
         Command::Login(args) => small()?.block_on(commands::login::run(args)),
         Command::Status(args) => small()?.block_on(commands::status::status(args)),
+        Command::Events(args) => small()?.block_on(commands::events::run(args)),
         Command::Reload(args) => small()?.block_on(commands::status::reload(args)),
         Command::Healthcheck(args) => small()?.block_on(commands::healthcheck::run(args)),
         Command::Node(args) => small()?.block_on(commands::node::run(args)),

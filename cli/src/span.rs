@@ -1,14 +1,14 @@
-//! Times as people write them: `90s`, `30m`, `1h30m`.
+//! Times as people write them: `90s`, `30m`, `1h30m`, `7d`.
 
 use std::time::Duration;
 
-/// A time as people write it: numbers with `h`, `m` or `s` behind them, each at most once and in this
+/// A time as people write it: numbers with `d`, `h`, `m` or `s` behind them, each at most once and in this
 /// order.
 pub(crate) fn read(text: &str) -> Result<Duration, String> {
-    let wrong = || "write a time such as 90s, 30m or 1h30m".to_owned();
+    let wrong = || "write a time such as 90s, 30m, 1h30m or 7d".to_owned();
     let mut rest = text;
     let mut seconds = 0_u64;
-    for (unit, worth) in [('h', 3_600), ('m', 60), ('s', 1)] {
+    for (unit, worth) in [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)] {
         let Some((number, behind)) = rest.split_once(unit) else {
             continue;
         };
@@ -38,6 +38,9 @@ mod tests {
             ("90s", Some(90)),
             ("30m", Some(1_800)),
             ("24h", Some(86_400)),
+            ("7d", Some(604_800)),
+            ("1d12h", Some(129_600)),
+            ("12h1d", None),
             ("1h30m", Some(5_400)),
             ("1h30m5s", Some(5_405)),
             ("1h5s", Some(3_605)),

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use proto::check::CheckRow;
 use proto::config::Fault;
-use proto::event::{AuthEvent, Outcome};
+use proto::event::AuthEvent;
 use proto::id::{IntegrationId, NodeId, Revision};
 use proto::rpc::NodeStatus;
 use proto::secret::Secret;
@@ -21,6 +21,10 @@ use serde::{Deserialize, Serialize};
 /// The header of the API socket with the address of the caller, which is its own admin address's
 /// word: `192.0.2.1:50000`.
 pub const PEER_HEADER: &str = "countersign-peer";
+pub use crate::event_filter::{
+    EVENTS_PER_PAGE, EventCursor, EventFilter, EventFormat, NoCursor, TEXT_CHARACTERS,
+};
+pub use crate::moment::{Moment, NoMoment};
 
 /// `GET /status`: how the control plane is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -321,41 +325,15 @@ pub struct Readiness {
     pub missing: Vec<String>,
 }
 
-/// The query of `GET /events`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EventFilter {
-    /// This user, octet for octet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// This integration.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub integration: Option<IntegrationId>,
-    /// This outcome.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Outcome>,
-    /// Arrived at or after: milliseconds since 1970, UTC.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since_ms: Option<u64>,
-    /// Stored after this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<u64>,
-    /// Stored before this one: the next page is before the last event of this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<u64>,
-    /// At most so many, 1 to [`EVENTS_PER_PAGE`]; default 100.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u32>,
-}
-
-/// The most events in one answer.
-pub const EVENTS_PER_PAGE: u32 = 1_000;
-
 /// `GET /events`: the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EventPage {
-    /// The events.
+    /// The events, at most as many as were asked for. Fewer, even none, while there are more, when
+    /// those that match are far between.
     pub events: Vec<StoredEvent>,
+    /// Where the next page begins, for `cursor`; none when this is the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<EventCursor>,
 }
 
 /// An event in the store.

@@ -3,6 +3,7 @@
 //! A report is answered once it is stored, so that a node may forget what it sent. Nothing waits
 //! here for a reader: a slow one misses events and is told how many.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,20 +16,29 @@ use crate::clock::now_ms;
 use crate::metrics::Metrics;
 use crate::settings::Retention;
 use crate::store::{NewEvent, Store, StoreError};
-use crate::stream;
+use crate::{sse, stream};
 
 /// The way in, and the live stream.
 pub(crate) struct Events {
     queue: mpsc::Sender<Report>,
-    live: broadcast::Sender<Bytes>,
+    live: broadcast::Sender<Arc<Live>>,
     metrics: Metrics,
+}
+
+/// An event on its way to the readers of the live streams, written once for all of them.
+pub(crate) struct Live {
+    pub(crate) stored: StoredEvent,
+    /// As a line of the admin socket's stream.
+    pub(crate) line: Bytes,
+    /// As an event of `text/event-stream`.
+    pub(crate) frame: Bytes,
 }
 
 /// The task that stores.
 pub(crate) struct Writer {
     store: Store,
     queue: mpsc::Receiver<Report>,
-    live: broadcast::Sender<Bytes>,
+    live: broadcast::Sender<Arc<Live>>,
     metrics: Metrics,
 }
 
@@ -89,8 +99,8 @@ impl Events {
         outcome
     }
 
-    /// What is stored from now on, one line each.
-    pub(crate) fn live(&self) -> broadcast::Receiver<Bytes> {
+    /// What is stored from now on.
+    pub(crate) fn live(&self) -> broadcast::Receiver<Arc<Live>> {
         self.live.subscribe()
     }
 }
@@ -154,9 +164,17 @@ impl Writer {
             return;
         }
         for event in stored {
-            if let Ok(line) = stream::line(&LiveEvent::Event(Box::new(event))) {
+            let frame = sse::login(&event);
+            let shown = LiveEvent::Event(Box::new(event));
+            if let (Ok(line), Ok(frame), LiveEvent::Event(stored)) =
+                (stream::line(&shown), frame, shown)
+            {
                 // Nobody may be left to read it.
-                let _unread = self.live.send(line);
+                let _unread = self.live.send(Arc::new(Live {
+                    stored: *stored,
+                    line,
+                    frame,
+                }));
             }
         }
     }
@@ -204,11 +222,23 @@ pub(crate) async fn forget(
             break;
         }
     }
-    let Some(surplus) = store.fetch_surplus_event(retention.events).await? else {
-        return Ok(all);
-    };
-    while !stop.is_cancelled() {
+    let surplus = store.fetch_surplus_event(retention.events).await?;
+    while let Some(surplus) = surplus
+        && !stop.is_cancelled()
+    {
         let deleted = store.delete_events_up_to(surplus, DELETED_AT_ONCE).await?;
+        all += deleted;
+        if deleted < u64::from(DELETED_AT_ONCE) {
+            break;
+        }
+    }
+    let surplus = store.fetch_surplus_octets(retention.octets).await?;
+    while let Some(surplus) = surplus
+        && !stop.is_cancelled()
+    {
+        let deleted = store
+            .delete_events_up_to_total(surplus, DELETED_AT_ONCE)
+            .await?;
         all += deleted;
         if deleted < u64::from(DELETED_AT_ONCE) {
             break;
@@ -257,10 +287,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let metrics = Metrics::new().unwrap();
         let (events, writer) = channel(store(&folder).await, metrics.clone());
-        let events = std::sync::Arc::new(events);
+        let events = Arc::new(events);
         let mut waiting = JoinSet::new();
         for _ in 0..REPORTS {
-            let events = std::sync::Arc::clone(&events);
+            let events = Arc::clone(&events);
             waiting.spawn(async move { events.store(vec![event()]).await });
         }
         while events.queue.capacity() > 0 {

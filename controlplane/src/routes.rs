@@ -7,20 +7,20 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use bytes::Bytes;
 use http::{StatusCode, header};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::MissedTickBehavior;
 
 use crate::access::role::Role;
 use crate::admin::{
-    EVENTS_PER_PAGE, EventFilter, EventPage, LiveEvent, PrimaryOnlyAnswer, PrimaryOnlyGrants,
-    PrimaryOnlyRequest, PrimaryOnlyStop, Problem, Readiness, Reload, Status,
+    EventFilter, EventPage, LiveEvent, PrimaryOnlyAnswer, PrimaryOnlyGrants, PrimaryOnlyRequest,
+    PrimaryOnlyStop, Problem, Readiness, Reload, Status,
 };
 use crate::api;
 use crate::api::caller::{By, Caller};
 use crate::app::App;
 use crate::clock::now_ms;
+use crate::events::Live;
 use crate::primary_only::PrimaryOnlyError;
 use crate::stream::{self, Gone, Lines};
 
@@ -135,21 +135,21 @@ async fn events(
 ) -> Result<Json<EventPage>, Refused> {
     let Query(filter) =
         filter.map_err(|error| Refused::new(StatusCode::BAD_REQUEST, error.body_text()))?;
-    if filter
-        .limit
-        .is_some_and(|limit| !(1..=EVENTS_PER_PAGE).contains(&limit))
-    {
-        let message = format!("limit is 1 to {EVENTS_PER_PAGE}");
-        return Err(Refused::new(StatusCode::BAD_REQUEST, message));
+    let elsewhere = filter.after.is_some() || filter.format.is_some();
+    let fault = filter
+        .fault()
+        .or_else(|| elsewhere.then(|| "after and format are for /api/v1/events".to_owned()));
+    if let Some(fault) = fault {
+        return Err(Refused::new(StatusCode::BAD_REQUEST, fault));
     }
-    let events = app.store.list_events(&filter).await.map_err(|error| {
+    let page = app.store.list_events(&filter).await.map_err(|error| {
         tracing::error!(
             error = &error as &dyn std::error::Error,
             "events not listed"
         );
         Refused::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
     })?;
-    Ok(Json(EventPage { events }))
+    Ok(Json(page))
 }
 
 async fn events_stream(State(app): State<Arc<App>>) -> Result<Response, Refused> {
@@ -161,7 +161,7 @@ async fn events_stream(State(app): State<Arc<App>>) -> Result<Response, Refused>
                 "too many readers of the stream already",
             )
         })?;
-    let (lines, response) = stream::open(place);
+    let (lines, response) = stream::open(place, stream::LINES);
     let live = app.events.live();
     let app = Arc::clone(&app);
     let tasks = app.tasks.clone();
@@ -175,15 +175,15 @@ async fn events_stream(State(app): State<Arc<App>>) -> Result<Response, Refused>
 }
 
 /// Feeds one reader of the live stream.
-async fn show(app: &App, lines: &Lines, mut live: Receiver<Bytes>) -> Gone {
-    let mut ticks = tokio::time::interval(app.settings.heartbeat.max(SHORTEST));
+async fn show(app: &App, lines: &Lines, mut live: Receiver<Arc<Live>>) -> Gone {
+    let mut ticks = tokio::time::interval(app.settings.heartbeat.max(stream::SHORTEST));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let line = tokio::select! {
             biased;
             () = lines.closed() => return Gone,
             event = live.recv() => match event {
-                Ok(line) => Ok(line),
+                Ok(live) => Ok(live.line.clone()),
                 Err(RecvError::Lagged(missed)) => {
                     app.metrics.events_lagged.inc_by(missed);
                     stream::line(&LiveEvent::Lagged { missed })
@@ -217,5 +217,3 @@ impl IntoResponse for Refused {
 }
 
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// An interval of zero is none.
-const SHORTEST: std::time::Duration = std::time::Duration::from_millis(10);

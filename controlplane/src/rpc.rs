@@ -74,7 +74,7 @@ async fn subscribe(
         serving = asked.serving.map(|revision| revision.0),
         "node listens"
     );
-    let (lines, response) = stream::open(place);
+    let (lines, response) = stream::open(place, stream::LINES);
     let heartbeat = stream::line(&ToNode::Heartbeat)
         .map_err(|error| Failure::new(RpcCode::Internal, error.to_string()))?;
     let mut words = asked.understands.iter();

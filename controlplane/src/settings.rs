@@ -111,13 +111,16 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// How long events are kept: until either bound is passed.
+/// How long events are kept: until one of the bounds is passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// Days after the login; default 30. Zero keeps none.
     pub days: u32,
     /// Events; default 1,000,000. Zero keeps none.
     pub events: u32,
+    /// Octets of the events as JSON; default 4 GiB. Zero keeps none. The database has about as much
+    /// again for its indexes.
+    pub octets: u64,
     /// How often old ones are looked for; default 60 s.
     pub every: Duration,
 }
@@ -127,6 +130,7 @@ impl Default for Retention {
         Self {
             days: 30,
             events: 1_000_000,
+            octets: 4 * 1024 * 1024 * 1024,
             every: Duration::from_secs(60),
         }
     }

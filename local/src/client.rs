@@ -127,18 +127,17 @@ impl Client {
         path: &str,
         body: &Q,
     ) -> Result<Lines, CallError> {
-        let (connection, response) = self.send(Method::POST, path, json(body)?).await?;
-        let (head, body) = response.into_parts();
-        if !head.status.is_success() {
-            let octets = collect(body).await.unwrap_or_default();
-            return Err(refused(head.status, &octets));
-        }
-        Ok(Lines {
-            body,
-            buffer: BytesMut::new(),
-            scanned: 0,
-            connection,
-        })
+        let sent = self.send(Method::POST, path, json(body)?, ANY).await?;
+        Lines::of(sent).await
+    }
+
+    /// Gets a body line by line, as the lines come, in the form that `accept` names.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn get_lines(&self, path: &str, accept: &'static str) -> Result<Lines, CallError> {
+        let sent = self.send(Method::GET, path, Bytes::new(), accept).await?;
+        Lines::of(sent).await
     }
 
     async fn exchange(
@@ -149,7 +148,7 @@ impl Client {
         limit: Duration,
     ) -> Result<Bytes, CallError> {
         let call = async {
-            let (connection, response) = self.send(method, path, body).await?;
+            let (connection, response) = self.send(method, path, body, ANY).await?;
             let (head, body) = response.into_parts();
             let octets = collect(body).await;
             drop(connection);
@@ -170,6 +169,7 @@ impl Client {
         method: Method,
         path: &str,
         body: Bytes,
+        accept: &'static str,
     ) -> Result<(Aborted, Response<Incoming>), CallError> {
         let stream = self.connect().await?;
         let (mut sender, connection) =
@@ -184,6 +184,7 @@ impl Client {
             .uri(path)
             .header(header::HOST, "localhost")
             .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, accept)
             .body(Full::new(body))?;
         let response = sender.send_request(request).await?;
         Ok((connection, response))
@@ -235,6 +236,20 @@ pub struct Lines {
 }
 
 impl Lines {
+    async fn of((connection, response): (Aborted, Response<Incoming>)) -> Result<Self, CallError> {
+        let (head, body) = response.into_parts();
+        if !head.status.is_success() {
+            let octets = collect(body).await.unwrap_or_default();
+            return Err(refused(head.status, &octets));
+        }
+        Ok(Self {
+            body,
+            buffer: BytesMut::new(),
+            scanned: 0,
+            connection,
+        })
+    }
+
     /// The next line, without its end; none when the stream has ended. Safe to cancel.
     ///
     /// # Errors
@@ -342,6 +357,8 @@ fn refused(status: StatusCode, body: &[u8]) -> CallError {
     }
 }
 
+/// Whatever the server has.
+const ANY: &str = "*/*";
 const BODY_OCTETS: usize = 64 * 1024 * 1024;
 const SHOWN_OCTETS: usize = 4_096;
 /// How long another machine may take until it is spoken to.

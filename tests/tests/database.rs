@@ -332,21 +332,21 @@ fn report(number: u64) -> Value {
 /// The numbers of all events that are stored.
 fn stored(socket: &Path) -> HashSet<u64> {
     let mut numbers = HashSet::new();
-    let mut before = String::new();
+    let mut cursor = String::new();
     loop {
-        let path = format!("/events?limit=1000{before}");
+        let path = format!("/events?limit=1000{cursor}");
         let page = http::request_local(socket, "GET", &path, "")
             .unwrap()
             .json();
         let events = page["events"].as_array().unwrap();
-        let Some(last) = events.last() else {
-            return numbers;
-        };
-        before = format!("&before={}", last["seq"]);
         numbers.extend(events.iter().map(|one| {
             let id = one["event"]["id"].as_str().unwrap();
             u64::from_str_radix(id, 16).unwrap()
         }));
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return numbers,
+        }
     }
 }
 

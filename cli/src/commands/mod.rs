@@ -7,6 +7,7 @@ pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod database;
 pub(crate) mod demo;
+pub(crate) mod events;
 pub(crate) mod factor;
 pub(crate) mod healthcheck;
 pub(crate) mod login;

@@ -5,7 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use controlplane::Hooks;
+use controlplane::{Hooks, Retention};
 use dataplane::joined::Joined;
 use dataplane::settings::LoginLines;
 use nix::sys::prctl;
@@ -36,6 +36,12 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
     settings.node_listen = args.nodes.node_listen;
     settings.node_certificate_seconds = args.nodes.node_certificate_seconds;
     settings.last_good = args.last_good;
+    settings.retention = Retention {
+        days: args.retention.event_days,
+        events: args.retention.event_count,
+        octets: args.retention.event_octets,
+        ..Retention::default()
+    };
     settings.database = if args.database_from_stdin {
         Some(database::handed_on()?)
     } else {

@@ -72,6 +72,7 @@ pub(crate) const ROUTES: &[Route] = &[
     (DELETE, "/api/v1/nodes/{node}", Role(Admin)),
     (POST, "/api/v1/nodes/{node}/drain", Role(Operator)),
     (POST, "/api/v1/nodes/{node}/check", Role(Operator)),
+    (GET, "/api/v1/events", Role(Viewer)),
     (GET, "/api/v1/audit", Role(Viewer)),
     (GET, "/api/v1/audit/verify", Role(Viewer)),
     // Signing in: whoever does it is nobody yet.

@@ -8,6 +8,8 @@ pub(crate) mod config;
 pub(crate) mod config_file;
 pub(crate) mod door;
 pub(crate) mod drafts;
+pub(crate) mod event_table;
+pub(crate) mod events;
 pub(crate) mod extract;
 mod frame;
 pub(crate) mod masked;
@@ -64,6 +66,7 @@ fn routes() -> Router<Arc<App>> {
         .merge(session::router())
         .merge(tokens::router())
         .merge(nodes::router())
+        .merge(events::router())
         .fallback(nothing_there)
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(BODY_OCTETS))

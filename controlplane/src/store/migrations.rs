@@ -50,6 +50,7 @@ pub(super) const STEPS: &[Step] = &[
         "create node certificates",
         "0005_create_node_certificates"
     ),
+    step!(6, "find events quickly", "0006_find_events_quickly"),
 ];
 
 /// What brings a database up to date, with the text of one engine.

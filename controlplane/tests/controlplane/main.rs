@@ -5,6 +5,7 @@ mod access;
 mod api;
 mod builtin;
 mod events;
+mod events_api;
 mod file;
 mod primary_only;
 mod push;

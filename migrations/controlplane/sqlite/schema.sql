@@ -39,15 +39,13 @@ CREATE TABLE events (
     reason TEXT NOT NULL,
     factor TEXT,
     client TEXT NOT NULL,
-    json TEXT NOT NULL,
+    json TEXT NOT NULL, chain TEXT NOT NULL DEFAULT '', total INTEGER NOT NULL DEFAULT 0,
     UNIQUE (login, at_ms)
 ) STRICT;
 
 CREATE INDEX events_by_time ON events (at_ms);
 
-CREATE INDEX events_by_user ON events (user);
-
-CREATE INDEX events_by_integration ON events (integration);
+CREATE INDEX events_by_chain ON events (chain, at_ms);
 
 CREATE TABLE audit (
     seq INTEGER PRIMARY KEY,
@@ -112,3 +110,12 @@ CREATE TABLE drained_nodes (
     node TEXT PRIMARY KEY,
     since_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX events_by_user ON events (user, at_ms);
+
+CREATE INDEX events_by_client ON events (client, at_ms);
+
+CREATE INDEX events_by_integration ON events (integration, at_ms);
+
+CREATE INDEX events_by_reason ON events (reason, at_ms);
+
+CREATE INDEX events_by_outcome ON events (outcome, at_ms);
