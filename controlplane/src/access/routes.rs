@@ -73,6 +73,7 @@ pub(crate) const ROUTES: &[Route] = &[
     (POST, "/api/v1/nodes/{node}/drain", Role(Operator)),
     (POST, "/api/v1/nodes/{node}/check", Role(Operator)),
     (GET, "/api/v1/events", Role(Viewer)),
+    (GET, "/api/v1/events/{id}", Role(Viewer)),
     (GET, "/api/v1/audit", Role(Viewer)),
     (GET, "/api/v1/audit/verify", Role(Viewer)),
     // Signing in: whoever does it is nobody yet.

@@ -45,8 +45,6 @@ CREATE TABLE events (
 
 CREATE INDEX events_by_time ON events (at_ms);
 
-CREATE INDEX events_by_chain ON events (chain, at_ms);
-
 CREATE TABLE audit (
     seq INTEGER PRIMARY KEY,
     at_ms INTEGER NOT NULL,
@@ -110,6 +108,9 @@ CREATE TABLE drained_nodes (
     node TEXT PRIMARY KEY,
     since_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX events_by_chain ON events (chain, at_ms);
+
 CREATE INDEX events_by_user ON events (user, at_ms);
 
 CREATE INDEX events_by_client ON events (client, at_ms);

@@ -334,7 +334,7 @@ async fn events_of_before_are_found_by_what_is_new() {
             "UPDATE events SET client = '192.0.2.1:1024' WHERE seq = 1",
             "UPDATE events SET client = '[2001:db8::1]:7' WHERE seq = 2",
             "UPDATE events SET client = '[::ffff:192.0.2.9]:7' WHERE seq = 3",
-            "DELETE FROM _sqlx_migrations WHERE version = 5",
+            "DELETE FROM _sqlx_migrations WHERE version = 6",
         ] {
             raw(&store, statement).await;
         }
