@@ -19,6 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::caller::Caller;
+use super::config::message;
 use super::openapi::Api;
 use super::problem::{FieldError, Kind, Problem};
 use super::{BODY_OCTETS, masked};
@@ -66,7 +67,7 @@ pub(crate) fn document(api: &mut Api) {
         "Configuration: write the file that is the truth",
     )
     .about("Only where a file is the truth; its text stays as it was typed.")
-    .query::<How>()
+    .query::<HowToSave>()
     .text_or::<Sent>()
     .answers::<Saved>(StatusCode::OK, "What came of it.")
     .problems(&[Kind::Conflict]);
@@ -241,9 +242,10 @@ async fn import(
     let wanted = Wanted {
         author: caller.author(),
         origin: caller.origin(),
-        message: how
-            .message
-            .unwrap_or_else(|| "authproxy.cfg imported".to_owned()),
+        message: match how.message {
+            Some(said) => message(Some(said))?,
+            None => "authproxy.cfg imported".to_owned(),
+        },
         dry_run: how.dry_run,
     };
     let snapshot = asking(&imported);
@@ -412,7 +414,7 @@ struct Saved {
 async fn write(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
-    how: Result<Query<How>, QueryRejection>,
+    how: Result<Query<HowToSave>, QueryRejection>,
     request: Request,
 ) -> Result<Json<Saved>, Problem> {
     let Query(how) = how.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;

@@ -25,9 +25,9 @@ pub(crate) mod tokens;
 
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use tower_http::compression::CompressionLayer;
 
@@ -103,11 +103,8 @@ async fn nothing_there() -> impl IntoResponse {
     )
 }
 
-async fn not_so() -> impl IntoResponse {
-    Problem::new(
-        Kind::MethodNotAllowed,
-        "the address is there, for other methods",
-    )
+async fn not_so(request: Request) -> Response {
+    door::for_other_methods(&request)
 }
 
 /// The longest document that is taken: some thousand integrations.

@@ -27,6 +27,7 @@ pub(crate) struct Page<T> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ask {
     /// How many items a page holds, 1 to 1,000; default 100.
+    #[schemars(range(min = 1, max = 1000))]
     pub(crate) limit: Option<usize>,
     /// Where the page begins: `next` of the one before.
     pub(crate) cursor: Option<String>,
@@ -330,6 +331,35 @@ mod tests {
             assert_eq!(problem.kind(), Kind::BadRequest);
             let text = serde_json::to_string(&problem).unwrap();
             assert!(text.contains(says), "{text}");
+        }
+    }
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Which {
+        port: Option<u16>,
+        name: Option<String>,
+    }
+
+    #[test]
+    fn a_query_has_what_every_list_has_and_what_is_this_ones() {
+        let Asked(ask, which) =
+            Asked::<Which>::read("port=18&limit=7&name=a%26b&sort=-id").unwrap();
+        assert_eq!((ask.limit, ask.sort.as_deref()), (Some(7), Some("-id")));
+        assert_eq!((which.port, which.name.as_deref()), (Some(18), Some("a&b")));
+        for (query, says) in [
+            (
+                "prot=1",
+                "no parameter 'prot'; there are limit, cursor, sort, q, port, name",
+            ),
+            ("port=70000", "port"),
+            ("limit=x", "limit"),
+            ("port=1&port=2", "duplicate field `port`"),
+        ] {
+            let problem = Asked::<Which>::read(query).err().unwrap();
+            assert_eq!(problem.kind(), Kind::BadRequest);
+            let text = serde_json::to_string(&problem).unwrap();
+            assert!(text.contains(says), "{query}: {text}");
         }
     }
 

@@ -25,6 +25,9 @@ pub(crate) struct Problem {
     errors: Vec<FieldError>,
     #[serde(skip)]
     what: Kind,
+    /// Seconds until it may be asked again.
+    #[serde(skip)]
+    wait: Option<u64>,
 }
 
 /// A field that is wrong.
@@ -190,6 +193,15 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             what: kind,
+            wait: None,
+        }
+    }
+
+    /// That somebody has to wait.
+    pub(crate) fn wait(detail: impl Into<String>, seconds: u64) -> Self {
+        Self {
+            wait: Some(seconds),
+            ..Self::new(Kind::TooMany, detail)
         }
     }
 
@@ -253,6 +265,10 @@ impl IntoResponse for Problem {
         if self.what == Kind::Unauthenticated {
             let how = HeaderValue::from_static("Bearer realm=\"countersign\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, how);
+        }
+        if let Some(seconds) = self.wait {
+            let seconds = HeaderValue::from(seconds);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response
     }
