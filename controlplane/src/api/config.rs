@@ -166,7 +166,13 @@ fn write_document(route: Route<'_>) -> Route<'_> {
         .query::<HowToWrite>()
         .header("Countersign-Revision")
         .header("Countersign-Dry-Run")
-        .problems(&[Kind::Conflict, Kind::FileIsTruth, Kind::Invalid])
+        .problems(&[
+            // The draft, too.
+            Kind::NotFound,
+            Kind::Conflict,
+            Kind::FileIsTruth,
+            Kind::Invalid,
+        ])
 }
 
 /// What depends on the version that is there.

@@ -46,6 +46,7 @@ pub(crate) fn document(api: &mut Api) {
             "The answer sets a cookie that no script reads. A browser sends `countersign-page: 1` from \
              a page of this address; others are refused.",
         )
+        .asks("Countersign-Page", "`1`, which no foreign page can send.")
         .body::<SignIn>()
         .answers::<Who>(StatusCode::CREATED, "Signed in.")
         .header("Set-Cookie")

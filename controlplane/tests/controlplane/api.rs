@@ -217,7 +217,7 @@ async fn what_is_wrong_is_answered_with_what_would_be_right() {
             "",
             None,
             400,
-            "unknown field `page`",
+            "there is no parameter 'page'; there are limit",
         ),
         (
             "POST",
@@ -338,7 +338,7 @@ async fn changes_at_once_are_made_one_after_the_other() {
     let again = plane
         .post(path, &json!({"address": "198.51.100.1", "secret": "x"}))
         .await;
-    assert_eq!(again.status, 412, "it is there already");
+    assert_eq!(again.status, 409, "it is there already");
     plane.running.stop().await;
 }
 
@@ -675,7 +675,7 @@ async fn several_writes_are_applied_as_one() {
         .await;
     assert_eq!((patched.status, &patched.body["port"]), (200, &json!(1814)));
     let again = plane.post("/authenticators?draft=1", &upstream).await;
-    assert_eq!(again.status, 412, "it is in the draft already");
+    assert_eq!(again.status, 409, "it is in the draft already");
     assert_eq!(
         plane.get("/integrations").await.body["total"],
         1,
@@ -736,9 +736,9 @@ async fn nodes_are_listed_told_to_drain_and_removed() {
     for (path, body, status) in [
         ("/nodes/two/check", json!(null), 404),
         ("/nodes/two/drain", json!({"drain": true}), 404),
-        ("/nodes/one/drain", json!({}), 400),
+        ("/nodes/one/drain", json!({}), 422),
         ("/nodes/join-tokens", json!({"seconds": 0}), 422),
-        ("/nodes/join-tokens", json!({"node": "a b"}), 400),
+        ("/nodes/join-tokens", json!({"node": "a b"}), 422),
     ] {
         let answer = plane.post(path, &body).await;
         assert_eq!(answer.status, status, "{path}: {answer:?}");

@@ -114,7 +114,8 @@ impl Page<'_> {
             self.html.push_str("<h4>Body</h4>\n");
             self.contents(body)?;
         }
-        self.html.push_str("<h4>Answers</h4>\n<dl>\n");
+        self.html
+            .push_str("<h4>Answers</h4>\n<dl class=\"answers\">\n");
         for (status, answer) in fields(&operation["responses"]) {
             let (answer, known) = match answer["$ref"].as_str() {
                 Some(at) => (self.document.pointer(at.trim_start_matches('#')), true),
@@ -129,8 +130,6 @@ impl Page<'_> {
             if !known {
                 let headers = headers.join(", ");
                 write!(self.html, " <small>Headers: {headers}</small>")?;
-            }
-            if answer["content"].is_object() {
                 self.contents(&answer["content"])?;
             }
             self.html.push_str("</dd>\n");
