@@ -14,7 +14,8 @@ use serde_json::Value;
 
 /// A gateway without a file.
 fn gateway(site: &Site) -> Countersign {
-    let gateway = Start::beside(&site.config("")).launch();
+    let more = "radius_ip_2=192.0.2.1\nradius_secret_2=another\n";
+    let gateway = Start::beside(&site.config(more)).launch();
     wait_until("it says what to do", Duration::from_secs(10), || {
         gateway.output().contains("countersign import FILE")
     });
@@ -168,7 +169,7 @@ fn holds(is: &Value, want: &Value) -> bool {
 const KNOWN: &str = r#"
 [[operations]]
 include-path-regex = "^/api/v1/integrations/"
-parameters = { "path.id" = "radius_server_auto", "path.address" = "127.0.0.0/8" }
+parameters = { "path.id" = "radius_server_auto", "path.address" = "192.0.2.1" }
 
 [[operations]]
 include-path-regex = "^/api/v1/authenticators/"
