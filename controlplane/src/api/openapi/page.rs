@@ -31,31 +31,31 @@ impl Page<'_> {
         let document = self.document;
         let info = &document["info"];
         let (title, version) = (escaped(&info["title"]), escaped(&info["version"]));
-        write!(
+        writeln!(
             self.html,
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}: REST API</title>\n\
-             <link rel=\"stylesheet\" href=\"/api/docs/style.css\">\n</head>\n<body>\n<nav>\n"
+             <link rel=\"stylesheet\" href=\"/api/docs/style.css\">\n</head>\n<body>\n<nav>"
         )?;
         for tag in list(&document["tags"]) {
             let name = escaped(&tag["name"]);
-            write!(self.html, "<p><a href=\"#{name}\">{name}</a></p>\n<ul>\n")?;
+            writeln!(self.html, "<p><a href=\"#{name}\">{name}</a></p>\n<ul>")?;
             for (path, method, operation) in operations(document, &tag["name"]) {
                 let (id, path) = (escaped(&operation["operationId"]), text(path));
                 let (shown, title) = (short(&path), escaped(&operation["summary"]));
-                write!(
+                writeln!(
                     self.html,
                     "<li><a href=\"#{id}\" title=\"{title}\"><b class=\"{method}\">{method}</b> \
-                     {shown}</a></li>\n"
+                     {shown}</a></li>"
                 )?;
             }
             self.html.push_str("</ul>\n");
         }
-        write!(
+        writeln!(
             self.html,
             "<p><a href=\"#schemas\">schemas</a></p>\n</nav>\n<main>\n<h1>{title} <small>{version}</small>\
              </h1>\n{}<p>The same for programs: <a href=\"/api/openapi.json\">openapi.json</a>, OpenAPI \
-             3.1.</p>\n",
+             3.1.</p>",
             paragraphs(&info["description"])
         )?;
         for tag in list(&document["tags"]) {
@@ -101,10 +101,10 @@ impl Page<'_> {
                 let (name, place) = (escaped(&one["name"]), escaped(&one["in"]));
                 let (kind, what) = (kind(&one["schema"]), inline(&one["description"]));
                 let bounds = bounds(&one["schema"]);
-                write!(
+                writeln!(
                     self.html,
                     "<dt><code>{name}</code> <small>{place}{needed}</small> {kind}</dt>\
-                     <dd>{what}{bounds}</dd>\n"
+                     <dd>{what}{bounds}</dd>"
                 )?;
             }
             self.html.push_str("</dl>\n");
@@ -141,9 +141,9 @@ impl Page<'_> {
     fn contents(&mut self, contents: &Value) -> Done {
         for (media, content) in fields(contents) {
             let (media, kind) = (text(media), kind(&content["schema"]));
-            write!(
+            writeln!(
                 self.html,
-                "<p class=\"media\"><code>{media}</code> {kind}</p>\n"
+                "<p class=\"media\"><code>{media}</code> {kind}</p>"
             )?;
             if content["schema"].get("properties").is_some() {
                 self.schema(&content["schema"])?;
@@ -164,9 +164,9 @@ impl Page<'_> {
                 };
                 let (name, kind) = (text(name), kind(field));
                 let (what, bounds) = (inline(&field["description"]), bounds(field));
-                write!(
+                writeln!(
                     self.html,
-                    "<dt><code>{name}</code>{needed} {kind}</dt><dd>{what}{bounds}</dd>\n"
+                    "<dt><code>{name}</code>{needed} {kind}</dt><dd>{what}{bounds}</dd>"
                 )?;
             }
             self.html.push_str("</dl>\n");
@@ -187,7 +187,7 @@ impl Page<'_> {
         }
         if schema["properties"].is_null() && choices.is_empty() {
             let (kind, bounds) = (kind(schema), bounds(schema));
-            write!(self.html, "<p>{kind}{bounds}</p>\n")?;
+            writeln!(self.html, "<p>{kind}{bounds}</p>")?;
         }
         Ok(())
     }

@@ -71,11 +71,7 @@ fn every_operation_says_what_it_is_and_each_name_in_its_path() {
             one["responses"].as_object().unwrap().keys().any(good),
             "{id}"
         );
-        assert_eq!(
-            one["requestBody"].is_object() && method == "GET",
-            false,
-            "{id}"
-        );
+        assert!(method != "GET" || one["requestBody"].is_null(), "{id}");
     }
 }
 
