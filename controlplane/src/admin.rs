@@ -16,6 +16,7 @@ use proto::event::AuthEvent;
 use proto::id::{IntegrationId, NodeId, Revision};
 use proto::rpc::NodeStatus;
 use proto::secret::Secret;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The header of the API socket with the address of the caller, which is its own admin address's
@@ -52,7 +53,7 @@ pub struct Status {
 }
 
 /// What is known of a revision besides its content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RevisionInfo {
     /// Its number.
     pub number: Revision,
@@ -75,7 +76,7 @@ pub struct LastLoad {
 }
 
 /// `POST /reload`, always with status 200: what reading the file again gave.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reload {
     /// What came of it.
     pub result: LoadResult,
@@ -91,7 +92,7 @@ pub struct Reload {
 pub const DIAGNOSTICS: usize = 1_000;
 
 /// What came of reading the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LoadResult {
     /// A new revision.
@@ -126,7 +127,7 @@ impl LoadResult {
 }
 
 /// One error or warning of a configuration file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Diagnostic {
     /// The file.
     pub file: PathBuf,
@@ -149,7 +150,7 @@ pub struct Diagnostic {
 }
 
 /// How bad a diagnostic is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// The file is refused.
@@ -200,7 +201,7 @@ impl fmt::Display for Diagnostic {
 }
 
 /// What is known of a data plane.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeReport {
     /// Its name.
     pub node: NodeId,
@@ -226,7 +227,7 @@ pub struct NodeReport {
 }
 
 /// A node in `/api/v1/nodes`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeView {
     /// How it is.
     #[serde(flatten)]
@@ -248,7 +249,7 @@ pub struct NodeListPage {
 }
 
 /// `POST /api/v1/nodes/join-tokens`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JoinTokenRequest {
     /// The name of the node that it is for, which takes the place of one of that name; none is for
@@ -261,10 +262,11 @@ pub struct JoinTokenRequest {
 }
 
 /// Its answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JoinTokenMade {
     /// The token; never shown again.
     #[serde(with = "proto::secret::on_the_wire")]
+    #[schemars(with = "String")]
     pub token: Secret<String>,
     /// The name that it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -277,7 +279,7 @@ pub struct JoinTokenMade {
 }
 
 /// `POST /api/v1/nodes/{node}/drain`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NodeDrain {
     /// True: it takes no new logins and finishes those it has. False: it takes them again.
@@ -285,14 +287,14 @@ pub struct NodeDrain {
 }
 
 /// The answer of `POST /api/v1/nodes/{node}/check`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeCheck {
     /// As `countersign check` shows them.
     pub rows: Vec<CheckRow>,
 }
 
 /// A revision that a node refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Refusal {
     /// Which.
     pub revision: Revision,
@@ -337,7 +339,7 @@ pub struct EventPage {
 }
 
 /// An event in the store.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StoredEvent {
     /// Its number in order of storing; never used again.
     pub seq: u64,

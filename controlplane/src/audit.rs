@@ -3,6 +3,7 @@
 //! out one without being found. Pure.
 
 use ring::hmac;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::seal::Key;
@@ -40,7 +41,7 @@ impl Deed {
 }
 
 /// An entry as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Entry {
     /// Its number, from 1, without gaps.
     pub(crate) seq: u64,
@@ -50,9 +51,11 @@ pub(crate) struct Entry {
     pub(crate) action: String,
     pub(crate) target: String,
     #[serde(serialize_with = "as_json")]
+    #[schemars(with = "serde_json::Value")]
     pub(crate) detail: String,
     /// What binds it to those before.
     #[serde(serialize_with = "as_hex")]
+    #[schemars(with = "String", regex(pattern = "^[0-9a-f]{64}$"))]
     pub(crate) link: Link,
 }
 

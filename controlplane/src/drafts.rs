@@ -45,6 +45,7 @@ impl Write {
     ) -> Result<(), Problem> {
         let document = || self.document.clone();
         match self.how {
+            How::Create if self.part.read(snapshot).is_some() => Err(self.part.taken()),
             How::Create => {
                 let absent = Precondition::Absent;
                 self.part

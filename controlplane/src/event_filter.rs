@@ -1,18 +1,20 @@
 //! Which events a reader wants. The one rule of it is [`EventFilter::matches`]: the store reads by
 //! one index and asks here for the rest, and so does the live stream.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
 use proto::event::{AuthEvent, Factor, Outcome, Reason};
 use proto::id::{IntegrationId, LoginId, NodeId};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::moment::Moment;
 
 /// The query of events: an event must match all that is there.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventFilter {
     /// This user, octet for octet.
@@ -37,7 +39,7 @@ pub struct EventFilter {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<IpAddr>,
     /// What one of the event's texts contains, whatever the case: names, ids, addresses, what the
-    /// user was told, each step of the timeline. At most [`TEXT_CHARACTERS`].
+    /// user was told, each step of the timeline. At most 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// Every request of the login whose first request has this id.
@@ -56,7 +58,7 @@ pub struct EventFilter {
     /// with what comes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
-    /// At most so many: of a page 1 to [`EVENTS_PER_PAGE`], default 100; of an export any number,
+    /// At most so many: of a page 1 to 1,000, default 100; of an export any number,
     /// default all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
@@ -66,7 +68,7 @@ pub struct EventFilter {
 }
 
 /// What events come as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EventFormat {
     /// One page, as JSON.
@@ -128,6 +130,20 @@ impl<'de> Deserialize<'de> for EventCursor {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for EventCursor {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "EventCursor".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": "^[0-9]{1,20}-[0-9]{1,20}$"})
     }
 }
 

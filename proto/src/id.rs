@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "RevisionNumber"))]
 #[serde(transparent)]
 pub struct Revision(pub u64);
 
@@ -49,6 +51,21 @@ macro_rules! name {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 Self::new(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string",
+                    "description": "1 to 128 letters, digits, `_`, `-` or `.`.",
+                    "pattern": "^[A-Za-z0-9_.-]{1,128}$",
+                })
             }
         }
     };
@@ -114,6 +131,21 @@ impl<'de> Deserialize<'de> for LoginId {
         u128::from_str_radix(&text, 16)
             .map(Self)
             .map_err(|_| serde::de::Error::custom("a login id is 32 hexadecimal digits"))
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for LoginId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "LoginId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "A login's id: 32 hexadecimal digits.",
+            "pattern": "^[0-9a-f]{32}$",
+        })
     }
 }
 

@@ -145,6 +145,7 @@ pub struct Acknowledge {
 
 /// What a node made of a revision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Verdict {
     /// It is served now.
@@ -178,6 +179,7 @@ pub struct ReportStatus {
 
 /// How a node is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NodeStatus {
     /// Its program version.
     pub version: String,
@@ -211,6 +213,7 @@ pub struct NodeStatus {
 
 /// A grant that is in force at a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PrimaryOnlyStatus {
     /// The integrations of this node that it opens.
     pub integrations: Vec<String>,
@@ -226,6 +229,7 @@ pub struct PrimaryOnlyStatus {
 
 /// A revision that a node refused, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RefusedRevision {
     /// Which.
     pub revision: Revision,
@@ -235,6 +239,7 @@ pub struct RefusedRevision {
 
 /// What a node does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum NodeState {
     /// It has no configuration yet and answers nothing.
@@ -247,6 +252,7 @@ pub enum NodeState {
 
 /// Where a node's configuration came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ConfigSource {
     /// There is none yet.
@@ -259,6 +265,7 @@ pub enum ConfigSource {
 
 /// One socket of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ListenerStatus {
     /// Where it listens: `0.0.0.0:1812`.
     pub address: String,
@@ -268,6 +275,7 @@ pub struct ListenerStatus {
 
 /// The certificate that an integration shows to supplicants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CertificateStatus {
     /// The integration.
     pub integration: String,

@@ -60,6 +60,61 @@ impl<'de, T: Zeroize + Deserialize<'de>> Deserialize<'de> for Secret<T> {
     }
 }
 
+#[cfg(feature = "schema")]
+impl<T: Zeroize> schemars::JsonSchema for Secret<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "writeOnly": true})
+    }
+}
+
+/// The schema of a secret that a document of the REST API keeps: it goes in and never comes out.
+#[cfg(feature = "schema")]
+pub(crate) struct Kept;
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Kept {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "KeptSecret".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let mask = generator.subschema_for::<SecretMask>();
+        if generator.contract().is_serialize() {
+            return mask;
+        }
+        let clear = schemars::json_schema!({
+            "type": "string",
+            "writeOnly": true,
+            "description": "The secret itself.",
+        });
+        schemars::json_schema!({"anyOf": [clear, mask]})
+    }
+}
+
+/// A secret as it is shown: that it is set, and what tells it from another. Sent back as it was read,
+/// the secret stays as it is.
+#[cfg(feature = "schema")]
+#[derive(schemars::JsonSchema)]
+#[expect(dead_code, reason = "describes a document, and is none")]
+struct SecretMask {
+    /// Always true: a secret that is not set is not there.
+    set: bool,
+    /// Sixteen hexadecimal digits, the same for the same secret of one installation.
+    fingerprint: String,
+}
+
 /// Serde's `with` module for a secret that must reach the other side of a trusted channel.
 pub mod on_the_wire {
     use super::{Deserialize, Deserializer, Secret, Serialize, Serializer, Zeroize};

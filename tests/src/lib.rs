@@ -38,3 +38,4 @@ pub mod nodes;
 pub mod peers;
 pub mod ports;
 pub mod process;
+pub mod venv;

@@ -104,6 +104,19 @@ pub(crate) fn wants(method: &Method, path: &str) -> Option<Wants> {
     found.map(|(.., wants)| *wants)
 }
 
+/// The methods of a path, as the `Allow` of an answer has them (RFC 9110 section 10.2.1).
+pub(crate) fn allowed(path: &str) -> String {
+    let mut methods: Vec<&str> = Vec::new();
+    for (method, ..) in ROUTES.iter().filter(|(_, at, _)| *at == path) {
+        methods.push(method.as_str());
+        if *method == GET {
+            methods.push("HEAD");
+        }
+    }
+    methods.push("OPTIONS");
+    methods.join(", ")
+}
+
 /// The table for whoever documents or tries it: method, path, and the least role that is let in
 /// (none: everybody).
 #[must_use]

@@ -7,13 +7,16 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::routing::{delete, get, post};
 use axum::{Extension, Json, Router};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use proto::secret::Secret;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 
 use super::caller::Caller;
 use super::door::{From, enough, guess};
+use super::openapi::Api;
+use super::page::{Asked, Listed, Orders, Page, padded};
 use super::problem::{FieldError, Kind, Problem};
 use super::session::hashing;
 use super::tokens::{failed, refused};
@@ -32,8 +35,47 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/invitation", post(take))
 }
 
+/// What the OpenAPI document says of them.
+pub(crate) fn document(api: &mut Api) {
+    api.group(
+        "administrators",
+        "People who sign in with a password and a passcode.",
+        &[("name", "What they sign in with.")],
+    );
+    api.route(
+        &Method::GET,
+        "/admins",
+        "listAdministrators",
+        "Administrators",
+    )
+    .lists::<AdminFilter, AdminView>(ORDERS);
+    let id = "inviteAdministrator";
+    api.route(&Method::POST, "/admins", id, "Administrator: invite one")
+        .about("The invitation is in this answer and nowhere else; it is good for a day.")
+        .body::<Invited>()
+        .answers::<Invitation>(StatusCode::CREATED, "They are invited.")
+        .problems(&[Kind::Conflict]);
+    let id = "removeAdministrator";
+    api.route(
+        &Method::DELETE,
+        "/admins/{name}",
+        id,
+        "Administrator: remove",
+    )
+    .answers_nothing("They are gone, and their sessions with them.");
+    let id = "takeInvitation";
+    api.route(&Method::POST, "/invitation", id, "Invitation: take it")
+        .about(
+            "First without password and passcode: the answer has the secret for passcodes. Then with \
+             both.",
+        )
+        .body::<Take>()
+        .answers::<Taken>(StatusCode::OK, "What came of it.")
+        .problems(&[Kind::Unauthenticated, Kind::Conflict]);
+}
+
 /// Who is invited.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Invited {
     /// What they sign in with: 1 to 64 letters, digits and `-_.@`.
@@ -42,7 +84,7 @@ struct Invited {
 }
 
 /// An administrator, without anything that lets somebody in.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 struct AdminView {
     name: String,
     role: Role,
@@ -56,7 +98,7 @@ struct AdminView {
 }
 
 /// What is shown once.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Invitation {
     #[serde(flatten)]
     view: AdminView,
@@ -65,7 +107,7 @@ struct Invitation {
 }
 
 /// How an invitation is taken. Without password and passcode it tells the secret for passcodes.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Take {
     name: String,
@@ -77,7 +119,7 @@ struct Take {
 }
 
 /// The secret for passcodes.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Taken {
     /// In base 32, for an application that makes passcodes: SHA-1, six digits, 30 seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,16 +141,31 @@ impl AdminView {
     }
 }
 
-/// How all are listed: there are few.
-#[derive(Serialize)]
-struct All {
-    items: Vec<AdminView>,
+/// Which administrators.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct AdminFilter {
+    /// Of this role.
+    role: Option<Role>,
+    /// Who took their invitation, or did not.
+    active: Option<bool>,
 }
 
-async fn list(State(app): State<Arc<App>>) -> Result<Json<All>, Problem> {
+async fn list(
+    State(app): State<Arc<App>>,
+    Asked(ask, filter): Asked<AdminFilter>,
+) -> Result<Json<Page<AdminView>>, Problem> {
     let rows = app.store.list_admins().await.map_err(failed)?;
-    let items = rows.into_iter().map(AdminView::of).collect();
-    Ok(Json(All { items }))
+    let found = rows.into_iter().map(AdminView::of).filter(|one| {
+        filter.role.is_none_or(|role| one.role == role)
+            && filter.active.is_none_or(|active| one.active == active)
+    });
+    let items = found.map(|one| Listed {
+        id: one.name.clone(),
+        texts: vec![one.name.clone(), one.created_by.clone()],
+        item: one,
+    });
+    ask.page(items, ORDERS).map(Json)
 }
 
 async fn invite(
@@ -248,5 +305,10 @@ async fn take(
     }))
 }
 
+const ORDERS: Orders<AdminView> = &[
+    ("name", |one| one.name.clone()),
+    ("role", |one| padded(one.role as u8)),
+    ("created_at_ms", |one| padded(one.created_at_ms)),
+];
 const NAME_CHARACTERS: usize = 64;
 const INVITED_MS: u64 = 24 * 60 * 60 * 1_000;

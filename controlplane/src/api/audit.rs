@@ -6,12 +6,16 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::routing::get;
 use axum::{Json, Router};
+use http::{Method, StatusCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::openapi::Api;
 use super::problem::{Kind, Problem};
 use crate::app::App;
 use crate::audit::{BEGINNING, Chain, Entry};
-use crate::store::StoreError;
+use crate::moment::Moment;
+use crate::store::{AuditFilter, StoreError};
 
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -19,44 +23,114 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/audit/verify", get(verify))
 }
 
-/// Which entries.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Which {
-    /// How many, 1 to 1,000; default 100.
-    limit: Option<u32>,
-    /// Those with smaller numbers than this; default all.
-    before: Option<u64>,
+/// What the OpenAPI document says of them.
+pub(crate) fn document(api: &mut Api) {
+    api.group(
+        "audit",
+        "Who did what, when, from where: entries that are only added.",
+        &[],
+    );
+    api.route(
+        &Method::GET,
+        "/audit",
+        "listAudit",
+        "Audit, the newest first",
+    )
+    .query::<Which>()
+    .answers::<Listed>(StatusCode::OK, "A page of the list.");
+    api.route(
+        &Method::GET,
+        "/audit/verify",
+        "verifyAudit",
+        "Audit: prove that it is whole",
+    )
+    .answers::<Verified>(StatusCode::OK, "What looking at all entries came to.");
 }
 
-/// Some of them, the newest first.
-#[derive(Debug, Serialize)]
+/// Which entries.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    /// How many entries a page holds, 1 to 1,000; default 100.
+    #[schemars(range(min = 1, max = 1000))]
+    limit: Option<u32>,
+    /// Where the page begins: `next` of the one before.
+    #[schemars(regex(pattern = "^[0-9]{1,18}$"))]
+    cursor: Option<String>,
+    /// `-seq` (default): the newest first. `seq`: the oldest first.
+    sort: Option<Order>,
+    /// By this actor: `token ci`, `admin alice`.
+    actor: Option<String>,
+    /// From this address.
+    source: Option<String>,
+    /// What was done: `configuration`.
+    action: Option<String>,
+    /// To what: `revision 7`.
+    target: Option<String>,
+    /// At this moment or later.
+    from: Option<Moment>,
+    /// Before this moment.
+    to: Option<Moment>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+enum Order {
+    #[serde(rename = "seq")]
+    OldestFirst,
+    #[default]
+    #[serde(rename = "-seq")]
+    NewestFirst,
+}
+
+/// A page of entries.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PageOfAudit")]
 struct Listed {
     items: Vec<Entry>,
-    /// For `before` of the next page; none when there are no more.
+    /// Where the next page begins, for `cursor`; none when this is the last.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<u64>,
+    next: Option<String>,
 }
 
 async fn list(
     State(app): State<Arc<App>>,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<Listed>, Problem> {
-    let Query(which) = which.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
+    let bad = |detail: String| Problem::new(Kind::BadRequest, detail);
+    let Query(which) = which.map_err(|error| bad(error.body_text()))?;
     let limit = which.limit.unwrap_or(100);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        let detail = format!("limit is 1 to {MAX_LIMIT}, not {limit}");
-        return Err(Problem::new(Kind::BadRequest, detail));
+        return Err(bad(format!("limit is 1 to {MAX_LIMIT}, not {limit}")));
     }
-    let before = which.before.unwrap_or(u64::MAX);
-    let items = app.store.list_audit_before(before, limit).await;
-    let items = items.map_err(|error| unavailable(&error))?;
-    let next = items.last().map(|last| last.seq).filter(|seq| *seq > 1);
+    let cursor = which.cursor.as_deref().map(str::parse).transpose();
+    let beyond: Option<u64> = cursor.map_err(|_| {
+        bad("the cursor is none of a list; take 'next' of the page before as it is".to_owned())
+    })?;
+    let asked = AuditFilter {
+        actor: which.actor,
+        source: which.source,
+        action: which.action,
+        target: which.target,
+        from_ms: which.from.map(|moment| moment.0),
+        to_ms: which.to.map(|moment| moment.0),
+    };
+    let more = limit.saturating_add(1);
+    let found = match which.sort.unwrap_or_default() {
+        Order::NewestFirst => app.store.list_audit_before(beyond, &asked, more).await,
+        Order::OldestFirst => app.store.list_audit_from(beyond, &asked, more).await,
+    };
+    let mut items = found.map_err(|error| unavailable(&error))?;
+    let is_more = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
+    if is_more {
+        items.pop();
+    }
+    let next = items.last().filter(|_| is_more);
+    let next = next.map(|last| last.seq.to_string());
     Ok(Json(Listed { items, next }))
 }
 
 /// What looking at all entries came to.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Verified {
     /// Whether each is the one that was written after those before.
     whole: bool,

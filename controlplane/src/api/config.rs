@@ -8,17 +8,24 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use proto::config::raw;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::caller::Caller;
+use super::config_lists::{
+    AUTHENTICATORS, AuthenticatorFilter, CLIENTS, ClientFilter, INTEGRATIONS, IntegrationFilter,
+    authenticators, clients, integrations,
+};
 use super::extract::Named;
 use super::masked::Fingerprints;
-use super::page::{Ask, Listed, Orders, Page};
+use super::openapi::{Api, Route};
+use super::page::Orders;
 use super::problem::{FieldError, Kind, Problem};
 use super::resource::{Part, Precondition};
+use super::tokens::refused;
 use crate::app::App;
 use crate::drafts::{How, Write};
 use crate::edit::{Edited, Wanted, file_is_truth};
@@ -62,8 +69,125 @@ pub(crate) fn router() -> Router<Arc<App>> {
         )
 }
 
+/// What the OpenAPI document says of them.
+pub(crate) fn document(api: &mut Api) {
+    api.group(
+        "settings",
+        "What holds for all integrations. They are always there.",
+        &[],
+    );
+    documents::<raw::Settings>(api, "/settings", "Settings");
+    api.group(
+        "integrations",
+        "What is served: each is what a `[radius_server_*]` section of an `authproxy.cfg` is.",
+        &[
+            ("id", "The integration's id."),
+            ("address", "The client's address, as it is written."),
+        ],
+    );
+    let (all, one) = ("/integrations", "/integrations/{id}");
+    list::<raw::Integration, IntegrationFilter>(api, all, "Integration", INTEGRATIONS);
+    documents::<raw::Integration>(api, one, "Integration");
+    let (all, one) = (
+        "/integrations/{id}/clients",
+        "/integrations/{id}/clients/{address}",
+    );
+    list::<raw::Client, ClientFilter>(api, all, "Client", CLIENTS);
+    documents::<raw::Client>(api, one, "Client");
+    api.group(
+        "authenticators",
+        "Where passwords are checked: what an `[ad_client]`, a `[radius_client]` or a \
+         `[duo_only_client]` is.",
+        &[("id", "The authenticator's id.")],
+    );
+    let (all, one) = ("/authenticators", "/authenticators/{id}");
+    list::<raw::Authenticator, AuthenticatorFilter>(api, all, "Authenticator", AUTHENTICATORS);
+    documents::<raw::Authenticator>(api, one, "Authenticator");
+}
+
+fn list<T: JsonSchema, F: JsonSchema>(
+    api: &mut Api,
+    path: &'static str,
+    name: &str,
+    orders: Orders<Value>,
+) {
+    let (id, summary) = (
+        format!("list{name}s"),
+        format!("{name}s, their secrets masked"),
+    );
+    api.route(&Method::GET, path, id, summary)
+        .lists::<F, T>(orders);
+    let (id, summary) = (format!("create{name}"), format!("{name}: make one"));
+    let made = api.route(&Method::POST, path, id, summary);
+    let made = made.body::<T>().answers::<T>(
+        StatusCode::CREATED,
+        "It is made. The document, its secrets masked.",
+    );
+    let made = made.answers::<T>(StatusCode::OK, "It was only tried (`dry_run`).");
+    write_document(made).header("ETag");
+}
+
+fn documents<T: JsonSchema>(api: &mut Api, path: &'static str, name: &str) {
+    let shown = "The document, its secrets masked.";
+    let (id, summary) = (format!("get{name}"), format!("{name}: read"));
+    api.route(&Method::GET, path, id, summary)
+        .answers::<T>(StatusCode::OK, shown)
+        .header("ETag");
+    let (id, summary) = (format!("put{name}"), format!("{name}: write whole"));
+    let put = api.route(&Method::PUT, path, id, summary).body::<T>();
+    let put = put.about(
+        "Whatever the document leaves out gets its default, but secrets: these stay as they are.",
+    );
+    let put = match name {
+        // They are always there.
+        "Settings" => put,
+        _ => put.answers::<T>(StatusCode::CREATED, "There was none; it is made."),
+    };
+    let put = put.answers::<T>(StatusCode::OK, shown);
+    based(write_document(put)).header("ETag");
+    let (id, summary) = (
+        format!("patch{name}"),
+        format!("{name}: change some fields"),
+    );
+    let patched = api.route(&Method::PATCH, path, id, summary).patch::<T>();
+    let patched = patched.answers::<T>(StatusCode::OK, shown);
+    based(write_document(patched)).header("ETag");
+    if name == "Settings" {
+        return;
+    }
+    let (id, summary) = (format!("delete{name}"), format!("{name}: take out"));
+    let deleted = api.route(&Method::DELETE, path, id, summary);
+    based(write_document(deleted.answers_nothing("It is gone.")));
+}
+
+/// What writes have in common.
+fn write_document(route: Route<'_>) -> Route<'_> {
+    route
+        .query::<HowToWrite>()
+        .header("Countersign-Revision")
+        .header("Countersign-Dry-Run")
+        .problems(&[
+            // The draft, too.
+            Kind::NotFound,
+            Kind::Conflict,
+            Kind::FileIsTruth,
+            Kind::Invalid,
+        ])
+}
+
+/// What depends on the version that is there.
+fn based(route: Route<'_>) -> Route<'_> {
+    route
+        .asks(
+            "If-Match",
+            "Only if it is still this version: the `ETag` of what was read, or `*` for any.",
+        )
+        .asks("If-None-Match", "`*`: only if there is none yet.")
+        .problems(&[Kind::Changed])
+}
+
 /// What a write may be told beside its document.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HowToWrite {
     /// Only find out what would come of it; default false.
@@ -78,7 +202,6 @@ pub(crate) struct HowToWrite {
 }
 
 type Written = Result<Query<HowToWrite>, QueryRejection>;
-type Asked = Result<Query<Ask>, QueryRejection>;
 type Document = Result<Json<Value>, JsonRejection>;
 
 async fn settings(State(app): State<Arc<App>>) -> Result<Response, Problem> {
@@ -103,63 +226,6 @@ async fn patch_settings(
     document: Document,
 ) -> Result<Response, Problem> {
     patch(&app, Part::Settings, &caller, how, &headers, document).await
-}
-
-async fn integrations(
-    State(app): State<Arc<App>>,
-    ask: Asked,
-) -> Result<Json<Page<Value>>, Problem> {
-    let snapshot = app.newest();
-    list(
-        &app,
-        ask,
-        snapshot.integrations.iter().map(|one| {
-            let texts = vec![one.mode.as_str().to_owned(), one.port.to_string()];
-            (Part::Integration(one.id.clone()), one.id.clone(), texts)
-        }),
-    )
-}
-
-async fn authenticators(
-    State(app): State<Arc<App>>,
-    ask: Asked,
-) -> Result<Json<Page<Value>>, Problem> {
-    let snapshot = app.newest();
-    list(
-        &app,
-        ask,
-        snapshot.authenticators.iter().map(|one| {
-            (
-                Part::Authenticator(one.id.clone()),
-                one.id.clone(),
-                Vec::new(),
-            )
-        }),
-    )
-}
-
-async fn clients(
-    State(app): State<Arc<App>>,
-    Named(id): Named<String>,
-    ask: Asked,
-) -> Result<Json<Page<Value>>, Problem> {
-    let snapshot = app.newest();
-    let found = snapshot.integrations.iter().find(|one| one.id == id);
-    let Some(found) = found else {
-        let detail = format!("there is no integration '{id}'");
-        return Err(Problem::new(Kind::NotFound, detail));
-    };
-    list(
-        &app,
-        ask,
-        found.clients.iter().map(|one| {
-            let part = Part::Client {
-                integration: id.clone(),
-                address: one.address.clone(),
-            };
-            (part, one.address.clone(), Vec::new())
-        }),
-    )
 }
 
 /// Routes of a resource that one segment of the path names.
@@ -272,28 +338,6 @@ fn read(app: &App, part: &Part) -> Result<Response, Problem> {
     let shown = part.show(&snapshot, &app.fingerprints);
     let (document, tag) = shown.ok_or_else(|| part.missing())?;
     Ok((tagged(&tag), Json(document)).into_response())
-}
-
-fn list(
-    app: &App,
-    ask: Asked,
-    parts: impl Iterator<Item = (Part, String, Vec<String>)>,
-) -> Result<Json<Page<Value>>, Problem> {
-    const ORDERS: Orders<Value> = &[
-        ("port", |one| {
-            format!("{:05}", one["port"].as_u64().unwrap_or(0))
-        }),
-        ("mode", |one| {
-            one["mode"].as_str().unwrap_or_default().to_owned()
-        }),
-    ];
-    let Query(ask) = ask.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
-    let snapshot = app.newest();
-    let items = parts.filter_map(|(part, id, texts)| {
-        let (item, _) = part.show(&snapshot, &app.fingerprints)?;
-        Some(Listed { id, texts, item })
-    });
-    ask.page(items, ORDERS).map(Json)
 }
 
 async fn create(
@@ -463,10 +507,7 @@ pub(super) fn message(said: Option<String>) -> Result<String, Problem> {
 pub(super) fn given(document: Document) -> Result<Value, Problem> {
     match document {
         Ok(Json(document)) => Ok(document),
-        Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            Err(Problem::new(Kind::TooLarge, error.body_text()))
-        }
-        Err(error) => Err(Problem::new(Kind::BadRequest, error.body_text())),
+        Err(error) => Err(refused(&error)),
     }
 }
 

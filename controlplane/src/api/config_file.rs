@@ -11,13 +11,16 @@ use axum::extract::{Query, Request, State};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
-use http::header;
+use http::{Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use proto::config::raw;
 use proto::secret::Secret;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::caller::Caller;
+use super::config::message;
+use super::openapi::Api;
 use super::problem::{FieldError, Kind, Problem};
 use super::{BODY_OCTETS, masked};
 use crate::admin::{Diagnostic, RevisionInfo, Severity};
@@ -39,9 +42,51 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/config/import", post(import))
 }
 
+/// What the OpenAPI document says of them.
+pub(crate) fn document(api: &mut Api) {
+    api.group(
+        "config",
+        "The configuration as an `authproxy.cfg`. A file is sent as `text/plain`, or as JSON with the \
+         files that it names.",
+        &[],
+    );
+    api.route(
+        &Method::GET,
+        "/config",
+        "exportConfiguration",
+        "Configuration: as a file",
+    )
+    .query::<AsFile>()
+    .answers::<Shown>(StatusCode::OK, "The file, and those that it names.")
+    .problems(&[Kind::Invalid]);
+    let id = "writeConfiguration";
+    api.route(
+        &Method::PUT,
+        "/config",
+        id,
+        "Configuration: write the file that is the truth",
+    )
+    .about("Only where a file is the truth; its text stays as it was typed.")
+    .query::<HowToSave>()
+    .text_or::<Sent>()
+    .answers::<Saved>(StatusCode::OK, "What came of it.")
+    .problems(&[Kind::Conflict]);
+    let (path, id) = ("/config/validate", "validateConfiguration");
+    api.route(&Method::POST, path, id, "Configuration: look at a file")
+        .text_or::<Sent>()
+        .answers::<Found>(StatusCode::OK, "What was found in it.");
+    let (path, id) = ("/config/import", "importConfiguration");
+    api.route(&Method::POST, path, id, "Configuration: take a file over")
+        .query::<How>()
+        .text_or::<Sent>()
+        .answers::<Outcome>(StatusCode::OK, "What came of it.")
+        .problems(&[Kind::Conflict, Kind::FileIsTruth]);
+}
+
 /// A file as it was sent: its text, and the files that it names.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "SentFile")]
 struct Sent {
     text: Secret<String>,
     /// By the names that the text has for them.
@@ -57,7 +102,7 @@ impl Sent {
         let json = kind.starts_with("application/json");
         if !json && !kind.starts_with("text/plain") {
             let detail = "send the file as text/plain, or as application/json with text and files";
-            return Err(Problem::new(Kind::BadRequest, detail));
+            return Err(Problem::new(Kind::MediaType, detail));
         }
         let body = Limited::new(request.into_body(), BODY_OCTETS)
             .collect()
@@ -123,7 +168,8 @@ impl Files for Sent {
 }
 
 /// What was found in a file.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Findings")]
 struct Found {
     /// Whether it would be served.
     good: bool,
@@ -154,20 +200,23 @@ async fn validate(State(app): State<Arc<App>>, request: Request) -> Result<Json<
 }
 
 /// How a file is imported.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct How {
     /// Add to what there is; a name that is there already is a fault. Default: replace it.
     #[serde(default)]
     merge: bool,
+    /// Only find out what would come of it; default false.
     #[serde(default)]
     dry_run: bool,
+    /// Why, for the revision: at most 500 characters.
     #[serde(default)]
     message: Option<String>,
 }
 
 /// What an import came to.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Imported")]
 struct Outcome {
     /// The new revision; none when nothing changes, or it was only tried.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,9 +242,10 @@ async fn import(
     let wanted = Wanted {
         author: caller.author(),
         origin: caller.origin(),
-        message: how
-            .message
-            .unwrap_or_else(|| "authproxy.cfg imported".to_owned()),
+        message: match how.message {
+            Some(said) => message(Some(said))?,
+            None => "authproxy.cfg imported".to_owned(),
+        },
         dry_run: how.dry_run,
     };
     let snapshot = asking(&imported);
@@ -266,7 +316,8 @@ fn add(into: &mut raw::Snapshot, from: &raw::Snapshot) -> Result<(), Problem> {
 }
 
 /// The configuration as a file.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ExportedFile")]
 struct Shown {
     text: String,
     files: Vec<ShownFile>,
@@ -274,14 +325,15 @@ struct Shown {
     left_out: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "NamedFile")]
 struct ShownFile {
     name: String,
     content: String,
 }
 
 /// How secrets are written.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AsFile {
     /// `shown` (default): placeholders. `sealed`: values that only this installation opens.
@@ -289,7 +341,7 @@ struct AsFile {
     secrets: Secrets,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Secrets {
     #[default]
@@ -337,8 +389,18 @@ async fn show(
     }))
 }
 
+/// How the file is written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct HowToSave {
+    /// Only find out what would come of it; default false.
+    #[serde(default)]
+    dry_run: bool,
+}
+
 /// What writing the file came to.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SavedFile")]
 struct Saved {
     /// The file.
     path: PathBuf,
@@ -352,7 +414,7 @@ struct Saved {
 async fn write(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
-    how: Result<Query<How>, QueryRejection>,
+    how: Result<Query<HowToSave>, QueryRejection>,
     request: Request,
 ) -> Result<Json<Saved>, Problem> {
     let Query(how) = how.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;

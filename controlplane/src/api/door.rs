@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::caller::{By, Caller};
 use super::problem::{Kind, Problem};
@@ -74,10 +74,7 @@ async fn judge(app: &App, from: SocketAddr, mut request: Request, next: Next) ->
         _ if role.is_none() => return unknown().into_response(),
         Some(Some(wants)) => return forbidden(role, wants).into_response(),
         // The path is there for other methods, or its author forgot the table: refused either way.
-        Some(None) => {
-            let detail = "the address is not there for this method";
-            return Problem::new(Kind::MethodNotAllowed, detail).into_response();
-        }
+        Some(None) => return for_other_methods(&request),
         // No such address: the router says so.
         None => {}
     }
@@ -86,6 +83,24 @@ async fn judge(app: &App, from: SocketAddr, mut request: Request, next: Next) ->
         request.extensions_mut().insert(caller);
     }
     next.run(request).await
+}
+
+/// What is answered where an address has no such method: which it has.
+pub(super) fn for_other_methods(request: &Request) -> Response {
+    let mut response = match *request.method() {
+        Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
+        _ => Problem::new(
+            Kind::MethodNotAllowed,
+            "the address is there, for other methods; Allow has them",
+        )
+        .into_response(),
+    };
+    let path = request.extensions().get::<MatchedPath>();
+    let allowed = path.map(|path| routes::allowed(path.as_str()));
+    if let Some(allowed) = allowed.and_then(|allowed| HeaderValue::from_str(&allowed).ok()) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    response
 }
 
 fn unknown() -> Problem {
@@ -135,10 +150,7 @@ impl Refused {
             .into_response(),
             Self::TooOften(seconds) => {
                 let detail = format!("too many sign-ins failed; wait {seconds} seconds");
-                let mut response = Problem::new(Kind::TooMany, detail).into_response();
-                let seconds = HeaderValue::from(seconds);
-                response.headers_mut().insert(header::RETRY_AFTER, seconds);
-                response
+                Problem::wait(detail, seconds).into_response()
             }
             Self::Foreign => foreign().into_response(),
             Self::Unknown => Problem::new(
@@ -309,9 +321,9 @@ pub(super) fn enough(app: &App, from: From, name: &str, now_ms: u64) -> Result<(
     });
     match wait {
         None => Ok(()),
-        Some(seconds) => Err(Problem::new(
-            Kind::TooMany,
+        Some(seconds) => Err(Problem::wait(
             format!("too many sign-ins failed; wait {seconds} seconds"),
+            seconds,
         )),
     }
 }

@@ -7,15 +7,18 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use proto::config::{Snapshot, raw};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::caller::Caller;
 use super::config::{HowToWrite, given, message, wanted};
 use super::extract::Named;
 use super::masked;
-use super::problem::{FieldError, Problem};
+use super::openapi::Api;
+use super::page::{Asked, Listed, Orders, Page, padded};
+use super::problem::{FieldError, Kind, Problem};
 use crate::admin::RevisionInfo;
 use crate::app::App;
 use crate::diff::{Difference, differences};
@@ -28,8 +31,39 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/drafts/{id}/apply", post(apply))
 }
 
+/// What the OpenAPI document says of them.
+pub(crate) fn document(api: &mut Api) {
+    api.group(
+        "drafts",
+        "Several writes that are applied as one: those with `?draft=ID` go into one.",
+        &[("id", "The draft's number.")],
+    );
+    api.route(&Method::GET, "/drafts", "listDrafts", "Drafts")
+        .lists::<DraftFilter, Facts>(ORDERS);
+    api.route(&Method::POST, "/drafts", "createDraft", "Draft: make one")
+        .body::<New>()
+        .answers::<Facts>(StatusCode::CREATED, "It is made.")
+        .problems(&[Kind::Conflict]);
+    let one = "/drafts/{id}";
+    api.route(&Method::GET, one, "getDraft", "Draft: read")
+        .answers::<One>(StatusCode::OK, "The draft, and what it would change now.");
+    api.route(&Method::DELETE, one, "deleteDraft", "Draft: drop")
+        .answers_nothing("It is gone, and nothing is changed.");
+    api.route(
+        &Method::POST,
+        "/drafts/{id}/apply",
+        "applyDraft",
+        "Draft: apply",
+    )
+    .about("All of it becomes one revision, or nothing does.")
+    .query::<HowToWrite>()
+    .answers::<Applied>(StatusCode::OK, "What applying it came to.")
+    .problems(&[Kind::Conflict, Kind::FileIsTruth, Kind::Invalid]);
+}
+
 /// What is known of a draft.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DraftFacts")]
 struct Facts {
     id: u64,
     author: String,
@@ -51,15 +85,37 @@ impl Facts {
     }
 }
 
-async fn list(State(app): State<Arc<App>>) -> Result<Json<Vec<Facts>>, Problem> {
+/// Which drafts.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct DraftFilter {
+    /// Made by: `token ci`, `admin alice`.
+    author: Option<String>,
+}
+
+async fn list(
+    State(app): State<Arc<App>>,
+    Asked(ask, filter): Asked<DraftFilter>,
+) -> Result<Json<Page<Facts>>, Problem> {
     let drafts = app.drafts.list().await?;
-    Ok(Json(drafts.iter().map(Facts::of).collect()))
+    let author = filter.author.as_deref();
+    let found = drafts
+        .iter()
+        .filter(|one| author.is_none_or(|author| one.author == author));
+    let items = found.map(|one| Listed {
+        id: padded(one.id),
+        texts: vec![one.author.clone(), one.message.clone()],
+        item: Facts::of(one),
+    });
+    ask.page(items, ORDERS).map(Json)
 }
 
 /// What a draft is for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewDraft")]
 struct New {
+    /// What it is for, which becomes the message of the revision.
     #[serde(default)]
     message: String,
 }
@@ -83,7 +139,8 @@ async fn create(
 }
 
 /// A draft, and what it would come to now.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Draft")]
 struct One {
     #[serde(flatten)]
     facts: Facts,
@@ -113,7 +170,7 @@ async fn one(State(app): State<Arc<App>>, Named(id): Named<u64>) -> Result<Json<
 }
 
 /// What applying a draft came to.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Applied {
     /// The new revision; none when nothing changes, or it was only tried.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,3 +207,10 @@ async fn remove(State(app): State<Arc<App>>, Named(id): Named<u64>) -> Result<St
     app.drafts.remove(id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+const ORDERS: Orders<Facts> = &[
+    ("id", |one| padded(one.id)),
+    ("author", |one| one.author.clone()),
+    ("created_at_ms", |one| padded(one.created_at_ms)),
+    ("writes", |one| format!("{:020}", one.writes)),
+];

@@ -9,15 +9,18 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use proto::id::LoginId;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, StrDeserializer};
+use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::MissedTickBehavior;
 
 use super::event_table;
+use super::openapi::Api;
 use super::problem::{Kind, Problem};
 use crate::admin::{EVENTS_PER_PAGE, EventCursor, EventFilter, EventFormat, StoredEvent};
 use crate::app::App;
@@ -32,8 +35,45 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/events/{id}", get(event))
 }
 
+/// What the OpenAPI document says of them.
+pub(crate) fn document(api: &mut Api) {
+    api.group(
+        "events",
+        "Logins, each with what happened in it.",
+        &[("id", "The login's id: 32 hexadecimal digits.")],
+    );
+    let text = json!({"type": "string"});
+    api.route(
+        &Method::GET,
+        "/events",
+        "listEvents",
+        "Events, the newest first",
+    )
+    .about(
+        "With `Accept: text/event-stream` they come as they happen, and the connection stays open. \
+             `format=jsonl` and `format=csv` are exports of all that match.",
+    )
+    .query::<EventFilter>()
+    .asks("Accept", "`text/event-stream`: live. Default: JSON.")
+    .asks(
+        "Last-Event-ID",
+        "Of the live stream: what was seen last; the same as `after`.",
+    )
+    .answers::<Page>(
+        StatusCode::OK,
+        "A page of the list, an export, or the stream.",
+    )
+    .also("application/x-ndjson", &text)
+    .also("text/csv", &text)
+    .also("text/event-stream", &text);
+    api.route(&Method::GET, "/events/{id}", "getEvent", "Event: read")
+        .answers::<StoredEvent>(StatusCode::OK, "The login.")
+        .problems(&[Kind::BadRequest]);
+}
+
 /// One page of events.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PageOfEvents")]
 struct Page {
     /// The events, newest first.
     items: Vec<StoredEvent>,

@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod caller;
 pub(crate) mod config;
 pub(crate) mod config_file;
+mod config_lists;
 pub(crate) mod door;
 pub(crate) mod drafts;
 pub(crate) mod event_table;
@@ -14,6 +15,7 @@ pub(crate) mod extract;
 mod frame;
 pub(crate) mod masked;
 pub(crate) mod nodes;
+pub(crate) mod openapi;
 pub(crate) mod page;
 pub(crate) mod problem;
 pub(crate) mod resource;
@@ -23,9 +25,9 @@ pub(crate) mod tokens;
 
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use tower_http::compression::CompressionLayer;
 
@@ -72,9 +74,24 @@ fn routes() -> Router<Arc<App>> {
         .layer(DefaultBodyLimit::max(BODY_OCTETS))
 }
 
+/// What the OpenAPI document says of each route: a line in each file of them.
+fn document(api: &mut openapi::Api) {
+    config::document(api);
+    config_file::document(api);
+    revisions::document(api);
+    drafts::document(api);
+    nodes::document(api);
+    events::document(api);
+    audit::document(api);
+    session::document(api);
+    admins::document(api);
+    tokens::document(api);
+}
+
 fn framed(routes: Router) -> Router {
     Router::new()
         .nest(BASE, routes)
+        .merge(openapi::router())
         .layer(CompressionLayer::new())
         .layer(from_fn(frame::frame))
 }
@@ -86,11 +103,8 @@ async fn nothing_there() -> impl IntoResponse {
     )
 }
 
-async fn not_so() -> impl IntoResponse {
-    Problem::new(
-        Kind::MethodNotAllowed,
-        "the address is there, for other methods",
-    )
+async fn not_so(request: Request) -> Response {
+    door::for_other_methods(&request)
 }
 
 /// The longest document that is taken: some thousand integrations.

@@ -2,20 +2,25 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use http::{StatusCode, header};
+use http::{Method, StatusCode, header};
 use proto::command::{Command, Outcome};
 use proto::id::NodeId;
+use proto::rpc::NodeState;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::caller::Caller;
-use super::page::{Ask, Listed, Orders, Page};
+use super::openapi::Api;
+use super::page::{Asked, Listed, Orders, Page, padded};
 use super::problem::{FieldError, Kind, Problem};
+use super::tokens::refused;
 use crate::access::token::Token;
-use crate::admin::{JoinTokenMade, JoinTokenRequest, NodeCheck, NodeDrain, NodeView};
+use crate::admin::{JoinTokenMade, JoinTokenRequest, NodeCheck, NodeDrain, NodeReport, NodeView};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::node_link;
@@ -30,6 +35,46 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/nodes/{node}", get(one).delete(remove))
         .route("/nodes/{node}/drain", post(drain))
         .route("/nodes/{node}/check", post(check))
+}
+
+/// What the OpenAPI document says of them.
+pub(crate) fn document(api: &mut Api) {
+    api.group("nodes", "The data planes.", &[("node", "The node's name.")]);
+    api.route(&Method::GET, "/nodes", "listNodes", "Nodes")
+        .lists::<NodeFilter, NodeView>(ORDERS);
+    let id = "createJoinToken";
+    api.route(
+        &Method::POST,
+        "/nodes/join-tokens",
+        id,
+        "Join token: make one",
+    )
+    .about("With it a node of another machine joins, once. It is in this answer and nowhere else.")
+    .body::<JoinTokenRequest>()
+    .answers::<JoinTokenMade>(StatusCode::CREATED, "It is made.");
+    let one = "/nodes/{node}";
+    api.route(&Method::GET, one, "getNode", "Node: read")
+        .answers::<NodeView>(StatusCode::OK, "How it is.");
+    api.route(&Method::DELETE, one, "removeNode", "Node: remove")
+        .about("Its certificates are revoked, its subscription ends, and it is forgotten.")
+        .answers::<NodeView>(StatusCode::OK, "What it was.")
+        .problems(&[Kind::Conflict]);
+    api.route(
+        &Method::POST,
+        "/nodes/{node}/drain",
+        "drainNode",
+        "Node: take no new logins, or again",
+    )
+    .body::<NodeDrain>()
+    .answers::<NodeView>(StatusCode::OK, "How it is.");
+    api.route(
+        &Method::POST,
+        "/nodes/{node}/check",
+        "checkNode",
+        "Node: try what it needs",
+    )
+    .answers::<NodeCheck>(StatusCode::OK, "What was found.")
+    .problems(&[Kind::Conflict]);
 }
 
 /// Every node that was heard of or has a certificate, by name.
@@ -70,15 +115,49 @@ fn no_such(node: &str) -> Problem {
     Problem::new(Kind::NotFound, format!("there is no node '{node}'"))
 }
 
+/// Which nodes.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NodeFilter {
+    /// That said of themselves last that they do this.
+    state: Option<NodeState>,
+    /// That listen for revisions now, or do not.
+    connected: Option<bool>,
+    /// That shall take no new logins, or shall.
+    draining: Option<bool>,
+    /// That serve this revision.
+    applied: Option<u64>,
+    /// That refused the last revision they were sent, or did not.
+    refused: Option<bool>,
+}
+
+impl NodeFilter {
+    fn matches(&self, one: &NodeReport) -> bool {
+        fn is<T: PartialEq>(wanted: Option<T>, found: &T) -> bool {
+            wanted.is_none_or(|wanted| wanted == *found)
+        }
+        let state = one.status.as_ref().map(|status| status.state);
+        (self.state.is_none() || self.state == state)
+            && is(self.connected, &one.connected)
+            && is(self.draining, &one.draining)
+            && (self.applied.is_none() || self.applied == one.applied.map(|number| number.0))
+            && is(self.refused, &one.refused.is_some())
+    }
+}
+
 async fn list(
     State(app): State<Arc<App>>,
-    ask: Result<Query<Ask>, QueryRejection>,
+    Asked(ask, filter): Asked<NodeFilter>,
 ) -> Result<Json<Page<NodeView>>, Problem> {
-    let Query(ask) = ask.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
-    let listed = views(&app).await?.into_iter().map(|one| Listed {
-        id: one.report.node.to_string(),
-        texts: one.report.address.iter().map(ToString::to_string).collect(),
-        item: one,
+    let views = views(&app).await?.into_iter();
+    let listed = views.filter(|one| filter.matches(&one.report)).map(|one| {
+        let mut texts = vec![one.report.node.to_string()];
+        texts.extend(one.report.address.map(|address| address.to_string()));
+        Listed {
+            id: one.report.node.to_string(),
+            texts,
+            item: one,
+        }
     });
     ask.page(listed, ORDERS).map(Json)
 }
@@ -116,7 +195,7 @@ async fn drain(
     Path(node): Path<String>,
     asked: Result<Json<NodeDrain>, JsonRejection>,
 ) -> Result<Json<NodeView>, Problem> {
-    let Json(asked) = asked.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
+    let Json(asked) = asked.map_err(|error| refused(&error))?;
     let was = view(&app, &node).await?;
     let done = app.nodes.drain(&was.report.node, asked.drain).await;
     done.map_err(|error| Problem::internal(&error))?;
@@ -149,7 +228,7 @@ async fn make_token(
     Extension(caller): Extension<Caller>,
     asked: Result<Json<JoinTokenRequest>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let Json(asked) = asked.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
+    let Json(asked) = asked.map_err(|error| refused(&error))?;
     let seconds = asked.seconds.unwrap_or(DEFAULT_SECONDS);
     if !(1..=MOST_SECONDS).contains(&seconds) {
         return Err(Problem::invalid(vec![FieldError {
@@ -187,7 +266,7 @@ impl NodeView {
     /// One that has a certificate and was never heard of.
     fn silent(node: NodeId, until_ms: u64) -> Self {
         Self {
-            report: crate::admin::NodeReport {
+            report: NodeReport {
                 node,
                 connected: false,
                 last_seen_ms: 0,
@@ -202,9 +281,13 @@ impl NodeView {
     }
 }
 
-const ORDERS: Orders<NodeView> = &[("last_seen_ms", |one| {
-    format!("{:020}", one.report.last_seen_ms)
-})];
+const ORDERS: Orders<NodeView> = &[
+    ("node", |one| one.report.node.to_string()),
+    ("last_seen_ms", |one| padded(one.report.last_seen_ms)),
+    ("applied", |one| {
+        padded(one.report.applied.map_or(0, |number| number.0))
+    }),
+];
 /// An hour.
 const DEFAULT_SECONDS: u64 = 3_600;
 /// Thirty days.

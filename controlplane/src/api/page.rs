@@ -1,11 +1,17 @@
 //! Lists of the REST API, in pages: each says where the next begins. Pure.
 
-use serde::{Deserialize, Serialize};
+use axum::extract::{FromRequestParts, Query};
+use form_urlencoded::Serializer;
+use http::request::Parts;
+use schemars::JsonSchema;
+use serde::de::{DeserializeOwned, Error as _, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::problem::{Kind, Problem};
 
 /// One page of a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "PageOf{T}")]
 pub(crate) struct Page<T> {
     /// What it holds, in the order that was asked for.
     pub(crate) items: Vec<T>,
@@ -17,17 +23,98 @@ pub(crate) struct Page<T> {
 }
 
 /// What a list is asked for.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ask {
     /// How many items a page holds, 1 to 1,000; default 100.
+    #[schemars(range(min = 1, max = 1000))]
     pub(crate) limit: Option<usize>,
     /// Where the page begins: `next` of the one before.
     pub(crate) cursor: Option<String>,
-    /// Which field orders the items; with `-` in front the last comes first.
+    /// Which field orders the items; with `-` in front the last comes first. Default: the first of them.
     pub(crate) sort: Option<String>,
     /// What an item must contain, in any of its texts, whatever the case.
     pub(crate) q: Option<String>,
+}
+
+/// The query of a list: what every list has, and what narrows this one.
+pub(crate) struct Asked<F>(pub(crate) Ask, pub(crate) F);
+
+impl<F, S> FromRequestParts<S> for Asked<F>
+where
+    F: DeserializeOwned,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Self::read(parts.uri.query().unwrap_or_default())
+    }
+}
+
+impl<F: DeserializeOwned> Asked<F> {
+    fn read(query: &str) -> Result<Self, Problem> {
+        let (common, own) = (names::<Ask>(), names::<F>());
+        let mut parts = [common, own].map(|names| (names, Serializer::new(String::new())));
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let whose = parts.iter_mut().find(|(names, _)| names.contains(&&*name));
+            let Some((_, query)) = whose else {
+                let known = [common, own].concat().join(", ");
+                let detail = format!("there is no parameter '{name}'; there are {known}");
+                return Err(Problem::new(Kind::BadRequest, detail));
+            };
+            query.append_pair(&name, &value);
+        }
+        let [mut ask, mut filter] = parts.map(|(_, query)| query);
+        Ok(Self(parsed(&ask.finish())?, parsed(&filter.finish())?))
+    }
+}
+
+fn parsed<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+    let uri = format!("/?{query}").parse();
+    let uri = uri.map_err(|_| Problem::new(Kind::BadRequest, "the query is too long"))?;
+    let parsed = Query::try_from_uri(&uri);
+    let Query(parsed) =
+        parsed.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
+    Ok(parsed)
+}
+
+/// The names of a struct's fields, as they are read.
+fn names<T: DeserializeOwned>() -> &'static [&'static str] {
+    struct Looks<'a>(&'a mut &'static [&'static str]);
+
+    impl<'de> Deserializer<'de> for Looks<'_> {
+        type Error = serde::de::value::Error;
+
+        fn deserialize_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            fields: &'static [&'static str],
+            _: V,
+        ) -> Result<V::Value, Self::Error> {
+            *self.0 = fields;
+            Err(Self::Error::custom("only looked"))
+        }
+
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+            Err(Self::Error::custom("no struct"))
+        }
+
+        serde::forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit
+            unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        }
+    }
+
+    let mut names: &'static [&'static str] = &[];
+    // It never reads anything.
+    drop(T::deserialize(Looks(&mut names)));
+    names
+}
+
+/// A number as a text that is ordered like it.
+pub(crate) fn padded(number: impl Into<u64>) -> String {
+    format!("{:020}", number.into())
 }
 
 /// One item on its way into a list.
@@ -39,7 +126,8 @@ pub(crate) struct Listed<T> {
     pub(crate) item: T,
 }
 
-/// Fields that a list can be ordered by, with what orders an item.
+/// Fields that a list can be ordered by, with what orders an item. The first is the order of a list for
+/// which none was asked.
 pub(crate) type Orders<T> = &'static [(&'static str, fn(&T) -> String)];
 
 impl Ask {
@@ -62,7 +150,7 @@ impl Ask {
         let wanted = self.q.as_deref().map(str::to_lowercase);
         let matches = |one: &Listed<T>| {
             wanted.as_deref().is_none_or(|wanted| {
-                let mut texts = one.texts.iter().chain([&one.id]);
+                let mut texts = one.texts.iter();
                 texts.any(|text| text.to_lowercase().contains(wanted))
             })
         };
@@ -100,21 +188,18 @@ impl Ask {
 
     fn order<T>(&self, orders: Orders<T>) -> Result<(Option<fn(&T) -> String>, bool), Problem> {
         let Some(sort) = self.sort.as_deref() else {
-            return Ok((None, false));
+            return Ok((orders.first().map(|(_, of)| *of), false));
         };
         let (name, backwards) = match sort.strip_prefix('-') {
             Some(name) => (name, true),
             None => (sort, false),
         };
-        if name == "id" {
-            return Ok((None, backwards));
-        }
         match orders.iter().find(|(known, _)| *known == name) {
             Some((_, of)) => Ok((Some(*of), backwards)),
             None => {
                 let known: Vec<&str> = orders.iter().map(|(name, _)| *name).collect();
                 let known = known.join(", ");
-                let detail = format!("sort is one of: id, {known}; not '{name}'");
+                let detail = format!("sort is one of: {known}; not '{name}'");
                 Err(Problem::new(Kind::BadRequest, detail))
             }
         }
@@ -157,12 +242,15 @@ mod tests {
 
     use super::*;
 
-    const ORDERS: Orders<(String, u32)> = &[("port", |one| format!("{:05}", one.1))];
+    const ORDERS: Orders<(String, u32)> = &[
+        ("id", |one| one.0.clone()),
+        ("port", |one| format!("{:05}", one.1)),
+    ];
 
     fn listed(items: &[(String, u32)]) -> impl Iterator<Item = Listed<(String, u32)>> {
         items.iter().map(|one| Listed {
             id: one.0.clone(),
-            texts: vec![one.1.to_string()],
+            texts: vec![one.0.clone(), one.1.to_string()],
             item: one.clone(),
         })
     }
@@ -243,6 +331,35 @@ mod tests {
             assert_eq!(problem.kind(), Kind::BadRequest);
             let text = serde_json::to_string(&problem).unwrap();
             assert!(text.contains(says), "{text}");
+        }
+    }
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Which {
+        port: Option<u16>,
+        name: Option<String>,
+    }
+
+    #[test]
+    fn a_query_has_what_every_list_has_and_what_is_this_ones() {
+        let Asked(ask, which) =
+            Asked::<Which>::read("port=18&limit=7&name=a%26b&sort=-id").unwrap();
+        assert_eq!((ask.limit, ask.sort.as_deref()), (Some(7), Some("-id")));
+        assert_eq!((which.port, which.name.as_deref()), (Some(18), Some("a&b")));
+        for (query, says) in [
+            (
+                "prot=1",
+                "no parameter 'prot'; there are limit, cursor, sort, q, port, name",
+            ),
+            ("port=70000", "port"),
+            ("limit=x", "limit"),
+            ("port=1&port=2", "duplicate field `port`"),
+        ] {
+            let problem = Asked::<Which>::read(query).err().unwrap();
+            assert_eq!(problem.kind(), Kind::BadRequest);
+            let text = serde_json::to_string(&problem).unwrap();
+            assert!(text.contains(says), "{query}: {text}");
         }
     }
 

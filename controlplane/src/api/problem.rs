@@ -4,13 +4,15 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use proto::config::Faults;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-/// A problem document. Each member is documented in the OpenAPI document by its comment here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A problem document (RFC 9457).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Problem {
-    /// Which kind it is: one of [`Kind`], as a URN.
+    /// Which kind it is, as a URN. Programs go by this.
     #[serde(rename = "type")]
+    #[schemars(extend("enum" = Kind::ALL.map(Kind::urn)))]
     kind: &'static str,
     /// The kind, for people.
     title: &'static str,
@@ -23,10 +25,13 @@ pub(crate) struct Problem {
     errors: Vec<FieldError>,
     #[serde(skip)]
     what: Kind,
+    /// Seconds until it may be asked again.
+    #[serde(skip)]
+    wait: Option<u64>,
 }
 
 /// A field that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct FieldError {
     /// Where it is: `clients[2].address`.
     pub(crate) path: String,
@@ -57,6 +62,8 @@ pub(crate) enum Kind {
     Invalid,
     /// It is larger than is taken.
     TooLarge,
+    /// The body is of a type that is not taken there.
+    MediaType,
     /// It was asked too often.
     TooMany,
     /// Something that is needed does not answer now.
@@ -66,8 +73,8 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    #[cfg(test)]
-    const ALL: [Self; 13] = [
+    /// All of them.
+    pub(crate) const ALL: [Self; 14] = [
         Self::BadRequest,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -78,10 +85,26 @@ impl Kind {
         Self::Changed,
         Self::Invalid,
         Self::TooLarge,
+        Self::MediaType,
         Self::TooMany,
         Self::Unavailable,
         Self::Internal,
     ];
+
+    /// Its HTTP status.
+    pub(crate) const fn status(self) -> StatusCode {
+        self.facts().0
+    }
+
+    /// Its name for programs.
+    pub(crate) const fn urn(self) -> &'static str {
+        self.facts().1
+    }
+
+    /// Its name for people.
+    pub(crate) const fn title(self) -> &'static str {
+        self.facts().2
+    }
 
     const fn facts(self) -> (StatusCode, &'static str, &'static str) {
         match self {
@@ -135,6 +158,11 @@ impl Kind {
                 "urn:countersign:problem:too-large",
                 "That is too large",
             ),
+            Self::MediaType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "urn:countersign:problem:media-type",
+                "Not a document of that type",
+            ),
             Self::TooMany => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "urn:countersign:problem:too-many",
@@ -165,6 +193,15 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             what: kind,
+            wait: None,
+        }
+    }
+
+    /// That somebody has to wait.
+    pub(crate) fn wait(detail: impl Into<String>, seconds: u64) -> Self {
+        Self {
+            wait: Some(seconds),
+            ..Self::new(Kind::TooMany, detail)
         }
     }
 
@@ -228,6 +265,10 @@ impl IntoResponse for Problem {
         if self.what == Kind::Unauthenticated {
             let how = HeaderValue::from_static("Bearer realm=\"countersign\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, how);
+        }
+        if let Some(seconds) = self.wait {
+            let seconds = HeaderValue::from(seconds);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response
     }

@@ -211,6 +211,18 @@ impl Part {
         Problem::new(Kind::NotFound, detail)
     }
 
+    /// That there is one already.
+    pub(crate) fn taken(&self) -> Problem {
+        let name = match self {
+            Self::Settings => "settings",
+            Self::Integration(id) | Self::Authenticator(id) => id,
+            Self::Client { address, .. } => address,
+        };
+        let detail =
+            format!("'{name}' is there already; PUT replaces it, PATCH changes some of it");
+        Problem::new(Kind::Conflict, detail)
+    }
+
     /// Whether what there is meets the precondition.
     fn hold(
         &self,

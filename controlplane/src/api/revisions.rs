@@ -7,22 +7,26 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use proto::config::raw;
 use proto::id::{NodeId, Revision};
 use proto::rpc::Verdict;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::caller::Caller;
 use super::config::{HowToWrite, wanted};
 use super::extract::Named;
 use super::masked;
+use super::openapi::Api;
+use super::page::{Asked, Listed, Orders, Page, padded};
 use super::problem::{Kind, Problem};
 use crate::admin::RevisionInfo;
 use crate::app::App;
 use crate::diff::{Difference, differences};
-use crate::store::{StoreError, StoredRevision};
+use crate::moment::Moment;
+use crate::store::{REVISIONS, StoreError, StoredRevision};
 
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -32,51 +36,82 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/revisions/{number}/rollback", post(rollback))
 }
 
-/// Which revisions.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Which {
-    /// How many, 1 to 1,000; default 100.
-    limit: Option<u32>,
-    /// Those with smaller numbers than this; default all.
-    before: Option<u64>,
+/// What the OpenAPI document says of them.
+pub(crate) fn document(api: &mut Api) {
+    api.group(
+        "revisions",
+        "What was configured when, by whom and why, and what the nodes said of it.",
+        &[("number", "The revision's number.")],
+    );
+    api.route(
+        &Method::GET,
+        "/revisions",
+        "listRevisions",
+        "Revisions, the newest first",
+    )
+    .lists::<RevisionFilter, RevisionInfo>(ORDERS);
+    let one = "/revisions/{number}";
+    api.route(&Method::GET, one, "getRevision", "Revision: read")
+        .answers::<One>(StatusCode::OK, "The revision, its secrets masked.");
+    let (text, id) = (json!({"type": "string"}), "diffRevision");
+    let diff = api.route(
+        &Method::GET,
+        "/revisions/{number}/diff",
+        id,
+        "Revision: what it changed",
+    );
+    diff.query::<With>()
+        .asks(
+            "Accept",
+            "`text/plain`: for people, a line for each difference. Default: JSON.",
+        )
+        .answers::<Differences>(StatusCode::OK, "The differences.")
+        .also("text/plain", &text);
+    let (path, id) = ("/revisions/{number}/rollback", "rollbackRevision");
+    api.route(&Method::POST, path, id, "Revision: go back to it")
+        .about("What it configured becomes a new revision.")
+        .query::<HowToWrite>()
+        .answers::<RolledBack>(StatusCode::OK, "What going back came to.")
+        .problems(&[Kind::Conflict, Kind::FileIsTruth, Kind::Invalid]);
 }
 
-/// Some of them, the newest first.
-#[derive(Debug, Serialize)]
-struct Listed {
-    items: Vec<RevisionInfo>,
-    /// For `before` of the next page; none when there are no more.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<u64>,
+/// Which revisions.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RevisionFilter {
+    /// Made by: `token ci`, `admin alice`.
+    author: Option<String>,
+    /// Made at this moment or later.
+    from: Option<Moment>,
+    /// Made before this moment.
+    to: Option<Moment>,
 }
 
 async fn list(
     State(app): State<Arc<App>>,
-    which: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<Listed>, Problem> {
-    let Query(which) = which.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
-    let limit = which.limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        let detail = format!("limit is 1 to {MAX_LIMIT}, not {limit}");
-        return Err(Problem::new(Kind::BadRequest, detail));
-    }
-    let below = which.before.unwrap_or(u64::MAX);
-    let found = app
-        .store
-        .list_revisions(below, limit.saturating_add(1))
-        .await;
-    let mut items = found.map_err(|error| stored(&error))?;
-    let more = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-    if more {
-        items.pop();
-    }
-    let next = items.last().filter(|_| more).map(|last| last.number.0);
-    Ok(Json(Listed { items, next }))
+    Asked(mut ask, filter): Asked<RevisionFilter>,
+) -> Result<Json<Page<RevisionInfo>>, Problem> {
+    // All that are kept: their number is bounded.
+    let found = app.store.list_revisions(u64::MAX, REVISIONS).await;
+    let found = found.map_err(|error| stored(&error))?;
+    let author = filter.author.as_deref();
+    let found = found.into_iter().filter(|one| {
+        author.is_none_or(|author| one.author == author)
+            && filter.from.is_none_or(|from| one.created_at_ms >= from.0)
+            && filter.to.is_none_or(|to| one.created_at_ms < to.0)
+    });
+    let items = found.map(|one| Listed {
+        id: padded(one.number.0),
+        texts: vec![one.author.clone(), one.message.clone()],
+        item: one,
+    });
+    ask.sort.get_or_insert_with(|| "-number".to_owned());
+    ask.page(items, ORDERS).map(Json)
 }
 
 /// One revision.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Revision")]
 struct One {
     #[serde(flatten)]
     info: RevisionInfo,
@@ -89,7 +124,8 @@ struct One {
 }
 
 /// What a node said of a revision.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RevisionOfNode")]
 struct OfNode {
     node: NodeId,
     /// When: milliseconds since 1970, UTC.
@@ -124,7 +160,7 @@ async fn one(State(app): State<Arc<App>>, Named(number): Named<u64>) -> Result<J
 }
 
 /// With which revision one is compared.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct With {
     /// The earlier one; default the one before.
@@ -132,7 +168,7 @@ struct With {
 }
 
 /// What one revision changed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Differences {
     from: u64,
     to: u64,
@@ -197,7 +233,7 @@ async fn rollback(
 }
 
 /// What going back came to.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct RolledBack {
     /// The new revision; none when nothing changes, or it was only tried.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -225,5 +261,8 @@ fn stored(error: &StoreError) -> Problem {
     )
 }
 
-const DEFAULT_LIMIT: u32 = 100;
-const MAX_LIMIT: u32 = 1_000;
+const ORDERS: Orders<RevisionInfo> = &[
+    ("number", |one| padded(one.number.0)),
+    ("author", |one| one.author.clone()),
+    ("created_at_ms", |one| padded(one.created_at_ms)),
+];

@@ -9,14 +9,16 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use proto::secret::Secret;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 
 use super::caller::{By, Caller};
 use super::door::{COOKIE, From, enough, good, guess, own_page, session_of};
+use super::openapi::Api;
 use super::problem::{Kind, Problem};
 use super::tokens::{failed, refused};
 use crate::access::admin;
@@ -30,8 +32,34 @@ pub(crate) fn router() -> Router<Arc<App>> {
     Router::new().route("/session", get(show).post(sign_in).delete(sign_out))
 }
 
+/// What the OpenAPI document says of them.
+pub(crate) fn document(api: &mut Api) {
+    api.group(
+        "session",
+        "Who is signed in, and signing in with a browser.",
+        &[],
+    );
+    api.route(&Method::GET, "/session", "getSession", "Who is signed in")
+        .answers::<Who>(StatusCode::OK, "Whoever sends the request.");
+    api.route(&Method::POST, "/session", "signIn", "Sign in")
+        .about(
+            "The answer sets a cookie that no script reads. A browser sends `countersign-page: 1` from \
+             a page of this address; others are refused.",
+        )
+        .asks("Countersign-Page", "`1`, which no foreign page can send.")
+        .body::<SignIn>()
+        .answers::<Who>(StatusCode::CREATED, "Signed in.")
+        .header("Set-Cookie")
+        .problems(&[Kind::Unauthenticated, Kind::Forbidden]);
+    api.route(&Method::DELETE, "/session", "signOut", "Sign out")
+        .query::<How>()
+        .answers_nothing("Signed out.")
+        .header("Set-Cookie")
+        .problems(&[Kind::Conflict]);
+}
+
 /// What somebody signs in with.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SignIn {
     name: String,
@@ -41,7 +69,7 @@ struct SignIn {
 }
 
 /// Who is signed in.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 struct Who {
     /// `token NAME`, `admin NAME` or `command line`.
     caller: String,
@@ -49,7 +77,7 @@ struct Who {
 }
 
 /// How to sign out.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct How {
     /// Ends all sessions of the administrator, not only this one; default false.

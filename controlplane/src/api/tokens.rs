@@ -3,15 +3,17 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use http::StatusCode;
+use http::{Method, StatusCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::caller::Caller;
-use super::page::{Ask, Listed, Orders, Page};
+use super::openapi::Api;
+use super::page::{Asked, Listed, Orders, Page, padded};
 use super::problem::{FieldError, Kind, Problem};
 use crate::access::role::Role;
 use crate::access::token::{TOKENS, Token, TokenId};
@@ -26,8 +28,29 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/tokens/{id}", get(read).delete(delete))
 }
 
+/// What the OpenAPI document says of them.
+pub(crate) fn document(api: &mut Api) {
+    api.group(
+        "tokens",
+        "Bearer tokens, for programs.",
+        &[("id", "The token's id: the second part of the token.")],
+    );
+    api.route(&Method::GET, "/tokens", "listTokens", "Tokens")
+        .lists::<TokenFilter, TokenView>(ORDERS);
+    api.route(&Method::POST, "/tokens", "createToken", "Token: make one")
+        .about("The token itself is in this answer and nowhere else.")
+        .body::<NewToken>()
+        .answers::<MadeToken>(StatusCode::CREATED, "It is made.")
+        .problems(&[Kind::Conflict]);
+    let one = "/tokens/{id}";
+    api.route(&Method::GET, one, "getToken", "Token: read")
+        .answers::<TokenView>(StatusCode::OK, "The token, without its secret.");
+    api.route(&Method::DELETE, one, "deleteToken", "Token: take it back")
+        .answers_nothing("It opens nothing any more.");
+}
+
 /// What a token is to be.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NewToken {
     /// For people, to know it by: 1 to 64 characters, and no other token's.
@@ -39,8 +62,18 @@ struct NewToken {
     expires_in_seconds: u64,
 }
 
+/// Which tokens.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct TokenFilter {
+    /// Of this role.
+    role: Option<Role>,
+    /// Past their end, or not.
+    expired: Option<bool>,
+}
+
 /// A token, without its secret.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 struct TokenView {
     /// What it is called in addresses; also the second part of the token itself.
     id: String,
@@ -57,7 +90,7 @@ struct TokenView {
 }
 
 /// A token as it is shown once.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct MadeToken {
     #[serde(flatten)]
     view: TokenView,
@@ -82,21 +115,19 @@ impl TokenView {
 
 async fn list(
     State(app): State<Arc<App>>,
-    ask: Result<Query<Ask>, QueryRejection>,
+    Asked(ask, filter): Asked<TokenFilter>,
 ) -> Result<Json<Page<TokenView>>, Problem> {
-    const ORDERS: Orders<TokenView> = &[
-        ("name", |one| one.name.clone()),
-        ("role", |one| one.role.to_string()),
-        ("created_at_ms", |one| format!("{:020}", one.created_at_ms)),
-        ("expires_at_ms", |one| format!("{:020}", one.expires_at_ms)),
-    ];
-    let Query(ask) = ask.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
     let now_ms = now_ms();
     let rows = app.store.list_tokens().await.map_err(failed)?;
-    let items = rows.into_iter().map(|row| Listed {
-        id: row.id.to_string(),
-        texts: vec![row.name.clone(), row.created_by.clone()],
-        item: TokenView::of(row, now_ms),
+    let views = rows.into_iter().map(|row| TokenView::of(row, now_ms));
+    let found = views.filter(|one| {
+        filter.role.is_none_or(|role| one.role == role)
+            && filter.expired.is_none_or(|expired| one.expired == expired)
+    });
+    let items = found.map(|one| Listed {
+        id: one.id.clone(),
+        texts: vec![one.id.clone(), one.name.clone(), one.created_by.clone()],
+        item: one,
     });
     ask.page(items, ORDERS).map(Json)
 }
@@ -197,6 +228,7 @@ fn check(wanted: &NewToken) -> Result<(), Problem> {
 pub(super) fn refused(error: &JsonRejection) -> Problem {
     match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Kind::TooLarge, error.body_text()),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new(Kind::MediaType, error.body_text()),
         StatusCode::UNPROCESSABLE_ENTITY => Problem::new(Kind::Invalid, error.body_text()),
         _ => Problem::new(Kind::BadRequest, error.body_text()),
     }
@@ -226,6 +258,16 @@ const fn ninety_days() -> u64 {
     90 * 86_400
 }
 
+const ORDERS: Orders<TokenView> = &[
+    ("id", |one| one.id.clone()),
+    ("name", |one| one.name.clone()),
+    ("role", |one| padded(one.role as u8)),
+    ("created_at_ms", |one| padded(one.created_at_ms)),
+    ("expires_at_ms", |one| padded(one.expires_at_ms)),
+    ("last_used_at_ms", |one| {
+        padded(one.last_used_at_ms.unwrap_or(0))
+    }),
+];
 const NAME_CHARACTERS: usize = 64;
 const SHORTEST_SECONDS: u64 = 60;
 const LONGEST_SECONDS: u64 = 3_650 * 86_400;

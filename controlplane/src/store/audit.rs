@@ -49,6 +49,28 @@ fn link_of(octets: &[u8]) -> Link {
     Link::try_from(octets).unwrap_or(BEGINNING)
 }
 
+/// Which entries: those that match all that is there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AuditFilter {
+    pub(crate) actor: Option<String>,
+    pub(crate) source: Option<String>,
+    pub(crate) action: Option<String>,
+    pub(crate) target: Option<String>,
+    /// At this moment or later.
+    pub(crate) from_ms: Option<u64>,
+    /// Before this moment.
+    pub(crate) to_ms: Option<u64>,
+}
+
+macro_rules! narrowed {
+    () => {
+        "SELECT seq, at_ms, actor, source, action, target, detail, link FROM audit \
+         WHERE ($1 IS NULL OR actor = $1) AND ($2 IS NULL OR source = $2) \
+         AND ($3 IS NULL OR action = $3) AND ($4 IS NULL OR target = $4) \
+         AND at_ms >= $5 AND at_ms < $6"
+    };
+}
+
 impl Store {
     /// Adds what somebody did.
     pub(crate) async fn insert_audit(&self, deed: &Deed) -> Result<(), StoreError> {
@@ -81,22 +103,50 @@ impl Store {
         Ok(rows.into_iter().map(entry).collect())
     }
 
-    /// So many entries from below `before` on, the newest first.
+    /// So many of these entries from below `before` on (none: from the newest), the newest first.
     pub(crate) async fn list_audit_before(
         &self,
-        before: u64,
+        before: Option<u64>,
+        which: &AuditFilter,
         limit: u32,
     ) -> Result<Vec<Entry>, StoreError> {
         let rows: Vec<Row> = reading!(self.db, "read the audit", pool => async {
-            sqlx::query_as(
-                "SELECT seq, at_ms, actor, source, action, target, detail, link FROM audit \
-                 WHERE seq < $1 ORDER BY seq DESC LIMIT $2",
-            )
-            .bind(signed(before))
-            .bind(i64::from(limit))
-            .fetch_all(pool)
-            .await
-            .map_err(Fault::Sql)
+            sqlx::query_as(concat!(narrowed!(), " AND seq < $7 ORDER BY seq DESC LIMIT $8"))
+                .bind(which.actor.as_deref())
+                .bind(which.source.as_deref())
+                .bind(which.action.as_deref())
+                .bind(which.target.as_deref())
+                .bind(signed(which.from_ms.unwrap_or(0)))
+                .bind(signed(which.to_ms.unwrap_or(u64::MAX)))
+                .bind(signed(before.unwrap_or(u64::MAX)))
+                .bind(i64::from(limit))
+                .fetch_all(pool)
+                .await
+                .map_err(Fault::Sql)
+        })?;
+        Ok(rows.into_iter().map(entry).collect())
+    }
+
+    /// So many of these entries from above `after` on (none: from the first), the oldest first.
+    pub(crate) async fn list_audit_from(
+        &self,
+        after: Option<u64>,
+        which: &AuditFilter,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let rows: Vec<Row> = reading!(self.db, "read the audit", pool => async {
+            sqlx::query_as(concat!(narrowed!(), " AND seq > $7 ORDER BY seq LIMIT $8"))
+                .bind(which.actor.as_deref())
+                .bind(which.source.as_deref())
+                .bind(which.action.as_deref())
+                .bind(which.target.as_deref())
+                .bind(signed(which.from_ms.unwrap_or(0)))
+                .bind(signed(which.to_ms.unwrap_or(u64::MAX)))
+                .bind(signed(after.unwrap_or(0)))
+                .bind(i64::from(limit))
+                .fetch_all(pool)
+                .await
+                .map_err(Fault::Sql)
         })?;
         Ok(rows.into_iter().map(entry).collect())
     }

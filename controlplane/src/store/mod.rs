@@ -19,10 +19,11 @@ mod sqlite;
 mod tokens;
 
 pub(crate) use admins::{AdminRow, InsertedAdmin};
+pub(crate) use audit::AuditFilter;
 pub(crate) use events::NewEvent;
 pub(crate) use joining::{GivenCertificate, JoinToken};
 pub use postgres_url::{PostgresUrl, PostgresUrlError};
-pub(crate) use revisions::{NewRevision, StoredRevision};
+pub(crate) use revisions::{NewRevision, REVISIONS, StoredRevision};
 pub(crate) use tokens::{InsertedToken, TokenRow};
 
 use std::io;

@@ -91,7 +91,7 @@ impl Store {
             .await?;
             append!(tx, self.chain, &deed);
             sqlx::query("DELETE FROM revisions WHERE number <= $1")
-                .bind(signed(number.saturating_sub(REVISIONS)))
+                .bind(signed(number.saturating_sub(u64::from(REVISIONS))))
                 .execute(&mut *tx)
                 .await?;
             tx.commit().await.map_err(Fault::Sql)
@@ -228,4 +228,4 @@ fn place<'a>(column: &'a str, row: &'a str) -> Place<'a> {
 }
 
 /// The most revisions that are kept.
-const REVISIONS: u64 = 1_000;
+pub(crate) const REVISIONS: u32 = 1_000;

@@ -196,8 +196,14 @@ async fn strangers_are_told_nothing_and_probes_need_no_token() {
         let answer = plane.call("GET", path, headers, "").await;
         assert_eq!(answer.status, status, "{path} {headers}: {answer:?}");
     }
-    let patched = plane.call("OPTIONS", "/api/v1/settings", &viewer, "").await;
-    assert_eq!(patched.status, 405);
+    let asked = plane.call("OPTIONS", "/api/v1/settings", &viewer, "").await;
+    let allowed = asked.header("allow");
+    assert_eq!(
+        (asked.status, allowed),
+        (204, Some("GET, HEAD, PUT, PATCH, OPTIONS"))
+    );
+    let stranger = plane.call("OPTIONS", "/api/v1/settings", "", "").await;
+    assert_eq!((stranger.status, stranger.header("allow")), (401, None));
     let refused = plane.call("GET", "/api/v1/settings", "", "").await;
     let how = refused.header("www-authenticate");
     assert_eq!(how, Some("Bearer realm=\"countersign\""));

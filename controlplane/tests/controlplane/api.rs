@@ -15,21 +15,21 @@ use crate::support::{ControlPlane, Site, config};
 
 /// An answer.
 #[derive(Debug)]
-struct Answer {
-    status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     headers: Vec<(String, String)>,
-    body: Value,
+    pub(crate) body: Value,
 }
 
 impl Answer {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
     }
 }
 
 /// A control plane without a file.
-struct Plane {
+pub(crate) struct Plane {
     site: Site,
     running: ControlPlane,
     socket: PathBuf,
@@ -48,11 +48,21 @@ impl Plane {
         }
     }
 
-    async fn call(&self, method: &str, path: &str, headers: &str, body: Option<&Value>) -> Answer {
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: Option<&Value>,
+    ) -> Answer {
         let body = body.map(Value::to_string).unwrap_or_default();
+        let kind = match headers.contains("content-type") {
+            true => "",
+            false => "content-type: application/json\r\n",
+        };
         let request = format!(
             "{method} /api/v1{path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n{headers}\r\n{body}",
+             {kind}content-length: {}\r\n{headers}\r\n{body}",
             body.len()
         );
         let mut stream = UnixStream::connect(&self.socket).await.unwrap();
@@ -73,16 +83,16 @@ impl Plane {
         }
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.call("GET", path, "", None).await
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.call("POST", path, "", Some(body)).await
     }
 
     /// With one authenticator and one integration.
-    async fn with_one() -> Self {
+    pub(crate) async fn with_one() -> Self {
         let plane = Self::start().await;
         let config = config(1812);
         for (path, body) in [
@@ -94,6 +104,12 @@ impl Plane {
         }
         plane
     }
+}
+
+/// A field of each item of a list.
+pub(crate) fn column(page: &Value, name: &str) -> Value {
+    let items = page["items"].as_array().unwrap();
+    items.iter().map(|one| one[name].clone()).collect()
 }
 
 #[tokio::test]
@@ -201,7 +217,7 @@ async fn what_is_wrong_is_answered_with_what_would_be_right() {
             "",
             None,
             400,
-            "unknown field `page`",
+            "there is no parameter 'page'; there are limit",
         ),
         (
             "POST",
@@ -322,7 +338,7 @@ async fn changes_at_once_are_made_one_after_the_other() {
     let again = plane
         .post(path, &json!({"address": "198.51.100.1", "secret": "x"}))
         .await;
-    assert_eq!(again.status, 412, "it is there already");
+    assert_eq!(again.status, 409, "it is there already");
     plane.running.stop().await;
 }
 
@@ -345,14 +361,30 @@ async fn revisions_are_listed_compared_and_gone_back_to() {
 
     let list = plane.get("/revisions?limit=2").await.body;
     assert_eq!(
-        (&list["items"][0]["number"], &list["next"]),
-        (&json!(3), &json!(2))
+        (&list["items"][0]["number"], &list["total"]),
+        (&json!(3), &json!(3))
     );
+    let next = list["next"].as_str().unwrap();
     assert_eq!(list["items"][0]["message"], "another port");
     assert_eq!(list["items"][0]["author"], "command line");
-    let rest = plane.get("/revisions?before=2").await.body;
-    assert_eq!(rest["items"].as_array().unwrap().len(), 1);
-    assert_eq!(rest.get("next"), None);
+    let rest = plane
+        .get(&format!("/revisions?limit=2&cursor={next}"))
+        .await;
+    assert_eq!(rest.body["items"][0]["number"], 1);
+    assert_eq!(rest.body.get("next"), None);
+    for (query, numbers) in [
+        ("q=another", json!([3])),
+        ("sort=number&limit=2", json!([1, 2])),
+        (
+            "author=command+line&sort=-created_at_ms&limit=1",
+            json!([3]),
+        ),
+        ("author=nobody", json!([])),
+        ("from=2020-01-01&to=2020-01-02", json!([])),
+    ] {
+        let found = plane.get(&format!("/revisions?{query}")).await.body;
+        assert_eq!(column(&found, "number"), numbers, "{query}");
+    }
 
     let one = plane.get("/revisions/3").await.body;
     assert_eq!(
@@ -575,9 +607,22 @@ async fn whatever_was_changed_is_in_the_audit_and_nobody_changes_that() {
     );
     let page = plane.get("/audit?limit=2").await.body;
     assert_eq!(
-        (page["items"].as_array().unwrap().len(), &page["next"]),
-        (2, &json!(2))
+        (column(&page, "seq"), &page["next"]),
+        (json!([3, 2]), &json!("2"))
     );
+    for (query, found) in [
+        ("cursor=2", json!([1])),
+        ("sort=seq&limit=1", json!([1])),
+        ("sort=seq&cursor=1", json!([2, 3])),
+        ("action=configuration&target=revision+2", json!([2])),
+        ("actor=nobody", json!([])),
+        ("source=192.0.2.1", json!([])),
+        ("from=2020-01-01", json!([3, 2, 1])),
+        ("to=2020-01-01", json!([])),
+    ] {
+        let page = plane.get(&format!("/audit?{query}")).await.body;
+        assert_eq!(column(&page, "seq"), found, "{query}");
+    }
     let whole = plane.get("/audit/verify").await.body;
     assert_eq!(
         (&whole["whole"], &whole["entries"]),
@@ -630,7 +675,7 @@ async fn several_writes_are_applied_as_one() {
         .await;
     assert_eq!((patched.status, &patched.body["port"]), (200, &json!(1814)));
     let again = plane.post("/authenticators?draft=1", &upstream).await;
-    assert_eq!(again.status, 412, "it is in the draft already");
+    assert_eq!(again.status, 409, "it is in the draft already");
     assert_eq!(
         plane.get("/integrations").await.body["total"],
         1,
@@ -663,7 +708,8 @@ async fn several_writes_are_applied_as_one() {
         plane.call("DELETE", "/drafts/2", "", None).await.status,
         204
     );
-    assert_eq!(plane.get("/drafts").await.body, json!([]));
+    let none = json!({"items": [], "total": 0});
+    assert_eq!(plane.get("/drafts").await.body, none);
     plane.running.stop().await;
 }
 
@@ -690,9 +736,9 @@ async fn nodes_are_listed_told_to_drain_and_removed() {
     for (path, body, status) in [
         ("/nodes/two/check", json!(null), 404),
         ("/nodes/two/drain", json!({"drain": true}), 404),
-        ("/nodes/one/drain", json!({}), 400),
+        ("/nodes/one/drain", json!({}), 422),
         ("/nodes/join-tokens", json!({"seconds": 0}), 422),
-        ("/nodes/join-tokens", json!({"node": "a b"}), 400),
+        ("/nodes/join-tokens", json!({"node": "a b"}), 422),
     ] {
         let answer = plane.post(path, &body).await;
         assert_eq!(answer.status, status, "{path}: {answer:?}");

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// One fault of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fault {
     /// Where: `integrations[2].port`.
     pub path: String,
@@ -21,6 +22,7 @@ impl fmt::Display for Fault {
 
 /// Every fault of a configuration; as an error it holds at least one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Faults(pub Vec<Fault>);
 

@@ -96,6 +96,7 @@ pub struct Eap {
 
 /// Which attributes go on to the other side.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PassThrough {
     /// `pass_through_all`: every attribute that may cross a hop.
@@ -108,6 +109,7 @@ pub struct PassThrough {
 
 /// A RADIUS attribute, resolved from its name by the control plane's dictionary.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AttributeRef {
     /// Its name, for messages only.
@@ -124,6 +126,7 @@ pub struct AttributeRef {
 /// How a second factor is asked for. Modes `concat` and `duo_only` never ask, and leave it at its
 /// defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Prompt {
     /// `prompt_format`, mode `challenge`: of the menu and of an invitation to enrol; default

@@ -13,6 +13,7 @@ use crate::secret::{Secret, on_the_wire};
 
 /// One whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
     /// Its revision number, from 1.
@@ -30,6 +31,7 @@ pub struct Snapshot {
 
 /// `[main]`, as far as a data plane needs it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// `debug`: log each step.
@@ -45,6 +47,7 @@ pub struct Settings {
 
 /// An outbound HTTP CONNECT proxy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HttpProxy {
     /// Host name or address.
@@ -55,6 +58,7 @@ pub struct HttpProxy {
 
 /// A `[radius_server_*]` section.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Integration {
     /// Its id, which is its section's name when it came from a file.
@@ -121,12 +125,14 @@ pub struct Integration {
 
 /// A Duo application, or one of the built-in second factor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Application {
     /// `ikey`.
     pub ikey: String,
     /// `skey`.
     #[serde(with = "on_the_wire")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::secret::Kept"))]
     pub skey: Secret<String>,
     /// `api_host`, without a port.
     pub host: String,
@@ -141,12 +147,14 @@ pub struct Application {
 
 /// A RADIUS client: `radius_ip_N`, `radius_secret_N`, `message_authenticator_N`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Client {
     /// Its source addresses, as [`crate::address::AddressRange`] writes them.
     pub address: String,
     /// The shared secret.
     #[serde(with = "on_the_wire")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::secret::Kept"))]
     pub secret: Secret<String>,
     /// What is asked of the Message-Authenticator in its requests.
     #[serde(default)]
@@ -155,6 +163,7 @@ pub struct Client {
 
 /// `allow_concat`, `delimiter`, `delimited_password_length`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Append {
     /// Whether a password is ever split.
@@ -178,12 +187,14 @@ impl Default for Append {
 
 /// What mode `eap` needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Eap {
     /// `certs`: PEM text of the server certificate and its chain.
     pub certificates: String,
     /// `pkey`: PEM text of the private key.
     #[serde(with = "on_the_wire")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::secret::Kept"))]
     pub private_key: Secret<String>,
     /// `minimum_tls_version`, raised to 1.2 where it was lower.
     #[serde(default)]
@@ -196,6 +207,7 @@ pub struct Eap {
 
 /// An `[ad_client]`, `[radius_client]` or `[duo_only_client]` section.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Authenticator {
     /// Its id, which is its section's name when it came from a file.
@@ -206,6 +218,7 @@ pub struct Authenticator {
 
 /// The three kinds of authenticator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AuthenticatorKind {
     /// Any password that is not empty: the client has checked it already.
@@ -218,12 +231,14 @@ pub enum AuthenticatorKind {
 
 /// `[radius_client]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RadiusUpstream {
     /// `host`, `host_N` with their `port`, `port_N`, in order.
     pub hosts: Vec<Host>,
     /// `secret`.
     #[serde(with = "on_the_wire")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::secret::Kept"))]
     pub secret: Secret<String>,
     /// `retries`: repeats after the first try, in turn over the hosts; default 3.
     #[serde(default = "upstream_retries")]
@@ -247,6 +262,7 @@ pub struct RadiusUpstream {
 
 /// `[ad_client]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Directory {
     /// `host`, `host_N`, in order, all on `port` (389, or 636 for `ldaps`).
@@ -255,6 +271,7 @@ pub struct Directory {
     pub service_account_username: String,
     /// `service_account_password`.
     #[serde(with = "on_the_wire")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::secret::Kept"))]
     pub service_account_password: Secret<String>,
     /// `search_dn`.
     pub search_dn: String,
@@ -298,6 +315,7 @@ pub struct Directory {
 
 /// A server's name and port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Host {
     /// Host name or address.

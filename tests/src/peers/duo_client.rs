@@ -3,12 +3,12 @@
 use std::{
     io::Write,
     process::{Command, Stdio},
-    sync::Once,
 };
 
 use serde_json::{Value, json};
 
 use super::repository;
+use crate::venv;
 
 /// An account at a service of the Auth API.
 #[derive(Debug, Clone)]
@@ -45,21 +45,10 @@ pub struct DuoError {
 /// # Panics
 /// When the environment cannot be made, or the call itself is wrong.
 pub fn duo_client(account: &DuoAccount, method: &str, args: &Value) -> Result<Value, DuoError> {
-    static ENVIRONMENT: Once = Once::new();
-    ENVIRONMENT.call_once(|| {
-        let made = Command::new(repository().join("scripts/venv"))
-            .output()
-            .unwrap();
-        assert!(
-            made.status.success(),
-            "scripts/venv: {}",
-            String::from_utf8_lossy(&made.stderr)
-        );
-    });
     let folder = tempfile::tempdir().unwrap();
     let ca = folder.path().join("ca.pem");
     std::fs::write(&ca, &account.ca).unwrap();
-    let mut child = Command::new(repository().join("target/venv/bin/python"))
+    let mut child = Command::new(venv::program("python"))
         .arg(repository().join("tests/fixtures/duo_client_call.py"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
