@@ -8,7 +8,9 @@ use tokio::sync::{OnceCell, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{EventCounts, LastLoad, NodeReport, Readiness, Reload, RevisionInfo, Status};
+use crate::admin::{
+    DatabaseHealth, EventCounts, LastLoad, NodeReport, Readiness, Reload, RevisionInfo, Status,
+};
 use crate::api::door::SignIns;
 use crate::api::masked::Fingerprints;
 use crate::api::problem::{Kind, Problem};
@@ -43,6 +45,8 @@ pub(crate) struct App {
     pub(crate) primary_only: Arc<PrimaryOnly>,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
+    /// Whether the database is whole; none with a server.
+    pub(crate) health: watch::Receiver<Option<DatabaseHealth>>,
     pub(crate) sign_ins: SignIns,
     /// Who hashes a password now.
     pub(crate) hashing: Arc<Semaphore>,
@@ -96,6 +100,7 @@ impl App {
                 dropped_by_nodes,
                 reports_refused: self.metrics.reports_refused.get(),
             },
+            database: self.health.borrow().clone(),
         }
     }
 

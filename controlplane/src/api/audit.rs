@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::problem::{Kind, Problem};
 use crate::app::App;
-use crate::audit::{BEGINNING, Chain, Entry};
+use crate::audit::{BEGINNING, Entry};
 use crate::store::StoreError;
 
 pub(crate) fn router() -> Router<Arc<App>> {
@@ -71,7 +71,7 @@ struct Verified {
 }
 
 async fn verify(State(app): State<Arc<App>>) -> Result<Json<Verified>, Problem> {
-    let chain = Chain::new(&app.key);
+    let chain = app.store.chain();
     let (mut entries, mut link) = (0, BEGINNING);
     let fault = loop {
         let some = app.store.list_audit_after(entries, MAX_LIMIT).await;

@@ -49,12 +49,9 @@ impl Store {
         let json = serde_json::to_vec(&snapshot)
             .map(Zeroizing::new)
             .map_err(unreadable("revision"))?;
-        let sealed = self.key.seal(&place("snapshot", &row), &json)?;
+        let sealed = self.seal(&place("snapshot", &row), &json)?;
         let source = match new.source {
-            Some(text) => Some(
-                self.key
-                    .seal(&place("source", &row), text.expose().as_bytes())?,
-            ),
+            Some(text) => Some(self.seal(&place("source", &row), text.expose().as_bytes())?),
             None => None,
         };
         let deed = Deed {
@@ -201,9 +198,7 @@ impl Store {
         (number, created_at_ms, author, message, sealed): Row,
     ) -> Result<StoredRevision, StoreError> {
         let number = unsigned(number);
-        let json = self
-            .key
-            .open(&place("snapshot", &number.to_string()), &sealed)?;
+        let json = self.unseal(&place("snapshot", &number.to_string()), &sealed)?;
         Ok(StoredRevision {
             info: RevisionInfo {
                 number: Revision(number),

@@ -25,6 +25,7 @@ macro_rules! on_both {
 
 mod admins;
 mod events;
+mod keys;
 mod postgres;
 mod sqlite;
 mod tokens;
@@ -42,7 +43,9 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use self::admins::*;
+use self::keys::*;
 use self::tokens::*;
+use super::engine::{Fault, writing};
 use super::*;
 use crate::admin::EventFilter;
 use crate::events::forget;
@@ -73,7 +76,10 @@ impl Lab {
     }
 
     async fn reopen(&self, key: u8) -> Result<Store, StoreError> {
-        let key = Key::new([key; 32]);
+        self.with(Key::new([key; 32])).await
+    }
+
+    async fn with(&self, key: Key) -> Result<Store, StoreError> {
         match self {
             Self::Sqlite(folder) => Store::open(&folder.path().join("controlplane.db"), key).await,
             Self::Postgres { server, database } => {
@@ -108,6 +114,10 @@ on_both! {
     a_join_token_is_good_once_and_takes_the_place_of_what_was
     a_removed_node_has_no_good_certificate
     the_first_document_of_a_name_stays
+    a_rotation_makes_the_old_key_file_useless_and_loses_nothing
+    a_rotation_cut_short_at_any_step_leaves_a_key_file_that_opens
+    another_control_plane_goes_on_until_it_has_the_key_file
+    a_key_file_without_room_is_refused_before_anything_changes
 }
 
 /// Runs a statement that both engines take.
@@ -356,7 +366,7 @@ async fn no_more_revisions_are_kept_than_a_thousand(lab: Lab) {
     raw(
         &store,
         "INSERT INTO revisions (number, created_at_ms, author, message, snapshot) \
-         SELECT 1, 5, 'tester', 'why', value FROM meta",
+         SELECT 1, 5, 'tester', 'why', wrapped FROM data_keys",
     )
     .await;
     raw(&store, "UPDATE revisions SET number = 999").await;
@@ -366,13 +376,13 @@ async fn no_more_revisions_are_kept_than_a_thousand(lab: Lab) {
     raw(
         &store,
         "INSERT INTO revisions (number, created_at_ms, author, message, snapshot) \
-         SELECT 1, 5, 'tester', 'why', value FROM meta",
+         SELECT 1, 5, 'tester', 'why', wrapped FROM data_keys",
     )
     .await;
     raw(
         &store,
         "INSERT INTO revisions (number, created_at_ms, author, message, snapshot) \
-         SELECT 1000, 5, 'tester', 'why', value FROM meta",
+         SELECT 1000, 5, 'tester', 'why', wrapped FROM data_keys",
     )
     .await;
     store.insert_revision(revision(1_000, None)).await.unwrap();
