@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use proto::config::raw;
+use serde_json::Value;
 use tokio::sync::{OnceCell, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -12,7 +13,7 @@ use crate::admin::{
     DatabaseHealth, EventCounts, LastLoad, NodeReport, Readiness, Reload, RevisionInfo, Status,
 };
 use crate::api::door::SignIns;
-use crate::api::masked::Fingerprints;
+use crate::api::masked::{self, Fingerprints};
 use crate::api::problem::{Kind, Problem};
 use crate::clock::now_ms;
 use crate::drafts::Drafts;
@@ -69,6 +70,14 @@ impl App {
         match &*current {
             Some(current) => Arc::clone(&current.snapshot),
             None => Arc::default(),
+        }
+    }
+
+    /// Says in a masked document since when secrets are what they are.
+    pub(crate) fn date(&self, document: &mut Value) {
+        let current = self.revisions.borrow().clone();
+        if let Some(current) = current {
+            masked::date(document, &current.since);
         }
     }
 

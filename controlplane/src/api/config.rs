@@ -270,7 +270,9 @@ async fn create_client(
 fn read(app: &App, part: &Part) -> Result<Response, Problem> {
     let snapshot = app.newest();
     let shown = part.show(&snapshot, &app.fingerprints);
-    let (document, tag) = shown.ok_or_else(|| part.missing())?;
+    let (mut document, tag) = shown.ok_or_else(|| part.missing())?;
+    // After the tag is made: what is written is held against the secrets themselves.
+    app.date(&mut document);
     Ok((tagged(&tag), Json(document)).into_response())
 }
 
@@ -290,7 +292,8 @@ fn list(
     let Query(ask) = ask.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
     let snapshot = app.newest();
     let items = parts.filter_map(|(part, id, texts)| {
-        let (item, _) = part.show(&snapshot, &app.fingerprints)?;
+        let (mut item, _) = part.show(&snapshot, &app.fingerprints)?;
+        app.date(&mut item);
         Some(Listed { id, texts, item })
     });
     ask.page(items, ORDERS).map(Json)
@@ -386,7 +389,7 @@ async fn write(
     let prints = Arc::clone(&app.fingerprints);
     let change = move |snapshot: &mut raw::Snapshot| write.apply(snapshot, &precondition, &prints);
     let edited = app.edit(Box::new(change), wanted).await?;
-    Ok(answer(&part, &edited, dry_run, &app.fingerprints))
+    Ok(answer(app, &part, &edited, dry_run))
 }
 
 /// Adds a write to a draft, when it can be done after those that are in it.
@@ -415,11 +418,11 @@ async fn into_draft(
     if !dry_run {
         app.drafts.add(id, write).await?;
     }
-    Ok(answer(&part, &edited, dry_run, &app.fingerprints))
+    Ok(answer(app, &part, &edited, dry_run))
 }
 
 /// What a write is answered with: the resource as it is now, or would be.
-fn answer(part: &Part, edited: &Edited, dry_run: bool, prints: &Fingerprints) -> Response {
+fn answer(app: &App, part: &Part, edited: &Edited, dry_run: bool) -> Response {
     let was = part.read(&edited.before).is_some();
     let mut headers = HeaderMap::new();
     if let Some(revision) = &edited.revision {
@@ -429,13 +432,14 @@ fn answer(part: &Part, edited: &Edited, dry_run: bool, prints: &Fingerprints) ->
         let made = HeaderValue::from_static(if edited.changed { "change" } else { "nothing" });
         headers.insert(DRY_RUN, made);
     }
-    let Some((document, tag)) = part.show(&edited.after, prints) else {
+    let Some((mut document, tag)) = part.show(&edited.after, &app.fingerprints) else {
         return (StatusCode::NO_CONTENT, headers).into_response();
     };
     let status = match was || dry_run {
         true => StatusCode::OK,
         false => StatusCode::CREATED,
     };
+    app.date(&mut document);
     (status, headers, tagged(&tag), Json(document)).into_response()
 }
 

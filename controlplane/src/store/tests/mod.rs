@@ -30,6 +30,7 @@ mod postgres;
 mod sqlite;
 mod tokens;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use e2e::peers::Postgres;
@@ -134,6 +135,7 @@ async fn raw(store: &Store, statement: &'static str) -> u64 {
 
 fn revision(after: u64, source: Option<&Secret<String>>) -> NewRevision<'_> {
     NewRevision {
+        since: BTreeMap::from([("print".to_owned(), 4)]),
         origin: "",
         detail: "[]".to_owned(),
         after,
@@ -195,6 +197,7 @@ async fn revisions_count_up_and_come_back_as_they_were(lab: Lab) {
     let found = store.fetch_latest_revision().await.unwrap().unwrap();
     assert_eq!(found.info, second.info);
     assert_eq!(found.snapshot, second.snapshot);
+    assert_eq!(found.since, BTreeMap::from([("print".to_owned(), 4)]));
     assert_eq!(found.snapshot.revision, 2);
 }
 
