@@ -14,6 +14,7 @@ use serde_json::json;
 use super::manifest::{Database, Manifest};
 use super::{PARTS, copy, folder, schema, sync};
 use crate::args::RestoreArgs;
+use crate::commands::run::only_one;
 use crate::failure::Failure;
 use crate::output;
 use crate::paths::DataDir;
@@ -24,6 +25,8 @@ pub(crate) async fn run(args: RestoreArgs) -> Result<(), Failure> {
     let manifest = Manifest::read(from)?;
     refuse_running(&data)?;
     data.make_own()?;
+    // Nor does one start meanwhile.
+    let lock = only_one(&data)?;
     let there = occupied(&data)?;
     if !there.is_empty() && !args.replace {
         return Err(Failure::usage(format!(
@@ -57,6 +60,7 @@ pub(crate) async fn run(args: RestoreArgs) -> Result<(), Failure> {
         )
     })?;
     sync(data.path())?;
+    drop(lock);
     let aside = aside.map(|name| data.path().join(name));
     if args.output.json {
         output::json(&json!({ "folder": data.path(), "replaced": aside, "manifest": manifest }));
@@ -131,7 +135,7 @@ fn put(data: &Path, stage: &Path, aside: Option<&str>, there: &[OsString]) -> st
     fs::remove_dir(stage)
 }
 
-/// What is in the data folder, but for sockets and what was kept aside before.
+/// What is in the data folder, but for sockets, the lock, and what was kept aside before.
 fn occupied(data: &DataDir) -> Result<Vec<OsString>, Failure> {
     let read = || -> std::io::Result<Vec<OsString>> {
         let mut found = Vec::new();
@@ -139,6 +143,7 @@ fn occupied(data: &DataDir) -> Result<Vec<OsString>, Failure> {
             let entry = entry?;
             let name = entry.file_name();
             let kept = name == "run"
+                || name == "lock"
                 || entry.path() == data.half_restored()
                 || name.as_encoded_bytes().starts_with(REPLACED.as_bytes());
             if !kept {
