@@ -90,6 +90,12 @@ pub(crate) enum Command {
     /// Turn a secret, read from standard input, into a value for a `_protected` option that only
     /// this installation can open.
     Seal(SealArgs),
+    /// Change the key that everything stored is under, while the gateway runs or not.
+    MasterKey(MasterKeyArgs),
+    /// Copy databases, keys and certificates into a new folder, while the gateway runs or not.
+    Backup(BackupArgs),
+    /// Put a backup into an empty data folder. The gateway must not run.
+    Restore(RestoreArgs),
     /// Print the version.
     Version(JsonArgs),
 }
@@ -593,6 +599,57 @@ pub(crate) enum AuditCommand {
 pub(crate) struct SealArgs {
     #[command(flatten)]
     pub(crate) data: DataDirArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct MasterKeyArgs {
+    #[command(subcommand)]
+    pub(crate) command: MasterKeyCommand,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum MasterKeyCommand {
+    /// Put a new master key into the key file, and the data keys under it. What is sealed stays as it
+    /// is, `_protected` values in files too.
+    Rotate {
+        /// Also make a new data key, for what is sealed from now on. Where several control planes
+        /// share a database, only once all of them have the new key file.
+        #[arg(long)]
+        new_data_key: bool,
+    },
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// The folder; it must not be there yet.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// The folder of a backup.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Where the data folder is not empty: keep what is there aside, in a folder within it.
+    #[arg(long)]
+    pub(crate) replace: bool,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
 }
 
 #[derive(Clone, Debug, Args)]

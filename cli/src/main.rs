@@ -82,6 +82,9 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Admin(args) => small()?.block_on(commands::admin::run(args)),
         Command::Token(args) => small()?.block_on(commands::token::run(args)),
         Command::Seal(args) => commands::seal::run(args),
+        Command::MasterKey(args) => small()?.block_on(commands::master_key::run(args)),
+        Command::Backup(args) => small()?.block_on(commands::backup::run(args)),
+        Command::Restore(args) => small()?.block_on(commands::backup::restore(args)),
         Command::Version(args) => {
             if args.json {
                 output::json(&serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));

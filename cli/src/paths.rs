@@ -91,8 +91,32 @@ impl DataDir {
         Ok(local::Client::new(self.socket(role)))
     }
 
-    /// Makes the folders, mode 0700, and refuses one of somebody else.
+    /// Makes the folders, mode 0700, and refuses one of somebody else, and one that a restore was cut
+    /// short in.
     pub(crate) fn make(&self) -> Result<(), Failure> {
+        self.refuse_half_restored()?;
+        self.make_own()
+    }
+
+    /// Where a restore has what it did not put into its place yet.
+    pub(crate) fn half_restored(&self) -> PathBuf {
+        self.folder.join(".restore")
+    }
+
+    /// Fails while a restore goes on, or when one was cut short.
+    pub(crate) fn refuse_half_restored(&self) -> Result<(), Failure> {
+        match self.half_restored().symlink_metadata() {
+            Err(_) => Ok(()),
+            Ok(_) => Err(Failure::plain(format!(
+                "a restore into {} goes on, or was cut short: run `countersign restore` again, with \
+                 --replace",
+                self.folder.display()
+            ))),
+        }
+    }
+
+    /// The folders alone.
+    pub(crate) fn make_own(&self) -> Result<(), Failure> {
         for folder in [self.folder.clone(), self.sockets()] {
             let made = DirBuilder::new()
                 .recursive(true)

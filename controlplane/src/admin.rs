@@ -50,6 +50,30 @@ pub struct Status {
     pub nodes: Vec<NodeReport>,
     /// Events.
     pub events: EventCounts,
+    /// Whether the database in the data folder is whole; none when it is on a server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseHealth>,
+}
+
+/// Whether a database is whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DatabaseHealth {
+    /// It was read whole, and no fault found.
+    Whole,
+    /// It is long, and still read.
+    BeingRead,
+    /// Parts of it are not what was written.
+    Damaged {
+        /// What was found first, and what helps.
+        detail: String,
+    },
+    /// It could not be read to its end.
+    Unread {
+        /// Why.
+        detail: String,
+    },
 }
 
 /// What is known of a revision besides its content.

@@ -4,13 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use proto::config::raw;
+use serde_json::Value;
 use tokio::sync::{OnceCell, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{EventCounts, LastLoad, NodeReport, Readiness, Reload, RevisionInfo, Status};
+use crate::admin::{
+    DatabaseHealth, EventCounts, LastLoad, NodeReport, Readiness, Reload, RevisionInfo, Status,
+};
 use crate::api::door::SignIns;
-use crate::api::masked::Fingerprints;
+use crate::api::masked::{self, Fingerprints};
 use crate::api::problem::{Kind, Problem};
 use crate::clock::now_ms;
 use crate::drafts::Drafts;
@@ -43,6 +46,8 @@ pub(crate) struct App {
     pub(crate) primary_only: Arc<PrimaryOnly>,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
+    /// Whether the database is whole; none with a server.
+    pub(crate) health: watch::Receiver<Option<DatabaseHealth>>,
     pub(crate) sign_ins: SignIns,
     /// Who hashes a password now.
     pub(crate) hashing: Arc<Semaphore>,
@@ -65,6 +70,14 @@ impl App {
         match &*current {
             Some(current) => Arc::clone(&current.snapshot),
             None => Arc::default(),
+        }
+    }
+
+    /// Says in a masked document since when secrets are what they are.
+    pub(crate) fn date(&self, document: &mut Value) {
+        let current = self.revisions.borrow().clone();
+        if let Some(current) = current {
+            masked::date(document, &current.since);
         }
     }
 
@@ -96,6 +109,7 @@ impl App {
                 dropped_by_nodes,
                 reports_refused: self.metrics.reports_refused.get(),
             },
+            database: self.health.borrow().clone(),
         }
     }
 

@@ -13,6 +13,7 @@ pub(crate) struct Metrics {
     pub(crate) events_dropped: IntCounter,
     pub(crate) events_lagged: IntCounter,
     pub(crate) reports_refused: IntCounter,
+    pub(crate) database_damaged: IntGauge,
     reloads: IntCounterVec,
 }
 
@@ -49,6 +50,10 @@ impl Metrics {
                 "countersign_controlplane_event_reports_refused_total",
                 "Reports of events sent back to their node, which sends them again",
             )?,
+            database_damaged: IntGauge::new(
+                "countersign_controlplane_database_damaged",
+                "1 when the database was found damaged",
+            )?,
             reloads,
         })
     }
@@ -64,12 +69,13 @@ impl Metrics {
         nodes: &[NodeReport],
     ) -> Result<String, prometheus::Error> {
         let registry = Registry::new();
-        let collectors: [Box<dyn Collector>; 6] = [
+        let collectors: [Box<dyn Collector>; 7] = [
             Box::new(self.revisions.clone()),
             Box::new(self.events_stored.clone()),
             Box::new(self.events_dropped.clone()),
             Box::new(self.events_lagged.clone()),
             Box::new(self.reports_refused.clone()),
+            Box::new(self.database_damaged.clone()),
             Box::new(self.reloads.clone()),
         ];
         for collector in collectors {

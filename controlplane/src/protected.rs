@@ -1,4 +1,6 @@
-//! Values of `_protected` options: a secret that only this installation's key opens, as text.
+//! Values of `_protected` options: a secret that only this installation's key opens, as text. They are
+//! under the master key itself, since files are checked and sealed for where no database is; the key
+//! file keeps the master keys before it for them.
 //!
 //! The text is `sealed:` and base64. What the replaced product made on Windows looks otherwise and
 //! cannot be opened here.
@@ -6,6 +8,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use proto::secret::Secret;
+use zeroize::Zeroizing;
 
 use crate::seal::{Key, Place, SealError};
 
@@ -18,13 +21,19 @@ pub fn protect(key: &Key, secret: &Secret<String>) -> Result<String, SealError> 
     Ok(format!("{PREFIX}{}", STANDARD_NO_PAD.encode(sealed)))
 }
 
-/// Opens the value of a `_protected` option; none for one that this key did not seal.
+/// Opens the value of a `_protected` option; none for one that neither this master key nor one before
+/// it sealed. The key file is read again for one that was sealed after a rotation.
 #[must_use]
 pub fn reveal(key: &Key, text: &str) -> Option<Secret<String>> {
     let sealed = STANDARD_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;
-    let opened = key.open(&PLACE, &sealed).ok()?;
+    let opened = open(key, &sealed).or_else(|| open(&key.again()?.ok()?, &sealed))?;
     let text = std::str::from_utf8(&opened).ok()?;
     Some(Secret::from(text))
+}
+
+fn open(key: &Key, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let mut keys = std::iter::once(key.clone()).chain(key.previous());
+    keys.find_map(|key| key.open(&PLACE, sealed).ok())
 }
 
 const PREFIX: &str = "sealed:";
@@ -48,6 +57,27 @@ mod tests {
         assert!(!text.contains("hunter2"), "{text}");
         assert_eq!(reveal(&key, &text), Some(secret));
         assert_eq!(reveal(&Key::new([2; 32]), &text), None);
+    }
+
+    #[test]
+    fn a_rotation_leaves_values_as_they_are_and_new_ones_open_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("controlplane.key");
+        let key = Key::load_or_create(&path).unwrap();
+        let secret = Secret::from("hunter2");
+        let old = protect(&key, &secret).unwrap();
+        let next = key.succeed(&path, &Key::random().unwrap()).unwrap();
+        let new = protect(&next, &secret).unwrap();
+        let loaded = Key::load_or_create(&path).unwrap();
+        for text in [&old, &new] {
+            assert_eq!(reveal(&loaded, text).as_ref(), Some(&secret));
+            assert_eq!(
+                reveal(&key, text).as_ref(),
+                Some(&secret),
+                "where it was loaded before"
+            );
+        }
+        assert_eq!(reveal(&Key::new(*key.octets()), &new), None);
     }
 
     #[test]

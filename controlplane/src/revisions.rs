@@ -10,7 +10,7 @@ use proto::secret::Secret;
 use tokio::sync::watch;
 
 use crate::admin::RevisionInfo;
-use crate::api::masked::{self, Fingerprints};
+use crate::api::masked::{self, Fingerprints, Since};
 use crate::audit::DETAIL_OCTETS;
 use crate::clock::now_ms;
 use crate::diff::differences;
@@ -26,6 +26,8 @@ pub(crate) struct Current {
     /// The line that every subscriber gets: written once, shared by all.
     pub(crate) line: Bytes,
     pub(crate) snapshot: Arc<raw::Snapshot>,
+    /// Since when its secrets are what they are.
+    pub(crate) since: Arc<Since>,
 }
 
 impl Current {
@@ -52,6 +54,7 @@ impl Current {
             info: stored.info,
             line,
             snapshot: Arc::new(snapshot),
+            since: Arc::new(stored.since),
         })
     }
 
@@ -138,6 +141,19 @@ impl Revisions {
         }
     }
 
+    /// Since when the secrets of a configuration are what they are, if it comes now.
+    fn since(&self, after: &raw::Snapshot, now_ms: u64) -> Since {
+        let before = self.newest();
+        let shown = |snapshot| masked::configuration(snapshot, &self.fingerprints);
+        let known = self.latest.as_ref().map(|latest| Arc::clone(&latest.since));
+        match (shown(&before), shown(after)) {
+            (Ok(before), Ok(after)) => {
+                masked::since(&after, &before, &known.unwrap_or_default(), now_ms)
+            }
+            _ => Since::new(),
+        }
+    }
+
     /// The number of the revision that is served.
     pub(crate) fn served(&self) -> Option<Revision> {
         let served = self.served.borrow();
@@ -213,11 +229,13 @@ impl Revisions {
         let mut tries = 0..TRIES;
         loop {
             let detail = self.changes(&snapshot);
+            let now = now_ms();
             let stored = self
                 .store
                 .insert_revision(NewRevision {
                     after: self.latest_number(),
-                    created_at_ms: now_ms(),
+                    created_at_ms: now,
+                    since: self.since(&snapshot, now),
                     author: draft.author,
                     message: draft.message,
                     source: draft.text,

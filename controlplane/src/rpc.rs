@@ -90,7 +90,7 @@ async fn subscribe(
     }
     let feed = Feed {
         lines,
-        key: app.key.clone(),
+        key: app.store.lasting_key(),
         revisions: app.revisions.clone(),
         primary_only,
         heartbeat,

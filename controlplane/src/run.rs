@@ -11,23 +11,22 @@ use std::time::Duration;
 use axum::Extension;
 use local::{Listener, ServeError};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, OnceCell, Semaphore, mpsc};
+use tokio::sync::{Notify, OnceCell, Semaphore, mpsc, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{Diagnostic, LoadResult};
+use crate::admin::{DatabaseHealth, Diagnostic, LoadResult};
 use crate::admin_tls::{AdminTls, AdminTlsError};
 use crate::api;
 use crate::api::door::SignIns;
-use crate::api::masked::Fingerprints;
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::drafts::Drafts;
 use crate::events;
 use crate::issue::About;
 use crate::listener::{AdminListener, Peer};
-use crate::loader::Loader;
+use crate::loader::{self, Loader};
 use crate::metrics::Metrics;
 use crate::node_link::{self, NodeAuthorityError, NodePeer};
 use crate::nodes::Nodes;
@@ -112,12 +111,17 @@ pub async fn run(
     }
     let (reloads, asked) = mpsc::channel(RELOADS);
     let (edits, edited) = mpsc::channel(EDITS);
+    let (health, seen) = watch::channel(match (&settings.database, store.is_unseen()) {
+        (Some(_), _) => None,
+        (None, true) => Some(DatabaseHealth::BeingRead),
+        (None, false) => Some(DatabaseHealth::Whole),
+    });
     let (events, writer) = events::channel(store.clone(), metrics.clone());
     // Ends what runs in the background of requests, whichever way the end comes.
     let stop = shutdown.child_token();
     let app = Arc::new(App {
         store: store.clone(),
-        fingerprints: Arc::new(Fingerprints::new(&key)),
+        fingerprints: Arc::new(store.fingerprints()),
         drafts: Drafts::new(store.clone()),
         key,
         revisions: watch,
@@ -128,7 +132,8 @@ pub async fn run(
         node_authority: OnceCell::new(),
         primary_only: Arc::clone(&primary_only),
         events,
-        metrics,
+        metrics: metrics.clone(),
+        health: seen,
         sign_ins: SignIns::default(),
         hashing: Arc::new(Semaphore::new(HASHING)),
         subscribers: Arc::new(Semaphore::new(SUBSCRIBERS)),
@@ -180,6 +185,7 @@ pub async fn run(
     let (follower, until) = (store.clone(), stop.clone());
     servers.spawn(async move { follower.follow(&news, until).await });
     servers.spawn(primary_only::expire(primary_only, stop.clone()));
+    servers.spawn(look_over(store.clone(), health, metrics, stop.clone()));
     servers.spawn(events::retain(
         store.clone(),
         app.settings.retention,
@@ -240,7 +246,8 @@ async fn admin_tls(
     Ok(opened.map(|tls| tls.config))
 }
 
-/// Hears of what another control plane of the same database was told about nodes.
+/// Hears of what another control plane of the same database was told about nodes, and of new data
+/// keys.
 async fn refresh_nodes(app: Arc<App>, stop: CancellationToken) {
     let every = app.settings.heartbeat.max(SHORTEST);
     loop {
@@ -254,7 +261,44 @@ async fn refresh_nodes(app: Arc<App>, stop: CancellationToken) {
                 "what nodes shall do was not read"
             );
         }
+        if let Err(error) = app.store.refresh_keys().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "new data keys were not read"
+            );
+        }
     }
+}
+
+/// Reads a long database whole, which takes its time, and says what came of it. Goes on until told to
+/// stop.
+async fn look_over(
+    store: Store,
+    health: watch::Sender<Option<DatabaseHealth>>,
+    metrics: Metrics,
+    stop: CancellationToken,
+) {
+    match store.look_over(stop.clone()).await {
+        None => {}
+        Some(Ok(())) => {
+            tracing::info!("the database was read whole and has no fault");
+            health.send_replace(Some(DatabaseHealth::Whole));
+        }
+        Some(Err(error)) => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the database was looked over"
+            );
+            let detail = loader::chain(&error);
+            let damaged = matches!(error, StoreError::Damaged { .. });
+            metrics.database_damaged.set(i64::from(damaged));
+            health.send_replace(Some(match damaged {
+                true => DatabaseHealth::Damaged { detail },
+                false => DatabaseHealth::Unread { detail },
+            }));
+        }
+    }
+    stop.cancelled().await;
 }
 
 /// Ends before anything was served.

@@ -1,7 +1,12 @@
-//! Secrets at rest: XChaCha20-Poly1305 under a key file. Not the State attribute of a login.
+//! Secrets at rest: XChaCha20-Poly1305, and the key file. Not the State attribute of a login; what a
+//! store seals under is in [`crate::keyring`].
 //!
 //! A sealed value is one octet of version, 24 of nonce, then the ciphertext with its tag. The
 //! place it is stored in is bound to it, so that a value moved to another row does not open.
+//!
+//! The key file has the master key, 32 octets, and after it the ones before it, the newest first:
+//! what was written into a file of the user's under one of them still opens, and so does a database
+//! whose data keys a rotation, cut short, left under one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -15,15 +20,114 @@ use zeroize::Zeroizing;
 
 use crate::settings::{database_file, key_file};
 
-/// The key that all sealed values of an installation are under.
+/// A key. That of a key file is the master key, which the data keys of an installation are under.
 #[derive(Clone, Debug)]
-pub struct Key(Secret<[u8; KEY_OCTETS]>);
+pub struct Key {
+    octets: Secret<[u8; KEY_OCTETS]>,
+    /// The master keys before it, the newest first.
+    previous: Vec<Secret<[u8; KEY_OCTETS]>>,
+    /// The file it is from.
+    path: Option<PathBuf>,
+}
 
 impl Key {
     /// Takes 32 random octets.
     #[must_use]
     pub(crate) fn new(octets: [u8; KEY_OCTETS]) -> Self {
-        Self(Secret::new(octets))
+        Self::from_secret(Secret::new(octets))
+    }
+
+    /// The same, of octets that are kept as a secret already.
+    pub(crate) fn from_secret(octets: Secret<[u8; KEY_OCTETS]>) -> Self {
+        Self {
+            octets,
+            previous: Vec::new(),
+            path: None,
+        }
+    }
+
+    /// A new one.
+    ///
+    /// # Errors
+    /// [`SealError::Random`].
+    pub(crate) fn random() -> Result<Self, SealError> {
+        let mut octets = Zeroizing::new([0; KEY_OCTETS]);
+        getrandom::fill(octets.as_mut_slice()).map_err(|_| SealError::Random)?;
+        Ok(Self::new(*octets))
+    }
+
+    /// What it is.
+    pub(crate) fn octets(&self) -> &[u8; KEY_OCTETS] {
+        self.octets.expose()
+    }
+
+    /// The keys that were the master before it, the newest first.
+    pub(crate) fn previous(&self) -> impl Iterator<Item = Self> + '_ {
+        self.previous.iter().cloned().map(Self::from_secret)
+    }
+
+    /// As it is in its file by now; none when it is from no file.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub(crate) fn again(&self) -> Option<Result<Self, KeyError>> {
+        let path = self.path.as_deref()?;
+        let opened = File::open(path).map_err(|source| KeyError::Read {
+            path: path.to_owned(),
+            source,
+        });
+        Some(opened.and_then(|file| Self::load(path, file)))
+    }
+
+    /// Reads a key file that is there.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub(crate) fn read(path: &Path) -> Result<Self, KeyError> {
+        let file = File::open(path).map_err(|source| KeyError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::load(path, file)
+    }
+
+    /// Takes the place of this one in its file, which goes on to have this one behind it. The file has
+    /// either at any moment.
+    ///
+    /// # Errors
+    /// [`KeyError::Full`], [`KeyError::Create`].
+    pub(crate) fn succeed(&self, path: &Path, next: &Self) -> Result<Self, KeyError> {
+        let fail = |source| KeyError::Create {
+            path: path.to_owned(),
+            source,
+        };
+        let mut previous = vec![self.octets.clone()];
+        previous.extend(self.previous.iter().cloned());
+        if previous.len() >= KEYS {
+            return Err(KeyError::Full {
+                path: path.to_owned(),
+            });
+        }
+        let mut octets = Zeroizing::new(Vec::with_capacity(KEYS * KEY_OCTETS));
+        for key in std::iter::once(&next.octets).chain(&previous) {
+            octets.extend_from_slice(key.expose());
+        }
+        let owner = std::fs::metadata(path).map_err(fail)?;
+        let aside = aside(path).map_err(fail)?;
+        let put = write_aside(&aside, &octets).and_then(|()| {
+            // Whoever it is that runs this, the control plane must be able to read it.
+            std::os::unix::fs::chown(&aside, Some(owner.uid()), Some(owner.gid()))?;
+            std::fs::rename(&aside, path)
+        });
+        if put.is_err() {
+            drop(std::fs::remove_file(&aside));
+        }
+        put.and_then(|()| sync_folder(path)).map_err(fail)?;
+        Ok(Self {
+            octets: next.octets.clone(),
+            previous,
+            path: Some(path.to_owned()),
+        })
     }
 
     /// Reads the key file; makes one of mode 0600 when there is none.
@@ -72,12 +176,18 @@ impl Key {
             path: path.to_owned(),
             octets: found.size(),
         };
-        if found.size() != KEY_OCTETS as u64 {
+        let length = usize::try_from(found.size()).unwrap_or(usize::MAX);
+        if length == 0 || length % KEY_OCTETS != 0 || length > KEYS * KEY_OCTETS {
             return Err(wrong());
         }
-        let mut octets = Zeroizing::new([0; KEY_OCTETS]);
-        file.read_exact(octets.as_mut_slice()).map_err(fail)?;
-        Ok(Self::new(*octets))
+        let mut octets = Zeroizing::new(vec![0; length]);
+        file.read_exact(&mut octets).map_err(fail)?;
+        let (keys, _) = octets.as_chunks::<KEY_OCTETS>();
+        let mut keys = keys.iter().map(|key| Secret::new(*key));
+        let mut key = Self::from_secret(keys.next().ok_or_else(wrong)?);
+        key.previous = keys.collect();
+        key.path = Some(path.to_owned());
+        Ok(key)
     }
 
     fn create(path: &Path) -> Result<Self, KeyError> {
@@ -88,12 +198,7 @@ impl Key {
         let mut octets = Zeroizing::new([0; KEY_OCTETS]);
         getrandom::fill(octets.as_mut_slice())
             .map_err(|_| fail(io::Error::other("the system gives no random octets")))?;
-        let mut number = [0; 8];
-        getrandom::fill(&mut number)
-            .map_err(|_| fail(io::Error::other("the system gives no random octets")))?;
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".new-{:016x}", u64::from_ne_bytes(number)));
-        let aside = path.with_file_name(name);
+        let aside = aside(path).map_err(fail)?;
         let linked = write_aside(&aside, octets.as_slice()).and_then(|()| {
             // Unlike a rename this leaves a key alone that somebody made meanwhile.
             std::fs::hard_link(&aside, path)
@@ -102,10 +207,10 @@ impl Key {
         drop(std::fs::remove_file(&aside));
         match linked {
             Ok(()) => {
-                let folder = path.parent().filter(|folder| *folder != Path::new(""));
-                let folder = File::open(folder.unwrap_or_else(|| Path::new("."))).map_err(fail)?;
-                folder.sync_all().map_err(fail)?;
-                Ok(Self::new(*octets))
+                sync_folder(path).map_err(fail)?;
+                let mut key = Self::new(*octets);
+                key.path = Some(path.to_owned());
+                Ok(key)
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 Self::load(path, File::open(path).map_err(fail)?)
@@ -116,7 +221,7 @@ impl Key {
 
     /// A key for one purpose and number, from which this one cannot be found.
     pub(crate) fn derive(&self, purpose: &[u8], number: u64) -> Secret<[u8; KEY_OCTETS]> {
-        let keyed = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, self.0.expose());
+        let keyed = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, self.octets.expose());
         let mut context = ring::hmac::Context::with_key(&keyed);
         context.update(purpose);
         context.update(&number.to_be_bytes());
@@ -172,8 +277,24 @@ impl Key {
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(self.0.expose().into())
+        XChaCha20Poly1305::new(self.octets.expose().into())
     }
+}
+
+/// A name beside it that nobody has.
+fn aside(path: &Path) -> io::Result<PathBuf> {
+    let mut number = [0; 8];
+    getrandom::fill(&mut number)
+        .map_err(|_| io::Error::other("the system gives no random octets"))?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".new-{:016x}", u64::from_ne_bytes(number)));
+    Ok(path.with_file_name(name))
+}
+
+/// Keeps the names in its folder.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
 fn write_aside(path: &Path, octets: &[u8]) -> io::Result<()> {
@@ -217,10 +338,19 @@ pub enum SealError {
     #[error("the value is too long to be sealed")]
     TooLong,
     /// It was sealed by a newer program.
-    #[error("sealed in version {version}, known here is version {VERSION}")]
+    #[error("sealed in version {version}, which is not known here")]
     Version {
         /// The version it names.
         version: u8,
+    },
+    /// It is under a data key that this process has not.
+    #[error(
+        "sealed under data key {number}, which is not known here; if the master key was rotated on \
+         another machine, copy its key file here"
+    )]
+    Unknown {
+        /// The data key.
+        number: u32,
     },
     /// It was sealed with another key or for another place, or it was changed.
     #[error("sealed with another key or for another place, or changed since")]
@@ -269,7 +399,8 @@ pub enum KeyError {
     },
     /// It is no key.
     #[error(
-        "the key file {} has {octets} octets instead of {KEY_OCTETS}; put the right one back from a backup",
+        "the key file {} has {octets} octets instead of {KEY_OCTETS} for each key; put the right one \
+         back from a backup",
         path.display()
     )]
     Length {
@@ -278,12 +409,22 @@ pub enum KeyError {
         /// Its length.
         octets: u64,
     },
+    /// It was rotated too often.
+    #[error(
+        "the key file {} holds {KEYS} keys, and has no room for another", path.display()
+    )]
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 const DOMAIN: &str = "countersign controlplane";
 const VERSION: u8 = 1;
 const KEY_OCTETS: usize = 32;
 const NONCE_OCTETS: usize = 24;
+/// The most keys in a key file: the master key, and those before it.
+const KEYS: usize = 1_000;
 
 #[cfg(test)]
 mod tests {

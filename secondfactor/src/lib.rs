@@ -185,6 +185,12 @@ fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
 }
 
+/// The newest schema of the database that this program knows: SQLite's `user_version`.
+#[must_use]
+pub fn schema() -> i64 {
+    store::schema()
+}
+
 const DATABASE: &str = "secondfactor.db";
 
 /// How often it is looked whether the certificate is near its end.

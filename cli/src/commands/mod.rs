@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod cert;
 pub(crate) mod check;
 pub(crate) mod config;
@@ -11,6 +12,7 @@ pub(crate) mod events;
 pub(crate) mod factor;
 pub(crate) mod healthcheck;
 pub(crate) mod login;
+pub(crate) mod master_key;
 pub(crate) mod node;
 pub(crate) mod primary_only;
 pub(crate) mod problem;

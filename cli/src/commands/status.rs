@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use controlplane::admin::{LoadResult, Reload, Status};
+use controlplane::admin::{DatabaseHealth, LoadResult, Reload, Status};
 use proto::child::Role;
 use proto::id::Revision;
 use proto::rpc::NodeStatus;
@@ -83,6 +83,18 @@ fn show(
             }
             for grant in &status.primary_only {
                 primary_only::print(grant);
+            }
+            match &status.database {
+                Some(DatabaseHealth::Damaged { detail }) => {
+                    output::alarm(format_args!("                {detail}"));
+                }
+                Some(DatabaseHealth::Unread { detail }) => {
+                    output::line(format_args!("                {detail}"));
+                }
+                Some(DatabaseHealth::BeingRead) => output::line(format_args!(
+                    "                the database is still read to see whether it is whole"
+                )),
+                _ => {}
             }
             output::line(format_args!(
                 "                {} events stored, {} dropped",

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::openapi::Api;
 use super::problem::{Kind, Problem};
 use crate::app::App;
-use crate::audit::{BEGINNING, Chain, Entry};
+use crate::audit::{BEGINNING, Entry};
 use crate::moment::Moment;
 use crate::store::{AuditFilter, StoreError};
 
@@ -145,7 +145,7 @@ struct Verified {
 }
 
 async fn verify(State(app): State<Arc<App>>) -> Result<Json<Verified>, Problem> {
-    let chain = Chain::new(&app.key);
+    let chain = app.store.chain();
     let (mut entries, mut link) = (0, BEGINNING);
     let fault = loop {
         let some = app.store.list_audit_after(entries, MAX_LIMIT).await;

@@ -20,7 +20,6 @@ use super::config_lists::{
     authenticators, clients, integrations,
 };
 use super::extract::Named;
-use super::masked::Fingerprints;
 use super::openapi::{Api, Route};
 use super::page::Orders;
 use super::problem::{FieldError, Kind, Problem};
@@ -336,7 +335,9 @@ async fn create_client(
 fn read(app: &App, part: &Part) -> Result<Response, Problem> {
     let snapshot = app.newest();
     let shown = part.show(&snapshot, &app.fingerprints);
-    let (document, tag) = shown.ok_or_else(|| part.missing())?;
+    let (mut document, tag) = shown.ok_or_else(|| part.missing())?;
+    // After the tag is made: what is written is held against the secrets themselves.
+    app.date(&mut document);
     Ok((tagged(&tag), Json(document)).into_response())
 }
 
@@ -430,7 +431,7 @@ async fn write(
     let prints = Arc::clone(&app.fingerprints);
     let change = move |snapshot: &mut raw::Snapshot| write.apply(snapshot, &precondition, &prints);
     let edited = app.edit(Box::new(change), wanted).await?;
-    Ok(answer(&part, &edited, dry_run, &app.fingerprints))
+    Ok(answer(app, &part, &edited, dry_run))
 }
 
 /// Adds a write to a draft, when it can be done after those that are in it.
@@ -459,11 +460,11 @@ async fn into_draft(
     if !dry_run {
         app.drafts.add(id, write).await?;
     }
-    Ok(answer(&part, &edited, dry_run, &app.fingerprints))
+    Ok(answer(app, &part, &edited, dry_run))
 }
 
 /// What a write is answered with: the resource as it is now, or would be.
-fn answer(part: &Part, edited: &Edited, dry_run: bool, prints: &Fingerprints) -> Response {
+fn answer(app: &App, part: &Part, edited: &Edited, dry_run: bool) -> Response {
     let was = part.read(&edited.before).is_some();
     let mut headers = HeaderMap::new();
     if let Some(revision) = &edited.revision {
@@ -473,13 +474,14 @@ fn answer(part: &Part, edited: &Edited, dry_run: bool, prints: &Fingerprints) ->
         let made = HeaderValue::from_static(if edited.changed { "change" } else { "nothing" });
         headers.insert(DRY_RUN, made);
     }
-    let Some((document, tag)) = part.show(&edited.after, prints) else {
+    let Some((mut document, tag)) = part.show(&edited.after, &app.fingerprints) else {
         return (StatusCode::NO_CONTENT, headers).into_response();
     };
     let status = match was || dry_run {
         true => StatusCode::OK,
         false => StatusCode::CREATED,
     };
+    app.date(&mut document);
     (status, headers, tagged(&tag), Json(document)).into_response()
 }
 

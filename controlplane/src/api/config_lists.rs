@@ -204,7 +204,8 @@ fn list(
     parts: impl Iterator<Item = (Part, Vec<String>)>,
 ) -> Result<Json<Page<Value>>, Problem> {
     let items = parts.filter_map(|(part, texts)| {
-        let (item, _) = part.show(snapshot, &app.fingerprints)?;
+        let (mut item, _) = part.show(snapshot, &app.fingerprints)?;
+        app.date(&mut item);
         let id = texts.first().cloned().unwrap_or_default();
         Some(Listed { id, texts, item })
     });

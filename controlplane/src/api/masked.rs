@@ -4,6 +4,8 @@
 //! has a new value, or leaves the secret out or sends what was read: then it stays as it is. So a
 //! document can be read, changed and written back by a program that never saw a secret.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use proto::config::raw;
 use proto::secret::Secret;
 use serde_json::{Map, Value, json};
@@ -147,6 +149,57 @@ impl Fingerprints {
     }
 }
 
+/// Since when the configuration has a secret without a break, in milliseconds since 1970, by its
+/// fingerprint. Of one that is not in it the time is not known: it was set before times were kept.
+pub(crate) type Since = BTreeMap<String, u64>;
+
+/// The times of a masked configuration that follows another one now.
+pub(crate) fn since(after: &Value, before: &Value, known: &Since, now_ms: u64) -> Since {
+    let (mut new, mut old) = (BTreeSet::new(), BTreeSet::new());
+    collect(after, &mut new);
+    collect(before, &mut old);
+    let times = new.into_iter().filter_map(|print| {
+        let at = match known.get(print) {
+            Some(at) => *at,
+            None if old.contains(print) => return None,
+            None => now_ms,
+        };
+        Some((print.to_owned(), at))
+    });
+    times.collect()
+}
+
+/// Puts its time into each mask, as far as it is known.
+pub(crate) fn date(document: &mut Value, since: &Since) {
+    match document {
+        Value::Object(fields) => {
+            let print = fields.get("fingerprint").and_then(Value::as_str);
+            let at = print.and_then(|print| since.get(print)).copied();
+            match (at, fields.contains_key("set")) {
+                (Some(at), true) => drop(fields.insert("set_at_ms".to_owned(), at.into())),
+                _ => fields.values_mut().for_each(|one| date(one, since)),
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(|one| date(one, since)),
+        _ => {}
+    }
+}
+
+fn collect<'a>(document: &'a Value, prints: &mut BTreeSet<&'a str>) {
+    match document {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value.get("fingerprint").and_then(Value::as_str) {
+                    Some(print) if is_secret(name) => drop(prints.insert(print)),
+                    _ => collect(value, prints),
+                }
+            }
+        }
+        Value::Array(elements) => elements.iter().for_each(|one| collect(one, prints)),
+        _ => {}
+    }
+}
+
 /// The element of an old list that this one takes the place of.
 fn alike<'a>(old: &'a Value, element: &Value) -> Option<&'a Value> {
     let old = old.as_array()?;
@@ -199,6 +252,33 @@ mod tests {
         let mask = &document["clients"][0]["secret"];
         assert_eq!(mask["set"], true);
         assert_eq!(mask["fingerprint"], fingerprints().of("planted-one"));
+    }
+
+    #[test]
+    fn a_secret_has_the_time_since_when_it_is_there_without_a_break() {
+        let prints = fingerprints();
+        let masked = |secret: &str| {
+            let mut document = json!({"application": {"skey": secret}});
+            prints.mask(&mut document);
+            document
+        };
+        let none = json!({});
+        let (one, two) = (masked("one"), masked("two"));
+        let first = since(&one, &none, &Since::new(), 1);
+        assert_eq!(first, Since::from([(prints.of("one"), 1)]));
+        assert_eq!(since(&one, &one, &first, 2), first, "it stays");
+        let second = since(&two, &one, &first, 3);
+        assert_eq!(second, Since::from([(prints.of("two"), 3)]));
+        let again = since(&one, &two, &second, 4);
+        assert_eq!(again, Since::from([(prints.of("one"), 4)]), "it came back");
+        let unknown = since(&one, &one, &Since::new(), 5);
+        assert!(unknown.is_empty(), "set before times were kept");
+        let mut shown = one.clone();
+        date(&mut shown, &again);
+        assert_eq!(shown["application"]["skey"]["set_at_ms"], 4);
+        shown = one.clone();
+        date(&mut shown, &unknown);
+        assert_eq!(shown, one);
     }
 
     #[test]

@@ -135,7 +135,13 @@ struct OfNode {
 }
 
 async fn one(State(app): State<Arc<App>>, Named(number): Named<u64>) -> Result<Json<One>, Problem> {
-    let StoredRevision { info, snapshot } = find(&app, number).await?;
+    let StoredRevision {
+        info,
+        snapshot,
+        since,
+    } = find(&app, number).await?;
+    let mut configuration = masked(&app, &snapshot)?;
+    masked::date(&mut configuration, &since);
     let verdicts = app.store.list_verdicts(info.number).await;
     let nodes =
         verdicts
@@ -154,7 +160,7 @@ async fn one(State(app): State<Arc<App>>, Named(number): Named<u64>) -> Result<J
     Ok(Json(One {
         served: current == Some(info.number),
         nodes: nodes.collect(),
-        configuration: masked(&app, &snapshot)?,
+        configuration,
         info,
     }))
 }

@@ -71,7 +71,7 @@ impl Store {
         totp: &[u8],
         invitation: (TokenId, TokenHash),
     ) -> Result<InsertedAdmin, StoreError> {
-        let sealed = self.key.seal(&place(&row.name), totp)?;
+        let sealed = self.seal(&place(&row.name), totp)?;
         let (id, most) = (invitation.0.to_string(), i64::try_from(ADMINS).unwrap_or(0));
         let begin = self.db.begin(Alone::No);
         writing!(self.db, "store an administrator", pool => async {
@@ -156,7 +156,7 @@ impl Store {
         Ok(Some(AdminSecrets {
             role,
             password,
-            totp: self.key.open(&place(name), &totp)?,
+            totp: self.unseal(&place(name), &totp)?,
             invitation: invitation.zip(hash),
             invited_until_ms: unsigned(until),
         }))

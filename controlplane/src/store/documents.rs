@@ -21,7 +21,7 @@ impl Store {
                 .map_err(Fault::Sql)
         })?;
         sealed
-            .map(|sealed| Ok(self.key.open(&place(&row), &sealed)?))
+            .map(|sealed| Ok(self.unseal(&place(&row), &sealed)?))
             .transpose()
     }
 
@@ -33,7 +33,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let row = row(name);
         let sealed = match value {
-            Some(value) => Some(self.key.seal(&place(&row), value)?),
+            Some(value) => Some(self.seal(&place(&row), value)?),
             None => None,
         };
         writing!(self.db, "store a document", pool => async {
@@ -70,7 +70,7 @@ impl Store {
         value: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         let row = row(name);
-        let sealed = self.key.seal(&place(&row), value)?;
+        let sealed = self.seal(&place(&row), value)?;
         let kept: Vec<u8> = writing!(self.db, "store a document", pool => async {
             sqlx::query(
                 "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
@@ -85,7 +85,7 @@ impl Store {
                 .await
                 .map_err(Fault::Sql)
         })?;
-        Ok(self.key.open(&place(&row), &kept)?)
+        Ok(self.unseal(&place(&row), &kept)?)
     }
 }
 

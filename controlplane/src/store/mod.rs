@@ -9,6 +9,7 @@ mod documents;
 mod engine;
 mod events;
 mod joining;
+mod keys;
 mod leader;
 mod migrations;
 mod nodes;
@@ -22,34 +23,69 @@ pub(crate) use admins::{AdminRow, InsertedAdmin};
 pub(crate) use audit::AuditFilter;
 pub(crate) use events::NewEvent;
 pub(crate) use joining::{GivenCertificate, JoinToken};
+pub use keys::Rotated;
 pub use postgres_url::{PostgresUrl, PostgresUrlError};
 pub(crate) use revisions::{NewRevision, REVISIONS, StoredRevision};
+pub(crate) use sqlite::{copy, look_at_copy};
 pub(crate) use tokens::{InsertedToken, TokenRow};
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
 
 use sqlx::migrate::MigrateError;
+use tokio_util::sync::CancellationToken;
 
 use crate::api::masked::Fingerprints;
 use crate::audit::Chain;
-use crate::seal::{Key, Place, SealError};
-use engine::{Db, Fault, writing};
+use crate::keyring::Keyring;
+use crate::seal::{Key, KeyError, SealError};
+use engine::Db;
 
-/// The database and the key that its secrets are under.
+/// The database and the keys that its secrets are under.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     db: Db,
-    key: Key,
+    master: Key,
+    keys: Arc<RwLock<Arc<Keyring>>>,
     chain: Chain,
+    /// The file, when it was too long to be looked over at the start.
+    unseen: Option<PathBuf>,
 }
 
 impl Store {
-    /// Opens a file of SQLite, makes it with mode 0600 when there is none, looks whether it is
-    /// whole, and brings its schema up to date.
+    /// Opens a file of SQLite, makes it with mode 0600 when there is none, and brings its schema up to
+    /// date. Looks whether it is whole: at once when it is short, else by [`Self::look_over`].
     pub(crate) async fn open(path: &Path, key: Key) -> Result<Self, StoreError> {
-        let db = sqlite::open(path).await?;
-        Self::with(db, key).await
+        Self::open_bounded(path, key, LOOKED_OVER_AT_START).await
+    }
+
+    /// The same, without a look whether it is whole.
+    pub(crate) async fn open_unseen(path: &Path, key: Key) -> Result<Self, StoreError> {
+        Self::open_bounded(path, key, 0).await
+    }
+
+    async fn open_bounded(path: &Path, key: Key, bound: u64) -> Result<Self, StoreError> {
+        let (db, looked_over) = sqlite::open(path, bound).await?;
+        let mut store = Self::with(db, key).await?;
+        if !looked_over {
+            store.unseen = Some(path.to_owned());
+        }
+        Ok(store)
+    }
+
+    /// Looks whether a file is whole that was too long for it at the start, for as long as that takes.
+    /// None when there is nothing to look at, or it was told to stop.
+    pub(crate) async fn look_over(
+        &self,
+        stop: CancellationToken,
+    ) -> Option<Result<(), StoreError>> {
+        sqlite::look_over_beside(self.unseen.as_deref()?, stop).await
+    }
+
+    /// Whether nobody has looked yet whether the database is whole.
+    pub(crate) const fn is_unseen(&self) -> bool {
+        self.unseen.is_some()
     }
 
     /// Connects to a database of PostgreSQL, and brings its schema up to date.
@@ -60,14 +96,24 @@ impl Store {
 
     /// What is shown in the place of secrets.
     pub(crate) fn fingerprints(&self) -> Fingerprints {
-        Fingerprints::new(&self.key)
+        Fingerprints::new(self.keys().lasting())
     }
 
-    async fn with(db: Db, key: Key) -> Result<Self, StoreError> {
-        let chain = Chain::new(&key);
-        let store = Self { db, key, chain };
-        store.check_key().await?;
-        Ok(store)
+    /// What checks the audit.
+    pub(crate) const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// Finds out that the key file is another one now, before anything is sealed.
+    async fn with(db: Db, master: Key) -> Result<Self, StoreError> {
+        let keys = keys::take(&db, &master).await?;
+        Ok(Self {
+            chain: Chain::new(keys.oldest()),
+            db,
+            master,
+            keys: Arc::new(RwLock::new(Arc::new(keys))),
+            unseen: None,
+        })
     }
 
     /// Writes everything that is written into its place and closes the connections.
@@ -78,42 +124,6 @@ impl Store {
                 writer.close().await;
             }
             Db::Postgres(pool) => postgres::close(pool).await,
-        }
-    }
-
-    /// Writes all of it, as it is at one moment, into a new file with mode 0600, while others read
-    /// and write. What is sealed stays sealed.
-    ///
-    /// Only of SQLite: PostgreSQL has its own ways.
-    pub(crate) async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        match &self.db {
-            Db::Sqlite { readers, .. } => sqlite::backup(readers, to).await,
-            Db::Postgres(_) => Err(StoreError::BackupElsewhere),
-        }
-    }
-
-    /// Finds out that the key file is another one now, before anything is sealed under it.
-    async fn check_key(&self) -> Result<(), StoreError> {
-        let fresh = self.key.seal(&KEY_CHECK, b"")?;
-        let sealed: Vec<u8> = writing!(self.db, "check the key", pool => async {
-            // Two that open a new database at the same time check against one key.
-            sqlx::query(
-                "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
-            )
-            .bind(KEY_CHECK.row)
-            .bind(fresh.as_slice())
-            .execute(pool)
-            .await?;
-            sqlx::query_scalar("SELECT value FROM meta WHERE name = $1")
-                .bind(KEY_CHECK.row)
-                .fetch_one(pool)
-                .await
-                .map_err(Fault::Sql)
-        })?;
-        match self.key.open(&KEY_CHECK, &sealed) {
-            Ok(_) => Ok(()),
-            Err(SealError::Refused) => Err(StoreError::WrongKey),
-            Err(error) => Err(error.into()),
         }
     }
 }
@@ -188,15 +198,15 @@ pub enum StoreError {
     /// A secret cannot be sealed or opened.
     #[error("cannot seal or open a stored secret")]
     Seal(#[from] SealError),
+    /// The key file cannot be read or replaced.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The key file belongs to another database.
     #[error(
         "the key file is not the one this database was made with; put that one back from a backup, \
          or copy it from a control plane that has it"
     )]
     WrongKey,
-    /// A backup of PostgreSQL was asked for.
-    #[error("a PostgreSQL database is backed up with its own programs, such as pg_dump")]
-    BackupElsewhere,
 }
 
 fn query(what: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
@@ -207,11 +217,9 @@ fn unreadable(what: &'static str) -> impl FnOnce(serde_json::Error) -> StoreErro
     move |source| StoreError::Unreadable { what, source }
 }
 
-const KEY_CHECK: Place<'_> = Place {
-    table: "meta",
-    column: "value",
-    row: "key_check",
-};
+/// The longest file, in octets, that is read whole before anything is served: some seconds on a slow
+/// disk. What is longer is read beside the service.
+const LOOKED_OVER_AT_START: u64 = 64 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests;

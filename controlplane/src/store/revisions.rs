@@ -10,6 +10,7 @@ use super::engine::{Alone, Fault, reading, signed, storable, unsigned, writing};
 use super::nodes::APPLIED;
 use super::{Store, StoreError, unreadable};
 use crate::admin::RevisionInfo;
+use crate::api::masked::Since;
 use crate::audit::Deed;
 use crate::seal::Place;
 
@@ -23,6 +24,8 @@ pub(crate) struct NewRevision<'a> {
     /// The text it was made from; none when it was not made from a file.
     pub(crate) source: Option<&'a Secret<String>>,
     pub(crate) snapshot: raw::Snapshot,
+    /// Since when its secrets are what they are.
+    pub(crate) since: Since,
     /// From which address, and what it changes, for the audit.
     pub(crate) origin: &'a str,
     pub(crate) detail: String,
@@ -33,6 +36,8 @@ pub(crate) struct NewRevision<'a> {
 pub(crate) struct StoredRevision {
     pub(crate) info: RevisionInfo,
     pub(crate) snapshot: raw::Snapshot,
+    /// Since when its secrets are what they are; empty for one of before that was kept.
+    pub(crate) since: Since,
 }
 
 impl Store {
@@ -49,12 +54,11 @@ impl Store {
         let json = serde_json::to_vec(&snapshot)
             .map(Zeroizing::new)
             .map_err(unreadable("revision"))?;
-        let sealed = self.key.seal(&place("snapshot", &row), &json)?;
+        let sealed = self.seal(&place("snapshot", &row), &json)?;
+        let since = serde_json::to_vec(&new.since).map_err(unreadable("revision"))?;
+        let since = self.seal(&place("secrets_since", &row), &since)?;
         let source = match new.source {
-            Some(text) => Some(
-                self.key
-                    .seal(&place("source", &row), text.expose().as_bytes())?,
-            ),
+            Some(text) => Some(self.seal(&place("source", &row), text.expose().as_bytes())?),
             None => None,
         };
         let deed = Deed {
@@ -78,8 +82,8 @@ impl Store {
                 return Err(StoreError::Overtaken { newest }.into());
             }
             sqlx::query(
-                "INSERT INTO revisions (number, created_at_ms, author, message, source, snapshot) \
-                 VALUES ($1, $2, $3, $4, $5, $6)",
+                "INSERT INTO revisions (number, created_at_ms, author, message, source, snapshot, \
+                 secrets_since) VALUES ($1, $2, $3, $4, $5, $6, $7)",
             )
             .bind(signed(number))
             .bind(signed(new.created_at_ms))
@@ -87,6 +91,7 @@ impl Store {
             .bind(storable(new.message).into_owned())
             .bind(source.as_deref())
             .bind(sealed.as_slice())
+            .bind(since.as_slice())
             .execute(&mut *tx)
             .await?;
             append!(tx, self.chain, &deed);
@@ -104,6 +109,7 @@ impl Store {
                 message: new.message.to_owned(),
             },
             snapshot,
+            since: new.since,
         })
     }
 
@@ -122,7 +128,8 @@ impl Store {
     pub(crate) async fn fetch_latest_revision(&self) -> Result<Option<StoredRevision>, StoreError> {
         let row: Option<Row> = reading!(self.db, "read the latest revision", pool => async {
             sqlx::query_as(
-                "SELECT number, created_at_ms, author, message, snapshot FROM revisions \
+                "SELECT number, created_at_ms, author, message, snapshot, secrets_since \
+                 FROM revisions \
                  ORDER BY number DESC LIMIT 1",
             )
             .fetch_optional(pool)
@@ -139,7 +146,8 @@ impl Store {
     ) -> Result<Option<StoredRevision>, StoreError> {
         let row: Option<Row> = reading!(self.db, "read a revision", pool => async {
             sqlx::query_as(
-                "SELECT number, created_at_ms, author, message, snapshot FROM revisions \
+                "SELECT number, created_at_ms, author, message, snapshot, secrets_since \
+                 FROM revisions \
                  WHERE number = $1",
             )
             .bind(signed(number.0))
@@ -183,7 +191,8 @@ impl Store {
     ) -> Result<Option<StoredRevision>, StoreError> {
         let row: Option<Row> = reading!(self.db, "read the last applied revision", pool => async {
             sqlx::query_as(
-                "SELECT number, created_at_ms, author, message, snapshot FROM revisions \
+                "SELECT number, created_at_ms, author, message, snapshot, secrets_since \
+                 FROM revisions \
                  WHERE number = (SELECT max(revision) FROM acknowledgements \
                  WHERE ($1 IS NULL OR node = $1) AND kind = $2)",
             )
@@ -198,12 +207,10 @@ impl Store {
 
     fn revision(
         &self,
-        (number, created_at_ms, author, message, sealed): Row,
+        (number, created_at_ms, author, message, sealed, since): Row,
     ) -> Result<StoredRevision, StoreError> {
         let number = unsigned(number);
-        let json = self
-            .key
-            .open(&place("snapshot", &number.to_string()), &sealed)?;
+        let json = self.unseal(&place("snapshot", &number.to_string()), &sealed)?;
         Ok(StoredRevision {
             info: RevisionInfo {
                 number: Revision(number),
@@ -212,12 +219,20 @@ impl Store {
                 message,
             },
             snapshot: serde_json::from_slice(&json).map_err(unreadable("revision"))?,
+            since: match since {
+                None => Since::new(),
+                Some(sealed) => {
+                    let json =
+                        self.unseal(&place("secrets_since", &number.to_string()), &sealed)?;
+                    serde_json::from_slice(&json).map_err(unreadable("revision"))?
+                }
+            },
         })
     }
 }
 
-/// Number, time, author, message, sealed snapshot.
-type Row = (i64, i64, String, String, Vec<u8>);
+/// Number, time, author, message, sealed snapshot, sealed times of secrets.
+type Row = (i64, i64, String, String, Vec<u8>, Option<Vec<u8>>);
 
 fn place<'a>(column: &'a str, row: &'a str) -> Place<'a> {
     Place {

@@ -6,16 +6,20 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::migrate::MigrateError;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteExecutor};
+use tokio_util::sync::CancellationToken;
 
 use super::engine::Db;
-use super::{StoreError, migrations, query};
+use super::{StoreError, keys, migrations, query};
+use crate::seal::Key;
 
-/// Opens the file, or makes it for its owner alone.
-pub(super) async fn open(path: &Path) -> Result<Db, StoreError> {
+/// Opens the file, or makes it for its owner alone. A file of at most so many octets is read whole
+/// before; says whether it was.
+pub(super) async fn open(path: &Path, bound: u64) -> Result<(Db, bool), StoreError> {
     let made = make(path)?;
+    let octets = std::fs::metadata(path).map_or(0, |found| found.len());
     let options = SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
@@ -27,19 +31,23 @@ pub(super) async fn open(path: &Path) -> Result<Db, StoreError> {
         .connect_with(options.clone())
         .await
         .map_err(|error| damage(path, error, "open the database"))?;
-    if !made {
+    let looked_over = made || octets <= bound;
+    if !made && looked_over {
         look_over(path, &writer).await?;
     }
     migrations::migrator(|step| step.sqlite)
         .run(&writer)
         .await
-        .map_err(migrations::failed)?;
+        .map_err(|error| match error {
+            MigrateError::Execute(error) => damage(path, error, "look at the database's schema"),
+            error => migrations::failed(error),
+        })?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .connect_with(options.read_only(true))
         .await
         .map_err(query("open the database for reading"))?;
-    Ok(Db::Sqlite { writer, readers })
+    Ok((Db::Sqlite { writer, readers }, looked_over))
 }
 
 /// True when there was none.
@@ -67,9 +75,9 @@ fn private(path: &Path) -> io::Result<File> {
 
 /// Fails when the file is not whole. Reads all of it, but does not hold indices against tables:
 /// that takes many times as long.
-async fn look_over(path: &Path, writer: &SqlitePool) -> Result<(), StoreError> {
+async fn look_over(path: &Path, by: impl SqliteExecutor<'_>) -> Result<(), StoreError> {
     let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
-        .fetch_one(writer)
+        .fetch_one(by)
         .await
         .map_err(|error| damage(path, error, "look the database over"))?;
     if found == "ok" {
@@ -79,6 +87,30 @@ async fn look_over(path: &Path, writer: &SqlitePool) -> Result<(), StoreError> {
             path: path.to_owned(),
             detail: found,
         })
+    }
+}
+
+/// The same by a connection of its own, beside those that serve. None when it was stopped before.
+pub(super) async fn look_over_beside(
+    path: &Path,
+    stop: CancellationToken,
+) -> Option<Result<(), StoreError>> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let what = "open the database to look it over";
+    let mut reader = match options.connect().await {
+        Ok(reader) => reader,
+        Err(error) => return Some(Err(damage(path, error, what))),
+    };
+    let stopped = stop.clone();
+    match reader.lock_handle().await {
+        Ok(mut handle) => handle.set_progress_handler(STEPS, move || !stopped.is_cancelled()),
+        Err(error) => return Some(Err(damage(path, error, what))),
+    }
+    let found = look_over(path, &mut reader).await;
+    drop(reader.close().await);
+    match stop.is_cancelled() {
+        true => None,
+        false => Some(found),
     }
 }
 
@@ -101,8 +133,8 @@ fn is_damage(code: &str) -> bool {
         .is_ok_and(|code| matches!(code & 0xff, 11 | 26))
 }
 
-/// Copies everything into a new file.
-pub(super) async fn backup(readers: &SqlitePool, to: &Path) -> Result<(), StoreError> {
+/// Copies everything that is in a file into a new one, for its owner alone, while others use it.
+pub(crate) async fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
     let fail = |source| StoreError::File {
         path: to.to_owned(),
         source,
@@ -115,18 +147,26 @@ pub(super) async fn backup(readers: &SqlitePool, to: &Path) -> Result<(), StoreE
     })?;
     // SQLite takes an empty file for a new one, and would make one that others can read.
     let file = private(to).map_err(fail)?;
-    let written = sqlx::query("VACUUM INTO $1")
-        .bind(name)
-        .execute(readers)
-        .await;
+    let written = async {
+        let mut source = SqliteConnectOptions::new()
+            .filename(from)
+            .busy_timeout(BUSY)
+            .connect()
+            .await?;
+        sqlx::query("VACUUM INTO $1")
+            .bind(name)
+            .execute(&mut source)
+            .await?;
+        source.close().await
+    };
     // It leaves that to its caller.
-    let kept = match written {
-        Ok(_) => tokio::task::spawn_blocking(move || file.sync_all())
+    let kept = match written.await {
+        Ok(()) => tokio::task::spawn_blocking(move || file.sync_all())
             .await
             .map_err(io::Error::other)
             .flatten()
             .map_err(fail),
-        Err(error) => Err(query("copy the database")(error)),
+        Err(error) => Err(damage(from, error, "copy the database")),
     };
     if kept.is_err() {
         // Half a backup is none.
@@ -135,5 +175,42 @@ pub(super) async fn backup(readers: &SqlitePool, to: &Path) -> Result<(), StoreE
     kept
 }
 
+/// The schema of a copy that nobody uses, which must be one that is known here and this key's.
+pub(crate) async fn look_at_copy(path: &Path, key: &Key) -> Result<i64, StoreError> {
+    let what = "read the copied database";
+    let wrong = |error| damage(path, error, what);
+    let mut copy = SqliteConnectOptions::new()
+        .filename(path)
+        .immutable(true)
+        .read_only(true)
+        .connect()
+        .await
+        .map_err(wrong)?;
+    let version: i64 = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
+        .fetch_one(&mut copy)
+        .await
+        .map_err(wrong)?;
+    if version > migrations::newest() {
+        return Err(StoreError::Newer { version });
+    }
+    let kept = if version < keys::SINCE {
+        Vec::new()
+    } else {
+        sqlx::query_as("SELECT number, wrapped FROM data_keys")
+            .fetch_all(&mut copy)
+            .await
+            .map_err(wrong)?
+    };
+    let check: Option<Vec<u8>> = sqlx::query_scalar(keys::SELECT_KEY_CHECK)
+        .fetch_optional(&mut copy)
+        .await
+        .map_err(wrong)?;
+    copy.close().await.map_err(query(what))?;
+    keys::check(key, &kept, check.as_deref())?;
+    Ok(version)
+}
+
+/// After so many steps of SQLite's machine it is asked whether to go on: some thousand times a second.
+const STEPS: i32 = 10_000;
 const READERS: u32 = 4;
 const BUSY: Duration = Duration::from_secs(5);

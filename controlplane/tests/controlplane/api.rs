@@ -125,6 +125,8 @@ async fn what_is_made_is_pushed_listed_changed_and_removed() {
     assert_eq!((list.status, &list.body["total"]), (200, &json!(1)));
     let shown = &list.body["items"][0];
     assert_eq!(shown["application"]["skey"]["set"], true);
+    let since = shown["clients"][0]["secret"]["set_at_ms"].as_u64();
+    assert!(since.is_some(), "{shown}");
 
     let path = "/integrations/radius_server_auto";
     let one = plane.get(path).await;
@@ -151,6 +153,9 @@ async fn what_is_made_is_pushed_listed_changed_and_removed() {
     let secret = json!({"secret": "PLANTED-new"});
     let patched = plane.call("PATCH", &client, "", Some(&secret)).await;
     assert_eq!(patched.status, 200, "{patched:?}");
+    assert!(patched.body["secret"]["set_at_ms"].as_u64() > since);
+    let other = plane.get(path).await.body["application"]["skey"].take();
+    assert_eq!(other, shown["application"]["skey"], "that was not touched");
     let pushed = stream.snapshot().await;
     assert_eq!(
         pushed.integrations[0].clients[0].secret.expose(),

@@ -10,7 +10,7 @@ CREATE TABLE revisions (
     message TEXT NOT NULL,
     source BLOB,
     snapshot BLOB NOT NULL
-) STRICT;
+, secrets_since BLOB) STRICT;
 
 CREATE TABLE nodes (
     id TEXT PRIMARY KEY,
@@ -120,3 +120,9 @@ CREATE INDEX events_by_integration ON events (integration, at_ms);
 CREATE INDEX events_by_reason ON events (reason, at_ms);
 
 CREATE INDEX events_by_outcome ON events (outcome, at_ms);
+
+CREATE TABLE data_keys (
+    number INTEGER PRIMARY KEY,
+    wrapped BLOB NOT NULL,
+    created_at_ms INTEGER NOT NULL
+) STRICT;

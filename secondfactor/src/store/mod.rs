@@ -153,11 +153,16 @@ fn taken(error: sqlx::Error) -> StoreError {
     }
 }
 
+/// The schema that this program knows.
+pub(crate) fn schema() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
 async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
     let found: i64 = sqlx::query_scalar("PRAGMA user_version")
         .fetch_one(writer)
         .await?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = schema();
     if found > known {
         return Err(StoreError::Newer { found, known });
     }

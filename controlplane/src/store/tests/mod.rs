@@ -25,10 +25,12 @@ macro_rules! on_both {
 
 mod admins;
 mod events;
+mod keys;
 mod postgres;
 mod sqlite;
 mod tokens;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use e2e::peers::Postgres;
@@ -42,7 +44,9 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use self::admins::*;
+use self::keys::*;
 use self::tokens::*;
+use super::engine::{Fault, writing};
 use super::*;
 use crate::admin::EventFilter;
 use crate::events::forget;
@@ -73,7 +77,10 @@ impl Lab {
     }
 
     async fn reopen(&self, key: u8) -> Result<Store, StoreError> {
-        let key = Key::new([key; 32]);
+        self.with(Key::new([key; 32])).await
+    }
+
+    async fn with(&self, key: Key) -> Result<Store, StoreError> {
         match self {
             Self::Sqlite(folder) => Store::open(&folder.path().join("controlplane.db"), key).await,
             Self::Postgres { server, database } => {
@@ -108,6 +115,10 @@ on_both! {
     a_join_token_is_good_once_and_takes_the_place_of_what_was
     a_removed_node_has_no_good_certificate
     the_first_document_of_a_name_stays
+    a_rotation_makes_the_old_key_file_useless_and_loses_nothing
+    a_rotation_cut_short_at_any_step_leaves_a_key_file_that_opens
+    another_control_plane_goes_on_until_it_has_the_key_file
+    a_key_file_without_room_is_refused_before_anything_changes
 }
 
 /// Runs a statement that both engines take.
@@ -124,6 +135,7 @@ async fn raw(store: &Store, statement: &'static str) -> u64 {
 
 fn revision(after: u64, source: Option<&Secret<String>>) -> NewRevision<'_> {
     NewRevision {
+        since: BTreeMap::from([("print".to_owned(), 4)]),
         origin: "",
         detail: "[]".to_owned(),
         after,
@@ -185,6 +197,7 @@ async fn revisions_count_up_and_come_back_as_they_were(lab: Lab) {
     let found = store.fetch_latest_revision().await.unwrap().unwrap();
     assert_eq!(found.info, second.info);
     assert_eq!(found.snapshot, second.snapshot);
+    assert_eq!(found.since, BTreeMap::from([("print".to_owned(), 4)]));
     assert_eq!(found.snapshot.revision, 2);
 }
 
@@ -356,7 +369,7 @@ async fn no_more_revisions_are_kept_than_a_thousand(lab: Lab) {
     raw(
         &store,
         "INSERT INTO revisions (number, created_at_ms, author, message, snapshot) \
-         SELECT 1, 5, 'tester', 'why', value FROM meta",
+         SELECT 1, 5, 'tester', 'why', wrapped FROM data_keys",
     )
     .await;
     raw(&store, "UPDATE revisions SET number = 999").await;
@@ -366,13 +379,13 @@ async fn no_more_revisions_are_kept_than_a_thousand(lab: Lab) {
     raw(
         &store,
         "INSERT INTO revisions (number, created_at_ms, author, message, snapshot) \
-         SELECT 1, 5, 'tester', 'why', value FROM meta",
+         SELECT 1, 5, 'tester', 'why', wrapped FROM data_keys",
     )
     .await;
     raw(
         &store,
         "INSERT INTO revisions (number, created_at_ms, author, message, snapshot) \
-         SELECT 1000, 5, 'tester', 'why', value FROM meta",
+         SELECT 1000, 5, 'tester', 'why', wrapped FROM data_keys",
     )
     .await;
     store.insert_revision(revision(1_000, None)).await.unwrap();

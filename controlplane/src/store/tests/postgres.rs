@@ -339,12 +339,3 @@ async fn no_fault_and_no_debug_shows_the_password() {
     assert!(shown.contains("does not exist"), "{shown}");
     assert!(!shown.contains("PLANTED"), "{shown}");
 }
-
-#[tokio::test]
-async fn a_backup_is_left_to_the_server() {
-    let lab = Lab::postgres();
-    let store = lab.open().await;
-    let folder = tempfile::tempdir().unwrap();
-    let refused = store.backup(&folder.path().join("copy")).await;
-    assert!(matches!(refused, Err(StoreError::BackupElsewhere)));
-}

@@ -28,8 +28,23 @@ fn file(lab: &Lab) -> PathBuf {
 }
 
 /// A database of each schema that was shipped, by `sqlite3 FILE .dump`, made by the program of its
-/// time with the key of these tests: three revisions, two nodes with four verdicts, twelve events.
-const RELEASED: &[(i64, &str)] = &[(1, include_str!("schema_1.sql"))];
+/// time with the key of these tests: three revisions, two nodes with four verdicts, twelve events. In
+/// the one of schema 6 there is a fourth revision, of which the audit has an entry, and an administrator.
+const RELEASED: &[(i64, &str)] = &[
+    (1, include_str!("schema_1.sql")),
+    (6, include_str!("schema_6.sql")),
+];
+
+async fn restored(lab: &Lab, dump: &'static str) {
+    let mut made = SqliteConnectOptions::new()
+        .filename(file(lab))
+        .create_if_missing(true)
+        .connect()
+        .await
+        .unwrap();
+    sqlx::raw_sql(dump).execute(&mut made).await.unwrap();
+    made.close().await.unwrap();
+}
 
 #[test]
 fn steps_are_numbered_without_gaps() {
@@ -42,17 +57,23 @@ fn steps_are_numbered_without_gaps() {
 async fn a_database_of_every_released_schema_is_brought_up_to_date_with_all_rows() {
     for (version, dump) in RELEASED {
         let lab = Lab::sqlite();
-        let mut made = SqliteConnectOptions::new()
-            .filename(file(&lab))
-            .create_if_missing(true)
-            .connect()
-            .await
-            .unwrap();
-        sqlx::raw_sql(*dump).execute(&mut made).await.unwrap();
-        made.close().await.unwrap();
+        restored(&lab, dump).await;
         let store = lab.open().await;
         let latest = store.fetch_latest_revision().await.unwrap().unwrap();
-        assert_eq!(latest.info.number, Revision(3), "{version}");
+        let newest = if *version < 6 { 3 } else { 4 };
+        assert_eq!(latest.info.number, Revision(newest), "{version}");
+        for number in 1..=newest {
+            let found = store.fetch_revision(Revision(number)).await.unwrap();
+            assert!(found.is_some(), "{version}: what was sealed then opens");
+        }
+        let audit = store.list_audit_after(0, 10).await.unwrap();
+        if *version >= 6 {
+            assert_eq!(audit.len(), 1, "{version}");
+            let link = store.chain().follow(&audit[0], 1, &crate::audit::BEGINNING);
+            assert_eq!(link, Ok(audit[0].link), "{version}: the chain goes on");
+            let admin = store.fetch_admin_secrets("alice").await.unwrap();
+            assert_eq!(admin.unwrap().totp.len(), 20, "{version}");
+        }
         let planted = latest.snapshot.settings.http_ca_certs.as_deref();
         assert_eq!(planted, Some("PLANTED-snapshot"), "{version}");
         let applied = |node| {
@@ -73,8 +94,8 @@ async fn a_database_of_every_released_schema_is_brought_up_to_date_with_all_rows
             ("two", 1_700_000_000_040, false),
         ];
         assert_eq!(seen, want, "{version}");
-        let (revision, verdict, _) = nodes[0].last.clone().unwrap();
-        assert_eq!(revision, Revision(3), "{version}");
+        let (judged, verdict, _) = nodes[0].last.clone().unwrap();
+        assert_eq!(judged, Revision(3), "{version}");
         assert!(matches!(verdict, Verdict::Refused { faults } if faults.len() == 1));
         let page = store.list_events(&EventFilter::default()).await.unwrap();
         let mut numbers: Vec<u64> = page.events.iter().map(|stored| stored.seq).collect();
@@ -82,6 +103,25 @@ async fn a_database_of_every_released_schema_is_brought_up_to_date_with_all_rows
         assert_eq!(numbers, (1..=12).rev().collect::<Vec<u64>>(), "{version}");
         let next = store.insert_events(vec![event(99, 99)]).await.unwrap();
         assert_eq!(next[0].seq, 13, "{version}");
+        store.insert_revision(revision(newest, None)).await.unwrap();
+        store.close().await;
+        let other = lab.reopen(2).await;
+        assert!(matches!(other, Err(StoreError::WrongKey)), "{version}");
+        let store = lab.reopen(1).await.unwrap();
+        let first = store.fetch_revision(Revision(1)).await.unwrap();
+        assert!(first.is_some(), "{version}: and after the next start");
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_before_data_keys_is_not_brought_up_to_date_with_another_key() {
+    for (version, dump) in RELEASED {
+        let lab = Lab::sqlite();
+        restored(&lab, dump).await;
+        let other = lab.reopen(2).await;
+        assert!(matches!(other, Err(StoreError::WrongKey)), "{version}");
+        let store = lab.reopen(1).await.unwrap();
+        assert!(store.fetch_latest_revision().await.unwrap().is_some());
     }
 }
 
@@ -97,12 +137,13 @@ async fn a_backup_made_while_others_write_has_all_that_was_there_and_is_for_its_
     let others = (1_001..=2_000)
         .map(|number| event(number, number))
         .collect();
-    let (backup, written) = tokio::join!(store.backup(&copied), store.insert_events(others));
+    let original = file(&lab);
+    let (backup, written) = tokio::join!(copy(&original, &copied), store.insert_events(others));
     backup.unwrap();
     written.unwrap();
     let mode = std::fs::metadata(&copied).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
-    let again = store.backup(&copied).await;
+    let again = copy(&file(&lab), &copied).await;
     assert!(matches!(again, Err(StoreError::File { .. })), "{again:?}");
     let copy = Store::open(&copied, Key::new([1; 32])).await.unwrap();
     let first = EventFilter {
@@ -118,15 +159,83 @@ async fn a_backup_made_while_others_write_has_all_that_was_there_and_is_for_its_
 #[tokio::test]
 async fn a_backup_that_cannot_be_finished_leaves_nothing() {
     let lab = Lab::sqlite();
-    let store = lab.open().await;
-    store.close().await;
+    std::fs::write(file(&lab), [0x5a; 8_192]).unwrap();
     let copied = folder(&lab).join("copy.db");
-    let failed = store.backup(&copied).await;
+    for from in [file(&lab), folder(&lab).join("none.db")] {
+        copy(&from, &copied).await.unwrap_err();
+        assert!(!copied.exists());
+        assert!(!folder(&lab).join("none.db").exists(), "nor is one made");
+    }
+}
+
+#[tokio::test]
+async fn a_copy_is_known_by_its_schema_and_its_key() {
+    for (version, dump) in RELEASED {
+        let lab = Lab::sqlite();
+        restored(&lab, dump).await;
+        let copied = folder(&lab).join("copy.db");
+        copy(&file(&lab), &copied).await.unwrap();
+        let look = |key: u8| {
+            let copied = copied.clone();
+            async move { look_at_copy(&copied, &Key::new([key; 32])).await }
+        };
+        assert_eq!(look(1).await.unwrap(), *version);
+        assert!(matches!(look(2).await, Err(StoreError::WrongKey)));
+        let store = lab.open().await;
+        std::fs::remove_file(&copied).unwrap();
+        copy(&file(&lab), &copied).await.unwrap();
+        assert_eq!(look(1).await.unwrap(), migrations::newest());
+        assert!(matches!(look(2).await, Err(StoreError::WrongKey)));
+        raw(
+            &store,
+            "UPDATE _sqlx_migrations SET version = 999 WHERE version = 1",
+        )
+        .await;
+        std::fs::remove_file(&copied).unwrap();
+        copy(&file(&lab), &copied).await.unwrap();
+        let newer = look(1).await;
+        assert!(matches!(newer, Err(StoreError::Newer { version: 999 })));
+        // What a look leaves behind would be in the backup.
+        let names = std::fs::read_dir(folder(&lab)).unwrap();
+        let names = names.map(|one| one.unwrap().file_name().into_string().unwrap());
+        let beside: Vec<String> = names.filter(|name| name.starts_with("copy.db-")).collect();
+        assert!(beside.is_empty(), "{beside:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_file_is_looked_over_beside_the_service() {
+    use std::os::unix::fs::FileExt;
+    let lab = Lab::sqlite();
+    let store = lab.open().await;
+    assert!(!store.is_unseen(), "a new one is whole");
+    let events = (1..=5_000).map(|number| event(number, number)).collect();
+    store.insert_events(events).await.unwrap();
+    store.close().await;
+    let open = async || Store::open_unseen(&file(&lab), Key::new([1; 32])).await;
+    let store = open().await.unwrap();
+    assert!(store.is_unseen());
+    let stop = CancellationToken::new();
+    let whole = store.look_over(stop.clone()).await;
+    assert!(matches!(whole, Some(Ok(()))), "{whole:?}");
+    stop.cancel();
+    assert!(store.look_over(stop).await.is_none(), "it ends when told");
+    store.close().await;
+    // The last page is one of the events, which no start reads.
+    let database = std::fs::OpenOptions::new()
+        .write(true)
+        .open(file(&lab))
+        .unwrap();
+    let octets = database.metadata().unwrap().len();
+    database
+        .write_all_at(&[0x5a; 4_096], octets - 4_096)
+        .unwrap();
+    let store = open().await.unwrap();
+    let found = store.look_over(CancellationToken::new()).await;
     assert!(
-        matches!(failed, Err(StoreError::Query { .. })),
-        "{failed:?}"
+        matches!(found, Some(Err(StoreError::Damaged { .. }))),
+        "{found:?}"
     );
-    assert!(!copied.exists());
 }
 
 #[tokio::test]
