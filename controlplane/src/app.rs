@@ -44,6 +44,8 @@ pub(crate) struct App {
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
     pub(crate) sign_ins: SignIns,
+    /// Who writes the file that is the truth.
+    pub(crate) file_writes: tokio::sync::Mutex<()>,
     /// Who hashes a password now.
     pub(crate) hashing: Arc<Semaphore>,
     pub(crate) subscribers: Arc<Semaphore>,
