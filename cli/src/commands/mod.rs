@@ -14,6 +14,7 @@ pub(crate) mod login;
 pub(crate) mod node;
 pub(crate) mod primary_only;
 pub(crate) mod problem;
+mod report;
 pub(crate) mod roles;
 pub(crate) mod run;
 pub(crate) mod seal;

@@ -111,6 +111,9 @@ struct How {
     dry_run: bool,
     #[serde(default)]
     message: Option<String>,
+    /// As `If-Match`, for whoever can send no headers: the entity tag without its quotes.
+    #[serde(default)]
+    based_on: Option<String>,
 }
 
 /// What an import came to.
@@ -135,7 +138,10 @@ async fn import(
 ) -> Result<Json<Outcome>, Problem> {
     let Query(how) = how.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
     let message = message(how.message)?;
-    let based = precondition(request.headers())?;
+    let based = match how.based_on {
+        Some(tag) => Precondition::Match(vec![format!("\"{tag}\"")]),
+        None => precondition(request.headers())?,
+    };
     let sent = Sent::read(request).await?;
     let checked = sent.import(app.key.clone()).await?;
     let (mut found, good) = Found::of(checked.report, checked.unused, &app.fingerprints)?;
@@ -338,7 +344,8 @@ async fn show(
 /// only who could change them gets them, and that is noted.
 async fn sealed_is_noted(app: &App, caller: &Caller) -> Result<(), Problem> {
     if caller.role < Role::Admin {
-        let detail = "only the role admin gets sealed secrets; without secrets=sealed there are none";
+        let detail =
+            "only the role admin gets sealed secrets; without secrets=sealed there are none";
         return Err(Problem::new(Kind::Forbidden, detail));
     }
     let deed = Deed {

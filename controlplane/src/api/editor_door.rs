@@ -114,7 +114,8 @@ pub(super) async fn write(
         app.store.insert_audit(&deed).await.map_err(|error| {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
-                deed = json!({"actor": deed.actor, "source": deed.source, "action": deed.action}).to_string(),
+                deed = json!({"actor": deed.actor, "source": deed.source, "action": deed.action})
+                    .to_string(),
                 "the file is written, and the audit could not be"
             );
             Problem::new(

@@ -79,7 +79,8 @@ impl Sent {
             );
             Problem::new(Kind::BadRequest, detail)
         })?;
-        let octets = |content: Secret<String>| Zeroizing::new(content.expose().clone().into_bytes());
+        let octets =
+            |content: Secret<String>| Zeroizing::new(content.expose().clone().into_bytes());
         Ok(Self {
             name: named(&read.name)?,
             text: read.text,

@@ -450,7 +450,10 @@ fn of_server(section: &Section, entry: &Entry) -> Vec<String> {
                 .collect();
         }
         "api_host" => {
-            return vec!["/application/host".to_owned(), "/application/port".to_owned()];
+            return vec![
+                "/application/host".to_owned(),
+                "/application/port".to_owned(),
+            ];
         }
         "exempt_username" => return vec![format!("/exempt_users/{}", rank(section, entry))],
         "ikey" => "/application/ikey",

@@ -31,9 +31,9 @@ use std::path::{Path, PathBuf};
 use sqlx::migrate::MigrateError;
 
 use crate::api::masked::Fingerprints;
-use crate::audit::Chain;
+use crate::audit::{Chain, Head};
 use crate::seal::{Key, Place, SealError};
-use engine::{Db, Fault, writing};
+use engine::{Db, writing};
 
 /// The database and the key that its secrets are under.
 #[derive(Clone, Debug)]
@@ -94,20 +94,33 @@ impl Store {
     /// Finds out that the key file is another one now, before anything is sealed under it.
     async fn check_key(&self) -> Result<(), StoreError> {
         let fresh = self.key.seal(&KEY_CHECK, b"")?;
+        let head = self.key.seal(&audit::HEAD, &Head::NEW.encode())?;
         let sealed: Vec<u8> = writing!(self.db, "check the key", pool => async {
+            let mut tx = pool.begin().await?;
             // Two that open a new database at the same time check against one key.
-            sqlx::query(
+            let made = sqlx::query(
                 "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
             )
             .bind(KEY_CHECK.row)
             .bind(fresh.as_slice())
-            .execute(pool)
+            .execute(&mut *tx)
             .await?;
-            sqlx::query_scalar("SELECT value FROM meta WHERE name = $1")
+            // Once and never again: whoever takes it away with the entries is found.
+            if made.rows_affected() > 0 {
+                sqlx::query(
+                    "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+                )
+                .bind(audit::HEAD.row)
+                .bind(head.as_slice())
+                .execute(&mut *tx)
+                .await?;
+            }
+            let sealed = sqlx::query_scalar("SELECT value FROM meta WHERE name = $1")
                 .bind(KEY_CHECK.row)
-                .fetch_one(pool)
-                .await
-                .map_err(Fault::Sql)
+                .fetch_one(&mut *tx)
+                .await?;
+            tx.commit().await?;
+            Ok(sealed)
         })?;
         match self.key.open(&KEY_CHECK, &sealed) {
             Ok(_) => Ok(()),

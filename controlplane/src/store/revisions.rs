@@ -89,7 +89,7 @@ impl Store {
             .bind(sealed.as_slice())
             .execute(&mut *tx)
             .await?;
-            append!(tx, self.chain, &deed);
+            append!(tx, self, &deed);
             sqlx::query("DELETE FROM revisions WHERE number <= $1")
                 .bind(signed(number.saturating_sub(REVISIONS)))
                 .execute(&mut *tx)

@@ -50,7 +50,8 @@ fn each_line_is_told_with_its_place_and_value() {
         format!("3 interface: Set {server}.listen=\"192.0.2.7\""),
         "4 debug: Set settings.debug=true".to_owned(),
         "5 log_max_size: Ignored".to_owned(),
-        "7 []: Set authenticators[campus].kind={\"radius\":{\"hosts\":[{\"name\":\"10.1.0.1\",\"".to_owned(),
+        "7 []: Set authenticators[campus].kind={\"radius\":{\"hosts\":[{\"name\":\"10.1.0.1\",\""
+            .to_owned(),
         "8 id: Set authenticators[campus].id=\"campus\"".to_owned(),
         format!("9 host: Set {host}.hosts[0].name=\"10.1.0.1\""),
         format!("10 host_3: Set {host}.hosts[1].name=\"10.1.0.3\""),
@@ -67,10 +68,14 @@ fn each_line_is_told_with_its_place_and_value() {
         format!("19 radius_secret_7: Set {server}.clients[1].secret=\"seven\""),
         format!("20 radius_ip_2: Set {server}.clients[0].address=\"10.0.0.2\""),
         format!("21 radius_secret_2: Set {server}.clients[0].secret=\"two\""),
-        format!("22 message_authenticator_7: Set {server}.clients[1].message_authenticator=\"require\""),
+        format!(
+            "22 message_authenticator_7: Set {server}.clients[1].message_authenticator=\"require\""
+        ),
         "23 prot: Ignored".to_owned(),
         format!("24 exempt_username_3: Set {server}.exempt_users[0]=\"svc\""),
-        format!("25 client_ip_attr: Set {server}.client_ip_attribute={{\"data_type\":\"octets\",\"name\":\"Class\",\"nu"),
+        format!(
+            "25 client_ip_attr: Set {server}.client_ip_attribute={{\"data_type\":\"octets\",\"name\":\"Class\",\"nu"
+        ),
     ];
     for (shown, want) in shown.iter().zip(&want) {
         assert_eq!(shown, want);

@@ -24,6 +24,7 @@ macro_rules! on_both {
 }
 
 mod admins;
+mod audit;
 mod events;
 mod postgres;
 mod sqlite;
@@ -42,7 +43,9 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use self::admins::*;
+use self::audit::*;
 use self::tokens::*;
+use super::engine::Fault;
 use super::*;
 use crate::admin::EventFilter;
 use crate::events::forget;
@@ -108,6 +111,8 @@ on_both! {
     a_join_token_is_good_once_and_takes_the_place_of_what_was
     a_removed_node_has_no_good_certificate
     the_first_document_of_a_name_stays
+    whoever_tampers_with_the_audit_is_found
+    what_is_added_after_a_cut_does_not_cover_it
 }
 
 /// Runs a statement that both engines take.
