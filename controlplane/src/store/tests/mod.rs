@@ -361,7 +361,7 @@ async fn no_more_revisions_are_kept_than_a_thousand(lab: Lab) {
     raw(
         &store,
         "INSERT INTO revisions (number, created_at_ms, author, message, snapshot) \
-         SELECT 1, 5, 'tester', 'why', value FROM meta",
+         SELECT 1, 5, 'tester', 'why', value FROM meta WHERE name = 'key_check'",
     )
     .await;
     raw(&store, "UPDATE revisions SET number = 999").await;
@@ -371,13 +371,13 @@ async fn no_more_revisions_are_kept_than_a_thousand(lab: Lab) {
     raw(
         &store,
         "INSERT INTO revisions (number, created_at_ms, author, message, snapshot) \
-         SELECT 1, 5, 'tester', 'why', value FROM meta",
+         SELECT 1, 5, 'tester', 'why', value FROM meta WHERE name = 'key_check'",
     )
     .await;
     raw(
         &store,
         "INSERT INTO revisions (number, created_at_ms, author, message, snapshot) \
-         SELECT 1000, 5, 'tester', 'why', value FROM meta",
+         SELECT 1000, 5, 'tester', 'why', value FROM meta WHERE name = 'key_check'",
     )
     .await;
     store.insert_revision(revision(1_000, None)).await.unwrap();
