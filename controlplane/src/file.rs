@@ -244,13 +244,13 @@ mod tests {
         let path = folder.path().join("authproxy.cfg");
         let good = "[duo_only_client]\n[radius_server_auto]\nclient=duo_only_client\n\
                     api_host=builtin\nradius_ip_1=192.0.2.1\nradius_secret_1=s\n";
-        std::fs::write(&path, good).unwrap();
+        fs::write(&path, good).unwrap();
         let file = AuthproxyFile::new(&path, None);
         let draft = file.load().draft.unwrap();
         assert_eq!(draft.builtin.len(), 1);
         assert_eq!(draft.builtin[0].integration, "radius_server_auto");
         assert_eq!(draft.text.expose(), good);
-        std::fs::write(&path, format!("{good}port=x\n")).unwrap();
+        fs::write(&path, format!("{good}port=x\n")).unwrap();
         let outcome = file.load();
         assert!(outcome.draft.is_none());
         let wanted = "authproxy.cfg:7: error: [radius_server_auto] port: ";

@@ -1,6 +1,11 @@
 //! `countersign import` and `countersign export`: an `authproxy.cfg` into and out of a running control
 //! plane whose database is the truth.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a field that a JSON value has not is null"
+)]
+
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};

@@ -204,8 +204,8 @@ proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
     #[test]
     fn no_line_of_any_good_file_is_told_wrongly(
-        sections in proptest::collection::vec(super::properties::section(), 0..3),
-        options in proptest::collection::vec((0_usize..64, super::properties::value()), 0..8),
+        sections in proptest::collection::vec(properties::section(), 0..3),
+        options in proptest::collection::vec((0_usize..64, properties::value()), 0..8),
     ) {
         let known: Vec<_> = schema::options_of(schema::SectionKind::RadiusServerAuto)
             .filter(|option| !["ikey", "skey", "api_host", "radius_ip", "radius_secret"].contains(&option.name))
