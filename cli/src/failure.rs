@@ -39,6 +39,14 @@ impl Failure {
         }
     }
 
+    /// The same, with more to say below.
+    pub(crate) fn with_more(self, more: &str) -> Self {
+        Self {
+            text: format!("{}\n{more}", self.text),
+            ..self
+        }
+    }
+
     /// Says it and gives the exit code.
     #[expect(
         clippy::print_stderr,

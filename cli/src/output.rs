@@ -25,6 +25,11 @@ pub(crate) fn question(text: Arguments<'_>) {
     drop(write!(out, "{text}").and_then(|()| out.flush()));
 }
 
+/// What is to be known beside the output, and no part of it.
+pub(crate) fn note(text: &str) {
+    drop(writeln!(std::io::stderr().lock(), "note: {text}"));
+}
+
 /// One JSON document, indented.
 pub(crate) fn json<T: Serialize>(document: &T) {
     // Our own documents have text keys and finite numbers only, so they always have a JSON form.

@@ -49,6 +49,8 @@ pub(crate) struct App {
     /// Whether the database is whole; none with a server.
     pub(crate) health: watch::Receiver<Option<DatabaseHealth>>,
     pub(crate) sign_ins: SignIns,
+    /// Who writes the file that is the truth.
+    pub(crate) file_writes: tokio::sync::Mutex<()>,
     /// Who hashes a password now.
     pub(crate) hashing: Arc<Semaphore>,
     pub(crate) subscribers: Arc<Semaphore>,

@@ -118,13 +118,102 @@ impl Chain {
     ///
     /// # Errors
     /// It is not the one that was written after those before.
-    pub(crate) fn follow(&self, entry: &Entry, seq: u64, previous: &Link) -> Result<Link, Broken> {
+    fn follow(&self, entry: &Entry, seq: u64, previous: &Link) -> Result<Link, Broken> {
         if entry.seq != seq {
             return Err(Broken::Missing { seq });
         }
         match entry.link == self.link(entry, previous) {
             true => Ok(entry.link),
             false => Err(Broken::Changed { seq }),
+        }
+    }
+}
+
+/// The newest entry, as it is noted apart from the entries: without it, nobody could see that the end of
+/// the chain was cut off. Kept sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// Its number; zero before the first.
+    pub(crate) seq: u64,
+    pub(crate) link: Link,
+}
+
+impl Head {
+    /// Of a database in which nobody did anything yet.
+    pub(crate) const NEW: Self = Self {
+        seq: 0,
+        link: BEGINNING,
+    };
+
+    pub(crate) fn encode(&self) -> [u8; HEAD_OCTETS] {
+        let mut octets = [0; HEAD_OCTETS];
+        let (seq, link) = octets.split_at_mut(SEQ_OCTETS);
+        seq.copy_from_slice(&self.seq.to_be_bytes());
+        link.copy_from_slice(&self.link);
+        octets
+    }
+
+    pub(crate) fn decode(octets: &[u8]) -> Option<Self> {
+        let (seq, link) = octets.split_first_chunk()?;
+        Some(Self {
+            seq: u64::from_be_bytes(*seq),
+            link: link.try_into().ok()?,
+        })
+    }
+}
+
+/// Goes over a chain from its beginning, with what was noted of its newest entry before that.
+#[derive(Debug)]
+pub(crate) struct Walk<'a> {
+    chain: &'a Chain,
+    noted: Option<Head>,
+    /// The last entry that was right.
+    at: Head,
+}
+
+impl<'a> Walk<'a> {
+    pub(crate) const fn new(chain: &'a Chain, noted: Option<Head>) -> Self {
+        Self {
+            chain,
+            noted,
+            at: Head::NEW,
+        }
+    }
+
+    /// The last entry that was right.
+    pub(crate) const fn at(&self) -> Head {
+        self.at
+    }
+
+    /// Takes the next entry in order.
+    ///
+    /// # Errors
+    /// It is not the one that was written after those before.
+    pub(crate) fn step(&mut self, entry: &Entry) -> Result<(), Broken> {
+        let seq = self.at.seq.saturating_add(1);
+        let link = self.chain.follow(entry, seq, &self.at.link)?;
+        self.at = Head { seq, link };
+        match self.noted {
+            Some(noted) if noted.seq == seq && noted.link != link => Err(Broken::Note),
+            _ => Ok(()),
+        }
+    }
+
+    /// After the last entry; `noted` is what is noted of the newest one now.
+    ///
+    /// # Errors
+    /// There were more entries, or the note is not the one that was made with the last of them.
+    pub(crate) fn end(&self, noted: Option<Head>) -> Result<(), Broken> {
+        let (Some(before), Some(now)) = (self.noted, noted) else {
+            return Err(Broken::Note);
+        };
+        match (before.seq > self.at.seq, now.seq < self.at.seq) {
+            (true, _) => Err(Broken::Cut {
+                seq: self.at.seq,
+                newest: before.seq,
+            }),
+            (_, true) => Err(Broken::Note),
+            _ => Ok(()),
         }
     }
 }
@@ -138,6 +227,12 @@ pub(crate) enum Broken {
     /// An entry is not there.
     #[error("entry {seq} is missing")]
     Missing { seq: u64 },
+    /// The end was cut off.
+    #[error("the entries after {seq} are missing, up to {newest} at least")]
+    Cut { seq: u64, newest: u64 },
+    /// What was noted of the newest entry is gone, or another's.
+    #[error("the note of the newest entry is missing, or is not the one that was made with it")]
+    Note,
 }
 
 fn as_hex<S: serde::Serializer>(link: &Link, serializer: S) -> Result<S::Ok, S::Error> {
@@ -152,6 +247,8 @@ fn as_json<S: serde::Serializer>(detail: &str, serializer: S) -> Result<S::Ok, S
     }
 }
 
+const SEQ_OCTETS: usize = 8;
+const HEAD_OCTETS: usize = SEQ_OCTETS + 32;
 /// The longest detail that is kept.
 pub(crate) const DETAIL_OCTETS: usize = 256 * 1024;
 
@@ -182,12 +279,63 @@ mod tests {
         (chain, entries)
     }
 
-    fn check(chain: &Chain, entries: &[Entry]) -> Result<(), Broken> {
-        let mut link = BEGINNING;
-        for (entry, seq) in entries.iter().zip(1..) {
-            link = chain.follow(entry, seq, &link)?;
+    fn head(entry: &Entry) -> Head {
+        Head {
+            seq: entry.seq,
+            link: entry.link,
         }
-        Ok(())
+    }
+
+    fn check_noted(chain: &Chain, entries: &[Entry], noted: Option<Head>) -> Result<(), Broken> {
+        let mut walk = Walk::new(chain, noted);
+        for entry in entries {
+            walk.step(entry)?;
+        }
+        walk.end(noted)
+    }
+
+    fn check(chain: &Chain, entries: &[Entry]) -> Result<(), Broken> {
+        check_noted(chain, entries, entries.last().map(head))
+    }
+
+    #[test]
+    fn a_note_is_read_as_it_was_written() {
+        let (_, entries) = chain();
+        let noted = head(&entries[4]);
+        assert_eq!(Head::decode(&noted.encode()), Some(noted));
+        for octets in [&[][..], &[0; HEAD_OCTETS - 1], &[0; HEAD_OCTETS + 1]] {
+            assert_eq!(Head::decode(octets), None);
+        }
+    }
+
+    #[test]
+    fn a_chain_that_was_cut_off_or_whose_note_is_another_is_found() {
+        let (chain, entries) = chain();
+        let noted = Some(head(&entries[4]));
+        let cut = |count| check_noted(&chain, &entries[..count], noted);
+        assert_eq!(cut(5), Ok(()));
+        assert_eq!(cut(4), Err(Broken::Cut { seq: 4, newest: 5 }));
+        assert_eq!(cut(0), Err(Broken::Cut { seq: 0, newest: 5 }));
+        assert_eq!(check_noted(&chain, &entries, None), Err(Broken::Note));
+        let older = Some(head(&entries[2]));
+        assert_eq!(check_noted(&chain, &entries, older), Err(Broken::Note));
+        let mut other = head(&entries[4]);
+        other.link[0] ^= 1;
+        assert_eq!(
+            check_noted(&chain, &entries, Some(other)),
+            Err(Broken::Note)
+        );
+        assert_eq!(check_noted(&chain, &[], Some(Head::NEW)), Ok(()));
+    }
+
+    #[test]
+    fn what_is_added_while_it_is_looked_at_is_no_fault() {
+        let (chain, entries) = chain();
+        let mut walk = Walk::new(&chain, Some(head(&entries[2])));
+        for entry in &entries[..4] {
+            walk.step(entry).unwrap();
+        }
+        assert_eq!(walk.end(Some(head(&entries[4]))), Ok(()));
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use proto::config::raw;
 use proto::secret::Secret;
+use zeroize::Zeroizing;
 
 use crate::admin::{Diagnostic, Severity};
 use crate::authproxy::{self, FileContent, Files, Source};
@@ -118,30 +119,78 @@ pub(crate) fn check(path: &Path, octets: &[u8], key: Option<&Key>) -> authproxy:
     authproxy::import(&source, &Dictionary::builtin())
 }
 
-/// Puts a text in a file's place, whole or not at all, with the mode that it has.
-pub(crate) fn replace(path: &Path, octets: &[u8]) -> io::Result<()> {
-    let mode = fs::metadata(path)?.permissions();
+/// Puts a text in a file's place, whole or not at all, with the owner and the mode that it has. A link
+/// stays one: what it leads to is replaced. `as_wanted` looks at what is there last.
+pub(crate) fn replace(
+    path: &Path,
+    octets: &[u8],
+    as_wanted: impl Fn(&[u8]) -> bool,
+) -> Result<(), ReplaceError> {
+    let path = fs::canonicalize(path)?;
+    let about = fs::metadata(&path)?;
+    look(&path, &as_wanted)?;
     let mut number = [0; 8];
     getrandom::fill(&mut number).map_err(|_| io::Error::other("no random numbers"))?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".new-{:016x}", u64::from_ne_bytes(number)));
     let aside = path.with_file_name(name);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&aside)
-        .and_then(|mut file| {
-            file.write_all(octets)?;
-            file.set_permissions(mode)?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&aside, path));
+    let written = beside(&aside, octets, &about)
+        .map_err(ReplaceError::Failed)
+        .and_then(|()| look(&path, &as_wanted))
+        .and_then(|()| Ok(fs::rename(&aside, &path)?));
     if written.is_err() {
         // Nobody reads it under this name.
         drop(fs::remove_file(&aside));
+        return written;
     }
-    written
+    // Its name is on the disk when the folder is.
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn beside(aside: &Path, octets: &[u8], about: &Metadata) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(aside)?;
+    file.write_all(octets)?;
+    let own = file.metadata()?;
+    if (own.uid(), own.gid()) != (about.uid(), about.gid()) {
+        fchown(&file, Some(about.uid()), Some(about.gid())).map_err(|error| {
+            let owner = format!("it belongs to another user, which cannot be kept: {error}");
+            io::Error::new(error.kind(), owner)
+        })?;
+    }
+    file.set_permissions(about.permissions())?;
+    file.sync_all()
+}
+
+/// Whether what is there is as wanted.
+pub(crate) fn look(path: &Path, as_wanted: impl Fn(&[u8]) -> bool) -> Result<(), ReplaceError> {
+    match as_wanted(&read(path)?) {
+        true => Ok(()),
+        false => Err(ReplaceError::Changed),
+    }
+}
+
+/// What is there. It may hold secrets.
+pub(crate) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let (_, content) = FileRead::read(path);
+    Ok(Zeroizing::new(content?.octets))
+}
+
+/// Why a file was not replaced.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReplaceError {
+    /// It is not the one that was wanted.
+    #[error("the file was changed meanwhile")]
+    Changed,
+    /// The system refused.
+    #[error("the file cannot be written")]
+    Failed(#[from] io::Error),
 }
 
 pub(crate) fn shown(found: authproxy::Diagnostic) -> Diagnostic {
@@ -195,13 +244,13 @@ mod tests {
         let path = folder.path().join("authproxy.cfg");
         let good = "[duo_only_client]\n[radius_server_auto]\nclient=duo_only_client\n\
                     api_host=builtin\nradius_ip_1=192.0.2.1\nradius_secret_1=s\n";
-        std::fs::write(&path, good).unwrap();
+        fs::write(&path, good).unwrap();
         let file = AuthproxyFile::new(&path, None);
         let draft = file.load().draft.unwrap();
         assert_eq!(draft.builtin.len(), 1);
         assert_eq!(draft.builtin[0].integration, "radius_server_auto");
         assert_eq!(draft.text.expose(), good);
-        std::fs::write(&path, format!("{good}port=x\n")).unwrap();
+        fs::write(&path, format!("{good}port=x\n")).unwrap();
         let outcome = file.load();
         assert!(outcome.draft.is_none());
         let wanted = "authproxy.cfg:7: error: [radius_server_auto] port: ";

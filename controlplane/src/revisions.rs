@@ -13,7 +13,7 @@ use crate::admin::RevisionInfo;
 use crate::api::masked::{self, Fingerprints, Since};
 use crate::audit::DETAIL_OCTETS;
 use crate::clock::now_ms;
-use crate::diff::differences;
+use crate::diff::{Difference, differences};
 use crate::store::{NewRevision, Store, StoreError, StoredRevision};
 use crate::stream;
 
@@ -126,19 +126,7 @@ impl Revisions {
         let (Ok(before), Ok(after)) = (shown(&before), shown(after)) else {
             return String::new();
         };
-        let found = differences(&before, &after);
-        match serde_json::to_string(&found) {
-            Ok(json) if json.len() <= DETAIL_OCTETS => json,
-            _ => {
-                let paths: Vec<_> = found.into_iter().map(|one| one.path).collect();
-                let mut text = serde_json::json!({"too_long": true, "changes": paths.len()});
-                if let Some(fields) = text.as_object_mut() {
-                    let some: Vec<_> = paths.into_iter().take(PATHS).collect();
-                    fields.insert("first".to_owned(), some.into());
-                }
-                text.to_string()
-            }
-        }
+        as_detail(differences(&before, &after))
     }
 
     /// Since when the secrets of a configuration are what they are, if it comes now.
@@ -294,6 +282,19 @@ impl Revisions {
     fn latest_number(&self) -> u64 {
         let latest = self.latest.as_ref();
         latest.map_or(0, |latest| latest.info.number.0)
+    }
+}
+
+/// What differs, as the audit has it: if that is too long, where.
+pub(crate) fn as_detail(found: Vec<Difference>) -> String {
+    match serde_json::to_string(&found) {
+        Ok(json) if json.len() <= DETAIL_OCTETS => json,
+        _ => {
+            let changes = found.len();
+            let paths = found.into_iter().take(PATHS).map(|one| one.path);
+            let first: Vec<String> = paths.collect();
+            serde_json::json!({"too_long": true, "changes": changes, "first": first}).to_string()
+        }
     }
 }
 

@@ -135,6 +135,7 @@ pub async fn run(
         metrics: metrics.clone(),
         health: seen,
         sign_ins: SignIns::default(),
+        file_writes: tokio::sync::Mutex::new(()),
         hashing: Arc::new(Semaphore::new(HASHING)),
         subscribers: Arc::new(Semaphore::new(SUBSCRIBERS)),
         event_readers: Arc::new(Semaphore::new(EVENT_READERS)),

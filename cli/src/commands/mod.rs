@@ -16,6 +16,7 @@ pub(crate) mod master_key;
 pub(crate) mod node;
 pub(crate) mod primary_only;
 pub(crate) mod problem;
+mod report;
 pub(crate) mod roles;
 pub(crate) mod run;
 pub(crate) mod seal;

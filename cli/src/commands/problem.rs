@@ -1,5 +1,10 @@
 //! What the control plane's REST API refuses, for people.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a field that a JSON value has not is null"
+)]
+
 use local::CallError;
 use serde_json::Value;
 

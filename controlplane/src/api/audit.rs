@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::openapi::Api;
 use super::problem::{Kind, Problem};
 use crate::app::App;
-use crate::audit::{BEGINNING, Entry};
+use crate::audit::{Entry, Head, Walk};
 use crate::moment::Moment;
 use crate::store::{AuditFilter, StoreError};
 
@@ -136,8 +136,8 @@ struct Verified {
     whole: bool,
     /// How many there are, up to the first that is not.
     entries: u64,
-    /// The link of the last of these, in hexadecimal: whoever kept one of earlier finds it in the entry
-    /// of that number, unless the end was taken away and written anew with the installation's key.
+    /// The link of the last of these, in hexadecimal. Whoever keeps it elsewhere can tell later that the
+    /// whole database was not put back to an earlier one.
     link: String,
     /// What is wrong; none when it is whole.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -146,30 +146,26 @@ struct Verified {
 
 async fn verify(State(app): State<Arc<App>>) -> Result<Json<Verified>, Problem> {
     let chain = app.store.chain();
-    let (mut entries, mut link) = (0, BEGINNING);
-    let fault = loop {
-        let some = app.store.list_audit_after(entries, MAX_LIMIT).await;
+    let noted = async || {
+        let noted = app.store.fetch_audit_head().await;
+        noted.map_err(|error| unavailable(&error))
+    };
+    let mut walk = Walk::new(chain, noted().await?);
+    let outcome = loop {
+        let some = app.store.list_audit_after(walk.at().seq, MAX_LIMIT).await;
         let some = some.map_err(|error| unavailable(&error))?;
         if some.is_empty() {
-            break None;
+            break walk.end(noted().await?);
         }
-        let mut broken = None;
-        for entry in &some {
-            match chain.follow(entry, entries.saturating_add(1), &link) {
-                Ok(next) => (entries, link) = (entries.saturating_add(1), next),
-                Err(fault) => {
-                    broken = Some(fault.to_string());
-                    break;
-                }
-            }
-        }
-        if broken.is_some() {
-            break broken;
+        if let Err(broken) = some.iter().try_for_each(|entry| walk.step(entry)) {
+            break Err(broken);
         }
     };
+    let fault = outcome.err().map(|broken| broken.to_string());
+    let Head { seq, link } = walk.at();
     Ok(Json(Verified {
         whole: fault.is_none(),
-        entries,
+        entries: seq,
         link: data_encoding::HEXLOWER.encode(&link),
         fault,
     }))

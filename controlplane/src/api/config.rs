@@ -514,7 +514,7 @@ pub(super) fn given(document: Document) -> Result<Value, Problem> {
 }
 
 /// `If-Match` and `If-None-Match: *` (RFC 9110 section 13.1).
-fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
+pub(super) fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
     let text = |name| {
         let value: Option<&HeaderValue> = headers.get(name);
         value.map(|value| value.to_str().unwrap_or_default())
@@ -533,7 +533,7 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
     }
 }
 
-fn tagged(tag: &str) -> [(header::HeaderName, String); 1] {
+pub(super) fn tagged(tag: &str) -> [(header::HeaderName, String); 1] {
     [(header::ETAG, tag.to_owned())]
 }
 

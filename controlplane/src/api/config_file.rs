@@ -1,43 +1,42 @@
-//! The configuration as an `authproxy.cfg`: checked, imported, exported; and in file mode the door of
-//! a text editor, which writes the file itself.
+//! The configuration as an `authproxy.cfg`: checked, imported, exported.
 
-use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use bytes::Bytes;
-use http::{Method, StatusCode, header};
-use http_body_util::{BodyExt as _, Limited};
+use http::{Method, StatusCode};
 use proto::config::raw;
 use proto::secret::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::caller::Caller;
-use super::config::message;
+use super::config::{message, precondition, tagged};
+use super::line_rows::{self, Rows};
+use super::masked::Fingerprints;
 use super::openapi::Api;
 use super::problem::{FieldError, Kind, Problem};
-use super::{BODY_OCTETS, masked};
+use super::resource::{Precondition, entity_tag};
+use super::sent_file::{AsJson, Sent};
+use super::{editor_door, masked};
+use crate::access::role::Role;
 use crate::admin::{Diagnostic, RevisionInfo, Severity};
 use crate::app::App;
+use crate::audit::Deed;
 use crate::authproxy::export::{ExportError, Style, export};
-use crate::authproxy::{self, BuiltinApplication, FileContent, Files, Imported, Source};
+use crate::authproxy::{self, BuiltinApplication, Imported, Lines};
 use crate::clock::now_ms;
 use crate::dictionary::Dictionary;
 use crate::diff::{Difference, differences};
 use crate::edit::{BUILTIN, Wanted};
 use crate::file;
-use crate::protected::reveal;
-use crate::seal::Key;
 
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
-        .route("/config", get(show).put(write))
+        .route("/config", get(show).put(editor_door::write))
         .route("/config/validate", post(validate))
         .route("/config/import", post(import))
 }
@@ -46,8 +45,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
 pub(crate) fn document(api: &mut Api) {
     api.group(
         "config",
-        "The configuration as an `authproxy.cfg`. A file is sent as `text/plain`, or as JSON with the \
-         files that it names.",
+        "The configuration as an `authproxy.cfg`. A file is sent as `text/plain`, or with the files \
+         that it names as JSON or as a form.",
         &[],
     );
     api.route(
@@ -67,136 +66,83 @@ pub(crate) fn document(api: &mut Api) {
         "Configuration: write the file that is the truth",
     )
     .about("Only where a file is the truth; its text stays as it was typed.")
-    .query::<HowToSave>()
-    .text_or::<Sent>()
-    .answers::<Saved>(StatusCode::OK, "What came of it.")
+    .query::<editor_door::How>()
+    .file::<AsJson>()
+    .answers::<editor_door::Saved>(StatusCode::OK, "What came of it.")
     .problems(&[Kind::Conflict]);
     let (path, id) = ("/config/validate", "validateConfiguration");
     api.route(&Method::POST, path, id, "Configuration: look at a file")
-        .text_or::<Sent>()
+        .file::<AsJson>()
         .answers::<Found>(StatusCode::OK, "What was found in it.");
     let (path, id) = ("/config/import", "importConfiguration");
     api.route(&Method::POST, path, id, "Configuration: take a file over")
         .query::<How>()
-        .text_or::<Sent>()
+        .file::<AsJson>()
         .answers::<Outcome>(StatusCode::OK, "What came of it.")
         .problems(&[Kind::Conflict, Kind::FileIsTruth]);
-}
-
-/// A file as it was sent: its text, and the files that it names.
-#[derive(Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "SentFile")]
-struct Sent {
-    text: Secret<String>,
-    /// By the names that the text has for them.
-    #[serde(default)]
-    files: BTreeMap<PathBuf, Secret<String>>,
-}
-
-impl Sent {
-    /// Reads `text/plain`, which is the text alone, or `application/json`.
-    async fn read(request: Request) -> Result<Self, Problem> {
-        let kind = request.headers().get(header::CONTENT_TYPE);
-        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let json = kind.starts_with("application/json");
-        if !json && !kind.starts_with("text/plain") {
-            let detail = "send the file as text/plain, or as application/json with text and files";
-            return Err(Problem::new(Kind::MediaType, detail));
-        }
-        let body = Limited::new(request.into_body(), BODY_OCTETS)
-            .collect()
-            .await;
-        let octets: Bytes = body
-            .map_err(|_| {
-                let detail = format!("the body breaks off, or has more than {BODY_OCTETS} octets");
-                Problem::new(Kind::TooLarge, detail)
-            })?
-            .to_bytes();
-        if json {
-            return serde_json::from_slice(&octets)
-                .map_err(|error| Problem::new(Kind::BadRequest, error.to_string()));
-        }
-        let text = String::from_utf8(octets.to_vec()).map_err(|_| {
-            Problem::new(
-                Kind::BadRequest,
-                "the text is not valid UTF-8; save it as UTF-8",
-            )
-        })?;
-        Ok(Self {
-            text: Secret::new(text),
-            files: BTreeMap::new(),
-        })
-    }
-
-    /// Reads and checks it. Parses, so it runs off the runtime.
-    async fn import(self, key: Key) -> Result<authproxy::Report, Problem> {
-        let checked = tokio::task::spawn_blocking(move || {
-            let unseal = |text: &str| reveal(&key, text);
-            let source = Source {
-                path: Path::new("authproxy.cfg"),
-                octets: self.text.expose().as_bytes(),
-                mode: None,
-                now_ms: now_ms(),
-                files: &self,
-                unseal: &unseal,
-            };
-            authproxy::import(&source, &Dictionary::builtin())
-        });
-        checked.await.map_err(|error| Problem::internal(&error))
-    }
-}
-
-impl Files for Sent {
-    fn read(&self, path: &Path) -> io::Result<FileContent> {
-        // A path that the text has as `/etc/x.pem` may be sent as it stands, or by its last name.
-        let found = self
-            .files
-            .get(path)
-            .or_else(|| self.files.get(Path::new(path.file_name()?)));
-        match found {
-            Some(content) => Ok(FileContent {
-                octets: content.expose().as_bytes().to_vec(),
-                mode: None,
-            }),
-            None => Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                "it was not sent; add it to files",
-            )),
-        }
-    }
 }
 
 /// What was found in a file.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Findings")]
-struct Found {
+pub(super) struct Found {
     /// Whether it would be served.
     good: bool,
     diagnostics: Vec<Diagnostic>,
     /// Where what it asks for is not what the replaced product did with it.
     differences_in_behaviour: Vec<String>,
+    /// What each line became.
+    report: Rows,
+    /// Files that were sent and that nothing in it names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unused_files: Vec<String>,
+}
+
+/// A configuration that a file asks for, and what its lines became of it.
+pub(super) struct Good {
+    pub(super) snapshot: raw::Snapshot,
+    lines: Lines,
 }
 
 impl Found {
-    fn of(report: &authproxy::Report) -> Self {
-        Self {
-            good: report.imported.is_some(),
-            diagnostics: report
-                .diagnostics
-                .iter()
-                .cloned()
-                .map(file::shown)
-                .collect(),
-            differences_in_behaviour: report.differences.iter().map(ToString::to_string).collect(),
-        }
+    /// What was found, and what the file asks for; none when it is bad.
+    pub(super) fn of(
+        report: authproxy::Report,
+        unused_files: Vec<String>,
+        prints: &Fingerprints,
+    ) -> Result<(Self, Option<Good>), Problem> {
+        let diagnostics = report.diagnostics.into_iter().map(file::shown).collect();
+        let differences = report.differences.iter().map(ToString::to_string);
+        let good = match &report.imported {
+            None => None,
+            Some(imported) => Some(Good {
+                snapshot: asking(imported),
+                lines: report.lines.clone(),
+            }),
+        };
+        let rows = match &good {
+            None => line_rows::refused(report.lines),
+            Some(good) => {
+                let document = masked::configuration(&good.snapshot, prints)?;
+                line_rows::rows(report.lines, &document, None)
+            }
+        };
+        let found = Self {
+            good: good.is_some(),
+            diagnostics,
+            differences_in_behaviour: differences.collect(),
+            report: rows,
+            unused_files,
+        };
+        Ok((found, good))
     }
 }
 
 async fn validate(State(app): State<Arc<App>>, request: Request) -> Result<Json<Found>, Problem> {
     let sent = Sent::read(request).await?;
-    let report = sent.import(app.key.clone()).await?;
-    Ok(Json(Found::of(&report)))
+    let checked = sent.import(app.key.clone()).await?;
+    let (found, _) = Found::of(checked.report, checked.unused, &app.fingerprints)?;
+    Ok(Json(found))
 }
 
 /// How a file is imported.
@@ -212,6 +158,9 @@ struct How {
     /// Why, for the revision: at most 500 characters.
     #[serde(default)]
     message: Option<String>,
+    /// As `If-Match`, for whoever can send no headers: the entity tag without its quotes.
+    #[serde(default)]
+    based_on: Option<String>,
 }
 
 /// What an import came to.
@@ -222,6 +171,9 @@ struct Outcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<RevisionInfo>,
     found: Found,
+    /// The entity tag of what it was imported into: after a dry run, `If-Match` with it makes sure that
+    /// what was shown is what is done.
+    based_on: String,
     /// What it changes, secrets masked.
     differences: Vec<Difference>,
 }
@@ -233,37 +185,68 @@ async fn import(
     request: Request,
 ) -> Result<Json<Outcome>, Problem> {
     let Query(how) = how.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
+    let message = message(how.message)?;
+    let based = match how.based_on {
+        Some(tag) => Precondition::Match(vec![format!("\"{tag}\"")]),
+        None => precondition(request.headers())?,
+    };
     let sent = Sent::read(request).await?;
-    let report = sent.import(app.key.clone()).await?;
-    let found = Found::of(&report);
-    let Some(imported) = report.imported else {
-        return Err(refused(found.diagnostics));
+    let checked = sent.import(app.key.clone()).await?;
+    let (mut found, good) = Found::of(checked.report, checked.unused, &app.fingerprints)?;
+    let Some(Good { snapshot, lines }) = good else {
+        return Err(refused(found));
     };
     let wanted = Wanted {
         author: caller.author(),
         origin: caller.origin(),
-        message: match how.message {
-            Some(said) => message(Some(said))?,
-            None => "authproxy.cfg imported".to_owned(),
+        message: match message.is_empty() {
+            true => "authproxy.cfg imported".to_owned(),
+            false => message,
         },
         dry_run: how.dry_run,
     };
-    let snapshot = asking(&imported);
-    let merge = how.merge;
-    let change = move |into: &mut raw::Snapshot| match merge {
-        true => add(into, &snapshot),
-        false => {
-            *into = snapshot.clone();
-            Ok(())
+    let asked = masked::configuration(&snapshot, &app.fingerprints)?;
+    let (merge, prints) = (how.merge, Arc::clone(&app.fingerprints));
+    let change = move |into: &mut raw::Snapshot| {
+        if !holds(&based, &masked::configuration(into, &prints)?) {
+            let detail = "the configuration was changed meanwhile; try the import again first";
+            return Err(Problem::new(Kind::Changed, detail));
+        }
+        match merge {
+            true => add(into, &snapshot),
+            false => {
+                *into = snapshot.clone();
+                Ok(())
+            }
         }
     };
     let edited = app.edit(Box::new(change), wanted).await?;
     let shown = |snapshot: &raw::Snapshot| masked::configuration(snapshot, &app.fingerprints);
+    let (before, after) = (shown(&edited.before)?, shown(&edited.after)?);
+    let into = line_rows::Into {
+        before: &before,
+        merge,
+    };
+    found.report = line_rows::rows(lines, &asked, Some(&into));
     Ok(Json(Outcome {
         revision: edited.revision,
         found,
-        differences: differences(&shown(&edited.before)?, &shown(&edited.after)?),
+        based_on: entity_tag(&before),
+        differences: differences(&before, &after),
     }))
+}
+
+/// Whether a configuration is the one that an import was made for.
+fn holds(based: &Precondition, is: &serde_json::Value) -> bool {
+    match based {
+        Precondition::None => true,
+        Precondition::Match(tags) => {
+            let is = entity_tag(is);
+            tags.iter().any(|tag| *tag == is || tag == "*")
+        }
+        // There is always one, be it empty.
+        Precondition::Absent => false,
+    }
 }
 
 /// The configuration, asking for the applications that the built-in second factor makes.
@@ -351,10 +334,24 @@ enum Secrets {
 
 async fn show(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     as_file: Result<Query<AsFile>, QueryRejection>,
-) -> Result<Json<Shown>, Problem> {
+) -> Result<Response, Problem> {
     let Query(as_file) =
         as_file.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
+    if let Secrets::Sealed = as_file.secrets {
+        sealed_is_noted(&app, &caller).await?;
+    }
+    let tag = match &app.settings.source {
+        Some(source) => {
+            let path = source.path().to_owned();
+            editor_door::tag(path, Arc::clone(&app.fingerprints)).await
+        }
+        None => {
+            let shown = masked::configuration(&app.newest(), &app.fingerprints)?;
+            Some(entity_tag(&shown))
+        }
+    };
     let (snapshot, key) = (app.newest(), app.key.clone());
     let made = tokio::task::spawn_blocking(move || {
         let style = match as_file.secrets {
@@ -375,7 +372,7 @@ async fn show(
         ExportError::NotCarried(faults) => Problem::from(faults),
         error => Problem::internal(&error),
     })?;
-    Ok(Json(Shown {
+    let shown = Json(Shown {
         text: made.text.expose().clone(),
         files: made
             .files
@@ -386,81 +383,45 @@ async fn show(
             })
             .collect(),
         left_out: made.left_out,
-    }))
-}
-
-/// How the file is written.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct HowToSave {
-    /// Only find out what would come of it; default false.
-    #[serde(default)]
-    dry_run: bool,
-}
-
-/// What writing the file came to.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "SavedFile")]
-struct Saved {
-    /// The file.
-    path: PathBuf,
-    found: Found,
-    /// What reading it again gave; none when it was only tried.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reload: Option<crate::admin::Reload>,
-}
-
-/// Writes the file that is the truth, whole or not at all; its text stays as it was typed.
-async fn write(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    how: Result<Query<HowToSave>, QueryRejection>,
-    request: Request,
-) -> Result<Json<Saved>, Problem> {
-    let Query(how) = how.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
-    let Some(source) = &app.settings.source else {
-        let detail = "no file is the truth here; POST it to /api/v1/config/import";
-        return Err(Problem::new(Kind::Conflict, detail));
-    };
-    let path = source.path().to_owned();
-    let Sent { text, files } = Sent::read(request).await?;
-    if !files.is_empty() {
-        let detail = "the files that it names are on the disk; send the text alone";
-        return Err(Problem::new(Kind::BadRequest, detail));
-    }
-    let (key, main) = (app.key.clone(), path.clone());
-    let saved = tokio::task::spawn_blocking(move || {
-        let report = file::check(&main, text.expose().as_bytes(), Some(&key));
-        let found = Found::of(&report);
-        if !found.good {
-            return Err(refused(found.diagnostics));
-        }
-        if !how.dry_run {
-            file::replace(&main, text.expose().as_bytes()).map_err(|error| {
-                let detail = format!("{} cannot be written: {error}", main.display());
-                Problem::new(Kind::Conflict, detail)
-            })?;
-        }
-        Ok(found)
     });
-    let found = saved.await.map_err(|error| Problem::internal(&error))??;
-    let reload = match how.dry_run {
-        true => None,
-        false => {
-            tracing::info!(path = %path.display(), author = caller.author(), "configuration file written");
-            app.reload().await
-        }
+    Ok(match tag {
+        Some(tag) => (tagged(&tag), shown).into_response(),
+        None => shown.into_response(),
+    })
+}
+
+/// Sealed values open on this installation alone, and yet whoever has them may try the key at leisure:
+/// only who could change them gets them, and that is noted.
+async fn sealed_is_noted(app: &App, caller: &Caller) -> Result<(), Problem> {
+    if caller.role < Role::Admin {
+        let detail =
+            "only the role admin gets sealed secrets; without secrets=sealed there are none";
+        return Err(Problem::new(Kind::Forbidden, detail));
+    }
+    let deed = Deed {
+        at_ms: now_ms(),
+        actor: caller.author(),
+        source: caller.origin(),
+        action: "configuration.export".to_owned(),
+        target: "with sealed secrets".to_owned(),
+        detail: "{}".to_owned(),
     };
-    Ok(Json(Saved {
-        path,
-        found,
-        reload,
-    }))
+    app.store.insert_audit(&deed).await.map_err(|error| {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the audit cannot be written, so nothing is exported"
+        );
+        Problem::new(
+            Kind::Unavailable,
+            "the audit cannot be written; the log has the cause",
+        )
+    })
 }
 
 /// Why a file is not taken: each error with its line.
-fn refused(diagnostics: Vec<Diagnostic>) -> Problem {
-    let errors = diagnostics
+pub(super) fn refused(found: Found) -> Problem {
+    let errors = found
+        .diagnostics
         .into_iter()
         .filter(|one| one.severity == Severity::Error);
     Problem::invalid(

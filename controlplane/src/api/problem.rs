@@ -190,7 +190,7 @@ impl Problem {
             kind: urn,
             title,
             status: status.as_u16(),
-            detail: detail.into(),
+            detail: unquoted(detail.into()),
             errors: Vec::new(),
             what: kind,
             wait: None,
@@ -206,7 +206,10 @@ impl Problem {
     }
 
     /// One with the fields that are wrong.
-    pub(crate) fn invalid(errors: Vec<FieldError>) -> Self {
+    pub(crate) fn invalid(mut errors: Vec<FieldError>) -> Self {
+        for error in &mut errors {
+            error.message = unquoted(std::mem::take(&mut error.message));
+        }
         let detail = match errors.as_slice() {
             [one] => format!("{}: {}", one.path, one.message),
             errors => format!("{} fields are wrong", errors.len()),
@@ -240,6 +243,46 @@ impl Problem {
         &self.errors
     }
 }
+
+/// What a reader of JSON says, without the values that it quotes: where a word or a number is wrong there
+/// may stand a secret, as in `"port": "…"`.
+fn unquoted(text: String) -> String {
+    for (before, after, instead) in [
+        (
+            "unknown variant `",
+            "`, expected",
+            "this is none of the words",
+        ),
+        ("unknown field `", "`, expected", "there is no such field"),
+        ("unknown field `", "`, there are", "there is no such field"),
+        ("invalid type: ", ", expected", "this is of another type"),
+        ("invalid value: ", ", expected", "this is no such value"),
+    ] {
+        let (Some(start), Some(end)) = (text.find(before), text.rfind(after)) else {
+            continue;
+        };
+        let quoted = text.get(start + before.len()..end).unwrap_or_default();
+        // The name of a field is looked for by whoever wrote it.
+        if instead.ends_with("field") && is_name(quoted) {
+            return text;
+        }
+        let head = text.get(..start).unwrap_or_default();
+        // From the comma on.
+        let rest = text.get(end..).unwrap_or_default();
+        return format!("{head}{instead}{}", rest.trim_start_matches('`'));
+    }
+    text
+}
+
+fn is_name(text: &str) -> bool {
+    text.len() <= NAME_OCTETS
+        && text
+            .bytes()
+            .all(|octet| octet.is_ascii_lowercase() || octet == b'_')
+}
+
+/// The longest name of a field is shorter.
+const NAME_OCTETS: usize = 32;
 
 impl From<Faults> for Problem {
     fn from(Faults(faults): Faults) -> Self {
@@ -290,6 +333,65 @@ mod tests {
                 status.is_client_error() || status.is_server_error(),
                 "{kind:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_read_is_not_quoted() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Word {
+            One,
+            Two,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "only read")]
+        struct Document {
+            #[serde(default)]
+            port: Option<u16>,
+            #[serde(default)]
+            word: Option<Word>,
+        }
+        for (json, want) in [
+            (
+                r#"{"port": "PLANTED\", expected"}"#,
+                "this is of another type, expected u16",
+            ),
+            (
+                r#"{"port": 73519824}"#,
+                "this is no such value, expected u16",
+            ),
+            (
+                r#"{"word": "PLANTED`, expected"}"#,
+                "this is none of the words, expected `one` or `two`",
+            ),
+            (
+                r#"{"PLANTED": 1}"#,
+                "there is no such field, expected `port` or `word`",
+            ),
+            (
+                r#"{"prt": 1}"#,
+                "unknown field `prt`, expected `port` or `word`",
+            ),
+        ] {
+            let error = serde_json::from_str::<Document>(json)
+                .unwrap_err()
+                .to_string();
+            for problem in [
+                Problem::new(Kind::BadRequest, error.clone()),
+                Problem::invalid(vec![FieldError {
+                    path: "x".to_owned(),
+                    message: error,
+                }]),
+            ] {
+                let text = serde_json::to_string(&problem).unwrap();
+                assert!(problem.detail.contains(want), "{text}");
+                assert!(
+                    !text.contains("PLANTED") && !text.contains("73519824"),
+                    "{text}"
+                );
+            }
         }
     }
 

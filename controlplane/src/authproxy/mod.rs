@@ -18,6 +18,7 @@ mod factors;
 pub(crate) mod files;
 mod filter;
 mod imported;
+pub(crate) mod lines;
 pub(crate) mod nearest;
 mod pem;
 mod reader;
@@ -36,6 +37,7 @@ pub use diagnostic::{Counts, Diagnostic, Severity, count, json, text};
 pub use differences::Difference;
 pub use files::{FileContent, Files};
 pub use imported::{BuiltinApplication, Imported};
+pub use lines::{Fate, Line as LineReport, Lines, Place, Shown};
 pub use reader::{Content, Document, Line, MAX_OCTETS, ReadError, SyntaxFault};
 
 use crate::dictionary::Dictionary;
@@ -53,6 +55,8 @@ pub struct Report {
     pub files_read: Vec<PathBuf>,
     /// Where what this file asks for differs from what the replaced product did.
     pub differences: Vec<&'static Difference>,
+    /// What became of each line.
+    pub lines: Lines,
 }
 
 /// Reads and checks a configuration file. `dictionary` is what there is before the files that
@@ -64,12 +68,14 @@ pub fn import(source: &Source<'_>, dictionary: &Dictionary) -> Report {
     let differences = differences::of(&sections);
     let imported = imported::build(&mut context, &sections);
     let refused = context.refused();
+    let lines = lines::of(&context, &sections);
     let (diagnostics, files_read) = context.into_findings();
     Report {
         diagnostics,
         imported: imported.filter(|_| !refused),
         files_read: files_read.into_iter().collect(),
         differences,
+        lines,
     }
 }
 

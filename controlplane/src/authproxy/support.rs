@@ -56,6 +56,6 @@ pub(super) fn idle(
 }
 
 /// One spelling for each value.
-fn normal(value: &str) -> String {
+pub(super) fn normal(value: &str) -> String {
     values::boolean(value).map_or_else(|| value.to_ascii_lowercase(), |truth| truth.to_string())
 }

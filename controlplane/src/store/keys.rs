@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
-use super::audit::append;
+use super::audit::{HEAD, append, first_head};
 use super::engine::{Alone, Db, Fault, reading, signed, unsigned, writing};
 use super::{Store, StoreError};
 use crate::audit::Deed;
@@ -71,7 +71,20 @@ pub(super) async fn take(db: &Db, master: &Key) -> Result<Keyring, StoreError> {
             let check: Option<Vec<u8>> = sqlx::query_scalar(SELECT_KEY_CHECK)
                 .fetch_optional(&mut *tx)
                 .await?;
-            (first(master, check.as_deref())?, false)
+            let keys = first(master, check.as_deref())?;
+            let last: Option<(i64, Vec<u8>)> =
+                sqlx::query_as("SELECT seq, link FROM audit ORDER BY seq DESC LIMIT 1")
+                    .fetch_optional(&mut *tx)
+                    .await?;
+            if let Some((_, oldest)) = keys.first_key_value() {
+                // Once and never again: whoever takes it away with the entries is found.
+                sqlx::query("INSERT INTO meta (name, value) VALUES ($1, $2)")
+                    .bind(HEAD.row)
+                    .bind(first_head(last, oldest).map_err(StoreError::from)?)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            (keys, false)
         } else {
             opened(master, &rows)?
         };
@@ -207,7 +220,7 @@ impl Store {
             let next = blocking(key_file, move |path| master.succeed(path, &next)).await?;
             at(Step::InFile)?;
             rewrap!(tx, &next, &keys);
-            append!(tx, self.chain, &deed(with_data_key.then_some(made.newest)));
+            append!(tx, self, &deed(with_data_key.then_some(made.newest)));
             at(Step::Wrapped)?;
             tx.commit().await?;
             at(Step::Stored)?;

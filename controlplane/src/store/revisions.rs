@@ -94,7 +94,7 @@ impl Store {
             .bind(since.as_slice())
             .execute(&mut *tx)
             .await?;
-            append!(tx, self.chain, &deed);
+            append!(tx, self, &deed);
             sqlx::query("DELETE FROM revisions WHERE number <= $1")
                 .bind(signed(number.saturating_sub(u64::from(REVISIONS))))
                 .execute(&mut *tx)

@@ -177,6 +177,26 @@ async fn no_method_that_is_served_is_missing_in_the_table() {
 }
 
 #[tokio::test]
+async fn sealed_secrets_go_to_nobody_below_admin() {
+    let plane = Plane::start().await;
+    for (role, want) in [("viewer", 403), ("operator", 403), ("admin", 200)] {
+        let (_, token) = plane.token(role, role).await;
+        for (path, want) in [
+            ("/api/v1/config", 200),
+            ("/api/v1/config?secrets=shown", 200),
+            ("/api/v1/config?secrets=sealed", want),
+        ] {
+            let answer = plane.call("GET", path, &token, "").await;
+            assert_eq!(answer.status, want, "{role} {path}: {answer:?}");
+            // An `If-Match` or another method is no way around it.
+            let head = plane.call("HEAD", path, &token, "").await;
+            assert_eq!(head.status, want, "{role} HEAD {path}");
+        }
+    }
+    plane.running.stop().await;
+}
+
+#[tokio::test]
 async fn strangers_are_told_nothing_and_probes_need_no_token() {
     let plane = Plane::start().await;
     let (_, viewer) = plane.token("a viewer", "viewer").await;

@@ -30,13 +30,13 @@ impl Answer {
 
 /// A control plane without a file.
 pub(crate) struct Plane {
-    site: Site,
-    running: ControlPlane,
-    socket: PathBuf,
+    pub(crate) site: Site,
+    pub(crate) running: ControlPlane,
+    pub(crate) socket: PathBuf,
 }
 
 impl Plane {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let mut site = Site::new();
         site.settings.source = None;
         let running = site.start().await;
@@ -60,13 +60,26 @@ impl Plane {
             true => "",
             false => "content-type: application/json\r\n",
         };
+        let headers = format!("{kind}{headers}");
+        self.send(method, path, &headers, body.as_bytes()).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &[u8],
+    ) -> Answer {
         let request = format!(
             "{method} /api/v1{path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
-             {kind}content-length: {}\r\n{headers}\r\n{body}",
+             content-length: {}\r\n{headers}\r\n",
             body.len()
         );
         let mut stream = UnixStream::connect(&self.socket).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
+        // What is refused before its end may not be read to it.
+        drop(stream.write_all(body).await);
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         assert!(!answer.contains("PLANTED"), "a secret came out: {answer}");
@@ -442,7 +455,7 @@ async fn revisions_are_listed_compared_and_gone_back_to() {
     plane.running.stop().await;
 }
 
-const FILE: &str = "; of an earlier gateway\n[radius_client]\nhost=192.0.2.9\nsecret=PLANTED-upstream\n\n\
+pub(crate) const FILE: &str = "; of an earlier gateway\n[radius_client]\nhost=192.0.2.9\nsecret=PLANTED-upstream\n\n\
      [radius_server_auto]\nikey=DIXXXXXXXXXXXXXXXXXX\nskey=PLANTED-skey-PLANTED-skey-PLANTED-skey\n\
      api_host=api.example.com\nclient=radius_client\nradius_ip_1=192.0.2.1\n\
      radius_secret_1=PLANTED-radius\n";

@@ -214,11 +214,21 @@ impl Route<'_> {
         self.bodies(&kinds.map(|kind| (kind, schema.clone())))
     }
 
-    /// A text that is sent, or a JSON document.
-    pub(crate) fn text_or<T: JsonSchema>(self) -> Self {
+    /// A file that is sent: with others as a JSON document or as a form, or its text alone.
+    pub(crate) fn file<T: JsonSchema>(self) -> Self {
         let schema = self.schemas.write::<T>();
-        let text = ("text/plain", json!({"type": "string"}));
-        self.bodies(&[("application/json", schema), text])
+        let text = json!({"type": "string"});
+        let one = json!({"type": "string", "contentMediaType": "application/octet-stream"});
+        let form = json!({
+            "type": "object",
+            "required": ["file"],
+            "properties": {"file": one, "files": {"type": "array", "items": one}},
+        });
+        self.bodies(&[
+            ("application/json", schema),
+            ("multipart/form-data", form),
+            ("text/plain", text),
+        ])
     }
 
     fn bodies(self, kinds: &[(&str, Value)]) -> Self {

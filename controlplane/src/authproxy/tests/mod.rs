@@ -18,6 +18,7 @@ mod export_generated;
 mod export_of_docs;
 mod export_refused;
 mod ids;
+mod lines;
 mod properties;
 mod secrets;
 mod served;

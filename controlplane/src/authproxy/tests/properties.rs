@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// Values that are right, odd or wrong for many options.
-fn value() -> impl Strategy<Value = String> {
+pub(super) fn value() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("true".to_owned()),
         Just("false".to_owned()),
@@ -25,7 +25,7 @@ fn value() -> impl Strategy<Value = String> {
 }
 
 /// A section of any kind with any of its options.
-fn section() -> impl Strategy<Value = String> {
+pub(super) fn section() -> impl Strategy<Value = String> {
     let kind = proptest::sample::select(schema::SectionKind::ALL);
     (
         kind,

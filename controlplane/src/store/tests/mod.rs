@@ -24,6 +24,7 @@ macro_rules! on_both {
 }
 
 mod admins;
+mod audit;
 mod events;
 mod keys;
 mod postgres;
@@ -44,6 +45,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use self::admins::*;
+use self::audit::*;
 use self::keys::*;
 use self::tokens::*;
 use super::engine::{Fault, writing};
@@ -119,6 +121,8 @@ on_both! {
     a_rotation_cut_short_at_any_step_leaves_a_key_file_that_opens
     another_control_plane_goes_on_until_it_has_the_key_file
     a_key_file_without_room_is_refused_before_anything_changes
+    whoever_tampers_with_the_audit_is_found
+    what_is_added_after_a_cut_does_not_cover_it
 }
 
 /// Runs a statement that both engines take.

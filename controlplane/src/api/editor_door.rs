@@ -1,0 +1,166 @@
+//! The door of a text editor, where a file is the truth: it writes the file itself, whole or not at all.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, Request, State};
+use axum::{Extension, Json};
+use http::header;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::caller::Caller;
+use super::config::{precondition, tagged};
+use super::config_file::{Found, refused};
+use super::masked::{self, Fingerprints};
+use super::problem::{Kind, Problem};
+use super::resource::Precondition;
+use super::sent_file::Sent;
+use crate::app::App;
+use crate::audit::Deed;
+use crate::clock::now_ms;
+use crate::diff::differences;
+use crate::file::{self, ReplaceError};
+use crate::revisions::as_detail;
+
+/// How it is written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct How {
+    /// Only find out what would come of it; default false.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// What writing the file came to.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SavedFile")]
+pub(super) struct Saved {
+    /// The file.
+    path: PathBuf,
+    found: Found,
+    /// What reading it again gave; none when it was only tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reload: Option<crate::admin::Reload>,
+}
+
+type Answer = ([(header::HeaderName, String); 1], Json<Saved>);
+
+/// Writes the file that is the truth; its text stays as it was typed.
+pub(super) async fn write(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    how: Result<Query<How>, QueryRejection>,
+    request: Request,
+) -> Result<Answer, Problem> {
+    let Query(how) = how.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
+    let Some(source) = &app.settings.source else {
+        let detail = "no file is the truth here; POST it to /api/v1/config/import";
+        return Err(Problem::new(Kind::Conflict, detail));
+    };
+    let path = source.path().to_owned();
+    let based = precondition(request.headers())?;
+    let Sent { text, files, .. } = Sent::read(request).await?;
+    if !files.is_empty() {
+        let detail = "the files that it names are on the disk; send the text alone";
+        return Err(Problem::new(Kind::BadRequest, detail));
+    }
+    // Until it is read again: two that write at once would not see each other.
+    let alone = app.file_writes.lock().await;
+    let before = app.newest();
+    let (key, prints) = (app.key.clone(), Arc::clone(&app.fingerprints));
+    let main = path.clone();
+    let saved = tokio::task::spawn_blocking(move || {
+        let report = file::check(&main, text.expose().as_bytes(), Some(&key));
+        let (found, good) = Found::of(report, Vec::new(), &prints)?;
+        if good.is_none() {
+            return Err(refused(found));
+        }
+        let as_wanted = |octets: &[u8]| match &based {
+            Precondition::None => true,
+            Precondition::Match(tags) => {
+                let is = tag_of(octets, &prints);
+                tags.iter().any(|tag| *tag == is || tag == "*")
+            }
+            // There is always one.
+            Precondition::Absent => false,
+        };
+        let done = match how.dry_run {
+            true => file::look(&main, as_wanted),
+            false => file::replace(&main, text.expose().as_bytes(), as_wanted),
+        };
+        done.map_err(|error| not_written(&main, &error))?;
+        Ok((found, tag_of(text.expose().as_bytes(), &prints)))
+    });
+    let (found, tag) = saved.await.map_err(|error| Problem::internal(&error))??;
+    let reload = match how.dry_run {
+        true => None,
+        false => {
+            tracing::info!(path = %path.display(), author = caller.author(), "configuration file written");
+            app.reload().await
+        }
+    };
+    if !how.dry_run {
+        let shown = |snapshot| masked::configuration(snapshot, &app.fingerprints);
+        let changes = differences(&shown(&before)?, &shown(&app.newest())?);
+        let deed = Deed {
+            at_ms: now_ms(),
+            actor: caller.author(),
+            source: caller.origin(),
+            action: "configuration.file".to_owned(),
+            target: path.display().to_string(),
+            detail: as_detail(changes),
+        };
+        // It is written: who did it must not be lost because the database is away for a moment.
+        app.store.insert_audit(&deed).await.map_err(|error| {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                deed = json!({"actor": deed.actor, "source": deed.source, "action": deed.action})
+                    .to_string(),
+                "the file is written, and the audit could not be"
+            );
+            Problem::new(
+                Kind::Unavailable,
+                "the file is written, and the audit could not be; the log has who wrote it",
+            )
+        })?;
+    }
+    drop(alone);
+    Ok((
+        tagged(&tag),
+        Json(Saved {
+            path,
+            found,
+            reload,
+        }),
+    ))
+}
+
+/// The entity tag of the file as it is on the disk; none when it cannot be read.
+pub(super) async fn tag(path: PathBuf, prints: Arc<Fingerprints>) -> Option<String> {
+    let read = tokio::task::spawn_blocking(move || {
+        let octets = file::read(&path).ok()?;
+        Some(tag_of(&octets, &prints))
+    });
+    read.await.ok()?
+}
+
+/// Keyed: nobody can try guesses at the secrets in a file by its tag.
+fn tag_of(octets: &[u8], prints: &Fingerprints) -> String {
+    format!("\"{}\"", prints.of(&String::from_utf8_lossy(octets)))
+}
+
+fn not_written(path: &Path, error: &ReplaceError) -> Problem {
+    let path = path.display();
+    match error {
+        ReplaceError::Changed => {
+            let detail = format!("{path} was changed meanwhile; read it again, and change that");
+            Problem::new(Kind::Changed, detail)
+        }
+        ReplaceError::Failed(error) => {
+            Problem::new(Kind::Conflict, format!("{path} cannot be written: {error}"))
+        }
+    }
+}
