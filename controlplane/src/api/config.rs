@@ -79,7 +79,7 @@ pub(crate) struct HowToWrite {
 
 type Written = Result<Query<HowToWrite>, QueryRejection>;
 type Asked = Result<Query<Ask>, QueryRejection>;
-type Document = Result<Json<Value>, JsonRejection>;
+pub(super) type Document = Result<Json<Value>, JsonRejection>;
 
 async fn settings(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     read(&app, &Part::Settings)
@@ -471,7 +471,7 @@ pub(super) fn given(document: Document) -> Result<Value, Problem> {
 }
 
 /// `If-Match` and `If-None-Match: *` (RFC 9110 section 13.1).
-fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
+pub(super) fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
     let text = |name| {
         let value: Option<&HeaderValue> = headers.get(name);
         value.map(|value| value.to_str().unwrap_or_default())

@@ -6,19 +6,24 @@ pub(crate) mod audit;
 pub(crate) mod caller;
 pub(crate) mod config;
 pub(crate) mod config_file;
+mod cookies;
 pub(crate) mod door;
 pub(crate) mod drafts;
 pub(crate) mod event_table;
 pub(crate) mod events;
 pub(crate) mod extract;
 mod frame;
+pub(crate) mod guesses;
 pub(crate) mod masked;
 pub(crate) mod nodes;
+pub(crate) mod oidc;
+mod own;
 pub(crate) mod page;
 pub(crate) mod problem;
 pub(crate) mod resource;
 pub(crate) mod revisions;
 pub(crate) mod session;
+pub(crate) mod setup;
 pub(crate) mod tokens;
 
 use std::sync::Arc;
@@ -64,6 +69,9 @@ fn routes() -> Router<Arc<App>> {
         .merge(drafts::router())
         .merge(revisions::router())
         .merge(session::router())
+        .merge(own::router())
+        .merge(oidc::router())
+        .merge(setup::router())
         .merge(tokens::router())
         .merge(nodes::router())
         .merge(events::router())

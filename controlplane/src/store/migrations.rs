@@ -51,6 +51,11 @@ pub(super) const STEPS: &[Step] = &[
         "0005_create_node_certificates"
     ),
     step!(6, "find events quickly", "0006_find_events_quickly"),
+    step!(
+        7,
+        "know people of a provider",
+        "0007_know_people_of_a_provider"
+    ),
 ];
 
 /// What brings a database up to date, with the text of one engine.

@@ -15,14 +15,16 @@ mod nodes;
 mod postgres;
 mod postgres_url;
 mod revisions;
+mod sessions;
 mod sqlite;
 mod tokens;
 
-pub(crate) use admins::{AdminRow, InsertedAdmin};
+pub(crate) use admins::{AdminRow, AdminSecrets, InsertedAdmin};
 pub(crate) use events::NewEvent;
 pub(crate) use joining::{GivenCertificate, JoinToken};
 pub use postgres_url::{PostgresUrl, PostgresUrlError};
 pub(crate) use revisions::{NewRevision, StoredRevision};
+pub(crate) use sessions::{Holder, NewSession, PROVIDER, Which};
 pub(crate) use tokens::{InsertedToken, TokenRow};
 
 use std::io;
