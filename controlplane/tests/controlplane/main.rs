@@ -7,6 +7,7 @@ mod builtin;
 mod events;
 mod events_api;
 mod file;
+mod oidc;
 mod primary_only;
 mod push;
 mod start;
