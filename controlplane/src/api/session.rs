@@ -157,7 +157,7 @@ pub(super) async fn prove(
     let known = known.map_err(failed)?;
     let place = hashing(app).await?;
     // Those that were asked at the same time and waited before this one may all have been wrong.
-    guest.enough(app, now)?;
+    guest.enough(app, now_ms())?;
     let kept = known.as_ref().and_then(|known| known.password.clone());
     let password = proof.password;
     let is = spawn_blocking(move || {
@@ -181,7 +181,8 @@ pub(super) async fn prove(
     match known.filter(|_| used) {
         Some(known) => Ok(known),
         None => {
-            guest.guessed(app, is_somebody, now).await;
+            // From now on, not from when it was asked: this took its time.
+            guest.guessed(app, is_somebody, now_ms()).await;
             // Not which of them: that would help nobody but who guesses.
             let detail = "name, password or passcode is wrong; a passcode is good once";
             Err(Problem::new(Kind::Unauthenticated, detail))

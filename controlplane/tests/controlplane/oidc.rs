@@ -274,7 +274,7 @@ async fn a_person_of_the_provider_signs_in_once_for_each_time_there() {
     );
     let (query, cookie) = lab.go().await;
     let denied = format!(
-        "{}&error=access_denied<b>",
+        "{}&error=access_denied%3Cb%3E",
         query.split('&').next().unwrap()
     );
     let denied = lab.back(&denied, &cookie).await;
