@@ -537,6 +537,12 @@ pub(crate) struct HealthcheckArgs {
     /// The gateway's admin address.
     #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", default_value = DEFAULT_ADMIN, value_name = "ADDR")]
     pub(crate) admin_listen: SocketAddr,
+    /// The certificate that it serves TLS with (PEM), if it is not the self-made one in the data
+    /// folder.
+    #[arg(long, env = "COUNTERSIGN_ADMIN_TLS_CERT", value_name = "FILE")]
+    pub(crate) admin_tls_cert: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -3,6 +3,7 @@
 use std::fmt::Arguments;
 use std::io::{IsTerminal, Write};
 
+use proto::secret::Secret;
 use serde::Serialize;
 
 /// One line of text. A reader that has gone, such as `head`, is no fault.
@@ -28,6 +29,16 @@ pub(crate) fn question(text: Arguments<'_>) {
 /// What is to be known beside the output, and no part of it.
 pub(crate) fn note(text: &str) {
     drop(writeln!(std::io::stderr().lock(), "note: {text}"));
+}
+
+/// The link with which the first administrator is invited: for whoever looks at the terminal, and not
+/// among the lines of the log.
+pub(crate) fn setup_link(url: &str, token: &Secret<String>) {
+    let token = token.expose();
+    question(format_args!(
+        "\nNobody may use the REST API yet. This link is for the first administrator, good for a day:\n\
+         \n    {url}/setup#{token}\n\n"
+    ));
 }
 
 /// One JSON document, indented.

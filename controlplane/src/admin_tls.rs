@@ -100,17 +100,25 @@ fn self_made(address: SocketAddr, folder: &Path, now_s: i64) -> Result<AdminTls,
 /// What callers may write: names of this machine, and the address.
 fn names(address: SocketAddr) -> Result<ServerNames, NamesFault> {
     let mut words = vec!["localhost".to_owned()];
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = host.trim();
-    // Not every host's name may stand in a certificate.
-    if ServerNames::parse(&[host.to_owned()]).is_ok() {
-        words.push(host.to_owned());
+    let host = host_name();
+    if host != "localhost" {
+        words.push(host);
     }
     words.extend(["127.0.0.1".to_owned(), "::1".to_owned()]);
     if !address.ip().is_unspecified() {
         words.push(address.ip().to_string());
     }
     ServerNames::parse(&words)
+}
+
+/// The name of this machine, if it may stand in a certificate.
+pub(crate) fn host_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    match ServerNames::parse(&[host.to_owned()]) {
+        Ok(_) => host.to_owned(),
+        Err(_) => "localhost".to_owned(),
+    }
 }
 
 fn config(certificates: &str, key: &str) -> Result<Arc<rustls::ServerConfig>, Unfit> {

@@ -12,9 +12,10 @@ use tokio_util::task::TaskTracker;
 use crate::admin::{
     DatabaseHealth, EventCounts, LastLoad, NodeReport, Readiness, Reload, RevisionInfo, Status,
 };
-use crate::api::door::SignIns;
+use crate::api::guesses::SignIns;
 use crate::api::masked::{self, Fingerprints};
 use crate::api::problem::{Kind, Problem};
+use crate::api::setup::Setup;
 use crate::clock::now_ms;
 use crate::drafts::Drafts;
 use crate::edit::{Change, Edit, Edited, Wanted};
@@ -24,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::node_link::{NodeAuthority, NodeAuthorityError};
 use crate::nodes::Nodes;
 use crate::primary_only::PrimaryOnly;
+use crate::provider::{Flows, Providers};
 use crate::revisions::Watch;
 use crate::seal::Key;
 use crate::settings::Settings;
@@ -51,6 +53,13 @@ pub(crate) struct App {
     pub(crate) sign_ins: SignIns,
     /// Who writes the file that is the truth.
     pub(crate) file_writes: tokio::sync::Mutex<()>,
+    /// The link for the first administrator; none when there was somebody at the start.
+    pub(crate) setup: Option<Setup>,
+    /// Ways of browsers to the provider and back.
+    pub(crate) flows: Flows,
+    pub(crate) providers: Providers,
+    /// Held while the provider's settings are changed.
+    pub(crate) provider_writes: tokio::sync::Mutex<()>,
     /// Who hashes a password now.
     pub(crate) hashing: Arc<Semaphore>,
     pub(crate) subscribers: Arc<Semaphore>,

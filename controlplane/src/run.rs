@@ -19,18 +19,20 @@ use tokio_util::task::TaskTracker;
 use crate::admin::{DatabaseHealth, Diagnostic, LoadResult};
 use crate::admin_tls::{AdminTls, AdminTlsError};
 use crate::api;
-use crate::api::door::SignIns;
+use crate::api::guesses::SignIns;
+use crate::api::setup::Setup;
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::drafts::Drafts;
 use crate::events;
 use crate::issue::About;
-use crate::listener::{AdminListener, Peer};
+use crate::listener::AdminListener;
 use crate::loader::{self, Loader};
 use crate::metrics::Metrics;
 use crate::node_link::{self, NodeAuthorityError, NodePeer};
 use crate::nodes::Nodes;
 use crate::primary_only::{self, PrimaryOnly};
+use crate::provider::{Flows, Providers};
 use crate::revisions::{PublishError, Revisions};
 use crate::seal::{Key, KeyError};
 use crate::settings::{Hooks, Ready, Settings, database_file};
@@ -64,9 +66,8 @@ pub async fn run(
         }
         None => None,
     };
-    let admin = tcp
-        .as_ref()
-        .and_then(|tcp| axum::serve::Listener::local_addr(tcp).ok());
+    let admin = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
+    let url = tcp.as_ref().and_then(AdminListener::url);
     let for_nodes = match settings.node_listen {
         Some(address) => Some(bind(address).await?),
         None => None,
@@ -119,10 +120,17 @@ pub async fn run(
     let (events, writer) = events::channel(store.clone(), metrics.clone());
     // Ends what runs in the background of requests, whichever way the end comes.
     let stop = shutdown.child_token();
+    let setup = Setup::offer(&store, now_ms()).await?;
+    let (setup, link) = setup.unzip();
     let app = Arc::new(App {
         store: store.clone(),
+        setup,
         fingerprints: Arc::new(store.fingerprints()),
         drafts: Drafts::new(store.clone()),
+        sign_ins: SignIns::new(&store.lasting_key()),
+        flows: Flows::new(&store.lasting_key().derive(b"sign-ins at a provider", 0)),
+        providers: Providers::default(),
+        provider_writes: tokio::sync::Mutex::default(),
         key,
         revisions: watch,
         last_load: loader.last(),
@@ -134,7 +142,6 @@ pub async fn run(
         events,
         metrics: metrics.clone(),
         health: seen,
-        sign_ins: SignIns::default(),
         file_writes: tokio::sync::Mutex::new(()),
         hashing: Arc::new(Semaphore::new(HASHING)),
         subscribers: Arc::new(Semaphore::new(SUBSCRIBERS)),
@@ -167,19 +174,7 @@ pub async fn run(
     }
     if let Some(tcp) = tcp {
         let router = routes::probes(Arc::clone(&app)).merge(api::for_strangers(Arc::clone(&app)));
-        let service = router.into_make_service_with_connect_info::<Peer>();
-        let stop = stop.clone();
-        servers.spawn(async move {
-            let served = axum::serve(tcp, service)
-                .with_graceful_shutdown(stop.cancelled_owned())
-                .await;
-            if let Err(error) = served {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "admin listener failed"
-                );
-            }
-        });
+        servers.spawn(tcp.serve(router, stop.clone()));
     }
     let news = Arc::new(Notify::new());
     servers.spawn(loader.run(asked, edited, Arc::clone(&news), stop.clone()));
@@ -196,6 +191,9 @@ pub async fn run(
     let written = CancellationToken::new();
     let mut writing = JoinSet::new();
     writing.spawn(writer.run(written.clone()));
+    if let Some(link) = link {
+        (hooks.setup)(link, url);
+    }
     (hooks.ready)(Ready {
         admin,
         nodes: nodes_at,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::id::NodeId;
+use proto::secret::Secret;
 
 use crate::admin_tls::CertificateFiles;
 use crate::source::ConfigSource;
@@ -148,6 +149,10 @@ pub enum Need {
 pub struct Hooks {
     /// Called for each need, perhaps more than once. Must not block.
     pub needs: Box<dyn FnMut(Need) + Send>,
+    /// Called once at a start where nobody may use the API yet, before `ready`: what the first
+    /// administrator needs at `POST /api/v1/setup`. To be shown to whoever started this, and kept
+    /// nowhere. With the URL of the admin address, where there is one.
+    pub setup: Box<dyn FnOnce(Secret<String>, Option<String>) + Send>,
     /// Called once, when the sockets are bound and a file, if there is one, was accepted.
     pub ready: Box<dyn FnOnce(Ready) + Send>,
 }
@@ -157,6 +162,7 @@ impl Default for Hooks {
     fn default() -> Self {
         Self {
             needs: Box::new(drop),
+            setup: Box::new(|_, _| ()),
             ready: Box::new(drop),
         }
     }

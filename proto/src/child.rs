@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::secret::Secret;
+
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -12,6 +14,13 @@ pub enum FromChild {
     Ready,
     /// It cannot work without another role.
     Need(Role),
+    /// Nobody may use the REST API yet: what the first administrator needs, to be shown to a person
+    /// and kept nowhere.
+    Setup {
+        /// What stands behind the `#` of the link.
+        #[serde(with = "crate::secret::on_the_wire")]
+        token: Secret<String>,
+    },
     /// A login finished: an [`AuthEvent`](crate::event::AuthEvent), encoded once for all readers.
     Login(Box<RawValue>),
 }

@@ -75,3 +75,46 @@ fn a_token_of_the_command_line_opens_the_api_until_it_is_revoked() {
     let secret = token.trim_end().rsplit('_').next().unwrap();
     assert!(!gateway.output().contains(secret));
 }
+
+#[test]
+fn the_first_start_shows_a_link_with_which_the_first_administrator_is_invited() {
+    let site = Site::new();
+    let gateway = Start::with(&site.config("")).ready();
+    let admin = gateway.admin;
+    let before = format!("http://{admin}/setup#");
+    let shown = gateway.output();
+    let (_, rest) = shown
+        .split_once(&before)
+        .unwrap_or_else(|| panic!("{shown}"));
+    let setup = rest.split_whitespace().next().unwrap();
+    let post = |path: &str, body: &Value| {
+        let mut stream = TcpStream::connect(admin).unwrap();
+        let body = body.to_string();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: gate\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let wanted = |setup: &str| serde_json::json!({ "setup": setup, "name": "alice" });
+    let wrong = post("/api/v1/setup", &wanted("cst_none"));
+    assert!(wrong.starts_with("HTTP/1.1 401"), "{wrong}");
+    for _ in 0..2 {
+        let invited = post("/api/v1/setup", &wanted(setup));
+        assert!(
+            invited.starts_with("HTTP/1.1 201"),
+            "until one is taken: {invited}"
+        );
+        assert!(invited.contains("\"role\":\"admin\""), "{invited}");
+    }
+    // Whoever may use the API already is enough to end it.
+    said(&gateway, &["token", "create", "a script"]);
+    let late = post("/api/v1/setup", &wanted(setup));
+    assert!(late.starts_with("HTTP/1.1 401"), "{late}");
+    let log: Vec<&str> = shown.lines().filter(|line| line.contains(setup)).collect();
+    assert_eq!(log.len(), 1, "once, and in no line of the log: {log:?}");
+}

@@ -62,10 +62,18 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
     let hooks = if supervised {
         Hooks {
             needs: Box::new(|_| output::json_line(&FromChild::Need(Role::SecondFactor))),
+            setup: Box::new(|token, _| output::json_line(&FromChild::Setup { token })),
             ready: Box::new(|_| output::json_line(&FromChild::Ready)),
         }
     } else {
-        Hooks::default()
+        Hooks {
+            setup: Box::new(|token, url| {
+                if let Some(url) = url {
+                    output::setup_link(&url, &token);
+                }
+            }),
+            ..Hooks::default()
+        }
     };
     match controlplane::run(settings, hooks, stop).await {
         Ok(()) => Ok(()),

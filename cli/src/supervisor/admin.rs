@@ -11,7 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use axum::{Json, Router};
-use controlplane::{AdminListener, Peer};
+use controlplane::AdminListener;
 use proto::child::Role;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -41,17 +41,8 @@ pub(crate) async fn serve(listener: AdminListener, gateway: Gateway, stop: Cance
                 .route("/api/{*path}", any(api::hand_on))
                 .with_state(gateway.api.clone()),
         )
-        .with_state(gateway)
-        .into_make_service_with_connect_info::<Peer>();
-    let served = axum::serve(listener, router)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await;
-    if let Err(error) = served {
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            "the admin address failed"
-        );
-    }
+        .with_state(gateway);
+    listener.serve(router, stop).await;
 }
 
 async fn index() -> &'static str {

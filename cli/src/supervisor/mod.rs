@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::args::{NodeListenArgs, SecondFactorPublicArgs};
 use crate::failure::Failure;
+use crate::output;
 use crate::paths::DataDir;
 use child::{Child, Exit};
 use tell::Teller;
@@ -78,9 +79,11 @@ pub(crate) async fn run(
             tasks: TaskTracker::new(),
         },
     };
+    let admin_url = admin.url();
     let serve = admin::serve(admin, gateway, stop_admin.clone());
     let mut supervisor = Supervisor {
         plan,
+        admin_url,
         teller,
         sender,
         news,
@@ -154,6 +157,8 @@ impl Signals {
 
 struct Supervisor {
     plan: Plan,
+    /// How browsers reach the admin address.
+    admin_url: Option<String>,
     teller: Teller,
     sender: mpsc::Sender<News>,
     news: mpsc::Receiver<News>,
@@ -210,6 +215,12 @@ impl Supervisor {
             news = self.news.recv() => match news {
                 Some(News::Line(_, FromChild::Login(event))) => {
                     self.teller.login(&event);
+                    Ok(Turn::GoOn)
+                }
+                Some(News::Line(_, FromChild::Setup { token })) => {
+                    if let Some(url) = &self.admin_url {
+                        output::setup_link(url, &token);
+                    }
                     Ok(Turn::GoOn)
                 }
                 Some(News::Line(_, FromChild::Need(role))) => {

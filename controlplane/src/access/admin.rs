@@ -40,6 +40,12 @@ fn argon2id() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT)
 }
 
+/// Whether an administrator may have this name. Others are looked for nowhere.
+pub(crate) fn is_name(name: &str) -> bool {
+    let good = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.@".contains(&octet);
+    (1..=NAME_CHARACTERS).contains(&name.len()) && name.bytes().all(good)
+}
+
 /// Why a password is not taken; none when it is.
 pub(crate) fn fault(password: &Secret<String>, name: &str) -> Option<&'static str> {
     let password = password.expose();
@@ -85,8 +91,12 @@ fn passcode_of(secret: &[u8], step: u64) -> u32 {
 
 /// The most administrators of an installation.
 pub(crate) const ADMINS: usize = 64;
+/// The longest name of one of them.
+pub(crate) const NAME_CHARACTERS: usize = 64;
 /// The most sessions of one of them; a further one ends the oldest.
 pub(crate) const SESSIONS: usize = 8;
+/// The most sessions of all people whom a provider named; a further one ends the oldest.
+pub(crate) const PERSONS_SESSIONS: usize = 512;
 const SALT_OCTETS: usize = 16;
 /// As long as what the HMAC gives (RFC 4226 section 4, R6).
 const TOTP_OCTETS: usize = 20;

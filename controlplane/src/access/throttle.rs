@@ -1,4 +1,4 @@
-//! Failed sign-ins, counted for each address and for each name: after a few, each one more makes the
+//! Failed sign-ins, counted for each address, each name and each browser that is known: after a few, each one more makes the
 //! next wait longer. Pure: the time is an argument.
 
 use std::collections::HashMap;
@@ -17,6 +17,8 @@ pub(crate) enum Whose {
     Address(IpAddr),
     /// Those for a name, wherever from. No longer than [`Whose::name`] makes it.
     Name(String),
+    /// Those with a browser that somebody signed in with before.
+    Browser(String),
 }
 
 impl Whose {
@@ -26,6 +28,11 @@ impl Whose {
 
     pub(crate) fn name(name: &str) -> Self {
         Self::Name(name.chars().take(NAME_CHARACTERS).collect())
+    }
+
+    /// By what its mark tells it from others.
+    pub(crate) fn browser(browser: &str) -> Self {
+        Self::Browser(browser.chars().take(NAME_CHARACTERS).collect())
     }
 }
 
@@ -44,8 +51,8 @@ impl Throttle {
         (left > 0).then(|| left.div_ceil(1_000))
     }
 
-    /// Notes that a sign-in failed.
-    pub(crate) fn failed(&mut self, whose: Whose, now_ms: u64) {
+    /// Notes that a sign-in failed. Whether they have to wait from now on, and had not before.
+    pub(crate) fn failed(&mut self, whose: Whose, now_ms: u64) -> bool {
         if !self.failed.contains_key(&whose) && self.failed.len() >= ADDRESSES {
             self.make_room(now_ms);
         }
@@ -63,6 +70,7 @@ impl Throttle {
             let wait = FIRST_MS.saturating_mul(1_u64.checked_shl(beyond).unwrap_or(u64::MAX));
             failed.until_ms = now_ms.saturating_add(wait.min(LONGEST_MS));
         }
+        failed.times == FREE
     }
 
     /// Notes that a sign-in was good.
@@ -85,7 +93,7 @@ impl Throttle {
 }
 
 /// Whoever has one IPv6 address has the /64 around it.
-fn neighbourhood(from: IpAddr) -> IpAddr {
+pub(crate) fn neighbourhood(from: IpAddr) -> IpAddr {
     match from.to_canonical() {
         IpAddr::V4(from) => IpAddr::V4(from),
         IpAddr::V6(from) => IpAddr::V6(Ipv6Addr::from_bits(from.to_bits() & !u128::from(u64::MAX))),

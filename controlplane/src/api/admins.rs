@@ -11,19 +11,22 @@ use http::{Method, StatusCode};
 use proto::secret::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::task::spawn_blocking;
 
 use super::caller::Caller;
-use super::door::{From, enough, guess};
+use super::door::From;
+use super::guesses::Guest;
 use super::openapi::Api;
 use super::page::{Asked, Listed, Orders, Page, padded};
 use super::problem::{FieldError, Kind, Problem};
 use super::session::hashing;
 use super::tokens::{failed, refused};
-use crate::access::admin::{self, ADMINS};
+use crate::access::admin::{self, ADMINS, NAME_CHARACTERS};
 use crate::access::role::Role;
 use crate::access::token::Token;
 use crate::app::App;
+use crate::audit::Deed;
 use crate::clock::now_ms;
 use crate::store::{AdminRow, InsertedAdmin};
 
@@ -99,7 +102,7 @@ struct AdminView {
 
 /// What is shown once.
 #[derive(Serialize, JsonSchema)]
-struct Invitation {
+pub(super) struct Invitation {
     #[serde(flatten)]
     view: AdminView,
     /// What they take part with, at `POST /api/v1/invitation`.
@@ -174,8 +177,21 @@ async fn invite(
     invited: Result<Json<Invited>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Invitation>), Problem> {
     let Json(invited) = invited.map_err(|error| refused(&error))?;
-    let good = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
-    if !(1..=NAME_CHARACTERS).contains(&invited.name.len()) || !invited.name.chars().all(good) {
+    let target = format!("admin {}", invited.name);
+    let after = json!({ "after": { "role": invited.role } });
+    let deed = caller.deed("admin.invite", target, &after);
+    let made = invite_one(&app, invited.name, invited.role, &deed).await?;
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// Invites somebody, who is the deed's target.
+pub(super) async fn invite_one(
+    app: &App,
+    name: String,
+    role: Role,
+    deed: &Deed,
+) -> Result<Invitation, Problem> {
+    if !admin::is_name(&name) {
         return Err(Problem::invalid(vec![FieldError {
             path: "name".to_owned(),
             message: format!("has 1 to {NAME_CHARACTERS} letters, digits and -_.@"),
@@ -186,19 +202,16 @@ async fn invite(
         Token::make().map_err(random)?,
         admin::make_totp().map_err(random)?,
     );
-    let now_ms = now_ms();
     let row = AdminRow {
-        name: invited.name,
-        role: invited.role,
+        name,
+        role,
         active: false,
-        invited_until_ms: now_ms.saturating_add(INVITED_MS),
-        created_by: caller.author(),
-        created_at_ms: now_ms,
+        invited_until_ms: deed.at_ms.saturating_add(INVITED_MS),
+        created_by: deed.actor.clone(),
+        created_at_ms: deed.at_ms,
     };
-    let stored = app
-        .store
-        .insert_admin(&row, &totp, (token.id(), token.hash()))
-        .await;
+    let invitation = (token.id(), token.hash());
+    let stored = app.store.insert_admin(&row, &totp, invitation, deed).await;
     match stored.map_err(failed)? {
         InsertedAdmin::Stored => {}
         InsertedAdmin::NameTaken => {
@@ -211,11 +224,10 @@ async fn invite(
         }
     }
     tracing::info!(name = row.name, role = %row.role, by = row.created_by, "administrator invited");
-    let invitation = Invitation {
+    Ok(Invitation {
         view: AdminView::of(row),
         invitation: token.written().expose().clone(),
-    };
-    Ok((StatusCode::CREATED, Json(invitation)))
+    })
 }
 
 async fn remove(
@@ -223,9 +235,20 @@ async fn remove(
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    if !app.store.delete_admin(&name).await.map_err(failed)? {
+    let missing = || {
         let detail = format!("there is no administrator '{name}'");
-        return Err(Problem::new(Kind::NotFound, detail));
+        Problem::new(Kind::NotFound, detail)
+    };
+    let known = match admin::is_name(&name) {
+        true => app.store.fetch_admin_secrets(&name).await.map_err(failed)?,
+        false => None,
+    };
+    let was = known.ok_or_else(missing)?;
+    let before = json!({ "role": was.role, "active": was.password.is_some() });
+    let target = format!("admin {name}");
+    let deed = caller.deed("admin.remove", target, &json!({ "before": before }));
+    if !app.store.delete_admin(&name, &deed).await.map_err(failed)? {
+        return Err(missing());
     }
     tracing::info!(name, by = caller.author(), "administrator removed");
     Ok(StatusCode::NO_CONTENT)
@@ -238,8 +261,13 @@ async fn take(
 ) -> Result<Json<Taken>, Problem> {
     let Json(taken) = taken.map_err(|error| refused(&error))?;
     let now_ms = now_ms();
-    enough(&app, from, &taken.name, now_ms)?;
-    let known = app.store.fetch_admin_secrets(&taken.name).await;
+    // An invitation cannot be guessed: only who comes with a bad one waits, not who has the name.
+    let guest = Guest::unnamed(from);
+    guest.enough(&app, now_ms)?;
+    let known = match admin::is_name(&taken.name) {
+        true => app.store.fetch_admin_secrets(&taken.name).await,
+        false => Ok(None),
+    };
     let known = known.map_err(failed)?;
     let token = Token::read(taken.invitation.expose());
     let known = known.zip(token).filter(|(known, token)| {
@@ -249,7 +277,7 @@ async fn take(
                 .is_some_and(|(id, hash)| id == token.id() && token.is(&hash))
     });
     let Some((known, token)) = known else {
-        guess(&app, from, &taken.name, now_ms);
+        guest.guessed(&app, false, now_ms).await;
         let detail = "the invitation is none, was taken, or is past its end";
         return Err(Problem::new(Kind::Unauthenticated, detail));
     };
@@ -285,9 +313,19 @@ async fn take(
     let hash = hash.await.map_err(|error| Problem::internal(&error))?;
     let hash = hash.map_err(|error| Problem::internal(&error))?;
     let (name, id) = (&taken.name, token.id());
+    let deed = Deed {
+        at_ms: now_ms,
+        actor: format!("admin {name}"),
+        source: from.0.to_canonical().to_string(),
+        action: "admin.activate".to_owned(),
+        target: format!("admin {name}"),
+        detail: json!({ "role": known.role }).to_string(),
+    };
+    // The passcode that was shown here is good for nothing more.
+    let known = (hash.as_str(), step);
     if !app
         .store
-        .activate_admin(name, id, &hash)
+        .activate_admin(name, id, known, &deed)
         .await
         .map_err(failed)?
     {
@@ -296,8 +334,6 @@ async fn take(
             "the invitation was taken meanwhile",
         ));
     }
-    // The passcode that was shown here is good for nothing more.
-    app.store.use_totp_step(name, step).await.map_err(failed)?;
     tracing::info!(name, from = %from.0, "invitation taken");
     Ok(Json(Taken {
         totp_secret: None,
@@ -310,5 +346,4 @@ const ORDERS: Orders<AdminView> = &[
     ("role", |one| padded(one.role as u8)),
     ("created_at_ms", |one| padded(one.created_at_ms)),
 ];
-const NAME_CHARACTERS: usize = 64;
 const INVITED_MS: u64 = 24 * 60 * 60 * 1_000;

@@ -3,7 +3,11 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use serde_json::Value;
+
 use crate::access::role::Role;
+use crate::audit::Deed;
+use crate::clock::now_ms;
 
 /// Somebody who is signed in.
 #[derive(Clone, Debug)]
@@ -23,6 +27,8 @@ pub(crate) enum By {
     Token(String),
     /// An administrator's session, by their name.
     Admin(String),
+    /// The session of a person whom a provider named.
+    Person(String),
     /// The admin socket, which only the gateway's own user reaches.
     Socket,
 }
@@ -31,6 +37,18 @@ impl Caller {
     /// As a revision has it.
     pub(crate) fn author(&self) -> String {
         self.by.to_string()
+    }
+
+    /// What they do now, for the audit: `detail` says what before and after, without a secret.
+    pub(crate) fn deed(&self, action: &str, target: impl Into<String>, detail: &Value) -> Deed {
+        Deed {
+            at_ms: now_ms(),
+            actor: self.author(),
+            source: self.origin(),
+            action: action.to_owned(),
+            target: target.into(),
+            detail: detail.to_string(),
+        }
     }
 
     /// From which address; empty for this machine.
@@ -46,6 +64,7 @@ impl fmt::Display for By {
         match self {
             Self::Token(name) => write!(f, "token {name}"),
             Self::Admin(name) => write!(f, "admin {name}"),
+            Self::Person(name) => write!(f, "oidc {name}"),
             Self::Socket => f.write_str("command line"),
         }
     }

@@ -201,7 +201,7 @@ pub(crate) struct HowToWrite {
 }
 
 type Written = Result<Query<HowToWrite>, QueryRejection>;
-type Document = Result<Json<Value>, JsonRejection>;
+pub(super) type Document = Result<Json<Value>, JsonRejection>;
 
 async fn settings(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     read(&app, &Part::Settings)

@@ -2,7 +2,7 @@
 //! anybody. No route knows of it.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -10,25 +10,16 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::caller::{By, Caller};
+use super::cookies::Cookie;
+use super::guesses;
 use super::problem::{Kind, Problem};
 use crate::access::role::{Role, Wants, may};
 use crate::access::routes;
-use crate::access::throttle::{Throttle, Whose};
 use crate::access::token::Token;
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::listener::Peer;
-use crate::store::StoreError;
-
-/// Failed sign-ins of all addresses.
-#[derive(Debug, Default)]
-pub(crate) struct SignIns(Mutex<Throttle>);
-
-impl SignIns {
-    fn with<T>(&self, what: impl FnOnce(&mut Throttle) -> T) -> T {
-        what(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
+use crate::store::{Holder, StoreError};
 
 /// Lets a request through that the table of routes allows its caller, with the [`Caller`] as an
 /// extension. The address of the caller is the connection's.
@@ -61,6 +52,7 @@ pub(crate) async fn let_in_handed_on(
 }
 
 async fn judge(app: &App, from: SocketAddr, mut request: Request, next: Next) -> Response {
+    name_host(&mut request);
     let path = request.extensions().get::<MatchedPath>();
     let wants = path.map(|path| routes::wants(request.method(), path.as_str()));
     let caller = match identify(app, from, request.method(), request.headers()).await {
@@ -101,6 +93,17 @@ pub(super) fn for_other_methods(request: &Request) -> Response {
         response.headers_mut().insert(header::ALLOW, allowed);
     }
     response
+}
+
+/// In HTTP/2 the host stands beside the headers.
+fn name_host(request: &mut Request) {
+    let authority = request.uri().authority();
+    let host = authority.and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+    if let Some(host) = host
+        && !request.headers().contains_key(header::HOST)
+    {
+        request.headers_mut().insert(header::HOST, host);
+    }
 }
 
 fn unknown() -> Problem {
@@ -148,10 +151,7 @@ impl Refused {
                 "the token is none, was revoked, or is past its end",
             )
             .into_response(),
-            Self::TooOften(seconds) => {
-                let detail = format!("too many sign-ins failed; wait {seconds} seconds");
-                Problem::wait(detail, seconds).into_response()
-            }
+            Self::TooOften(seconds) => guesses::too_often(seconds).into_response(),
             Self::Foreign => foreign().into_response(),
             Self::Unknown => Problem::new(
                 Kind::Unavailable,
@@ -188,26 +188,11 @@ async fn identify(
     };
     match by_token(app, from, given, now_ms).await {
         Ok(Some(caller)) => Ok(Some(caller)),
-        Ok(None) => Err(failed(&app.sign_ins, from.ip(), now_ms)),
+        Ok(None) => Err(match guesses::bad_token(app, from.ip(), now_ms).await {
+            Some(seconds) => Refused::TooOften(seconds),
+            None => Refused::Wrong,
+        }),
         Err(error) => Err(Refused::not_found_out(&error)),
-    }
-}
-
-fn failed(sign_ins: &SignIns, from: IpAddr, now_ms: u64) -> Refused {
-    let whose = Whose::address(from);
-    let wait = sign_ins.with(|throttle| {
-        let wait = throttle.wait(&whose, now_ms);
-        if wait.is_none() {
-            throttle.failed(whose, now_ms);
-        }
-        wait
-    });
-    match wait {
-        Some(seconds) => Refused::TooOften(seconds),
-        None => {
-            tracing::warn!(%from, "sign-in with a bad token");
-            Refused::Wrong
-        }
     }
 }
 
@@ -260,7 +245,10 @@ async fn by_session(
         app.store.update_session_used(token.id(), now_ms).await?;
     }
     Ok(Some(Caller {
-        by: By::Admin(row.admin),
+        by: match row.holder {
+            Holder::Admin(name) => By::Admin(name),
+            Holder::Person(name, _) => By::Person(name),
+        },
         role: row.role,
         from: Some(from),
     }))
@@ -268,14 +256,7 @@ async fn by_session(
 
 /// The session that a browser sends.
 pub(super) fn session_of(headers: &HeaderMap) -> Option<Token> {
-    let cookies = headers.get_all(header::COOKIE).iter();
-    let mut cookies = cookies
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'));
-    cookies.find_map(|cookie| {
-        let (name, value) = cookie.trim().split_once('=')?;
-        (name == COOKIE).then(|| Token::read(value))?
-    })
+    Cookie::Session.read(headers).and_then(Token::read)
 }
 
 /// Whether a request that a browser sends is of our own page: a foreign one can send no such header
@@ -311,41 +292,6 @@ impl From {
     pub(super) const HERE: Self = Self(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 }
 
-/// Refuses who failed too often, before anything slow is done.
-pub(super) fn enough(app: &App, from: From, name: &str, now_ms: u64) -> Result<(), Problem> {
-    let wait = app.sign_ins.with(|throttle| {
-        let (address, name) = (Whose::address(from.0), Whose::name(name));
-        throttle
-            .wait(&address, now_ms)
-            .max(throttle.wait(&name, now_ms))
-    });
-    match wait {
-        None => Ok(()),
-        Some(seconds) => Err(Problem::wait(
-            format!("too many sign-ins failed; wait {seconds} seconds"),
-            seconds,
-        )),
-    }
-}
-
-/// Notes that a password, a passcode or an invitation was wrong.
-pub(super) fn guess(app: &App, from: From, name: &str, now_ms: u64) {
-    app.sign_ins.with(|throttle| {
-        throttle.failed(Whose::address(from.0), now_ms);
-        throttle.failed(Whose::name(name), now_ms);
-    });
-    // Not the name: some type their password there.
-    tracing::warn!(from = %from.0, "sign-in failed");
-}
-
-/// Notes that somebody signed in.
-pub(super) fn good(app: &App, from: From, name: &str) {
-    app.sign_ins.with(|throttle| {
-        throttle.succeeded(&Whose::address(from.0));
-        throttle.succeeded(&Whose::name(name));
-    });
-}
-
 /// The token of `Authorization: Bearer` (RFC 6750 section 2.1; the scheme in any case, RFC 9110
 /// section 11.1).
 fn bearer(given: &HeaderValue) -> Option<Token> {
@@ -357,9 +303,6 @@ fn bearer(given: &HeaderValue) -> Option<Token> {
 
 /// Where a supervisor says from where a request came.
 pub(crate) const PEER: HeaderName = HeaderName::from_static(crate::admin::PEER_HEADER);
-/// The cookie of a session. By its first part browsers take it over TLS alone, for one host
-/// (RFC 6265bis section 4.1.3.2).
-pub(super) const COOKIE: &str = "__Host-countersign";
 /// What our own page sends with each request that changes something.
 const OWN_PAGE: HeaderName = HeaderName::from_static("countersign-page");
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -389,15 +332,5 @@ mod tests {
             let id = read.map(|read| read.id());
             assert_eq!(id, want.then(|| token.id()), "{given}");
         }
-    }
-
-    #[test]
-    fn guesses_are_answered_more_slowly_after_a_few() {
-        let (sign_ins, from) = (SignIns::default(), IpAddr::from([192, 0, 2, 1]));
-        for _ in 0..5 {
-            assert!(matches!(failed(&sign_ins, from, 0), Refused::Wrong));
-        }
-        assert!(matches!(failed(&sign_ins, from, 0), Refused::TooOften(1)));
-        assert!(matches!(failed(&sign_ins, from, 1_000), Refused::Wrong));
     }
 }

@@ -14,7 +14,13 @@ use super::problem::Problem;
 use crate::seal::Key;
 
 /// What secrets are called, in every document there is. The only list of them.
-pub(crate) const SECRETS: &[&str] = &["skey", "secret", "private_key", "service_account_password"];
+pub(crate) const SECRETS: &[&str] = &[
+    "skey",
+    "secret",
+    "client_secret",
+    "private_key",
+    "service_account_password",
+];
 
 /// What the elements of a list are told apart by, where the list holds secrets.
 const NAMES: &[&str] = &["id", "address"];

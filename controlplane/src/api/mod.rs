@@ -7,6 +7,7 @@ pub(crate) mod caller;
 pub(crate) mod config;
 pub(crate) mod config_file;
 mod config_lists;
+mod cookies;
 pub(crate) mod door;
 pub(crate) mod drafts;
 mod editor_door;
@@ -14,16 +15,20 @@ pub(crate) mod event_table;
 pub(crate) mod events;
 pub(crate) mod extract;
 mod frame;
+pub(crate) mod guesses;
 mod line_rows;
 pub(crate) mod masked;
 pub(crate) mod nodes;
+pub(crate) mod oidc;
 pub(crate) mod openapi;
+mod own;
 pub(crate) mod page;
 pub(crate) mod problem;
 pub(crate) mod resource;
 pub(crate) mod revisions;
 mod sent_file;
 pub(crate) mod session;
+pub(crate) mod setup;
 pub(crate) mod tokens;
 
 use std::sync::Arc;
@@ -69,6 +74,9 @@ fn routes() -> Router<Arc<App>> {
         .merge(drafts::router())
         .merge(revisions::router())
         .merge(session::router())
+        .merge(own::router())
+        .merge(oidc::router())
+        .merge(setup::router())
         .merge(tokens::router())
         .merge(nodes::router())
         .merge(events::router())

@@ -25,9 +25,9 @@ pub(crate) struct Problem {
     errors: Vec<FieldError>,
     #[serde(skip)]
     what: Kind,
-    /// Seconds until it may be asked again.
+    /// When it makes sense to ask again, in seconds; none says nothing.
     #[serde(skip)]
-    wait: Option<u64>,
+    again_in: Option<u64>,
 }
 
 /// A field that is wrong.
@@ -193,16 +193,17 @@ impl Problem {
             detail: unquoted(detail.into()),
             errors: Vec::new(),
             what: kind,
-            wait: None,
+            again_in: match kind {
+                Kind::TooMany => Some(AGAIN_IN),
+                _ => None,
+            },
         }
     }
 
-    /// That somebody has to wait.
-    pub(crate) fn wait(detail: impl Into<String>, seconds: u64) -> Self {
-        Self {
-            wait: Some(seconds),
-            ..Self::new(Kind::TooMany, detail)
-        }
+    /// The same, to be asked again in so many seconds.
+    pub(crate) const fn again_in(mut self, seconds: u64) -> Self {
+        self.again_in = Some(seconds);
+        self
     }
 
     /// One with the fields that are wrong.
@@ -305,17 +306,20 @@ impl IntoResponse for Problem {
         let mut response = (status, body).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if let Some(seconds) = self.again_in {
+            let seconds = HeaderValue::from(seconds);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
         if self.what == Kind::Unauthenticated {
             let how = HeaderValue::from_static("Bearer realm=\"countersign\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, how);
         }
-        if let Some(seconds) = self.wait {
-            let seconds = HeaderValue::from(seconds);
-            response.headers_mut().insert(header::RETRY_AFTER, seconds);
-        }
         response
     }
 }
+
+/// When whoever asks too often may ask again, in seconds, where nothing better is known.
+const AGAIN_IN: u64 = 5;
 
 #[cfg(test)]
 mod tests {

@@ -13,11 +13,14 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use proto::secret::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 
 use super::caller::{By, Caller};
-use super::door::{COOKIE, From, enough, good, guess, own_page, session_of};
+use super::cookies::{Cookie, Way};
+use super::door::{From, own_page, session_of};
+use super::guesses::Guest;
 use super::openapi::Api;
 use super::problem::{Kind, Problem};
 use super::tokens::{failed, refused};
@@ -25,7 +28,9 @@ use crate::access::admin;
 use crate::access::role::Role;
 use crate::access::token::Token;
 use crate::app::App;
+use crate::audit::Deed;
 use crate::clock::now_ms;
+use crate::store::{AdminSecrets, Holder, NewSession, Which};
 
 /// Their routes.
 pub(crate) fn router() -> Router<Arc<App>> {
@@ -71,7 +76,7 @@ struct SignIn {
 /// Who is signed in.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 struct Who {
-    /// `token NAME`, `admin NAME` or `command line`.
+    /// `token NAME`, `admin NAME`, `oidc NAME` or `command line`.
     caller: String,
     role: Role,
 }
@@ -80,9 +85,12 @@ struct Who {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct How {
-    /// Ends all sessions of the administrator, not only this one; default false.
+    /// Ends all sessions of whoever asks, not only this one; default false.
     #[serde(default)]
     everywhere: bool,
+    /// Ends all of them but this one; default false.
+    #[serde(default)]
+    elsewhere: bool,
 }
 
 async fn show(Extension(caller): Extension<Caller>) -> Json<Who> {
@@ -100,54 +108,114 @@ async fn sign_in(
 ) -> Result<Response, Problem> {
     own_page(&headers)?;
     let Json(given) = given.map_err(|error| refused(&error))?;
-    let now = now_ms();
-    enough(&app, from, &given.name, now)?;
-    let known = app.store.fetch_admin_secrets(&given.name).await;
+    let (now, way) = (now_ms(), Way::of(&headers));
+    let guest = Guest::named(&app, from, &given.name, &headers, now);
+    let proof = Proof {
+        name: &given.name,
+        password: given.password,
+        passcode: &given.passcode,
+    };
+    let known = prove(&app, &guest, proof, now).await?;
+    let mark = guest.good(&app, way, now)?;
+    let holder = Holder::Admin(given.name);
+    let by = By::Admin(match &holder {
+        Holder::Admin(name) | Holder::Person(name, _) => name.clone(),
+    });
+    let caller = by.to_string();
+    let deed = Deed {
+        at_ms: now,
+        actor: caller.clone(),
+        source: from.0.to_canonical().to_string(),
+        action: "session.create".to_owned(),
+        target: caller.clone(),
+        detail: json!({ "with": "password and passcode" }).to_string(),
+    };
+    let cookie = begin(&app, &holder, way, &deed).await?;
+    tracing::info!(caller, from = %from.0, "signed in");
+    let who = Who {
+        caller,
+        role: known.role,
+    };
+    let mut response = (StatusCode::CREATED, Json(who)).into_response();
+    for cookie in std::iter::once(cookie).chain(mark) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// Stores a session; gives the cookie that it is.
+pub(super) async fn begin(
+    app: &App,
+    holder: &Holder,
+    way: Way,
+    deed: &Deed,
+) -> Result<HeaderValue, Problem> {
+    let token = Token::make().map_err(|error| Problem::internal(&error))?;
+    let new = NewSession {
+        id: token.id(),
+        hash: token.hash(),
+        holder,
+        now_ms: deed.at_ms,
+        expires_at_ms: deed.at_ms.saturating_add(SESSION_SECONDS * 1_000),
+    };
+    app.store.insert_session(new, deed).await.map_err(failed)?;
+    Cookie::Session.set(token.written().expose(), SESSION_SECONDS, way)
+}
+
+/// What an administrator shows that they are themselves with.
+pub(super) struct Proof<'a> {
+    pub(super) name: &'a str,
+    pub(super) password: Secret<String>,
+    pub(super) passcode: &'a str,
+}
+
+/// What is known of an administrator who showed that they are themselves. Slow, and as slow for a
+/// name that is nobody's.
+pub(super) async fn prove(
+    app: &App,
+    guest: &Guest<'_>,
+    proof: Proof<'_>,
+    now: u64,
+) -> Result<AdminSecrets, Problem> {
+    guest.enough(app, now)?;
+    let known = match admin::is_name(proof.name) {
+        true => app.store.fetch_admin_secrets(proof.name).await,
+        false => Ok(None),
+    };
     let known = known.map_err(failed)?;
-    let place = hashing(&app).await?;
-    let (password, kept) = (
-        given.password,
-        known.as_ref().and_then(|known| known.password.clone()),
-    );
+    let place = hashing(app).await?;
+    // Those that were asked at the same time and waited before this one may all have been wrong.
+    guest.enough(app, now_ms())?;
+    let kept = known.as_ref().and_then(|known| known.password.clone());
+    let password = proof.password;
     let is = spawn_blocking(move || {
         let _place = place;
         admin::is(&password, kept.as_deref())
     });
     let is = is.await.map_err(|error| Problem::internal(&error))?;
+    // Whose second factor is an integration's has no passcode of ours.
     let step = known
         .as_ref()
-        .and_then(|known| admin::step(&known.totp, &given.passcode, now));
+        .filter(|known| known.integration.is_none())
+        .and_then(|known| admin::step(&known.totp, proof.passcode, now));
     let used = match step.filter(|_| is) {
         Some(step) => {
-            let noted = app.store.use_totp_step(&given.name, step).await;
+            let noted = app.store.use_totp_step(proof.name, step).await;
             noted.map_err(failed)?
         }
         None => false,
     };
-    let Some(known) = known.filter(|_| used) else {
-        guess(&app, from, &given.name, now);
-        // Not which of them: that would help nobody but who guesses.
-        let detail = "name, password or passcode is wrong; a passcode is good once";
-        return Err(Problem::new(Kind::Unauthenticated, detail));
-    };
-    good(&app, from, &given.name);
-    let token = Token::make().map_err(|error| Problem::internal(&error))?;
-    let until = now.saturating_add(SESSION_SECONDS * 1_000);
-    let (id, hash) = (token.id(), token.hash());
-    let stored = app.store.insert_session(id, &hash, &given.name, now, until);
-    stored.await.map_err(failed)?;
-    tracing::info!(name = given.name, from = %from.0, "signed in");
-    let cookie = cookie(token.written().expose(), SESSION_SECONDS)?;
-    let who = Who {
-        caller: By::Admin(given.name).to_string(),
-        role: known.role,
-    };
-    Ok((
-        StatusCode::CREATED,
-        [(header::SET_COOKIE, cookie)],
-        Json(who),
-    )
-        .into_response())
+    let is_somebody = known.is_some();
+    match known.filter(|_| used) {
+        Some(known) => Ok(known),
+        None => {
+            // From now on, not from when it was asked: this took its time.
+            guest.guessed(app, is_somebody, now_ms()).await;
+            // Not which of them: that would help nobody but who guesses.
+            let detail = "name, password or passcode is wrong; a passcode is good once";
+            Err(Problem::new(Kind::Unauthenticated, detail))
+        }
+    }
 }
 
 async fn sign_out(
@@ -157,26 +225,36 @@ async fn sign_out(
     how: Result<Query<How>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(how) = how.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
-    let By::Admin(name) = &caller.by else {
-        let detail = "this is no session; a token is taken back at /api/v1/tokens";
-        return Err(Problem::new(Kind::Conflict, detail));
+    let holder = match &caller.by {
+        By::Admin(name) => Holder::Admin(name.clone()),
+        By::Person(name) => Holder::Person(name.clone(), caller.role),
+        By::Token(_) | By::Socket => {
+            let detail = "this is no session; a token is taken back at /api/v1/tokens";
+            return Err(Problem::new(Kind::Conflict, detail));
+        }
     };
     let this = session_of(&headers).map(|token| token.id());
-    let which = this.filter(|_| !how.everywhere);
-    let ended = app.store.delete_sessions(name, which).await;
+    let (which, said) = match (how.everywhere, how.elsewhere, this) {
+        (true, true, _) => {
+            let detail = "everywhere or elsewhere, not both";
+            return Err(Problem::new(Kind::BadRequest, detail));
+        }
+        (false, true, Some(this)) => (Which::AllBut(this), "elsewhere"),
+        (false, false, Some(this)) => (Which::This(this), "here"),
+        (true, false, _) | (_, _, None) => (Which::All, "everywhere"),
+    };
+    let deed = caller.deed("session.delete", caller.author(), &json!({ "where": said }));
+    let ended = app.store.delete_sessions(&holder, which, &deed).await;
     ended.map_err(failed)?;
-    tracing::info!(name, everywhere = how.everywhere, "signed out");
-    let cookie = cookie("", 0)?;
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
-}
-
-/// A cookie that goes to this origin alone, in no foreign page's requests, and to no script.
-fn cookie(value: &str, seconds: u64) -> Result<HeaderValue, Problem> {
-    let text =
-        format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Strict");
-    let mut cookie = HeaderValue::from_str(&text).map_err(|error| Problem::internal(&error))?;
-    cookie.set_sensitive(true);
-    Ok(cookie)
+    tracing::info!(caller = caller.author(), said, "signed out");
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if !how.elsewhere {
+        for way in [Way::Tls, Way::Plain] {
+            let cookie = Cookie::Session.set("", 0, way)?;
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+    }
+    Ok(response)
 }
 
 /// A place among those who hash passwords, which takes memory and time.
@@ -187,7 +265,8 @@ pub(super) async fn hashing(app: &App) -> Result<OwnedSemaphorePermit, Problem> 
         _ => Err(Problem::new(
             Kind::Unavailable,
             "too many sign in now; try again in a moment",
-        )),
+        )
+        .again_in(1)),
     }
 }
 

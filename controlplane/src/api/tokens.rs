@@ -10,6 +10,7 @@ use axum::{Extension, Json, Router};
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::caller::Caller;
 use super::openapi::Api;
@@ -151,7 +152,13 @@ async fn create(
         expires_at_ms: now_ms.saturating_add(wanted.expires_in_seconds.saturating_mul(1_000)),
         last_used_at_ms: None,
     };
-    match app.store.insert_token(&row).await.map_err(failed)? {
+    let after = json!({ "name": row.name, "role": row.role, "expires_at_ms": row.expires_at_ms });
+    let deed = caller.deed(
+        "token.create",
+        format!("token {}", row.id),
+        &json!({ "after": after }),
+    );
+    match app.store.insert_token(&row, &deed).await.map_err(failed)? {
         InsertedToken::Stored => {}
         InsertedToken::NameTaken => {
             let detail = format!("another token is called '{}'", row.name);
@@ -187,11 +194,16 @@ async fn delete(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let deleted = match TokenId::read(&id) {
-        Some(id) => app.store.delete_token(id).await.map_err(failed)?,
-        None => false,
+    let found = match TokenId::read(&id) {
+        Some(id) => app.store.fetch_token(id).await.map_err(failed)?,
+        None => None,
     };
-    if !deleted {
+    let was = found.ok_or_else(|| missing(&id))?;
+    let before = json!({ "name": was.name, "role": was.role, "expires_at_ms": was.expires_at_ms });
+    let detail = json!({ "before": before });
+    let deed = caller.deed("token.revoke", format!("token {id}"), &detail);
+    let deleted = app.store.delete_token(was.id, &deed).await;
+    if !deleted.map_err(failed)? {
         return Err(missing(&id));
     }
     tracing::info!(id, by = caller.author(), "token revoked");

@@ -1,12 +1,14 @@
-//! Rows of `admins` and `sessions`: who may sign in with a password and a passcode, and who has.
+//! Rows of `admins`: who may sign in with a password and a passcode.
 
 use zeroize::Zeroizing;
 
+use super::audit::append;
 use super::engine::{Alone, Fault, reading, signed, unsigned, writing};
 use super::{Store, StoreError};
-use crate::access::admin::{ADMINS, SESSIONS};
+use crate::access::admin::ADMINS;
 use crate::access::role::Role;
 use crate::access::token::{TokenHash, TokenId};
+use crate::audit::Deed;
 use crate::seal::Place;
 
 /// An administrator as they are kept, without the secret of their passcodes.
@@ -28,19 +30,12 @@ pub(crate) struct AdminSecrets {
     /// The password's hash; none until the invitation was taken.
     pub(crate) password: Option<String>,
     pub(crate) totp: Zeroizing<Vec<u8>>,
+    /// The secret that is to take its place when it is confirmed.
+    pub(crate) totp_next: Option<Zeroizing<Vec<u8>>>,
+    /// The integration whose second factor is asked in the place of a passcode; none: a passcode is.
+    pub(crate) integration: Option<String>,
     pub(crate) invitation: Option<(TokenId, TokenHash)>,
     pub(crate) invited_until_ms: u64,
-}
-
-/// A session as it is kept.
-#[derive(Clone, Debug)]
-pub(crate) struct SessionRow {
-    pub(crate) hash: TokenHash,
-    pub(crate) admin: String,
-    /// The administrator's role now.
-    pub(crate) role: Role,
-    pub(crate) expires_at_ms: u64,
-    pub(crate) last_used_at_ms: u64,
 }
 
 /// What came of storing an administrator.
@@ -58,6 +53,8 @@ type Secrets = (
     String,
     Option<String>,
     Vec<u8>,
+    Option<Vec<u8>>,
+    Option<String>,
     Option<String>,
     Option<Vec<u8>>,
     i64,
@@ -70,10 +67,11 @@ impl Store {
         row: &AdminRow,
         totp: &[u8],
         invitation: (TokenId, TokenHash),
+        deed: &Deed,
     ) -> Result<InsertedAdmin, StoreError> {
-        let sealed = self.seal(&place(&row.name), totp)?;
+        let sealed = self.seal(&place(TOTP, &row.name), totp)?;
         let (id, most) = (invitation.0.to_string(), i64::try_from(ADMINS).unwrap_or(0));
-        let begin = self.db.begin(Alone::No);
+        let (begin, deed) = (self.db.begin(Alone::Revisions), deed.storable());
         writing!(self.db, "store an administrator", pool => async {
             let mut tx = pool.begin_with(begin).await?;
             let stored: i64 = sqlx::query_scalar("SELECT count(*) FROM admins")
@@ -98,11 +96,12 @@ impl Store {
             .execute(&mut *tx)
             .await?
             .rows_affected();
+            if inserted == 0 {
+                return Ok(InsertedAdmin::NameTaken);
+            }
+            append!(tx, self, &deed);
             tx.commit().await.map_err(Fault::Sql)?;
-            Ok(match inserted {
-                0 => InsertedAdmin::NameTaken,
-                _ => InsertedAdmin::Stored,
-            })
+            Ok(InsertedAdmin::Stored)
         })
     }
 
@@ -137,15 +136,15 @@ impl Store {
     ) -> Result<Option<AdminSecrets>, StoreError> {
         let row: Option<Secrets> = reading!(self.db, "read an administrator", pool => async {
             sqlx::query_as(
-                "SELECT role, password, totp, invitation, invitation_hash, invited_until_ms \
-                 FROM admins WHERE name = $1",
+                "SELECT role, password, totp, totp_next, integration, invitation, \
+                 invitation_hash, invited_until_ms FROM admins WHERE name = $1",
             )
             .bind(name)
             .fetch_optional(pool)
             .await
             .map_err(Fault::Sql)
         })?;
-        let Some((role, password, totp, id, hash, until)) = row else {
+        let Some((role, password, totp, totp_next, integration, id, hash, until)) = row else {
             return Ok(None);
         };
         let Ok(role) = role.parse() else {
@@ -156,32 +155,163 @@ impl Store {
         Ok(Some(AdminSecrets {
             role,
             password,
-            totp: self.unseal(&place(name), &totp)?,
+            totp: self.unseal(&place(TOTP, name), &totp)?,
+            totp_next: totp_next
+                .map(|next| self.unseal(&place(TOTP_NEXT, name), &next))
+                .transpose()?,
+            integration,
             invitation: invitation.zip(hash),
             invited_until_ms: unsigned(until),
         }))
     }
 
-    /// Stores a password in the place of the invitation. False when that was taken meanwhile.
+    /// Stores a password in the place of the invitation, and the time step of the passcode that came
+    /// with it. False when the invitation was taken meanwhile.
     pub(crate) async fn activate_admin(
         &self,
         name: &str,
         invitation: TokenId,
-        password: &str,
+        (password, step): (&str, u64),
+        deed: &Deed,
     ) -> Result<bool, StoreError> {
         let id = invitation.to_string();
+        let (begin, deed) = (self.db.begin(Alone::Revisions), deed.storable());
         writing!(self.db, "store a password", pool => async {
-            sqlx::query(
-                "UPDATE admins SET password = $1, invitation = NULL, invitation_hash = NULL \
-                 WHERE name = $2 AND invitation = $3",
+            let mut tx = pool.begin_with(begin).await?;
+            let done = sqlx::query(
+                "UPDATE admins SET password = $1, totp_step = $2, invitation = NULL, \
+                 invitation_hash = NULL WHERE name = $3 AND invitation = $4",
+            )
+            .bind(password)
+            .bind(signed(step))
+            .bind(name)
+            .bind(id.as_str())
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+            if done == 0 {
+                return Ok(false);
+            }
+            append!(tx, self, &deed);
+            tx.commit().await.map_err(Fault::Sql)?;
+            Ok(true)
+        })
+    }
+
+    /// Stores another password and ends all sessions but this one. False when the administrator is
+    /// gone.
+    pub(crate) async fn update_password(
+        &self,
+        name: &str,
+        password: &str,
+        keep: TokenId,
+        deed: &Deed,
+    ) -> Result<bool, StoreError> {
+        let keep = keep.to_string();
+        let (begin, deed) = (self.db.begin(Alone::Revisions), deed.storable());
+        writing!(self.db, "store another password", pool => async {
+            let mut tx = pool.begin_with(begin).await?;
+            let done = sqlx::query(
+                "UPDATE admins SET password = $1 WHERE name = $2 AND password IS NOT NULL",
             )
             .bind(password)
             .bind(name)
-            .bind(id.as_str())
-            .execute(pool)
-            .await
-            .map(|done| done.rows_affected() > 0)
-            .map_err(Fault::Sql)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+            if done == 0 {
+                return Ok(false);
+            }
+            sqlx::query("DELETE FROM sessions WHERE admin = $1 AND id <> $2")
+                .bind(name)
+                .bind(keep.as_str())
+                .execute(&mut *tx)
+                .await?;
+            append!(tx, self, &deed);
+            tx.commit().await.map_err(Fault::Sql)?;
+            Ok(true)
+        })
+    }
+
+    /// Keeps a secret of passcodes that is to be confirmed.
+    pub(crate) async fn put_next_totp(&self, name: &str, totp: &[u8]) -> Result<(), StoreError> {
+        let sealed = self.seal(&place(TOTP_NEXT, name), totp)?;
+        writing!(self.db, "store the next secret of passcodes", pool => async {
+            sqlx::query("UPDATE admins SET totp_next = $1 WHERE name = $2")
+                .bind(sealed.as_slice())
+                .bind(name)
+                .execute(pool)
+                .await
+                .map(drop)
+                .map_err(Fault::Sql)
+        })
+    }
+
+    /// Puts a confirmed secret of passcodes in the place of the one before, with the time step of the
+    /// passcode that confirmed it, and ends all sessions but this one. False when there was none to
+    /// confirm any more.
+    pub(crate) async fn confirm_totp(
+        &self,
+        name: &str,
+        (totp, step): (&[u8], u64),
+        keep: TokenId,
+        deed: &Deed,
+    ) -> Result<bool, StoreError> {
+        let sealed = self.seal(&place(TOTP, name), totp)?;
+        let keep = keep.to_string();
+        let (begin, deed) = (self.db.begin(Alone::Revisions), deed.storable());
+        writing!(self.db, "store another secret of passcodes", pool => async {
+            let mut tx = pool.begin_with(begin).await?;
+            let done = sqlx::query(
+                "UPDATE admins SET totp = $1, totp_step = $2, totp_next = NULL \
+                 WHERE name = $3 AND totp_next IS NOT NULL",
+            )
+            .bind(sealed.as_slice())
+            .bind(signed(step))
+            .bind(name)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+            if done == 0 {
+                return Ok(false);
+            }
+            sqlx::query("DELETE FROM sessions WHERE admin = $1 AND id <> $2")
+                .bind(name)
+                .bind(keep.as_str())
+                .execute(&mut *tx)
+                .await?;
+            append!(tx, self, &deed);
+            tx.commit().await.map_err(Fault::Sql)?;
+            Ok(true)
+        })
+    }
+
+    /// Whether nobody may use the API yet: no administrator took an invitation, nobody was given a
+    /// token, and no provider is named.
+    pub(crate) async fn is_nobodys(&self) -> Result<bool, StoreError> {
+        let provider = super::documents::row(super::sessions::PROVIDER);
+        reading!(self.db, "look whether anybody may use the API", pool => async {
+            let somebody: Option<i32> = sqlx::query_scalar(
+                "SELECT 1 FROM admins WHERE password IS NOT NULL \
+                 UNION ALL SELECT 1 FROM tokens \
+                 UNION ALL SELECT 1 FROM meta WHERE name = $1 LIMIT 1",
+            )
+            .bind(provider.as_str())
+            .fetch_optional(pool)
+            .await?;
+            Ok(somebody.is_none())
+        })
+    }
+
+    /// Forgets those who were invited by this one and did not take the invitation.
+    pub(crate) async fn delete_invited_by(&self, created_by: &str) -> Result<(), StoreError> {
+        writing!(self.db, "take invitations back", pool => async {
+            sqlx::query("DELETE FROM admins WHERE created_by = $1 AND password IS NULL")
+                .bind(created_by)
+                .execute(pool)
+                .await
+                .map(drop)
+                .map_err(Fault::Sql)
         })
     }
 
@@ -199,125 +329,32 @@ impl Store {
     }
 
     /// Forgets an administrator with all sessions. False when there is none.
-    pub(crate) async fn delete_admin(&self, name: &str) -> Result<bool, StoreError> {
+    pub(crate) async fn delete_admin(&self, name: &str, deed: &Deed) -> Result<bool, StoreError> {
+        let (begin, deed) = (self.db.begin(Alone::Revisions), deed.storable());
         writing!(self.db, "delete an administrator", pool => async {
-            sqlx::query("DELETE FROM admins WHERE name = $1")
-                .bind(name)
-                .execute(pool)
-                .await
-                .map(|done| done.rows_affected() > 0)
-                .map_err(Fault::Sql)
-        })
-    }
-
-    /// Stores a session, and forgets those that are past their end, and the oldest of an
-    /// administrator who has too many.
-    pub(crate) async fn insert_session(
-        &self,
-        id: TokenId,
-        hash: &TokenHash,
-        admin: &str,
-        now_ms: u64,
-        expires_at_ms: u64,
-    ) -> Result<(), StoreError> {
-        let (id, most) = (id.to_string(), i64::try_from(SESSIONS).unwrap_or(0));
-        let begin = self.db.begin(Alone::No);
-        writing!(self.db, "store a session", pool => async {
             let mut tx = pool.begin_with(begin).await?;
-            sqlx::query(
-                "INSERT INTO sessions (id, hash, admin, expires_at_ms, last_used_at_ms) \
-                 VALUES ($1, $2, $3, $4, $5)",
-            )
-            .bind(id.as_str())
-            .bind(hash.octets().as_slice())
-            .bind(admin)
-            .bind(signed(expires_at_ms))
-            .bind(signed(now_ms))
-            .execute(&mut *tx)
-            .await?;
-            sqlx::query(
-                "DELETE FROM sessions WHERE expires_at_ms <= $1 OR admin = $2 AND id NOT IN \
-                 (SELECT id FROM sessions WHERE admin = $2 \
-                 ORDER BY id = $3 DESC, expires_at_ms DESC LIMIT $4)",
-            )
-            .bind(signed(now_ms))
-            .bind(admin)
-            .bind(id.as_str())
-            .bind(most)
-            .execute(&mut *tx)
-            .await?;
-            tx.commit().await.map_err(Fault::Sql)
-        })
-    }
-
-    /// A session with its administrator's role; none when there is none.
-    pub(crate) async fn fetch_session(
-        &self,
-        id: TokenId,
-    ) -> Result<Option<SessionRow>, StoreError> {
-        let id = id.to_string();
-        let row: Option<(Vec<u8>, String, String, i64, i64)> = reading!(self.db, "read a session", pool => async {
-            sqlx::query_as(
-                "SELECT hash, admin, role, expires_at_ms, last_used_at_ms FROM sessions \
-                 JOIN admins ON name = admin WHERE id = $1",
-            )
-            .bind(id.as_str())
-            .fetch_optional(pool)
-            .await
-            .map_err(Fault::Sql)
-        })?;
-        Ok(row.and_then(|(hash, admin, role, expires, used)| {
-            Some(SessionRow {
-                hash: TokenHash::from_octets(&hash)?,
-                admin,
-                role: role.parse().ok()?,
-                expires_at_ms: unsigned(expires),
-                last_used_at_ms: unsigned(used),
-            })
-        }))
-    }
-
-    /// Notes that a session was used.
-    pub(crate) async fn update_session_used(
-        &self,
-        id: TokenId,
-        at_ms: u64,
-    ) -> Result<(), StoreError> {
-        let id = id.to_string();
-        writing!(self.db, "note a session's use", pool => async {
-            sqlx::query("UPDATE sessions SET last_used_at_ms = $1 WHERE id = $2")
-                .bind(signed(at_ms))
-                .bind(id.as_str())
-                .execute(pool)
-                .await
-                .map(drop)
-                .map_err(Fault::Sql)
-        })
-    }
-
-    /// Ends one session, or with none named all of an administrator.
-    pub(crate) async fn delete_sessions(
-        &self,
-        admin: &str,
-        id: Option<TokenId>,
-    ) -> Result<(), StoreError> {
-        let id = id.map(|id| id.to_string());
-        writing!(self.db, "end sessions", pool => async {
-            sqlx::query("DELETE FROM sessions WHERE admin = $1 AND ($2 IS NULL OR id = $2)")
-                .bind(admin)
-                .bind(id.as_deref())
-                .execute(pool)
-                .await
-                .map(drop)
-                .map_err(Fault::Sql)
+            let done = sqlx::query("DELETE FROM admins WHERE name = $1")
+                .bind(name)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+            if done == 0 {
+                return Ok(false);
+            }
+            append!(tx, self, &deed);
+            tx.commit().await.map_err(Fault::Sql)?;
+            Ok(true)
         })
     }
 }
 
-fn place(name: &str) -> Place<'_> {
+fn place<'a>(column: &'static str, name: &'a str) -> Place<'a> {
     Place {
         table: "admins",
-        column: "totp",
+        column,
         row: name,
     }
 }
+
+const TOTP: &str = "totp";
+const TOTP_NEXT: &str = "totp_next";

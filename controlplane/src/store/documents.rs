@@ -90,11 +90,11 @@ impl Store {
 }
 
 /// No document has the name of another row of `meta`.
-fn row(name: &str) -> String {
+pub(super) fn row(name: &str) -> String {
     format!("document/{name}")
 }
 
-fn place(row: &str) -> Place<'_> {
+pub(super) fn place(row: &str) -> Place<'_> {
     Place {
         table: "meta",
         column: "value",

@@ -52,6 +52,11 @@ pub(super) const STEPS: &[Step] = &[
     ),
     step!(6, "find events quickly", "0006_find_events_quickly"),
     step!(7, "create data keys", "0007_create_data_keys"),
+    step!(
+        8,
+        "know people of a provider",
+        "0008_know_people_of_a_provider"
+    ),
 ];
 
 /// What brings a database up to date, with the text of one engine.

@@ -16,16 +16,18 @@ mod nodes;
 mod postgres;
 mod postgres_url;
 mod revisions;
+mod sessions;
 mod sqlite;
 mod tokens;
 
-pub(crate) use admins::{AdminRow, InsertedAdmin};
+pub(crate) use admins::{AdminRow, AdminSecrets, InsertedAdmin};
 pub(crate) use audit::AuditFilter;
 pub(crate) use events::NewEvent;
 pub(crate) use joining::{GivenCertificate, JoinToken};
 pub use keys::Rotated;
 pub use postgres_url::{PostgresUrl, PostgresUrlError};
 pub(crate) use revisions::{NewRevision, REVISIONS, StoredRevision};
+pub(crate) use sessions::{Holder, NewSession, PROVIDER, Which};
 pub(crate) use sqlite::{copy, look_at_copy};
 pub(crate) use tokens::{InsertedToken, TokenRow};
 

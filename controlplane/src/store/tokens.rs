@@ -1,9 +1,11 @@
 //! Rows of `tokens`: what is kept of bearer tokens, which is not enough to make one.
 
+use super::audit::append;
 use super::engine::{Alone, Fault, reading, signed, unsigned, writing};
 use super::{Store, StoreError};
 use crate::access::role::Role;
 use crate::access::token::{TOKENS, TokenHash, TokenId};
+use crate::audit::Deed;
 
 /// A token as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +47,13 @@ type Row = (
 
 impl Store {
     /// Stores a token, unless its name is taken or there are [`TOKENS`] already.
-    pub(crate) async fn insert_token(&self, token: &TokenRow) -> Result<InsertedToken, StoreError> {
+    pub(crate) async fn insert_token(
+        &self,
+        token: &TokenRow,
+        deed: &Deed,
+    ) -> Result<InsertedToken, StoreError> {
         let (id, most) = (token.id.to_string(), i64::try_from(TOKENS).unwrap_or(0));
-        let begin = self.db.begin(Alone::No);
+        let (begin, deed) = (self.db.begin(Alone::Revisions), deed.storable());
         writing!(self.db, "store a token", pool => async {
             let mut tx = pool.begin_with(begin).await?;
             let stored: i64 = sqlx::query_scalar("SELECT count(*) FROM tokens")
@@ -71,11 +77,12 @@ impl Store {
             .execute(&mut *tx)
             .await?
             .rows_affected();
+            if inserted == 0 {
+                return Ok(InsertedToken::NameTaken);
+            }
+            append!(tx, self, &deed);
             tx.commit().await.map_err(Fault::Sql)?;
-            Ok(match inserted {
-                0 => InsertedToken::NameTaken,
-                _ => InsertedToken::Stored,
-            })
+            Ok(InsertedToken::Stored)
         })
     }
 
@@ -128,15 +135,22 @@ impl Store {
     }
 
     /// Forgets a token. False when there is none.
-    pub(crate) async fn delete_token(&self, id: TokenId) -> Result<bool, StoreError> {
+    pub(crate) async fn delete_token(&self, id: TokenId, deed: &Deed) -> Result<bool, StoreError> {
         let id = id.to_string();
+        let (begin, deed) = (self.db.begin(Alone::Revisions), deed.storable());
         writing!(self.db, "delete a token", pool => async {
-            sqlx::query("DELETE FROM tokens WHERE id = $1")
+            let mut tx = pool.begin_with(begin).await?;
+            let done = sqlx::query("DELETE FROM tokens WHERE id = $1")
                 .bind(id.as_str())
-                .execute(pool)
-                .await
-                .map(|done| done.rows_affected() > 0)
-                .map_err(Fault::Sql)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+            if done == 0 {
+                return Ok(false);
+            }
+            append!(tx, self, &deed);
+            tx.commit().await.map_err(Fault::Sql)?;
+            Ok(true)
         })
     }
 }

@@ -12,20 +12,20 @@ use crate::support::{ControlPlane, LIMIT, Site, config};
 
 /// An answer.
 #[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
-    octets: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) octets: Vec<u8>,
 }
 
 impl Answer {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
         let found = lines.find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value)
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.octets).unwrap()
     }
 }
@@ -59,15 +59,15 @@ async fn exchange(
 }
 
 /// A control plane without a file, with a TCP address and an API socket.
-struct Plane {
-    site: Site,
-    running: ControlPlane,
+pub(crate) struct Plane {
+    pub(crate) site: Site,
+    pub(crate) running: ControlPlane,
     tcp: SocketAddr,
     handed_on: PathBuf,
 }
 
 impl Plane {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let mut site = Site::new();
         site.settings.source = None;
         site.settings.admin_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
@@ -88,7 +88,7 @@ impl Plane {
     }
 
     /// As somebody from outside.
-    async fn call(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+    pub(crate) async fn call(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
         let stream = TcpStream::connect(self.tcp).await.unwrap();
         exchange(stream, method, path, headers, body).await
     }
@@ -100,7 +100,7 @@ impl Plane {
     }
 
     /// As the command line.
-    async fn locally(&self, method: &str, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn locally(&self, method: &str, path: &str, body: &Value) -> Answer {
         let socket = &self.site.settings.socket;
         let stream = UnixStream::connect(socket).await.unwrap();
         exchange(stream, method, path, "", &body.to_string()).await
@@ -419,7 +419,7 @@ fn passcode(secret: &str, ahead: u64) -> String {
 }
 
 const PASSWORD: &str = "PLANTED long password";
-const PAGE: &str = "countersign-page: 1\r\n";
+pub(crate) const PAGE: &str = "countersign-page: 1\r\n";
 
 /// Invites somebody who takes it; gives the secret of their passcodes.
 async fn join(plane: &Plane, name: &str, role: &str) -> String {
@@ -547,6 +547,7 @@ async fn a_session_ends_with_its_administrator_and_guesses_wait() {
     }
     let answer = plane.call("POST", path, PAGE, &wrong).await;
     assert_eq!(answer.status, 429, "{answer:?}");
+    assert_eq!(answer.header("retry-after"), Some("1"));
     let data = plane.site.settings.data_dir.clone();
     let folder = plane.site.folder;
     plane.running.stop().await;
@@ -563,4 +564,91 @@ async fn a_session_ends_with_its_administrator_and_guesses_wait() {
         }
     }
     drop(folder);
+}
+
+/// The cookies that an answer sets, for the next request.
+fn cookies(answer: &Answer) -> String {
+    let lines = answer.head.lines().filter_map(|line| line.split_once(": "));
+    let set = lines.filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+    let pairs: Vec<&str> = set.map(|(_, set)| set.split(';').next().unwrap()).collect();
+    format!("cookie: {}\r\n", pairs.join("; "))
+}
+
+#[tokio::test]
+async fn an_administrator_changes_password_and_passcodes_with_those_of_before() {
+    let plane = Plane::start().await;
+    let secret = join(&plane, "alice", "viewer").await;
+    let session = "/api/v1/session";
+    let body = sign_in("alice", PASSWORD, &passcode(&secret, 1));
+    let http = format!("{PAGE}origin: http://localhost\r\n");
+    let signed_in = plane.call("POST", session, &http, &body).await;
+    assert_eq!(signed_in.status, 201, "{signed_in:?}");
+    let own = cookies(&signed_in);
+    assert!(
+        own.starts_with("cookie: countersign=cst_"),
+        "by plain HTTP: {own}"
+    );
+    let headers = format!("{own}{PAGE}");
+    let path = "/api/v1/session/password";
+    let wanted = |old: &str, new: &str| {
+        json!({ "password": old, "passcode": "000000", "new_password": new }).to_string()
+    };
+    let other = "PLANTED other password";
+    for (body, status) in [
+        (wanted(PASSWORD, "short"), 422),
+        (wanted("wrong", other), 401),
+    ] {
+        let answer = plane.call("PUT", path, &headers, &body).await;
+        assert_eq!(answer.status, status, "{body}: {answer:?}");
+    }
+    let token = plane.token("boss", "admin").await.1;
+    let answer = plane
+        .call("PUT", path, &token, &wanted(PASSWORD, other))
+        .await;
+    assert_eq!(answer.status, 409, "a token has no password: {answer:?}");
+    let unasked = json!({ "passcode": "000000" }).to_string();
+    let answer = plane
+        .call("PUT", "/api/v1/session/totp", &headers, &unasked)
+        .await;
+    assert_eq!(answer.status, 409, "{answer:?}");
+    let elsewhere = format!("{session}?elsewhere=true");
+    assert_eq!(
+        plane.call("DELETE", &elsewhere, &headers, "").await.status,
+        204
+    );
+    assert_eq!(plane.call("GET", session, &headers, "").await.status, 200);
+    // Somebody else guesses at the name: the browser that is known does not wait.
+    for _ in 0..5 {
+        let wrong = sign_in("alice", "wrong password", "000000");
+        plane.call("POST", session, PAGE, &wrong).await;
+    }
+    let body = sign_in("alice", PASSWORD, "000000");
+    let stranger = plane.call("POST", session, PAGE, &body).await;
+    assert_eq!(stranger.status, 429, "{stranger:?}");
+    let known = plane.call("POST", session, &headers, &body).await;
+    assert_eq!(known.status, 401, "it is asked for what it has: {known:?}");
+    let audit = plane
+        .locally("GET", "/api/v1/audit", &Value::Null)
+        .await
+        .json();
+    let items = audit["items"].as_array().unwrap();
+    let actions: Vec<&str> = items
+        .iter()
+        .map(|one| one["action"].as_str().unwrap())
+        .collect();
+    let want = [
+        "session.lock",
+        "session.delete",
+        "token.create",
+        "session.create",
+        "admin.activate",
+        "admin.invite",
+    ];
+    assert_eq!(actions, want);
+    assert_eq!(items[0]["target"], "admin alice");
+    let whole = plane
+        .locally("GET", "/api/v1/audit/verify", &Value::Null)
+        .await;
+    assert_eq!(whole.json()["whole"], true);
+    plane.running.stop().await;
 }

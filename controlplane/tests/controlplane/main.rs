@@ -9,6 +9,7 @@ mod events_api;
 mod file;
 mod import;
 mod lists;
+mod oidc;
 mod primary_only;
 mod push;
 mod start;

@@ -167,6 +167,7 @@ impl ControlPlane {
         let hooks = Hooks {
             needs: Box::new(move |need| noted.lock().unwrap().push(need)),
             ready: Box::new(move |ready: Ready| said.send(ready).unwrap()),
+            ..Hooks::default()
         };
         let mut running = JoinSet::new();
         running.spawn(run(settings, hooks, stop.clone()));

@@ -78,15 +78,7 @@ CREATE TABLE admins (
     invited_until_ms INTEGER NOT NULL,
     created_by TEXT NOT NULL,
     created_at_ms INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE sessions (
-    id TEXT PRIMARY KEY,
-    hash BLOB NOT NULL,
-    admin TEXT NOT NULL REFERENCES admins (name) ON DELETE CASCADE,
-    expires_at_ms INTEGER NOT NULL,
-    last_used_at_ms INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+, integration TEXT, totp_next BLOB) STRICT, WITHOUT ROWID;
 
 CREATE TABLE join_tokens (
     id TEXT PRIMARY KEY,
@@ -126,3 +118,19 @@ CREATE TABLE data_keys (
     wrapped BLOB NOT NULL,
     created_at_ms INTEGER NOT NULL
 ) STRICT;
+
+CREATE TABLE sessions (
+    id TEXT PRIMARY KEY,
+    hash BLOB NOT NULL,
+    admin TEXT REFERENCES admins (name) ON DELETE CASCADE,
+    person TEXT,
+    role TEXT,
+    expires_at_ms INTEGER NOT NULL,
+    last_used_at_ms INTEGER NOT NULL,
+    CHECK ((admin IS NULL) <> (person IS NULL) AND (person IS NULL) = (role IS NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE used_states (
+    id TEXT PRIMARY KEY,
+    expires_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

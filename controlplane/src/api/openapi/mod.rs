@@ -171,7 +171,7 @@ impl Api {
                                         `POST /api/v1/tokens`, makes one.",
                     },
                     "session": {
-                        "type": "apiKey", "in": "cookie", "name": super::door::COOKIE,
+                        "type": "apiKey", "in": "cookie", "name": super::cookies::SESSION,
                         "description": "The session of a browser, of `POST /api/v1/session`. Whatever \
                                         changes something sends `countersign-page: 1` too.",
                     },

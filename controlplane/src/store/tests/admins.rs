@@ -16,8 +16,9 @@ async fn invite(store: &Store, name: &str) -> (InsertedAdmin, Token) {
         created_at_ms: 1_000,
     };
     let known = (invitation.id(), invitation.hash());
-    let stored = store.insert_admin(&row, b"PLANTED-totp", known).await;
-    (stored.unwrap(), invitation)
+    let deed = deed("invite");
+    let stored = store.insert_admin(&row, b"PLANTED-totp", known, &deed);
+    (stored.await.unwrap(), invitation)
 }
 
 pub(super) async fn an_invitation_is_taken_once_and_a_passcode_used_once(lab: Lab) {
@@ -29,10 +30,17 @@ pub(super) async fn an_invitation_is_taken_once_and_a_passcode_used_once(lab: La
     assert_eq!(known.totp.as_slice(), b"PLANTED-totp");
     assert_eq!((known.password, known.invited_until_ms), (None, 2_000));
     let other = Token::make().unwrap().id();
-    assert!(!store.activate_admin("alice", other, "hash").await.unwrap());
+    let activate = async |id, hash| {
+        store
+            .activate_admin("alice", id, (hash, 4), &deed("activate"))
+            .await
+            .unwrap()
+    };
+    assert!(!activate(other, "hash").await);
     let id = invitation.id();
-    assert!(store.activate_admin("alice", id, "hash").await.unwrap());
-    assert!(!store.activate_admin("alice", id, "hash 2").await.unwrap());
+    assert!(activate(id, "hash").await);
+    assert!(!activate(id, "hash 2").await);
+    assert_eq!(deeds(&store).await, ["invite", "activate"], "what was done");
     let known = store.fetch_admin_secrets("alice").await.unwrap().unwrap();
     assert_eq!(known.password.as_deref(), Some("hash"));
     assert_eq!(known.invitation, None);
@@ -48,37 +56,160 @@ pub(super) async fn sessions_are_bounded_and_end_with_their_administrator(lab: L
     let store = lab.open().await;
     invite(&store, "alice").await;
     invite(&store, "bob").await;
+    let alice = Holder::Admin("alice".to_owned());
+    let bob = Holder::Admin("bob".to_owned());
     let mut made = Vec::new();
     for number in 0..=SESSIONS {
-        let token = Token::make().unwrap();
         let until = 10_000 + u64::try_from(number).unwrap();
-        let hash = token.hash();
-        let stored = store.insert_session(token.id(), &hash, "alice", 1_000, until);
-        stored.await.unwrap();
-        made.push(token);
+        made.push(begin(&store, &alice, until).await);
     }
-    let of_bob = Token::make().unwrap();
-    let hash = of_bob.hash();
-    let stored = store.insert_session(of_bob.id(), &hash, "bob", 1_000, 9_000);
-    stored.await.unwrap();
+    let of_bob = begin(&store, &bob, 9_000).await;
     let found = async |token: &Token| store.fetch_session(token.id()).await.unwrap();
     assert!(found(&made[0]).await.is_none(), "the oldest made room");
     let one = found(&made[1]).await.unwrap();
-    assert!(made[1].is(&one.hash) && one.role == Role::Operator);
+    assert!(made[1].is(&one.hash) && one.role == Role::Operator && one.holder == alice);
     store
         .update_session_used(made[1].id(), 5_000)
         .await
         .unwrap();
     assert_eq!(found(&made[1]).await.unwrap().last_used_at_ms, 5_000);
-    let this = Some(made[1].id());
-    store.delete_sessions("bob", this).await.unwrap();
+    let end = async |holder, which| {
+        store
+            .delete_sessions(holder, which, &deed("end"))
+            .await
+            .unwrap();
+    };
+    let this = made[1].id();
+    end(&bob, Which::This(this)).await;
     assert!(found(&made[1]).await.is_some(), "it is not bob's");
-    store.delete_sessions("alice", this).await.unwrap();
+    end(&alice, Which::This(this)).await;
     assert!(found(&made[1]).await.is_none());
     assert!(found(&made[2]).await.is_some());
-    store.delete_sessions("alice", None).await.unwrap();
+    end(&alice, Which::AllBut(made[2].id())).await;
+    assert!(found(&made[2]).await.is_some() && found(&made[3]).await.is_none());
+    end(&alice, Which::All).await;
     assert!(found(&made[2]).await.is_none());
-    assert!(store.delete_admin("bob").await.unwrap());
+    assert!(store.delete_admin("bob", &deed("remove")).await.unwrap());
     assert!(found(&of_bob).await.is_none());
-    assert!(!store.delete_admin("bob").await.unwrap());
+    assert!(!store.delete_admin("bob", &deed("remove")).await.unwrap());
+    assert_eq!(deeds(&store).await.last().unwrap(), "remove");
+}
+
+async fn begin(store: &Store, holder: &Holder, expires_at_ms: u64) -> Token {
+    let token = Token::make().unwrap();
+    let new = NewSession {
+        id: token.id(),
+        hash: token.hash(),
+        holder,
+        now_ms: 1_000,
+        expires_at_ms,
+    };
+    store.insert_session(new, &deed("begin")).await.unwrap();
+    token
+}
+
+pub(super) async fn another_password_or_secret_ends_the_other_sessions(lab: Lab) {
+    let store = lab.open().await;
+    let (_, invitation) = invite(&store, "alice").await;
+    let alice = Holder::Admin("alice".to_owned());
+    let change = async |password, keep| {
+        store
+            .update_password("alice", password, keep, &deed("password"))
+            .await
+            .unwrap()
+    };
+    let (one, two) = (
+        begin(&store, &alice, 5_000).await,
+        begin(&store, &alice, 5_000).await,
+    );
+    let found = async |token: &Token| store.fetch_session(token.id()).await.unwrap().is_some();
+    assert!(!change("hash 2", one.id()).await, "no invitation was taken");
+    let known = ("hash", 4);
+    assert!(
+        store
+            .activate_admin("alice", invitation.id(), known, &deed("activate"))
+            .await
+            .unwrap()
+    );
+    assert!(change("hash 2", one.id()).await);
+    assert!(found(&one).await && !found(&two).await);
+    let three = begin(&store, &alice, 5_000).await;
+    let confirm = async || {
+        let next = (b"PLANTED-next".as_slice(), 9);
+        store
+            .confirm_totp("alice", next, three.id(), &deed("passcode"))
+            .await
+            .unwrap()
+    };
+    assert!(!confirm().await, "nothing to confirm");
+    store.put_next_totp("alice", b"PLANTED-next").await.unwrap();
+    let known = store.fetch_admin_secrets("alice").await.unwrap().unwrap();
+    assert_eq!(known.totp_next.unwrap().as_slice(), b"PLANTED-next");
+    assert_eq!(known.totp.as_slice(), b"PLANTED-totp", "until confirmed");
+    assert!(confirm().await && !confirm().await);
+    let known = store.fetch_admin_secrets("alice").await.unwrap().unwrap();
+    assert_eq!(known.password.as_deref(), Some("hash 2"));
+    assert_eq!(known.totp.as_slice(), b"PLANTED-next");
+    assert!(known.totp_next.is_none() && known.integration.is_none());
+    assert!(!found(&one).await && found(&three).await);
+    assert!(!store.use_totp_step("alice", 9).await.unwrap(), "used");
+}
+
+pub(super) async fn people_of_a_provider_are_signed_out_when_its_settings_change(lab: Lab) {
+    let store = lab.open().await;
+    invite(&store, "alice").await;
+    let alice = begin(&store, &Holder::Admin("alice".to_owned()), 5_000).await;
+    let person = Holder::Person("alice".to_owned(), Role::Admin);
+    let guest = begin(&store, &person, 5_000).await;
+    let found = store.fetch_session(guest.id()).await.unwrap().unwrap();
+    assert_eq!((found.holder, found.role), (person, Role::Admin));
+    let document = async || store.fetch_document(PROVIDER).await.unwrap();
+    for value in [Some(b"PLANTED-settings".as_slice()), Some(b"others"), None] {
+        store.put_provider(value, &deed("provider")).await.unwrap();
+        assert_eq!(document().await.as_deref().map(Vec::as_slice), value);
+    }
+    assert!(store.fetch_session(guest.id()).await.unwrap().is_none());
+    assert!(store.fetch_session(alice.id()).await.unwrap().is_some());
+}
+
+pub(super) async fn a_state_comes_back_once(lab: Lab) {
+    let store = lab.open().await;
+    for (state, now, want) in [
+        ("one", 1_000, true),
+        ("one", 1_999, false),
+        ("two", 1_999, true),
+        ("one", 2_000, true),
+    ] {
+        let used = store.use_state(state, now, now + 1_000).await.unwrap();
+        assert_eq!(used, want, "{state} at {now}");
+    }
+}
+
+pub(super) async fn an_installation_is_somebodys_from_the_first_who_may_use_it(lab: Lab) {
+    let store = lab.open().await;
+    assert!(store.is_nobodys().await.unwrap());
+    let (_, invitation) = invite(&store, "alice").await;
+    assert!(store.is_nobodys().await.unwrap(), "only invited");
+    store.delete_invited_by("somebody else").await.unwrap();
+    assert_eq!(store.list_admins().await.unwrap().len(), 1);
+    assert!(
+        store
+            .activate_admin("alice", invitation.id(), ("hash", 1), &deed("activate"))
+            .await
+            .unwrap()
+    );
+    assert!(!store.is_nobodys().await.unwrap());
+    store.delete_invited_by("command line").await.unwrap();
+    assert_eq!(store.list_admins().await.unwrap().len(), 1, "it was taken");
+    assert!(store.delete_admin("alice", &deed("remove")).await.unwrap());
+    assert!(store.is_nobodys().await.unwrap());
+    store
+        .put_provider(Some(b"{}"), &deed("provider"))
+        .await
+        .unwrap();
+    assert!(!store.is_nobodys().await.unwrap());
+    store.put_provider(None, &deed("provider")).await.unwrap();
+    invite(&store, "bob").await;
+    store.delete_invited_by("command line").await.unwrap();
+    assert!(store.list_admins().await.unwrap().is_empty());
 }

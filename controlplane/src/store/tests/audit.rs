@@ -101,7 +101,10 @@ pub(super) async fn what_is_added_after_a_cut_does_not_cover_it(lab: Lab) {
     add(&store, 4).await;
     several(&store, "DELETE FROM audit WHERE seq > 2").await;
     add(&store, 1).await;
-    let newest = store.list_audit_before(None, &AuditFilter::default(), 1).await.unwrap();
+    let newest = store
+        .list_audit_before(None, &AuditFilter::default(), 1)
+        .await
+        .unwrap();
     assert_eq!(newest[0].seq, 5, "numbers are not given again");
     assert_eq!(verify(&store).await, Err(Broken::Missing { seq: 3 }));
     // Neither does another start, nor a note that is gone.

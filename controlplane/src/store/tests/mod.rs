@@ -113,6 +113,10 @@ on_both! {
     a_token_is_kept_noted_and_forgotten
     an_invitation_is_taken_once_and_a_passcode_used_once
     sessions_are_bounded_and_end_with_their_administrator
+    another_password_or_secret_ends_the_other_sessions
+    people_of_a_provider_are_signed_out_when_its_settings_change
+    a_state_comes_back_once
+    an_installation_is_somebodys_from_the_first_who_may_use_it
     no_more_tokens_are_kept_than_are_told
     a_join_token_is_good_once_and_takes_the_place_of_what_was
     a_removed_node_has_no_good_certificate
@@ -123,6 +127,24 @@ on_both! {
     a_key_file_without_room_is_refused_before_anything_changes
     whoever_tampers_with_the_audit_is_found
     what_is_added_after_a_cut_does_not_cover_it
+}
+
+/// What somebody did, as a test.
+fn deed(action: &str) -> crate::audit::Deed {
+    crate::audit::Deed {
+        at_ms: 1_000,
+        actor: "tester".to_owned(),
+        source: String::new(),
+        action: action.to_owned(),
+        target: "something".to_owned(),
+        detail: "{}".to_owned(),
+    }
+}
+
+/// What was done, the oldest first.
+async fn deeds(store: &Store) -> Vec<String> {
+    let entries = store.list_audit_after(0, 1_000).await.unwrap();
+    entries.into_iter().map(|entry| entry.action).collect()
 }
 
 /// Runs a statement that both engines take.

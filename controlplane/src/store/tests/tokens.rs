@@ -22,18 +22,22 @@ pub(super) async fn a_token_is_kept_noted_and_forgotten(lab: Lab) {
     let store = lab.open().await;
     let mut one = row("one");
     assert_eq!(
-        store.insert_token(&one).await.unwrap(),
+        store.insert_token(&one, &deed("make")).await.unwrap(),
         InsertedToken::Stored
     );
-    let taken = store.insert_token(&row("one")).await.unwrap();
+    let taken = store
+        .insert_token(&row("one"), &deed("make"))
+        .await
+        .unwrap();
     assert_eq!(taken, InsertedToken::NameTaken);
     assert_eq!(store.fetch_token(one.id).await.unwrap(), Some(one.clone()));
     store.update_token_used(one.id, 1_500).await.unwrap();
     one.last_used_at_ms = Some(1_500);
     assert_eq!(store.list_tokens().await.unwrap(), [one.clone()]);
-    assert!(store.delete_token(one.id).await.unwrap());
-    assert!(!store.delete_token(one.id).await.unwrap());
+    assert!(store.delete_token(one.id, &deed("revoke")).await.unwrap());
+    assert!(!store.delete_token(one.id, &deed("revoke")).await.unwrap());
     assert_eq!(store.fetch_token(one.id).await.unwrap(), None);
+    assert_eq!(deeds(&store).await, ["make", "revoke"], "what was done");
     let unknown = TokenId::read("0011223344556677").unwrap();
     store.update_token_used(unknown, 1).await.unwrap();
     assert_eq!(store.list_tokens().await.unwrap(), []);
@@ -42,13 +46,22 @@ pub(super) async fn a_token_is_kept_noted_and_forgotten(lab: Lab) {
 pub(super) async fn no_more_tokens_are_kept_than_are_told(lab: Lab) {
     let store = lab.open().await;
     for number in 0..TOKENS {
-        let stored = store.insert_token(&row(&number.to_string())).await.unwrap();
+        let stored = store
+            .insert_token(&row(&number.to_string()), &deed("make"))
+            .await
+            .unwrap();
         assert_eq!(stored, InsertedToken::Stored, "{number}");
     }
-    let one_more = store.insert_token(&row("one more")).await.unwrap();
+    let one_more = store
+        .insert_token(&row("one more"), &deed("make"))
+        .await
+        .unwrap();
     assert_eq!(one_more, InsertedToken::Full);
     let first = store.list_tokens().await.unwrap()[0].id;
-    assert!(store.delete_token(first).await.unwrap());
-    let stored = store.insert_token(&row("one more")).await.unwrap();
+    assert!(store.delete_token(first, &deed("revoke")).await.unwrap());
+    let stored = store
+        .insert_token(&row("one more"), &deed("make"))
+        .await
+        .unwrap();
     assert_eq!(stored, InsertedToken::Stored);
 }

@@ -1,0 +1,328 @@
+//! The provider at which administrators sign in: its settings, and the way there and back.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Json, Router};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::caller::{By, Caller};
+use super::config::{Document, given, precondition};
+use super::cookies::{Cookie, Way};
+use super::door::From;
+use super::guesses::Guest;
+use super::problem::{FieldError, Kind, Problem};
+use super::resource::{Precondition, entity_tag};
+use super::session::begin;
+use super::tokens::failed;
+use crate::app::App;
+use crate::audit::Deed;
+use crate::clock::now_ms;
+use crate::provider::{Exchange, Expected, GOOD_SECONDS, Provider, Settings, person};
+use crate::store::{Holder, PROVIDER};
+
+/// Their routes.
+pub(crate) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/oidc", get(read).put(write).delete(forget))
+        .route("/session/oidc", get(start))
+        .route("/session/oidc/callback", get(come_back))
+}
+
+/// Whether a write is only tried.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct How {
+    /// Changes nothing, and asks the provider whether it is there; default false.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// What a provider sends a browser back with (RFC 6749 section 4.1.2), among other things.
+#[derive(Deserialize)]
+struct Back {
+    state: Option<String>,
+    code: Option<String>,
+    /// What it says instead of a code.
+    error: Option<String>,
+    iss: Option<String>,
+}
+
+async fn stored(app: &App) -> Result<Option<Value>, Problem> {
+    let found = app.store.fetch_document(PROVIDER).await.map_err(failed)?;
+    let parsed = found.map(|octets| serde_json::from_slice(&octets));
+    parsed
+        .transpose()
+        .map_err(|error| Problem::internal(&error))
+}
+
+fn none() -> Problem {
+    Problem::new(
+        Kind::NotFound,
+        "no provider is named; an administrator does that at PUT /api/v1/oidc",
+    )
+}
+
+/// As it is shown.
+fn masked(app: &App, document: &Value) -> Value {
+    let mut shown = document.clone();
+    app.fingerprints.mask(&mut shown);
+    shown
+}
+
+fn shown(document: Value) -> Response {
+    let tag = [(header::ETAG, entity_tag(&document))];
+    (tag, Json(document)).into_response()
+}
+
+async fn read(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    let document = stored(&app).await?.ok_or_else(none)?;
+    Ok(shown(masked(&app, &document)))
+}
+
+/// Refuses a write that is based on another version than there is.
+fn agreed(wanted: &Precondition, was: Option<&Value>) -> Result<(), Problem> {
+    let good = match (wanted, was) {
+        (Precondition::None, _) | (Precondition::Absent, None) => true,
+        (Precondition::Match(tags), Some(was)) => {
+            let tag = entity_tag(was);
+            tags.iter().any(|one| *one == tag || one == "*")
+        }
+        (Precondition::Absent, Some(_)) | (Precondition::Match(_), None) => false,
+    };
+    match good {
+        true => Ok(()),
+        false => Err(Problem::new(
+            Kind::Changed,
+            "read it again and change that; If-Match is of another version",
+        )),
+    }
+}
+
+async fn write(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    how: Result<Query<How>, QueryRejection>,
+    document: Document,
+) -> Result<Response, Problem> {
+    let Query(how) = how.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
+    let wanted = precondition(&headers)?;
+    let mut document = given(document)?;
+    // One at a time: what is compared here is what is replaced.
+    let _alone = app.provider_writes.lock().await;
+    let was = stored(&app).await?;
+    let before = was.as_ref().map(|was| masked(&app, was));
+    agreed(&wanted, before.as_ref())?;
+    let is_new = document.get("client_secret").is_some_and(Value::is_string);
+    let strange = app.fingerprints.unmask(&mut document, was.as_ref());
+    if let Err(paths) = strange {
+        let wrong = |path| FieldError {
+            path,
+            message: "stands for another secret than the one that is kept".to_owned(),
+        };
+        return Err(Problem::invalid(paths.into_iter().map(wrong).collect()));
+    }
+    let settings: Settings = serde_path_to_error::deserialize(&document).map_err(|error| {
+        Problem::invalid(vec![FieldError {
+            path: error.path().to_string(),
+            message: error.inner().to_string(),
+        }])
+    })?;
+    let mut faults = settings.faults();
+    let issuer = was.as_ref().and_then(|was| was.get("issuer"));
+    let moved = issuer.is_some_and(|issuer| *issuer != *settings.issuer);
+    if moved && settings.client_secret.is_some() && !is_new {
+        // Else whoever may write here could have the secret sent to themselves.
+        faults.push(FieldError {
+            path: "client_secret".to_owned(),
+            message: "is given anew for another issuer".to_owned(),
+        });
+    }
+    if !faults.is_empty() {
+        return Err(Problem::invalid(faults));
+    }
+    let octets = serde_json::to_vec(&document).map_err(|error| Problem::internal(&error))?;
+    let after = masked(&app, &document);
+    if how.dry_run {
+        provider(&app, &settings, &octets).await?;
+        return Ok(shown(after));
+    }
+    let detail = json!({ "before": before, "after": after });
+    let deed = caller.deed("oidc.change", "oidc", &detail);
+    let stored = app.store.put_provider(Some(&octets), &deed).await;
+    stored.map_err(failed)?;
+    tracing::info!(issuer = settings.issuer, by = %caller.by, "provider of sign-ins changed");
+    Ok(shown(after))
+}
+
+async fn forget(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    how: Result<Query<How>, QueryRejection>,
+) -> Result<StatusCode, Problem> {
+    let Query(how) = how.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
+    let wanted = precondition(&headers)?;
+    let _alone = app.provider_writes.lock().await;
+    let was = stored(&app).await?.ok_or_else(none)?;
+    let before = masked(&app, &was);
+    agreed(&wanted, Some(&before))?;
+    if !how.dry_run {
+        let deed = caller.deed("oidc.change", "oidc", &json!({ "before": before }));
+        let stored = app.store.put_provider(None, &deed).await;
+        stored.map_err(failed)?;
+        tracing::info!(by = %caller.by, "provider of sign-ins forgotten");
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The settings as they are stored, with the provider.
+async fn opened(app: &App) -> Result<(Settings, Arc<Provider>), Problem> {
+    let octets = app.store.fetch_document(PROVIDER).await.map_err(failed)?;
+    let octets = octets.ok_or_else(none)?;
+    let settings: Settings =
+        serde_json::from_slice(&octets).map_err(|error| Problem::internal(&error))?;
+    let provider = provider(app, &settings, &octets).await?;
+    Ok((settings, provider))
+}
+
+async fn provider(app: &App, settings: &Settings, octets: &[u8]) -> Result<Arc<Provider>, Problem> {
+    let provider = app.providers.open(settings, octets, now_ms()).await;
+    provider.map_err(|error| {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the provider of sign-ins is of no use"
+        );
+        Problem::new(Kind::Unavailable, error.to_string()).again_in(AGAIN_SECONDS)
+    })
+}
+
+fn way(settings: &Settings) -> Way {
+    match settings.public_url.starts_with("https:") {
+        true => Way::Tls,
+        false => Way::Plain,
+    }
+}
+
+async fn start(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    let (settings, provider) = opened(&app).await?;
+    let mut seed = [0; 16];
+    getrandom::fill(&mut seed).map_err(|error| Problem::internal(&error))?;
+    let flow = app.flows.begin(&settings, seed, now_ms() / 1_000);
+    let cookie = Cookie::Provider.set(&flow.cookie(), GOOD_SECONDS, way(&settings))?;
+    redirected(
+        &provider.authorization(&settings, &flow),
+        [Some(cookie), None],
+    )
+}
+
+fn redirected(to: &str, cookies: [Option<HeaderValue>; 2]) -> Result<Response, Problem> {
+    let to = HeaderValue::from_str(to).map_err(|error| Problem::internal(&error))?;
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    response.headers_mut().insert(header::LOCATION, to);
+    for cookie in cookies.into_iter().flatten() {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+async fn come_back(
+    State(app): State<Arc<App>>,
+    Extension(from): Extension<From>,
+    headers: HeaderMap,
+    back: Result<Query<Back>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(back) = back.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
+    let now = now_ms();
+    let guest = Guest::unnamed(from);
+    guest.enough(&app, now)?;
+    let (settings, provider) = opened(&app).await?;
+    let cookie = Cookie::Provider.read(&headers);
+    let flow = cookie.and_then(|cookie| app.flows.read(&settings, cookie, now / 1_000));
+    let state = back.state.as_deref().unwrap_or_default();
+    let Some(flow) = flow.filter(|flow| flow.is_state(state)) else {
+        let detail = "this browser did not begin this sign-in, or too long ago; begin again";
+        return Err(Problem::new(Kind::BadRequest, detail));
+    };
+    let until = now.saturating_add(GOOD_SECONDS * 1_000);
+    let first = app.store.use_state(state, now, until).await;
+    if !first.map_err(failed)? {
+        let detail = "this sign-in came back before; begin again";
+        return Err(Problem::new(Kind::BadRequest, detail));
+    }
+    let code = match (&back.code, &back.error) {
+        _ if !provider.is_issuer(back.iss.as_deref()) => {
+            Err("the answer is another provider's".to_owned())
+        }
+        (Some(code), None) if !code.is_empty() => Ok(code),
+        (_, Some(error)) => Err(format!("the provider says: {}", word(error))),
+        _ => Err("the provider sent no code".to_owned()),
+    };
+    let code = match code {
+        Ok(code) => code,
+        Err(detail) => return Err(Problem::new(Kind::BadRequest, detail)),
+    };
+    let exchange = Exchange {
+        settings: &settings,
+        flow: &flow,
+        code,
+    };
+    let claims = match provider.claims(exchange).await {
+        Ok(claims) => claims,
+        Err(error) => {
+            tracing::warn!(
+                from = %from.0,
+                error = &error as &dyn std::error::Error,
+                "sign-in at the provider failed"
+            );
+            guest.guessed(&app, false, now).await;
+            return Err(Problem::new(Kind::Unauthenticated, error.to_string()));
+        }
+    };
+    let expected = Expected {
+        settings: &settings,
+        nonce: &flow.nonce(),
+        began_s: flow.began_s,
+        now_s: now_ms() / 1_000,
+    };
+    let person = match person(&claims, &expected) {
+        Ok(person) => person,
+        Err(fault) => {
+            tracing::warn!(from = %from.0, error = %fault, "sign-in at the provider failed");
+            guest.guessed(&app, false, now).await;
+            return Err(Problem::new(Kind::Unauthenticated, fault.to_string()));
+        }
+    };
+    let caller = By::Person(person.name.clone()).to_string();
+    let detail = json!({
+        "with": "oidc", "issuer": settings.issuer, "subject": person.subject, "role": person.role,
+    });
+    let deed = Deed {
+        at_ms: now,
+        actor: caller.clone(),
+        source: from.0.to_canonical().to_string(),
+        action: "session.create".to_owned(),
+        target: caller.clone(),
+        detail: detail.to_string(),
+    };
+    let way = way(&settings);
+    let holder = Holder::Person(person.name, person.role);
+    let session = begin(&app, &holder, way, &deed).await?;
+    tracing::info!(caller, role = %person.role, from = %from.0, "signed in");
+    let over = Cookie::Provider.set("", 0, way)?;
+    redirected("/", [Some(session), Some(over)])
+}
+
+/// What another one wrote, as a word of theirs: no more than a code (RFC 6749 section 4.1.2.1).
+fn word(text: &str) -> String {
+    let good = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
+    text.chars().filter(good).take(64).collect()
+}
+
+const AGAIN_SECONDS: u64 = 5;
