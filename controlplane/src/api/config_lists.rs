@@ -91,7 +91,7 @@ impl AuthenticatorFilter {
     }
 }
 
-fn is<T: PartialEq>(wanted: Option<T>, found: T) -> bool {
+fn is<T: PartialEq + Copy>(wanted: Option<T>, found: T) -> bool {
     wanted.is_none_or(|wanted| wanted == found)
 }
 

@@ -128,7 +128,9 @@ pub(crate) struct Listed<T> {
 
 /// Fields that a list can be ordered by, with what orders an item. The first is the order of a list for
 /// which none was asked.
-pub(crate) type Orders<T> = &'static [(&'static str, fn(&T) -> String)];
+pub(crate) type Orders<T> = &'static [(&'static str, Order<T>)];
+/// What orders an item.
+type Order<T> = fn(&T) -> String;
 
 impl Ask {
     /// The page that was asked for, of all items.
@@ -186,7 +188,7 @@ impl Ask {
         Ok(Page { items, next, total })
     }
 
-    fn order<T>(&self, orders: Orders<T>) -> Result<(Option<fn(&T) -> String>, bool), Problem> {
+    fn order<T>(&self, orders: Orders<T>) -> Result<(Option<Order<T>>, bool), Problem> {
         let Some(sort) = self.sort.as_deref() else {
             return Ok((orders.first().map(|(_, of)| *of), false));
         };

@@ -236,10 +236,12 @@ impl Problem {
         self
     }
 
+    #[cfg(test)]
     pub(crate) const fn kind(&self) -> Kind {
         self.what
     }
 
+    #[cfg(test)]
     pub(crate) fn errors(&self) -> &[FieldError] {
         &self.errors
     }
