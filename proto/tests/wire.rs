@@ -72,6 +72,7 @@ fn event() -> AuthEvent {
         ikey: "DI".to_owned(),
         authenticator: Some(AuthenticatorId::new("ad_client").unwrap()),
         client: "10.0.0.1:50000".parse().unwrap(),
+        test: true,
         user: Some("alice".to_owned()),
         calling_station: Some("198.51.100.7".to_owned()),
         outcome: Outcome::Accept,

@@ -67,6 +67,7 @@ fn log(event: &Shown<'_>) {
         first = event.first.map(tracing::field::display),
         integration = %event.integration,
         client = %event.client,
+        test = event.test.then_some(true),
         user = event.user.as_deref(),
         outcome = %event.outcome,
         reason = %event.reason,
