@@ -36,6 +36,7 @@ mod rpc;
 mod run;
 mod seal;
 mod settings;
+mod shown_attribute;
 mod source;
 mod sse;
 mod state_keys;

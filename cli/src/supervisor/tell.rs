@@ -27,6 +27,8 @@ struct Shown<'a> {
     first: Option<&'a str>,
     integration: &'a str,
     client: &'a str,
+    #[serde(default)]
+    test: bool,
     #[serde(borrow, default)]
     user: Option<Cow<'a, str>>,
     outcome: &'a str,

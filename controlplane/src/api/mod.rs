@@ -4,6 +4,7 @@
 pub(crate) mod admins;
 pub(crate) mod audit;
 pub(crate) mod caller;
+pub(crate) mod checks;
 pub(crate) mod config;
 pub(crate) mod config_file;
 pub(crate) mod door;
@@ -12,12 +13,15 @@ pub(crate) mod event_table;
 pub(crate) mod events;
 pub(crate) mod extract;
 mod frame;
+pub(crate) mod logins;
 pub(crate) mod masked;
 pub(crate) mod nodes;
 pub(crate) mod page;
+pub(crate) mod primary_only;
 pub(crate) mod problem;
 pub(crate) mod resource;
 pub(crate) mod revisions;
+pub(crate) mod second_factor;
 pub(crate) mod session;
 pub(crate) mod tokens;
 
@@ -67,6 +71,10 @@ fn routes() -> Router<Arc<App>> {
         .merge(tokens::router())
         .merge(nodes::router())
         .merge(events::router())
+        .merge(checks::router())
+        .merge(logins::router())
+        .merge(primary_only::router())
+        .merge(second_factor::router())
         .fallback(nothing_there)
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(BODY_OCTETS))

@@ -199,6 +199,11 @@ impl Problem {
         self.what
     }
 
+    /// What is wrong, in words.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     pub(crate) fn errors(&self) -> &[FieldError] {
         &self.errors
     }

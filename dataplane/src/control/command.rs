@@ -55,7 +55,12 @@ impl Commands {
             tracing::warn!(number, "too many commands at once; one was refused");
             if self.running.len() < MOST_REFUSALS {
                 let outcome = refused("the node is busy with other commands");
-                let told = tell(Arc::clone(&self.node), self.control.clone(), number, outcome);
+                let told = tell(
+                    Arc::clone(&self.node),
+                    self.control.clone(),
+                    number,
+                    outcome,
+                );
                 self.running.spawn(told);
             }
             return;
@@ -66,9 +71,9 @@ impl Commands {
             let seconds = command.seconds();
             let limit = Duration::from_secs(seconds);
             let doing = tokio::time::timeout(limit, perform(&node, &checks, command));
-            let outcome = doing.await.unwrap_or_else(|_| {
-                refused(format!("it was not done within {seconds} seconds"))
-            });
+            let outcome = doing
+                .await
+                .unwrap_or_else(|_| refused(format!("it was not done within {seconds} seconds")));
             tell(node, control, number, outcome).await;
         });
         self.handles.insert(number, handle);
@@ -135,9 +140,7 @@ async fn perform(node: &Node, checks: &Semaphore, command: Command) -> Outcome {
                 message,
             }
         }
-        Command::Unknown => {
-            refused("the node's program is older and does not know this command")
-        }
+        Command::Unknown => refused("the node's program is older and does not know this command"),
     }
 }
 
@@ -166,7 +169,9 @@ fn is_client(served: &Served, address: std::net::IpAddr) -> bool {
 }
 
 fn not_served(integration: &IntegrationId) -> Outcome {
-    refused(format!("the node does not serve an integration '{integration}'"))
+    refused(format!(
+        "the node does not serve an integration '{integration}'"
+    ))
 }
 
 /// Refusals that are on their way at a time, with what is worked on; a control plane that goes on all

@@ -86,12 +86,15 @@ struct Test {
 
 impl Test {
     fn note(&mut self, stage: Stage, detail: String) {
-        self.record.note(stage, clock::now(), Duration::ZERO, detail);
+        self.record
+            .note(stage, clock::now(), Duration::ZERO, detail);
     }
 
     async fn decide(&mut self, served: &Arc<Served>, asked: TestLogin) -> Answer {
         self.record.user = Some(AuthEvent::shown_user(&asked.user));
-        self.record.calling_station.clone_from(&asked.calling_station);
+        self.record
+            .calling_station
+            .clone_from(&asked.calling_station);
         let request = match Request::tested(asked.user, asked.typed, asked.calling_station) {
             Ok(request) => request,
             Err(answer) => return answer,
