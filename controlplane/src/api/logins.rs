@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Json, Router};
 use http::header;
-use proto::command::{AskFactor, Command, FactorVerdict, Outcome, TestLogin};
+use proto::command::{AskFactor, Command, Outcome, TestLogin};
 use proto::event::AuthEvent;
 use proto::id::{IntegrationId, NodeId};
 use proto::secret::Secret;
@@ -20,6 +20,7 @@ use super::problem::{FieldError, Kind, Problem};
 use super::tokens::refused;
 use crate::admin::{LoginRequest, LoginTried};
 use crate::app::App;
+use crate::nodes::SecondFactor;
 use crate::shown_attribute;
 
 /// Its route.
@@ -159,30 +160,10 @@ fn best(app: &App) -> Option<NodeId> {
     app.nodes.for_login(newest, local)
 }
 
-/// What a second factor through an integration said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SecondFactor {
-    /// The user proved it.
-    Allowed,
-    /// It was refused, timed out, or nothing is asked of the user, which proves nothing.
-    Denied {
-        /// For the user.
-        message: String,
-    },
-    /// Nobody could be asked: no node, or no service.
-    Unavailable {
-        /// For an administrator.
-        message: String,
-    },
-}
-
 /// Asks a user's second factor through an integration, without a password: `typed` is a passcode, or
 /// `push`, `phone`. Takes as long as a person does, up to `proto::command::LOGIN_SECONDS`; dropped, it
 /// ends. Whoever calls says in the audit what it was for: this does not.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the sign-in of administrators calls it")
-)]
+#[expect(dead_code, reason = "the sign-in of administrators calls it")]
 pub(crate) async fn second_factor(
     app: &App,
     integration: IntegrationId,
@@ -190,34 +171,22 @@ pub(crate) async fn second_factor(
     typed: Secret<String>,
     by: String,
 ) -> SecondFactor {
-    let unavailable = |message: String| SecondFactor::Unavailable { message };
+    let unavailable = |message: &str| SecondFactor::Unavailable {
+        message: message.to_owned(),
+    };
     let Ok(_place) = app.logins.try_acquire() else {
-        return unavailable("too many logins are tried at once".to_owned());
+        return unavailable("too many logins are tried at once");
     };
     let Some(node) = best(app) else {
-        return unavailable("no node that is connected here can ask".to_owned());
+        return unavailable("no node that is connected here can ask");
     };
-    let factor = Box::new(AskFactor {
+    let factor = AskFactor {
         integration,
         user,
         typed,
         by,
-    });
-    match app.nodes.command(&node, Command::Factor { factor }).await {
-        Ok(Outcome::Factor {
-            verdict,
-            reason,
-            message,
-        }) => {
-            let message = message.unwrap_or_else(|| reason.to_string());
-            match verdict {
-                FactorVerdict::Allowed => SecondFactor::Allowed,
-                FactorVerdict::Denied => SecondFactor::Denied { message },
-                FactorVerdict::Unavailable => unavailable(message),
-            }
-        }
-        outcome => unavailable(not_done(&node, outcome).detail().to_owned()),
-    }
+    };
+    app.nodes.second_factor(&node, factor).await
 }
 
 /// RFC 2865 sections 5.1 and 5.31.

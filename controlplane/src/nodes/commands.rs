@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use proto::command::{COMMANDS_AT_ONCE, Command, Outcome};
+use proto::command::{AskFactor, COMMANDS_AT_ONCE, Command, FactorVerdict, Outcome};
 use proto::id::{NodeId, Revision};
 use proto::rpc::ToNode;
 use tokio::sync::{mpsc, oneshot};
@@ -89,6 +89,29 @@ impl Nodes {
         }
     }
 
+    /// Has a node ask for somebody's second factor alone.
+    pub(crate) async fn second_factor(&self, node: &NodeId, factor: AskFactor) -> SecondFactor {
+        let factor = Box::new(factor);
+        let unavailable = |message: String| SecondFactor::Unavailable { message };
+        match self.command(node, Command::Factor { factor }).await {
+            Ok(Outcome::Factor {
+                verdict,
+                reason,
+                message,
+            }) => {
+                let message = message.unwrap_or_else(|| reason.to_string());
+                match verdict {
+                    FactorVerdict::Allowed => SecondFactor::Allowed,
+                    FactorVerdict::Denied => SecondFactor::Denied { message },
+                    FactorVerdict::Unavailable => unavailable(message),
+                }
+            }
+            Ok(Outcome::Refused { message }) => unavailable(message),
+            Ok(_) => unavailable(format!("node {node} answered with something else")),
+            Err(error) => unavailable(format!("{node}: {error}")),
+        }
+    }
+
     /// Hands on what came of a command. False when nobody waits for it.
     pub(crate) fn finished(&self, node: &NodeId, number: u64, outcome: Outcome) -> bool {
         let mut waiting = self.waiting.lock();
@@ -129,6 +152,23 @@ impl Nodes {
         let outbox = entry.and_then(|entry| entry.outbox.as_ref());
         outbox.is_some_and(|outbox| outbox.logins)
     }
+}
+
+/// What a second factor through an integration said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SecondFactor {
+    /// The user proved it.
+    Allowed,
+    /// It was refused, timed out, or nothing is asked of the user, which proves nothing.
+    Denied {
+        /// For the user.
+        message: String,
+    },
+    /// Nobody could be asked: no node, or no service.
+    Unavailable {
+        /// For an administrator.
+        message: String,
+    },
 }
 
 /// Who waits for the end of a command.
@@ -173,7 +213,7 @@ mod tests {
     use std::pin::pin;
     use std::sync::Arc;
 
-    use proto::command::AskFactor;
+    use proto::event::Reason;
     use proto::id::IntegrationId;
     use proto::secret::Secret;
 
@@ -201,13 +241,17 @@ mod tests {
         NodeId::new(name).unwrap()
     }
 
-    fn factor() -> Command {
-        let factor = Box::new(AskFactor {
+    fn ask() -> AskFactor {
+        AskFactor {
             integration: IntegrationId::new("radius_server_auto").unwrap(),
             user: "alice".to_owned(),
             typed: Secret::from("123456"),
             by: "test".to_owned(),
-        });
+        }
+    }
+
+    fn factor() -> Command {
+        let factor = Box::new(ask());
         Command::Factor { factor }
     }
 
@@ -242,6 +286,64 @@ mod tests {
     fn node_name() -> &'static NodeId {
         static NODE: std::sync::OnceLock<NodeId> = std::sync::OnceLock::new();
         NODE.get_or_init(|| name("a"))
+    }
+
+    #[tokio::test]
+    async fn a_second_factor_says_yes_no_or_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let nodes = nodes(&folder).await;
+        let node = node_name();
+        let away = nodes.second_factor(node, ask()).await;
+        assert!(matches!(away, SecondFactor::Unavailable { .. }), "{away:?}");
+        let mut listening = nodes.subscribe(node, None, NEW, None).unwrap();
+        let said = |verdict, message: Option<&str>| Outcome::Factor {
+            verdict,
+            reason: Reason::Denied,
+            message: message.map(str::to_owned),
+        };
+        let text = |text: &str| text.to_owned();
+        for (outcome, want) in [
+            (said(FactorVerdict::Allowed, None), SecondFactor::Allowed),
+            (
+                said(FactorVerdict::Denied, Some("no")),
+                SecondFactor::Denied {
+                    message: text("no"),
+                },
+            ),
+            (
+                said(FactorVerdict::Denied, None),
+                SecondFactor::Denied {
+                    message: text("denied"),
+                },
+            ),
+            (
+                said(FactorVerdict::Unavailable, Some("away")),
+                SecondFactor::Unavailable {
+                    message: text("away"),
+                },
+            ),
+            (
+                Outcome::Refused {
+                    message: text("older"),
+                },
+                SecondFactor::Unavailable {
+                    message: text("older"),
+                },
+            ),
+            (
+                Outcome::Checked { rows: Vec::new() },
+                SecondFactor::Unavailable {
+                    message: text("node a answered with something else"),
+                },
+            ),
+        ] {
+            let answer = async {
+                let (number, _) = told(&mut listening).await;
+                assert!(nodes.finished(node, number, outcome));
+            };
+            let (got, ()) = tokio::join!(nodes.second_factor(node, ask()), answer);
+            assert_eq!(got, want);
+        }
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@ use crate::admin::{NodeReport, Refusal};
 use crate::clock::now_ms;
 use crate::store::{Store, StoreError};
 
-pub(crate) use commands::CommandError;
+pub(crate) use commands::{CommandError, SecondFactor};
 use commands::{Outbox, Waiting};
 
 /// The nodes that were heard of, up to [`NODES`]: who is away the longest makes room.

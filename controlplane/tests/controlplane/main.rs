@@ -4,11 +4,13 @@
 mod access;
 mod api;
 mod builtin;
+mod commands;
 mod events;
 mod events_api;
 mod file;
 mod primary_only;
 mod push;
+mod second_factor;
 mod start;
 mod support;
 mod watch;
