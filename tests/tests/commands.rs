@@ -51,7 +51,7 @@ impl Lab {
             radius_client("radius_client", &radius),
             server("radius_server_auto", ports[0], &duo),
             challenge(1, ports[1], &duo, "duo_only_client", ""),
-            eap_server(ports[2], &duo, "duo_only_client", "server"),
+            eap_server(ports[2], &duo, "radius_client", "server"),
         );
         let nodes = Nodes::start(&text);
         Self {
@@ -152,7 +152,8 @@ fn a_login_is_tried_at_either_node_as_a_device_would() {
 fn a_question_is_answered_at_any_node_and_its_state_is_good_for_tests_alone() {
     let lab = Lab::start();
     // The flow behind the tunnel asks its own way: without a prompt at a password alone.
-    let tunnelled = lab.tried("radius_server_eap", "dave", &json!({"password": "any"}));
+    let tunnelled = json!({"password": "pw-alice"});
+    let tunnelled = lab.tried("radius_server_eap", "alice", &tunnelled);
     assert_eq!(tunnelled["event"]["outcome"], "accept", "{tunnelled:#}");
     let integration = "radius_server_challenge";
     let asked = json!({"password": "any", "node": "local"});
@@ -199,9 +200,9 @@ fn a_question_is_answered_at_any_node_and_its_state_is_good_for_tests_alone() {
 #[test]
 fn who_goes_ends_the_test_and_it_is_told_as_unanswered() {
     let lab = Lab::start();
-    lab.duo.user("frank", User::who(Outcome::Wait));
-    let body = json!({"integration": "radius_server_eap", "user": "frank", "node": "b",
-        "password": "any"});
+    lab.duo.user("alice", User::who(Outcome::Wait));
+    let body = json!({"integration": "radius_server_eap", "user": "alice", "node": "b",
+        "password": "pw-alice"});
     let body = body.to_string();
     let mut stream = UnixStream::connect(lab.nodes.a.control_socket()).unwrap();
     write!(
@@ -211,21 +212,23 @@ fn who_goes_ends_the_test_and_it_is_told_as_unanswered() {
         body.len()
     )
     .unwrap();
-    wait_until("the push is out", LONG, || lab.duo.pushes("frank") == 1);
+    wait_until("the push is out", LONG, || lab.duo.pushes("alice") == 1);
     drop(stream);
-    let event = lab.nodes.a.event_of("frank", 1);
+    let event = lab.nodes.a.event_of("alice", 1);
     assert_eq!(event["outcome"], "unanswered", "{event:#}");
     assert_eq!(event["test"], true);
     let in_flight = || lab.nodes.b.status()["logins_in_flight"].clone();
     wait_until("nothing is in flight", LONG, || in_flight() == 0);
 }
 
+type Lines = Arc<Mutex<Vec<Value>>>;
+
 /// A control plane of the test's own: sends one snapshot and one command, and keeps what comes back.
 struct Commander {
     socket: PathBuf,
-    finished: Arc<Mutex<Vec<Value>>>,
-    words: Arc<Mutex<Vec<Value>>>,
-    commands: Arc<Mutex<Vec<Value>>>,
+    finished: Lines,
+    words: Lines,
+    commands: Lines,
     _folder: TempDir,
 }
 
@@ -234,7 +237,7 @@ impl Commander {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("control.sock");
         let listener = UnixListener::bind(&socket).unwrap();
-        let (finished, words, commands) = <(Arc<_>, Arc<_>, Arc<_>)>::default();
+        let (finished, words, commands) = <(Lines, Lines, Lines)>::default();
         let shared = (
             Arc::clone(&finished),
             Arc::clone(&words),
