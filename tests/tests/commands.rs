@@ -151,9 +151,12 @@ fn a_login_is_tried_at_either_node_as_a_device_would() {
 #[test]
 fn a_question_is_answered_at_any_node_and_its_state_is_good_for_tests_alone() {
     let lab = Lab::start();
-    // The flow behind the tunnel asks its own way: without a prompt at a password alone.
+    // The flow behind the tunnel asks as it does there.
     let tunnelled = json!({"password": "pw-alice"});
     let tunnelled = lab.tried("radius_server_eap", "alice", &tunnelled);
+    assert_eq!(tunnelled["event"]["outcome"], "challenge", "{tunnelled:#}");
+    let answer = json!({"answer": "push", "state": tunnelled["state"]});
+    let tunnelled = lab.tried("radius_server_eap", "alice", &answer);
     assert_eq!(tunnelled["event"]["outcome"], "accept", "{tunnelled:#}");
     let integration = "radius_server_challenge";
     let asked = json!({"password": "any", "node": "local"});
@@ -201,7 +204,7 @@ fn a_question_is_answered_at_any_node_and_its_state_is_good_for_tests_alone() {
 fn who_goes_ends_the_test_and_it_is_told_as_unanswered() {
     let lab = Lab::start();
     lab.duo.user("alice", User::who(Outcome::Wait));
-    let body = json!({"integration": "radius_server_eap", "user": "alice", "node": "b",
+    let body = json!({"integration": "radius_server_auto", "user": "alice", "node": "b",
         "password": "pw-alice"});
     let body = body.to_string();
     let mut stream = UnixStream::connect(lab.nodes.a.control_socket()).unwrap();
