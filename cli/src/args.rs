@@ -660,7 +660,7 @@ pub(crate) enum NodeCommand {
         node: Option<NodeId>,
         /// As this device, which must be a client of the integration.
         #[arg(long, value_name = "ADDRESS")]
-        client: Option<std::net::IpAddr>,
+        client: Option<IpAddr>,
         /// Where the user is, as a device says it in Calling-Station-Id.
         #[arg(long, value_name = "TEXT")]
         calling_station_id: Option<String>,
