@@ -705,9 +705,32 @@ pub(crate) enum NodeCommand {
     },
     /// Have a node try what it serves, as `countersign check` does there.
     Check {
-        /// The node.
+        /// The node [default: every node that is connected].
         #[arg(value_parser = node)]
-        name: NodeId,
+        name: Option<NodeId>,
+    },
+    /// Have a node log a user in as a device would, and show what comes of it. Nobody is let in
+    /// anywhere.
+    Login {
+        /// The user's name.
+        #[arg(value_name = "USER")]
+        user: String,
+        /// The integration to log in through.
+        #[arg(long, value_name = "ID", value_parser = integration)]
+        integration: IntegrationId,
+        /// The node [default: one that serves the newest revision].
+        #[arg(long, value_name = "NAME", value_parser = node)]
+        node: Option<NodeId>,
+        /// As this device, which must be a client of the integration.
+        #[arg(long, value_name = "ADDRESS")]
+        client: Option<IpAddr>,
+        /// Where the user is, as a device says it in Calling-Station-Id.
+        #[arg(long, value_name = "TEXT")]
+        calling_station_id: Option<String>,
+        /// A file whose first line is the password [default: asked for, or the first line of standard
+        /// input].
+        #[arg(long, env = "COUNTERSIGN_PASSWORD_FILE", value_name = "FILE")]
+        password_file: Option<PathBuf>,
     },
     /// Revoke a node's certificate and forget it. Stop its process as well: what it has, it serves.
     Remove {

@@ -2,12 +2,10 @@
 //!
 //! `GET /healthz`, [`Readiness`] of `/readyz`, `GET /metrics`, [`Status`] of `/status`, [`Reload`]
 //! of `POST /reload`, [`EventPage`] of `/events?`[`EventFilter`], and one [`LiveEvent`] a line from
-//! `/events/stream`. `/primary-only`: [`PrimaryOnlyGrants`] of `GET`, [`PrimaryOnlyAnswer`] of
-//! `POST` with a [`PrimaryOnlyRequest`], and [`PrimaryOnlyGrants`] that ended of `DELETE`
-//! `?`[`PrimaryOnlyStop`].
+//! `/events/stream`. The other documents are of `/api/v1`, which is on that socket too.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use proto::check::CheckRow;
@@ -310,11 +308,100 @@ pub struct NodeDrain {
     pub drain: bool,
 }
 
-/// The answer of `POST /api/v1/nodes/{node}/check`.
+/// `POST /api/v1/checks`: has nodes try what they serve, as `countersign check` does there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckRequest {
+    /// Which; none is every node that is connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
+}
+
+/// Its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct NodeCheck {
-    /// As `countersign check` shows them.
+pub struct CheckReport {
+    /// By name.
+    pub nodes: Vec<NodeChecked>,
+}
+
+/// What came of the check of one node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NodeChecked {
+    /// The node.
+    pub node: NodeId,
+    /// As `countersign check` shows them; none when there was no check.
+    #[serde(default)]
     pub rows: Vec<CheckRow>,
+    /// Why there was no check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// `POST /api/v1/logins`: logs a user in at a node, as a device would, to see what comes of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginRequest {
+    /// Through which integration.
+    pub integration: IntegrationId,
+    /// Whom: 1 to 253 octets.
+    pub user: String,
+    /// The password, at most 128 octets. This, or `answer`.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "optional_secret"
+    )]
+    pub password: Option<Secret<String>>,
+    /// The answer to the question of a login before, with its `state`: an option's number, a passcode.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "optional_secret"
+    )]
+    pub answer: Option<Secret<String>>,
+    /// What came with that question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// At which node; none is the one that asked the question, or any that serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
+    /// As which device: an address that is a client of the integration; none is no device at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<IpAddr>,
+    /// Where the user is, as a device says it in Calling-Station-Id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calling_station_id: Option<String>,
+}
+
+/// Its answer: the login, explained.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LoginTried {
+    /// As in `/api/v1/events`, marked as a test: outcome, reason, what the user reads, the revision
+    /// and the timeline.
+    pub event: AuthEvent,
+    /// What the answer says to the device besides.
+    #[serde(default)]
+    pub attributes: Vec<ShownAttribute>,
+    /// With which the question in `event.reply_message` is answered; none when nothing was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+}
+
+/// An attribute of an answer, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ShownAttribute {
+    /// Its name, or its vendor and number where no dictionary has one: `26.9.1`.
+    pub name: String,
+    /// Its value; none when it is a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+fn optional_secret<S: serde::Serializer>(
+    secret: &Option<Secret<String>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(Secret::expose).serialize(serializer)
 }
 
 /// A revision that a node refused.
@@ -386,7 +473,7 @@ pub enum LiveEvent {
     Heartbeat,
 }
 
-/// `POST /primary-only`: lets logins pass on the primary alone for a time. Asked for twice: without
+/// `POST /api/v1/primary-only`: lets logins pass on the primary alone for a time. Asked for twice: without
 /// `confirm` nothing is done, and the answer has the token to come back with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -401,14 +488,16 @@ pub struct PrimaryOnlyRequest {
     pub seconds: u64,
     /// Why: 1 to 500 characters, none of them a control character.
     pub reason: String,
-    /// Who asks: 1 to 128 characters, none of them a control character.
+    /// Who asks: 1 to 128 characters, none of them a control character. Over the admin socket alone,
+    /// where nobody else says it.
+    #[serde(default)]
     pub by: String,
     /// The token of the answer before. Good once, for the same request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm: Option<String>,
 }
 
-/// The answer of `POST /primary-only`.
+/// The answer of `POST /api/v1/primary-only`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum PrimaryOnlyAnswer {
@@ -454,21 +543,22 @@ pub struct PrimaryOnlyView {
     pub by: String,
 }
 
-/// `GET /primary-only`: what is in force. Of `DELETE`: what has ended with it.
+/// `GET /api/v1/primary-only`: what is in force. Of `DELETE`: what has ended with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrimaryOnlyGrants {
     /// The grant for all first, then by integration.
     pub grants: Vec<PrimaryOnlyView>,
 }
 
-/// The query of `DELETE /primary-only`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The query of `DELETE /api/v1/primary-only`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrimaryOnlyStop {
     /// The grant for this integration alone; none ends every grant, that for all too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integration: Option<IntegrationId>,
-    /// Who asks: 1 to 128 characters, none of them a control character.
+    /// Who asks, as in [`PrimaryOnlyRequest::by`].
+    #[serde(default)]
     pub by: String,
 }
 

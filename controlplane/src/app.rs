@@ -64,6 +64,8 @@ pub(crate) struct App {
     pub(crate) hashing: Arc<Semaphore>,
     pub(crate) subscribers: Arc<Semaphore>,
     pub(crate) event_readers: Arc<Semaphore>,
+    /// Who tries a login, or asks for a second factor, now.
+    pub(crate) logins: Arc<Semaphore>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) started_ms: u64,

@@ -38,6 +38,7 @@ mod rpc;
 mod run;
 mod seal;
 mod settings;
+mod shown_attribute;
 mod source;
 mod sse;
 mod state_keys;

@@ -48,6 +48,7 @@ impl Current {
             | ToNode::Drain { .. }
             | ToNode::Command { .. }
             | ToNode::Heartbeat
+            | ToNode::Cancel { .. }
             | ToNode::Unknown => raw::Snapshot::default(),
         };
         Ok(Self {

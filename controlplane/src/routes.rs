@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -12,16 +12,11 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::MissedTickBehavior;
 
 use crate::access::role::Role;
-use crate::admin::{
-    EventFilter, EventPage, LiveEvent, PrimaryOnlyAnswer, PrimaryOnlyGrants, PrimaryOnlyRequest,
-    PrimaryOnlyStop, Problem, Readiness, Reload, Status,
-};
+use crate::admin::{EventFilter, EventPage, LiveEvent, Problem, Readiness, Reload, Status};
 use crate::api;
 use crate::api::caller::{By, Caller};
 use crate::app::App;
-use crate::clock::now_ms;
 use crate::events::Live;
-use crate::primary_only::PrimaryOnlyError;
 use crate::stream::{self, Gone, Lines};
 
 /// What needs no trust in the caller beyond the same machine.
@@ -40,12 +35,6 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/reload", post(reload))
         .route("/events", get(events))
         .route("/events/stream", get(events_stream).post(events_stream))
-        .route(
-            "/primary-only",
-            get(primary_only)
-                .post(start_primary_only)
-                .delete(stop_primary_only),
-        )
         .with_state(Arc::clone(&app))
         .merge(api::for_one(Arc::clone(&app), this_user()))
         .merge(probes(app))
@@ -96,37 +85,6 @@ async fn reload(State(app): State<Arc<App>>) -> Result<Json<Reload>, Refused> {
             "the configuration is being read already, or the control plane stops",
         )
     })
-}
-
-async fn primary_only(State(app): State<Arc<App>>) -> Json<PrimaryOnlyGrants> {
-    let grants = app.primary_only.list(now_ms());
-    Json(PrimaryOnlyGrants { grants })
-}
-
-async fn start_primary_only(
-    State(app): State<Arc<App>>,
-    asked: Result<Json<PrimaryOnlyRequest>, JsonRejection>,
-) -> Result<Json<PrimaryOnlyAnswer>, Refused> {
-    let Json(asked) =
-        asked.map_err(|error| Refused::new(StatusCode::BAD_REQUEST, error.body_text()))?;
-    let answer = app.primary_only.start(asked, now_ms()).await?;
-    Ok(Json(answer))
-}
-
-async fn stop_primary_only(
-    State(app): State<Arc<App>>,
-    which: Result<Query<PrimaryOnlyStop>, QueryRejection>,
-) -> Result<Json<PrimaryOnlyGrants>, Refused> {
-    let Query(which) =
-        which.map_err(|error| Refused::new(StatusCode::BAD_REQUEST, error.body_text()))?;
-    let grants = app.primary_only.stop(&which, now_ms()).await?;
-    Ok(Json(PrimaryOnlyGrants { grants }))
-}
-
-impl From<PrimaryOnlyError> for Refused {
-    fn from(error: PrimaryOnlyError) -> Self {
-        Self::new(error.status(), error.to_string())
-    }
 }
 
 async fn events(

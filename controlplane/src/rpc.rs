@@ -15,7 +15,7 @@ use proto::join::{Joined, Renew};
 use proto::rpc::{
     Acknowledge, EVENTS_PER_REPORT, Empty, MESSAGE_OCTETS, PROTOCOL_VERSION, ReportEvents,
     ReportStatus, RpcCode, RpcError, SERVICE, StateKeys, Subscribe, ToNode, UNDERSTANDS_COMMANDS,
-    UNDERSTANDS_PRIMARY_ONLY,
+    UNDERSTANDS_LOGINS, UNDERSTANDS_PRIMARY_ONLY,
 };
 use serde::de::DeserializeOwned;
 use tokio::time::MissedTickBehavior;
@@ -24,7 +24,7 @@ use crate::app::App;
 use crate::clock::now_ms;
 use crate::events::Busy;
 use crate::node_link::{self, NodePeer};
-use crate::nodes::{Full, NodeError, Subscription};
+use crate::nodes::{Full, NodeError, Subscription, Understands};
 use crate::primary_only;
 use crate::revisions::Watch;
 use crate::seal::Key;
@@ -61,12 +61,15 @@ async fn subscribe(
     let place = Arc::clone(&app.subscribers)
         .try_acquire_owned()
         .map_err(|_| Failure::new(RpcCode::ResourceExhausted, "too many nodes listen already"))?;
-    let mut words = asked.understands.iter();
-    let commands = words.any(|word| word == UNDERSTANDS_COMMANDS);
+    let knows = |word: &str| asked.understands.iter().any(|known| known == word);
+    let understands = Understands {
+        commands: knows(UNDERSTANDS_COMMANDS),
+        logins: knows(UNDERSTANDS_LOGINS),
+    };
     let address = peer.address();
     let subscription = app
         .nodes
-        .subscribe(&asked.node, asked.serving, commands, address)?;
+        .subscribe(&asked.node, asked.serving, understands, address)?;
     let cut = subscription.cut();
     tracing::info!(
         node = %asked.node,
@@ -77,10 +80,7 @@ async fn subscribe(
     let (lines, response) = stream::open(place, stream::LINES);
     let heartbeat = stream::line(&ToNode::Heartbeat)
         .map_err(|error| Failure::new(RpcCode::Internal, error.to_string()))?;
-    let mut words = asked.understands.iter();
-    let primary_only = words
-        .any(|word| word == UNDERSTANDS_PRIMARY_ONLY)
-        .then(|| app.primary_only.watch());
+    let primary_only = knows(UNDERSTANDS_PRIMARY_ONLY).then(|| app.primary_only.watch());
     if primary_only.is_none() {
         tracing::warn!(
             node = %asked.node,

@@ -146,6 +146,7 @@ pub async fn run(
         hashing: Arc::new(Semaphore::new(HASHING)),
         subscribers: Arc::new(Semaphore::new(SUBSCRIBERS)),
         event_readers: Arc::new(Semaphore::new(EVENT_READERS)),
+        logins: Arc::new(Semaphore::new(LOGINS)),
         tasks: TaskTracker::new(),
         stop: stop.clone(),
         started_ms,
@@ -177,9 +178,17 @@ pub async fn run(
         servers.spawn(tcp.serve(router, stop.clone()));
     }
     let news = Arc::new(Notify::new());
-    servers.spawn(loader.run(asked, edited, Arc::clone(&news), stop.clone()));
-    let (follower, until) = (store.clone(), stop.clone());
-    servers.spawn(async move { follower.follow(&news, until).await });
+    let for_loader = Arc::new(Notify::new());
+    servers.spawn(loader.run(asked, edited, Arc::clone(&for_loader), stop.clone()));
+    let (follower, until, heard) = (store.clone(), stop.clone(), Arc::clone(&news));
+    servers.spawn(async move { follower.follow(&heard, until).await });
+    let (app_there, until) = (Arc::clone(&app), stop.clone());
+    servers.spawn(async move {
+        tokio::select! {
+            () = until.cancelled() => {}
+            () = hear(&app_there, &news, &for_loader) => {}
+        }
+    });
     servers.spawn(primary_only::expire(primary_only, stop.clone()));
     servers.spawn(look_over(store.clone(), health, metrics, stop.clone()));
     servers.spawn(events::retain(
@@ -245,8 +254,26 @@ async fn admin_tls(
     Ok(opened.map(|tls| tls.config))
 }
 
+/// Hears of what another control plane of the same database has stored.
+async fn hear(app: &App, news: &Notify, for_loader: &Notify) {
+    loop {
+        news.notified().await;
+        for_loader.notify_one();
+        refresh_primary_only(app).await;
+    }
+}
+
+async fn refresh_primary_only(app: &App) {
+    if let Err(error) = app.primary_only.refresh(now_ms()).await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "who may pass on the primary alone was not read"
+        );
+    }
+}
+
 /// Hears of what another control plane of the same database was told about nodes, and of new data
-/// keys.
+/// keys, also where no word comes of it.
 async fn refresh_nodes(app: Arc<App>, stop: CancellationToken) {
     let every = app.settings.heartbeat.max(SHORTEST);
     loop {
@@ -266,6 +293,7 @@ async fn refresh_nodes(app: Arc<App>, stop: CancellationToken) {
                 "new data keys were not read"
             );
         }
+        refresh_primary_only(&app).await;
     }
 }
 
@@ -387,6 +415,8 @@ const SUBSCRIBERS: usize = 256;
 const HASHING: usize = 2;
 /// The most readers of the live events at once.
 const EVENT_READERS: usize = 64;
+/// The most logins that are tried at once, second factors of administrators among them.
+const LOGINS: usize = 64;
 /// The most requests to read the file again that wait.
 const RELOADS: usize = 16;
 /// The most changes of the configuration that wait.

@@ -172,6 +172,14 @@ impl Node {
         self.facts().targets.clone()
     }
 
+    /// An integration, as it is served now.
+    pub(crate) fn served_by(&self, integration: &IntegrationId) -> Option<Arc<Served>> {
+        let facts = self.facts();
+        let mut targets = facts.targets.iter();
+        let found = targets.find(|one| one.served.config.id == *integration)?;
+        Some(Arc::clone(&found.served))
+    }
+
     fn certificates(&self) -> std::sync::MutexGuard<'_, CertificateWatch> {
         self.certificates
             .lock()

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{AuthenticatorId, IntegrationId, LoginId, NodeId, Revision};
 
 /// A finished login.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AuthEvent {
@@ -30,8 +30,12 @@ pub struct AuthEvent {
     /// The authenticator that was asked, when one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authenticator: Option<AuthenticatorId>,
-    /// Where the request came from.
+    /// Where the request came from; of a test the device that it was tried as, or `0.0.0.0:0`.
     pub client: SocketAddr,
+    /// Whether an administrator tried it from the control plane: no device asked, and nobody was
+    /// let in anywhere.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub test: bool,
     /// The user's name as typed, cut at 64 characters; none when it never parsed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -55,7 +59,7 @@ pub struct AuthEvent {
 }
 
 /// One step of a login.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Step {
@@ -232,6 +236,16 @@ labels! {
 }
 
 impl AuthEvent {
+    /// Where the request came from, for people: `test` for a test.
+    #[must_use]
+    pub fn shown_client(&self) -> String {
+        match (self.test, self.client.ip()) {
+            (true, ip) if ip.is_unspecified() => "test".to_owned(),
+            (true, ip) => format!("test as {ip}"),
+            (false, ip) => ip.to_string(),
+        }
+    }
+
     /// Cuts a user name for logs and events: people type passwords there.
     #[must_use]
     pub fn shown_user(user: &str) -> String {

@@ -39,7 +39,7 @@ pub struct Subscribe {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serving: Option<Revision>,
     /// Which messages it knows that not every node of this protocol version knows:
-    /// [`UNDERSTANDS_PRIMARY_ONLY`], [`UNDERSTANDS_COMMANDS`]. Others are not sent to it; unknown words are for a later
+    /// [`UNDERSTANDS_PRIMARY_ONLY`], [`UNDERSTANDS_COMMANDS`], [`UNDERSTANDS_LOGINS`]. Others are not sent to it; unknown words are for a later
     /// control plane.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub understands: Vec<String>,
@@ -50,6 +50,9 @@ pub const UNDERSTANDS_PRIMARY_ONLY: &str = "primary_only";
 
 /// The word of [`Subscribe::understands`] for [`ToNode::Drain`] and [`ToNode::Command`].
 pub const UNDERSTANDS_COMMANDS: &str = "commands";
+
+/// The word of [`Subscribe::understands`] for [`ToNode::Cancel`] and the commands that log somebody in.
+pub const UNDERSTANDS_LOGINS: &str = "logins";
 
 /// Octets of a [`StateKeys`] key.
 pub const STATE_KEY_OCTETS: usize = 32;
@@ -88,6 +91,12 @@ pub enum ToNode {
         number: u64,
         /// What.
         command: Command,
+    },
+    /// Nobody waits for the end of this command any more: it is broken off. To nodes that say
+    /// [`UNDERSTANDS_LOGINS`].
+    Cancel {
+        /// The command's number.
+        number: u64,
     },
     /// The stream lives.
     Heartbeat,

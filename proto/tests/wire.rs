@@ -3,6 +3,10 @@
 #![cfg(test)]
 
 use insta::assert_json_snapshot;
+use proto::command::{
+    AnswerAttribute, AskFactor, Command, FactorVerdict, Finished, Outcome as CommandOutcome,
+    TestLogin, TestedLogin,
+};
 use proto::config::{Fault, raw};
 use proto::event::{AuthEvent, Factor, Outcome, Reason, Stage, Step};
 use proto::id::{AuthenticatorId, IntegrationId, LoginId, NodeId, Revision};
@@ -72,6 +76,7 @@ fn event() -> AuthEvent {
         ikey: "DI".to_owned(),
         authenticator: Some(AuthenticatorId::new("ad_client").unwrap()),
         client: "10.0.0.1:50000".parse().unwrap(),
+        test: true,
         user: Some("alice".to_owned()),
         calling_station: Some("198.51.100.7".to_owned()),
         outcome: Outcome::Accept,
@@ -86,6 +91,81 @@ fn event() -> AuthEvent {
             detail: "bound".to_owned(),
         }],
     }
+}
+
+#[test]
+fn commands() {
+    let login = Command::Login {
+        login: Box::new(TestLogin {
+            integration: IntegrationId::new("radius_server_auto").unwrap(),
+            user: "alice".to_owned(),
+            typed: Secret::from("p"),
+            state: Some("U3RhdGU=".to_owned()),
+            client: Some("10.0.0.1".parse().unwrap()),
+            calling_station: Some("198.51.100.7".to_owned()),
+            by: "token ci".to_owned(),
+        }),
+    };
+    let factor = Command::Factor {
+        factor: Box::new(AskFactor {
+            integration: IntegrationId::new("radius_server_auto").unwrap(),
+            user: "alice".to_owned(),
+            typed: Secret::from("push"),
+            by: "admin alice".to_owned(),
+        }),
+    };
+    let told =
+        [Command::Check, login, factor].map(|command| ToNode::Command { number: 7, command });
+    assert_json_snapshot!("commands", told);
+    assert!(
+        !format!("{told:?}").contains("\"p\""),
+        "what was typed is a secret"
+    );
+    assert_json_snapshot!("cancel", ToNode::Cancel { number: 7 });
+    let text = serde_json::to_string(&told).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<ToNode>>(&text).unwrap(), told);
+    // As a node of the version before reads what came after it.
+    let later = r#"{"type":"command","number":7,"command":{"do":"later","with":{"a":1}}}"#;
+    let unknown = ToNode::Command {
+        number: 7,
+        command: Command::Unknown,
+    };
+    assert_eq!(serde_json::from_str::<ToNode>(later).unwrap(), unknown);
+    let outcomes = [
+        CommandOutcome::LoggedIn {
+            login: Box::new(TestedLogin {
+                event: event(),
+                attributes: vec![AnswerAttribute {
+                    vendor: Some(9),
+                    number: 1,
+                    value: Some("YQ==".to_owned()),
+                }],
+                state: Some("U3RhdGU=".to_owned()),
+            }),
+        },
+        CommandOutcome::Factor {
+            verdict: FactorVerdict::Denied,
+            reason: Reason::Denied,
+            message: Some("no".to_owned()),
+        },
+    ];
+    let finished = outcomes.map(|outcome| Finished {
+        node: node(),
+        number: 7,
+        outcome,
+    });
+    assert_json_snapshot!("finished", finished);
+    let text = serde_json::to_string(&finished).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Vec<Finished>>(&text).unwrap(),
+        finished
+    );
+    // An event of the version before, which knew of no tests.
+    let mut before = serde_json::to_value(event()).unwrap();
+    before.as_object_mut().unwrap().remove("test");
+    let before: AuthEvent = serde_json::from_value(before).unwrap();
+    assert!(!before.test);
+    assert!(!serde_json::to_string(&before).unwrap().contains("test"));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use e2e::{
     config::{MAIN, server},
     countersign::{Countersign, Start},
     gateway::on_data_dir,
+    http,
     nas::code,
     nodes::Node,
     peers::{FakeDuo, Pki},
@@ -198,7 +199,26 @@ fn nodes_of_other_machines_join_follow_are_drained_and_removed() {
     assert!(!site.command(&["node", "remove", "local"]).status.success());
     assert_eq!(c.status()["connected"], true);
 
+    let socket = site.gateway.control_socket();
+    let audit = http::request_local(&socket, "GET", "/api/v1/audit?limit=100", "").unwrap();
+    let audit = audit.json();
+    let deeds = audit["items"].as_array().unwrap();
+    for (action, actor, source) in [
+        ("node.join_token", "command line", ""),
+        ("node.join", "node b", "127.0.0.1"),
+        ("node.check", "command line", ""),
+        ("node.drain", "command line", ""),
+        ("node.undrain", "command line", ""),
+        ("node.remove", "command line", ""),
+    ] {
+        let found = deeds.iter().any(|deed| {
+            deed["action"] == action && deed["actor"] == actor && deed["source"] == source
+        });
+        assert!(found, "{action}: {audit:#}");
+    }
+
     let secret = token.trim().rsplit('_').next().unwrap();
+    assert!(!audit.to_string().contains(secret), "{audit:#}");
     let key: Vec<&str> = key.lines().filter(|line| !line.starts_with('-')).collect();
     for output in [site.gateway.output(), b.output(), c.output()] {
         assert!(!output.contains(secret), "{output}");
@@ -318,6 +338,9 @@ fn a_certificate_is_renewed_before_it_ends() {
         seen.len() > 2
     });
     assert_ne!(read(&path)["key"], first["key"], "with a new key");
+    let socket = site.gateway.control_socket();
+    let audit = http::request_local(&socket, "GET", "/api/v1/audit", "").unwrap();
+    assert!(audit.body.contains("node.renew"), "{}", audit.body);
     // The first one has ended by now: a new connection needs a later one.
     let (before, _) = (site.listed("b"), ());
     wait_until("it is heard again", LONG, || {

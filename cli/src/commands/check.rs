@@ -42,10 +42,15 @@ pub(crate) fn tell(rows: &[CheckRow], as_json: bool) -> Result<(), Failure> {
         true => output::json(&rows),
         false => show(rows),
     }
-    match rows.iter().any(|row| row.result == CheckResult::Failed) {
+    match failed(rows) {
         true => Err(Failure::plain("")),
         false => Ok(()),
     }
+}
+
+/// Whether one of them did.
+pub(crate) fn failed(rows: &[CheckRow]) -> bool {
+    rows.iter().any(|row| row.result == CheckResult::Failed)
 }
 
 struct Checked {
@@ -241,7 +246,7 @@ fn of_diagnostics(file: &Path, diagnostics: &[Diagnostic]) -> Vec<CheckRow> {
 }
 
 /// A table, with what to do under each row that is not good, and a count at its end.
-fn show(rows: &[CheckRow]) {
+pub(crate) fn show(rows: &[CheckRow]) {
     for line in table(rows) {
         output::line(format_args!("{line}"));
     }

@@ -138,7 +138,7 @@ fn line(event: &AuthEvent) -> String {
     let _written = write!(
         line,
         "  from {}  {} ms  {}",
-        event.client.ip(),
+        event.shown_client(),
         milliseconds(event.elapsed_us),
         event.id
     );

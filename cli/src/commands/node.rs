@@ -4,18 +4,20 @@ use std::path::Path;
 use std::time::Duration;
 
 use controlplane::admin::{
-    JoinTokenMade, JoinTokenRequest, NodeCheck, NodeDrain, NodeListPage, NodeView,
+    CheckReport, CheckRequest, JoinTokenMade, JoinTokenRequest, LoginRequest, LoginTried,
+    NodeDrain, NodeListPage, NodeView,
 };
 use local::CallError;
 use proto::child::Role;
+use proto::event::Outcome;
 use proto::id::NodeId;
 use zeroize::Zeroizing;
 
 use crate::args::{NodeArgs, NodeCommand};
-use crate::commands::check;
+use crate::commands::{check, login};
 use crate::failure::Failure;
-use crate::output;
 use crate::paths::DataDir;
+use crate::{explain, output};
 
 pub(crate) async fn run(args: NodeArgs) -> Result<(), Failure> {
     let data = DataDir::new(args.data.data_dir)?;
@@ -50,11 +52,88 @@ pub(crate) async fn run(args: NodeArgs) -> Result<(), Failure> {
             Ok(())
         }
         NodeCommand::Check { name } => {
-            let path = format!("{NODES}/{name}/check");
-            let NodeCheck { rows } = called(control.post(&path, &(), CHECK_LIMIT).await)?;
-            check::tell(&rows, as_json)
+            let asked = CheckRequest { node: name.clone() };
+            let answer = control.post("/api/v1/checks", &asked, CHECK_LIMIT).await;
+            tell(&called(answer)?, name.is_some(), as_json)
+        }
+        NodeCommand::Login {
+            user,
+            integration,
+            node,
+            client,
+            calling_station_id,
+            password_file,
+        } => {
+            let asked = LoginRequest {
+                integration,
+                user,
+                password: Some(login::password(password_file.as_deref())?),
+                answer: None,
+                state: None,
+                node,
+                client,
+                calling_station_id,
+            };
+            try_login(&control, asked, as_json).await
         }
         NodeCommand::Join { .. } => Ok(()),
+    }
+}
+
+/// What came of checks: of the one node that was named, or of each with its name above.
+fn tell(report: &CheckReport, is_one: bool, as_json: bool) -> Result<(), Failure> {
+    if is_one {
+        let rows = report.nodes.first().map(|one| one.rows.as_slice());
+        return check::tell(rows.unwrap_or_default(), as_json);
+    }
+    if as_json {
+        output::json(&report.nodes);
+    }
+    let mut good = true;
+    for one in &report.nodes {
+        good &= one.error.is_none() && !check::failed(&one.rows);
+        if as_json {
+            continue;
+        }
+        output::line(format_args!("{}", one.node));
+        match &one.error {
+            Some(error) => output::line(format_args!("not checked: {error}")),
+            None => check::show(&one.rows),
+        }
+    }
+    match good {
+        true => Ok(()),
+        false => Err(Failure::plain("")),
+    }
+}
+
+/// Logs in, and answers what is asked, until it has ended.
+async fn try_login(
+    control: &local::Client,
+    mut asked: LoginRequest,
+    as_json: bool,
+) -> Result<(), Failure> {
+    loop {
+        let answer = control.post("/api/v1/logins", &asked, LOGIN_LIMIT).await;
+        let tried: LoginTried = called(answer)?;
+        if as_json {
+            output::json(&tried);
+        } else {
+            explain::print(&tried.event);
+            for one in &tried.attributes {
+                let value = one.value.as_deref().unwrap_or("(a secret)");
+                output::line(format_args!("  with {} = {value}", one.name));
+            }
+        }
+        match (tried.event.outcome, tried.state) {
+            (Outcome::Accept, _) => return Ok(()),
+            (Outcome::Challenge, Some(state)) => {
+                asked.password = None;
+                asked.answer = Some(login::answer_to_prompt("Answer: ".to_owned()).await?);
+                asked.state = Some(state);
+            }
+            _ => return Err(Failure::plain("")),
+        }
     }
 }
 
@@ -207,5 +286,6 @@ fn called<T>(answer: Result<T, CallError>) -> Result<T, Failure> {
 
 const NODES: &str = "/api/v1/nodes";
 const LIMIT: Duration = Duration::from_secs(30);
-/// Longer than the control plane waits for the node.
+/// Longer than the control plane waits for a node.
+const LOGIN_LIMIT: Duration = Duration::from_secs(proto::command::LOGIN_SECONDS + 20);
 const CHECK_LIMIT: Duration = Duration::from_secs(proto::command::COMMAND_SECONDS + 20);

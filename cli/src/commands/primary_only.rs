@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal};
 use std::time::Duration;
 
 use controlplane::admin::{
-    PrimaryOnlyAnswer, PrimaryOnlyGrants, PrimaryOnlyRequest, PrimaryOnlyView, Problem,
+    PrimaryOnlyAnswer, PrimaryOnlyGrants, PrimaryOnlyRequest, PrimaryOnlyView,
 };
 use local::CallError;
 use nix::unistd::{Uid, User};
@@ -210,11 +210,12 @@ fn caller() -> String {
 
 fn failed(error: &CallError) -> Failure {
     if let CallError::Refused { status, body } = error
-        && let Ok(Problem { message }) = serde_json::from_str(body)
+        && let Ok(problem) = serde_json::from_str::<serde_json::Value>(body)
+        && let Some(detail) = problem.get("detail").and_then(|detail| detail.as_str())
     {
         return match status {
-            400 | 404 => Failure::usage(message),
-            _ => Failure::plain(message),
+            400 | 404 => Failure::usage(detail),
+            _ => Failure::plain(detail),
         };
     }
     Failure::new(
@@ -223,7 +224,7 @@ fn failed(error: &CallError) -> Failure {
     )
 }
 
-const PATH: &str = "/primary-only";
+const PATH: &str = "/api/v1/primary-only";
 /// What is typed by whoever means it.
 const WORD: &str = "primary-only";
 const LIMIT: Duration = Duration::from_secs(10);

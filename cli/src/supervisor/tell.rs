@@ -27,6 +27,8 @@ struct Shown<'a> {
     first: Option<&'a str>,
     integration: &'a str,
     client: &'a str,
+    #[serde(default)]
+    test: bool,
     #[serde(borrow, default)]
     user: Option<Cow<'a, str>>,
     outcome: &'a str,
@@ -67,6 +69,7 @@ fn log(event: &Shown<'_>) {
         first = event.first.map(tracing::field::display),
         integration = %event.integration,
         client = %event.client,
+        test = event.test.then_some(true),
         user = event.user.as_deref(),
         outcome = %event.outcome,
         reason = %event.reason,

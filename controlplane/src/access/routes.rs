@@ -71,7 +71,66 @@ pub(crate) const ROUTES: &[Route] = &[
     (GET, "/api/v1/nodes/{node}", Role(Viewer)),
     (DELETE, "/api/v1/nodes/{node}", Role(Admin)),
     (POST, "/api/v1/nodes/{node}/drain", Role(Operator)),
-    (POST, "/api/v1/nodes/{node}/check", Role(Operator)),
+    (POST, "/api/v1/checks", Role(Operator)),
+    (POST, "/api/v1/logins", Role(Operator)),
+    (GET, "/api/v1/primary-only", Role(Viewer)),
+    (POST, "/api/v1/primary-only", Role(Admin)),
+    // Who sees that it is not needed any more ends it.
+    (DELETE, "/api/v1/primary-only", Role(Operator)),
+    // What lets somebody in without a second factor is for administrators: the handlers refuse an
+    // operator's `bypass` and scripts.
+    (GET, "/api/v1/second-factor/users", Role(Viewer)),
+    (POST, "/api/v1/second-factor/users", Role(Operator)),
+    (GET, "/api/v1/second-factor/users/{name}", Role(Viewer)),
+    (PATCH, "/api/v1/second-factor/users/{name}", Role(Operator)),
+    (DELETE, "/api/v1/second-factor/users/{name}", Role(Operator)),
+    (
+        POST,
+        "/api/v1/second-factor/users/{name}/unlock",
+        Role(Operator),
+    ),
+    (
+        POST,
+        "/api/v1/second-factor/users/{name}/enroll",
+        Role(Operator),
+    ),
+    (
+        POST,
+        "/api/v1/second-factor/users/{name}/bypass-codes",
+        Role(Admin),
+    ),
+    (
+        GET,
+        "/api/v1/second-factor/users/{name}/sms-codes",
+        Role(Admin),
+    ),
+    (
+        POST,
+        "/api/v1/second-factor/users/{name}/devices",
+        Role(Operator),
+    ),
+    (
+        DELETE,
+        "/api/v1/second-factor/users/{name}/devices/{id}",
+        Role(Operator),
+    ),
+    (GET, "/api/v1/second-factor/devices", Role(Viewer)),
+    (GET, "/api/v1/second-factor/approvals", Role(Viewer)),
+    (
+        POST,
+        "/api/v1/second-factor/approvals/{txid}/approve",
+        Role(Operator),
+    ),
+    (
+        POST,
+        "/api/v1/second-factor/approvals/{txid}/deny",
+        Role(Operator),
+    ),
+    (
+        POST,
+        "/api/v1/second-factor/approvals/{txid}/fraud",
+        Role(Operator),
+    ),
     (GET, "/api/v1/events", Role(Viewer)),
     (GET, "/api/v1/events/{id}", Role(Viewer)),
     (GET, "/api/v1/audit", Role(Viewer)),

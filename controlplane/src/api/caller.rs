@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
+use super::problem::{Kind, Problem};
 use crate::access::role::Role;
 use crate::audit::Deed;
 use crate::clock::now_ms;
+use crate::store::Store;
 
 /// Somebody who is signed in.
 #[derive(Clone, Debug)]
@@ -49,6 +51,31 @@ impl Caller {
             target: target.into(),
             detail: detail.to_string(),
         }
+    }
+
+    /// Notes in the audit what this one did. `detail` has no secret.
+    ///
+    /// # Errors
+    /// It could not be stored.
+    pub(crate) async fn audit(
+        &self,
+        store: &Store,
+        action: &str,
+        target: impl Into<String>,
+        detail: &Value,
+    ) -> Result<(), Problem> {
+        let deed = self.deed(action, target, detail);
+        store.insert_audit(&deed).await.map_err(|error| {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                action,
+                "the audit was not written"
+            );
+            Problem::new(
+                Kind::Unavailable,
+                "the audit could not be written; try again",
+            )
+        })
     }
 
     /// From which address; empty for this machine.

@@ -57,7 +57,10 @@ pub(crate) fn write(table: &mut Vec<u8>, stored: &StoredEvent) {
         event.integration.to_string(),
         event.ikey.clone(),
         shown(event.authenticator.as_ref()),
-        event.client.to_string(),
+        match event.test {
+            true => event.shown_client(),
+            false => event.client.to_string(),
+        },
         shown(event.user.as_ref()),
         shown(event.calling_station.as_ref()),
         event.outcome.to_string(),

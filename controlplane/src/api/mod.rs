@@ -4,6 +4,7 @@
 pub(crate) mod admins;
 pub(crate) mod audit;
 pub(crate) mod caller;
+pub(crate) mod checks;
 pub(crate) mod config;
 pub(crate) mod config_file;
 mod config_lists;
@@ -17,15 +18,18 @@ pub(crate) mod extract;
 mod frame;
 pub(crate) mod guesses;
 mod line_rows;
+pub(crate) mod logins;
 pub(crate) mod masked;
 pub(crate) mod nodes;
 pub(crate) mod oidc;
 pub(crate) mod openapi;
 mod own;
 pub(crate) mod page;
+pub(crate) mod primary_only;
 pub(crate) mod problem;
 pub(crate) mod resource;
 pub(crate) mod revisions;
+pub(crate) mod second_factor;
 mod sent_file;
 pub(crate) mod session;
 pub(crate) mod setup;
@@ -80,6 +84,10 @@ fn routes() -> Router<Arc<App>> {
         .merge(tokens::router())
         .merge(nodes::router())
         .merge(events::router())
+        .merge(checks::router())
+        .merge(logins::router())
+        .merge(primary_only::router())
+        .merge(second_factor::router())
         .fallback(nothing_there)
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(BODY_OCTETS))

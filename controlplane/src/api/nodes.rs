@@ -8,11 +8,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use http::{Method, StatusCode, header};
-use proto::command::{Command, Outcome};
 use proto::id::NodeId;
 use proto::rpc::NodeState;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::caller::Caller;
 use super::openapi::Api;
@@ -20,11 +20,10 @@ use super::page::{Asked, Listed, Orders, Page, padded};
 use super::problem::{FieldError, Kind, Problem};
 use super::tokens::refused;
 use crate::access::token::Token;
-use crate::admin::{JoinTokenMade, JoinTokenRequest, NodeCheck, NodeDrain, NodeReport, NodeView};
+use crate::admin::{JoinTokenMade, JoinTokenRequest, NodeDrain, NodeReport, NodeView};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::node_link;
-use crate::nodes::CommandError;
 use crate::store::JoinToken;
 
 /// Their routes.
@@ -34,7 +33,6 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/nodes/join-tokens", post(make_token))
         .route("/nodes/{node}", get(one).delete(remove))
         .route("/nodes/{node}/drain", post(drain))
-        .route("/nodes/{node}/check", post(check))
 }
 
 /// What the OpenAPI document says of them.
@@ -67,14 +65,6 @@ pub(crate) fn document(api: &mut Api) {
     )
     .body::<NodeDrain>()
     .answers::<NodeView>(StatusCode::OK, "How it is.");
-    api.route(
-        &Method::POST,
-        "/nodes/{node}/check",
-        "checkNode",
-        "Node: try what it needs",
-    )
-    .answers::<NodeCheck>(StatusCode::OK, "What was found.")
-    .problems(&[Kind::Conflict]);
 }
 
 /// Every node that was heard of or has a certificate, by name.
@@ -186,6 +176,11 @@ async fn remove(
         return Err(no_such(&node));
     }
     tracing::info!(node, by = %caller.by, "node removed");
+    let detail = json!({ "last_seen_ms": was.report.last_seen_ms });
+    let target = format!("node {node}");
+    caller
+        .audit(&app.store, "node.remove", target, &detail)
+        .await?;
     Ok(Json(was))
 }
 
@@ -200,26 +195,13 @@ async fn drain(
     let done = app.nodes.drain(&was.report.node, asked.drain).await;
     done.map_err(|error| Problem::internal(&error))?;
     tracing::info!(node, drain = asked.drain, by = %caller.by, "node told whether to take logins");
+    let action = match asked.drain {
+        true => "node.drain",
+        false => "node.undrain",
+    };
+    let target = format!("node {node}");
+    caller.audit(&app.store, action, target, &json!({})).await?;
     view(&app, &node).await.map(Json)
-}
-
-async fn check(
-    State(app): State<Arc<App>>,
-    Path(node): Path<String>,
-) -> Result<Json<NodeCheck>, Problem> {
-    let was = view(&app, &node).await?;
-    match app.nodes.command(&was.report.node, Command::Check).await {
-        Ok(Outcome::Checked { rows }) => Ok(Json(NodeCheck { rows })),
-        Ok(Outcome::Refused { message }) => Err(Problem::new(Kind::Conflict, message)),
-        Err(error) => {
-            let kind = match error {
-                CommandError::NoSuchNode => Kind::NotFound,
-                CommandError::Busy | CommandError::NotUnderstood => Kind::Conflict,
-                CommandError::NotConnected | CommandError::NoAnswer => Kind::Unavailable,
-            };
-            Err(Problem::new(kind, error.to_string()))
-        }
-    }
 }
 
 /// The token is in this answer and nowhere else.
@@ -252,6 +234,11 @@ async fn make_token(
         return Err(Problem::new(Kind::TooMany, detail));
     }
     tracing::info!(token = %token.id(), by = %caller.by, seconds, "join token made");
+    let detail = json!({ "node": asked.node, "expires_at_ms": kept.expires_at_ms });
+    let target = format!("join token {}", token.id());
+    caller
+        .audit(&app.store, "node.join_token", target, &detail)
+        .await?;
     let made = JoinTokenMade {
         token: node_link::written(&token, &authority),
         node: asked.node,

@@ -102,6 +102,18 @@ impl Dictionary {
         }
     }
 
+    /// Those that have a plain place in a packet, in no order.
+    pub(crate) fn plain(&self) -> impl Iterator<Item = AttributeRef> {
+        self.attributes.values().filter_map(|entry| {
+            Some(AttributeRef {
+                name: entry.name.clone(),
+                vendor: entry.vendor,
+                number: entry.number?,
+                data_type: entry.data_type,
+            })
+        })
+    }
+
     /// How many attributes it has.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,23 +1,30 @@
 //! How a node joins: a token that is good once, against a certificate.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::routing::post;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use proto::id::NodeId;
 use proto::join::{JOIN_PREFIX, Join, Joined, Renew};
 use proto::rpc::{RpcCode, SERVICE};
 use proto::secret::Secret;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::{NodeAuthority, NodePeer};
 use crate::access::token::Token;
 use crate::app::App;
+use crate::audit::Deed;
 use crate::clock::now_ms;
 use crate::issue::{NodeCertificate, NodeFault};
 use crate::rpc::{Failure, read};
 use crate::store::GivenCertificate;
+
+/// From where one calls who has no certificate yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Joins(pub(super) SocketAddr);
 
 /// What may be asked without a certificate.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -37,7 +44,11 @@ pub(crate) fn written(token: &Token, authority: &NodeAuthority) -> Secret<String
     Secret::new((*text).clone())
 }
 
-async fn join(State(app): State<Arc<App>>, request: Request) -> Result<Json<Joined>, Failure> {
+async fn join(
+    State(app): State<Arc<App>>,
+    Extension(Joins(from)): Extension<Joins>,
+    request: Request,
+) -> Result<Json<Joined>, Failure> {
     let asked: Join = read(request, OCTETS).await?;
     let refused = || {
         Failure::new(
@@ -70,6 +81,8 @@ async fn join(State(app): State<Arc<App>>, request: Request) -> Result<Json<Join
     // What it had before is revoked with that.
     app.nodes.cut(&node);
     tracing::info!(%node, serial = made.serial, "node joined");
+    let detail = json!({ "token": token.id().to_string(), "serial": made.serial });
+    audit(&app, "node.join", &node, Some(from), &detail).await;
     Ok(answer(node, made, &authority))
 }
 
@@ -94,7 +107,29 @@ pub(crate) async fn renew(
     let given = given(&made, &asked.node);
     app.store.insert_certificate(&given, now_ms()).await?;
     tracing::info!(node = %asked.node, serial = made.serial, "certificate renewed");
+    let detail = json!({ "serial": made.serial });
+    audit(app, "node.renew", &asked.node, peer.address(), &detail).await;
     Ok(answer(asked.node, made, &authority))
+}
+
+/// Notes what a node did of itself. It has its certificate already: a failure is for the log.
+async fn audit(app: &App, action: &str, node: &NodeId, from: Option<SocketAddr>, detail: &Value) {
+    let deed = Deed {
+        at_ms: now_ms(),
+        actor: format!("node {node}"),
+        source: from.map(|from| from.ip().to_string()).unwrap_or_default(),
+        action: action.to_owned(),
+        target: format!("node {node}"),
+        detail: detail.to_string(),
+    };
+    if let Err(error) = app.store.insert_audit(&deed).await {
+        tracing::error!(
+            %node,
+            action,
+            error = &error as &dyn std::error::Error,
+            "the audit was not written"
+        );
+    }
 }
 
 /// The name that a node gets.

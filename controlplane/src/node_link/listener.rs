@@ -94,7 +94,8 @@ impl Server {
                 tracing::warn!(%from, "too many join at once; one was closed");
                 return;
             };
-            self.http(stream, self.joining.clone()).await;
+            let router = self.joining.clone().layer(Extension(join::Joins(from)));
+            self.http(stream, router).await;
             return;
         }
         let certificates = stream.get_ref().1.peer_certificates();

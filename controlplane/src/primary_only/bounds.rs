@@ -1,11 +1,11 @@
 //! What may be granted: for how long, with which words, and where. No clock, no store.
 
-use http::StatusCode;
 use proto::config::{Mode, raw};
 use proto::id::IntegrationId;
 use proto::rpc::{PRIMARY_ONLY_GRANTS, PRIMARY_ONLY_SECONDS};
 
 use crate::admin::PrimaryOnlyRequest;
+use crate::api::problem::Kind;
 use crate::store::StoreError;
 
 /// Which integrations a grant opens.
@@ -88,19 +88,19 @@ pub(crate) enum PrimaryOnlyError {
 }
 
 impl PrimaryOnlyError {
-    /// The HTTP status it travels with.
-    pub(crate) const fn status(&self) -> StatusCode {
+    /// What kind of problem it is.
+    pub(crate) const fn kind(&self) -> Kind {
         match self {
             Self::Where | Self::Seconds { .. } | Self::Reason { .. } | Self::By { .. } => {
-                StatusCode::BAD_REQUEST
+                Kind::BadRequest
             }
-            Self::NoSuchIntegration { .. } => StatusCode::NOT_FOUND,
+            Self::NoSuchIntegration { .. } => Kind::NotFound,
             Self::NoConfiguration
             | Self::NoPassword { .. }
             | Self::NoPasswords
             | Self::Token
-            | Self::Full => StatusCode::CONFLICT,
-            Self::Random | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            | Self::Full => Kind::Conflict,
+            Self::Random | Self::Store(_) => Kind::Unavailable,
         }
     }
 }

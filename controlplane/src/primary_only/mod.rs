@@ -55,27 +55,22 @@ pub(crate) struct PrimaryOnly {
     revisions: revisions::Watch,
     granted: watch::Sender<Arc<Granted>>,
     tokens: Mutex<Tokens>,
+    /// Those that have ended here, and could not be taken out of the store yet: what is read there of
+    /// them counts no more.
+    ended: Mutex<Vec<Grant>>,
     /// Held while a change is made and stored, so that two never mix.
     changing: tokio::sync::Mutex<()>,
 }
 
 impl PrimaryOnly {
-    /// Reads what was granted and has not ended. What cannot be read is no grant: whoever wants one
-    /// asks again.
+    /// Reads what was granted and has not ended.
     pub(crate) async fn open(
         store: Store,
         revisions: revisions::Watch,
         now_ms: u64,
     ) -> Result<Self, StoreError> {
         let stored = store.fetch_document(DOCUMENT).await?.unwrap_or_default();
-        let grants = match stored.as_slice() {
-            [] => Vec::new(),
-            octets => serde_json::from_slice(octets).unwrap_or_else(|error| {
-                tracing::error!(%error, "the stored primary-only grants cannot be read; there are none now");
-                Vec::new()
-            }),
-        };
-        let grants = still_good(grants, now_ms);
+        let grants = still_good(read(&stored), now_ms);
         for Grant { grant, .. } in &grants {
             tracing::warn!(
                 integration = named(grant),
@@ -91,6 +86,7 @@ impl PrimaryOnly {
             revisions,
             granted: watch::Sender::new(Arc::new(granted)),
             tokens: Mutex::default(),
+            ended: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
         })
     }
@@ -140,15 +136,21 @@ impl PrimaryOnly {
         };
         self.tokens().redeem(&token, &asked, now_ms)?;
         let changing = self.changing.lock().await;
-        let mut grants = still_good(self.granted.borrow().grants.clone(), now_ms);
-        grants.retain(|other| other.grant.integration != one.grant.integration);
-        if grants.len() >= PRIMARY_ONLY_GRANTS {
+        let new = one.clone();
+        // Stored first: what a restart would forget is not granted.
+        let grants = self.change(now_ms, |grants| {
+            grants.retain(|other| other.grant.integration != new.grant.integration);
+            let room = grants.len() < PRIMARY_ONLY_GRANTS;
+            if room {
+                grants.push(new);
+                grants.sort_by(|a, b| a.grant.integration.cmp(&b.grant.integration));
+            }
+            room
+        });
+        let (grants, stored) = grants.await?;
+        if !stored {
             return Err(PrimaryOnlyError::Full);
         }
-        grants.push(one.clone());
-        grants.sort_by(|a, b| a.grant.integration.cmp(&b.grant.integration));
-        // Stored first: what a restart would forget is not granted.
-        self.write(&grants).await?;
         self.publish(grants)?;
         drop(changing);
         let grant = view_with(one, opens);
@@ -177,9 +179,23 @@ impl PrimaryOnly {
             |one: &Grant| which.integration.is_none() || one.grant.integration == which.integration;
         let changing = self.changing.lock().await;
         let grants = still_good(self.granted.borrow().grants.clone(), now_ms);
-        let (gone, kept): (Vec<Grant>, Vec<Grant>) = grants.into_iter().partition(ended);
-        // Ended first: whatever the disk says, nobody passes from now on.
-        self.publish(kept.clone())?;
+        let (mut gone, kept): (Vec<Grant>, Vec<Grant>) = grants.into_iter().partition(ended);
+        // Ended first: whatever the database says, nobody passes from now on.
+        self.publish(kept)?;
+        self.ended().extend(gone.iter().cloned());
+        let stored = self.change(now_ms, |grants| {
+            let (others, kept): (Vec<Grant>, Vec<Grant>) =
+                std::mem::take(grants).into_iter().partition(ended);
+            *grants = kept;
+            others
+        });
+        let stored = stored.await;
+        if let Ok((_, others)) = &stored {
+            // Granted by another control plane, a moment ago.
+            let news = others.iter().filter(|one| !gone.contains(one));
+            let news: Vec<Grant> = news.cloned().collect();
+            gone.extend(news);
+        }
         for Grant { grant, .. } in &gone {
             tracing::warn!(
                 integration = named(grant),
@@ -189,7 +205,8 @@ impl PrimaryOnly {
                 "primary-only revoked: the second factor is asked again"
             );
         }
-        self.write(&kept).await?;
+        let (kept, _) = stored?;
+        self.publish(kept)?;
         drop(changing);
         Ok(gone.into_iter().map(|one| self.view(one)).collect())
     }
@@ -213,9 +230,10 @@ impl PrimaryOnly {
                 "primary-only has ended: the second factor is asked again"
             );
         }
-        let published = self.publish(kept.clone());
+        let published = self.publish(kept);
         // A copy that cannot be deleted has ended all the same: it says until when it is good.
-        let written = self.write(&kept).await.map_err(PrimaryOnlyError::from);
+        let written = self.change(now_ms, |_| ()).await;
+        let written = written.map(drop).map_err(PrimaryOnlyError::from);
         if let Err(error) = published.and(written) {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "the list of primary-only grants is not tidied");
@@ -224,10 +242,50 @@ impl PrimaryOnly {
         next
     }
 
-    async fn write(&self, grants: &[Grant]) -> Result<(), StoreError> {
-        let document = serde_json::to_vec(grants).map_err(unreadable)?;
-        let document = (!grants.is_empty()).then_some(document.as_slice());
-        self.store.put_document(DOCUMENT, document).await
+    /// Reads what is granted: another control plane of the same database may have changed it. Takes
+    /// out of the store what has ended here and is there still.
+    pub(crate) async fn refresh(&self, now_ms: u64) -> Result<(), PrimaryOnlyError> {
+        let changing = self.changing.lock().await;
+        let left = !self.ended().is_empty();
+        let grants = match left {
+            true => self.change(now_ms, |_| ()).await?.0,
+            false => {
+                let stored = self.store.fetch_document(DOCUMENT).await?;
+                still_good(read(&stored.unwrap_or_default()), now_ms)
+            }
+        };
+        if grants != self.granted.borrow().grants {
+            tracing::warn!(
+                grants = grants.len(),
+                "primary-only was changed at another control plane"
+            );
+            self.publish(grants)?;
+        }
+        drop(changing);
+        Ok(())
+    }
+
+    /// Changes what is stored, which others may have changed. Gives what is stored then, with the word
+    /// of the change.
+    async fn change<T: Send>(
+        &self,
+        now_ms: u64,
+        change: impl FnOnce(&mut Vec<Grant>) -> T + Send,
+    ) -> Result<(Vec<Grant>, T), StoreError> {
+        let ended = self.ended().clone();
+        let changed = self.store.change_document(DOCUMENT, |stored| {
+            let mut grants = still_good(read(stored.unwrap_or_default()), now_ms);
+            grants.retain(|one| !ended.contains(one));
+            let word = change(&mut grants);
+            let document = match grants.as_slice() {
+                [] => None,
+                grants => Some(serde_json::to_vec(grants).map_err(unreadable)?),
+            };
+            Ok((document, (grants, word)))
+        });
+        let changed = changed.await?;
+        self.ended().retain(|one| !ended.contains(one));
+        Ok(changed)
     }
 
     fn publish(&self, grants: Vec<Grant>) -> Result<(), PrimaryOnlyError> {
@@ -246,6 +304,10 @@ impl PrimaryOnly {
         // What a later revision took away or closed opens nothing any more.
         let opens = self.opens(one.grant.integration.as_ref());
         view_with(one, opens.unwrap_or_default())
+    }
+
+    fn ended(&self) -> MutexGuard<'_, Vec<Grant>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tokens(&self) -> MutexGuard<'_, Tokens> {
@@ -284,6 +346,17 @@ pub(crate) async fn expire(grants: Arc<PrimaryOnly>, stop: CancellationToken) {
         () = expiring => {}
         () = stop.cancelled() => {}
     }
+}
+
+/// What cannot be read is no grant: whoever wants one asks again.
+fn read(stored: &[u8]) -> Vec<Grant> {
+    if stored.is_empty() {
+        return Vec::new();
+    }
+    serde_json::from_slice(stored).unwrap_or_else(|error| {
+        tracing::error!(%error, "the stored primary-only grants cannot be read; there are none now");
+        Vec::new()
+    })
 }
 
 /// Those that have not ended and keep to the bounds: a clock that was set back prolongs none.

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::engine::{Fault, reading, writing};
+use super::engine::{Alone, Fault, reading, writing};
 use super::{Store, StoreError};
 use crate::seal::Place;
 
@@ -86,6 +86,56 @@ impl Store {
                 .map_err(Fault::Sql)
         })?;
         Ok(self.unseal(&place(&row), &kept)?)
+    }
+}
+
+impl Store {
+    /// Changes a document while nobody else does, and has other control planes look. `change` gets the
+    /// one that is kept, and gives the one to keep (none forgets it) with a word of its own.
+    pub(crate) async fn change_document<T: Send>(
+        &self,
+        name: &str,
+        change: impl FnOnce(Option<&[u8]>) -> Result<(Option<Vec<u8>>, T), StoreError> + Send,
+    ) -> Result<T, StoreError> {
+        let row = row(name);
+        let begin = self.db.begin(Alone::Revisions);
+        let done = writing!(self.db, "change a document", pool => async {
+            let mut tx = pool.begin_with(begin).await?;
+            let sealed: Option<Vec<u8>> =
+                sqlx::query_scalar("SELECT value FROM meta WHERE name = $1")
+                    .bind(row.as_str())
+                    .fetch_optional(&mut *tx)
+                    .await?;
+            let kept = sealed
+                .map(|sealed| self.unseal(&place(&row), &sealed))
+                .transpose()
+                .map_err(StoreError::from)?;
+            let (next, word) = change(kept.as_ref().map(|kept| kept.as_slice()))?;
+            let next = next.map(Zeroizing::new);
+            match next {
+                Some(next) => {
+                    let sealed = self.seal(&place(&row), &next).map_err(StoreError::from)?;
+                    sqlx::query(
+                        "INSERT INTO meta (name, value) VALUES ($1, $2) \
+                         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                    )
+                    .bind(row.as_str())
+                    .bind(sealed.as_slice())
+                    .execute(&mut *tx)
+                    .await?;
+                }
+                None => {
+                    sqlx::query("DELETE FROM meta WHERE name = $1")
+                        .bind(row.as_str())
+                        .execute(&mut *tx)
+                        .await?;
+                }
+            }
+            tx.commit().await?;
+            Ok(word)
+        })?;
+        self.tell_others().await;
+        Ok(done)
     }
 }
 

@@ -111,6 +111,22 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Has the other control planes look for what is new. They do so by themselves too, later: a
+    /// failure is none of whoever stored it.
+    pub(super) async fn tell_others(&self) {
+        let Db::Postgres(pool) = &self.db else {
+            return;
+        };
+        let told = sqlx::query("SELECT pg_notify($1, '')")
+            .bind(CHANNEL)
+            .execute(pool);
+        if !matches!(timeout(PATIENCE, told).await, Ok(Ok(_))) {
+            tracing::warn!("other control planes were not told; they look every few seconds");
+        }
+    }
+}
+
 /// Notifies at each word of the server, and once in the beginning for what came before.
 async fn listen(pool: &PgPool, news: &Notify) -> sqlx::Error {
     let mut listener = match PgListener::connect_with(pool).await {

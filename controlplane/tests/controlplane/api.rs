@@ -749,10 +749,10 @@ async fn nodes_are_listed_told_to_drain_and_removed() {
         (200, &json!(true))
     );
     // It does not say that it knows commands.
-    let check = plane.post("/nodes/one/check", &json!(null)).await;
+    let check = plane.post("/checks", &json!({"node": "one"})).await;
     assert_eq!(check.status, 409, "{check:?}");
     for (path, body, status) in [
-        ("/nodes/two/check", json!(null), 404),
+        ("/checks", json!({"node": "two"}), 404),
         ("/nodes/two/drain", json!({"drain": true}), 404),
         ("/nodes/one/drain", json!({}), 422),
         ("/nodes/join-tokens", json!({"seconds": 0}), 422),

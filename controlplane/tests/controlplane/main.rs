@@ -4,6 +4,7 @@
 mod access;
 mod api;
 mod builtin;
+mod commands;
 mod events;
 mod events_api;
 mod file;
@@ -12,6 +13,7 @@ mod lists;
 mod oidc;
 mod primary_only;
 mod push;
+mod second_factor;
 mod start;
 mod support;
 mod watch;

@@ -1,6 +1,6 @@
 //! Primary-only on the sockets: asked for twice, pushed at once, kept over a restart.
 
-use controlplane::admin::{PrimaryOnlyAnswer, PrimaryOnlyGrants, PrimaryOnlyRequest, Problem};
+use controlplane::admin::{PrimaryOnlyAnswer, PrimaryOnlyGrants, PrimaryOnlyRequest};
 use local::CallError;
 use proto::id::IntegrationId;
 use proto::rpc::{Subscribe, ToNode};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{ControlPlane, LIMIT, Site, config, mark, subscribe};
 
-const PATH: &str = "/primary-only";
+const PATH: &str = "/api/v1/primary-only";
 
 /// A configuration whose one integration has a primary that checks passwords.
 fn checked() -> Value {
@@ -55,8 +55,8 @@ fn refusal(error: CallError) -> (u16, String) {
     let CallError::Refused { status, body } = error else {
         panic!("{error}");
     };
-    let problem: Problem = serde_json::from_str(&body).unwrap();
-    (status, problem.message)
+    let problem: Value = serde_json::from_str(&body).unwrap();
+    (status, problem["detail"].as_str().unwrap().to_owned())
 }
 
 #[tokio::test]
@@ -169,8 +169,9 @@ async fn what_cannot_be_granted_is_refused_with_its_reason() {
     }
     let odd = json!({"seconds": "x"});
     let odd = plane.client.post::<_, Value>(PATH, &odd, LIMIT).await;
-    assert_eq!(refusal(odd.unwrap_err()).0, 400);
-    let nobody = plane.client.delete::<Value>(PATH, LIMIT).await.unwrap_err();
-    assert_eq!(refusal(nobody).0, 400);
+    assert_eq!(refusal(odd.unwrap_err()).0, 422);
+    let twice = format!("{PATH}?integration=a&integration=b");
+    let twice = plane.client.delete::<Value>(&twice, LIMIT).await;
+    assert_eq!(refusal(twice.unwrap_err()).0, 400);
     plane.stop().await;
 }

@@ -260,7 +260,10 @@ impl Stream {
             match self.next().await.unwrap() {
                 ToNode::Snapshot { snapshot } => return *snapshot,
                 ToNode::StateKeys { .. } | ToNode::PrimaryOnly { .. } | ToNode::Heartbeat => {}
-                ToNode::Drain { .. } | ToNode::Command { .. } | ToNode::Unknown => {
+                ToNode::Drain { .. }
+                | ToNode::Command { .. }
+                | ToNode::Cancel { .. }
+                | ToNode::Unknown => {
                     panic!("a message that was not asked for")
                 }
             }

@@ -9,7 +9,7 @@ use proto::config::raw;
 use proto::id::Revision;
 use proto::rpc::{
     Acknowledge, ConfigSource, Empty, HEARTBEAT_SECONDS, PROTOCOL_VERSION, ReportStatus, SERVICE,
-    Subscribe, ToNode, UNDERSTANDS_COMMANDS, UNDERSTANDS_PRIMARY_ONLY, Verdict,
+    Subscribe, ToNode, UNDERSTANDS_COMMANDS, UNDERSTANDS_LOGINS, UNDERSTANDS_PRIMARY_ONLY, Verdict,
 };
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -76,9 +76,13 @@ async fn one_subscription(
         protocol: PROTOCOL_VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         serving: node.serving(),
-        understands: [UNDERSTANDS_PRIMARY_ONLY, UNDERSTANDS_COMMANDS]
-            .map(str::to_owned)
-            .to_vec(),
+        understands: [
+            UNDERSTANDS_PRIMARY_ONLY,
+            UNDERSTANDS_COMMANDS,
+            UNDERSTANDS_LOGINS,
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     };
     let mut lines = control
         .stream(&format!("{SERVICE}/Subscribe"), &hello)
@@ -117,6 +121,11 @@ async fn one_subscription(
             (ToNode::Command { number, command }, waiting) => {
                 refused = waiting;
                 commands.take(number, command);
+                continue;
+            }
+            (ToNode::Cancel { number }, waiting) => {
+                refused = waiting;
+                commands.cancel(number);
                 continue;
             }
             (ToNode::Unknown, waiting) => {

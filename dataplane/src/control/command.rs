@@ -1,16 +1,20 @@
 //! What the control plane has this node do besides serving: commands, whose end it is told.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use local::Client;
-use proto::command::{COMMAND_SECONDS, Command, Finished, Outcome};
+use proto::command::{COMMANDS_AT_ONCE, Command, Finished, Outcome, TestLogin};
+use proto::id::IntegrationId;
 use proto::rpc::{Empty, SERVICE};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::node::Node;
+use crate::server::served::Served;
+use crate::server::test_login;
 
 /// Takes no new logins, or takes them again; those that wait go on.
 pub(crate) fn drain(node: &Node, drain: bool) {
@@ -29,6 +33,7 @@ pub(crate) struct Commands {
     control: Client,
     checks: Arc<Semaphore>,
     running: JoinSet<()>,
+    handles: HashMap<u64, AbortHandle>,
 }
 
 impl Commands {
@@ -38,40 +43,71 @@ impl Commands {
             control: control.clone(),
             checks: Arc::clone(checks),
             running: JoinSet::new(),
+            handles: HashMap::new(),
         }
     }
 
-    /// Begins one. The control plane waits for the end of one before it sends another; what comes all
-    /// the same beyond [`RUNNING`] is dropped.
+    /// Begins one; what comes beyond [`COMMANDS_AT_ONCE`] is refused.
     pub(crate) fn take(&mut self, number: u64, command: Command) {
         while self.running.try_join_next().is_some() {}
-        if self.running.len() >= RUNNING {
-            tracing::warn!(number, "too many commands at once; one was dropped");
+        self.handles.retain(|_, handle| !handle.is_finished());
+        if self.handles.len() >= COMMANDS_AT_ONCE {
+            tracing::warn!(number, "too many commands at once; one was refused");
+            if self.running.len() < MOST_REFUSALS {
+                let outcome = refused("the node is busy with other commands");
+                let told = tell(
+                    Arc::clone(&self.node),
+                    self.control.clone(),
+                    number,
+                    outcome,
+                );
+                self.running.spawn(told);
+            }
             return;
         }
         let (node, control) = (Arc::clone(&self.node), self.control.clone());
         let checks = Arc::clone(&self.checks);
-        self.running.spawn(async move {
-            let doing = tokio::time::timeout(LIMIT, perform(&node, &checks, command));
-            let outcome = doing.await.unwrap_or_else(|_| Outcome::Refused {
-                message: format!("it was not done within {COMMAND_SECONDS} seconds"),
-            });
-            let finished = Finished {
-                node: node.id().clone(),
-                number,
-                outcome,
-            };
-            let told = control
-                .post::<_, Empty>(&format!("{SERVICE}/Finished"), &finished, CALL_LIMIT)
-                .await;
-            if let Err(error) = told {
-                tracing::warn!(
-                    number,
-                    error = &error as &dyn std::error::Error,
-                    "the control plane did not take what came of its command"
-                );
-            }
+        let handle = self.running.spawn(async move {
+            let seconds = command.seconds();
+            let limit = Duration::from_secs(seconds);
+            let doing = tokio::time::timeout(limit, perform(&node, &checks, command));
+            let outcome = doing
+                .await
+                .unwrap_or_else(|_| refused(format!("it was not done within {seconds} seconds")));
+            tell(node, control, number, outcome).await;
         });
+        self.handles.insert(number, handle);
+    }
+
+    /// Breaks one off that nobody waits for.
+    pub(crate) fn cancel(&mut self, number: u64) {
+        if let Some(handle) = self.handles.remove(&number) {
+            handle.abort();
+        }
+    }
+}
+
+fn refused(message: impl Into<String>) -> Outcome {
+    Outcome::Refused {
+        message: message.into(),
+    }
+}
+
+async fn tell(node: Arc<Node>, control: Client, number: u64, outcome: Outcome) {
+    let finished = Finished {
+        node: node.id().clone(),
+        number,
+        outcome,
+    };
+    let told = control
+        .post::<_, Empty>(&format!("{SERVICE}/Finished"), &finished, CALL_LIMIT)
+        .await;
+    if let Err(error) = told {
+        tracing::warn!(
+            number,
+            error = &error as &dyn std::error::Error,
+            "the control plane did not take what came of its command"
+        );
     }
 }
 
@@ -79,22 +115,66 @@ async fn perform(node: &Node, checks: &Semaphore, command: Command) -> Outcome {
     match command {
         Command::Check => {
             let Ok(_turn) = checks.try_acquire() else {
-                return Outcome::Refused {
-                    message: "a check is running already at the node".to_owned(),
-                };
+                return refused("a check is running already at the node");
             };
             tracing::info!("the control plane has this node try what it serves");
             Outcome::Checked {
                 rows: node.check().await,
             }
         }
-        Command::Unknown => Outcome::Refused {
-            message: "the node's program is older and does not know this command".to_owned(),
-        },
+        Command::Login { login } => test(node, *login).await,
+        Command::Factor { factor } => {
+            let Some(served) = node.served_by(&factor.integration) else {
+                return not_served(&factor.integration);
+            };
+            tracing::info!(
+                integration = %factor.integration,
+                by = factor.by,
+                "the control plane asks for a second factor"
+            );
+            let (verdict, reason, message) =
+                test_login::factor(node.shared(), &served, *factor).await;
+            Outcome::Factor {
+                verdict,
+                reason,
+                message,
+            }
+        }
+        Command::Unknown => refused("the node's program is older and does not know this command"),
     }
 }
 
-/// Commands at a time.
-const RUNNING: usize = 4;
-const LIMIT: Duration = Duration::from_secs(COMMAND_SECONDS);
+async fn test(node: &Node, login: TestLogin) -> Outcome {
+    let Some(served) = node.served_by(&login.integration) else {
+        return not_served(&login.integration);
+    };
+    if let Some(client) = login.client
+        && !is_client(&served, client)
+    {
+        let id = &login.integration;
+        return refused(format!("{client} is no client of [{id}]"));
+    }
+    tracing::info!(
+        integration = %login.integration,
+        by = login.by,
+        "the control plane tests a login"
+    );
+    let login = Box::new(test_login::login(node.shared(), &served, login).await);
+    Outcome::LoggedIn { login }
+}
+
+fn is_client(served: &Served, address: std::net::IpAddr) -> bool {
+    let mut clients = served.config.clients.iter();
+    clients.any(|client| client.address.contains(address))
+}
+
+fn not_served(integration: &IntegrationId) -> Outcome {
+    refused(format!(
+        "the node does not serve an integration '{integration}'"
+    ))
+}
+
+/// Refusals that are on their way at a time, with what is worked on; a control plane that goes on all
+/// the same is left to its time-out.
+const MOST_REFUSALS: usize = 2 * COMMANDS_AT_ONCE;
 const CALL_LIMIT: Duration = Duration::from_secs(10);

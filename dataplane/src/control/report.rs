@@ -208,6 +208,7 @@ fn log(event: &AuthEvent) {
         first = event.first.map(tracing::field::display),
         integration = %event.integration,
         client = %event.client,
+        test = event.test.then_some(true),
         user = event.user.as_deref(),
         outcome = %event.outcome,
         reason = %event.reason,

@@ -84,6 +84,29 @@ impl Request {
         })
     }
 
+    /// What an administrator tries, who types it where no device is.
+    ///
+    /// # Errors
+    /// The reject to answer with: the name is none.
+    pub(crate) fn tested(
+        user: String,
+        typed: Secret<String>,
+        calling_station: Option<String>,
+    ) -> Result<Self, Answer> {
+        let bad = |text| Answer::reject_with(Reason::BadRequest, text);
+        if user.is_empty() {
+            return Err(bad(texts::NO_USER_NAME));
+        }
+        if user.contains(char::is_control) {
+            return Err(bad(texts::CONTROL_IN_USER_NAME));
+        }
+        Ok(Self {
+            user,
+            credential: Credential::Password(typed),
+            calling_station,
+        })
+    }
+
     /// The user's address for the second factor; none when the client names none, such as a
     /// telephone number or a hardware address.
     pub(super) fn ip_address(&self) -> Option<String> {

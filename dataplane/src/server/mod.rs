@@ -16,4 +16,5 @@ mod reply;
 pub(crate) mod served;
 pub(crate) mod sites;
 pub(crate) mod socket;
+pub(crate) mod test_login;
 pub(crate) mod threads;

@@ -1,6 +1,6 @@
 //! What happened in a login, step by step, until it is told as one event.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,11 +25,28 @@ pub(super) struct Record {
     at_ms: u64,
     began: Instant,
     client: SocketAddr,
+    test: bool,
     served: Arc<Served>,
     timeline: Vec<Step>,
 }
 
 impl Record {
+    /// Of a login that no device asked for.
+    pub(super) fn of_test(shared: &Shared, served: &Arc<Served>, client: Option<IpAddr>) -> Self {
+        Self {
+            id: shared.next_login(),
+            first: None,
+            user: None,
+            calling_station: None,
+            at_ms: clock::unix_ms(),
+            began: clock::now(),
+            client: SocketAddr::new(client.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), 0),
+            test: true,
+            served: Arc::clone(served),
+            timeline: Vec::with_capacity(TYPICAL_STEPS),
+        }
+    }
+
     /// Begins with the request itself.
     pub(super) fn new(exchange: &Exchange, packet: &Packet<'_>) -> Self {
         let client = &exchange.client;
@@ -41,6 +58,7 @@ impl Record {
             at_ms: clock::unix_ms(),
             began: exchange.arrival.now,
             client: exchange.arrival.source,
+            test: false,
             served: Arc::clone(&client.served),
             timeline: Vec::with_capacity(TYPICAL_STEPS),
         };
@@ -93,6 +111,7 @@ impl Record {
             at_ms: self.at_ms,
             began: self.began,
             client: self.client,
+            test: self.test,
             served: Arc::clone(&self.served),
             timeline: Vec::with_capacity(TYPICAL_STEPS),
         }
@@ -149,9 +168,23 @@ impl Record {
         reply_message: Option<String>,
     ) {
         self.count(shared, now, outcome, reason, factor);
+        let event = self.event(shared, now, outcome, reason, factor, reply_message);
+        shared.reports.send(event);
+    }
+
+    /// How it ended, as an event. The timeline is in this one and in no other.
+    pub(super) fn event(
+        &mut self,
+        shared: &Shared,
+        now: Instant,
+        outcome: Outcome,
+        reason: Reason,
+        factor: Option<Factor>,
+        reply_message: Option<String>,
+    ) -> AuthEvent {
         let served = &self.served;
         let elapsed = now.saturating_duration_since(self.began);
-        shared.reports.send(AuthEvent {
+        AuthEvent {
             id: self.id,
             first: self.first,
             at_ms: self.at_ms,
@@ -161,6 +194,7 @@ impl Record {
             ikey: served.config.application.ikey.clone(),
             authenticator: served.config.authenticator.clone(),
             client: self.client,
+            test: self.test,
             user: self.user.as_deref().map(AuthEvent::shown_user),
             calling_station: self.calling_station.take(),
             outcome,
@@ -176,7 +210,7 @@ impl Record {
             },
             elapsed_us: micros(elapsed),
             timeline: std::mem::take(&mut self.timeline),
-        });
+        }
     }
 }
 

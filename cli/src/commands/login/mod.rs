@@ -72,7 +72,7 @@ fn choose(
     }
 }
 
-fn password(file: Option<&Path>) -> Result<Secret<String>, Failure> {
+pub(crate) fn password(file: Option<&Path>) -> Result<Secret<String>, Failure> {
     let Some(path) = file else {
         return ask("Password: ");
     };
@@ -83,7 +83,7 @@ fn password(file: Option<&Path>) -> Result<Secret<String>, Failure> {
 }
 
 /// As the password comes. An end of input is no empty answer: that would only be asked again.
-async fn answer_to_prompt(prompt: String) -> Result<Secret<String>, Failure> {
+pub(crate) async fn answer_to_prompt(prompt: String) -> Result<Secret<String>, Failure> {
     // Whoever types has time, and what comes of the login meanwhile is read on.
     let typed = tokio::task::spawn_blocking(move || {
         let at_end = || {

@@ -1,21 +1,23 @@
 //! The data planes: who listens, what each made of the revisions, how each is.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+mod commands;
 
-use proto::command::{COMMAND_SECONDS, Command, Outcome};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use proto::config::Fault;
 use proto::id::{NodeId, Revision};
 use proto::rpc::{NodeStatus, ToNode, Verdict};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{NodeReport, Refusal};
 use crate::clock::now_ms;
 use crate::store::{Store, StoreError};
+
+pub(crate) use commands::{CommandError, SecondFactor};
+use commands::{Outbox, Waiting};
 
 /// The nodes that were heard of, up to [`NODES`]: who is away the longest makes room.
 pub(crate) struct Nodes {
@@ -23,9 +25,8 @@ pub(crate) struct Nodes {
     known: Mutex<BTreeMap<NodeId, Entry>>,
     /// Those that shall take no new logins.
     drained: watch::Sender<BTreeSet<NodeId>>,
-    /// Who waits for the end of which command, at which node.
-    waiting: Mutex<HashMap<u64, (NodeId, oneshot::Sender<Outcome>)>>,
-    commands: AtomicU64,
+    /// Who waits for the end of which command.
+    waiting: Waiting,
 }
 
 #[derive(Default)]
@@ -38,7 +39,7 @@ struct Entry {
     dropped: u64,
     address: Option<SocketAddr>,
     /// To the newest subscription of a node that understands commands.
-    outbox: Option<mpsc::Sender<ToNode>>,
+    outbox: Option<Outbox>,
     /// Ends its subscriptions.
     cut: CancellationToken,
 }
@@ -67,9 +68,7 @@ impl Nodes {
             store,
             known: Mutex::new(known),
             drained: watch::Sender::new(drained),
-            waiting: Mutex::default(),
-            // Never that of the run before.
-            commands: AtomicU64::new(now_ms()),
+            waiting: Waiting::from(now_ms()),
         })
     }
 
@@ -78,7 +77,7 @@ impl Nodes {
         self: &Arc<Self>,
         node: &NodeId,
         serving: Option<Revision>,
-        understands_commands: bool,
+        understands: Understands,
         address: Option<SocketAddr>,
     ) -> Result<Subscription, Full> {
         let (outbox, commands) = mpsc::channel(OUTBOX);
@@ -86,7 +85,10 @@ impl Nodes {
             entry.subscriptions += 1;
             entry.applied = serving;
             entry.address = address;
-            entry.outbox = understands_commands.then_some(outbox);
+            entry.outbox = understands.commands.then(|| Outbox {
+                sender: outbox,
+                logins: understands.logins,
+            });
             entry.cut.clone()
         })?;
         Ok(Subscription {
@@ -94,7 +96,7 @@ impl Nodes {
             node: node.clone(),
             commands,
             drained: self.drained.subscribe(),
-            understands_commands,
+            understands_commands: understands.commands,
             told_to_drain: false,
             cut,
         })
@@ -133,55 +135,6 @@ impl Nodes {
             news
         });
         Ok(())
-    }
-
-    /// Has a node do something, and waits for what comes of it. One at a time for each node.
-    pub(crate) async fn command(
-        &self,
-        node: &NodeId,
-        command: Command,
-    ) -> Result<Outcome, CommandError> {
-        let outbox = match self.lock().get(node) {
-            None => return Err(CommandError::NoSuchNode),
-            Some(entry) if entry.subscriptions == 0 => return Err(CommandError::NotConnected),
-            Some(entry) => entry.outbox.clone().ok_or(CommandError::NotUnderstood)?,
-        };
-        let number = self.commands.fetch_add(1, Ordering::Relaxed);
-        let (sender, outcome) = oneshot::channel();
-        {
-            let mut waiting = self.waiting();
-            if waiting.values().any(|(busy, _)| busy == node) {
-                return Err(CommandError::Busy);
-            }
-            waiting.insert(number, (node.clone(), sender));
-        }
-        let _waits = Waits {
-            nodes: self,
-            number,
-        };
-        outbox
-            .try_send(ToNode::Command { number, command })
-            .map_err(|_| CommandError::NotConnected)?;
-        drop(outbox);
-        match tokio::time::timeout(COMMAND_LIMIT, outcome).await {
-            Ok(Ok(outcome)) => Ok(outcome),
-            Ok(Err(_)) => Err(CommandError::NotConnected),
-            Err(_) => Err(CommandError::NoAnswer),
-        }
-    }
-
-    /// Hands on what came of a command. False when nobody waits for it.
-    pub(crate) fn finished(&self, node: &NodeId, number: u64, outcome: Outcome) -> bool {
-        let mut waiting = self.waiting();
-        if waiting.get(&number).is_none_or(|(asked, _)| asked != node) {
-            return false;
-        }
-        let sender = waiting.remove(&number).map(|(_, sender)| sender);
-        sender.is_some_and(|sender| sender.send(outcome).is_ok())
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, (NodeId, oneshot::Sender<Outcome>)>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Stores and remembers a verdict.
@@ -305,6 +258,15 @@ impl Entry {
     }
 }
 
+/// What a node knows of what not every node knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Understands {
+    /// To be told to drain, and commands.
+    pub(crate) commands: bool,
+    /// Commands that log somebody in, and that one is broken off.
+    pub(crate) logins: bool,
+}
+
 /// A node that listens.
 pub(crate) struct Subscription {
     nodes: Arc<Nodes>,
@@ -314,18 +276,6 @@ pub(crate) struct Subscription {
     understands_commands: bool,
     told_to_drain: bool,
     cut: CancellationToken,
-}
-
-/// Who waits for the end of a command.
-struct Waits<'a> {
-    nodes: &'a Nodes,
-    number: u64,
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        drop(self.nodes.waiting().remove(&self.number));
-    }
 }
 
 impl Subscription {
@@ -379,27 +329,9 @@ impl Drop for Subscription {
         }
         // Nobody answers what it was told.
         if self.understands_commands {
-            self.nodes
-                .waiting()
-                .retain(|_, (node, _)| *node != self.node);
+            self.nodes.waiting.forget(&self.node);
         }
     }
-}
-
-/// Why a node did not do something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub(crate) enum CommandError {
-    #[error("there is no such node")]
-    NoSuchNode,
-    #[error("the node is not connected here")]
-    NotConnected,
-    #[error("the node's program is older and knows no commands; update it")]
-    NotUnderstood,
-    #[error("the node is busy with another command")]
-    Busy,
-    #[error("the node did not answer in time")]
-    NoAnswer,
 }
 
 /// There are [`NODES`] nodes already, and all of them listen.
@@ -433,8 +365,6 @@ fn shown(faults: &[Fault]) -> String {
 
 /// Commands that wait to be sent to one node.
 const OUTBOX: usize = 4;
-/// A little longer than the node takes.
-const COMMAND_LIMIT: Duration = Duration::from_secs(COMMAND_SECONDS + 10);
 /// The most nodes that are known.
 pub(crate) const NODES: usize = 1_024;
 /// The most faults of a refusal that are kept.
@@ -465,12 +395,18 @@ mod tests {
         for number in 0..NODES {
             nodes.dropped(&name(number), 1).unwrap();
             if number != 7 {
-                listening.push(nodes.subscribe(&name(number), None, false, None).unwrap());
+                listening.push(
+                    nodes
+                        .subscribe(&name(number), None, Understands::default(), None)
+                        .unwrap(),
+                );
             }
         }
         nodes.dropped(&name(NODES), 1).unwrap();
         assert!(nodes.fetch(&name(7)).is_none(), "the only one that is away");
-        let newest = nodes.subscribe(&name(NODES), None, false, None).unwrap();
+        let newest = nodes
+            .subscribe(&name(NODES), None, Understands::default(), None)
+            .unwrap();
         assert_eq!(nodes.dropped(&name(7), 1), Err(Full));
         nodes.dropped(&name(0), 2).unwrap();
         assert_eq!(nodes.list().0.len(), NODES);
@@ -488,7 +424,9 @@ mod tests {
             "listeners": [],
         }))
         .unwrap();
-        let _listening = nodes.subscribe(&name(1), None, false, None).unwrap();
+        let _listening = nodes
+            .subscribe(&name(1), None, Understands::default(), None)
+            .unwrap();
         nodes.report(&name(1), status).await.unwrap();
         let known = nodes.fetch(&name(1)).unwrap();
         assert_eq!(known.applied, None, "the process before it had");

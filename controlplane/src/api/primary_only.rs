@@ -1,0 +1,96 @@
+//! Primary-only: seen, started and ended. Starting is asked for twice.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::routing::get;
+use axum::{Extension, Json, Router};
+use proto::id::IntegrationId;
+use serde_json::json;
+
+use super::caller::{By, Caller};
+use super::problem::{FieldError, Kind, Problem};
+use super::tokens::refused;
+use crate::admin::{
+    PrimaryOnlyAnswer, PrimaryOnlyGrants, PrimaryOnlyRequest, PrimaryOnlyStop, PrimaryOnlyView,
+};
+use crate::app::App;
+use crate::clock::now_ms;
+use crate::primary_only::PrimaryOnlyError;
+
+/// Its route.
+pub(crate) fn router() -> Router<Arc<App>> {
+    Router::new().route("/primary-only", get(list).post(start).delete(stop))
+}
+
+async fn list(State(app): State<Arc<App>>) -> Json<PrimaryOnlyGrants> {
+    let grants = app.primary_only.list(now_ms());
+    Json(PrimaryOnlyGrants { grants })
+}
+
+async fn start(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    asked: Result<Json<PrimaryOnlyRequest>, JsonRejection>,
+) -> Result<Json<PrimaryOnlyAnswer>, Problem> {
+    let Json(mut asked) = asked.map_err(|error| refused(&error))?;
+    asked.by = who(&caller, asked.by)?;
+    let answer = app.primary_only.start(asked, now_ms()).await?;
+    if let PrimaryOnlyAnswer::Started { grant } = &answer {
+        note(&app, &caller, "primary-only.start", grant, &grant.by).await?;
+    }
+    Ok(Json(answer))
+}
+
+async fn stop(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    which: Result<axum::extract::Query<PrimaryOnlyStop>, QueryRejection>,
+) -> Result<Json<PrimaryOnlyGrants>, Problem> {
+    let which = which.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
+    let mut which = which.0;
+    which.by = who(&caller, which.by)?;
+    let grants = app.primary_only.stop(&which, now_ms()).await?;
+    for grant in &grants {
+        note(&app, &caller, "primary-only.stop", grant, &which.by).await?;
+    }
+    Ok(Json(PrimaryOnlyGrants { grants }))
+}
+
+/// Who does it: whoever is signed in. Over the admin socket the caller says who runs the command.
+fn who(caller: &Caller, said: String) -> Result<String, Problem> {
+    match (&caller.by, said.is_empty()) {
+        (By::Socket, false) => Ok(said),
+        (_, true) => Ok(caller.author()),
+        (_, false) => Err(Problem::invalid(vec![FieldError {
+            path: "by".to_owned(),
+            message: "is who is signed in, and not said here".to_owned(),
+        }])),
+    }
+}
+
+async fn note(
+    app: &App,
+    caller: &Caller,
+    action: &str,
+    grant: &PrimaryOnlyView,
+    by: &str,
+) -> Result<(), Problem> {
+    let integration = grant.integration.as_ref();
+    let target = integration.map_or("all integrations", IntegrationId::as_str);
+    let detail = json!({ "by": by, "grant": grant });
+    caller.audit(&app.store, action, target, &detail).await
+}
+
+impl From<PrimaryOnlyError> for Problem {
+    fn from(error: PrimaryOnlyError) -> Self {
+        if let PrimaryOnlyError::Store(source) = &error {
+            tracing::error!(
+                error = source as &dyn std::error::Error,
+                "primary-only was not stored"
+            );
+        }
+        Self::new(error.kind(), error.to_string())
+    }
+}

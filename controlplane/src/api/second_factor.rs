@@ -1,0 +1,417 @@
+//! Users, devices and approvals of the built-in second factor, which is a process of its own: what is
+//! asked here is handed on to its admin socket. What it checks is not checked here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Extension, Json, Router};
+use http::{StatusCode, header};
+use local::{CallError, Client};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::caller::Caller;
+use super::extract::Named;
+use super::problem::{Kind, Problem};
+use super::tokens::refused;
+use crate::access::role::Role;
+use crate::app::App;
+
+/// Their routes.
+pub(crate) fn router() -> Router<Arc<App>> {
+    let user = "/second-factor/users/{name}";
+    Router::new()
+        .route("/second-factor/users", get(users).post(create_user))
+        .route(user, get(user_of).patch(change_user).delete(delete_user))
+        .route(&format!("{user}/unlock"), post(unlock))
+        .route(&format!("{user}/enroll"), post(enroll))
+        .route(&format!("{user}/bypass-codes"), post(bypass_codes))
+        .route(&format!("{user}/sms-codes"), get(sms_codes))
+        .route(&format!("{user}/devices"), post(create_device))
+        .route(&format!("{user}/devices/{{id}}"), delete(delete_device))
+        .route("/second-factor/devices", get(devices))
+        .route("/second-factor/approvals", get(approvals))
+        .route("/second-factor/approvals/{txid}/approve", post(approve))
+        .route("/second-factor/approvals/{txid}/deny", post(deny))
+        .route("/second-factor/approvals/{txid}/fraud", post(fraud))
+}
+
+/// Which page of users.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Paging {
+    /// At most so many users: 1 to 500, default 100.
+    limit: Option<u32>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
+type Asked = Result<Json<Value>, JsonRejection>;
+
+/// One that asks, and whom.
+struct Asks {
+    app: Arc<App>,
+    caller: Caller,
+}
+
+async fn users(
+    State(app): State<Arc<App>>,
+    paging: Result<Query<Paging>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let (users, next) = page(&app, paging).await?;
+    Ok(Json(listed(&users, &next)))
+}
+
+/// Of the users of one page.
+async fn devices(
+    State(app): State<Arc<App>>,
+    paging: Result<Query<Paging>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let (users, next) = page(&app, paging).await?;
+    let mut devices = Vec::new();
+    for mut user in users {
+        let name = taken(&mut user, "name");
+        let Value::Array(of_user) = taken(&mut user, "devices") else {
+            continue;
+        };
+        for mut device in of_user {
+            if let Value::Object(fields) = &mut device {
+                fields.insert("user".to_owned(), name.clone());
+            }
+            devices.push(device);
+        }
+    }
+    Ok(Json(listed(&devices, &next)))
+}
+
+async fn page(
+    app: &App,
+    paging: Result<Query<Paging>, QueryRejection>,
+) -> Result<(Vec<Value>, Value), Problem> {
+    let bad = |text: String| Problem::new(Kind::BadRequest, text);
+    let Query(paging) = paging.map_err(|error| bad(error.body_text()))?;
+    let limit = paging.limit.unwrap_or(100);
+    if !(1..=USERS_PER_PAGE).contains(&limit) {
+        return Err(bad(format!("limit is 1 to {USERS_PER_PAGE}")));
+    }
+    let mut path = format!("/users?limit={limit}");
+    if let Some(after) = &paging.cursor {
+        path = format!("{path}&after={}", encoded(after));
+    }
+    let mut page: Value = read(app, &path).await?;
+    let next = taken(&mut page, "next");
+    match taken(&mut page, "users") {
+        Value::Array(users) => Ok((users, next)),
+        _ => Ok((Vec::new(), next)),
+    }
+}
+
+fn listed(items: &[Value], next: &Value) -> Value {
+    match next {
+        Value::Null => json!({ "items": items }),
+        next => json!({ "items": items, "next": next }),
+    }
+}
+
+/// What stands at a path; null when nothing does.
+fn at<'a>(document: &'a Value, path: &str) -> &'a Value {
+    document.pointer(path).unwrap_or(&Value::Null)
+}
+
+fn taken(document: &mut Value, field: &str) -> Value {
+    let field = document.get_mut(field);
+    field.map(Value::take).unwrap_or_default()
+}
+
+async fn user_of(
+    State(app): State<Arc<App>>,
+    Named(name): Named<String>,
+) -> Result<Json<Value>, Problem> {
+    read(&app, &of_user(&name, "")).await.map(Json)
+}
+
+async fn sms_codes(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Named(name): Named<String>,
+) -> Result<Response, Problem> {
+    let asks = Asks { app, caller };
+    asks.note("second-factor.sms-codes", user_named(&name), &json!({}))
+        .await?;
+    let codes = read(&asks.app, &of_user(&name, "/sms-codes")).await?;
+    Ok(shown_once(StatusCode::OK, &json!({ "items": codes })))
+}
+
+async fn approvals(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
+    let waiting = read(&app, "/pushes").await?;
+    Ok(Json(json!({ "items": waiting })))
+}
+
+async fn create_user(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    asked: Asked,
+) -> Result<Response, Problem> {
+    let Json(asked) = asked.map_err(|error| refused(&error))?;
+    needs_no_admin(&caller, &asked)?;
+    let asks = Asks { app, caller };
+    let made = asks.post("/users", &asked).await?;
+    let name = at(&asked, "/name").as_str().unwrap_or_default();
+    let detail = json!({
+        "status": at(&made, "/user/status"), "script": at(&asked, "/script"),
+        "devices": at(&made, "/user/devices"),
+    });
+    asks.note("second-factor.user.create", user_named(name), &detail)
+        .await?;
+    Ok(shown_once(StatusCode::CREATED, &made))
+}
+
+async fn change_user(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Named(name): Named<String>,
+    asked: Asked,
+) -> Result<Json<Value>, Problem> {
+    let Json(asked) = asked.map_err(|error| refused(&error))?;
+    needs_no_admin(&caller, &asked)?;
+    let asks = Asks { app, caller };
+    let before = read(&asks.app, &of_user(&name, "")).await?;
+    let now = asks.post(&of_user(&name, ""), &asked).await?;
+    let of = |user: &Value| json!({ "status": at(user, "/status"), "script": at(user, "/script") });
+    let detail = json!({ "before": of(&before), "after": of(&now) });
+    asks.note("second-factor.user.change", user_named(&name), &detail)
+        .await?;
+    Ok(Json(now))
+}
+
+async fn delete_user(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Named(name): Named<String>,
+) -> Result<StatusCode, Problem> {
+    let asks = Asks { app, caller };
+    asks.post(&of_user(&name, "/delete"), &json!({})).await?;
+    asks.note("second-factor.user.delete", user_named(&name), &json!({}))
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn unlock(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Named(name): Named<String>,
+) -> Result<Json<Value>, Problem> {
+    let asks = Asks { app, caller };
+    let now = asks.post(&of_user(&name, "/unlock"), &json!({})).await?;
+    asks.note("second-factor.user.unlock", user_named(&name), &json!({}))
+        .await?;
+    Ok(Json(now))
+}
+
+async fn enroll(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Named(name): Named<String>,
+    asked: Asked,
+) -> Result<Response, Problem> {
+    let Json(asked) = asked.map_err(|error| refused(&error))?;
+    let asks = Asks { app, caller };
+    let made = asks.post(&of_user(&name, "/enroll"), &asked).await?;
+    let detail = json!({ "expires_at": at(&made, "/expires_at") });
+    asks.note("second-factor.user.enroll", user_named(&name), &detail)
+        .await?;
+    Ok(shown_once(StatusCode::CREATED, &made))
+}
+
+async fn bypass_codes(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Named(name): Named<String>,
+    asked: Asked,
+) -> Result<Response, Problem> {
+    let Json(asked) = asked.map_err(|error| refused(&error))?;
+    let asks = Asks { app, caller };
+    let made = asks.post(&of_user(&name, "/bypass-codes"), &asked).await?;
+    let detail = json!({ "count": at(&made, "/codes").as_array().map(Vec::len), "asked": asked });
+    asks.note("second-factor.bypass-codes", user_named(&name), &detail)
+        .await?;
+    Ok(shown_once(StatusCode::CREATED, &made))
+}
+
+async fn create_device(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Named(name): Named<String>,
+    asked: Asked,
+) -> Result<Response, Problem> {
+    let Json(asked) = asked.map_err(|error| refused(&error))?;
+    let asks = Asks { app, caller };
+    let made = asks.post(&of_user(&name, "/devices"), &asked).await?;
+    let detail = json!({ "device": at(&made, "/device") });
+    asks.note("second-factor.device.create", user_named(&name), &detail)
+        .await?;
+    Ok(shown_once(StatusCode::CREATED, &made))
+}
+
+async fn delete_device(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Named((name, id)): Named<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let asks = Asks { app, caller };
+    let path = of_user(&name, &format!("/devices/{}/delete", encoded(&id)));
+    asks.post(&path, &json!({})).await?;
+    let detail = json!({ "device": id });
+    asks.note("second-factor.device.delete", user_named(&name), &detail)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn approve(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Named(txid): Named<String>,
+) -> Result<StatusCode, Problem> {
+    Asks { app, caller }.decide(&txid, "approve").await
+}
+
+async fn deny(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Named(txid): Named<String>,
+) -> Result<StatusCode, Problem> {
+    Asks { app, caller }.decide(&txid, "deny").await
+}
+
+async fn fraud(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Named(txid): Named<String>,
+) -> Result<StatusCode, Problem> {
+    Asks { app, caller }.decide(&txid, "fraud").await
+}
+
+impl Asks {
+    async fn post(&self, path: &str, body: &Value) -> Result<Value, Problem> {
+        let answer = client(&self.app)?.post(path, body, LIMIT).await;
+        answer.map_err(|error| problem(&self.app, error))
+    }
+
+    async fn note(&self, action: &str, target: String, detail: &Value) -> Result<(), Problem> {
+        let store = &self.app.store;
+        self.caller.audit(store, action, target, detail).await
+    }
+
+    /// Answers a push in its user's place.
+    async fn decide(&self, txid: &str, answer: &str) -> Result<StatusCode, Problem> {
+        let waiting = read(&self.app, "/pushes").await?;
+        let mut all = waiting.as_array().into_iter().flatten();
+        let push = all.find(|push| at(push, "/txid") == txid);
+        let path = format!("/pushes/{}/{answer}", encoded(txid));
+        self.post(&path, &json!({})).await?;
+        let action = format!("second-factor.push.{answer}");
+        let detail = json!({ "push": push });
+        self.note(&action, format!("push {txid}"), &detail).await?;
+        Ok(StatusCode::NO_CONTENT)
+    }
+}
+
+/// What lets somebody in without a second factor is not for operators.
+fn needs_no_admin(caller: &Caller, asked: &Value) -> Result<(), Problem> {
+    let opens = at(asked, "/status") == "bypass" || !at(asked, "/script").is_null();
+    if opens && caller.role < Role::Admin {
+        let detail = "a user who passes without a second factor is for the role admin";
+        return Err(Problem::new(Kind::Forbidden, detail));
+    }
+    Ok(())
+}
+
+async fn read(app: &App, path: &str) -> Result<Value, Problem> {
+    let answer = client(app)?.get(path, LIMIT).await;
+    answer.map_err(|error| problem(app, error))
+}
+
+fn client(app: &App) -> Result<Client, Problem> {
+    let socket = app.settings.second_factor.as_ref();
+    socket.map(Client::new).ok_or_else(does_not_run)
+}
+
+fn does_not_run() -> Problem {
+    let detail = "the built-in second factor does not run: no integration has the host 'builtin'";
+    Problem::new(Kind::Conflict, detail)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "stands where errors are mapped"
+)]
+fn problem(app: &App, error: CallError) -> Problem {
+    match &error {
+        CallError::Refused { status, body } => {
+            let kind = match status {
+                400 | 415 => Kind::BadRequest,
+                404 => Kind::NotFound,
+                409 => Kind::Conflict,
+                422 => Kind::Invalid,
+                429 => Kind::TooMany,
+                _ => Kind::Unavailable,
+            };
+            let said: Option<Value> = serde_json::from_str(body).ok();
+            let said = said.as_ref().and_then(|said| at(said, "/error").as_str());
+            Problem::new(kind, said.unwrap_or(body))
+        }
+        CallError::Unreachable { .. } if !is_used(app) => does_not_run(),
+        error => {
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                "the built-in second factor was not asked"
+            );
+            let detail = "the built-in second factor does not answer; try again in a moment";
+            Problem::new(Kind::Unavailable, detail)
+        }
+    }
+}
+
+/// Whether an integration needs it.
+fn is_used(app: &App) -> bool {
+    let newest = app.newest();
+    let mut integrations = newest.integrations.iter();
+    integrations.any(|one| one.application.pinned_ca.is_some())
+}
+
+/// What may be a secret, and is not shown again.
+fn shown_once(status: StatusCode, answer: &Value) -> Response {
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response()
+}
+
+fn user_named(name: &str) -> String {
+    format!("user {name}")
+}
+
+fn of_user(name: &str, more: &str) -> String {
+    format!("/users/{}{more}", encoded(name))
+}
+
+/// As it can stand between two slashes.
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for octet in text.bytes() {
+        match octet {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(octet));
+            }
+            other => {
+                out.push('%');
+                out.push_str(&data_encoding::HEXUPPER.encode(&[other]));
+            }
+        }
+    }
+    out
+}
+
+const USERS_PER_PAGE: u32 = 500;
+const LIMIT: Duration = Duration::from_secs(10);
