@@ -26,7 +26,7 @@ use crate::authproxy::export::{ExportError, Style, export};
 use crate::authproxy::{self, BuiltinApplication, FileContent, Files, Imported, Source};
 use crate::clock::now_ms;
 use crate::dictionary::Dictionary;
-use crate::diff::{Difference, differences};
+use crate::diff::Difference;
 use crate::edit::{BUILTIN, Wanted};
 use crate::file;
 use crate::protected::reveal;
@@ -208,11 +208,10 @@ async fn import(
         }
     };
     let edited = app.edit(Box::new(change), wanted).await?;
-    let shown = |snapshot: &raw::Snapshot| masked::configuration(snapshot, &app.fingerprints);
     Ok(Json(Outcome {
         revision: edited.revision,
         found,
-        differences: differences(&shown(&edited.before)?, &shown(&edited.after)?),
+        differences: masked::changes(&edited.before, &edited.after, &app.fingerprints)?,
     }))
 }
 
