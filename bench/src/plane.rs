@@ -177,7 +177,7 @@ fn measured(engine: &str, url: Option<&str>, integrations: usize, text: &str) ->
         "",
         &[],
     );
-    let _stopped = plane.stop();
+    plane.stop();
     let begin = timed(|| plane.start());
     row("start of the control plane", span(begin), "", &[]);
     rows

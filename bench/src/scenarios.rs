@@ -36,7 +36,7 @@ use crate::{
 pub(crate) type Scenario = (&'static str, fn(&Bench) -> Vec<Row>);
 
 /// All of them, in the order of the table.
-pub(crate) const SCENARIOS: [Scenario; 18] = [
+pub(crate) const SCENARIOS: [Scenario; 19] = [
     ("echo", echo),
     ("discard", discards),
     ("duplicate", duplicates),
@@ -57,7 +57,8 @@ pub(crate) const SCENARIOS: [Scenario; 18] = [
     ("eap login", eap::rows),
     ("eap flood", eap::floods),
     ("start", start),
-    ("events", events::rows),
+    ("events sqlite", events::sqlite),
+    ("events postgres", events::postgres),
     ("control plane", plane::rows),
 ];
 
