@@ -7,47 +7,50 @@ use std::{
     time::Duration,
 };
 
-use e2e::{clock, countersign, http, peers::Postgres, process::Process};
+use e2e::{clock, controlplane::ControlPlane, peers::Postgres};
 
 use crate::{
+    readers::{Readers, report},
     report::{Row, Verdict},
-    scenarios::Bench,
-    statistics::Latencies,
+    scenarios::{Bench, gib},
+    statistics::{Latencies, count, number, span},
+    stored::Files,
 };
 
-/// A row for each question and engine.
-pub(crate) fn rows(bench: &Bench) -> Vec<Row> {
-    let mut rows = sqlite(bench.folder.path());
-    rows.extend(postgres(bench.folder.path()));
-    rows
-}
-
-fn sqlite(folder: &Path) -> Vec<Row> {
-    let data = folder.join("events-sqlite");
-    drop(ControlPlane::start(&data, None));
+/// A row for each question, and rows of what storing and forgetting takes: in a file.
+pub(crate) fn sqlite(_: &Bench) -> Vec<Row> {
+    let mut plane = plane(None);
+    let file = plane.data_dir().join("controlplane/controlplane.db");
+    plane.stop();
+    let began = clock::now();
     let filled = Command::new("sqlite3")
-        .arg(data.join("controlplane/controlplane.db"))
+        .arg(&file)
         .stdin(Stdio::from(fs::File::open(fixture("sqlite.sql")).unwrap()))
         .stdout(Stdio::null())
         .status()
         .unwrap();
     assert!(filled.success(), "sqlite3: {filled}");
-    let rows = ask("SQLite", &ControlPlane::start(&data, None));
-    fs::remove_dir_all(&data).unwrap();
-    rows
+    let took = began.elapsed();
+    let files = Files::below(file.parent().unwrap());
+    measured("SQLite", &mut plane, &files, took)
 }
 
-fn postgres(folder: &Path) -> Vec<Row> {
+/// The same on a server.
+pub(crate) fn postgres(_: &Bench) -> Vec<Row> {
     let server = Postgres::start();
     let database = server.database();
     let url = server.url(&database);
-    let data = folder.join("events-postgres");
-    drop(ControlPlane::start(&data, Some(&url)));
+    let mut plane = plane(Some(&url));
+    plane.stop();
+    let began = clock::now();
     let _filled = server.sql(
         &database,
         &fs::read_to_string(fixture("postgres.sql")).unwrap(),
     );
-    ask("PostgreSQL", &ControlPlane::start(&data, Some(&url)))
+    let took = began.elapsed();
+    let _settled = server.sql(&database, "CHECKPOINT");
+    let files = Files::below(&server.file("data/base"));
+    measured("PostgreSQL", &mut plane, &files, took)
 }
 
 fn fixture(name: &str) -> PathBuf {
@@ -57,49 +60,119 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 /// A control plane that forgets nothing.
-struct ControlPlane {
-    socket: PathBuf,
-    _process: Process,
+fn plane(database: Option<&str>) -> ControlPlane {
+    let mut plane = ControlPlane::with(database, START);
+    for (name, value) in [
+        ("COUNTERSIGN_EVENT_DAYS", "36500"),
+        ("COUNTERSIGN_EVENT_COUNT", "1000000000"),
+        ("COUNTERSIGN_EVENT_OCTETS", "18446744073709551615"),
+    ] {
+        plane.variable(name, value);
+    }
+    plane.start();
+    plane
 }
 
-impl ControlPlane {
-    /// Starts it and waits until it answers.
-    fn start(data: &Path, database: Option<&str>) -> Self {
-        fs::create_dir_all(data).unwrap();
-        let mut command = Command::new(countersign::program());
-        command
-            .args(["controlplane", "--event-days", "36500"])
-            .args(["--event-count", "1000000000", "--event-octets"])
-            .arg(u64::MAX.to_string())
-            .arg("--data-dir")
-            .arg(data);
-        if let Some(url) = database {
-            command.env("COUNTERSIGN_DATABASE", url);
-        }
-        let mut process = Process::start("controlplane", &command, &data.join("log"));
-        let socket = data.join("run/controlplane.sock");
-        process.until("it answers", START, || {
-            http::request_local(&socket, "GET", "/healthz", "").is_ok()
-        });
-        Self {
-            socket,
-            _process: process,
-        }
-    }
+fn measured(engine: &str, plane: &mut ControlPlane, files: &Files, filled: Duration) -> Vec<Row> {
+    files.cool();
+    let began = clock::now();
+    plane.start();
+    let mut rows = vec![Row {
+        work: format!("{engine}, 10 million events: on the disk"),
+        figure: format!(
+            "{}, {} octets each; filled in {}, start to answer {}",
+            gib(files.octets()),
+            count(number(usize::try_from(files.octets()).unwrap()) / 1e7),
+            span(filled),
+            span(began.elapsed()),
+        ),
+        peer: String::new(),
+        ratio: None,
+        budget: String::new(),
+        verdict: Verdict::Reference,
+    }];
+    rows.extend(ask(engine, plane, files));
+    rows.push(store(engine, plane));
+    rows.push(forget(engine, plane));
+    rows
+}
 
-    /// How many events a page has.
-    fn page(&self, query: &str) -> usize {
-        let path = format!("/api/v1/events?{query}");
-        let answer = http::request_local(&self.socket, "GET", &path, "").unwrap();
-        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
-        answer.json()["items"].as_array().unwrap().len()
+/// Storing goes on while others read what is stored as it comes.
+fn store(engine: &str, plane: &ControlPlane) -> Row {
+    let readers = Readers::start(&plane.socket(), READERS);
+    let mut took = Vec::with_capacity(REPORTS);
+    let began = clock::now();
+    for number in 0..REPORTS {
+        let asked = clock::now();
+        report(
+            &plane.socket(),
+            number * EVENTS_PER_REPORT,
+            EVENTS_PER_REPORT,
+        );
+        took.push(asked.elapsed());
     }
+    let all = began.elapsed();
+    let (shown, missed) = readers.end(REPORTS * EVENTS_PER_REPORT);
+    let rate = number(REPORTS * EVENTS_PER_REPORT) / all.as_secs_f64();
+    Row {
+        work: format!("{engine}, 10 million events: storing more, {READERS} readers of the stream"),
+        figure: format!(
+            "{}/s, a report of {EVENTS_PER_REPORT} {}; the readers were shown {}, and told that they missed {}",
+            count(rate),
+            Latencies::new(took),
+            count(number(shown)),
+            count(number(missed)),
+        ),
+        peer: String::new(),
+        ratio: None,
+        budget: "> 2,000/s, all shown or told of".to_owned(),
+        verdict: Verdict::of(&[
+            rate > 2_000.0,
+            shown + missed == READERS * REPORTS * EVENTS_PER_REPORT,
+        ]),
+    }
+}
+
+/// Forgetting goes on in small steps while others are stored.
+fn forget(engine: &str, plane: &mut ControlPlane) -> Row {
+    plane.stop();
+    plane.variable("COUNTERSIGN_EVENT_COUNT", &KEPT.to_string());
+    plane.start();
+    let mut took = Vec::new();
+    let mut number_of = REPORTS * EVENTS_PER_REPORT;
+    let began = clock::now();
+    let done = clock::poll(START, || {
+        let asked = clock::now();
+        report(&plane.socket(), number_of, 1);
+        number_of += 1;
+        took.push(asked.elapsed());
+        plane.output().contains("old events deleted")
+    });
+    assert!(done, "{}", plane.output());
+    // It begins with it when it begins to answer.
+    let all = began.elapsed();
+    let took = Latencies::new(took);
+    let rate = number(10_000_000 - KEPT) / all.as_secs_f64();
+    Row {
+        work: format!("{engine}, 10 million events: forgetting the oldest"),
+        figure: format!("{}/s, a report of one event meanwhile {took}", count(rate)),
+        peer: String::new(),
+        ratio: None,
+        budget: "report p99 < 0.5 s".to_owned(),
+        verdict: Verdict::of(&[took.quantile(990) < Duration::from_millis(500)]),
+    }
+}
+
+/// How many events a page has.
+fn page(plane: &ControlPlane, query: &str) -> usize {
+    let answer = plane.call("GET", &format!("/events?{query}"), "");
+    answer.json()["items"].as_array().unwrap().len()
 }
 
 /// What is asked: its name, the query of the n-th time, whether it has a budget.
 type Question = (&'static str, fn(usize) -> String, bool);
 
-fn ask(engine: &str, plane: &ControlPlane) -> Vec<Row> {
+fn ask(engine: &str, plane: &ControlPlane, files: &Files) -> Vec<Row> {
     let questions: [Question; 7] = [
         (
             "a user, last week",
@@ -141,21 +214,27 @@ fn ask(engine: &str, plane: &ControlPlane) -> Vec<Row> {
     let mut rows = Vec::new();
     for (name, query, has_budget) in questions {
         let times = if has_budget { QUESTIONS } else { 10 };
-        let (mut took, mut found) = (Vec::with_capacity(times), 0);
+        let (mut cold, mut warm, mut found) = (Vec::new(), Vec::new(), 0);
         for number in 0..times {
-            let began = clock::now();
-            found += plane.page(&query(number));
-            took.push(began.elapsed());
+            files.cool();
+            for took in [&mut cold, &mut warm] {
+                let began = clock::now();
+                found += page(plane, &query(number));
+                took.push(began.elapsed());
+            }
         }
-        let took = Latencies::new(took);
+        let (cold, warm) = (Latencies::new(cold), Latencies::new(warm));
         rows.push(Row {
             work: format!("{engine}, 10 million events: {name}"),
-            figure: format!("{took}, {} events each", found / times),
+            figure: format!(
+                "cold {cold}; again {warm}; {} events each",
+                found / times / 2
+            ),
             peer: String::new(),
             ratio: None,
-            budget: if has_budget { "p99 < 50 ms" } else { "" }.to_owned(),
+            budget: if has_budget { "cold p99 < 50 ms" } else { "" }.to_owned(),
             verdict: match has_budget {
-                true => Verdict::of(&[took.quantile(990) < BUDGET]),
+                true => Verdict::of(&[cold.quantile(990) < BUDGET]),
                 false => Verdict::Reference,
             },
         });
@@ -168,5 +247,10 @@ const END: u64 = 1_700_000_000_000 + 10_000_000 * 259;
 const WEEK: u64 = END - 7 * 86_400_000;
 const QUESTIONS: usize = 200;
 const BUDGET: Duration = Duration::from_millis(50);
-/// It reads the whole file first.
-const START: Duration = Duration::from_secs(300);
+const READERS: usize = 32;
+const REPORTS: usize = 200;
+const EVENTS_PER_REPORT: usize = 100;
+/// How many are kept in the end.
+const KEPT: usize = 9_900_000;
+/// The file may be read first, and there is much of it.
+const START: Duration = Duration::from_secs(600);

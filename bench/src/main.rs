@@ -33,9 +33,12 @@ mod handshakes;
 mod logins;
 mod peap;
 mod peers;
+mod plane;
+mod readers;
 mod report;
 mod scenarios;
 mod statistics;
+mod stored;
 mod tally;
 mod usage;
 

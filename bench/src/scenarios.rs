@@ -25,6 +25,7 @@ use crate::{
         Behind, DIRECTORY_TIMEOUT, Doors, EXEMPT, Peer, SECRET, failover_config, freeradius,
         lenient, many, password, strict,
     },
+    plane,
     report::{Row, Verdict},
     statistics::{count, number, span},
     tally::Tally,
@@ -35,7 +36,7 @@ use crate::{
 pub(crate) type Scenario = (&'static str, fn(&Bench) -> Vec<Row>);
 
 /// All of them, in the order of the table.
-pub(crate) const SCENARIOS: [Scenario; 17] = [
+pub(crate) const SCENARIOS: [Scenario; 19] = [
     ("echo", echo),
     ("discard", discards),
     ("duplicate", duplicates),
@@ -56,7 +57,9 @@ pub(crate) const SCENARIOS: [Scenario; 17] = [
     ("eap login", eap::rows),
     ("eap flood", eap::floods),
     ("start", start),
-    ("events", events::rows),
+    ("events sqlite", events::sqlite),
+    ("events postgres", events::postgres),
+    ("control plane", plane::rows),
 ];
 
 /// What all scenarios share.
@@ -563,6 +566,12 @@ pub(crate) fn violations(double: &Double) -> String {
 
 pub(crate) fn mib(octets: u64) -> String {
     format!("{} MiB", octets >> 20)
+}
+
+/// Octets as people read them, when there are many.
+pub(crate) fn gib(octets: u64) -> String {
+    let tenths = octets * 10 / (1 << 30);
+    format!("{}.{} GiB", tenths / 10, tenths % 10)
 }
 
 /// A user who has a second factor.

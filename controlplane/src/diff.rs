@@ -1,6 +1,7 @@
 //! What differs between two documents, for people and for programs. Pure; the documents have no
 //! secrets in them, or their masks.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -77,30 +78,19 @@ fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, found: &mu
         (Some(Value::Array(before)), Some(Value::Array(after)))
             if named(before) && named(after) =>
         {
-            let of = |list: &[Value], name: &str| {
-                list.iter().find(|one| name_of(one) == Some(name)).cloned()
-            };
-            let names = |list: &[Value]| -> Vec<String> {
-                list.iter().filter_map(name_of).map(str::to_owned).collect()
-            };
-            let (was, is) = (names(before), names(after));
-            let gone = was.iter().filter(|name| !is.contains(name));
-            for name in is.iter().chain(gone) {
-                let (before, after) = (of(before, name), of(after, name));
-                compare(
-                    &format!("{path}[{name}]"),
-                    before.as_ref(),
-                    after.as_ref(),
-                    found,
-                );
+            let (was, is) = (by_name(before), by_name(after));
+            let was_names: Vec<&str> = before.iter().filter_map(name_of).collect();
+            let is_names: Vec<&str> = after.iter().filter_map(name_of).collect();
+            let gone = was_names.iter().filter(|name| !is.contains_key(*name));
+            for name in is_names.iter().chain(gone) {
+                let (before, after) = (was.get(name).copied(), is.get(name).copied());
+                compare(&format!("{path}[{name}]"), before, after, found);
             }
-            let both = |list: &[String], other: &[String]| -> Vec<String> {
-                list.iter()
-                    .filter(|name| other.contains(name))
-                    .cloned()
-                    .collect()
+            let both = |list: &[&str], other: &HashMap<&str, &Value>| -> Vec<String> {
+                let kept = list.iter().filter(|name| other.contains_key(*name));
+                kept.map(|name| (*name).to_owned()).collect()
             };
-            let (was, is) = (both(&was, &is), both(&is, &was));
+            let (was, is) = (both(&was_names, &is), both(&is_names, &was));
             if was != is {
                 found.push(Difference {
                     path: format!("{path} (order)"),
@@ -115,6 +105,13 @@ fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, found: &mu
             after: after.cloned(),
         }),
     }
+}
+
+/// The elements of a list whose elements have names.
+fn by_name(list: &[Value]) -> HashMap<&str, &Value> {
+    list.iter()
+        .filter_map(|one| Some((name_of(one)?, one)))
+        .collect()
 }
 
 /// Whether all elements have names, each its own.

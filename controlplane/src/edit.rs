@@ -12,7 +12,7 @@ use crate::admin::RevisionInfo;
 use crate::api::problem::{Kind, Problem};
 use crate::authproxy::BuiltinApplication;
 use crate::builtin::{BuiltinError, applications};
-use crate::revisions::{Draft, PublishError};
+use crate::revisions::{Check, Draft, PublishError};
 use crate::settings::{Need, Settings};
 use crate::store::StoreError;
 
@@ -149,10 +149,11 @@ impl From<PublishError> for Problem {
 }
 
 impl Wanted {
-    /// The draft of a changed configuration.
+    /// The draft of a configuration that [`changed`] made.
     pub(crate) fn draft(&self, snapshot: raw::Snapshot) -> Draft<'_> {
         Draft {
             snapshot,
+            check: Check::Done,
             text: None,
             author: &self.author,
             message: &self.message,

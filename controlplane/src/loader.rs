@@ -20,7 +20,7 @@ use crate::disk::FileRead;
 use crate::edit::{self, Edit, Edited, Wanted};
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
-use crate::revisions::{Draft, PublishError, Published, Revisions};
+use crate::revisions::{Check, Draft, PublishError, Published, Revisions};
 use crate::settings::{Need, Settings};
 use crate::source::{self, ConfigSource, LoadOutcome};
 use crate::store::StoreError;
@@ -429,6 +429,7 @@ impl Loader {
         .await?;
         let author = format!("file {}", path.display());
         let draft = Draft {
+            check: Check::Wanted,
             snapshot: (draft.finish)(&applications),
             text: Some(&draft.text),
             author: &author,

@@ -13,7 +13,7 @@ use crate::admin::RevisionInfo;
 use crate::api::masked::{self, Fingerprints, Since};
 use crate::audit::DETAIL_OCTETS;
 use crate::clock::now_ms;
-use crate::diff::{Difference, differences};
+use crate::diff::Difference;
 use crate::store::{NewRevision, Store, StoreError, StoredRevision};
 use crate::stream;
 
@@ -82,9 +82,19 @@ pub(crate) struct Revisions {
     served: watch::Sender<Option<Arc<Current>>>,
 }
 
+/// Whether a configuration was found to be one that may be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// By who made it: a large one takes its time.
+    Done,
+    /// Not yet.
+    Wanted,
+}
+
 /// What a revision is made of.
 pub(crate) struct Draft<'a> {
     pub(crate) snapshot: raw::Snapshot,
+    pub(crate) check: Check,
     pub(crate) text: Option<&'a Secret<String>>,
     pub(crate) author: &'a str,
     pub(crate) message: &'a str,
@@ -122,12 +132,10 @@ impl Revisions {
 
     /// What a configuration changes, as the audit has it; secrets masked.
     fn changes(&self, after: &raw::Snapshot) -> String {
-        let before = self.newest();
-        let shown = |snapshot| masked::configuration(snapshot, &self.fingerprints);
-        let (Ok(before), Ok(after)) = (shown(&before), shown(after)) else {
+        let Ok(found) = masked::changes(&self.newest(), after, &self.fingerprints) else {
             return String::new();
         };
-        as_detail(differences(&before, &after))
+        as_detail(found)
     }
 
     /// Since when the secrets of a configuration are what they are, if it comes now.
@@ -201,7 +209,7 @@ impl Revisions {
         });
     }
 
-    /// Checks, stores and serves a draft. One that configures the same as the newest revision
+    /// Checks what was not, stores and serves a draft. One that configures the same as the newest revision
     /// makes no new one.
     pub(crate) async fn publish(&mut self, draft: Draft<'_>) -> Result<Published, PublishError> {
         if self.serve_same(&draft.snapshot) {
@@ -210,7 +218,9 @@ impl Revisions {
         let mut snapshot = draft.snapshot;
         // The number is given when it is stored; until then any good one will do.
         snapshot.revision = 1;
-        Snapshot::try_from(snapshot.clone())?;
+        if draft.check == Check::Wanted {
+            Snapshot::try_from(snapshot.clone())?;
+        }
         let octets = serde_json::to_vec(&snapshot).map_or(0, |json| json.len());
         if octets > LONGEST {
             return Err(PublishError::TooLong { octets });
@@ -353,6 +363,7 @@ mod tests {
     fn draft(number: u32, text: Option<&Secret<String>>) -> Draft<'_> {
         Draft {
             origin: "",
+            check: Check::Wanted,
             snapshot: raw::Snapshot {
                 settings: raw::Settings {
                     http_ca_certs: Some(format!("{number}")),

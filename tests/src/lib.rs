@@ -27,6 +27,7 @@
 pub mod checks;
 pub mod clock;
 pub mod config;
+pub mod controlplane;
 pub mod countersign;
 pub mod eap;
 pub mod gateway;

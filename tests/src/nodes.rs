@@ -229,6 +229,12 @@ impl Node {
         self.process.output()
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        self.process.pid()
+    }
+
     fn socket(&self) -> PathBuf {
         self.data_dir().join("run/dataplane.sock")
     }

@@ -1,91 +1,22 @@
 //! The control plane's database: shared by two of them, and not to be lost with any.
 #![cfg(test)]
 
-use std::{
-    collections::HashSet,
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use std::{fs, path::Path, process::Command, thread, time::Duration};
 
 use e2e::{
-    clock::{poll, unix_seconds, wait_until},
+    clock::{poll, wait_until},
+    controlplane::ControlPlane,
     countersign::{Start, command, program},
     gateway::{Site, on_data_dir},
     http,
     nas::{Nas, code},
     nodes::{Node, Nodes},
     peers::{Postgres, SECRET, require},
-    process::Process,
 };
 use nix::sys::signal::{Signal, kill};
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use serde_json::json;
 
 const LONG: Duration = Duration::from_secs(20);
-
-/// A `countersign controlplane` by itself, without a file.
-struct ControlPlane {
-    command: Command,
-    process: Option<Process>,
-    folder: TempDir,
-}
-
-impl ControlPlane {
-    /// With its data in PostgreSQL where a URL is given, and with the key of another one.
-    fn launch(url: Option<&str>, key: Option<&Path>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("data/controlplane");
-        fs::create_dir_all(&data).unwrap();
-        if let Some(key) = key {
-            fs::copy(key, data.join("controlplane.key")).unwrap();
-        }
-        let mut command = Command::new(program());
-        command
-            .args(["controlplane", "--data-dir"])
-            .arg(folder.path().join("data"))
-            .current_dir(folder.path());
-        if let Some(url) = url {
-            command.env("COUNTERSIGN_DATABASE", url);
-        }
-        let mut started = Self {
-            command,
-            process: None,
-            folder,
-        };
-        started.start();
-        started
-    }
-
-    fn start(&mut self) {
-        let log = self.folder.path().join("output.log");
-        let mut process = Process::start("controlplane", &self.command, &log);
-        let socket = self.socket();
-        process.until("it answers", LONG, || {
-            http::request_local(&socket, "GET", "/status", "").is_ok()
-        });
-        self.process = Some(process);
-    }
-
-    /// As a power cut would.
-    fn kill(&mut self) {
-        self.process.as_mut().unwrap().kill();
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.folder.path().join("data/run/controlplane.sock")
-    }
-
-    fn output(&self) -> String {
-        self.process.as_ref().unwrap().output()
-    }
-}
 
 /// The revision that a control plane serves; zero when it serves none.
 fn revision(socket: &Path) -> u64 {
@@ -183,7 +114,7 @@ fn changes_made_at_two_control_planes_at_once_are_all_kept_or_refused() {
     let postgres = Postgres::start();
     let url = postgres.url(&postgres.database());
     let a = ControlPlane::launch(Some(&url), None);
-    let key = a.folder.path().join("data/controlplane/controlplane.key");
+    let key = a.key();
     let b = ControlPlane::launch(Some(&url), Some(&key));
     let path = "/api/v1/authenticators";
     thread::scope(|scope| {
@@ -253,6 +184,7 @@ fn another_key_than_that_of_the_database_is_refused_with_what_helps() {
     let file = folder.path().join("database");
     fs::write(&file, url).unwrap();
     let arguments = ["controlplane", "--database-url-file", "database"];
+    let arguments = [&arguments[..], &["--data-dir", "data"]].concat();
     let refused = command(&arguments, folder.path());
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(1), "{said}");
@@ -275,7 +207,7 @@ fn a_bad_database_is_refused_and_its_password_not_repeated() {
         (&["--database-url-file", "none"], "cannot read none"),
     ] {
         for role in ["controlplane", "run"] {
-            let all = [&[role], arguments].concat();
+            let all = [&[role, "--data-dir", "data"], arguments].concat();
             let refused = command(&all, folder.path());
             let said = String::from_utf8_lossy(&refused.stderr).into_owned();
             assert_ne!(refused.status.code(), Some(0), "{all:?}");
@@ -287,7 +219,7 @@ fn a_bad_database_is_refused_and_its_password_not_repeated() {
         .arg("COUNTERSIGN_DATABASE=postgres://u:hunter2@h/d")
         .arg("COUNTERSIGN_DATABASE_FILE=bad")
         .arg(program())
-        .arg("controlplane")
+        .args(["controlplane", "--data-dir", "data"])
         .current_dir(folder.path())
         .output()
         .unwrap();
@@ -300,7 +232,7 @@ fn a_bad_database_is_refused_and_its_password_not_repeated() {
 fn a_damaged_database_ends_the_start_with_what_helps() {
     let mut control = ControlPlane::launch(None, None);
     control.kill();
-    let data = control.folder.path().join("data");
+    let data = control.data_dir();
     let database = data.join("controlplane/controlplane.db");
     for name in ["controlplane.db-wal", "controlplane.db-shm"] {
         fs::remove_file(database.with_file_name(name)).unwrap();
@@ -310,91 +242,4 @@ fn a_damaged_database_ends_the_start_with_what_helps() {
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(1), "{said}");
     assert!(said.contains("countersign restore"), "{said}");
-}
-
-/// How often the control plane is killed while others write; the variable `KILLS` says another
-/// number.
-const KILLS: usize = 10;
-/// Reports that each round waits for.
-const WRITES: u64 = 30;
-const WRITERS: usize = 4;
-
-/// A report of one login with this number, of now: old ones are forgotten.
-fn report(number: u64) -> Value {
-    json!({"node": "writer", "dropped": 0, "events": [{
-        "id": format!("{number:032x}"), "at_ms": unix_seconds() * 1_000,
-        "node": "writer", "revision": 1, "integration": "radius_server_auto", "ikey": "DI",
-        "client": "192.0.2.1:1024", "user": "writer", "outcome": "accept",
-        "reason": "approved", "elapsed_us": 7, "timeline": [],
-    }]})
-}
-
-/// The numbers of all events that are stored.
-fn stored(socket: &Path) -> HashSet<u64> {
-    let mut numbers = HashSet::new();
-    let mut cursor = String::new();
-    loop {
-        let path = format!("/events?limit=1000{cursor}");
-        let page = http::request_local(socket, "GET", &path, "")
-            .unwrap()
-            .json();
-        let events = page["events"].as_array().unwrap();
-        numbers.extend(events.iter().map(|one| {
-            let id = one["event"]["id"].as_str().unwrap();
-            u64::from_str_radix(id, 16).unwrap()
-        }));
-        match page["next"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return numbers,
-        }
-    }
-}
-
-/// Kills a control plane while others write, again and again; all that it said yes to must be there.
-fn kill_in_a_write_loop(url: Option<&str>) {
-    let mut control = ControlPlane::launch(url, None);
-    let socket = control.socket();
-    let next = AtomicU64::new(1);
-    let acknowledged = Mutex::new(HashSet::new());
-    let kills = env::var("KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
-    for round in 0..kills {
-        let dead = AtomicBool::new(false);
-        let before = acknowledged.lock().unwrap().len() as u64;
-        thread::scope(|scope| {
-            for _ in 0..WRITERS {
-                scope.spawn(|| {
-                    while !dead.load(Ordering::Relaxed) {
-                        let number = next.fetch_add(1, Ordering::Relaxed);
-                        let path = "/countersign.v1.DataPlane/ReportEvents";
-                        let body = report(number).to_string();
-                        let answer = http::request_local(&socket, "POST", path, &body);
-                        if answer.is_ok_and(|answer| answer.status == 200) {
-                            acknowledged.lock().unwrap().insert(number);
-                        }
-                    }
-                });
-            }
-            let enough = poll(LONG, || {
-                acknowledged.lock().unwrap().len() as u64 >= before + WRITES
-            });
-            control.kill();
-            dead.store(true, Ordering::Relaxed);
-            assert!(enough, "{round}: {}", control.output());
-        });
-        control.start();
-        let (stored, acknowledged) = (stored(&socket), acknowledged.lock().unwrap());
-        let lost: Vec<_> = acknowledged.difference(&stored).collect();
-        assert_eq!(lost, Vec::<&u64>::new(), "round {round}");
-    }
-}
-
-#[test]
-fn kill_9_in_a_write_loop_loses_no_acknowledged_write_of_sqlite() {
-    kill_in_a_write_loop(None);
-}
-
-#[test]
-fn kill_9_in_a_write_loop_loses_no_acknowledged_write_of_postgres() {
-    let postgres = Postgres::start();
-    kill_in_a_write_loop(Some(&postgres.url(&postgres.database())));
 }

@@ -30,7 +30,7 @@ use crate::authproxy::export::{ExportError, Style, export};
 use crate::authproxy::{self, BuiltinApplication, Imported, Lines};
 use crate::clock::now_ms;
 use crate::dictionary::Dictionary;
-use crate::diff::{Difference, differences};
+use crate::diff::Difference;
 use crate::edit::{BUILTIN, Wanted};
 use crate::file;
 
@@ -221,8 +221,7 @@ async fn import(
         }
     };
     let edited = app.edit(Box::new(change), wanted).await?;
-    let shown = |snapshot: &raw::Snapshot| masked::configuration(snapshot, &app.fingerprints);
-    let (before, after) = (shown(&edited.before)?, shown(&edited.after)?);
+    let before = masked::configuration(&edited.before, &app.fingerprints)?;
     let into = line_rows::Into {
         before: &before,
         merge,
@@ -232,7 +231,7 @@ async fn import(
         revision: edited.revision,
         found,
         based_on: entity_tag(&before),
-        differences: differences(&before, &after),
+        differences: masked::changes(&edited.before, &edited.after, &app.fingerprints)?,
     }))
 }
 

@@ -21,7 +21,7 @@ use super::page::{Asked, Listed, Orders, Page, padded};
 use super::problem::{FieldError, Kind, Problem};
 use crate::admin::RevisionInfo;
 use crate::app::App;
-use crate::diff::{Difference, differences};
+use crate::diff::Difference;
 use crate::drafts::Draft;
 
 pub(crate) fn router() -> Router<Arc<App>> {
@@ -161,10 +161,9 @@ async fn one(State(app): State<Arc<App>>, Named(id): Named<u64>) -> Result<Json<
         Ok(()) => Snapshot::try_from(after.clone()).err().map(Problem::from),
         Err(problem) => Some(problem),
     };
-    let shown = |snapshot: &raw::Snapshot| masked::configuration(snapshot, &app.fingerprints);
     Ok(Json(One {
         facts: Facts::of(&draft),
-        differences: differences(&shown(&before)?, &shown(&after)?),
+        differences: masked::changes(&before, &after, &app.fingerprints)?,
         problem,
     }))
 }
@@ -196,10 +195,9 @@ async fn apply(
     if !dry_run {
         app.drafts.remove(id).await?;
     }
-    let shown = |snapshot: &raw::Snapshot| masked::configuration(snapshot, &app.fingerprints);
     Ok(Json(Applied {
         revision: edited.revision,
-        differences: differences(&shown(&edited.before)?, &shown(&edited.after)?),
+        differences: masked::changes(&edited.before, &edited.after, &app.fingerprints)?,
     }))
 }
 

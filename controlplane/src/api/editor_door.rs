@@ -21,7 +21,6 @@ use super::sent_file::Sent;
 use crate::app::App;
 use crate::audit::Deed;
 use crate::clock::now_ms;
-use crate::diff::differences;
 use crate::file::{self, ReplaceError};
 use crate::revisions::as_detail;
 
@@ -103,8 +102,7 @@ pub(super) async fn write(
         }
     };
     if !how.dry_run {
-        let shown = |snapshot| masked::configuration(snapshot, &app.fingerprints);
-        let changes = differences(&shown(&before)?, &shown(&app.newest())?);
+        let changes = masked::changes(&before, &app.newest(), &app.fingerprints)?;
         let deed = Deed {
             at_ms: now_ms(),
             actor: caller.author(),

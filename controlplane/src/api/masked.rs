@@ -4,13 +4,14 @@
 //! has a new value, or leaves the secret out or sends what was read: then it stays as it is. So a
 //! document can be read, changed and written back by a program that never saw a secret.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use proto::config::raw;
 use proto::secret::Secret;
 use serde_json::{Map, Value, json};
 
 use super::problem::Problem;
+use crate::diff::{Difference, differences};
 use crate::seal::Key;
 
 /// What secrets are called, in every document there is. The only list of them.
@@ -41,21 +42,76 @@ pub(crate) fn configuration(
     Ok(document)
 }
 
+/// What a configuration changes, secrets masked. Of integrations and authenticators only those are
+/// written out that differ: there may be thousands, and mostly one does.
+///
+/// # Errors
+/// As [`configuration`].
+pub(crate) fn changes(
+    before: &raw::Snapshot,
+    after: &raw::Snapshot,
+    prints: &Fingerprints,
+) -> Result<Vec<Difference>, Problem> {
+    let (integrations_before, integrations_after) =
+        unlike(&before.integrations, &after.integrations, |one| &one.id);
+    let (authenticators_before, authenticators_after) =
+        unlike(&before.authenticators, &after.authenticators, |one| &one.id);
+    let part = |of: &raw::Snapshot, integrations, authenticators| raw::Snapshot {
+        revision: of.revision,
+        settings: of.settings.clone(),
+        authenticators,
+        integrations,
+    };
+    let before = part(before, integrations_before, authenticators_before);
+    let after = part(after, integrations_after, authenticators_after);
+    Ok(differences(
+        &configuration(&before, prints)?,
+        &configuration(&after, prints)?,
+    ))
+}
+
+/// Both lists without what is in both and the same; whole when they have another order, or two of a
+/// name.
+fn unlike<T: Clone + PartialEq>(
+    before: &[T],
+    after: &[T],
+    name: impl Fn(&T) -> &String,
+) -> (Vec<T>, Vec<T>) {
+    let by_name = |list| -> HashMap<&String, &T> {
+        let list: &[T] = list;
+        list.iter().map(|one| (name(one), one)).collect()
+    };
+    let (was, is) = (by_name(before), by_name(after));
+    let was_kept = before.iter().map(&name).filter(|one| is.contains_key(one));
+    let is_kept = after.iter().map(&name).filter(|one| was.contains_key(one));
+    if was.len() != before.len() || is.len() != after.len() || !was_kept.eq(is_kept) {
+        return (before.to_vec(), after.to_vec());
+    }
+    let without = |list: &[T], other: &HashMap<&String, &T>| -> Vec<T> {
+        let other_is = |one: &&T| other.get(name(one)).is_none_or(|it| *it != *one);
+        list.iter().filter(other_is).cloned().collect()
+    };
+    (without(before, &is), without(after, &was))
+}
+
 /// What is shown in the place of secrets.
 #[derive(Debug)]
-pub(crate) struct Fingerprints(Secret<[u8; 32]>);
+pub(crate) struct Fingerprints(ring::hmac::Key);
 
 impl Fingerprints {
     /// The fingerprints of an installation: another's differ, and nobody who has no key can try
     /// guesses at one.
     pub(crate) fn new(key: &Key) -> Self {
-        Self(key.derive(b"fingerprints of secrets", 0))
+        let derived = key.derive(b"fingerprints of secrets", 0);
+        Self(ring::hmac::Key::new(
+            ring::hmac::HMAC_SHA256,
+            derived.expose(),
+        ))
     }
 
     /// Sixteen hexadecimal digits, the same for the same secret.
     pub(crate) fn of(&self, secret: &str) -> String {
-        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, self.0.expose());
-        let tag = ring::hmac::sign(&key, secret.as_bytes());
+        let tag = ring::hmac::sign(&self.0, secret.as_bytes());
         let octets = tag.as_ref().get(..FINGERPRINT_OCTETS).unwrap_or_default();
         data_encoding::HEXLOWER.encode(octets)
     }
@@ -294,6 +350,42 @@ mod tests {
         assert_eq!(one.of("a"), one.of("a"));
         assert_ne!(one.of("a"), one.of("ab"));
         assert_ne!(one.of("a"), Fingerprints::new(&Key::new([8; 32])).of("a"));
+    }
+
+    #[test]
+    fn changes_are_those_of_the_whole() {
+        let one = |id: &str, kind: &str| raw::Authenticator {
+            id: id.to_owned(),
+            kind: serde_json::from_value(json!(kind)).unwrap(),
+        };
+        let of = |ids: &str, debug: &str| raw::Snapshot {
+            settings: raw::Settings {
+                http_ca_certs: Some(debug.to_owned()),
+                ..raw::Settings::default()
+            },
+            authenticators: ids
+                .chars()
+                .map(|id| one(&id.to_string(), "duo_only"))
+                .collect(),
+            ..raw::Snapshot::default()
+        };
+        let prints = fingerprints();
+        for (before, after) in [
+            (of("abc", "x"), of("abc", "x")),
+            (of("abc", "x"), of("abc", "y")),
+            (of("abc", "x"), of("abdc", "x")),
+            (of("abc", "x"), of("ac", "x")),
+            (of("abc", "x"), of("acb", "x")),
+            (of("abc", "x"), of("cdb", "y")),
+            (of("aab", "x"), of("ab", "x")),
+            (of("", "x"), of("ab", "x")),
+        ] {
+            let whole = differences(
+                &configuration(&before, &prints).unwrap(),
+                &configuration(&after, &prints).unwrap(),
+            );
+            assert_eq!(changes(&before, &after, &prints).unwrap(), whole);
+        }
     }
 
     #[test]

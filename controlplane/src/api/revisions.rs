@@ -24,7 +24,7 @@ use super::page::{Asked, Listed, Orders, Page, padded};
 use super::problem::{Kind, Problem};
 use crate::admin::RevisionInfo;
 use crate::app::App;
-use crate::diff::{Difference, differences};
+use crate::diff::Difference;
 use crate::moment::Moment;
 use crate::store::{REVISIONS, StoreError, StoredRevision};
 
@@ -195,7 +195,7 @@ async fn diff(
         0 => raw::Snapshot::default(),
         from => find(&app, from).await?.snapshot,
     };
-    let found = differences(&masked(&app, &before)?, &masked(&app, &to.snapshot)?);
+    let found = masked::changes(&before, &to.snapshot, &app.fingerprints)?;
     let accept = headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok());
@@ -227,10 +227,7 @@ async fn rollback(
         Ok(())
     };
     let edited = app.edit(Box::new(change), wanted).await?;
-    let found = differences(
-        &masked(&app, &edited.before)?,
-        &masked(&app, &edited.after)?,
-    );
+    let found = masked::changes(&edited.before, &edited.after, &app.fingerprints)?;
     Ok(Json(RolledBack {
         revision: edited.revision,
         differences: found,

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::confirm::MAX_WAITING;
 use super::*;
-use crate::revisions::{Draft, Revisions};
+use crate::revisions::{Check, Draft, Revisions};
 use crate::seal::Key;
 
 /// A moment in 2026, in milliseconds.
@@ -53,6 +53,7 @@ impl Site {
         let store = store(&folder).await;
         let mut revisions = Revisions::open(store).await.unwrap();
         let draft = Draft {
+            check: Check::Wanted,
             origin: "",
             snapshot: snapshot(),
             text: None,
@@ -429,6 +430,7 @@ async fn a_revision_that_closes_an_integration_leaves_the_grant_nothing_to_open(
     let mut next = snapshot();
     next.integrations[0].authenticator = Some("duo_only_client".to_owned());
     let draft = Draft {
+        check: Check::Wanted,
         origin: "",
         snapshot: next,
         text: None,
