@@ -12,7 +12,7 @@ use crate::admin::RevisionInfo;
 use crate::api::problem::{Kind, Problem};
 use crate::authproxy::BuiltinApplication;
 use crate::builtin::{BuiltinError, applications};
-use crate::revisions::{Draft, PublishError};
+use crate::revisions::{PublishError, RevisionDraft};
 use crate::settings::{Need, Settings};
 use crate::store::StoreError;
 
@@ -150,8 +150,8 @@ impl From<PublishError> for Problem {
 
 impl Wanted {
     /// The draft of a changed configuration.
-    pub(crate) fn draft(&self, snapshot: raw::Snapshot) -> Draft<'_> {
-        Draft {
+    pub(crate) fn draft(&self, snapshot: raw::Snapshot) -> RevisionDraft<'_> {
+        RevisionDraft {
             snapshot,
             text: None,
             author: &self.author,

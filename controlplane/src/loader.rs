@@ -20,7 +20,7 @@ use crate::disk::FileRead;
 use crate::edit::{self, Edit, Edited, Wanted};
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
-use crate::revisions::{Draft, PublishError, Published, Revisions};
+use crate::revisions::{PublishError, Published, RevisionDraft, Revisions};
 use crate::settings::{Need, Settings};
 use crate::source::{self, ConfigSource, LoadOutcome};
 use crate::store::StoreError;
@@ -414,7 +414,7 @@ impl Loader {
 
     async fn publish(
         &mut self,
-        draft: source::Draft,
+        draft: source::FileDraft,
         path: &Path,
         why: &str,
     ) -> Result<Published, Fault> {
@@ -428,7 +428,7 @@ impl Loader {
         )
         .await?;
         let author = format!("file {}", path.display());
-        let draft = Draft {
+        let draft = RevisionDraft {
             snapshot: (draft.finish)(&applications),
             text: Some(&draft.text),
             author: &author,

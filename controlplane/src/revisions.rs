@@ -79,7 +79,7 @@ pub(crate) struct Revisions {
 }
 
 /// What a revision is made of.
-pub(crate) struct Draft<'a> {
+pub(crate) struct RevisionDraft<'a> {
     pub(crate) snapshot: raw::Snapshot,
     pub(crate) text: Option<&'a Secret<String>>,
     pub(crate) author: &'a str,
@@ -198,7 +198,10 @@ impl Revisions {
 
     /// Checks, stores and serves a draft. One that configures the same as the newest revision
     /// makes no new one.
-    pub(crate) async fn publish(&mut self, draft: Draft<'_>) -> Result<Published, PublishError> {
+    pub(crate) async fn publish(
+        &mut self,
+        draft: RevisionDraft<'_>,
+    ) -> Result<Published, PublishError> {
         if self.serve_same(&draft.snapshot) {
             return Ok(Published::Same);
         }
@@ -330,8 +333,8 @@ mod tests {
         }
     }
 
-    fn draft(number: u32, text: Option<&Secret<String>>) -> Draft<'_> {
-        Draft {
+    fn draft(number: u32, text: Option<&Secret<String>>) -> RevisionDraft<'_> {
+        RevisionDraft {
             origin: "",
             snapshot: raw::Snapshot {
                 settings: raw::Settings {

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::confirm::MAX_WAITING;
 use super::*;
-use crate::revisions::{Draft, Revisions};
+use crate::revisions::{RevisionDraft, Revisions};
 use crate::seal::Key;
 
 /// A moment in 2026, in milliseconds.
@@ -52,7 +52,7 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder).await;
         let mut revisions = Revisions::open(store).await.unwrap();
-        let draft = Draft {
+        let draft = RevisionDraft {
             origin: "",
             snapshot: snapshot(),
             text: None,
@@ -428,7 +428,7 @@ async fn a_revision_that_closes_an_integration_leaves_the_grant_nothing_to_open(
     start(&grants, request(Some("checks"), 600), NOW).await;
     let mut next = snapshot();
     next.integrations[0].authenticator = Some("duo_only_client".to_owned());
-    let draft = Draft {
+    let draft = RevisionDraft {
         origin: "",
         snapshot: next,
         text: None,
