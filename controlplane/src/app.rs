@@ -24,7 +24,7 @@ use crate::primary_only::PrimaryOnly;
 use crate::revisions::Watch;
 use crate::seal::Key;
 use crate::settings::Settings;
-use crate::store::Store;
+use crate::store::{AppliedDraft, Store};
 
 /// What the routes share.
 pub(crate) struct App {
@@ -134,6 +134,16 @@ impl App {
 
     /// Has the configuration changed, and waits for what came of it.
     pub(crate) async fn edit(&self, change: Change, wanted: Wanted) -> Result<Edited, Problem> {
+        self.edit_as(change, wanted, None).await
+    }
+
+    /// The same for a change that is a draft: it goes with the change, or stays as it is.
+    pub(crate) async fn edit_as(
+        &self,
+        change: Change,
+        wanted: Wanted,
+        draft: Option<AppliedDraft>,
+    ) -> Result<Edited, Problem> {
         let busy = || {
             Problem::new(
                 Kind::Unavailable,
@@ -144,6 +154,7 @@ impl App {
         let edit = Edit {
             change,
             wanted,
+            draft,
             answer,
         };
         self.edits.try_send(edit).map_err(|_| busy())?;

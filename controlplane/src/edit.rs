@@ -14,7 +14,7 @@ use crate::authproxy::BuiltinApplication;
 use crate::builtin::{BuiltinError, applications};
 use crate::revisions::{PublishError, RevisionDraft};
 use crate::settings::{Need, Settings};
-use crate::store::StoreError;
+use crate::store::{AppliedDraft, StoreError};
 
 /// What is done to the newest configuration. Done again when another control plane was faster.
 pub(crate) type Change = Box<dyn Fn(&mut raw::Snapshot) -> Result<(), Problem> + Send + Sync>;
@@ -36,6 +36,8 @@ pub(crate) struct Wanted {
 pub(crate) struct Edit {
     pub(crate) change: Change,
     pub(crate) wanted: Wanted,
+    /// The draft that it is; it goes with the revision that has it.
+    pub(crate) draft: Option<AppliedDraft>,
     /// Where what came of it goes.
     pub(crate) answer: oneshot::Sender<Result<Edited, Problem>>,
 }
@@ -91,6 +93,14 @@ pub(crate) async fn changed(
     Ok(after)
 }
 
+/// Does what takes long where nobody waits for it but who asked.
+pub(crate) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Problem::internal(&error))?
+}
+
 /// The integrations that ask for an application of the built-in second factor.
 pub(crate) fn builtin(snapshot: &raw::Snapshot) -> Vec<BuiltinApplication> {
     let asks = |one: &&raw::Integration| {
@@ -143,17 +153,22 @@ impl From<PublishError> for Problem {
                     "another control plane stored revision {newest} meanwhile; look at it, and try again"
                 ),
             ),
-            error => Self::internal(&error),
+            PublishError::Store(error) => error.into(),
         }
     }
 }
 
 impl Wanted {
     /// The draft of a changed configuration.
-    pub(crate) fn draft(&self, snapshot: raw::Snapshot) -> RevisionDraft<'_> {
+    pub(crate) fn draft<'a>(
+        &'a self,
+        snapshot: raw::Snapshot,
+        of: Option<&'a AppliedDraft>,
+    ) -> RevisionDraft<'a> {
         RevisionDraft {
             snapshot,
             text: None,
+            of,
             author: &self.author,
             message: &self.message,
             origin: &self.origin,

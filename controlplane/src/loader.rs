@@ -23,7 +23,7 @@ use crate::nodes::Nodes;
 use crate::revisions::{PublishError, Published, RevisionDraft, Revisions};
 use crate::settings::{Need, Settings};
 use crate::source::{self, ConfigSource, LoadOutcome};
-use crate::store::StoreError;
+use crate::store::{AppliedDraft, StoreError};
 use crate::watch::{Look, Watcher};
 
 /// Someone who asked for the file to be read again.
@@ -177,12 +177,19 @@ impl Loader {
 
     /// Makes a change that somebody asked for, and tells what came of it.
     async fn edit(&mut self, edit: Edit) {
-        let outcome = self.edited(edit.change, &edit.wanted).await;
+        let outcome = self
+            .edited(edit.change, &edit.wanted, edit.draft.as_ref())
+            .await;
         // One that has gone meanwhile needs no answer.
         drop(edit.answer.send(outcome));
     }
 
-    async fn edited(&mut self, change: edit::Change, wanted: &Wanted) -> Result<Edited, Problem> {
+    async fn edited(
+        &mut self,
+        change: edit::Change,
+        wanted: &Wanted,
+        draft: Option<&AppliedDraft>,
+    ) -> Result<Edited, Problem> {
         if let Some(source) = &self.settings.source {
             return Err(edit::file_is_truth(source.path()));
         }
@@ -190,7 +197,7 @@ impl Loader {
         self.take_in().await;
         let mut tries = 0..EDIT_TRIES;
         loop {
-            match self.edit_newest(&change, wanted).await {
+            match self.edit_newest(&change, wanted, draft).await {
                 // Another control plane was faster: again, on what it made.
                 Err(EditError::Publish(PublishError::Store(StoreError::Overtaken { .. })))
                     if tries.next().is_some() => {}
@@ -205,6 +212,7 @@ impl Loader {
         &mut self,
         change: &edit::Change,
         wanted: &Wanted,
+        draft: Option<&AppliedDraft>,
     ) -> Result<Edited, EditError> {
         let before = self.revisions.newest();
         let needs = &mut *self.needs;
@@ -212,6 +220,9 @@ impl Loader {
             edit::changed(&before, change, wanted.dry_run, &self.settings, needs).await?;
         after.revision = before.revision;
         let changed = after != *before;
+        if let (false, false, Some(draft)) = (wanted.dry_run, changed, draft) {
+            self.revisions.drop_draft(wanted, draft).await?;
+        }
         if wanted.dry_run || !changed {
             return Ok(Edited {
                 revision: None,
@@ -220,7 +231,7 @@ impl Loader {
                 after: Arc::new(after),
             });
         }
-        if self.revisions.publish(wanted.draft(after)).await? == Published::New {
+        if self.revisions.publish(wanted.draft(after, draft)).await? == Published::New {
             self.metrics.revisions.inc();
         }
         let revision = self.revisions.newest_info();
@@ -434,6 +445,7 @@ impl Loader {
             author: &author,
             message: why,
             origin: "",
+            of: None,
         };
         Ok(self.revisions.publish(draft).await?)
     }

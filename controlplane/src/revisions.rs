@@ -11,10 +11,13 @@ use tokio::sync::watch;
 
 use crate::admin::RevisionInfo;
 use crate::api::masked::{self, Fingerprints};
-use crate::audit::DETAIL_OCTETS;
+use crate::audit::{DETAIL_OCTETS, Deed};
 use crate::clock::now_ms;
-use crate::diff::differences;
-use crate::store::{NewRevision, Store, StoreError, StoredRevision};
+use crate::diff::{Difference, differences};
+use crate::edit::Wanted;
+use crate::store::{
+    AppliedDraft, DraftVersion, NewRevision, Store, StoreError, StoredRevision, draft_target,
+};
 use crate::stream;
 
 /// Those who watch the served revision.
@@ -86,6 +89,8 @@ pub(crate) struct RevisionDraft<'a> {
     pub(crate) message: &'a str,
     /// From which address; empty for this machine.
     pub(crate) origin: &'a str,
+    /// The draft of several writes that it was; it goes with the revision.
+    pub(crate) of: Option<&'a AppliedDraft>,
 }
 
 /// What came of a draft.
@@ -123,19 +128,7 @@ impl Revisions {
         let (Ok(before), Ok(after)) = (shown(&before), shown(after)) else {
             return String::new();
         };
-        let found = differences(&before, &after);
-        match serde_json::to_string(&found) {
-            Ok(json) if json.len() <= DETAIL_OCTETS => json,
-            _ => {
-                let paths: Vec<_> = found.into_iter().map(|one| one.path).collect();
-                let mut text = serde_json::json!({"too_long": true, "changes": paths.len()});
-                if let Some(fields) = text.as_object_mut() {
-                    let some: Vec<_> = paths.into_iter().take(PATHS).collect();
-                    fields.insert("first".to_owned(), some.into());
-                }
-                text.to_string()
-            }
-        }
+        as_detail(differences(&before, &after))
     }
 
     /// The number of the revision that is served.
@@ -227,6 +220,7 @@ impl Revisions {
                     snapshot: snapshot.clone(),
                     origin: draft.origin,
                     detail,
+                    draft: draft.of,
                 })
                 .await;
             match stored {
@@ -255,6 +249,24 @@ impl Revisions {
         }
     }
 
+    /// Takes away a draft that was applied and changes nothing.
+    pub(crate) async fn drop_draft(
+        &self,
+        by: &Wanted,
+        draft: &AppliedDraft,
+    ) -> Result<(), PublishError> {
+        let deed = Deed {
+            at_ms: now_ms(),
+            actor: by.author.clone(),
+            source: by.origin.clone(),
+            action: "draft.apply".to_owned(),
+            target: draft_target(draft.version.id),
+            detail: serde_json::json!({"revision": null, "writers": draft.writers}).to_string(),
+        };
+        let DraftVersion { id, writes } = draft.version;
+        Ok(self.store.delete_draft(id, Some(writes), &deed).await?)
+    }
+
     /// Serves the newest revision if it configures the same; false when it does not.
     fn serve_same(&self, snapshot: &raw::Snapshot) -> bool {
         let latest = self.latest.as_ref();
@@ -279,6 +291,19 @@ impl Revisions {
     fn latest_number(&self) -> u64 {
         let latest = self.latest.as_ref();
         latest.map_or(0, |latest| latest.info.number.0)
+    }
+}
+
+/// What differs, as the audit has it: if that is too long, where.
+pub(crate) fn as_detail(found: Vec<Difference>) -> String {
+    match serde_json::to_string(&found) {
+        Ok(json) if json.len() <= DETAIL_OCTETS => json,
+        _ => {
+            let changes = found.len();
+            let paths = found.into_iter().take(PATHS).map(|one| one.path);
+            let first: Vec<String> = paths.collect();
+            serde_json::json!({"too_long": true, "changes": changes, "first": first}).to_string()
+        }
     }
 }
 
@@ -336,6 +361,7 @@ mod tests {
     fn draft(number: u32, text: Option<&Secret<String>>) -> RevisionDraft<'_> {
         RevisionDraft {
             origin: "",
+            of: None,
             snapshot: raw::Snapshot {
                 settings: raw::Settings {
                     http_ca_certs: Some(format!("{number}")),

@@ -19,7 +19,7 @@ use super::problem::{FieldError, Problem};
 use crate::admin::RevisionInfo;
 use crate::app::App;
 use crate::diff::{Difference, differences};
-use crate::drafts::Draft;
+use crate::store::DraftRow;
 
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -36,17 +36,17 @@ struct Facts {
     message: String,
     created_at_ms: u64,
     /// How many writes it has.
-    writes: usize,
+    writes: u64,
 }
 
 impl Facts {
-    fn of(draft: &Draft) -> Self {
+    fn of(draft: &DraftRow) -> Self {
         Self {
             id: draft.id,
             author: draft.author.clone(),
             message: draft.message.clone(),
             created_at_ms: draft.created_at_ms,
-            writes: draft.writes.len(),
+            writes: draft.writes,
         }
     }
 }
@@ -77,7 +77,7 @@ async fn create(
     })?;
     let draft = app
         .drafts
-        .create(caller.author(), message(Some(new.message))?)
+        .create(&caller, message(Some(new.message))?)
         .await?;
     Ok((StatusCode::CREATED, Json(Facts::of(&draft))).into_response())
 }
@@ -106,7 +106,7 @@ async fn one(State(app): State<Arc<App>>, Named(id): Named<u64>) -> Result<Json<
     };
     let shown = |snapshot: &raw::Snapshot| masked::configuration(snapshot, &app.fingerprints);
     Ok(Json(One {
-        facts: Facts::of(&draft),
+        facts: Facts::of(&draft.known),
         differences: differences(&shown(&before)?, &shown(&after)?),
         problem,
     }))
@@ -129,16 +129,12 @@ async fn apply(
 ) -> Result<Json<Applied>, Problem> {
     let draft = app.drafts.find(id).await?;
     let mut wanted = wanted(&caller, how)?;
-    let dry_run = wanted.dry_run;
     if wanted.message.is_empty() {
-        wanted.message.clone_from(&draft.message);
+        wanted.message.clone_from(&draft.known.message);
     }
-    let prints = Arc::clone(&app.fingerprints);
+    let (applied, prints) = (draft.applied(), Arc::clone(&app.fingerprints));
     let change = move |snapshot: &mut raw::Snapshot| draft.apply(snapshot, &prints);
-    let edited = app.edit(Box::new(change), wanted).await?;
-    if !dry_run {
-        app.drafts.remove(id).await?;
-    }
+    let edited = app.edit_as(Box::new(change), wanted, Some(applied)).await?;
     let shown = |snapshot: &raw::Snapshot| masked::configuration(snapshot, &app.fingerprints);
     Ok(Json(Applied {
         revision: edited.revision,
@@ -146,7 +142,11 @@ async fn apply(
     }))
 }
 
-async fn remove(State(app): State<Arc<App>>, Named(id): Named<u64>) -> Result<StatusCode, Problem> {
-    app.drafts.remove(id).await?;
+async fn remove(
+    State(app): State<Arc<App>>,
+    Named(id): Named<u64>,
+    Extension(caller): Extension<Caller>,
+) -> Result<StatusCode, Problem> {
+    app.drafts.remove(id, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,6 +6,8 @@ use http::{HeaderValue, StatusCode, header};
 use proto::config::Faults;
 use serde::Serialize;
 
+use crate::store::StoreError;
+
 /// A problem document. Each member is documented in the OpenAPI document by its comment here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Problem {
@@ -215,6 +217,25 @@ impl From<Faults> for Problem {
                 })
                 .collect(),
         )
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::DraftGone { .. } => Self::new(Kind::NotFound, error.to_string()),
+            StoreError::DraftChanged { .. } => {
+                Self::new(Kind::Changed, format!("{error}; look at it again"))
+            }
+            StoreError::DraftsFull { .. } => Self::new(Kind::TooLarge, error.to_string()),
+            error => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
+                Self::new(
+                    Kind::Unavailable,
+                    "the database does not answer; the log has the cause",
+                )
+            }
+        }
     }
 }
 

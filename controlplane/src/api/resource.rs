@@ -39,7 +39,8 @@ pub(crate) enum Wrote {
 }
 
 /// On which version of it a write is based (RFC 9110 section 13.1).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Precondition {
     /// Whichever there is.
     #[default]

@@ -54,6 +54,7 @@ impl Site {
         let mut revisions = Revisions::open(store).await.unwrap();
         let draft = RevisionDraft {
             origin: "",
+            of: None,
             snapshot: snapshot(),
             text: None,
             author: "tester",
@@ -430,6 +431,7 @@ async fn a_revision_that_closes_an_integration_leaves_the_grant_nothing_to_open(
     next.integrations[0].authenticator = Some("duo_only_client".to_owned());
     let draft = RevisionDraft {
         origin: "",
+        of: None,
         snapshot: next,
         text: None,
         author: "tester",

@@ -51,6 +51,7 @@ pub(super) const STEPS: &[Step] = &[
         "0005_create_node_certificates"
     ),
     step!(6, "find events quickly", "0006_find_events_quickly"),
+    step!(7, "create drafts", "0007_create_drafts"),
 ];
 
 /// What brings a database up to date, with the text of one engine.

@@ -6,6 +6,7 @@
 mod admins;
 mod audit;
 mod documents;
+mod drafts;
 mod engine;
 mod events;
 mod joining;
@@ -19,6 +20,7 @@ mod sqlite;
 mod tokens;
 
 pub(crate) use admins::{AdminRow, InsertedAdmin};
+pub(crate) use drafts::{AppliedDraft, DraftRow, DraftVersion, DraftWrite, target as draft_target};
 pub(crate) use events::NewEvent;
 pub(crate) use joining::{GivenCertificate, JoinToken};
 pub use postgres_url::{PostgresUrl, PostgresUrlError};
@@ -175,6 +177,24 @@ pub enum StoreError {
     Overtaken {
         /// The newest one.
         newest: u64,
+    },
+    /// A draft was applied or deleted, or never was.
+    #[error("there is no draft {id}; it may be applied already")]
+    DraftGone {
+        /// Its number.
+        id: u64,
+    },
+    /// A draft is not as it was looked at.
+    #[error("draft {id} was changed meanwhile")]
+    DraftChanged {
+        /// Its number.
+        id: u64,
+    },
+    /// Drafts are bounded.
+    #[error("there are {what}, which is as much as is kept; apply or delete a draft")]
+    DraftsFull {
+        /// What there is as much of as there may be.
+        what: String,
     },
     /// A stored document cannot be read.
     #[error("the stored {what} cannot be read")]

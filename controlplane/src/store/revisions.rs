@@ -3,12 +3,14 @@
 use proto::config::raw;
 use proto::id::{NodeId, Revision};
 use proto::secret::Secret;
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::audit::append;
+use super::drafts::unchanged;
 use super::engine::{Alone, Fault, reading, signed, storable, unsigned, writing};
 use super::nodes::APPLIED;
-use super::{Store, StoreError, unreadable};
+use super::{AppliedDraft, Store, StoreError, draft_target, unreadable};
 use crate::admin::RevisionInfo;
 use crate::audit::Deed;
 use crate::seal::Place;
@@ -26,6 +28,8 @@ pub(crate) struct NewRevision<'a> {
     /// From which address, and what it changes, for the audit.
     pub(crate) origin: &'a str,
     pub(crate) detail: String,
+    /// The draft that it is made of, which goes with it: none of it is lost, and it is applied once.
+    pub(crate) draft: Option<&'a AppliedDraft>,
 }
 
 /// A revision as it was stored.
@@ -37,7 +41,8 @@ pub(crate) struct StoredRevision {
 
 impl Store {
     /// Stores a revision under the next number, and forgets those too old to be kept. Fails with
-    /// [`StoreError::Overtaken`] when there is one that its maker did not know.
+    /// [`StoreError::Overtaken`] when there is one that its maker did not know, and with
+    /// [`StoreError::DraftGone`] or [`StoreError::DraftChanged`] when its draft is another now.
     pub(crate) async fn insert_revision(
         &self,
         new: NewRevision<'_>,
@@ -66,6 +71,16 @@ impl Store {
             detail: new.detail,
         };
         let deed = deed.storable();
+        let applied = new.draft.map(|draft| {
+            let id = draft.version.id;
+            let deed = Deed {
+                action: "draft.apply".to_owned(),
+                target: draft_target(id),
+                detail: json!({"revision": number, "writers": draft.writers}).to_string(),
+                ..deed.clone()
+            };
+            (draft.version, deed)
+        });
         let begin = self.db.begin(Alone::Revisions);
         writing!(self.db, "store the revision", pool => async {
             let mut tx = pool.begin_with(begin).await?;
@@ -90,6 +105,14 @@ impl Store {
             .execute(&mut *tx)
             .await?;
             append!(tx, self.chain, &deed);
+            if let Some((version, deed)) = &applied {
+                unchanged!(tx, *version);
+                sqlx::query("DELETE FROM drafts WHERE id = $1")
+                    .bind(signed(version.id))
+                    .execute(&mut *tx)
+                    .await?;
+                append!(tx, self.chain, deed);
+            }
             sqlx::query("DELETE FROM revisions WHERE number <= $1")
                 .bind(signed(number.saturating_sub(REVISIONS)))
                 .execute(&mut *tx)

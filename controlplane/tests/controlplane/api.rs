@@ -15,28 +15,28 @@ use crate::support::{ControlPlane, Site, config};
 
 /// An answer.
 #[derive(Debug)]
-struct Answer {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Value,
 }
 
 impl Answer {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
     }
 }
 
 /// A control plane without a file.
-struct Plane {
-    site: Site,
-    running: ControlPlane,
-    socket: PathBuf,
+pub(crate) struct Plane {
+    pub(crate) site: Site,
+    pub(crate) running: ControlPlane,
+    pub(crate) socket: PathBuf,
 }
 
 impl Plane {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let mut site = Site::new();
         site.settings.source = None;
         let running = site.start().await;
@@ -48,7 +48,13 @@ impl Plane {
         }
     }
 
-    async fn call(&self, method: &str, path: &str, headers: &str, body: Option<&Value>) -> Answer {
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: Option<&Value>,
+    ) -> Answer {
         let body = body.map(Value::to_string).unwrap_or_default();
         let request = format!(
             "{method} /api/v1{path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
@@ -73,16 +79,16 @@ impl Plane {
         }
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.call("GET", path, "", None).await
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.call("POST", path, "", Some(body)).await
     }
 
     /// With one authenticator and one integration.
-    async fn with_one() -> Self {
+    pub(crate) async fn with_one() -> Self {
         let plane = Self::start().await;
         let config = config(1812);
         for (path, body) in [
@@ -405,7 +411,7 @@ async fn revisions_are_listed_compared_and_gone_back_to() {
     plane.running.stop().await;
 }
 
-const FILE: &str = "; of an earlier gateway\n[radius_client]\nhost=192.0.2.9\nsecret=PLANTED-upstream\n\n\
+pub(crate) const FILE: &str = "; of an earlier gateway\n[radius_client]\nhost=192.0.2.9\nsecret=PLANTED-upstream\n\n\
      [radius_server_auto]\nikey=DIXXXXXXXXXXXXXXXXXX\nskey=PLANTED-skey-PLANTED-skey-PLANTED-skey\n\
      api_host=api.example.com\nclient=radius_client\nradius_ip_1=192.0.2.1\n\
      radius_secret_1=PLANTED-radius\n";

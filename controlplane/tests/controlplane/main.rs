@@ -4,6 +4,7 @@
 mod access;
 mod api;
 mod builtin;
+mod drafts;
 mod events;
 mod events_api;
 mod file;

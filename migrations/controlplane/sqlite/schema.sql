@@ -120,3 +120,20 @@ CREATE INDEX events_by_integration ON events (integration, at_ms);
 CREATE INDEX events_by_reason ON events (reason, at_ms);
 
 CREATE INDEX events_by_outcome ON events (outcome, at_ms);
+
+CREATE TABLE drafts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    author TEXT NOT NULL,
+    message TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE draft_writes (
+    draft INTEGER NOT NULL REFERENCES drafts (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (draft, number)
+) STRICT;

@@ -24,6 +24,7 @@ macro_rules! on_both {
 }
 
 mod admins;
+mod drafts;
 mod events;
 mod postgres;
 mod sqlite;
@@ -42,6 +43,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use self::admins::*;
+use self::drafts::*;
 use self::tokens::*;
 use super::*;
 use crate::admin::EventFilter;
@@ -108,6 +110,10 @@ on_both! {
     a_join_token_is_good_once_and_takes_the_place_of_what_was
     a_removed_node_has_no_good_certificate
     the_first_document_of_a_name_stays
+    a_draft_is_kept_sealed_and_its_number_never_used_again
+    a_draft_is_changed_only_as_it_was_looked_at
+    a_draft_goes_with_its_revision_or_both_are_as_they_were
+    drafts_are_bounded_in_number_and_in_octets
 }
 
 /// Runs a statement that both engines take.
@@ -126,6 +132,7 @@ fn revision(after: u64, source: Option<&Secret<String>>) -> NewRevision<'_> {
     NewRevision {
         origin: "",
         detail: "[]".to_owned(),
+        draft: None,
         after,
         created_at_ms: 5,
         author: "tester",

@@ -1,0 +1,232 @@
+//! Drafts over the REST API: nothing that was answered with yes is lost, nothing is done twice, and what
+//! was based on what somebody read still is; also between two control planes on one database.
+
+use controlplane::PostgresUrl;
+use e2e::peers::Postgres;
+use proto::secret::Secret;
+use serde_json::{Value, json};
+
+use crate::api::Plane;
+use crate::support::{Site, config};
+
+const ONE: &str = "/integrations/radius_server_auto";
+
+async fn draft(plane: &Plane) -> u64 {
+    let made = plane.post("/drafts", &json!({"message": "why"})).await;
+    made.body["id"].as_u64().unwrap()
+}
+
+async fn port(plane: &Plane) -> u64 {
+    plane.get(ONE).await.body["port"].as_u64().unwrap()
+}
+
+/// Two control planes on one database, the second with the configuration of the first.
+async fn pair() -> (Plane, Plane) {
+    let postgres = Postgres::shared();
+    let url = Secret::new(postgres.url(&postgres.database()));
+    let start = async |key: Option<&Plane>| {
+        let mut site = Site::new();
+        site.settings.source = None;
+        site.settings.database = Some(PostgresUrl::new(url.clone()).unwrap());
+        if let Some(other) = key {
+            std::fs::create_dir_all(&site.settings.data_dir).unwrap();
+            let of = |site: &Site| site.settings.data_dir.join("controlplane.key");
+            std::fs::copy(of(&other.site), of(&site)).unwrap();
+        }
+        let running = site.start().await;
+        let socket = site.settings.socket.clone();
+        Plane {
+            site,
+            running,
+            socket,
+        }
+    };
+    let one = start(None).await;
+    let config = config(1812);
+    for (path, body) in [
+        ("/authenticators", &config["authenticators"][0]),
+        ("/integrations", &config["integrations"][0]),
+    ] {
+        assert_eq!(one.post(path, body).await.status, 201);
+    }
+    let other = start(Some(&one)).await;
+    (one, other)
+}
+
+async fn stop(planes: (Plane, Plane)) {
+    planes.0.running.stop().await;
+    planes.1.running.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_draft_was_based_on_is_looked_at_when_it_is_applied() {
+    let plane = Plane::with_one().await;
+    let id = draft(&plane).await;
+    let read = plane.get(ONE).await;
+    let based = format!("if-match: {}\r\n", read.header("etag").unwrap());
+    let mut wanted = read.body.clone();
+    wanted["port"] = json!(1645);
+    let path = format!("{ONE}?draft={id}");
+    let put = plane.call("PUT", &path, &based, Some(&wanted)).await;
+    assert_eq!(put.status, 200, "{put:?}");
+    // The next is based on what the first makes of it.
+    let then = format!("if-match: {}\r\n", put.header("etag").unwrap());
+    let more = json!({"exempt_users": ["eve"]});
+    let put = plane.call("PATCH", &path, &then, Some(&more)).await;
+    assert_eq!(put.status, 200, "{put:?}");
+    let other = json!({"fail_mode": "secure"});
+    let meanwhile = plane.call("PATCH", ONE, "", Some(&other)).await;
+    assert_eq!(meanwhile.status, 200, "{meanwhile:?}");
+
+    let apply = format!("/drafts/{id}/apply");
+    for path in [&format!("{apply}?dry_run=true"), &apply] {
+        let late = plane.post(path, &json!({})).await;
+        assert_eq!(late.status, 412, "{late:?}");
+        let detail = late.body["detail"].as_str().unwrap();
+        assert!(detail.starts_with("write 1: "), "{detail}");
+    }
+    let shown = plane.get(&format!("/drafts/{id}")).await.body;
+    assert_eq!(shown["problem"]["status"], 412, "{shown}");
+    assert_eq!(port(&plane).await, 1812, "nothing is overwritten");
+    let back = json!({"fail_mode": "safe"});
+    plane.call("PATCH", ONE, "", Some(&back)).await;
+    assert_eq!(plane.post(&apply, &json!({})).await.status, 200);
+    assert_eq!(port(&plane).await, 1645);
+    plane.running.stop().await;
+}
+
+#[tokio::test]
+async fn of_two_writes_based_on_one_version_a_draft_takes_one() {
+    let plane = Plane::with_one().await;
+    let id = draft(&plane).await;
+    let read = plane.get(ONE).await;
+    let based = format!("if-match: {}\r\n", read.header("etag").unwrap());
+    let path = format!("{ONE}?draft={id}");
+    let put = async |port: u64| {
+        let mut wanted = read.body.clone();
+        wanted["port"] = json!(port);
+        plane.call("PUT", &path, &based, Some(&wanted)).await.status
+    };
+    let done = tokio::join!(put(1), put(2), put(3), put(4), put(5), put(6));
+    let mut done = [done.0, done.1, done.2, done.3, done.4, done.5];
+    done.sort_unstable();
+    assert_eq!(done, [200, 412, 412, 412, 412, 412]);
+    let shown = plane.get(&format!("/drafts/{id}")).await.body;
+    assert_eq!(shown["writes"], 1, "{shown}");
+    plane.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_draft_is_applied_once_and_goes_when_it_changes_nothing() {
+    let plane = Plane::with_one().await;
+    let id = draft(&plane).await;
+    let path = format!("{ONE}?draft={id}");
+    let patch = plane.call("PATCH", &path, "", Some(&json!({"port": 1645})));
+    assert_eq!(patch.await.status, 200);
+    let (apply, nothing) = (format!("/drafts/{id}/apply"), json!({}));
+    let apply = || plane.post(&apply, &nothing);
+    let done = tokio::join!(apply(), apply(), apply(), apply());
+    let mut done = [done.0, done.1, done.2, done.3].map(|one| one.status);
+    done.sort_unstable();
+    assert_eq!(done, [200, 404, 404, 404]);
+    let newest = plane.get("/revisions?limit=1").await.body;
+    assert_eq!(newest["items"][0]["number"], 3, "{newest}");
+
+    let id = draft(&plane).await;
+    let path = format!("/drafts/{id}/apply");
+    let tried = plane
+        .post(&format!("{path}?dry_run=true"), &json!({}))
+        .await;
+    assert_eq!(tried.status, 200, "{tried:?}");
+    let same = plane.post(&path, &json!({})).await;
+    assert_eq!((same.status, same.body.get("revision")), (200, None));
+    assert_eq!(plane.post(&path, &json!({})).await.status, 404);
+    plane.running.stop().await;
+}
+
+#[tokio::test]
+async fn two_control_planes_lose_no_write_and_bring_no_draft_back() {
+    let planes = pair().await;
+    let (one, other) = &planes;
+    let id = draft(one).await;
+    let path = format!("{ONE}/clients?draft={id}");
+    let add = async |plane: &Plane, net: &str| {
+        for n in 1..=5 {
+            let body = json!({"address": format!("{net}.{n}"), "secret": "PLANTED-many"});
+            let made = plane.post(&path, &body).await;
+            assert_eq!(made.status, 201, "{made:?}");
+        }
+    };
+    tokio::join!(add(one, "198.51.100"), add(other, "203.0.113"));
+    let shown = other.get(&format!("/drafts/{id}")).await.body;
+    assert_eq!(shown["writes"], 10, "{shown}");
+    let (apply, nothing) = (format!("/drafts/{id}/apply"), json!({}));
+    let done = tokio::join!(one.post(&apply, &nothing), other.post(&apply, &nothing));
+    let mut done = [done.0.status, done.1.status];
+    done.sort_unstable();
+    assert_eq!(done, [200, 404]);
+    for plane in [one, other] {
+        plane
+            .running
+            .status_when(|status| {
+                status
+                    .revision
+                    .as_ref()
+                    .is_some_and(|one| one.number.0 == 3)
+            })
+            .await;
+        let clients = plane.get(&format!("{ONE}/clients")).await.body;
+        assert_eq!(clients["total"], 11, "{clients}");
+        assert_eq!(plane.get("/drafts").await.body, json!([]));
+    }
+    stop(planes).await;
+}
+
+#[tokio::test]
+async fn who_wrote_in_a_draft_is_in_the_audit_and_no_secret_is() {
+    let plane = Plane::with_one().await;
+    let id = draft(&plane).await;
+    let path = format!("{ONE}/clients?draft={id}");
+    let body = json!({"address": "198.51.100.1", "secret": "PLANTED-many"});
+    assert_eq!(plane.post(&path, &body).await.status, 201);
+    let apply = format!("/drafts/{id}/apply");
+    assert_eq!(plane.post(&apply, &json!({})).await.status, 200);
+    let unused = draft(&plane).await;
+    let path = format!("/drafts/{unused}");
+    assert_eq!(plane.call("DELETE", &path, "", None).await.status, 204);
+    let audit = plane.get("/audit").await.body;
+    let items: Vec<&Value> = audit["items"].as_array().unwrap().iter().collect();
+    let known = |one: &&Value| {
+        (
+            one["action"].as_str().unwrap().to_owned(),
+            one["target"].as_str().unwrap().to_owned(),
+        )
+    };
+    let known: Vec<_> = items.iter().take(6).map(known).collect();
+    let of = |action: &str, target: String| (action.to_owned(), target);
+    assert_eq!(
+        known,
+        [
+            of("draft.delete", format!("draft {unused}")),
+            of("draft.create", format!("draft {unused}")),
+            of("draft.apply", format!("draft {id}")),
+            of("configuration", "revision 3".to_owned()),
+            of("draft.write", format!("draft {id}")),
+            of("draft.create", format!("draft {id}")),
+        ]
+    );
+    assert_eq!(
+        items[2]["detail"],
+        json!({"revision": 3, "writers": [
+            {"author": "command line", "source": "", "writes": 1},
+        ]})
+    );
+    let wrote = &items[4]["detail"];
+    assert_eq!(wrote["write"], 1, "{wrote}");
+    assert_eq!(
+        wrote["changes"][0]["after"]["secret"]["set"], true,
+        "{wrote}"
+    );
+    assert_eq!(plane.get("/audit/verify").await.body["whole"], true);
+    plane.running.stop().await;
+}
