@@ -9,12 +9,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{EventCounts, LastLoad, NodeReport, Readiness, Reload, RevisionInfo, Status};
+use crate::api::based_on;
 use crate::api::door::SignIns;
-use crate::api::masked::Fingerprints;
+use crate::api::masked::{Fingerprints, masked_differences};
 use crate::api::problem::{Kind, Problem};
 use crate::clock::now_ms;
+use crate::diff::Difference;
 use crate::drafts::Drafts;
-use crate::edit::{Change, Edit, Edited, Wanted};
+use crate::edit::{Change, Edit, Edited, Wanted, aside};
 use crate::events::Events;
 use crate::loader::Request;
 use crate::metrics::Metrics;
@@ -24,7 +26,7 @@ use crate::primary_only::PrimaryOnly;
 use crate::revisions::Watch;
 use crate::seal::Key;
 use crate::settings::Settings;
-use crate::store::{AppliedDraft, Store};
+use crate::store::{AppliedDraft, DraftVersion, Store};
 
 /// What the routes share.
 pub(crate) struct App {
@@ -152,13 +154,28 @@ impl App {
         };
         let (answer, outcome) = oneshot::channel();
         let edit = Edit {
-            change,
+            change: Arc::from(change),
             wanted,
             draft,
             answer,
         };
         self.edits.try_send(edit).map_err(|_| busy())?;
         outcome.await.map_err(|_| busy())?
+    }
+
+    /// What a change came to, as it is shown: on what it was based, and what it changes.
+    pub(crate) async fn compared(
+        &self,
+        edited: &Edited,
+        draft: Option<DraftVersion>,
+    ) -> Result<(String, Vec<Difference>), Problem> {
+        let (before, after) = (Arc::clone(&edited.before), Arc::clone(&edited.after));
+        let prints = Arc::clone(&self.fingerprints);
+        aside(move || {
+            let based_on = based_on::tag(&before, draft, &prints)?;
+            Ok((based_on, masked_differences(&before, &after, &prints)?))
+        })
+        .await
     }
 
     /// Has the file read again. None when too many wait for that already, or at the end.

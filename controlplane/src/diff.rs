@@ -1,6 +1,7 @@
 //! What differs between two documents, for people and for programs. Pure; the documents have no
 //! secrets in them, or their masks.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -76,30 +77,24 @@ fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, found: &mu
         (Some(Value::Array(before)), Some(Value::Array(after)))
             if named(before) && named(after) =>
         {
-            let of = |list: &[Value], name: &str| {
-                list.iter().find(|one| name_of(one) == Some(name)).cloned()
-            };
-            let names = |list: &[Value]| -> Vec<String> {
-                list.iter().filter_map(name_of).map(str::to_owned).collect()
-            };
-            let (was, is) = (names(before), names(after));
-            let gone = was.iter().filter(|name| !is.contains(name));
-            for name in is.iter().chain(gone) {
-                let (before, after) = (of(before, name), of(after, name));
-                compare(
-                    &format!("{path}[{name}]"),
-                    before.as_ref(),
-                    after.as_ref(),
-                    found,
-                );
+            let (was, is) = (by_name(before), by_name(after));
+            for one in after.iter().chain(before) {
+                let Some(name) = name_of(one) else { continue };
+                let (before, after) = (was.get(name).copied(), is.get(name).copied());
+                // What is there still was met with those of `after`.
+                let met = after.is_some_and(|after| !std::ptr::eq(after, one));
+                if !met && before != after {
+                    compare(&format!("{path}[{name}]"), before, after, found);
+                }
             }
-            let both = |list: &[String], other: &[String]| -> Vec<String> {
+            let both = |list: &[Value], other: &HashMap<&str, &Value>| -> Vec<String> {
                 list.iter()
-                    .filter(|name| other.contains(name))
-                    .cloned()
+                    .filter_map(name_of)
+                    .filter(|name| other.contains_key(name))
+                    .map(str::to_owned)
                     .collect()
             };
-            let (was, is) = (both(&was, &is), both(&is, &was));
+            let (was, is) = (both(before, &is), both(after, &was));
             if was != is {
                 found.push(Difference {
                     path: format!("{path} (order)"),
@@ -118,10 +113,12 @@ fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, found: &mu
 
 /// Whether all elements have names, each its own.
 fn named(list: &[Value]) -> bool {
-    let mut names: Vec<&str> = list.iter().filter_map(name_of).collect();
-    names.sort_unstable();
-    names.dedup();
-    names.len() == list.len()
+    by_name(list).len() == list.len()
+}
+
+fn by_name(list: &[Value]) -> HashMap<&str, &Value> {
+    let named = |one| Some((name_of(one)?, one));
+    list.iter().filter_map(named).collect()
 }
 
 fn name_of(element: &Value) -> Option<&str> {
@@ -178,6 +175,18 @@ mod tests {
             ]
         );
         assert_eq!(shown(&after, &after), [""; 0]);
+    }
+
+    #[test]
+    fn lists_of_a_hundred_thousand_are_compared_in_a_moment() {
+        let client = |n: u32| json!({"address": format!("client {n}"), "port": n});
+        let before: Vec<Value> = (0..100_000).map(client).collect();
+        let mut after = before.clone();
+        after.rotate_left(1);
+        after[70_000]["port"] = json!(0);
+        let found = differences(&before.into(), &after.into());
+        let paths: Vec<_> = found.iter().map(|one| one.path.as_str()).collect();
+        assert_eq!(paths, ["[client 70001].port", " (order)"]);
     }
 
     #[test]

@@ -186,7 +186,7 @@ impl Loader {
 
     async fn edited(
         &mut self,
-        change: edit::Change,
+        change: edit::SharedChange,
         wanted: &Wanted,
         draft: Option<&AppliedDraft>,
     ) -> Result<Edited, Problem> {
@@ -210,7 +210,7 @@ impl Loader {
 
     async fn edit_newest(
         &mut self,
-        change: &edit::Change,
+        change: &edit::SharedChange,
         wanted: &Wanted,
         draft: Option<&AppliedDraft>,
     ) -> Result<Edited, EditError> {

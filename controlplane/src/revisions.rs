@@ -8,12 +8,13 @@ use proto::id::{NodeId, Revision};
 use proto::rpc::{MESSAGE_OCTETS, ToNode};
 use proto::secret::Secret;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 use crate::admin::RevisionInfo;
-use crate::api::masked::{self, Fingerprints};
+use crate::api::masked::{Fingerprints, masked_differences};
 use crate::audit::{DETAIL_OCTETS, Deed};
 use crate::clock::now_ms;
-use crate::diff::{Difference, differences};
+use crate::diff::Difference;
 use crate::edit::Wanted;
 use crate::store::{
     AppliedDraft, DraftVersion, NewRevision, Store, StoreError, StoredRevision, draft_target,
@@ -75,7 +76,7 @@ impl Current {
 /// planes on the same database are told of, see [`Revisions::refresh`].
 pub(crate) struct Revisions {
     store: Store,
-    fingerprints: Fingerprints,
+    fingerprints: Arc<Fingerprints>,
     /// The newest one, served or not yet.
     latest: Option<Arc<Current>>,
     served: watch::Sender<Option<Arc<Current>>>,
@@ -110,7 +111,7 @@ impl Revisions {
             None => None,
         };
         Ok(Self {
-            fingerprints: store.fingerprints(),
+            fingerprints: Arc::new(store.fingerprints()),
             store,
             latest,
             served: watch::Sender::new(None),
@@ -122,13 +123,14 @@ impl Revisions {
     }
 
     /// What a configuration changes, as the audit has it; secrets masked.
-    fn changes(&self, after: &raw::Snapshot) -> String {
-        let before = self.newest();
-        let shown = |snapshot| masked::configuration(snapshot, &self.fingerprints);
-        let (Ok(before), Ok(after)) = (shown(&before), shown(after)) else {
-            return String::new();
-        };
-        as_detail(differences(&before, &after))
+    async fn changes(&self, after: &Arc<raw::Snapshot>) -> Result<String, PublishError> {
+        let (before, after) = (self.newest(), Arc::clone(after));
+        let prints = Arc::clone(&self.fingerprints);
+        let found = spawn_blocking(move || {
+            let found = masked_differences(&before, &after, &prints);
+            found.map(as_detail).unwrap_or_default()
+        });
+        found.await.map_err(|_| PublishError::BrokenOff)
     }
 
     /// The number of the revision that is served.
@@ -201,14 +203,19 @@ impl Revisions {
         let mut snapshot = draft.snapshot;
         // The number is given when it is stored; until then any good one will do.
         snapshot.revision = 1;
-        Snapshot::try_from(snapshot.clone())?;
-        let octets = serde_json::to_vec(&snapshot).map_or(0, |json| json.len());
+        let snapshot = Arc::new(snapshot);
+        let whole = Arc::clone(&snapshot);
+        let checked = spawn_blocking(move || {
+            Snapshot::try_from((*whole).clone())?;
+            Ok::<_, Faults>(serde_json::to_vec(&*whole).map_or(0, |json| json.len()))
+        });
+        let octets = checked.await.map_err(|_| PublishError::BrokenOff)??;
         if octets > LONGEST {
             return Err(PublishError::TooLong { octets });
         }
         let mut tries = 0..TRIES;
         loop {
-            let detail = self.changes(&snapshot);
+            let detail = self.changes(&snapshot).await?;
             let stored = self
                 .store
                 .insert_revision(NewRevision {
@@ -217,7 +224,7 @@ impl Revisions {
                     author: draft.author,
                     message: draft.message,
                     source: draft.text,
-                    snapshot: snapshot.clone(),
+                    snapshot: (*snapshot).clone(),
                     origin: draft.origin,
                     detail,
                     draft: draft.of,
@@ -320,6 +327,9 @@ pub enum PublishError {
         /// Its length as JSON.
         octets: usize,
     },
+    /// Looking at it broke off, which is a fault of ours.
+    #[error("looking at the configuration broke off")]
+    BrokenOff,
     /// It cannot be stored or read back.
     #[error("the revision cannot be stored or read")]
     Store(#[from] StoreError),

@@ -4,11 +4,14 @@
 //! has a new value, or leaves the secret out or sends what was read: then it stays as it is. So a
 //! document can be read, changed and written back by a program that never saw a secret.
 
+use std::collections::HashMap;
+
 use proto::config::raw;
 use proto::secret::Secret;
 use serde_json::{Map, Value, json};
 
 use super::problem::Problem;
+use crate::diff::{Difference, differences};
 use crate::seal::Key;
 
 /// What secrets are called, in every document there is. The only list of them.
@@ -31,6 +34,21 @@ pub(crate) fn configuration(
     }
     prints.mask(&mut document);
     Ok(document)
+}
+
+/// What differs between two configurations, secrets masked.
+///
+/// # Errors
+/// As [`configuration`].
+pub(crate) fn masked_differences(
+    before: &raw::Snapshot,
+    after: &raw::Snapshot,
+    prints: &Fingerprints,
+) -> Result<Vec<Difference>, Problem> {
+    Ok(differences(
+        &configuration(before, prints)?,
+        &configuration(after, prints)?,
+    ))
 }
 
 /// What is shown in the place of secrets.
@@ -111,8 +129,9 @@ impl Fingerprints {
                 }
             }
             Value::Array(elements) => {
+                let known = by_name(old);
                 for (index, element) in elements.iter_mut().enumerate() {
-                    let old = old.and_then(|old| alike(old, element));
+                    let old = name_of(element).and_then(|name| known.get(&name).copied());
                     self.fill(element, old, &format!("{path}[{index}]"), strange);
                 }
             }
@@ -147,11 +166,15 @@ impl Fingerprints {
     }
 }
 
-/// The element of an old list that this one takes the place of.
-fn alike<'a>(old: &'a Value, element: &Value) -> Option<&'a Value> {
-    let old = old.as_array()?;
+/// The elements of an old list, by what they are told apart by: who has the same takes their place.
+fn by_name(old: Option<&Value>) -> HashMap<(&str, &str), &Value> {
+    let old = old.and_then(Value::as_array).into_iter().flatten();
+    old.filter_map(|one| Some((name_of(one)?, one))).collect()
+}
+
+fn name_of(element: &Value) -> Option<(&str, &str)> {
     let name = NAMES.iter().find(|name| element.get(**name).is_some())?;
-    old.iter().find(|one| one.get(*name) == element.get(*name))
+    Some((name, element.get(*name)?.as_str()?))
 }
 
 fn is_secret(name: &str) -> bool {

@@ -3,6 +3,7 @@
 
 pub(crate) mod admins;
 pub(crate) mod audit;
+pub(crate) mod based_on;
 pub(crate) mod caller;
 pub(crate) mod config;
 pub(crate) mod config_file;
@@ -11,6 +12,7 @@ pub(crate) mod drafts;
 pub(crate) mod event_table;
 pub(crate) mod events;
 pub(crate) mod extract;
+mod file_back;
 mod frame;
 pub(crate) mod masked;
 pub(crate) mod nodes;

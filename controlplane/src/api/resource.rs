@@ -219,13 +219,12 @@ impl Part {
         precondition: &Precondition,
         prints: &Fingerprints,
     ) -> Result<(), Problem> {
-        let is = self.show(snapshot, prints).map(|(_, tag)| tag);
         let met = match precondition {
             Precondition::None => true,
-            Precondition::Match(tags) => {
-                is.is_some_and(|is| tags.iter().any(|tag| *tag == is || tag == "*"))
-            }
-            Precondition::Absent => is.is_none(),
+            Precondition::Match(tags) => self
+                .show(snapshot, prints)
+                .is_some_and(|(_, is)| tags.iter().any(|tag| *tag == is || tag == "*")),
+            Precondition::Absent => self.read(snapshot).is_none(),
         };
         match met {
             true => Ok(()),
