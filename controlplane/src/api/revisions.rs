@@ -14,15 +14,18 @@ use proto::rpc::Verdict;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::based_on;
 use super::caller::Caller;
-use super::config::{HowToWrite, wanted};
+use super::config::{HowToWrite, precondition, wanted};
 use super::extract::Named;
-use super::masked;
+use super::file_back::FileBack;
+use super::masked::{self, masked_differences};
 use super::problem::{Kind, Problem};
-use crate::admin::RevisionInfo;
+use crate::admin::{Reload, RevisionInfo};
 use crate::app::App;
-use crate::diff::{Difference, differences};
-use crate::store::{StoreError, StoredRevision};
+use crate::diff::Difference;
+use crate::edit::aside;
+use crate::store::StoredRevision;
 
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -66,7 +69,7 @@ async fn list(
         .store
         .list_revisions(below, limit.saturating_add(1))
         .await;
-    let mut items = found.map_err(|error| stored(&error))?;
+    let mut items = found?;
     let more = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
     if more {
         items.pop();
@@ -101,24 +104,21 @@ struct OfNode {
 async fn one(State(app): State<Arc<App>>, Named(number): Named<u64>) -> Result<Json<One>, Problem> {
     let StoredRevision { info, snapshot } = find(&app, number).await?;
     let verdicts = app.store.list_verdicts(info.number).await;
-    let nodes =
-        verdicts
-            .map_err(|error| stored(&error))?
-            .into_iter()
-            .map(|(node, verdict, at_ms)| OfNode {
-                node,
-                at_ms,
-                verdict,
-            });
+    let nodes = verdicts?.into_iter().map(|(node, verdict, at_ms)| OfNode {
+        node,
+        at_ms,
+        verdict,
+    });
     let current = app
         .revisions
         .borrow()
         .as_ref()
         .map(|current| current.info.number);
+    let prints = Arc::clone(&app.fingerprints);
     Ok(Json(One {
         served: current == Some(info.number),
         nodes: nodes.collect(),
-        configuration: masked(&app, &snapshot)?,
+        configuration: aside(move || masked::configuration(&snapshot, &prints)).await?,
         info,
     }))
 }
@@ -153,7 +153,8 @@ async fn diff(
         0 => raw::Snapshot::default(),
         from => find(&app, from).await?.snapshot,
     };
-    let found = differences(&masked(&app, &before)?, &masked(&app, &to.snapshot)?);
+    let prints = Arc::clone(&app.fingerprints);
+    let found = aside(move || masked_differences(&before, &to.snapshot, &prints)).await?;
     let accept = headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok());
@@ -174,55 +175,56 @@ async fn rollback(
     Named(number): Named<u64>,
     Extension(caller): Extension<Caller>,
     how: Result<Query<HowToWrite>, QueryRejection>,
-) -> Result<Response, Problem> {
+    headers: HeaderMap,
+) -> Result<Json<RolledBack>, Problem> {
+    let based = precondition(&headers)?;
     let old = find(&app, number).await?;
     let mut wanted = wanted(&caller, how)?;
     if wanted.message.is_empty() {
         wanted.message = format!("back to revision {number}");
     }
+    if let Some(source) = &app.settings.source {
+        let path = source.path().to_owned();
+        let back = FileBack { path, old, based };
+        return back.write(&app, wanted).await.map(Json);
+    }
+    let prints = Arc::clone(&app.fingerprints);
     let change = move |snapshot: &mut raw::Snapshot| {
+        based_on::hold(&based, snapshot, None, &prints)?;
         *snapshot = old.snapshot.clone();
         Ok(())
     };
     let edited = app.edit(Box::new(change), wanted).await?;
-    let found = differences(
-        &masked(&app, &edited.before)?,
-        &masked(&app, &edited.after)?,
-    );
+    let (based_on, differences) = app.compared(&edited, None).await?;
     Ok(Json(RolledBack {
         revision: edited.revision,
-        differences: found,
-    })
-    .into_response())
+        based_on,
+        differences,
+        reload: None,
+    }))
 }
 
 /// What going back came to.
 #[derive(Debug, Serialize)]
-struct RolledBack {
+pub(super) struct RolledBack {
     /// The new revision; none when nothing changes, or it was only tried.
     #[serde(skip_serializing_if = "Option::is_none")]
-    revision: Option<RevisionInfo>,
-    differences: Vec<Difference>,
+    pub(super) revision: Option<RevisionInfo>,
+    /// The entity tag of what was there before: after a dry run, `If-Match` with it makes sure that what
+    /// was shown is what is done.
+    pub(super) based_on: String,
+    pub(super) differences: Vec<Difference>,
+    /// Where a file is the truth: what reading it again gave; none when it was only tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reload: Option<Reload>,
 }
 
 async fn find(app: &App, number: u64) -> Result<StoredRevision, Problem> {
     let found = app.store.fetch_revision(Revision(number)).await;
-    found.map_err(|error| stored(&error))?.ok_or_else(|| {
+    found?.ok_or_else(|| {
         let detail = format!("there is no revision {number}, or it is too old to be kept");
         Problem::new(Kind::NotFound, detail)
     })
-}
-
-fn masked(app: &App, snapshot: &raw::Snapshot) -> Result<Value, Problem> {
-    masked::configuration(snapshot, &app.fingerprints)
-}
-
-fn stored(error: &StoreError) -> Problem {
-    tracing::error!(error = error as &dyn std::error::Error, "the store failed");
-    Problem::new(
-        Kind::Unavailable,
-        "the database does not answer; the log has the cause",
-    )
 }
 
 const DEFAULT_LIMIT: u32 = 100;

@@ -173,6 +173,29 @@ impl Store {
         row.map(|row| self.revision(row)).transpose()
     }
 
+    /// The text that a revision was made of; none when it was made of none, or is not kept.
+    pub(crate) async fn fetch_revision_text(
+        &self,
+        number: Revision,
+    ) -> Result<Option<Secret<String>>, StoreError> {
+        let sealed: Option<Option<Vec<u8>>> = reading!(self.db, "read a revision", pool => async {
+            sqlx::query_scalar("SELECT source FROM revisions WHERE number = $1")
+                .bind(signed(number.0))
+                .fetch_optional(pool)
+                .await
+                .map_err(Fault::Sql)
+        })?;
+        let Some(sealed) = sealed.flatten() else {
+            return Ok(None);
+        };
+        let text = self
+            .key
+            .open(&place("source", &number.0.to_string()), &sealed)?;
+        Ok(Some(Secret::new(
+            String::from_utf8_lossy(&text).into_owned(),
+        )))
+    }
+
     /// What is known of so many revisions, from the one below `below` on, the newest first.
     pub(crate) async fn list_revisions(
         &self,
