@@ -493,7 +493,7 @@ pub(super) fn given(document: Document) -> Result<Value, Problem> {
 }
 
 /// `If-Match` and `If-None-Match: *` (RFC 9110 section 13.1).
-fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
+pub(super) fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
     let text = |name| {
         let value: Option<&HeaderValue> = headers.get(name);
         value.map(|value| value.to_str().unwrap_or_default())

@@ -7,18 +7,20 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use http::StatusCode;
-use proto::config::{Snapshot, raw};
+use http::{HeaderMap, StatusCode};
+use proto::config::raw;
 use serde::{Deserialize, Serialize};
 
+use super::based_on;
 use super::caller::Caller;
-use super::config::{HowToWrite, given, message, wanted};
+use super::config::{HowToWrite, given, message, precondition, wanted};
 use super::extract::Named;
-use super::masked;
+use super::masked::masked_differences;
 use super::problem::{FieldError, Problem};
 use crate::admin::RevisionInfo;
 use crate::app::App;
-use crate::diff::{Difference, differences};
+use crate::diff::Difference;
+use crate::edit::{self, SharedChange, aside};
 use crate::store::DraftRow;
 
 pub(crate) fn router() -> Router<Arc<App>> {
@@ -87,6 +89,9 @@ async fn create(
 struct One {
     #[serde(flatten)]
     facts: Facts,
+    /// The entity tag of what this was found for: `If-Match` with it applies what is shown here, or
+    /// nothing.
+    based_on: String,
     /// What it would change, secrets masked.
     differences: Vec<Difference>,
     /// Why it cannot be applied as it is; none when it can.
@@ -95,19 +100,33 @@ struct One {
 }
 
 async fn one(State(app): State<Arc<App>>, Named(id): Named<u64>) -> Result<Json<One>, Problem> {
-    let draft = app.drafts.find(id).await?;
+    let draft = Arc::new(app.drafts.find(id).await?);
+    let facts = Facts::of(&draft.known);
     let before = app.newest();
-    let mut after = (*before).clone();
-    let applied = draft.apply(&mut after, &app.fingerprints);
-    after.revision = 1;
-    let problem = match applied {
-        Ok(()) => Snapshot::try_from(after.clone()).err().map(Problem::from),
-        Err(problem) => Some(problem),
-    };
-    let shown = |snapshot: &raw::Snapshot| masked::configuration(snapshot, &app.fingerprints);
+    let (does, prints) = (Arc::clone(&draft), Arc::clone(&app.fingerprints));
+    let change: SharedChange = Arc::new(move |snapshot| does.apply(snapshot, &prints));
+    // As applying it would: nothing is made, so that nothing is needed.
+    let tried = edit::changed(&before, &change, true, &app.settings, &mut |_| ()).await;
+    let prints = Arc::clone(&app.fingerprints);
+    let (based_on, differences, problem) = aside(move || {
+        let (after, problem) = match tried {
+            Ok(after) => (after, None),
+            Err(problem) => {
+                // As far as it goes.
+                let mut after = (*before).clone();
+                drop(draft.apply(&mut after, &prints));
+                (after, Some(problem))
+            }
+        };
+        let based_on = based_on::tag(&before, Some(draft.version()), &prints)?;
+        let found = masked_differences(&before, &after, &prints)?;
+        Ok((based_on, found, problem))
+    })
+    .await?;
     Ok(Json(One {
-        facts: Facts::of(&draft.known),
-        differences: differences(&shown(&before)?, &shown(&after)?),
+        facts,
+        based_on,
+        differences,
         problem,
     }))
 }
@@ -118,6 +137,9 @@ struct Applied {
     /// The new revision; none when nothing changes, or it was only tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<RevisionInfo>,
+    /// The entity tag of what it was applied to: after a dry run, `If-Match` with it makes sure that
+    /// what was shown is what is done.
+    based_on: String,
     differences: Vec<Difference>,
 }
 
@@ -126,19 +148,26 @@ async fn apply(
     Named(id): Named<u64>,
     Extension(caller): Extension<Caller>,
     how: Result<Query<HowToWrite>, QueryRejection>,
+    headers: HeaderMap,
 ) -> Result<Json<Applied>, Problem> {
+    let based = precondition(&headers)?;
     let draft = app.drafts.find(id).await?;
     let mut wanted = wanted(&caller, how)?;
     if wanted.message.is_empty() {
         wanted.message.clone_from(&draft.known.message);
     }
     let (applied, prints) = (draft.applied(), Arc::clone(&app.fingerprints));
-    let change = move |snapshot: &mut raw::Snapshot| draft.apply(snapshot, &prints);
+    let version = draft.version();
+    let change = move |snapshot: &mut raw::Snapshot| {
+        based_on::hold(&based, snapshot, Some(version), &prints)?;
+        draft.apply(snapshot, &prints)
+    };
     let edited = app.edit_as(Box::new(change), wanted, Some(applied)).await?;
-    let shown = |snapshot: &raw::Snapshot| masked::configuration(snapshot, &app.fingerprints);
+    let (based_on, differences) = app.compared(&edited, Some(version)).await?;
     Ok(Json(Applied {
         revision: edited.revision,
-        differences: differences(&shown(&edited.before)?, &shown(&edited.after)?),
+        based_on,
+        differences,
     }))
 }
 

@@ -121,8 +121,9 @@ async fn a_draft_is_applied_once_and_goes_when_it_changes_nothing() {
     let plane = Plane::with_one().await;
     let id = draft(&plane).await;
     let path = format!("{ONE}?draft={id}");
-    let patch = plane.call("PATCH", &path, "", Some(&json!({"port": 1645})));
-    assert_eq!(patch.await.status, 200);
+    let wanted = json!({"port": 1645});
+    let patch = plane.call("PATCH", &path, "", Some(&wanted)).await;
+    assert_eq!(patch.status, 200, "{patch:?}");
     let (apply, nothing) = (format!("/drafts/{id}/apply"), json!({}));
     let apply = || plane.post(&apply, &nothing);
     let done = tokio::join!(apply(), apply(), apply(), apply());
@@ -228,5 +229,82 @@ async fn who_wrote_in_a_draft_is_in_the_audit_and_no_secret_is() {
         "{wrote}"
     );
     assert_eq!(plane.get("/audit/verify").await.body["whole"], true);
+    plane.running.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_shown_is_applied_or_nothing_is() {
+    let plane = Plane::with_one().await;
+    let id = draft(&plane).await;
+    let path = format!("{ONE}?draft={id}");
+    let (wanted, more) = (json!({"port": 1645}), json!({"fail_mode": "secure"}));
+    plane.call("PATCH", &path, "", Some(&wanted)).await;
+    let apply = format!("/drafts/{id}/apply");
+    let tried = plane
+        .post(&format!("{apply}?dry_run=true"), &json!({}))
+        .await;
+    let seen = tried.body["based_on"].as_str().unwrap();
+    let shown = plane.get(&format!("/drafts/{id}")).await.body;
+    assert_eq!(shown["based_on"], seen, "the same for who reads it");
+    assert_eq!(shown["differences"], tried.body["differences"]);
+    // Somebody writes into it meanwhile, then changes what it is applied to.
+    plane.call("PATCH", &path, "", Some(&more)).await;
+    let based = format!("if-match: {seen}\r\n");
+    let late = plane.call("POST", &apply, &based, None).await;
+    assert_eq!(late.status, 412, "{late:?}");
+    let again = plane.get(&format!("/drafts/{id}")).await.body;
+    let based = format!("if-match: {}\r\n", again["based_on"].as_str().unwrap());
+    let settings = json!({"debug": true});
+    assert_eq!(
+        plane
+            .call("PATCH", "/settings", "", Some(&settings))
+            .await
+            .status,
+        200
+    );
+    let late = plane.call("POST", &apply, &based, None).await;
+    assert_eq!(late.status, 412, "{late:?}");
+    assert_eq!(port(&plane).await, 1812);
+    let again = plane.get(&format!("/drafts/{id}")).await.body;
+    let based = format!("if-match: {}\r\n", again["based_on"].as_str().unwrap());
+    let done = plane.call("POST", &apply, &based, None).await;
+    assert_eq!((done.status, port(&plane).await), (200, 1645), "{done:?}");
+
+    // The same for going back.
+    let back = "/revisions/2/rollback";
+    let tried = plane
+        .post(&format!("{back}?dry_run=true"), &json!({}))
+        .await
+        .body;
+    let based = format!("if-match: {}\r\n", tried["based_on"].as_str().unwrap());
+    plane
+        .call("PATCH", "/settings", "", Some(&json!({"debug": false})))
+        .await;
+    let late = plane.call("POST", back, &based, None).await;
+    assert_eq!(late.status, 412, "{late:?}");
+    let tried = plane
+        .post(&format!("{back}?dry_run=true"), &json!({}))
+        .await
+        .body;
+    let based = format!("if-match: {}\r\n", tried["based_on"].as_str().unwrap());
+    let done = plane.call("POST", back, &based, None).await;
+    assert_eq!((done.status, port(&plane).await), (200, 1812), "{done:?}");
+    plane.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_draft_that_asks_for_the_built_in_second_factor_is_shown_as_it_is_applied() {
+    let plane = Plane::with_one().await;
+    let id = draft(&plane).await;
+    let path = format!("{ONE}?draft={id}");
+    let wanted = json!({"application": {"host": "builtin", "ikey": "", "skey": ""}});
+    let patch = plane.call("PATCH", &path, "", Some(&wanted)).await;
+    assert_eq!(patch.status, 200, "{patch:?}");
+    let shown = plane.get(&format!("/drafts/{id}")).await.body;
+    assert_eq!(shown.get("problem"), None, "{shown}");
+    let apply = format!("/drafts/{id}/apply?dry_run=true");
+    let tried = plane.post(&apply, &json!({})).await.body;
+    assert_eq!(shown["differences"], tried["differences"]);
+    assert_ne!(shown["differences"], json!([]));
     plane.running.stop().await;
 }
