@@ -193,10 +193,16 @@ impl Loader {
         if let Some(source) = &self.settings.source {
             return Err(edit::file_is_truth(source.path()));
         }
+        if self.revisions.is_file_elsewhere().await? {
+            return Err(StoreError::FileElsewhere.into());
+        }
         // A change is made of the newest one, whoever stored it.
         self.take_in().await;
         let mut tries = 0..EDIT_TRIES;
         loop {
+            if let Some(draft) = draft {
+                self.revisions.check_draft(draft).await?;
+            }
             match self.edit_newest(&change, wanted, draft).await {
                 // Another control plane was faster: again, on what it made.
                 Err(EditError::Publish(PublishError::Store(StoreError::Overtaken { .. })))
@@ -447,7 +453,18 @@ impl Loader {
             origin: "",
             of: None,
         };
-        Ok(self.revisions.publish(draft).await?)
+        let before = self.revisions.newest_info();
+        let published = self.revisions.publish(draft).await?;
+        if let (Published::New, Some(before)) = (published, before)
+            && !before.author.starts_with("file ")
+        {
+            tracing::warn!(
+                revision = before.number.0,
+                author = before.author,
+                "the file took the place of a revision that was not made of one"
+            );
+        }
+        Ok(published)
     }
 
     fn served(&self) -> Option<proto::id::Revision> {

@@ -256,6 +256,16 @@ impl Revisions {
         }
     }
 
+    /// Whether a file is the truth at another control plane.
+    pub(crate) async fn is_file_elsewhere(&self) -> Result<bool, StoreError> {
+        self.store.is_file_elsewhere().await
+    }
+
+    /// Looks whether a draft is as it was looked at: one that was applied meanwhile is not done again.
+    pub(crate) async fn check_draft(&self, draft: &AppliedDraft) -> Result<(), StoreError> {
+        self.store.check_draft(draft.version).await
+    }
+
     /// Takes away a draft that was applied and changes nothing.
     pub(crate) async fn drop_draft(
         &self,

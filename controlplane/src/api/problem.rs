@@ -227,6 +227,7 @@ impl From<StoreError> for Problem {
             StoreError::DraftChanged { .. } => {
                 Self::new(Kind::Changed, format!("{error}; look at it again"))
             }
+            StoreError::FileElsewhere => Self::new(Kind::FileIsTruth, error.to_string()),
             StoreError::DraftsFull { .. } => Self::new(Kind::TooLarge, error.to_string()),
             error => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the store failed");

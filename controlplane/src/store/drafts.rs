@@ -50,13 +50,13 @@ pub(crate) struct AppliedDraft {
 
 /// Fails unless a draft is as it was looked at. Inside the body of `writing!`, as `append!`.
 macro_rules! unchanged {
-    ($tx:expr, $version:expr) => {{
+    ($on:expr, $version:expr) => {{
         let version: $crate::store::drafts::DraftVersion = $version;
         let writes: Option<i64> = sqlx::query_scalar(
             "SELECT (SELECT count(*) FROM draft_writes WHERE draft = $1) FROM drafts WHERE id = $1",
         )
         .bind($crate::store::engine::signed(version.id))
-        .fetch_optional(&mut *$tx)
+        .fetch_optional($on)
         .await?;
         let id = version.id;
         match writes.map($crate::store::engine::unsigned) {
@@ -125,7 +125,7 @@ impl Store {
         let deed = deed.storable();
         writing!(self.db, "store the draft", pool => async {
             let mut tx = pool.begin_with(begin).await?;
-            unchanged!(tx, to);
+            unchanged!(&mut *tx, to);
             let kept: Option<i64> = sqlx::query_scalar("SELECT sum(length(sealed)) FROM draft_writes")
                 .fetch_one(&mut *tx)
                 .await?;
@@ -165,7 +165,7 @@ impl Store {
         writing!(self.db, "delete the draft", pool => async {
             let mut tx = pool.begin_with(begin).await?;
             if let Some(writes) = writes {
-                unchanged!(tx, DraftVersion { id, writes });
+                unchanged!(&mut *tx, DraftVersion { id, writes });
             }
             let gone = sqlx::query("DELETE FROM drafts WHERE id = $1")
                 .bind(signed(id))
@@ -177,6 +177,17 @@ impl Store {
             }
             append!(tx, self.chain, &deed);
             tx.commit().await.map_err(Fault::Sql)
+        })
+    }
+
+    /// Looks whether a draft is as it was looked at.
+    ///
+    /// # Errors
+    /// [`StoreError::DraftGone`], [`StoreError::DraftChanged`].
+    pub(crate) async fn check_draft(&self, version: DraftVersion) -> Result<(), StoreError> {
+        reading!(self.db, "read the draft", pool => async {
+            unchanged!(pool, version);
+            Ok(())
         })
     }
 

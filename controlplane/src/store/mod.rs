@@ -18,6 +18,7 @@ mod postgres_url;
 mod revisions;
 mod sqlite;
 mod tokens;
+mod truth;
 
 pub(crate) use admins::{AdminRow, InsertedAdmin};
 pub(crate) use drafts::{AppliedDraft, DraftRow, DraftVersion, DraftWrite, target as draft_target};
@@ -26,6 +27,7 @@ pub(crate) use joining::{GivenCertificate, JoinToken};
 pub use postgres_url::{PostgresUrl, PostgresUrlError};
 pub(crate) use revisions::{NewRevision, StoredRevision};
 pub(crate) use tokens::{InsertedToken, TokenRow};
+pub(crate) use truth::FileTruth;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -178,6 +180,12 @@ pub enum StoreError {
         /// The newest one.
         newest: u64,
     },
+    /// The configuration is a file of another control plane.
+    #[error(
+        "the configuration is a file of another control plane on this database, which would undo \
+         this; change it there"
+    )]
+    FileElsewhere,
     /// A draft was applied or deleted, or never was.
     #[error("there is no draft {id}; it may be applied already")]
     DraftGone {

@@ -42,7 +42,8 @@ pub(crate) struct StoredRevision {
 impl Store {
     /// Stores a revision under the next number, and forgets those too old to be kept. Fails with
     /// [`StoreError::Overtaken`] when there is one that its maker did not know, and with
-    /// [`StoreError::DraftGone`] or [`StoreError::DraftChanged`] when its draft is another now.
+    /// [`StoreError::DraftGone`] or [`StoreError::DraftChanged`] when its draft is another now, and with
+    /// [`StoreError::FileElsewhere`] when it is of no file and a file is the truth.
     pub(crate) async fn insert_revision(
         &self,
         new: NewRevision<'_>,
@@ -81,7 +82,8 @@ impl Store {
             };
             (draft.version, deed)
         });
-        let begin = self.db.begin(Alone::Revisions);
+        let (begin, said_file) = (self.db.begin(Alone::Revisions), self.db.said_file());
+        let of_file = source.is_some();
         writing!(self.db, "store the revision", pool => async {
             let mut tx = pool.begin_with(begin).await?;
             let last: Option<i64> = sqlx::query_scalar("SELECT max(number) FROM revisions")
@@ -91,6 +93,9 @@ impl Store {
             if newest != new.after {
                 tx.rollback().await?;
                 return Err(StoreError::Overtaken { newest }.into());
+            }
+            if !of_file && sqlx::query_scalar(said_file).fetch_one(&mut *tx).await? {
+                return Err(StoreError::FileElsewhere.into());
             }
             sqlx::query(
                 "INSERT INTO revisions (number, created_at_ms, author, message, source, snapshot) \
@@ -106,7 +111,7 @@ impl Store {
             .await?;
             append!(tx, self.chain, &deed);
             if let Some((version, deed)) = &applied {
-                unchanged!(tx, *version);
+                unchanged!(&mut *tx, *version);
                 sqlx::query("DELETE FROM drafts WHERE id = $1")
                     .bind(signed(version.id))
                     .execute(&mut *tx)

@@ -1,18 +1,21 @@
 //! Drafts over the REST API: nothing that was answered with yes is lost, nothing is done twice, and what
 //! was based on what somebody read still is; also between two control planes on one database.
 
+use std::sync::Arc;
+
 use controlplane::PostgresUrl;
 use e2e::peers::Postgres;
 use proto::secret::Secret;
 use serde_json::{Value, json};
 
 use crate::api::Plane;
-use crate::support::{Site, config};
+use crate::support::{FakeSource, LIMIT, Site, config};
 
 const ONE: &str = "/integrations/radius_server_auto";
 
 async fn draft(plane: &Plane) -> u64 {
     let made = plane.post("/drafts", &json!({"message": "why"})).await;
+    assert_eq!(made.status, 201, "{made:?}");
     made.body["id"].as_u64().unwrap()
 }
 
@@ -21,7 +24,14 @@ async fn port(plane: &Plane) -> u64 {
 }
 
 /// Two control planes on one database, the second with the configuration of the first.
-async fn pair() -> (Plane, Plane) {
+struct Pair {
+    one: Plane,
+    other: Plane,
+    /// Runs as long as somebody has it.
+    _postgres: Arc<Postgres>,
+}
+
+async fn pair() -> Pair {
     let postgres = Postgres::shared();
     let url = Secret::new(postgres.url(&postgres.database()));
     let start = async |key: Option<&Plane>| {
@@ -50,12 +60,11 @@ async fn pair() -> (Plane, Plane) {
         assert_eq!(one.post(path, body).await.status, 201);
     }
     let other = start(Some(&one)).await;
-    (one, other)
-}
-
-async fn stop(planes: (Plane, Plane)) {
-    planes.0.running.stop().await;
-    planes.1.running.stop().await;
+    Pair {
+        one,
+        other,
+        _postgres: postgres,
+    }
 }
 
 #[tokio::test]
@@ -148,7 +157,7 @@ async fn a_draft_is_applied_once_and_goes_when_it_changes_nothing() {
 #[tokio::test]
 async fn two_control_planes_lose_no_write_and_bring_no_draft_back() {
     let planes = pair().await;
-    let (one, other) = &planes;
+    let (one, other) = (&planes.one, &planes.other);
     let id = draft(one).await;
     let path = format!("{ONE}/clients?draft={id}");
     let add = async |plane: &Plane, net: &str| {
@@ -180,7 +189,8 @@ async fn two_control_planes_lose_no_write_and_bring_no_draft_back() {
         assert_eq!(clients["total"], 11, "{clients}");
         assert_eq!(plane.get("/drafts").await.body, json!([]));
     }
-    stop(planes).await;
+    planes.one.running.stop().await;
+    planes.other.running.stop().await;
 }
 
 #[tokio::test]
@@ -307,4 +317,48 @@ async fn a_draft_that_asks_for_the_built_in_second_factor_is_shown_as_it_is_appl
     assert_eq!(shown["differences"], tried["differences"]);
     assert_ne!(shown["differences"], json!([]));
     plane.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_of_one_control_plane_is_changed_there_and_at_no_other() {
+    let Pair {
+        one,
+        other,
+        _postgres,
+    } = pair().await;
+    one.running.stop().await;
+    let mut site = one.site;
+    site.write(&config(1645));
+    site.settings.source = Some(Arc::new(FakeSource(site.file())));
+    let running = site.start().await;
+    other
+        .running
+        .status_when(|status| {
+            status
+                .revision
+                .as_ref()
+                .is_some_and(|one| one.number.0 == 3)
+        })
+        .await;
+    assert_eq!(port(&other).await, 1645, "the others serve it");
+    let wanted = json!({"port": 1813});
+    for path in [ONE, &format!("{ONE}?dry_run=true")] {
+        let refused = other.call("PATCH", path, "", Some(&wanted)).await;
+        assert_eq!(refused.status, 409, "{refused:?}");
+        assert_eq!(
+            refused.body["type"],
+            "urn:countersign:problem:file-is-truth"
+        );
+    }
+    assert_eq!(port(&other).await, 1645);
+    running.stop().await;
+    // Nobody's file would undo it any more.
+    let changing = async {
+        while other.call("PATCH", ONE, "", Some(&wanted)).await.status != 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, changing).await.unwrap();
+    assert_eq!(port(&other).await, 1813);
+    other.running.stop().await;
 }
