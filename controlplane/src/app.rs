@@ -12,13 +12,15 @@ use tokio_util::task::TaskTracker;
 use crate::admin::{
     DatabaseHealth, EventCounts, LastLoad, NodeReport, Readiness, Reload, RevisionInfo, Status,
 };
+use crate::api::based_on;
 use crate::api::guesses::SignIns;
 use crate::api::masked::{self, Fingerprints};
 use crate::api::problem::{Kind, Problem};
 use crate::api::setup::Setup;
 use crate::clock::now_ms;
+use crate::diff::Difference;
 use crate::drafts::Drafts;
-use crate::edit::{Change, Edit, Edited, Wanted};
+use crate::edit::{Change, Edit, Edited, Wanted, aside};
 use crate::events::Events;
 use crate::loader::Request;
 use crate::metrics::Metrics;
@@ -29,7 +31,7 @@ use crate::provider::{Flows, Providers};
 use crate::revisions::Watch;
 use crate::seal::Key;
 use crate::settings::Settings;
-use crate::store::Store;
+use crate::store::{AppliedDraft, DraftVersion, Store};
 
 /// What the routes share.
 pub(crate) struct App {
@@ -161,6 +163,16 @@ impl App {
 
     /// Has the configuration changed, and waits for what came of it.
     pub(crate) async fn edit(&self, change: Change, wanted: Wanted) -> Result<Edited, Problem> {
+        self.edit_as(change, wanted, None).await
+    }
+
+    /// The same for a change that is a draft: it goes with the change, or stays as it is.
+    pub(crate) async fn edit_as(
+        &self,
+        change: Change,
+        wanted: Wanted,
+        draft: Option<AppliedDraft>,
+    ) -> Result<Edited, Problem> {
         let busy = || {
             Problem::new(
                 Kind::Unavailable,
@@ -169,12 +181,28 @@ impl App {
         };
         let (answer, outcome) = oneshot::channel();
         let edit = Edit {
-            change,
+            change: Arc::from(change),
             wanted,
+            draft,
             answer,
         };
         self.edits.try_send(edit).map_err(|_| busy())?;
         outcome.await.map_err(|_| busy())?
+    }
+
+    /// What a change came to, as it is shown: on what it was based, and what it changes.
+    pub(crate) async fn compared(
+        &self,
+        edited: &Edited,
+        draft: Option<DraftVersion>,
+    ) -> Result<(String, Vec<Difference>), Problem> {
+        let (before, after) = (Arc::clone(&edited.before), Arc::clone(&edited.after));
+        let prints = Arc::clone(&self.fingerprints);
+        aside(move || {
+            let based_on = based_on::tag(&before, draft, &prints)?;
+            Ok((based_on, masked::changes(&before, &after, &prints)?))
+        })
+        .await
     }
 
     /// Has the file read again. None when too many wait for that already, or at the end.

@@ -79,18 +79,23 @@ fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, found: &mu
             if named(before) && named(after) =>
         {
             let (was, is) = (by_name(before), by_name(after));
-            let was_names: Vec<&str> = before.iter().filter_map(name_of).collect();
-            let is_names: Vec<&str> = after.iter().filter_map(name_of).collect();
-            let gone = was_names.iter().filter(|name| !is.contains_key(*name));
-            for name in is_names.iter().chain(gone) {
+            for one in after.iter().chain(before) {
+                let Some(name) = name_of(one) else { continue };
                 let (before, after) = (was.get(name).copied(), is.get(name).copied());
-                compare(&format!("{path}[{name}]"), before, after, found);
+                // What is there still was met with those of `after`.
+                let met = after.is_some_and(|after| !std::ptr::eq(after, one));
+                if !met && before != after {
+                    compare(&format!("{path}[{name}]"), before, after, found);
+                }
             }
-            let both = |list: &[&str], other: &HashMap<&str, &Value>| -> Vec<String> {
-                let kept = list.iter().filter(|name| other.contains_key(*name));
-                kept.map(|name| (*name).to_owned()).collect()
+            let both = |list: &[Value], other: &HashMap<&str, &Value>| -> Vec<String> {
+                list.iter()
+                    .filter_map(name_of)
+                    .filter(|name| other.contains_key(name))
+                    .map(str::to_owned)
+                    .collect()
             };
-            let (was, is) = (both(&was_names, &is), both(&is_names, &was));
+            let (was, is) = (both(before, &is), both(after, &was));
             if was != is {
                 found.push(Difference {
                     path: format!("{path} (order)"),
@@ -116,10 +121,7 @@ fn by_name(list: &[Value]) -> HashMap<&str, &Value> {
 
 /// Whether all elements have names, each its own.
 fn named(list: &[Value]) -> bool {
-    let mut names: Vec<&str> = list.iter().filter_map(name_of).collect();
-    names.sort_unstable();
-    names.dedup();
-    names.len() == list.len()
+    by_name(list).len() == list.len()
 }
 
 fn name_of(element: &Value) -> Option<&str> {
@@ -176,6 +178,18 @@ mod tests {
             ]
         );
         assert_eq!(shown(&after, &after), [""; 0]);
+    }
+
+    #[test]
+    fn lists_of_a_hundred_thousand_are_compared_in_a_moment() {
+        let client = |n: u32| json!({"address": format!("client {n}"), "port": n});
+        let before: Vec<Value> = (0..100_000).map(client).collect();
+        let mut after = before.clone();
+        after.rotate_left(1);
+        after[70_000]["port"] = json!(0);
+        let found = differences(&before.into(), &after.into());
+        let paths: Vec<_> = found.iter().map(|one| one.path.as_str()).collect();
+        assert_eq!(paths, ["[client 70001].port", " (order)"]);
     }
 
     #[test]

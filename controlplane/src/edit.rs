@@ -12,12 +12,15 @@ use crate::admin::RevisionInfo;
 use crate::api::problem::{Kind, Problem};
 use crate::authproxy::BuiltinApplication;
 use crate::builtin::{BuiltinError, applications};
-use crate::revisions::{Check, Draft, PublishError};
+use crate::revisions::{Check, PublishError, RevisionDraft};
 use crate::settings::{Need, Settings};
-use crate::store::StoreError;
+use crate::store::{AppliedDraft, StoreError};
 
 /// What is done to the newest configuration. Done again when another control plane was faster.
 pub(crate) type Change = Box<dyn Fn(&mut raw::Snapshot) -> Result<(), Problem> + Send + Sync>;
+
+/// The same, for its owner and who works for it.
+pub(crate) type SharedChange = Arc<dyn Fn(&mut raw::Snapshot) -> Result<(), Problem> + Send + Sync>;
 
 /// Who wants a change, and how.
 #[derive(Clone, Debug)]
@@ -34,8 +37,10 @@ pub(crate) struct Wanted {
 
 /// A change that somebody asked for.
 pub(crate) struct Edit {
-    pub(crate) change: Change,
+    pub(crate) change: SharedChange,
     pub(crate) wanted: Wanted,
+    /// The draft that it is; it goes with the revision that has it.
+    pub(crate) draft: Option<AppliedDraft>,
     /// Where what came of it goes.
     pub(crate) answer: oneshot::Sender<Result<Edited, Problem>>,
 }
@@ -55,14 +60,19 @@ pub(crate) struct Edited {
 /// Makes the changed configuration, with the applications that the built-in second factor makes for
 /// it. Nothing is published.
 pub(crate) async fn changed(
-    before: &raw::Snapshot,
-    change: &Change,
+    before: &Arc<raw::Snapshot>,
+    change: &SharedChange,
     dry_run: bool,
     settings: &Settings,
     needs: &mut (dyn FnMut(Need) + Send),
 ) -> Result<raw::Snapshot, Problem> {
-    let mut after = before.clone();
-    change(&mut after)?;
+    let (base, change) = (Arc::clone(before), Arc::clone(change));
+    let mut after = aside(move || {
+        let mut after = (*base).clone();
+        change(&mut after)?;
+        Ok(after)
+    })
+    .await?;
     let wanted = builtin(&after);
     let made = match dry_run {
         // Trying makes nothing.
@@ -87,8 +97,19 @@ pub(crate) async fn changed(
     }
     // The number is given when it is stored; until then any good one will do.
     after.revision = 1;
-    Snapshot::try_from(after.clone())?;
-    Ok(after)
+    aside(move || {
+        Snapshot::try_from(after.clone())?;
+        Ok(after)
+    })
+    .await
+}
+
+/// Does what takes long where nobody waits for it but who asked.
+pub(crate) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Problem::internal(&error))?
 }
 
 /// The integrations that ask for an application of the built-in second factor.
@@ -136,6 +157,7 @@ impl From<PublishError> for Problem {
     fn from(error: PublishError) -> Self {
         match error {
             PublishError::Faults(faults) => faults.into(),
+            error @ PublishError::BrokenOff => Self::internal(&error),
             error @ PublishError::TooLong { .. } => Self::new(Kind::TooLarge, error.to_string()),
             PublishError::Store(StoreError::Overtaken { newest }) => Self::new(
                 Kind::Conflict,
@@ -143,18 +165,23 @@ impl From<PublishError> for Problem {
                     "another control plane stored revision {newest} meanwhile; look at it, and try again"
                 ),
             ),
-            error => Self::internal(&error),
+            PublishError::Store(error) => error.into(),
         }
     }
 }
 
 impl Wanted {
     /// The draft of a configuration that [`changed`] made.
-    pub(crate) fn draft(&self, snapshot: raw::Snapshot) -> Draft<'_> {
-        Draft {
+    pub(crate) fn draft<'a>(
+        &'a self,
+        snapshot: raw::Snapshot,
+        of: Option<&'a AppliedDraft>,
+    ) -> RevisionDraft<'a> {
+        RevisionDraft {
             snapshot,
             check: Check::Done,
             text: None,
+            of,
             author: &self.author,
             message: &self.message,
             origin: &self.origin,

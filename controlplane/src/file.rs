@@ -18,7 +18,7 @@ use crate::dictionary::Dictionary;
 use crate::disk::FileRead;
 use crate::protected::reveal;
 use crate::seal::Key;
-use crate::source::{ConfigSource, Draft, LoadOutcome};
+use crate::source::{ConfigSource, FileDraft, LoadOutcome};
 
 /// An `authproxy.cfg`.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl ConfigSource for AuthproxyFile {
             files,
             diagnostics: report.diagnostics.into_iter().map(shown).collect(),
             differences: report.differences,
-            draft: report.imported.map(|imported| Draft {
+            draft: report.imported.map(|imported| FileDraft {
                 text,
                 builtin: imported.builtin().to_vec(),
                 finish: Box::new(move |applications| {

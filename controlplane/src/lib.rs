@@ -59,6 +59,6 @@ pub use revisions::PublishError;
 pub use run::{RunError, run};
 pub use seal::{Key, KeyError, SealError};
 pub use settings::{Hooks, Need, Ready, Retention, Settings, key_file};
-pub use source::{ConfigSource, Draft, Finish, LoadOutcome};
+pub use source::{ConfigSource, FileDraft, Finish, LoadOutcome};
 pub use store::{PostgresUrl, PostgresUrlError, Rotated, StoreError};
 pub use upkeep::{copy_database, look_at_copy, rotate_master_key};

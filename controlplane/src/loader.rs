@@ -20,10 +20,10 @@ use crate::disk::FileRead;
 use crate::edit::{self, Edit, Edited, Wanted};
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
-use crate::revisions::{Check, Draft, PublishError, Published, Revisions};
+use crate::revisions::{Check, PublishError, Published, RevisionDraft, Revisions};
 use crate::settings::{Need, Settings};
 use crate::source::{self, ConfigSource, LoadOutcome};
-use crate::store::StoreError;
+use crate::store::{AppliedDraft, StoreError};
 use crate::watch::{Look, Watcher};
 
 /// Someone who asked for the file to be read again.
@@ -177,20 +177,33 @@ impl Loader {
 
     /// Makes a change that somebody asked for, and tells what came of it.
     async fn edit(&mut self, edit: Edit) {
-        let outcome = self.edited(edit.change, &edit.wanted).await;
+        let outcome = self
+            .edited(edit.change, &edit.wanted, edit.draft.as_ref())
+            .await;
         // One that has gone meanwhile needs no answer.
         drop(edit.answer.send(outcome));
     }
 
-    async fn edited(&mut self, change: edit::Change, wanted: &Wanted) -> Result<Edited, Problem> {
+    async fn edited(
+        &mut self,
+        change: edit::SharedChange,
+        wanted: &Wanted,
+        draft: Option<&AppliedDraft>,
+    ) -> Result<Edited, Problem> {
         if let Some(source) = &self.settings.source {
             return Err(edit::file_is_truth(source.path()));
+        }
+        if self.revisions.is_file_elsewhere().await? {
+            return Err(StoreError::FileElsewhere.into());
         }
         // A change is made of the newest one, whoever stored it.
         self.take_in().await;
         let mut tries = 0..EDIT_TRIES;
         loop {
-            match self.edit_newest(&change, wanted).await {
+            if let Some(draft) = draft {
+                self.revisions.check_draft(draft).await?;
+            }
+            match self.edit_newest(&change, wanted, draft).await {
                 // Another control plane was faster: again, on what it made.
                 Err(EditError::Publish(PublishError::Store(StoreError::Overtaken { .. })))
                     if tries.next().is_some() => {}
@@ -203,8 +216,9 @@ impl Loader {
 
     async fn edit_newest(
         &mut self,
-        change: &edit::Change,
+        change: &edit::SharedChange,
         wanted: &Wanted,
+        draft: Option<&AppliedDraft>,
     ) -> Result<Edited, EditError> {
         let before = self.revisions.newest();
         let needs = &mut *self.needs;
@@ -212,6 +226,9 @@ impl Loader {
             edit::changed(&before, change, wanted.dry_run, &self.settings, needs).await?;
         after.revision = before.revision;
         let changed = after != *before;
+        if let (false, false, Some(draft)) = (wanted.dry_run, changed, draft) {
+            self.revisions.drop_draft(wanted, draft).await?;
+        }
         if wanted.dry_run || !changed {
             return Ok(Edited {
                 revision: None,
@@ -220,7 +237,7 @@ impl Loader {
                 after: Arc::new(after),
             });
         }
-        if self.revisions.publish(wanted.draft(after)).await? == Published::New {
+        if self.revisions.publish(wanted.draft(after, draft)).await? == Published::New {
             self.metrics.revisions.inc();
         }
         let revision = self.revisions.newest_info();
@@ -414,7 +431,7 @@ impl Loader {
 
     async fn publish(
         &mut self,
-        draft: source::Draft,
+        draft: source::FileDraft,
         path: &Path,
         why: &str,
     ) -> Result<Published, Fault> {
@@ -428,15 +445,27 @@ impl Loader {
         )
         .await?;
         let author = format!("file {}", path.display());
-        let draft = Draft {
+        let draft = RevisionDraft {
             check: Check::Wanted,
             snapshot: (draft.finish)(&applications),
             text: Some(&draft.text),
             author: &author,
             message: why,
             origin: "",
+            of: None,
         };
-        Ok(self.revisions.publish(draft).await?)
+        let before = self.revisions.newest_info();
+        let published = self.revisions.publish(draft).await?;
+        if let (Published::New, Some(before)) = (published, before)
+            && !before.author.starts_with("file ")
+        {
+            tracing::warn!(
+                revision = before.number.0,
+                author = before.author,
+                "the file took the place of a revision that was not made of one"
+            );
+        }
+        Ok(published)
     }
 
     fn served(&self) -> Option<proto::id::Revision> {

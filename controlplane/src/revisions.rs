@@ -8,13 +8,17 @@ use proto::id::{NodeId, Revision};
 use proto::rpc::{MESSAGE_OCTETS, ToNode};
 use proto::secret::Secret;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 use crate::admin::RevisionInfo;
 use crate::api::masked::{self, Fingerprints, Since};
-use crate::audit::DETAIL_OCTETS;
+use crate::audit::{DETAIL_OCTETS, Deed};
 use crate::clock::now_ms;
 use crate::diff::Difference;
-use crate::store::{NewRevision, Store, StoreError, StoredRevision};
+use crate::edit::Wanted;
+use crate::store::{
+    AppliedDraft, DraftVersion, NewRevision, Store, StoreError, StoredRevision, draft_target,
+};
 use crate::stream;
 
 /// Those who watch the served revision.
@@ -76,7 +80,7 @@ impl Current {
 /// planes on the same database are told of, see [`Revisions::refresh`].
 pub(crate) struct Revisions {
     store: Store,
-    fingerprints: Fingerprints,
+    fingerprints: Arc<Fingerprints>,
     /// The newest one, served or not yet.
     latest: Option<Arc<Current>>,
     served: watch::Sender<Option<Arc<Current>>>,
@@ -92,7 +96,7 @@ pub(crate) enum Check {
 }
 
 /// What a revision is made of.
-pub(crate) struct Draft<'a> {
+pub(crate) struct RevisionDraft<'a> {
     pub(crate) snapshot: raw::Snapshot,
     pub(crate) check: Check,
     pub(crate) text: Option<&'a Secret<String>>,
@@ -100,6 +104,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) message: &'a str,
     /// From which address; empty for this machine.
     pub(crate) origin: &'a str,
+    /// The draft of several writes that it was; it goes with the revision.
+    pub(crate) of: Option<&'a AppliedDraft>,
 }
 
 /// What came of a draft.
@@ -119,7 +125,7 @@ impl Revisions {
             None => None,
         };
         Ok(Self {
-            fingerprints: store.fingerprints(),
+            fingerprints: Arc::new(store.fingerprints()),
             store,
             latest,
             served: watch::Sender::new(None),
@@ -131,24 +137,27 @@ impl Revisions {
     }
 
     /// What a configuration changes, as the audit has it; secrets masked.
-    fn changes(&self, after: &raw::Snapshot) -> String {
-        let Ok(found) = masked::changes(&self.newest(), after, &self.fingerprints) else {
-            return String::new();
-        };
-        as_detail(found)
-    }
-
-    /// Since when the secrets of a configuration are what they are, if it comes now.
-    fn since(&self, after: &raw::Snapshot, now_ms: u64) -> Since {
-        let before = self.newest();
-        let shown = |snapshot| masked::configuration(snapshot, &self.fingerprints);
+    /// The same, and since when the secrets of a configuration are what they are, if it comes now.
+    async fn changes(
+        &self,
+        after: &Arc<raw::Snapshot>,
+        now_ms: u64,
+    ) -> Result<(String, Since), PublishError> {
+        let (before, after) = (self.newest(), Arc::clone(after));
+        let prints = Arc::clone(&self.fingerprints);
         let known = self.latest.as_ref().map(|latest| Arc::clone(&latest.since));
-        match (shown(&before), shown(after)) {
-            (Ok(before), Ok(after)) => {
-                masked::since(&after, &before, &known.unwrap_or_default(), now_ms)
-            }
-            _ => Since::new(),
-        }
+        let found = spawn_blocking(move || {
+            let found = masked::changes(&before, &after, &prints);
+            let shown = |snapshot| masked::configuration(snapshot, &prints);
+            let since = match (shown(&before), shown(&after)) {
+                (Ok(before), Ok(after)) => {
+                    masked::since(&after, &before, &known.unwrap_or_default(), now_ms)
+                }
+                _ => Since::new(),
+            };
+            (found.map(as_detail).unwrap_or_default(), since)
+        });
+        found.await.map_err(|_| PublishError::BrokenOff)
     }
 
     /// The number of the revision that is served.
@@ -211,36 +220,46 @@ impl Revisions {
 
     /// Checks what was not, stores and serves a draft. One that configures the same as the newest revision
     /// makes no new one.
-    pub(crate) async fn publish(&mut self, draft: Draft<'_>) -> Result<Published, PublishError> {
+    pub(crate) async fn publish(
+        &mut self,
+        draft: RevisionDraft<'_>,
+    ) -> Result<Published, PublishError> {
         if self.serve_same(&draft.snapshot) {
             return Ok(Published::Same);
         }
         let mut snapshot = draft.snapshot;
         // The number is given when it is stored; until then any good one will do.
         snapshot.revision = 1;
-        if draft.check == Check::Wanted {
-            Snapshot::try_from(snapshot.clone())?;
-        }
-        let octets = serde_json::to_vec(&snapshot).map_or(0, |json| json.len());
+        let check = draft.check;
+        let snapshot = Arc::new(snapshot);
+        let whole = Arc::clone(&snapshot);
+        let checked = spawn_blocking(move || {
+            if check == Check::Wanted {
+                Snapshot::try_from((*whole).clone())?;
+            }
+            Ok::<_, Faults>(serde_json::to_vec(&*whole).map_or(0, |json| json.len()))
+        });
+        let octets = checked.await.map_err(|_| PublishError::BrokenOff)??;
         if octets > LONGEST {
             return Err(PublishError::TooLong { octets });
         }
         let mut tries = 0..TRIES;
         loop {
-            let detail = self.changes(&snapshot);
             let now = now_ms();
+            let (detail, since) = self.changes(&snapshot, now).await?;
             let stored = self
                 .store
                 .insert_revision(NewRevision {
                     after: self.latest_number(),
                     created_at_ms: now,
-                    since: self.since(&snapshot, now),
+                    since,
                     author: draft.author,
                     message: draft.message,
                     source: draft.text,
-                    snapshot: snapshot.clone(),
+                    snapshot: (*snapshot).clone(),
                     origin: draft.origin,
                     detail,
+                    draft: draft.of,
                 })
                 .await;
             match stored {
@@ -267,6 +286,34 @@ impl Revisions {
                 }
             }
         }
+    }
+
+    /// Whether a file is the truth at another control plane.
+    pub(crate) async fn is_file_elsewhere(&self) -> Result<bool, StoreError> {
+        self.store.is_file_elsewhere().await
+    }
+
+    /// Looks whether a draft is as it was looked at: one that was applied meanwhile is not done again.
+    pub(crate) async fn check_draft(&self, draft: &AppliedDraft) -> Result<(), StoreError> {
+        self.store.check_draft(draft.version).await
+    }
+
+    /// Takes away a draft that was applied and changes nothing.
+    pub(crate) async fn drop_draft(
+        &self,
+        by: &Wanted,
+        draft: &AppliedDraft,
+    ) -> Result<(), PublishError> {
+        let deed = Deed {
+            at_ms: now_ms(),
+            actor: by.author.clone(),
+            source: by.origin.clone(),
+            action: "draft.apply".to_owned(),
+            target: draft_target(draft.version.id),
+            detail: serde_json::json!({"revision": null, "writers": draft.writers}).to_string(),
+        };
+        let DraftVersion { id, writes } = draft.version;
+        Ok(self.store.delete_draft(id, Some(writes), &deed).await?)
     }
 
     /// Serves the newest revision if it configures the same; false when it does not.
@@ -322,6 +369,9 @@ pub enum PublishError {
         /// Its length as JSON.
         octets: usize,
     },
+    /// Looking at it broke off, which is a fault of ours.
+    #[error("looking at the configuration broke off")]
+    BrokenOff,
     /// It cannot be stored or read back.
     #[error("the revision cannot be stored or read")]
     Store(#[from] StoreError),
@@ -360,10 +410,11 @@ mod tests {
         }
     }
 
-    fn draft(number: u32, text: Option<&Secret<String>>) -> Draft<'_> {
-        Draft {
+    fn draft(number: u32, text: Option<&Secret<String>>) -> RevisionDraft<'_> {
+        RevisionDraft {
             origin: "",
             check: Check::Wanted,
+            of: None,
             snapshot: raw::Snapshot {
                 settings: raw::Settings {
                     http_ca_certs: Some(format!("{number}")),

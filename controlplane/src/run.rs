@@ -36,7 +36,7 @@ use crate::provider::{Flows, Providers};
 use crate::revisions::{PublishError, Revisions};
 use crate::seal::{Key, KeyError};
 use crate::settings::{Hooks, Ready, Settings, database_file};
-use crate::store::{Store, StoreError};
+use crate::store::{FileTruth, Store, StoreError};
 use crate::{routes, rpc};
 
 /// Runs a control plane until the token is cancelled; running requests get 10 s then.
@@ -82,6 +82,11 @@ pub async fn run(
         Some(url) => Store::connect(url, key.clone()).await?,
         None => Store::open(&database, key.clone()).await?,
     };
+    let mut truth = store.file_truth();
+    if settings.source.is_some() {
+        // Before the file is read: what is stored without knowing it is stored before it.
+        truth.hold().await?;
+    }
     let metrics = Metrics::new()?;
     let nodes = Arc::new(Nodes::open(store.clone()).await?);
     let revisions = Revisions::open(store.clone()).await?;
@@ -165,6 +170,9 @@ pub async fn run(
             tcp,
             stop.clone(),
         ));
+    }
+    if app.settings.source.is_some() {
+        servers.spawn(hold_truth(truth, stop.clone()));
     }
     servers.spawn(refresh_nodes(Arc::clone(&app), stop.clone()));
     let router = for_local.merge(routes::router(Arc::clone(&app)));
@@ -328,6 +336,22 @@ async fn look_over(
     stop.cancelled().await;
 }
 
+/// Goes on saying to the other control planes of the same database that a file is the truth.
+async fn hold_truth(mut truth: FileTruth, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(TRUTH) => {}
+        }
+        if let Err(error) = truth.hold().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "other control planes do not know that a file is the truth"
+            );
+        }
+    }
+}
+
 /// Ends before anything was served.
 async fn leave(store: &Store, socket: &Path) {
     store.close().await;
@@ -421,6 +445,8 @@ const LOGINS: usize = 64;
 const RELOADS: usize = 16;
 /// The most changes of the configuration that wait.
 const EDITS: usize = 64;
+/// How often it is looked whether the database still knows that a file is the truth.
+const TRUTH: Duration = Duration::from_secs(5);
 /// An interval of zero is none.
 const SHORTEST: Duration = Duration::from_millis(10);
 /// How long running requests get at the end.

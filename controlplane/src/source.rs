@@ -31,11 +31,11 @@ pub struct LoadOutcome {
     /// Where what the file asks for is not what the replaced product did with it.
     pub differences: Vec<&'static Difference>,
     /// The configuration; none when the file is refused.
-    pub draft: Option<Draft>,
+    pub draft: Option<FileDraft>,
 }
 
 /// A configuration that is good but for the applications of the built-in second factor.
-pub struct Draft {
+pub struct FileDraft {
     /// The main file's text. It holds secrets.
     pub text: Secret<String>,
     /// Integrations whose application the built-in second factor makes.

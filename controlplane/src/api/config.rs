@@ -27,7 +27,7 @@ use super::resource::{Part, Precondition};
 use super::tokens::refused;
 use crate::app::App;
 use crate::drafts::{How, Write};
-use crate::edit::{Edited, Wanted, file_is_truth};
+use crate::edit::{Edited, Wanted, aside, file_is_truth};
 
 /// Their routes.
 pub(crate) fn router() -> Router<Arc<App>> {
@@ -360,8 +360,9 @@ async fn create(
         part: part(named.to_owned()),
         how: How::Create,
         document,
+        precondition: Precondition::Absent,
     };
-    write(app, one, caller, how, Precondition::Absent).await
+    write(app, one, caller, how).await
 }
 
 async fn put(
@@ -377,8 +378,9 @@ async fn put(
         part,
         how: How::Put,
         document,
+        precondition,
     };
-    write(app, one, caller, how, precondition).await
+    write(app, one, caller, how).await
 }
 
 async fn patch(
@@ -394,8 +396,9 @@ async fn patch(
         part,
         how: How::Patch,
         document,
+        precondition,
     };
-    write(app, one, caller, how, precondition).await
+    write(app, one, caller, how).await
 }
 
 async fn delete(
@@ -410,8 +413,9 @@ async fn delete(
         part,
         how: How::Delete,
         document: Value::Null,
+        precondition,
     };
-    write(app, one, caller, how, precondition).await
+    write(app, one, caller, how).await
 }
 
 async fn write(
@@ -419,17 +423,16 @@ async fn write(
     write: Write,
     caller: &Caller,
     how: Written,
-    precondition: Precondition,
 ) -> Result<Response, Problem> {
     let draft = how.as_ref().ok().and_then(|Query(how)| how.draft);
     let wanted = wanted(caller, how)?;
     if let Some(draft) = draft {
-        return into_draft(app, draft, write, &precondition, wanted.dry_run).await;
+        return into_draft(app, draft, write, caller, wanted.dry_run).await;
     }
     let dry_run = wanted.dry_run;
     let part = write.part.clone();
     let prints = Arc::clone(&app.fingerprints);
-    let change = move |snapshot: &mut raw::Snapshot| write.apply(snapshot, &precondition, &prints);
+    let change = move |snapshot: &mut raw::Snapshot| write.apply(snapshot, &prints);
     let edited = app.edit(Box::new(change), wanted).await?;
     Ok(answer(app, &part, &edited, dry_run))
 }
@@ -439,28 +442,47 @@ async fn into_draft(
     app: &App,
     id: u64,
     write: Write,
-    precondition: &Precondition,
+    caller: &Caller,
     dry_run: bool,
 ) -> Result<Response, Problem> {
     if let Some(source) = &app.settings.source {
         return Err(file_is_truth(source.path()));
     }
-    let draft = app.drafts.find(id).await?;
-    let mut before = (*app.newest()).clone();
-    draft.apply(&mut before, &app.fingerprints)?;
-    let mut after = before.clone();
-    write.apply(&mut after, precondition, &app.fingerprints)?;
-    let edited = Edited {
-        revision: None,
-        changed: after != before,
-        before: Arc::new(before),
-        after: Arc::new(after),
-    };
-    let part = write.part.clone();
-    if !dry_run {
-        app.drafts.add(id, write).await?;
+    let write = Arc::new(write);
+    let _alone = app.drafts.alone().await;
+    let mut tries = 0..DRAFT_TRIES;
+    loop {
+        let draft = app.drafts.find(id).await?;
+        let version = draft.version();
+        let (newest, prints) = (app.newest(), Arc::clone(&app.fingerprints));
+        let one = Arc::clone(&write);
+        let (edited, changes) = aside(move || {
+            let mut before = (*newest).clone();
+            draft.apply(&mut before, &prints)?;
+            let mut after = before.clone();
+            one.apply(&mut after, &prints)?;
+            let changes = one.changes(&before, &after, &prints);
+            let edited = Edited {
+                revision: None,
+                changed: after != before,
+                before: Arc::new(before),
+                after: Arc::new(after),
+            };
+            Ok((edited, changes))
+        })
+        .await?;
+        if !dry_run {
+            let added = app.drafts.add(version, &write, changes, caller).await;
+            match added {
+                // Another control plane was faster: again, after what it wrote.
+                Err(problem) if problem.kind() == Kind::Changed && tries.next().is_some() => {
+                    continue;
+                }
+                added => added?,
+            }
+        }
+        return Ok(answer(app, &write.part, &edited, dry_run));
     }
-    Ok(answer(app, &part, &edited, dry_run))
 }
 
 /// What a write is answered with: the resource as it is now, or would be.
@@ -541,5 +563,7 @@ pub(super) fn tagged(tag: &str) -> [(header::HeaderName, String); 1] {
 const REVISION: &str = "countersign-revision";
 /// What a write that was only tried would come to.
 const DRY_RUN: &str = "countersign-dry-run";
+/// How often a write is tried again that another control plane was faster than.
+const DRAFT_TRIES: usize = 20;
 /// The longest message of a revision.
 const MESSAGE_CHARACTERS: usize = 500;

@@ -7,13 +7,14 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use http::{Method, StatusCode};
-use proto::config::{Snapshot, raw};
+use http::{HeaderMap, Method, StatusCode};
+use proto::config::raw;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::based_on;
 use super::caller::Caller;
-use super::config::{HowToWrite, given, message, wanted};
+use super::config::{HowToWrite, given, message, precondition, wanted};
 use super::extract::Named;
 use super::masked;
 use super::openapi::Api;
@@ -22,7 +23,8 @@ use super::problem::{FieldError, Kind, Problem};
 use crate::admin::RevisionInfo;
 use crate::app::App;
 use crate::diff::Difference;
-use crate::drafts::Draft;
+use crate::edit::{self, SharedChange, aside};
+use crate::store::DraftRow;
 
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -70,17 +72,17 @@ struct Facts {
     message: String,
     created_at_ms: u64,
     /// How many writes it has.
-    writes: usize,
+    writes: u64,
 }
 
 impl Facts {
-    fn of(draft: &Draft) -> Self {
+    fn of(draft: &DraftRow) -> Self {
         Self {
             id: draft.id,
             author: draft.author.clone(),
             message: draft.message.clone(),
             created_at_ms: draft.created_at_ms,
-            writes: draft.writes.len(),
+            writes: draft.writes,
         }
     }
 }
@@ -133,7 +135,7 @@ async fn create(
     })?;
     let draft = app
         .drafts
-        .create(caller.author(), message(Some(new.message))?)
+        .create(&caller, message(Some(new.message))?)
         .await?;
     Ok((StatusCode::CREATED, Json(Facts::of(&draft))).into_response())
 }
@@ -144,6 +146,9 @@ async fn create(
 struct One {
     #[serde(flatten)]
     facts: Facts,
+    /// The entity tag of what this was found for: `If-Match` with it applies what is shown here, or
+    /// nothing.
+    based_on: String,
     /// What it would change, secrets masked.
     differences: Vec<Difference>,
     /// Why it cannot be applied as it is; none when it can.
@@ -152,18 +157,33 @@ struct One {
 }
 
 async fn one(State(app): State<Arc<App>>, Named(id): Named<u64>) -> Result<Json<One>, Problem> {
-    let draft = app.drafts.find(id).await?;
+    let draft = Arc::new(app.drafts.find(id).await?);
+    let facts = Facts::of(&draft.known);
     let before = app.newest();
-    let mut after = (*before).clone();
-    let applied = draft.apply(&mut after, &app.fingerprints);
-    after.revision = 1;
-    let problem = match applied {
-        Ok(()) => Snapshot::try_from(after.clone()).err().map(Problem::from),
-        Err(problem) => Some(problem),
-    };
+    let (does, prints) = (Arc::clone(&draft), Arc::clone(&app.fingerprints));
+    let change: SharedChange = Arc::new(move |snapshot| does.apply(snapshot, &prints));
+    // As applying it would: nothing is made, so that nothing is needed.
+    let tried = edit::changed(&before, &change, true, &app.settings, &mut |_| ()).await;
+    let prints = Arc::clone(&app.fingerprints);
+    let (based_on, differences, problem) = aside(move || {
+        let (after, problem) = match tried {
+            Ok(after) => (after, None),
+            Err(problem) => {
+                // As far as it goes.
+                let mut after = (*before).clone();
+                drop(draft.apply(&mut after, &prints));
+                (after, Some(problem))
+            }
+        };
+        let based_on = based_on::tag(&before, Some(draft.version()), &prints)?;
+        let found = masked::changes(&before, &after, &prints)?;
+        Ok((based_on, found, problem))
+    })
+    .await?;
     Ok(Json(One {
-        facts: Facts::of(&draft),
-        differences: masked::changes(&before, &after, &app.fingerprints)?,
+        facts,
+        based_on,
+        differences,
         problem,
     }))
 }
@@ -174,6 +194,9 @@ struct Applied {
     /// The new revision; none when nothing changes, or it was only tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<RevisionInfo>,
+    /// The entity tag of what it was applied to: after a dry run, `If-Match` with it makes sure that
+    /// what was shown is what is done.
+    based_on: String,
     differences: Vec<Difference>,
 }
 
@@ -182,27 +205,35 @@ async fn apply(
     Named(id): Named<u64>,
     Extension(caller): Extension<Caller>,
     how: Result<Query<HowToWrite>, QueryRejection>,
+    headers: HeaderMap,
 ) -> Result<Json<Applied>, Problem> {
+    let based = precondition(&headers)?;
     let draft = app.drafts.find(id).await?;
     let mut wanted = wanted(&caller, how)?;
-    let dry_run = wanted.dry_run;
     if wanted.message.is_empty() {
-        wanted.message.clone_from(&draft.message);
+        wanted.message.clone_from(&draft.known.message);
     }
-    let prints = Arc::clone(&app.fingerprints);
-    let change = move |snapshot: &mut raw::Snapshot| draft.apply(snapshot, &prints);
-    let edited = app.edit(Box::new(change), wanted).await?;
-    if !dry_run {
-        app.drafts.remove(id).await?;
-    }
+    let (applied, prints) = (draft.applied(), Arc::clone(&app.fingerprints));
+    let version = draft.version();
+    let change = move |snapshot: &mut raw::Snapshot| {
+        based_on::hold(&based, snapshot, Some(version), &prints)?;
+        draft.apply(snapshot, &prints)
+    };
+    let edited = app.edit_as(Box::new(change), wanted, Some(applied)).await?;
+    let (based_on, differences) = app.compared(&edited, Some(version)).await?;
     Ok(Json(Applied {
         revision: edited.revision,
-        differences: masked::changes(&edited.before, &edited.after, &app.fingerprints)?,
+        based_on,
+        differences,
     }))
 }
 
-async fn remove(State(app): State<Arc<App>>, Named(id): Named<u64>) -> Result<StatusCode, Problem> {
-    app.drafts.remove(id).await?;
+async fn remove(
+    State(app): State<Arc<App>>,
+    Named(id): Named<u64>,
+    Extension(caller): Extension<Caller>,
+) -> Result<StatusCode, Problem> {
+    app.drafts.remove(id, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -150,7 +150,7 @@ fn tag_of(octets: &[u8], prints: &Fingerprints) -> String {
     format!("\"{}\"", prints.of(&String::from_utf8_lossy(octets)))
 }
 
-fn not_written(path: &Path, error: &ReplaceError) -> Problem {
+pub(super) fn not_written(path: &Path, error: &ReplaceError) -> Problem {
     let path = path.display();
     match error {
         ReplaceError::Changed => {

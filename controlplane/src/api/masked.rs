@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::problem::Problem;
 use crate::diff::{Difference, differences};
+use crate::edit::BUILTIN;
 use crate::seal::Key;
 
 /// What secrets are called, in every document there is. The only list of them.
@@ -25,6 +26,23 @@ pub(crate) const SECRETS: &[&str] = &[
 
 /// What the elements of a list are told apart by, where the list holds secrets.
 const NAMES: &[&str] = &["id", "address"];
+
+/// Where a secret goes is said beside it in its object. One that was kept stays only while these do: else
+/// who may write and not read could have it sent to a server of theirs.
+const USED_WITH: &[(&str, &[&str])] = &[
+    ("skey", &["host", "port", "pinned_ca"]),
+    ("secret", &["hosts"]),
+    (
+        "service_account_password",
+        &[
+            "hosts",
+            "transport",
+            "auth_type",
+            "ca_certs",
+            "verify_hostname",
+        ],
+    ),
+];
 
 /// A whole configuration without its number, its secrets masked.
 ///
@@ -139,7 +157,7 @@ impl Fingerprints {
         }
     }
 
-    /// Puts the secrets of `old` where `document` has a mask or says nothing.
+    /// Puts the secrets of `old` where `document` has a mask or says nothing; gives their paths.
     ///
     /// # Errors
     /// The paths of masks that stand for another secret than the old one, or for none.
@@ -147,37 +165,32 @@ impl Fingerprints {
         &self,
         document: &mut Value,
         old: Option<&Value>,
-    ) -> Result<(), Vec<String>> {
-        let mut strange = Vec::new();
-        self.fill(document, old, "", &mut strange);
-        match strange.is_empty() {
-            true => Ok(()),
-            false => Err(strange),
+    ) -> Result<BTreeSet<String>, Vec<String>> {
+        let mut filled = Filled::default();
+        self.fill(document, old, "", &mut filled);
+        match filled.strange.is_empty() {
+            true => Ok(filled.kept),
+            false => Err(filled.strange),
         }
     }
 
-    fn fill(
-        &self,
-        document: &mut Value,
-        old: Option<&Value>,
-        path: &str,
-        strange: &mut Vec<String>,
-    ) {
+    fn fill(&self, document: &mut Value, old: Option<&Value>, path: &str, filled: &mut Filled) {
         match document {
             Value::Object(fields) => {
                 for &name in SECRETS {
                     let kept = old.and_then(|old| old.get(name)).and_then(Value::as_str);
-                    self.settle(fields, name, kept, path, strange);
+                    self.settle(fields, name, kept, path, filled);
                 }
                 for (name, value) in fields.iter_mut().filter(|(name, _)| !is_secret(name)) {
                     let old = old.and_then(|old| old.get(name));
-                    self.fill(value, old, &joined(path, name), strange);
+                    self.fill(value, old, &joined(path, name), filled);
                 }
             }
             Value::Array(elements) => {
+                let known = by_name(old);
                 for (index, element) in elements.iter_mut().enumerate() {
-                    let old = old.and_then(|old| alike(old, element));
-                    self.fill(element, old, &format!("{path}[{index}]"), strange);
+                    let old = name_of(element).and_then(|name| known.get(&name).copied());
+                    self.fill(element, old, &format!("{path}[{index}]"), filled);
                 }
             }
             _ => {}
@@ -191,19 +204,21 @@ impl Fingerprints {
         name: &str,
         kept: Option<&str>,
         path: &str,
-        strange: &mut Vec<String>,
+        filled: &mut Filled,
     ) {
         match (fields.get(name), kept) {
             (None, Some(kept)) => {
                 fields.insert(name.to_owned(), Value::from(kept));
+                filled.kept.insert(joined(path, name));
             }
             (Some(Value::Object(mask)), kept) => {
                 let shown = mask.get("fingerprint").and_then(Value::as_str);
                 match kept.filter(|kept| shown.is_none_or(|shown| shown == self.of(kept))) {
                     Some(kept) => {
                         fields.insert(name.to_owned(), Value::from(kept));
+                        filled.kept.insert(joined(path, name));
                     }
-                    None => strange.push(joined(path, name)),
+                    None => filled.strange.push(joined(path, name)),
                 }
             }
             _ => {}
@@ -262,11 +277,81 @@ fn collect<'a>(document: &'a Value, prints: &mut BTreeSet<&'a str>) {
     }
 }
 
-/// The element of an old list that this one takes the place of.
-fn alike<'a>(old: &'a Value, element: &Value) -> Option<&'a Value> {
-    let old = old.as_array()?;
+/// What came of the secrets of a document.
+#[derive(Default)]
+struct Filled {
+    /// The paths of those that stay as they are.
+    kept: BTreeSet<String>,
+    /// The paths of masks that stand for none.
+    strange: Vec<String>,
+}
+
+/// Which of the kept secrets would go somewhere else than before. Both documents say all of their fields.
+pub(crate) fn moved(old: &Value, new: &Value, kept: &BTreeSet<String>) -> Vec<String> {
+    let mut found = Vec::new();
+    find_moved(old, new, "", kept, &mut found);
+    found
+}
+
+fn find_moved(
+    old: &Value,
+    new: &Value,
+    path: &str,
+    kept: &BTreeSet<String>,
+    found: &mut Vec<String>,
+) {
+    match new {
+        Value::Object(fields) => {
+            for (name, beside) in USED_WITH {
+                let here = joined(path, name);
+                let stays = |field: &&str| is_within(new.get(*field), old.get(*field));
+                if kept.contains(&here) && !is_builtin(new) && !beside.iter().all(stays) {
+                    found.push(here);
+                }
+            }
+            for (name, value) in fields {
+                if let Some(old) = old.get(name) {
+                    find_moved(old, value, &joined(path, name), kept, found);
+                }
+            }
+        }
+        Value::Array(elements) => {
+            let known = by_name(Some(old));
+            for (index, element) in elements.iter().enumerate() {
+                if let Some(old) = name_of(element).and_then(|name| known.get(&name)) {
+                    find_moved(old, element, &format!("{path}[{index}]"), kept, found);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether it goes nowhere new: of a list, some may be gone.
+fn is_within(new: Option<&Value>, old: Option<&Value>) -> bool {
+    match (new, old) {
+        (Some(Value::Array(new)), Some(Value::Array(old))) => {
+            new.iter().all(|one| old.contains(one))
+        }
+        (new, old) => new == old,
+    }
+}
+
+/// An application that this installation's own second factor is asked for.
+fn is_builtin(application: &Value) -> bool {
+    application.get("host").and_then(Value::as_str) == Some(BUILTIN)
+        && application.get("pinned_ca").is_none()
+}
+
+/// The elements of an old list, by what they are told apart by: who has the same takes their place.
+fn by_name(old: Option<&Value>) -> HashMap<(&str, &str), &Value> {
+    let old = old.and_then(Value::as_array).into_iter().flatten();
+    old.filter_map(|one| Some((name_of(one)?, one))).collect()
+}
+
+fn name_of(element: &Value) -> Option<(&str, &str)> {
     let name = NAMES.iter().find(|name| element.get(**name).is_some())?;
-    old.iter().find(|one| one.get(*name) == element.get(*name))
+    Some((name, element.get(*name)?.as_str()?))
 }
 
 fn is_secret(name: &str) -> bool {
@@ -399,6 +484,36 @@ mod tests {
         let mut want = stored();
         want["clients"].as_array_mut().unwrap().reverse();
         assert_eq!(document, want);
+    }
+
+    #[test]
+    fn a_kept_secret_stays_where_it_is_used() {
+        let old = json!({"kind": {"ad": {
+            "hosts": [{"name": "a", "port": 389}, {"name": "b", "port": 389}],
+            "transport": "ldaps", "auth_type": "ntlm2", "ca_certs": "PEM", "verify_hostname": true,
+            "timeout_seconds": 10, "service_account_password": "planted",
+        }}});
+        let path = "kind.ad.service_account_password";
+        for (change, stays) in [
+            (json!({}), true),
+            (json!({"timeout_seconds": 5}), true),
+            (json!({"hosts": [{"name": "b", "port": 389}]}), true),
+            (json!({"hosts": [{"name": "c", "port": 389}]}), false),
+            (json!({"hosts": [{"name": "a", "port": 1389}]}), false),
+            (json!({"transport": "clear"}), false),
+            (json!({"auth_type": "plain"}), false),
+            (json!({"ca_certs": "another"}), false),
+            (json!({"verify_hostname": false}), false),
+        ] {
+            let mut new = old.clone();
+            let fields = new["kind"]["ad"].as_object_mut().unwrap();
+            fields.extend(change.as_object().unwrap().clone());
+            let kept = BTreeSet::from([path.to_owned()]);
+            let want: &[&str] = if stays { &[] } else { &[path] };
+            assert_eq!(moved(&old, &new, &kept), want, "{change}");
+            let none = moved(&old, &new, &BTreeSet::new());
+            assert!(none.is_empty(), "who writes it knows it: {change}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub(crate) mod admins;
 pub(crate) mod audit;
+pub(crate) mod based_on;
 pub(crate) mod caller;
 pub(crate) mod checks;
 pub(crate) mod config;
@@ -15,6 +16,7 @@ mod editor_door;
 pub(crate) mod event_table;
 pub(crate) mod events;
 pub(crate) mod extract;
+mod file_back;
 mod frame;
 pub(crate) mod guesses;
 mod line_rows;

@@ -7,6 +7,8 @@ use proto::config::Faults;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::store::StoreError;
+
 /// A problem document (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Problem {
@@ -236,7 +238,6 @@ impl Problem {
         self
     }
 
-    #[cfg(test)]
     pub(crate) const fn kind(&self) -> Kind {
         self.what
     }
@@ -303,6 +304,26 @@ impl From<Faults> for Problem {
                 })
                 .collect(),
         )
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::DraftGone { .. } => Self::new(Kind::NotFound, error.to_string()),
+            StoreError::DraftChanged { .. } => {
+                Self::new(Kind::Changed, format!("{error}; look at it again"))
+            }
+            StoreError::FileElsewhere => Self::new(Kind::FileIsTruth, error.to_string()),
+            StoreError::DraftsFull { .. } => Self::new(Kind::TooLarge, error.to_string()),
+            error => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
+                Self::new(
+                    Kind::Unavailable,
+                    "the database does not answer; the log has the cause",
+                )
+            }
+        }
     }
 }
 

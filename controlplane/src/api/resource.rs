@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::masked::Fingerprints;
+use super::masked::{Fingerprints, moved};
 use super::problem::{FieldError, Kind, Problem};
 
 /// One of them.
@@ -39,7 +39,8 @@ pub(crate) enum Wrote {
 }
 
 /// On which version of it a write is based (RFC 9110 section 13.1).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Precondition {
     /// Whichever there is.
     #[default]
@@ -96,9 +97,15 @@ impl Part {
         self.hold(into, precondition, prints)?;
         self.name(&mut document)?;
         let old = self.read(into);
-        prints
+        let kept = prints
             .unmask(&mut document, old.as_ref())
             .map_err(|paths| Problem::invalid(paths.into_iter().map(strange).collect()))?;
+        if let (false, Some(old)) = (kept.is_empty(), &old) {
+            let moved = moved(old, &self.whole(&document)?, &kept);
+            if !moved.is_empty() {
+                return Err(Problem::invalid(moved.into_iter().map(elsewhere).collect()));
+            }
+        }
         let wrote = match old {
             Some(_) => Wrote::Replaced,
             None => Wrote::Created,
@@ -197,6 +204,20 @@ impl Part {
         Ok(())
     }
 
+    /// A document of it with all of its fields, whether they were written or not.
+    fn whole(&self, document: &Value) -> Result<Value, Problem> {
+        fn of<T: DeserializeOwned + Serialize>(document: &Value) -> Result<Value, Problem> {
+            let part: T = parsed(document.clone())?;
+            serde_json::to_value(part).map_err(|error| Problem::internal(&error))
+        }
+        match self {
+            Self::Settings => of::<raw::Settings>(document),
+            Self::Integration(_) => of::<raw::Integration>(document),
+            Self::Client { .. } => of::<raw::Client>(document),
+            Self::Authenticator(_) => of::<raw::Authenticator>(document),
+        }
+    }
+
     /// That there is none.
     pub(crate) fn missing(&self) -> Problem {
         let detail = match self {
@@ -230,13 +251,12 @@ impl Part {
         precondition: &Precondition,
         prints: &Fingerprints,
     ) -> Result<(), Problem> {
-        let is = self.show(snapshot, prints).map(|(_, tag)| tag);
         let met = match precondition {
             Precondition::None => true,
-            Precondition::Match(tags) => {
-                is.is_some_and(|is| tags.iter().any(|tag| *tag == is || tag == "*"))
-            }
-            Precondition::Absent => is.is_none(),
+            Precondition::Match(tags) => self
+                .show(snapshot, prints)
+                .is_some_and(|(_, is)| tags.iter().any(|tag| *tag == is || tag == "*")),
+            Precondition::Absent => self.read(snapshot).is_none(),
         };
         match met {
             true => Ok(()),
@@ -304,6 +324,14 @@ fn put<T>(list: &mut Vec<T>, one: T, is_it: impl Fn(&T) -> bool) {
     match list.iter_mut().find(|there| is_it(there)) {
         Some(there) => *there = one,
         None => list.push(one),
+    }
+}
+
+fn elsewhere(path: String) -> FieldError {
+    FieldError {
+        path,
+        message: "it would go to another server, or there in another way; write the secret itself"
+            .to_owned(),
     }
 }
 

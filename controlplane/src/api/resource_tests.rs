@@ -176,6 +176,53 @@ fn a_write_over_another_version_is_refused() {
 }
 
 #[test]
+fn a_secret_that_nobody_wrote_again_goes_to_no_other_server() {
+    let upstream = |change: Value| json!({"kind": {"radius": change}});
+    let hosts = json!([{"name": "203.0.113.1", "port": 1812}]);
+    let cloud = json!({"application": {"host": "api.example.net"}});
+    let table = [
+        (vpn(), cloud, Some("application.skey")),
+        (
+            authenticator("unused"),
+            upstream(json!({"hosts": hosts})),
+            Some("kind.radius.secret"),
+        ),
+        (
+            authenticator("unused"),
+            upstream(json!({"hosts": hosts, "secret": "written"})),
+            None,
+        ),
+        (
+            authenticator("unused"),
+            upstream(json!({"retries": 1})),
+            None,
+        ),
+        (vpn(), json!({"application": {"host": "builtin"}}), None),
+    ];
+    for (part, patch, refused) in table {
+        let mut now = snapshot();
+        let done = part.patch(&mut now, patch.clone(), &Precondition::None, &prints());
+        match refused {
+            Some(path) => {
+                assert_eq!(done.unwrap_err().errors()[0].path, path, "{patch}");
+                assert_eq!(now, snapshot());
+            }
+            None => done.unwrap(),
+        }
+    }
+    // Written as a whole, with the mask that was read, or without the secret.
+    let mut now = snapshot();
+    let mut secret_left_out = json!({"kind": {"radius": {"hosts": hosts}}});
+    for _ in 0..2 {
+        let part = authenticator("unused");
+        let wrote = part.write(&mut now, secret_left_out, &Precondition::None, &prints());
+        assert_eq!(wrote.unwrap_err().errors()[0].path, "kind.radius.secret");
+        (secret_left_out, _) = part.show(&now, &prints()).unwrap();
+        secret_left_out["kind"]["radius"]["hosts"] = hosts.clone();
+    }
+}
+
+#[test]
 fn what_is_needed_stays() {
     let mut now = snapshot();
     for (part, kind) in [

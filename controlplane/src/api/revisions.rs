@@ -15,18 +15,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::based_on;
 use super::caller::Caller;
-use super::config::{HowToWrite, wanted};
+use super::config::{HowToWrite, precondition, wanted};
 use super::extract::Named;
+use super::file_back::FileBack;
 use super::masked;
 use super::openapi::Api;
 use super::page::{Asked, Listed, Orders, Page, padded};
 use super::problem::{Kind, Problem};
-use crate::admin::RevisionInfo;
+use crate::admin::{Reload, RevisionInfo};
 use crate::app::App;
 use crate::diff::Difference;
+use crate::edit::aside;
 use crate::moment::Moment;
-use crate::store::{REVISIONS, StoreError, StoredRevision};
+use crate::store::{REVISIONS, StoredRevision};
 
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -92,8 +95,7 @@ async fn list(
     Asked(mut ask, filter): Asked<RevisionFilter>,
 ) -> Result<Json<Page<RevisionInfo>>, Problem> {
     // All that are kept: their number is bounded.
-    let found = app.store.list_revisions(u64::MAX, REVISIONS).await;
-    let found = found.map_err(|error| stored(&error))?;
+    let found = app.store.list_revisions(u64::MAX, REVISIONS).await?;
     let author = filter.author.as_deref();
     let found = found.into_iter().filter(|one| {
         author.is_none_or(|author| one.author == author)
@@ -140,18 +142,19 @@ async fn one(State(app): State<Arc<App>>, Named(number): Named<u64>) -> Result<J
         snapshot,
         since,
     } = find(&app, number).await?;
-    let mut configuration = masked(&app, &snapshot)?;
-    masked::date(&mut configuration, &since);
+    let prints = Arc::clone(&app.fingerprints);
+    let masked = aside(move || {
+        let mut configuration = masked::configuration(&snapshot, &prints)?;
+        masked::date(&mut configuration, &since);
+        Ok(configuration)
+    });
+    let configuration = masked.await?;
     let verdicts = app.store.list_verdicts(info.number).await;
-    let nodes =
-        verdicts
-            .map_err(|error| stored(&error))?
-            .into_iter()
-            .map(|(node, verdict, at_ms)| OfNode {
-                node,
-                at_ms,
-                verdict,
-            });
+    let nodes = verdicts?.into_iter().map(|(node, verdict, at_ms)| OfNode {
+        node,
+        at_ms,
+        verdict,
+    });
     let current = app
         .revisions
         .borrow()
@@ -195,7 +198,8 @@ async fn diff(
         0 => raw::Snapshot::default(),
         from => find(&app, from).await?.snapshot,
     };
-    let found = masked::changes(&before, &to.snapshot, &app.fingerprints)?;
+    let prints = Arc::clone(&app.fingerprints);
+    let found = aside(move || masked::changes(&before, &to.snapshot, &prints)).await?;
     let accept = headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok());
@@ -216,52 +220,56 @@ async fn rollback(
     Named(number): Named<u64>,
     Extension(caller): Extension<Caller>,
     how: Result<Query<HowToWrite>, QueryRejection>,
-) -> Result<Response, Problem> {
+    headers: HeaderMap,
+) -> Result<Json<RolledBack>, Problem> {
+    let based = precondition(&headers)?;
     let old = find(&app, number).await?;
     let mut wanted = wanted(&caller, how)?;
     if wanted.message.is_empty() {
         wanted.message = format!("back to revision {number}");
     }
+    if let Some(source) = &app.settings.source {
+        let path = source.path().to_owned();
+        let back = FileBack { path, old, based };
+        return back.write(&app, wanted).await.map(Json);
+    }
+    let prints = Arc::clone(&app.fingerprints);
     let change = move |snapshot: &mut raw::Snapshot| {
+        based_on::hold(&based, snapshot, None, &prints)?;
         *snapshot = old.snapshot.clone();
         Ok(())
     };
     let edited = app.edit(Box::new(change), wanted).await?;
-    let found = masked::changes(&edited.before, &edited.after, &app.fingerprints)?;
+    let (based_on, differences) = app.compared(&edited, None).await?;
     Ok(Json(RolledBack {
         revision: edited.revision,
-        differences: found,
-    })
-    .into_response())
+        based_on,
+        differences,
+        reload: None,
+    }))
 }
 
 /// What going back came to.
 #[derive(Debug, Serialize, JsonSchema)]
-struct RolledBack {
+pub(super) struct RolledBack {
     /// The new revision; none when nothing changes, or it was only tried.
     #[serde(skip_serializing_if = "Option::is_none")]
-    revision: Option<RevisionInfo>,
-    differences: Vec<Difference>,
+    pub(super) revision: Option<RevisionInfo>,
+    /// The entity tag of what was there before: after a dry run, `If-Match` with it makes sure that what
+    /// was shown is what is done.
+    pub(super) based_on: String,
+    pub(super) differences: Vec<Difference>,
+    /// Where a file is the truth: what reading it again gave; none when it was only tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reload: Option<Reload>,
 }
 
 async fn find(app: &App, number: u64) -> Result<StoredRevision, Problem> {
     let found = app.store.fetch_revision(Revision(number)).await;
-    found.map_err(|error| stored(&error))?.ok_or_else(|| {
+    found?.ok_or_else(|| {
         let detail = format!("there is no revision {number}, or it is too old to be kept");
         Problem::new(Kind::NotFound, detail)
     })
-}
-
-fn masked(app: &App, snapshot: &raw::Snapshot) -> Result<Value, Problem> {
-    masked::configuration(snapshot, &app.fingerprints)
-}
-
-fn stored(error: &StoreError) -> Problem {
-    tracing::error!(error = error as &dyn std::error::Error, "the store failed");
-    Problem::new(
-        Kind::Unavailable,
-        "the database does not answer; the log has the cause",
-    )
 }
 
 const ORDERS: Orders<RevisionInfo> = &[

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::confirm::MAX_WAITING;
 use super::*;
-use crate::revisions::{Check, Draft, Revisions};
+use crate::revisions::{Check, RevisionDraft, Revisions};
 use crate::seal::Key;
 
 /// A moment in 2026, in milliseconds.
@@ -52,9 +52,10 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder).await;
         let mut revisions = Revisions::open(store).await.unwrap();
-        let draft = Draft {
+        let draft = RevisionDraft {
             check: Check::Wanted,
             origin: "",
+            of: None,
             snapshot: snapshot(),
             text: None,
             author: "tester",
@@ -429,9 +430,10 @@ async fn a_revision_that_closes_an_integration_leaves_the_grant_nothing_to_open(
     start(&grants, request(Some("checks"), 600), NOW).await;
     let mut next = snapshot();
     next.integrations[0].authenticator = Some("duo_only_client".to_owned());
-    let draft = Draft {
+    let draft = RevisionDraft {
         check: Check::Wanted,
         origin: "",
+        of: None,
         snapshot: next,
         text: None,
         author: "tester",

@@ -52,6 +52,20 @@ impl Db {
     }
 }
 
+impl Db {
+    /// The statement that asks whether a control plane said that a file is the truth.
+    pub(super) const fn said_file(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "SELECT FALSE",
+            Self::Postgres(_) => {
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted \
+                 AND classid = 1668248942 AND objid = 5 AND objsubid = 2 AND database = \
+                 (SELECT oid FROM pg_database WHERE datname = current_database()))"
+            }
+        }
+    }
+}
+
 /// Runs a body on the connections that read: `reading!(db, "read it", pool => async { … })`.
 macro_rules! reading {
     ($db:expr, $what:expr, $pool:ident => $body:expr) => {

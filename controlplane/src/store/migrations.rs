@@ -57,6 +57,7 @@ pub(super) const STEPS: &[Step] = &[
         "know people of a provider",
         "0008_know_people_of_a_provider"
     ),
+    step!(9, "create drafts", "0009_create_drafts"),
 ];
 
 /// What brings a database up to date, with the text of one engine.

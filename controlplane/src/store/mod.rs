@@ -6,6 +6,7 @@
 mod admins;
 mod audit;
 mod documents;
+mod drafts;
 mod engine;
 mod events;
 mod joining;
@@ -19,9 +20,11 @@ mod revisions;
 mod sessions;
 mod sqlite;
 mod tokens;
+mod truth;
 
 pub(crate) use admins::{AdminRow, AdminSecrets, InsertedAdmin};
 pub(crate) use audit::AuditFilter;
+pub(crate) use drafts::{AppliedDraft, DraftRow, DraftVersion, DraftWrite, target as draft_target};
 pub(crate) use events::NewEvent;
 pub(crate) use joining::{GivenCertificate, JoinToken};
 pub use keys::Rotated;
@@ -30,6 +33,7 @@ pub(crate) use revisions::{NewRevision, REVISIONS, StoredRevision};
 pub(crate) use sessions::{Holder, NewSession, PROVIDER, Which};
 pub(crate) use sqlite::{copy, look_at_copy};
 pub(crate) use tokens::{InsertedToken, TokenRow};
+pub(crate) use truth::FileTruth;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -188,6 +192,30 @@ pub enum StoreError {
     Overtaken {
         /// The newest one.
         newest: u64,
+    },
+    /// The configuration is a file of another control plane.
+    #[error(
+        "the configuration is a file of another control plane on this database, which would undo \
+         this; change it there"
+    )]
+    FileElsewhere,
+    /// A draft was applied or deleted, or never was.
+    #[error("there is no draft {id}; it may be applied already")]
+    DraftGone {
+        /// Its number.
+        id: u64,
+    },
+    /// A draft is not as it was looked at.
+    #[error("draft {id} was changed meanwhile")]
+    DraftChanged {
+        /// Its number.
+        id: u64,
+    },
+    /// Drafts are bounded.
+    #[error("there are {what}, which is as much as is kept; apply or delete a draft")]
+    DraftsFull {
+        /// What there is as much of as there may be.
+        what: String,
     },
     /// A stored document cannot be read.
     #[error("the stored {what} cannot be read")]

@@ -3,12 +3,14 @@
 use proto::config::raw;
 use proto::id::{NodeId, Revision};
 use proto::secret::Secret;
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::audit::append;
+use super::drafts::unchanged;
 use super::engine::{Alone, Fault, reading, signed, storable, unsigned, writing};
 use super::nodes::APPLIED;
-use super::{Store, StoreError, unreadable};
+use super::{AppliedDraft, Store, StoreError, draft_target, unreadable};
 use crate::admin::RevisionInfo;
 use crate::api::masked::Since;
 use crate::audit::Deed;
@@ -29,6 +31,8 @@ pub(crate) struct NewRevision<'a> {
     /// From which address, and what it changes, for the audit.
     pub(crate) origin: &'a str,
     pub(crate) detail: String,
+    /// The draft that it is made of, which goes with it: none of it is lost, and it is applied once.
+    pub(crate) draft: Option<&'a AppliedDraft>,
 }
 
 /// A revision as it was stored.
@@ -42,7 +46,9 @@ pub(crate) struct StoredRevision {
 
 impl Store {
     /// Stores a revision under the next number, and forgets those too old to be kept. Fails with
-    /// [`StoreError::Overtaken`] when there is one that its maker did not know.
+    /// [`StoreError::Overtaken`] when there is one that its maker did not know, and with
+    /// [`StoreError::DraftGone`] or [`StoreError::DraftChanged`] when its draft is another now, and with
+    /// [`StoreError::FileElsewhere`] when it is of no file and a file is the truth.
     pub(crate) async fn insert_revision(
         &self,
         new: NewRevision<'_>,
@@ -70,7 +76,18 @@ impl Store {
             detail: new.detail,
         };
         let deed = deed.storable();
-        let begin = self.db.begin(Alone::Revisions);
+        let applied = new.draft.map(|draft| {
+            let id = draft.version.id;
+            let deed = Deed {
+                action: "draft.apply".to_owned(),
+                target: draft_target(id),
+                detail: json!({"revision": number, "writers": draft.writers}).to_string(),
+                ..deed.clone()
+            };
+            (draft.version, deed)
+        });
+        let (begin, said_file) = (self.db.begin(Alone::Revisions), self.db.said_file());
+        let of_file = source.is_some();
         writing!(self.db, "store the revision", pool => async {
             let mut tx = pool.begin_with(begin).await?;
             let last: Option<i64> = sqlx::query_scalar("SELECT max(number) FROM revisions")
@@ -80,6 +97,9 @@ impl Store {
             if newest != new.after {
                 tx.rollback().await?;
                 return Err(StoreError::Overtaken { newest }.into());
+            }
+            if !of_file && sqlx::query_scalar(said_file).fetch_one(&mut *tx).await? {
+                return Err(StoreError::FileElsewhere.into());
             }
             sqlx::query(
                 "INSERT INTO revisions (number, created_at_ms, author, message, source, snapshot, \
@@ -95,6 +115,14 @@ impl Store {
             .execute(&mut *tx)
             .await?;
             append!(tx, self, &deed);
+            if let Some((version, deed)) = &applied {
+                unchanged!(&mut *tx, *version);
+                sqlx::query("DELETE FROM drafts WHERE id = $1")
+                    .bind(signed(version.id))
+                    .execute(&mut *tx)
+                    .await?;
+                append!(tx, self, deed);
+            }
             sqlx::query("DELETE FROM revisions WHERE number <= $1")
                 .bind(signed(number.saturating_sub(u64::from(REVISIONS))))
                 .execute(&mut *tx)
@@ -156,6 +184,27 @@ impl Store {
             .map_err(Fault::Sql)
         })?;
         row.map(|row| self.revision(row)).transpose()
+    }
+
+    /// The text that a revision was made of; none when it was made of none, or is not kept.
+    pub(crate) async fn fetch_revision_text(
+        &self,
+        number: Revision,
+    ) -> Result<Option<Secret<String>>, StoreError> {
+        let sealed: Option<Option<Vec<u8>>> = reading!(self.db, "read a revision", pool => async {
+            sqlx::query_scalar("SELECT source FROM revisions WHERE number = $1")
+                .bind(signed(number.0))
+                .fetch_optional(pool)
+                .await
+                .map_err(Fault::Sql)
+        })?;
+        let Some(sealed) = sealed.flatten() else {
+            return Ok(None);
+        };
+        let text = self.unseal(&place("source", &number.0.to_string()), &sealed)?;
+        Ok(Some(Secret::new(
+            String::from_utf8_lossy(&text).into_owned(),
+        )))
     }
 
     /// What is known of so many revisions, from the one below `below` on, the newest first.

@@ -17,7 +17,7 @@ use crate::support::{ControlPlane, Site, config};
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Value,
 }
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use controlplane::admin::{LoadResult, Reload};
 use controlplane::{AuthproxyFile, Key, RunError, key_file, protect};
 use proto::secret::Secret;
+use serde_json::json;
 
+use crate::api::Plane;
 use crate::support::{ControlPlane, LIMIT, Site, mark};
 
 fn text(port: u16, secret: &str) -> String {
@@ -62,4 +64,64 @@ async fn a_bad_file_stops_the_start_with_its_line() {
     let shown: Vec<_> = diagnostics.iter().map(ToString::to_string).collect();
     let wanted = "authproxy.cfg:5: error: [radius_server_auto] port: ";
     assert!(shown.iter().any(|one| one.contains(wanted)), "{shown:?}");
+}
+
+#[tokio::test]
+async fn going_back_writes_the_text_of_that_revision_into_the_file() {
+    let site = site();
+    let (file, socket) = (site.file(), site.settings.socket.clone());
+    let first = std::fs::read_to_string(&file).unwrap();
+    let running = site.start().await;
+    let plane = Plane {
+        site,
+        running,
+        socket,
+    };
+    let mut stream = plane.running.subscribe("one").await;
+    assert_eq!(mark(&stream.snapshot().await), (1, 1812));
+    let second = format!("; another\n{}", text(1813, "radius_secret_1=PLANTED-plain"));
+    write(&file, &second);
+    assert_eq!(mark(&stream.snapshot().await), (2, 1813));
+
+    let back = "/revisions/1/rollback";
+    let tried = plane
+        .post(&format!("{back}?dry_run=true"), &json!({}))
+        .await;
+    assert_eq!(
+        (tried.status, tried.body.get("reload")),
+        (200, None),
+        "{tried:?}"
+    );
+    assert!(!tried.body["differences"].as_array().unwrap().is_empty());
+    let late = plane
+        .call("POST", back, "if-match: \"another\"\r\n", None)
+        .await;
+    assert_eq!(late.status, 412, "{late:?}");
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap(),
+        second,
+        "only tried"
+    );
+
+    let based = format!("if-match: {}\r\n", tried.body["based_on"].as_str().unwrap());
+    let done = plane.call("POST", back, &based, None).await;
+    assert_eq!(done.body["reload"]["result"], "applied", "{done:?}");
+    assert_eq!(done.body["revision"]["number"], 3, "{done:?}");
+    assert_eq!(done.body["differences"], tried.body["differences"]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), first);
+    let served = stream.snapshot().await;
+    assert_eq!(mark(&served), (3, 1812));
+    assert_eq!(served.integrations[0].clients[0].secret.expose(), "opened");
+    let audit = plane.get("/audit").await.body;
+    let last = &audit["items"][0];
+    assert_eq!(
+        (&last["actor"], &last["action"], &last["detail"]["back_to"]),
+        (
+            &json!("command line"),
+            &json!("configuration.file"),
+            &json!(1)
+        ),
+        "{audit}"
+    );
+    plane.running.stop().await;
 }

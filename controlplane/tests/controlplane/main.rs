@@ -5,6 +5,7 @@ mod access;
 mod api;
 mod builtin;
 mod commands;
+mod drafts;
 mod events;
 mod events_api;
 mod file;

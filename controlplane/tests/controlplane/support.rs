@@ -8,7 +8,7 @@ use std::time::Duration;
 use controlplane::admin::{Diagnostic, Status};
 use controlplane::authproxy::BuiltinApplication;
 use controlplane::{
-    ConfigSource, Draft, FileRead, Hooks, LoadOutcome, Need, Ready, RunError, Settings, run,
+    ConfigSource, FileDraft, FileRead, Hooks, LoadOutcome, Need, Ready, RunError, Settings, run,
 };
 use local::Client;
 use proto::config::raw;
@@ -69,7 +69,7 @@ fn wanted(text: &str) -> BuiltinApplication {
 }
 
 impl FakeSource {
-    fn read(&self, files: &mut Vec<FileRead>) -> Result<Draft, String> {
+    fn read(&self, files: &mut Vec<FileRead>) -> Result<FileDraft, String> {
         let text = read(&self.0, files)?;
         let mut json: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
         let fields = json.as_object_mut().unwrap();
@@ -85,7 +85,7 @@ impl FakeSource {
             let named = self.0.parent().unwrap().join(name);
             snapshot.settings.http_ca_certs = Some(read(&named, files)?);
         }
-        Ok(Draft {
+        Ok(FileDraft {
             text: Secret::new(text),
             builtin,
             finish: Box::new(move |applications| {

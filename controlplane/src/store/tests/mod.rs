@@ -25,6 +25,7 @@ macro_rules! on_both {
 
 mod admins;
 mod audit;
+mod drafts;
 mod events;
 mod keys;
 mod postgres;
@@ -46,6 +47,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::admins::*;
 use self::audit::*;
+use self::drafts::*;
 use self::keys::*;
 use self::tokens::*;
 use super::engine::{Fault, writing};
@@ -127,6 +129,10 @@ on_both! {
     a_key_file_without_room_is_refused_before_anything_changes
     whoever_tampers_with_the_audit_is_found
     what_is_added_after_a_cut_does_not_cover_it
+    a_draft_is_kept_sealed_and_its_number_never_used_again
+    a_draft_is_changed_only_as_it_was_looked_at
+    a_draft_goes_with_its_revision_or_both_are_as_they_were
+    drafts_are_bounded_in_number_and_in_octets
 }
 
 /// What somebody did, as a test.
@@ -164,6 +170,7 @@ fn revision(after: u64, source: Option<&Secret<String>>) -> NewRevision<'_> {
         since: BTreeMap::from([("print".to_owned(), 4)]),
         origin: "",
         detail: "[]".to_owned(),
+        draft: None,
         after,
         created_at_ms: 5,
         author: "tester",

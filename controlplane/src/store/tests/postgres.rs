@@ -146,6 +146,46 @@ async fn a_leader_whose_connection_broke_knows_that_it_leads_no_more() {
 }
 
 #[tokio::test]
+async fn while_a_file_is_the_truth_nobody_stores_what_it_would_undo() {
+    let lab = Lab::postgres();
+    let (of_file, other) = (lab.open().await, lab.open().await);
+    let text = Secret::from("file");
+    let mut truth = of_file.file_truth();
+    assert!(!other.is_file_elsewhere().await.unwrap());
+    for _ in 0..2 {
+        truth.hold().await.unwrap();
+        assert!(other.is_file_elsewhere().await.unwrap());
+    }
+    let refused = other.insert_revision(revision(0, None)).await;
+    assert!(
+        matches!(refused, Err(StoreError::FileElsewhere)),
+        "{refused:?}"
+    );
+    let stored = of_file.insert_revision(revision(0, Some(&text))).await;
+    stored.unwrap();
+    // It is said again when the connection broke.
+    let (server, database) = server(&lab);
+    let gone = server.sql(
+        database,
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks \
+         WHERE locktype = 'advisory' AND objid = 5 AND database = \
+         (SELECT oid FROM pg_database WHERE datname = current_database())",
+    );
+    assert_eq!(gone.trim(), "t");
+    assert!(!other.is_file_elsewhere().await.unwrap());
+    truth.hold().await.unwrap();
+    assert!(other.is_file_elsewhere().await.unwrap());
+    drop(truth);
+    let ending = async {
+        while other.is_file_elsewhere().await.unwrap() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LIMIT, ending).await.unwrap();
+    other.insert_revision(revision(1, None)).await.unwrap();
+}
+
+#[tokio::test]
 async fn only_the_leader_forgets_events() {
     let lab = Lab::postgres();
     let (leader, store) = (lab.open().await, lab.open().await);
