@@ -10,12 +10,12 @@ use proto::command::{COMMAND_SECONDS, Command, Outcome};
 use proto::config::Fault;
 use proto::id::{NodeId, Revision};
 use proto::rpc::{NodeStatus, ToNode, Verdict};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{NodeReport, Refusal};
 use crate::clock::now_ms;
-use crate::store::{Store, StoreError};
+use crate::store::{Noted, Store, StoreError};
 
 /// The nodes that were heard of, up to [`NODES`]: who is away the longest makes room.
 pub(crate) struct Nodes {
@@ -26,10 +26,13 @@ pub(crate) struct Nodes {
     /// Who waits for the end of which command, at which node.
     waiting: Mutex<HashMap<u64, (NodeId, oneshot::Sender<Outcome>)>>,
     commands: AtomicU64,
+    /// Read while a node's word is taken, written while one goes: no word brings back what is gone.
+    words: RwLock<()>,
 }
 
 #[derive(Default)]
 struct Entry {
+    /// One or none.
     subscriptions: usize,
     last_seen_ms: u64,
     applied: Option<Revision>,
@@ -39,7 +42,7 @@ struct Entry {
     address: Option<SocketAddr>,
     /// To the newest subscription of a node that understands commands.
     outbox: Option<mpsc::Sender<ToNode>>,
-    /// Ends its subscriptions.
+    /// Ends its subscription.
     cut: CancellationToken,
 }
 
@@ -70,10 +73,12 @@ impl Nodes {
             waiting: Mutex::default(),
             // Never that of the run before.
             commands: AtomicU64::new(now_ms()),
+            words: RwLock::default(),
         })
     }
 
-    /// Notes that a node listens, until the guard is dropped.
+    /// Notes that a node listens, until the guard is dropped. Its subscription before ends: one whose
+    /// other side is gone would else be taken for the node.
     pub(crate) fn subscribe(
         self: &Arc<Self>,
         node: &NodeId,
@@ -82,12 +87,14 @@ impl Nodes {
         address: Option<SocketAddr>,
     ) -> Result<Subscription, Full> {
         let (outbox, commands) = mpsc::channel(OUTBOX);
-        let cut = self.with(node, |entry| {
-            entry.subscriptions += 1;
+        let cut = CancellationToken::new();
+        self.with(node, |entry| {
+            std::mem::replace(&mut entry.cut, cut.clone()).cancel();
+            self.forget_commands(node);
+            entry.subscriptions = 1;
             entry.applied = serving;
             entry.address = address;
             entry.outbox = understands_commands.then_some(outbox);
-            entry.cut.clone()
         })?;
         Ok(Subscription {
             nodes: Arc::clone(self),
@@ -100,20 +107,34 @@ impl Nodes {
         })
     }
 
-    /// Ends the subscriptions of a node.
+    /// While this is held no node is removed or replaced: from the look at its certificate until its
+    /// word is taken.
+    pub(crate) async fn stay(&self) -> RwLockReadGuard<'_, ()> {
+        self.words.read().await
+    }
+
+    /// While this is held no node's word is taken.
+    pub(crate) async fn hush(&self) -> RwLockWriteGuard<'_, ()> {
+        self.words.write().await
+    }
+
+    /// Ends the subscription of a node.
     pub(crate) fn cut(&self, node: &NodeId) {
         if let Some(entry) = self.lock().get_mut(node) {
             std::mem::take(&mut entry.cut).cancel();
             entry.subscriptions = 0;
             entry.outbox = None;
+            self.forget_commands(node);
         }
     }
 
     /// Revokes what a node has, forgets it and ends its subscriptions. False when there is none.
     pub(crate) async fn remove(&self, node: &NodeId) -> Result<bool, StoreError> {
+        let hush = self.hush().await;
         let stored = self.store.remove_node(node, now_ms()).await?;
         self.cut(node);
         let known = self.lock().remove(node).is_some();
+        drop(hush);
         self.refresh().await?;
         Ok(stored || known)
     }
@@ -180,6 +201,11 @@ impl Nodes {
         sender.is_some_and(|sender| sender.send(outcome).is_ok())
     }
 
+    /// Nobody answers what a node was told in a subscription that is over.
+    fn forget_commands(&self, node: &NodeId) {
+        self.waiting().retain(|_, (asked, _)| asked != node);
+    }
+
     fn waiting(&self) -> MutexGuard<'_, HashMap<u64, (NodeId, oneshot::Sender<Outcome>)>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -188,20 +214,23 @@ impl Nodes {
     pub(crate) async fn acknowledge(
         &self,
         node: &NodeId,
+        certificate: Option<&str>,
         revision: Revision,
         mut verdict: Verdict,
     ) -> Result<(), NodeError> {
-        self.with(node, |_| ())?;
+        self.has_room(node)?;
         if let Verdict::Refused { faults } = &mut verdict {
             faults.truncate(FAULTS);
         }
         let at_ms = now_ms();
-        let known = self
+        let noted = self
             .store
-            .upsert_acknowledgement(node, revision, &verdict, at_ms)
+            .upsert_acknowledgement(node, certificate, revision, &verdict, at_ms)
             .await?;
-        if !known {
-            return Err(NodeError::NoSuchRevision { revision });
+        match noted {
+            Noted::Stored => {}
+            Noted::NoSuchRevision => return Err(NodeError::NoSuchRevision { revision }),
+            Noted::Removed => return Err(NodeError::Removed),
         }
         match &verdict {
             Verdict::Applied => tracing::info!(%node, %revision, "revision applied"),
@@ -215,11 +244,20 @@ impl Nodes {
     }
 
     /// Stores and remembers how a node is.
-    pub(crate) async fn report(&self, node: &NodeId, status: NodeStatus) -> Result<(), NodeError> {
-        self.with(node, |_| ())?;
-        self.store
-            .upsert_node(node, now_ms(), Some(&status))
+    pub(crate) async fn report(
+        &self,
+        node: &NodeId,
+        certificate: Option<&str>,
+        status: NodeStatus,
+    ) -> Result<(), NodeError> {
+        self.has_room(node)?;
+        let noted = self
+            .store
+            .upsert_node(node, certificate, now_ms(), Some(&status))
             .await?;
+        if noted == Noted::Removed {
+            return Err(NodeError::Removed);
+        }
         // What it applied is known from its subscription and its verdicts: a status may be late,
         // even the last word of a process that is no more.
         self.with(node, |entry| entry.status = Some(status))?;
@@ -262,6 +300,14 @@ impl Nodes {
     /// What is known of one.
     pub(crate) fn fetch(&self, node: &NodeId) -> Option<NodeReport> {
         self.list().0.into_iter().find(|one| one.node == *node)
+    }
+
+    fn has_room(&self, node: &NodeId) -> Result<(), Full> {
+        let known = self.lock();
+        let room = known.contains_key(node)
+            || known.len() < NODES
+            || known.values().any(|entry| entry.subscriptions == 0);
+        room.then_some(()).ok_or(Full)
     }
 
     fn with<T>(&self, node: &NodeId, change: impl FnOnce(&mut Entry) -> T) -> Result<T, Full> {
@@ -360,28 +406,18 @@ impl Subscription {
         let entry = known.get(&self.node);
         entry.is_some_and(|entry| entry.has_refused(revision))
     }
-
-    /// Notes that the node still takes what is sent.
-    pub(crate) fn alive(&self) {
-        if let Some(entry) = self.nodes.lock().get_mut(&self.node) {
-            entry.last_seen_ms = now_ms();
-        }
-    }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        // One that was ended from here counts no more already.
+        let mut known = self.nodes.lock();
+        // One that was ended from here counts no more already, and what is told now goes to another.
         if !self.cut.is_cancelled()
-            && let Some(entry) = self.nodes.lock().get_mut(&self.node)
+            && let Some(entry) = known.get_mut(&self.node)
         {
-            entry.subscriptions = entry.subscriptions.saturating_sub(1);
-        }
-        // Nobody answers what it was told.
-        if self.understands_commands {
-            self.nodes
-                .waiting()
-                .retain(|_, (node, _)| *node != self.node);
+            entry.subscriptions = 0;
+            entry.outbox = None;
+            self.nodes.forget_commands(&self.node);
         }
     }
 }
@@ -417,6 +453,9 @@ pub(crate) enum NodeError {
     /// It speaks of a revision that is not there.
     #[error("there is no revision {revision}")]
     NoSuchRevision { revision: Revision },
+    /// It was removed meanwhile.
+    #[error("the node was removed; let it join again")]
+    Removed,
     /// It could not be stored.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -489,7 +528,7 @@ mod tests {
         }))
         .unwrap();
         let _listening = nodes.subscribe(&name(1), None, false, None).unwrap();
-        nodes.report(&name(1), status).await.unwrap();
+        nodes.report(&name(1), None, status).await.unwrap();
         let known = nodes.fetch(&name(1)).unwrap();
         assert_eq!(known.applied, None, "the process before it had");
         assert_eq!(known.status.unwrap().revision, Some(Revision(5)));

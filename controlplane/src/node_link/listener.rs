@@ -99,13 +99,14 @@ impl Server {
         }
         let certificates = stream.get_ref().1.peer_certificates();
         let shown = certificates.and_then(<[_]>::first).and_then(node_of);
-        let Some((serial, node)) = shown else {
+        let Some(shown) = shown else {
             tracing::warn!(%from, "the certificate is of no node");
             return;
         };
         let peer = NodePeer::Node(Arc::new(Certified {
-            node,
-            serial,
+            node: shown.node,
+            serial: shown.serial,
+            renewed_from: shown.half,
             address: from,
         }));
         let router = self.nodes.clone().layer(Extension(peer));

@@ -20,7 +20,8 @@ mod tokens;
 
 pub(crate) use admins::{AdminRow, InsertedAdmin};
 pub(crate) use events::NewEvent;
-pub(crate) use joining::{GivenCertificate, JoinToken};
+pub(crate) use joining::{GivenCertificate, JoinToken, Redeemed, Standing};
+pub(crate) use nodes::Noted;
 pub use postgres_url::{PostgresUrl, PostgresUrlError};
 pub(crate) use revisions::{NewRevision, StoredRevision};
 pub(crate) use tokens::{InsertedToken, TokenRow};
