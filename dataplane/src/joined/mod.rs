@@ -37,6 +37,11 @@ pub async fn join(
     let (pin, token) = parts(token)?;
     let (key, request) = tls::key_and_request()?;
     let config = tls::pinned(pin)?;
+    // The token is good once: it is not spent for what cannot be kept.
+    let place = folder.to_owned();
+    tokio::task::spawn_blocking(move || file::try_folder(&place))
+        .await
+        .map_err(|_| JoinError::Answer)??;
     let asked = Join {
         token: Secret::new(token.to_owned()),
         node: name,
@@ -154,6 +159,9 @@ pub enum JoinError {
         /// The file.
         path: std::path::PathBuf,
     },
+    /// The node has joined again meanwhile.
+    #[error("this node has joined again meanwhile: start its data plane anew")]
+    Replaced,
     /// What is kept is no such document.
     #[error("{} is no good; let the node join again", path.display())]
     Unreadable {
@@ -184,6 +192,21 @@ mod tests {
         ] {
             assert_eq!(address_of(url).ok(), want, "{url}");
         }
+    }
+
+    #[tokio::test]
+    async fn no_token_is_spent_for_what_cannot_be_kept() {
+        let held = tempfile::tempdir().unwrap();
+        let in_the_way = held.path().join("file");
+        std::fs::write(&in_the_way, "").unwrap();
+        let asked = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        asked.set_nonblocking(true).unwrap();
+        let url = format!("https://{}", asked.local_addr().unwrap());
+        let token = format!("csj_{}_cst_00_11", "0f".repeat(32));
+        let folder = in_the_way.join("dataplane");
+        let error = join(&folder, &url, &token, None).await.unwrap_err();
+        assert!(matches!(error, JoinError::File { .. }), "{error}");
+        assert!(asked.accept().is_err(), "nobody was asked");
     }
 
     #[test]

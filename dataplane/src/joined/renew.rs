@@ -50,6 +50,12 @@ impl Life {
         self.begins.saturating_add(life / 3 * 2 + life % 3 * 2 / 3)
     }
 
+    /// How long to rest after a success, however late this clock says it is: a tenth of the life.
+    fn rest(self) -> Duration {
+        let life = Duration::from_secs(self.ends.saturating_sub(self.begins));
+        (life / 10).clamp(FIRST_PAUSE, LAST_PAUSE)
+    }
+
     /// How long to wait until the next try, after one that failed: a tenth of what is left.
     fn pause(self, now: u64) -> Duration {
         let left = Duration::from_secs(self.ends.saturating_sub(now));
@@ -91,7 +97,11 @@ impl Renewal {
                 continue;
             }
             match self.renew().await {
-                Ok(()) => tracing::info!("this node's certificate was renewed"),
+                Ok(()) => {
+                    tracing::info!("this node's certificate was renewed");
+                    tokio::time::sleep(Life::of(&self.joined.certificate)?.rest()).await;
+                }
+                Err(JoinError::Replaced) => return Err(JoinError::Replaced),
                 Err(error) => {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
@@ -104,6 +114,10 @@ impl Renewal {
     }
 
     async fn renew(&mut self) -> Result<(), JoinError> {
+        let (before, folder) = (self.joined.clone(), self.folder.clone());
+        tokio::task::spawn_blocking(move || before.is_kept(&folder))
+            .await
+            .map_err(|_| JoinError::Answer)??;
         let (key, request) = tls::key_and_request()?;
         let asked = Renew {
             node: self.joined.node.clone(),
@@ -121,8 +135,8 @@ impl Renewal {
             ..self.joined.clone()
         };
         let config = tls::config(&renewed)?;
-        let (kept, folder) = (renewed.clone(), self.folder.clone());
-        tokio::task::spawn_blocking(move || kept.store(&folder))
+        let (before, kept, folder) = (self.joined.clone(), renewed.clone(), self.folder.clone());
+        tokio::task::spawn_blocking(move || kept.store_over(&before, &folder))
             .await
             .map_err(|_| JoinError::Answer)??;
         self.config.send_replace(Arc::new(config));
@@ -170,6 +184,7 @@ mod tests {
             begins: 0,
             ends: 7_776_000,
         };
+        assert_eq!(life.rest(), Duration::from_secs(3_600));
         for (now, want) in [(5_184_000, 3_600), (7_775_000, 100), (7_776_000, 1)] {
             assert_eq!(life.pause(now), Duration::from_secs(want));
         }
