@@ -102,7 +102,7 @@ impl Nodes {
             commands,
             drained: self.drained.subscribe(),
             understands_commands,
-            told_to_drain: false,
+            told_to_drain: None,
             cut,
         })
     }
@@ -358,7 +358,8 @@ pub(crate) struct Subscription {
     commands: mpsc::Receiver<ToNode>,
     drained: watch::Receiver<BTreeSet<NodeId>>,
     understands_commands: bool,
-    told_to_drain: bool,
+    /// What the node was told last; it may remember another word from before.
+    told_to_drain: Option<bool>,
     cut: CancellationToken,
 }
 
@@ -388,8 +389,8 @@ impl Subscription {
         }
         loop {
             let drain = self.drained.borrow_and_update().contains(&self.node);
-            if drain != self.told_to_drain {
-                self.told_to_drain = drain;
+            if self.told_to_drain != Some(drain) {
+                self.told_to_drain = Some(drain);
                 return ToNode::Drain { drain };
             }
             tokio::select! {
@@ -532,6 +533,90 @@ mod tests {
         let known = nodes.fetch(&name(1)).unwrap();
         assert_eq!(known.applied, None, "the process before it had");
         assert_eq!(known.status.unwrap().revision, Some(Revision(5)));
+    }
+
+    #[tokio::test]
+    async fn each_subscription_says_once_whether_the_node_takes_logins() {
+        let folder = tempfile::tempdir().unwrap();
+        let nodes = open(&folder).await;
+        let node = name(1);
+        let said = |drain| ToNode::Drain { drain };
+        let mut first = nodes.subscribe(&node, None, true, None).unwrap();
+        assert_eq!(first.next().await, said(false));
+        nodes.drain(&node, true).await.unwrap();
+        assert_eq!(first.next().await, said(true));
+        // What changes while it is away it hears when it is back.
+        drop(first);
+        nodes.drain(&node, false).await.unwrap();
+        let mut second = nodes.subscribe(&node, None, true, None).unwrap();
+        assert_eq!(second.next().await, said(false));
+        let more = tokio::time::timeout(Duration::from_millis(50), second.next());
+        assert!(more.await.is_err(), "once");
+    }
+
+    #[tokio::test]
+    async fn a_subscription_ends_the_one_before_and_not_what_is_told_to_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let nodes = open(&folder).await;
+        let node = name(1);
+        let old = nodes.subscribe(&node, None, true, None).unwrap();
+        let waits = nodes.command(&node, Command::Check);
+        tokio::pin!(waits);
+        assert!(is_pending(waits.as_mut()).await, "it is on its way");
+        let mut new = nodes.subscribe(&node, None, true, None).unwrap();
+        assert!(old.cut().is_cancelled());
+        assert!(!new.cut().is_cancelled());
+        assert_eq!(waits.await, Err(CommandError::NotConnected), "it was lost");
+        let waits = nodes.command(&node, Command::Check);
+        tokio::pin!(waits);
+        assert!(is_pending(waits.as_mut()).await);
+        drop(old);
+        assert!(nodes.fetch(&node).unwrap().connected);
+        let number = loop {
+            if let ToNode::Command { number, .. } = new.next().await {
+                break number;
+            }
+        };
+        let outcome = Outcome::Checked { rows: Vec::new() };
+        assert!(nodes.finished(&node, number, outcome.clone()));
+        assert_eq!(waits.await, Ok(outcome));
+        drop(new);
+        assert!(!nodes.fetch(&node).unwrap().connected);
+    }
+
+    async fn is_pending<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> bool {
+        let mut future = future;
+        std::future::poll_fn(|context| {
+            std::task::Poll::Ready(future.as_mut().poll(context).is_pending())
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn a_word_that_comes_after_the_removal_is_refused_and_brings_nothing_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let nodes = open(&folder).await;
+        let status: NodeStatus = serde_json::from_value(serde_json::json!({
+            "version": "0.1.0", "state": "serving", "source": "control_plane",
+            "connected": true, "logins_in_flight": 0, "events_dropped": 0, "uptime_seconds": 9,
+            "listeners": [],
+        }))
+        .unwrap();
+        let late = nodes.report(&name(1), Some("01"), status).await;
+        assert!(matches!(late, Err(NodeError::Removed)));
+        let late = nodes
+            .acknowledge(&name(1), Some("01"), Revision(1), Verdict::Applied)
+            .await;
+        assert!(matches!(late, Err(NodeError::Removed)));
+        assert!(nodes.fetch(&name(1)).is_none());
+        // Nobody goes while a word is taken.
+        let stays = nodes.stay().await;
+        let gone = name(1);
+        let removing = nodes.remove(&gone);
+        tokio::pin!(removing);
+        assert!(is_pending(removing.as_mut()).await);
+        drop(stays);
+        assert!(!removing.await.unwrap());
     }
 
     #[test]
