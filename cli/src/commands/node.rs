@@ -35,7 +35,15 @@ pub(crate) async fn run(args: NodeArgs) -> Result<(), Failure> {
         NodeCommand::Remove { name } => {
             let path = format!("{NODES}/{name}");
             let was: NodeView = called(control.delete(&path, LIMIT).await)?;
-            done(&was, as_json, "removed: it is refused from now on");
+            let what = match was.certificate_until_ms {
+                Some(_) => "removed: it is refused from now on",
+                // Nothing refuses who speaks by a socket.
+                None => {
+                    "forgotten: it has no certificate to take back, and is here again once its \
+                     data plane is heard"
+                }
+            };
+            done(&was, as_json, what);
             Ok(())
         }
         NodeCommand::Drain { name, undo } => {
@@ -101,8 +109,7 @@ async fn token(
         node,
         seconds: Some(span.as_secs()),
     };
-    let path = format!("{NODES}/join-tokens");
-    let made: JoinTokenMade = called(control.post(&path, &asked, LIMIT).await)?;
+    let made: JoinTokenMade = called(control.post(JOIN_TOKENS, &asked, LIMIT).await)?;
     if as_json {
         output::json(&made);
         return Ok(());
@@ -206,6 +213,7 @@ fn called<T>(answer: Result<T, CallError>) -> Result<T, Failure> {
 }
 
 const NODES: &str = "/api/v1/nodes";
+const JOIN_TOKENS: &str = "/api/v1/join-tokens";
 const LIMIT: Duration = Duration::from_secs(30);
 /// Longer than the control plane waits for the node.
 const CHECK_LIMIT: Duration = Duration::from_secs(proto::command::COMMAND_SECONDS + 20);

@@ -12,6 +12,7 @@ pub(crate) mod event_table;
 pub(crate) mod events;
 pub(crate) mod extract;
 mod frame;
+mod join_tokens;
 pub(crate) mod masked;
 pub(crate) mod nodes;
 pub(crate) mod page;

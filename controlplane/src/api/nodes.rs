@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -12,6 +12,8 @@ use proto::command::{Command, Outcome};
 use proto::id::NodeId;
 
 use super::caller::Caller;
+use super::extract::Named;
+use super::join_tokens;
 use super::page::{Ask, Listed, Orders, Page};
 use super::problem::{FieldError, Kind, Problem};
 use crate::access::token::Token;
@@ -26,9 +28,14 @@ use crate::store::JoinToken;
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/nodes", get(list))
-        .route("/nodes/join-tokens", post(make_token))
         .route("/nodes/{node}", get(one).delete(remove))
         .route("/nodes/{node}/drain", post(drain))
+        // No node's name is beside these.
+        .route("/join-tokens", get(join_tokens::list).post(make_token))
+        .route(
+            "/join-tokens/{id}",
+            get(join_tokens::one).delete(join_tokens::take_back),
+        )
         .route("/nodes/{node}/check", post(check))
 }
 
@@ -60,13 +67,15 @@ async fn views(app: &App) -> Result<Vec<NodeView>, Problem> {
     Ok(views)
 }
 
-async fn view(app: &App, node: &str) -> Result<NodeView, Problem> {
-    let mut views = views(app).await?.into_iter();
-    let found = views.find(|one| one.report.node.as_str() == node);
-    found.ok_or_else(|| no_such(node))
+async fn view(app: &App, node: &NodeId) -> Result<NodeView, Problem> {
+    let mut views = views(app).await?;
+    let found = views.binary_search_by(|one| one.report.node.cmp(node));
+    found
+        .map(|at| views.swap_remove(at))
+        .map_err(|_| no_such(node))
 }
 
-fn no_such(node: &str) -> Problem {
+fn no_such(node: &NodeId) -> Problem {
     Problem::new(Kind::NotFound, format!("there is no node '{node}'"))
 }
 
@@ -85,7 +94,7 @@ async fn list(
 
 async fn one(
     State(app): State<Arc<App>>,
-    Path(node): Path<String>,
+    Named(node): Named<NodeId>,
 ) -> Result<Json<NodeView>, Problem> {
     view(&app, &node).await.map(Json)
 }
@@ -94,7 +103,7 @@ async fn one(
 async fn remove(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
-    Path(node): Path<String>,
+    Named(node): Named<NodeId>,
 ) -> Result<Json<NodeView>, Problem> {
     let was = view(&app, &node).await?;
     if app.settings.local_node.as_ref() == Some(&was.report.node) {
@@ -106,27 +115,27 @@ async fn remove(
     if !removed.map_err(|error| Problem::internal(&error))? {
         return Err(no_such(&node));
     }
-    tracing::info!(node, by = %caller.by, "node removed");
+    tracing::info!(%node, by = %caller.by, "node removed");
     Ok(Json(was))
 }
 
 async fn drain(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
-    Path(node): Path<String>,
+    Named(node): Named<NodeId>,
     asked: Result<Json<NodeDrain>, JsonRejection>,
 ) -> Result<Json<NodeView>, Problem> {
     let Json(asked) = asked.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
     let was = view(&app, &node).await?;
     let done = app.nodes.drain(&was.report.node, asked.drain).await;
     done.map_err(|error| Problem::internal(&error))?;
-    tracing::info!(node, drain = asked.drain, by = %caller.by, "node told whether to take logins");
+    tracing::info!(%node, drain = asked.drain, by = %caller.by, "node told whether to take logins");
     view(&app, &node).await.map(Json)
 }
 
 async fn check(
     State(app): State<Arc<App>>,
-    Path(node): Path<String>,
+    Named(node): Named<NodeId>,
 ) -> Result<Json<NodeCheck>, Problem> {
     let was = view(&app, &node).await?;
     match app.nodes.command(&was.report.node, Command::Check).await {
@@ -174,6 +183,7 @@ async fn make_token(
     }
     tracing::info!(token = %token.id(), by = %caller.by, seconds, "join token made");
     let made = JoinTokenMade {
+        id: token.id().to_string(),
         token: node_link::written(&token, &authority),
         node: asked.node,
         expires_at_ms: kept.expires_at_ms,
