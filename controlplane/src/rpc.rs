@@ -59,9 +59,18 @@ async fn subscribe(
         tracing::error!(node = %asked.node, version = asked.version, message, "node refused");
         return Err(Failure::new(RpcCode::FailedPrecondition, message));
     }
-    let place = Arc::clone(&app.subscribers)
-        .try_acquire_owned()
-        .map_err(|_| Failure::new(RpcCode::ResourceExhausted, "too many nodes listen already"))?;
+    let places = match &peer {
+        NodePeer::Socket => &app.local_subscribers,
+        NodePeer::Node(_) => &app.subscribers,
+    };
+    // A node that listens already leaves its place.
+    app.nodes.cut(&asked.node);
+    let place = Arc::clone(places);
+    let place = tokio::time::timeout(LEAVING, place.acquire_owned()).await;
+    let place = place
+        .ok()
+        .and_then(Result::ok)
+        .ok_or_else(|| Failure::new(RpcCode::ResourceExhausted, "too many nodes listen already"))?;
     let mut words = asked.understands.iter();
     let commands = words.any(|word| word == UNDERSTANDS_COMMANDS);
     let address = peer.address();
@@ -383,5 +392,7 @@ impl IntoResponse for Failure {
 const WORD_OCTETS: usize = 4 * 1024 * 1024;
 /// How long a message may take to come in.
 const WHOLE: Duration = Duration::from_secs(30);
+/// How long a subscription that was ended may take to leave its place.
+const LEAVING: Duration = Duration::from_millis(200);
 /// An interval of zero is none.
 const SHORTEST: Duration = Duration::from_millis(10);
