@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::args::{NodeArgs, NodeCommand};
 use crate::commands::check;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, printable};
 use crate::paths::DataDir;
 
 pub(crate) async fn run(args: NodeArgs) -> Result<(), Failure> {
@@ -147,12 +147,17 @@ async fn list(control: &local::Client, as_json: bool) -> Result<(), Failure> {
     if as_json {
         output::json(&nodes);
     } else {
-        nodes.iter().for_each(print);
+        let now_ms = controlplane::now_ms();
+        for node in &nodes {
+            output::line(format_args!("{}", shown(node, now_ms)));
+        }
     }
     Ok(())
 }
 
-fn print(node: &NodeView) {
+/// A line, and another when it has refused a revision. What a node says of itself is not believed to be
+/// fit for a terminal.
+fn shown(node: &NodeView, now_ms: u64) -> String {
     let report = &node.report;
     let status = report.status.as_ref();
     let state = match (report.connected, report.draining) {
@@ -166,25 +171,28 @@ fn print(node: &NodeView) {
     let revision = report
         .applied
         .map_or_else(|| "-".to_owned(), |revision| revision.to_string());
-    let version = status.map_or("-", |status| status.version.as_str());
+    let version = status.map_or_else(|| "-".to_owned(), |status| printable(&status.version));
     let in_flight = status.map_or(0, |status| status.logins_in_flight);
-    let ago = controlplane::now_ms().saturating_sub(report.last_seen_ms) / 1_000;
+    let ago = now_ms.saturating_sub(report.last_seen_ms) / 1_000;
     let seen = match report.last_seen_ms {
         0 => "never seen".to_owned(),
         _ => format!("seen {ago} s ago"),
     };
-    output::line(format_args!(
+    let mut text = format!(
         "{:<20} {state:<10} {address:<16} version {version}  revision {revision}  \
          {in_flight} in flight  {seen}",
         report.node.as_str()
-    ));
+    );
     if let Some(refused) = &report.refused {
         let faults = proto::config::Faults(refused.faults.clone());
-        output::line(format_args!(
-            "{:<20} refused revision {}: {faults}",
-            "", refused.revision
+        text.push_str(&format!(
+            "\n{:<20} refused revision {}: {}",
+            "",
+            refused.revision,
+            printable(&faults.to_string())
         ));
     }
+    text
 }
 
 fn done(node: &NodeView, as_json: bool, what: &str) {
@@ -217,3 +225,36 @@ const JOIN_TOKENS: &str = "/api/v1/join-tokens";
 const LIMIT: Duration = Duration::from_secs(30);
 /// Longer than the control plane waits for the node.
 const CHECK_LIMIT: Duration = Duration::from_secs(proto::command::COMMAND_SECONDS + 20);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_node_says_tells_the_terminal_nothing() {
+        let node: NodeView = serde_json::from_value(json!({
+            "node": "b", "connected": true, "last_seen_ms": 1_000, "applied": 2,
+            "refused": {"revision": 3, "at_ms": 1, "faults": [
+                {"path": "a\u{1b}[2J", "message": "b\nc\u{202e}d"},
+            ]},
+            "status": {
+                "version": "1\u{1b}]0;x\u{7}", "state": "serving", "source": "control_plane",
+                "connected": true, "logins_in_flight": 4, "events_dropped": 0,
+                "uptime_seconds": 9, "listeners": [],
+            },
+        }))
+        .unwrap();
+        let text = shown(&node, 9_000);
+        let (first, second) = text.split_once('\n').unwrap();
+        assert!(
+            first.contains("version 1\u{fffd}]0;x\u{fffd}  revision 2  4 in flight  seen 8 s ago"),
+            "{first}"
+        );
+        assert!(
+            second.ends_with("refused revision 3: a\u{fffd}[2J: b\u{fffd}c\u{fffd}d"),
+            "{second}"
+        );
+    }
+}
