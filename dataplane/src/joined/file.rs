@@ -14,7 +14,7 @@ use super::JoinError;
 
 /// A control plane that was joined, and with what.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Joined {
+pub struct KeptJoin {
     /// Where it is: `https://HOST:PORT`.
     pub url: String,
     /// This node's name there.
@@ -28,7 +28,7 @@ pub struct Joined {
     pub(crate) key: Secret<String>,
 }
 
-impl Joined {
+impl KeptJoin {
     /// What a data plane's folder has of its joining; none when it never joined.
     ///
     /// # Errors
@@ -67,7 +67,7 @@ impl Joined {
     /// Keeps it in place of the one before, if that is what is there still.
     ///
     /// # Errors
-    /// As [`Joined::is_kept`], and that it cannot be written.
+    /// As [`KeptJoin::is_kept`], and that it cannot be written.
     pub(crate) fn store_over(&self, before: &Self, folder: &Path) -> Result<(), JoinError> {
         before.is_kept(folder)?;
         self.store(folder)
@@ -135,8 +135,8 @@ mod tests {
     fn it_is_kept_for_this_user_alone_and_shows_no_key() {
         let held = tempfile::tempdir().unwrap();
         let folder = held.path().join("dataplane");
-        assert!(Joined::load(&folder).unwrap().is_none());
-        let joined = Joined {
+        assert!(KeptJoin::load(&folder).unwrap().is_none());
+        let joined = KeptJoin {
             url: "https://cp.example.com:8403".to_owned(),
             node: NodeId::new("b").unwrap(),
             certificate: "certificate".to_owned(),
@@ -145,15 +145,15 @@ mod tests {
         };
         joined.store(&folder).unwrap();
         joined.store(&folder).unwrap();
-        let read = Joined::load(&folder).unwrap().unwrap();
+        let read = KeptJoin::load(&folder).unwrap().unwrap();
         assert_eq!(read.key.expose(), "PLANTED");
         assert!(!format!("{read:?}").contains("PLANTED"));
         // What joined again meanwhile is not written over.
-        let renewed = Joined {
+        let renewed = KeptJoin {
             certificate: "renewed".to_owned(),
             ..joined.clone()
         };
-        let again = Joined {
+        let again = KeptJoin {
             url: "https://other.example.com:8403".to_owned(),
             certificate: "another".to_owned(),
             ..joined.clone()
@@ -162,7 +162,7 @@ mod tests {
         again.store(&folder).unwrap();
         let late = joined.store_over(&renewed, &folder);
         assert!(matches!(late, Err(JoinError::Replaced)));
-        let read = Joined::load(&folder).unwrap().unwrap();
+        let read = KeptJoin::load(&folder).unwrap().unwrap();
         assert_eq!(read.url, again.url);
         try_folder(&folder).unwrap();
         let path = path_in(&folder);
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(
-            Joined::load(&folder),
+            KeptJoin::load(&folder),
             Err(JoinError::FileIsOpen { .. })
         ));
     }

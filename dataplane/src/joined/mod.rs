@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use local::{CallError, Client, Tls};
 use proto::id::NodeId;
-use proto::join::{JOIN_PREFIX, Join, SERVER_NAME};
+use proto::join::{JOIN_PREFIX, Join, Joined, SERVER_NAME};
 use proto::rpc::SERVICE;
 use proto::secret::Secret;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::sync::watch;
 
-pub use file::Joined;
+pub use file::KeptJoin;
 pub(crate) use renew::{Renewal, keep_renewed};
 
 /// Joins the control plane at `https://HOST:PORT` with the text of a join token, under a name or
@@ -32,7 +32,7 @@ pub async fn join(
     url: &str,
     token: &str,
     name: Option<NodeId>,
-) -> Result<Joined, JoinError> {
+) -> Result<KeptJoin, JoinError> {
     let address = address_of(url)?;
     let (pin, token) = parts(token)?;
     let (key, request) = tls::key_and_request()?;
@@ -47,14 +47,14 @@ pub async fn join(
         node: name,
         request,
     };
-    let answer: proto::join::Joined = client(address, Arc::new(config))?
+    let answer: Joined = client(address, Arc::new(config))?
         .post(&format!("{SERVICE}/Join"), &asked, LIMIT)
         .await
         .map_err(JoinError::Call)?;
     if tls::pin_of(&answer.authority)? != pin {
         return Err(JoinError::Authority);
     }
-    let joined = Joined {
+    let joined = KeptJoin {
         url: url.trim_end_matches('/').to_owned(),
         node: answer.node,
         certificate: answer.certificate,
@@ -71,7 +71,7 @@ pub async fn join(
 }
 
 /// A caller of the control plane that was joined, and what keeps it good.
-pub(crate) fn link(joined: Joined, folder: &Path) -> Result<(Client, Renewal), JoinError> {
+pub(crate) fn link(joined: KeptJoin, folder: &Path) -> Result<(Client, Renewal), JoinError> {
     let config = watch::Sender::new(Arc::new(tls::config(&joined)?));
     let client = Client::tls(Tls {
         address: address_of(&joined.url)?.to_owned(),

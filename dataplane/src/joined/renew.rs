@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use local::Client;
-use proto::join::{BACK_SECONDS, Renew};
+use proto::join::{BACK_SECONDS, Joined, Renew};
 use proto::rpc::SERVICE;
 use rustls::ClientConfig;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{JoinError, Joined, LIMIT, tls};
+use super::{JoinError, KeptJoin, LIMIT, tls};
 use crate::clock;
 
 /// What is renewed, and where the new one goes.
 pub(crate) struct Renewal {
-    joined: Joined,
+    joined: KeptJoin,
     folder: PathBuf,
     client: Client,
     config: watch::Sender<Arc<ClientConfig>>,
@@ -65,7 +65,7 @@ impl Life {
 
 impl Renewal {
     pub(super) fn new(
-        joined: Joined,
+        joined: KeptJoin,
         folder: &Path,
         client: Client,
         config: watch::Sender<Arc<ClientConfig>>,
@@ -123,13 +123,13 @@ impl Renewal {
             node: self.joined.node.clone(),
             request,
         };
-        let answer: proto::join::Joined = self
+        let answer: Joined = self
             .client
             .post(&format!("{SERVICE}/Renew"), &asked, LIMIT)
             .await
             .map_err(JoinError::Call)?;
         // The authority stays the one that was pinned.
-        let renewed = Joined {
+        let renewed = KeptJoin {
             certificate: answer.certificate,
             key,
             ..self.joined.clone()
