@@ -17,7 +17,6 @@ use e2e::{
     config::{MAIN, server},
     countersign::{Countersign, Start},
     gateway::on_data_dir,
-    http,
     nas::code,
     nodes::Node,
     peers::{FakeDuo, Pki},
@@ -233,9 +232,15 @@ fn who_has_no_good_token_does_not_join() {
     wait_until("the token has expired", LONG, || unix_seconds() > began + 2);
     let taken_back = site.token(&[]);
     let id = taken_back.rsplit('_').nth(1).unwrap();
-    let path = format!("/api/v1/join-tokens/{id}");
-    let gone = http::request_local(&site.gateway.control_socket(), "DELETE", &path, "");
-    assert_eq!(gone.unwrap().status, 204);
+    assert!(site.done(&["node", "tokens"]).contains(id));
+    site.done(&["node", "tokens", "--take-back", id]);
+    assert!(!site.done(&["node", "tokens"]).contains(id));
+    let again = site.command(&["node", "tokens", "--take-back", id]);
+    assert!(
+        said(&again).contains("there is no join token"),
+        "{}",
+        said(&again)
+    );
     let good = site.token(&[]);
     let (start, secret) = good.trim().rsplit_once('_').unwrap();
     let wrong = format!("{start}_{}", "0".repeat(secret.len()));

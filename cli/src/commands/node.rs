@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use controlplane::admin::{
-    JoinTokenMade, JoinTokenRequest, NodeCheck, NodeDrain, NodeListPage, NodeView,
+    JoinTokenListPage, JoinTokenMade, JoinTokenRequest, NodeCheck, NodeDrain, NodeListPage,
+    NodeView,
 };
 use local::CallError;
 use proto::child::Role;
@@ -31,6 +32,10 @@ pub(crate) async fn run(args: NodeArgs) -> Result<(), Failure> {
     let control = data.client(Role::ControlPlane)?;
     match args.command {
         NodeCommand::Token { node, span } => token(&control, node, span, as_json).await,
+        NodeCommand::Tokens { take_back: None } => tokens(&control, as_json).await,
+        NodeCommand::Tokens {
+            take_back: Some(id),
+        } => take_back(&control, &id, as_json).await,
         NodeCommand::List => list(&control, as_json).await,
         NodeCommand::Remove { name } => {
             let path = format!("{NODES}/{name}");
@@ -125,6 +130,37 @@ async fn token(
         None => output::question(format_args!(
             "good once; this control plane listens for no nodes yet: start it with --node-listen\n"
         )),
+    }
+    Ok(())
+}
+
+async fn tokens(control: &local::Client, as_json: bool) -> Result<(), Failure> {
+    let path = format!("{JOIN_TOKENS}?limit=1000");
+    let page: JoinTokenListPage = called(control.get(&path, LIMIT).await)?;
+    if as_json {
+        output::json(&page.items);
+        return Ok(());
+    }
+    let now_ms = controlplane::now_ms();
+    for one in &page.items {
+        let node = one.node.as_ref().map_or("any node", NodeId::as_str);
+        let left = one.expires_at_ms.saturating_sub(now_ms) / 1_000;
+        output::line(format_args!("{}  {node}  good for {left} s", one.id));
+    }
+    Ok(())
+}
+
+async fn take_back(control: &local::Client, id: &str, as_json: bool) -> Result<(), Failure> {
+    // What is no id is nobody's, whatever an address would make of it.
+    if !id.chars().all(|c| c.is_ascii_hexdigit()) {
+        return Err(Failure::plain(format!("there is no join token '{id}'")));
+    }
+    let path = format!("{JOIN_TOKENS}/{id}");
+    let _gone: serde_json::Value = called(control.delete(&path, LIMIT).await)?;
+    if as_json {
+        output::json(&serde_json::json!({ "id": id }));
+    } else {
+        output::line(format_args!("token {id} is good no more"));
     }
     Ok(())
 }
