@@ -110,24 +110,32 @@ pub(super) async fn a_token_for_any_name_gives_one_that_no_node_has(lab: Lab) {
         .upsert_node(&node("socket"), None, 1, None)
         .await
         .unwrap();
-    let mut joining = JoinSet::new();
-    for serial in ["01", "02", "03", "04"] {
-        let (store, token) = (store.clone(), token(9_000, None));
-        store.insert_join_token(&token, 0).await.unwrap();
-        joining.spawn(async move {
-            let given = certificate(serial, "b");
-            let redeemed = store.redeem_join_token(token.id, &given, 0).await.unwrap();
-            let kept = store.fetch_join_token(token.id).await.unwrap();
-            assert_eq!(kept.is_none(), redeemed == Redeemed::Joined);
-            (redeemed, token)
-        });
+    let mut left = None;
+    for round in 0..10 {
+        let mut joining = JoinSet::new();
+        let together = Arc::new(tokio::sync::Barrier::new(6));
+        for number in 0..6 {
+            let (store, token) = (store.clone(), token(9_000, None));
+            let together = Arc::clone(&together);
+            assert!(store.insert_join_token(&token, 0).await.unwrap());
+            joining.spawn(async move {
+                let serial = format!("{round}-{number}");
+                let given = certificate(&serial, &format!("b{round}"));
+                together.wait().await;
+                let redeemed = store.redeem_join_token(token.id, &given, 0).await.unwrap();
+                let kept = store.fetch_join_token(token.id).await.unwrap();
+                assert_eq!(kept.is_none(), redeemed == Redeemed::Joined);
+                (redeemed, token)
+            });
+        }
+        let all = joining.join_all().await;
+        let joined = all.iter().filter(|(one, _)| *one == Redeemed::Joined);
+        assert_eq!(joined.count(), 1, "{all:?}");
+        left = all.into_iter().find(|(one, _)| *one == Redeemed::Taken);
     }
-    let all = joining.join_all().await;
-    let joined = all.iter().filter(|(one, _)| *one == Redeemed::Joined);
-    assert_eq!(joined.count(), 1, "{all:?}");
-    let left = all.iter().find(|(one, _)| *one == Redeemed::Taken).unwrap();
+    let left = left.unwrap();
     for (name, want) in [
-        ("b", Redeemed::Taken),
+        ("b0", Redeemed::Taken),
         ("socket", Redeemed::Taken),
         ("c", Redeemed::Joined),
     ] {
