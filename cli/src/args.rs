@@ -680,6 +680,12 @@ pub(crate) enum NodeCommand {
         #[arg(long = "for", value_name = "TIME", value_parser = span::read, default_value = "1h")]
         span: Duration,
     },
+    /// List the tokens that nobody has used yet, or take one back.
+    Tokens {
+        /// The token's id, as the list has it.
+        #[arg(long, value_name = "ID")]
+        take_back: Option<String>,
+    },
     /// On the new machine: join a control plane.
     Join {
         /// Where it listens for nodes: https://HOST:PORT.

@@ -53,3 +53,15 @@ pub(crate) fn json_line<T: Serialize>(document: &T) {
     let text = serde_json::to_string(document).unwrap_or_default();
     line(format_args!("{text}"));
 }
+
+/// Without what would tell a terminal to do something: strangers type names, and nodes
+/// are not believed.
+pub(crate) fn printable(text: &str) -> String {
+    let shown = |c: char| match c.is_control()
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    {
+        true => char::REPLACEMENT_CHARACTER,
+        false => c,
+    };
+    text.chars().map(shown).collect()
+}

@@ -270,7 +270,7 @@ pub struct NodeListPage {
     pub next: Option<String>,
 }
 
-/// `POST /api/v1/nodes/join-tokens`.
+/// `POST /api/v1/join-tokens`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JoinTokenRequest {
@@ -286,6 +286,8 @@ pub struct JoinTokenRequest {
 /// Its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JoinTokenMade {
+    /// What it is called in addresses; no secret.
+    pub id: String,
     /// The token; never shown again.
     #[serde(with = "proto::secret::on_the_wire")]
     #[schemars(with = "String")]
@@ -298,6 +300,25 @@ pub struct JoinTokenMade {
     /// Where nodes are listened for; none means that the control plane does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listens: Option<SocketAddr>,
+}
+
+/// A join token that waits to be used, without its secret: in `GET /api/v1/join-tokens`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct JoinTokenView {
+    /// What it is called in addresses.
+    pub id: String,
+    /// The name that it is for; none is for any that is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
+    /// Until when it is good: milliseconds since 1970, UTC.
+    pub expires_at_ms: u64,
+}
+
+/// A page of `GET /api/v1/join-tokens`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct JoinTokenListPage {
+    /// The tokens; an installation has 1,000 at most, which is a page.
+    pub items: Vec<JoinTokenView>,
 }
 
 /// `POST /api/v1/nodes/{node}/drain`.

@@ -65,6 +65,8 @@ pub(crate) struct App {
     /// Who hashes a password now.
     pub(crate) hashing: Arc<Semaphore>,
     pub(crate) subscribers: Arc<Semaphore>,
+    /// The same for nodes of this machine: those of others take none of these places.
+    pub(crate) local_subscribers: Arc<Semaphore>,
     pub(crate) event_readers: Arc<Semaphore>,
     /// Who tries a login, or asks for a second factor, now.
     pub(crate) logins: Arc<Semaphore>,

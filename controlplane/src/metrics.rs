@@ -4,6 +4,7 @@ use prometheus::core::Collector;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use crate::admin::{LoadResult, NodeReport, RevisionInfo};
+use crate::node_link::Why;
 
 /// The counters; what is a state is read when the metrics are asked for.
 #[derive(Clone, Debug)]
@@ -14,6 +15,7 @@ pub(crate) struct Metrics {
     pub(crate) events_lagged: IntCounter,
     pub(crate) reports_refused: IntCounter,
     pub(crate) database_damaged: IntGauge,
+    pub(crate) node_connections_refused: IntCounterVec,
     reloads: IntCounterVec,
 }
 
@@ -28,6 +30,18 @@ impl Metrics {
         )?;
         for result in LoadResult::ALL {
             reloads.with_label_values(&[result.as_str()]).inc_by(0);
+        }
+        let node_connections_refused = IntCounterVec::new(
+            Opts::new(
+                "countersign_controlplane_node_connections_refused_total",
+                "Connections to the address for nodes that were refused, by why",
+            ),
+            &["reason"],
+        )?;
+        for why in Why::ALL {
+            node_connections_refused
+                .with_label_values(&[why.as_str()])
+                .inc_by(0);
         }
         Ok(Self {
             revisions: IntCounter::new(
@@ -54,6 +68,7 @@ impl Metrics {
                 "countersign_controlplane_database_damaged",
                 "1 when the database was found damaged",
             )?,
+            node_connections_refused,
             reloads,
         })
     }
@@ -69,13 +84,14 @@ impl Metrics {
         nodes: &[NodeReport],
     ) -> Result<String, prometheus::Error> {
         let registry = Registry::new();
-        let collectors: [Box<dyn Collector>; 7] = [
+        let collectors: [Box<dyn Collector>; 8] = [
             Box::new(self.revisions.clone()),
             Box::new(self.events_stored.clone()),
             Box::new(self.events_dropped.clone()),
             Box::new(self.events_lagged.clone()),
             Box::new(self.reports_refused.clone()),
             Box::new(self.database_damaged.clone()),
+            Box::new(self.node_connections_refused.clone()),
             Box::new(self.reloads.clone()),
         ];
         for collector in collectors {

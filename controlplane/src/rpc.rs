@@ -49,6 +49,7 @@ async fn subscribe(
     request: Request,
 ) -> Result<Response, Failure> {
     let asked: Subscribe = read(request, WORD_OCTETS).await?;
+    let stays = app.nodes.stay().await;
     peer.speaks_for(&app, &asked.node).await?;
     if asked.protocol != PROTOCOL_VERSION {
         let message = format!(
@@ -58,9 +59,18 @@ async fn subscribe(
         tracing::error!(node = %asked.node, version = asked.version, message, "node refused");
         return Err(Failure::new(RpcCode::FailedPrecondition, message));
     }
-    let place = Arc::clone(&app.subscribers)
-        .try_acquire_owned()
-        .map_err(|_| Failure::new(RpcCode::ResourceExhausted, "too many nodes listen already"))?;
+    let places = match &peer {
+        NodePeer::Socket => &app.local_subscribers,
+        NodePeer::Node(_) => &app.subscribers,
+    };
+    // A node that listens already leaves its place.
+    app.nodes.cut(&asked.node);
+    let place = Arc::clone(places);
+    let place = tokio::time::timeout(LEAVING, place.acquire_owned()).await;
+    let place = place
+        .ok()
+        .and_then(Result::ok)
+        .ok_or_else(|| Failure::new(RpcCode::ResourceExhausted, "too many nodes listen already"))?;
     let knows = |word: &str| asked.understands.iter().any(|known| known == word);
     let understands = Understands {
         commands: knows(UNDERSTANDS_COMMANDS),
@@ -70,6 +80,7 @@ async fn subscribe(
     let subscription = app
         .nodes
         .subscribe(&asked.node, asked.serving, understands, address)?;
+    drop(stays);
     let cut = subscription.cut();
     tracing::info!(
         node = %asked.node,
@@ -161,10 +172,7 @@ impl Feed {
                     sent = number;
                     current.as_ref().filter(|_| news).map(|current| current.line.clone())
                 }
-                _ = ticks.tick() => {
-                    self.subscription.alive();
-                    Some(self.heartbeat.clone())
-                }
+                _ = ticks.tick() => Some(self.heartbeat.clone()),
             };
             if let Some(line) = line
                 && let Err(gone) = self.lines.send(line).await
@@ -206,9 +214,10 @@ async fn acknowledge(
     request: Request,
 ) -> Result<Json<Empty>, Failure> {
     let asked: Acknowledge = read(request, WORD_OCTETS).await?;
+    let _stays = app.nodes.stay().await;
     peer.speaks_for(&app, &asked.node).await?;
     app.nodes
-        .acknowledge(&asked.node, asked.revision, asked.verdict)
+        .acknowledge(&asked.node, peer.serial(), asked.revision, asked.verdict)
         .await?;
     Ok(Json(Empty {}))
 }
@@ -219,7 +228,6 @@ async fn report_events(
     request: Request,
 ) -> Result<Json<Empty>, Failure> {
     let asked: ReportEvents = read(request, MESSAGE_OCTETS).await?;
-    peer.speaks_for(&app, &asked.node).await?;
     let of_another = |peer: &NodePeer| {
         let mut events = asked.events.iter();
         matches!(peer, NodePeer::Node(_)) && events.any(|event| event.node != asked.node)
@@ -235,7 +243,11 @@ async fn report_events(
         );
         return Err(Failure::new(RpcCode::InvalidArgument, message));
     }
-    app.nodes.dropped(&asked.node, asked.dropped)?;
+    {
+        let _stays = app.nodes.stay().await;
+        peer.speaks_for(&app, &asked.node).await?;
+        app.nodes.dropped(&asked.node, asked.dropped)?;
+    }
     app.events.store(asked.events).await?;
     Ok(Json(Empty {}))
 }
@@ -246,8 +258,11 @@ async fn report_status(
     request: Request,
 ) -> Result<Json<Empty>, Failure> {
     let asked: ReportStatus = read(request, WORD_OCTETS).await?;
+    let _stays = app.nodes.stay().await;
     peer.speaks_for(&app, &asked.node).await?;
-    app.nodes.report(&asked.node, asked.status).await?;
+    app.nodes
+        .report(&asked.node, peer.serial(), asked.status)
+        .await?;
     Ok(Json(Empty {}))
 }
 
@@ -283,7 +298,7 @@ async fn refused(app: &App, peer: &NodePeer, node: &NodeId) {
         if let Err(error) = peer.speaks_for(app, node).await
             && error.code == RpcCode::Unauthenticated
         {
-            tracing::warn!(%node, "its certificate was revoked: it listens no more");
+            tracing::warn!(%node, why = error.message, "a node listens no more");
             return;
         }
     }
@@ -352,6 +367,7 @@ impl From<NodeError> for Failure {
         let code = match &error {
             NodeError::Full(_) => RpcCode::ResourceExhausted,
             NodeError::NoSuchRevision { .. } => RpcCode::NotFound,
+            NodeError::Removed => RpcCode::Unauthenticated,
             NodeError::Store(source) => {
                 tracing::error!(
                     error = source as &dyn std::error::Error,
@@ -376,5 +392,7 @@ impl IntoResponse for Failure {
 const WORD_OCTETS: usize = 4 * 1024 * 1024;
 /// How long a message may take to come in.
 const WHOLE: Duration = Duration::from_secs(30);
+/// How long a subscription that was ended may take to leave its place.
+const LEAVING: Duration = Duration::from_millis(200);
 /// An interval of zero is none.
 const SHORTEST: Duration = Duration::from_millis(10);

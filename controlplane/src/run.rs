@@ -150,6 +150,7 @@ pub async fn run(
         file_writes: tokio::sync::Mutex::new(()),
         hashing: Arc::new(Semaphore::new(HASHING)),
         subscribers: Arc::new(Semaphore::new(SUBSCRIBERS)),
+        local_subscribers: Arc::new(Semaphore::new(SUBSCRIBERS)),
         event_readers: Arc::new(Semaphore::new(EVENT_READERS)),
         logins: Arc::new(Semaphore::new(LOGINS)),
         tasks: TaskTracker::new(),
@@ -433,7 +434,7 @@ pub enum RunError {
     Died,
 }
 
-/// The most subscriptions at once.
+/// The most subscriptions at once, of this machine and of others each.
 const SUBSCRIBERS: usize = 256;
 /// The most passwords that are hashed at once: 19 MiB each.
 const HASHING: usize = 2;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proto::id::NodeId;
 
-use crate::joined::Joined;
+use crate::joined::KeptJoin;
 
 pub use crate::control::report::LoginLines;
 
@@ -22,8 +22,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// The control plane's socket, for a node that joined none of another machine.
     pub control_socket: PathBuf,
-    /// The control plane of another machine that it joined; see [`Joined::load`]. Default: none.
-    pub joined: Option<Joined>,
+    /// The control plane of another machine that it joined; see [`KeptJoin::load`]. Default: none.
+    pub joined: Option<KeptJoin>,
     /// Where its own admin socket goes. The folder must exist.
     pub admin_socket: PathBuf,
     /// Where finished logins are told besides the control plane.

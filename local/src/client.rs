@@ -118,7 +118,8 @@ impl Client {
         serde_json::from_slice(&octets).map_err(|source| CallError::Unreadable { source })
     }
 
-    /// Posts a JSON document and reads the answer line by line, as the lines come.
+    /// Posts a JSON document and reads the answer line by line, as the lines come. The answer must
+    /// begin within a minute.
     ///
     /// # Errors
     /// [`CallError`].
@@ -127,8 +128,11 @@ impl Client {
         path: &str,
         body: &Q,
     ) -> Result<Lines, CallError> {
-        let sent = self.send(Method::POST, path, json(body)?, ANY).await?;
-        Lines::of(sent).await
+        let body = json(body)?;
+        let begin = async { Lines::of(self.send(Method::POST, path, body, ANY).await?).await };
+        tokio::time::timeout(BEGIN_LIMIT, begin)
+            .await
+            .map_err(|_| CallError::TimedOut { limit: BEGIN_LIMIT })?
     }
 
     /// Gets a body line by line, as the lines come, in the form that `accept` names.
@@ -361,5 +365,7 @@ fn refused(status: StatusCode, body: &[u8]) -> CallError {
 const ANY: &str = "*/*";
 const BODY_OCTETS: usize = 64 * 1024 * 1024;
 const SHOWN_OCTETS: usize = 4_096;
+/// How long a stream may take until it begins; longer than a database may be silent.
+const BEGIN_LIMIT: Duration = Duration::from_secs(60);
 /// How long another machine may take until it is spoken to.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);

@@ -20,7 +20,10 @@ fn router() -> axum::Router {
         )
         .route("/text", get(|| async { "hello" }))
         .route("/lines", post(|| async { Body::from("one\ntwo\nhalf") }))
-        .route("/hang", get(std::future::pending::<()>))
+        .route(
+            "/hang",
+            get(std::future::pending::<()>).post(std::future::pending::<()>),
+        )
 }
 
 #[tokio::test]
@@ -78,4 +81,23 @@ async fn a_dead_socket_is_replaced_and_another_file_is_not() {
         Err(ServeError::NotASocket { .. })
     ));
     assert_eq!(std::fs::read(&file).unwrap(), b"kept");
+}
+
+#[tokio::test]
+async fn a_stream_that_does_not_begin_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("role.sock");
+    let listener = Listener::bind(&path).await.unwrap();
+    let stop = CancellationToken::new();
+    let client = Client::new(&path);
+    let calls = async {
+        tokio::time::pause();
+        let late = client.stream("/hang", &()).await.unwrap_err();
+        assert!(matches!(late, CallError::TimedOut { .. }), "{late}");
+        stop.cancel();
+    };
+    tokio::select! {
+        () = listener.serve(router(), stop.clone()) => panic!("it ended"),
+        () = calls => {}
+    }
 }

@@ -162,6 +162,9 @@ pub enum NameError {
         /// Its length.
         octets: usize,
     },
+    /// It is `.` or `..`, which no address can end with.
+    #[error("a name is not '.' or '..': addresses and paths cannot say it")]
+    Dots,
     /// It holds a character outside letters, digits, `_`, `-` and `.`.
     #[error("a name is made of letters, digits, '_', '-' and '.', not {character:?}")]
     Character {
@@ -176,6 +179,9 @@ fn checked_name(name: String) -> Result<String, NameError> {
     }
     if name.len() > NAME_OCTETS {
         return Err(NameError::TooLong { octets: name.len() });
+    }
+    if matches!(name.as_str(), "." | "..") {
+        return Err(NameError::Dots);
     }
     match name
         .chars()
@@ -198,6 +204,9 @@ mod tests {
             ("radius_server_auto2", None),
             ("", Some(NameError::Empty)),
             ("a b", Some(NameError::Character { character: ' ' })),
+            (".", Some(NameError::Dots)),
+            ("..", Some(NameError::Dots)),
+            ("...", None),
             ("a/b", Some(NameError::Character { character: '/' })),
         ] {
             assert_eq!(IntegrationId::new(input).err(), want, "{input}");

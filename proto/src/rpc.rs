@@ -79,8 +79,8 @@ pub enum ToNode {
         /// Unchecked: the node checks it for itself.
         snapshot: Box<raw::Snapshot>,
     },
-    /// Whether the node takes new logins: sent first when it shall not, and whenever that changes, to
-    /// nodes that say [`UNDERSTANDS_COMMANDS`].
+    /// Whether the node takes new logins: sent once in each subscription, since the node may remember
+    /// another word, and whenever that changes, to nodes that say [`UNDERSTANDS_COMMANDS`].
     Drain {
         /// False: it takes them again.
         drain: bool,

@@ -3,10 +3,12 @@
 
 use std::{
     fs,
-    net::{IpAddr, Ipv4Addr},
+    io::{ErrorKind, Read, Write},
+    net::{IpAddr, Ipv4Addr, TcpStream},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Output,
+    sync::Arc,
     time::Duration,
 };
 
@@ -21,10 +23,18 @@ use e2e::{
     peers::{FakeDuo, Pki},
     ports,
 };
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::{runtime::Runtime, sync::watch};
 
 const LONG: Duration = Duration::from_secs(20);
+/// The longest message that a node sends.
+const REPORT: &str = "/countersign.v1.DataPlane/ReportEvents";
 const SHORT: Duration = Duration::from_millis(300);
 const B: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 const C: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
@@ -240,6 +250,17 @@ fn who_has_no_good_token_does_not_join() {
     let began = unix_seconds();
     let expired = site.token(&["--for", "1s"]);
     wait_until("the token has expired", LONG, || unix_seconds() > began + 2);
+    let taken_back = site.token(&[]);
+    let id = taken_back.rsplit('_').nth(1).unwrap();
+    assert!(site.done(&["node", "tokens"]).contains(id));
+    site.done(&["node", "tokens", "--take-back", id]);
+    assert!(!site.done(&["node", "tokens"]).contains(id));
+    let again = site.command(&["node", "tokens", "--take-back", id]);
+    assert!(
+        said(&again).contains("there is no join token"),
+        "{}",
+        said(&again)
+    );
     let good = site.token(&[]);
     let (start, secret) = good.trim().rsplit_once('_').unwrap();
     let wrong = format!("{start}_{}", "0".repeat(secret.len()));
@@ -248,6 +269,13 @@ fn who_has_no_good_token_does_not_join() {
     for (what, url, token, more, says) in [
         ("used", &site.url, &used, &["--name", "x"][..], refused),
         ("expired", &site.url, &expired, &["--name", "x"], refused),
+        (
+            "taken back",
+            &site.url,
+            &taken_back,
+            &["--name", "x"],
+            refused,
+        ),
         ("wrong", &site.url, &wrong, &["--name", "x"], refused),
         ("no token", &site.url, &"x".to_owned(), &[], "no join token"),
         (
@@ -292,13 +320,10 @@ fn only_the_authoritys_own_certificates_are_taken_and_for_their_own_node() {
     for field in ["certificate", "key"] {
         change(stranger.path(), field, &read(theirs.path())[field]);
     }
-    let mut stranger = Node::launch_joined("stranger", B, stranger);
+    let stranger = Node::launch_joined("stranger", B, stranger);
     let liar = site.joined("liar");
     change(liar.path(), "node", &json!("local"));
-    let mut liar = Node::launch_joined("liar", C, liar);
-    for node in [&mut stranger, &mut liar] {
-        node.until("it asks", |status| status["connected"] == false);
-    }
+    let liar = Node::launch_joined("liar", C, liar);
     wait_until("the stranger is refused", LONG, || {
         stranger
             .output()
@@ -341,12 +366,149 @@ fn a_certificate_is_renewed_before_it_ends() {
     let socket = site.gateway.control_socket();
     let audit = http::request_local(&socket, "GET", "/api/v1/audit", "").unwrap();
     assert!(audit.body.contains("node.renew"), "{}", audit.body);
-    // The first one has ended by now: a new connection needs a later one.
-    let (before, _) = (site.listed("b"), ());
-    wait_until("it is heard again", LONG, || {
-        site.listed("b")["last_seen_ms"].as_u64() > before["last_seen_ms"].as_u64()
-    });
-    // The connection ends with the certificate that it began with, and the next one begins at once.
-    b.wait_follows();
+    // The first one has ended by now: what is told, and what is heard, needs a later one.
     assert!(answers(&b, site.radius, "bob", LONG), "{}", b.output());
+    let event = site.gateway.event_of("bob", 1);
+    assert_eq!(event["node"], "b", "{event:#}");
+    site.done(&["node", "drain", "b"]);
+    b.until("it drains", |status| status["state"] == "draining");
+}
+
+#[test]
+fn a_node_that_was_undrained_while_it_was_away_serves_when_it_is_back() {
+    let site = Site::start(None);
+    let folder = site.joined("b");
+    let relay = Relay::start(&site.url);
+    change(folder.path(), "url", &json!(relay.url));
+    let mut b = Node::launch_joined("b", B, folder);
+    b.wait_follows();
+    site.done(&["node", "drain", "b"]);
+    b.until("it drains", |status| status["state"] == "draining");
+    relay.cut(true);
+    b.until("it is alone", |status| status["connected"] == false);
+    wait_until("it is away", LONG, || {
+        site.listed("b")["connected"] == false
+    });
+    site.done(&["node", "drain", "b", "--undo"]);
+    assert_eq!(b.status()["state"], "draining", "it was not told yet");
+    relay.cut(false);
+    b.until("it serves", |status| status["state"] == "serving");
+    assert!(answers(&b, site.radius, "bob", LONG), "{}", b.output());
+}
+
+#[test]
+fn a_stranger_takes_few_places_and_no_nodes() {
+    let site = Site::start(None);
+    let address = site.url.strip_prefix("https://").unwrap();
+    let stranger = Ipv4Addr::new(127, 0, 0, 9);
+    let runtime = Runtime::new().unwrap();
+    let mut idle = Vec::new();
+    for _ in 0..64 {
+        let stream = runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind((stranger, 0).into()).unwrap();
+            socket.connect(address.parse().unwrap()).await.unwrap()
+        });
+        let stream = stream.into_std().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        idle.push(stream);
+    }
+    // Before its time is up for those that have a place: half of them have none.
+    let closed = |idle: &[TcpStream]| {
+        let open = |mut stream: &TcpStream| matches!(stream.read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
+        idle.iter().filter(|stream| !open(stream)).count()
+    };
+    wait_until("those above its share are closed", LONG / 4, || {
+        closed(&idle) >= 32
+    });
+    assert_eq!(closed(&idle), 32);
+    let mut b = Node::launch_joined("b", B, site.joined("b"));
+    b.wait_follows();
+}
+
+#[test]
+fn a_removed_node_is_refused_before_its_word_is_read() {
+    let site = Site::start(None);
+    let folder = site.joined("b");
+    let good = first_answer(&site, folder.path());
+    assert!(
+        good.is_none(),
+        "the rest of the word is waited for: {good:?}"
+    );
+    site.done(&["node", "remove", "b"]);
+    let refused = first_answer(&site, folder.path()).unwrap();
+    assert!(refused.starts_with("HTTP/1.1 401 "), "{refused}");
+}
+
+/// What is answered within two seconds to a long word of which nothing comes.
+fn first_answer(site: &Site, folder: &Path) -> Option<String> {
+    let kept = read(folder);
+    let text = |field: &str| kept[field].as_str().unwrap().to_owned();
+    let certificate = |field| CertificateDer::from_pem_slice(text(field).as_bytes()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate("authority")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(text("key").as_bytes()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(vec![certificate("certificate")], key)
+        .unwrap();
+    let name = "controlplane.countersign.internal".try_into().unwrap();
+    let stream = TcpStream::connect(site.url.strip_prefix("https://").unwrap()).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(2)))
+        .unwrap();
+    let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut stream = StreamOwned::new(connection, stream);
+    let head = format!(
+        "POST {REPORT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: 60000000\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut octets = [0; 4_096];
+    let count = stream.read(&mut octets).ok().filter(|count| *count > 0)?;
+    Some(String::from_utf8_lossy(&octets[..count]).into_owned())
+}
+
+/// A way to the gateway that can be cut.
+struct Relay {
+    url: String,
+    is_cut: watch::Sender<bool>,
+    _runtime: Runtime,
+}
+
+impl Relay {
+    fn start(to: &str) -> Self {
+        let to = to.strip_prefix("https://").unwrap().to_owned();
+        let runtime = Runtime::new().unwrap();
+        let listening = tokio::net::TcpListener::bind("127.0.0.1:0");
+        let listener = runtime.block_on(listening).unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let (is_cut, cut) = watch::channel(false);
+        let handle = runtime.handle().clone();
+        runtime.spawn(async move {
+            while let Ok((mut here, _)) = listener.accept().await {
+                let (to, mut cut) = (to.clone(), cut.clone());
+                handle.spawn(async move {
+                    let Ok(mut there) = tokio::net::TcpStream::connect(to).await else {
+                        return;
+                    };
+                    tokio::select! {
+                        _ = cut.wait_for(|cut| *cut) => {}
+                        _ = tokio::io::copy_bidirectional(&mut here, &mut there) => {}
+                    }
+                });
+            }
+        });
+        Self {
+            url,
+            is_cut,
+            _runtime: runtime,
+        }
+    }
+
+    fn cut(&self, cut: bool) {
+        self.is_cut.send_replace(cut);
+    }
 }

@@ -487,11 +487,7 @@ fn everything(database: Option<&Postgres>) {
         &json!({"name": "ci", "role": "admin"}),
     );
     let token = made["token"].as_str().unwrap().to_owned();
-    let node = locally(
-        &gateway,
-        "/api/v1/nodes/join-tokens",
-        &json!({"node": "far"}),
-    );
+    let node = locally(&gateway, "/api/v1/join-tokens", &json!({"node": "far"}));
     let join = node["token"].as_str().unwrap_or_else(|| panic!("{node}"));
     planted.0.insert("join token", join.to_owned());
     planted.0.insert("token", token.clone());

@@ -110,7 +110,7 @@ impl Shown {
                         "    {:>10} ms  {:<8} {}",
                         milliseconds(step.at_us),
                         step.stage.as_str(),
-                        printable(&step.detail)
+                        output::printable(&step.detail)
                     ));
                 }
             }
@@ -127,7 +127,7 @@ fn line(event: &AuthEvent) -> String {
         event
             .user
             .as_deref()
-            .map_or_else(|| "-".to_owned(), printable),
+            .map_or_else(|| "-".to_owned(), output::printable),
         event.integration,
         event.reason,
     );
@@ -147,17 +147,6 @@ fn line(event: &AuthEvent) -> String {
 
 fn milliseconds(microseconds: u64) -> String {
     format!("{}.{}", microseconds / 1_000, microseconds % 1_000 / 100)
-}
-
-/// Without what would tell a terminal to do something: strangers type names.
-fn printable(text: &str) -> String {
-    let shown = |c: char| match c.is_control()
-        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    {
-        true => char::REPLACEMENT_CHARACTER,
-        false => c,
-    };
-    text.chars().map(shown).collect()
 }
 
 fn filter(args: EventsArgs) -> EventFilter {

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use controlplane::admin::{
-    CheckReport, CheckRequest, JoinTokenMade, JoinTokenRequest, LoginRequest, LoginTried,
-    NodeDrain, NodeListPage, NodeView,
+    CheckReport, CheckRequest, JoinTokenListPage, JoinTokenMade, JoinTokenRequest, LoginRequest,
+    LoginTried, NodeDrain, NodeListPage, NodeView,
 };
 use local::CallError;
 use proto::child::Role;
@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::args::{NodeArgs, NodeCommand};
 use crate::commands::{check, login};
 use crate::failure::Failure;
+use crate::output::printable;
 use crate::paths::DataDir;
 use crate::{explain, output};
 
@@ -33,11 +34,23 @@ pub(crate) async fn run(args: NodeArgs) -> Result<(), Failure> {
     let control = data.client(Role::ControlPlane)?;
     match args.command {
         NodeCommand::Token { node, span } => token(&control, node, span, as_json).await,
+        NodeCommand::Tokens { take_back: None } => tokens(&control, as_json).await,
+        NodeCommand::Tokens {
+            take_back: Some(id),
+        } => take_back(&control, &id, as_json).await,
         NodeCommand::List => list(&control, as_json).await,
         NodeCommand::Remove { name } => {
             let path = format!("{NODES}/{name}");
             let was: NodeView = called(control.delete(&path, LIMIT).await)?;
-            done(&was, as_json, "removed: it is refused from now on");
+            let what = match was.certificate_until_ms {
+                Some(_) => "removed: it is refused from now on",
+                // Nothing refuses who speaks by a socket.
+                None => {
+                    "forgotten: it has no certificate to take back, and is here again once its \
+                     data plane is heard"
+                }
+            };
+            done(&was, as_json, what);
             Ok(())
         }
         NodeCommand::Drain { name, undo } => {
@@ -180,8 +193,7 @@ async fn token(
         node,
         seconds: Some(span.as_secs()),
     };
-    let path = format!("{NODES}/join-tokens");
-    let made: JoinTokenMade = called(control.post(&path, &asked, LIMIT).await)?;
+    let made: JoinTokenMade = called(control.post(JOIN_TOKENS, &asked, LIMIT).await)?;
     if as_json {
         output::json(&made);
         return Ok(());
@@ -197,6 +209,37 @@ async fn token(
         None => output::question(format_args!(
             "good once; this control plane listens for no nodes yet: start it with --node-listen\n"
         )),
+    }
+    Ok(())
+}
+
+async fn tokens(control: &local::Client, as_json: bool) -> Result<(), Failure> {
+    let path = format!("{JOIN_TOKENS}?limit=1000");
+    let page: JoinTokenListPage = called(control.get(&path, LIMIT).await)?;
+    if as_json {
+        output::json(&page.items);
+        return Ok(());
+    }
+    let now_ms = controlplane::now_ms();
+    for one in &page.items {
+        let node = one.node.as_ref().map_or("any node", NodeId::as_str);
+        let left = one.expires_at_ms.saturating_sub(now_ms) / 1_000;
+        output::line(format_args!("{}  {node}  good for {left} s", one.id));
+    }
+    Ok(())
+}
+
+async fn take_back(control: &local::Client, id: &str, as_json: bool) -> Result<(), Failure> {
+    // What is no id is nobody's, whatever an address would make of it.
+    if !id.chars().all(|c| c.is_ascii_hexdigit()) {
+        return Err(Failure::plain(format!("there is no join token '{id}'")));
+    }
+    let path = format!("{JOIN_TOKENS}/{id}");
+    let _gone: serde_json::Value = called(control.delete(&path, LIMIT).await)?;
+    if as_json {
+        output::json(&serde_json::json!({ "id": id }));
+    } else {
+        output::line(format_args!("token {id} is good no more"));
     }
     Ok(())
 }
@@ -219,12 +262,17 @@ async fn list(control: &local::Client, as_json: bool) -> Result<(), Failure> {
     if as_json {
         output::json(&nodes);
     } else {
-        nodes.iter().for_each(print);
+        let now_ms = controlplane::now_ms();
+        for node in &nodes {
+            output::line(format_args!("{}", shown(node, now_ms)));
+        }
     }
     Ok(())
 }
 
-fn print(node: &NodeView) {
+/// A line, and another when it has refused a revision. What a node says of itself is not believed to be
+/// fit for a terminal.
+fn shown(node: &NodeView, now_ms: u64) -> String {
     let report = &node.report;
     let status = report.status.as_ref();
     let state = match (report.connected, report.draining) {
@@ -238,25 +286,28 @@ fn print(node: &NodeView) {
     let revision = report
         .applied
         .map_or_else(|| "-".to_owned(), |revision| revision.to_string());
-    let version = status.map_or("-", |status| status.version.as_str());
+    let version = status.map_or_else(|| "-".to_owned(), |status| printable(&status.version));
     let in_flight = status.map_or(0, |status| status.logins_in_flight);
-    let ago = controlplane::now_ms().saturating_sub(report.last_seen_ms) / 1_000;
+    let ago = now_ms.saturating_sub(report.last_seen_ms) / 1_000;
     let seen = match report.last_seen_ms {
         0 => "never seen".to_owned(),
         _ => format!("seen {ago} s ago"),
     };
-    output::line(format_args!(
+    let mut text = format!(
         "{:<20} {state:<10} {address:<16} version {version}  revision {revision}  \
          {in_flight} in flight  {seen}",
         report.node.as_str()
-    ));
+    );
     if let Some(refused) = &report.refused {
         let faults = proto::config::Faults(refused.faults.clone());
-        output::line(format_args!(
-            "{:<20} refused revision {}: {faults}",
-            "", refused.revision
+        text.push_str(&format!(
+            "\n{:<20} refused revision {}: {}",
+            "",
+            refused.revision,
+            printable(&faults.to_string())
         ));
     }
+    text
 }
 
 fn done(node: &NodeView, as_json: bool, what: &str) {
@@ -285,7 +336,41 @@ fn called<T>(answer: Result<T, CallError>) -> Result<T, Failure> {
 }
 
 const NODES: &str = "/api/v1/nodes";
+const JOIN_TOKENS: &str = "/api/v1/join-tokens";
 const LIMIT: Duration = Duration::from_secs(30);
 /// Longer than the control plane waits for a node.
 const LOGIN_LIMIT: Duration = Duration::from_secs(proto::command::LOGIN_SECONDS + 20);
 const CHECK_LIMIT: Duration = Duration::from_secs(proto::command::COMMAND_SECONDS + 20);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_node_says_tells_the_terminal_nothing() {
+        let node: NodeView = serde_json::from_value(json!({
+            "node": "b", "connected": true, "last_seen_ms": 1_000, "applied": 2,
+            "refused": {"revision": 3, "at_ms": 1, "faults": [
+                {"path": "a\u{1b}[2J", "message": "b\nc\u{202e}d"},
+            ]},
+            "status": {
+                "version": "1\u{1b}]0;x\u{7}", "state": "serving", "source": "control_plane",
+                "connected": true, "logins_in_flight": 4, "events_dropped": 0,
+                "uptime_seconds": 9, "listeners": [],
+            },
+        }))
+        .unwrap();
+        let text = shown(&node, 9_000);
+        let (first, second) = text.split_once('\n').unwrap();
+        assert!(
+            first.contains("version 1\u{fffd}]0;x\u{fffd}  revision 2  4 in flight  seen 8 s ago"),
+            "{first}"
+        );
+        assert!(
+            second.ends_with("refused revision 3: a\u{fffd}[2J: b\u{fffd}c\u{fffd}d"),
+            "{second}"
+        );
+    }
+}

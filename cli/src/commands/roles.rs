@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use controlplane::{Hooks, Retention};
-use dataplane::joined::Joined;
+use dataplane::joined::KeptJoin;
 use dataplane::settings::LoginLines;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -124,10 +124,10 @@ fn who(
     args: &DataplaneArgs,
     data: &DataDir,
     supervised: bool,
-) -> Result<(NodeId, Option<Joined>), Failure> {
+) -> Result<(NodeId, Option<KeptJoin>), Failure> {
     let joined = match supervised || args.control_socket.is_some() {
         true => None,
-        false => Joined::load(&data.of(Role::DataPlane))
+        false => KeptJoin::load(&data.of(Role::DataPlane))
             .map_err(|error| Failure::new("cannot read what this node joined with", &error))?,
     };
     let node = match (&joined, &args.node) {

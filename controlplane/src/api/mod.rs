@@ -19,6 +19,7 @@ pub(crate) mod extract;
 mod file_back;
 mod frame;
 pub(crate) mod guesses;
+mod join_tokens;
 mod line_rows;
 pub(crate) mod logins;
 pub(crate) mod masked;

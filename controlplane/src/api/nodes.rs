@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -15,6 +15,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::caller::Caller;
+use super::extract::Named;
+use super::join_tokens;
 use super::openapi::Api;
 use super::page::{Asked, Listed, Orders, Page, padded};
 use super::problem::{FieldError, Kind, Problem};
@@ -30,9 +32,14 @@ use crate::store::JoinToken;
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/nodes", get(list))
-        .route("/nodes/join-tokens", post(make_token))
         .route("/nodes/{node}", get(one).delete(remove))
         .route("/nodes/{node}/drain", post(drain))
+        // No node's name is beside these.
+        .route("/join-tokens", get(join_tokens::list).post(make_token))
+        .route(
+            "/join-tokens/{id}",
+            get(join_tokens::one).delete(join_tokens::take_back),
+        )
 }
 
 /// What the OpenAPI document says of them.
@@ -41,15 +48,12 @@ pub(crate) fn document(api: &mut Api) {
     api.route(&Method::GET, "/nodes", "listNodes", "Nodes")
         .lists::<NodeFilter, NodeView>(ORDERS);
     let id = "createJoinToken";
-    api.route(
-        &Method::POST,
-        "/nodes/join-tokens",
-        id,
-        "Join token: make one",
-    )
-    .about("With it a node of another machine joins, once. It is in this answer and nowhere else.")
-    .body::<JoinTokenRequest>()
-    .answers::<JoinTokenMade>(StatusCode::CREATED, "It is made.");
+    api.route(&Method::POST, "/join-tokens", id, "Join token: make one")
+        .about(
+            "With it a node of another machine joins, once. It is in this answer and nowhere else.",
+        )
+        .body::<JoinTokenRequest>()
+        .answers::<JoinTokenMade>(StatusCode::CREATED, "It is made.");
     let one = "/nodes/{node}";
     api.route(&Method::GET, one, "getNode", "Node: read")
         .answers::<NodeView>(StatusCode::OK, "How it is.");
@@ -95,13 +99,15 @@ async fn views(app: &App) -> Result<Vec<NodeView>, Problem> {
     Ok(views)
 }
 
-async fn view(app: &App, node: &str) -> Result<NodeView, Problem> {
-    let mut views = views(app).await?.into_iter();
-    let found = views.find(|one| one.report.node.as_str() == node);
-    found.ok_or_else(|| no_such(node))
+async fn view(app: &App, node: &NodeId) -> Result<NodeView, Problem> {
+    let mut views = views(app).await?;
+    let found = views.binary_search_by(|one| one.report.node.cmp(node));
+    found
+        .map(|at| views.swap_remove(at))
+        .map_err(|_| no_such(node))
 }
 
-fn no_such(node: &str) -> Problem {
+fn no_such(node: &NodeId) -> Problem {
     Problem::new(Kind::NotFound, format!("there is no node '{node}'"))
 }
 
@@ -154,7 +160,7 @@ async fn list(
 
 async fn one(
     State(app): State<Arc<App>>,
-    Path(node): Path<String>,
+    Named(node): Named<NodeId>,
 ) -> Result<Json<NodeView>, Problem> {
     view(&app, &node).await.map(Json)
 }
@@ -163,7 +169,7 @@ async fn one(
 async fn remove(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
-    Path(node): Path<String>,
+    Named(node): Named<NodeId>,
 ) -> Result<Json<NodeView>, Problem> {
     let was = view(&app, &node).await?;
     if app.settings.local_node.as_ref() == Some(&was.report.node) {
@@ -175,7 +181,7 @@ async fn remove(
     if !removed.map_err(|error| Problem::internal(&error))? {
         return Err(no_such(&node));
     }
-    tracing::info!(node, by = %caller.by, "node removed");
+    tracing::info!(%node, by = %caller.by, "node removed");
     let detail = json!({ "last_seen_ms": was.report.last_seen_ms });
     let target = format!("node {node}");
     caller
@@ -187,14 +193,14 @@ async fn remove(
 async fn drain(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
-    Path(node): Path<String>,
+    Named(node): Named<NodeId>,
     asked: Result<Json<NodeDrain>, JsonRejection>,
 ) -> Result<Json<NodeView>, Problem> {
     let Json(asked) = asked.map_err(|error| refused(&error))?;
     let was = view(&app, &node).await?;
     let done = app.nodes.drain(&was.report.node, asked.drain).await;
     done.map_err(|error| Problem::internal(&error))?;
-    tracing::info!(node, drain = asked.drain, by = %caller.by, "node told whether to take logins");
+    tracing::info!(%node, drain = asked.drain, by = %caller.by, "node told whether to take logins");
     let action = match asked.drain {
         true => "node.drain",
         false => "node.undrain",
@@ -240,6 +246,7 @@ async fn make_token(
         .audit(&app.store, "node.join_token", target, &detail)
         .await?;
     let made = JoinTokenMade {
+        id: token.id().to_string(),
         token: node_link::written(&token, &authority),
         node: asked.node,
         expires_at_ms: kept.expires_at_ms,

@@ -72,7 +72,7 @@ impl Authority {
         if has_another_key(&pem) {
             return Err(NodeFault::Key);
         }
-        let serial = node_of(made.der()).map(|(serial, _)| serial);
+        let serial = node_of(made.der()).map(|shown| shown.serial);
         Ok(NodeCertificate {
             pem,
             serial: serial.ok_or(NodeFault::Key)?,
@@ -86,12 +86,29 @@ impl Authority {
     }
 }
 
-/// The serial number of a node's certificate, in hexadecimal digits, and the node. None when it is
-/// a certificate of no node.
-pub(crate) fn node_of(der: &CertificateDer<'_>) -> Option<(String, NodeId)> {
+/// What a node shows with its certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ShownCertificate {
+    /// In hexadecimal digits.
+    pub(crate) serial: String,
+    pub(crate) node: NodeId,
+    /// When half of its life is over, in seconds since 1970.
+    pub(crate) half: u64,
+}
+
+/// Reads a node's certificate. None when it is one of no node.
+pub(crate) fn node_of(der: &CertificateDer<'_>) -> Option<ShownCertificate> {
     let (_, parsed) = x509_parser::parse_x509_certificate(der).ok()?;
-    let serial = data_encoding::HEXLOWER.encode(parsed.raw_serial());
-    Some((serial, name_in(&parsed)?))
+    let validity = parsed.validity();
+    let first = u64::try_from(validity.not_before.timestamp()).ok()?;
+    let last = u64::try_from(validity.not_after.timestamp()).ok()?;
+    // It is good from a little before it was made.
+    let made = first.saturating_add(BACK_SECONDS);
+    Some(ShownCertificate {
+        serial: data_encoding::HEXLOWER.encode(parsed.raw_serial()),
+        node: name_in(&parsed)?,
+        half: made.saturating_add(last.saturating_sub(made) / 2),
+    })
 }
 
 fn name_in(parsed: &X509Certificate<'_>) -> Option<NodeId> {
@@ -138,7 +155,12 @@ mod tests {
         assert_eq!(made.not_after, NOW + 3_600);
         let (_, block) = x509_parser::pem::parse_x509_pem(made.pem.as_bytes()).unwrap();
         let der = CertificateDer::from(block.contents);
-        assert_eq!(node_of(&der), Some((made.serial.clone(), node.clone())));
+        let shown = ShownCertificate {
+            serial: made.serial.clone(),
+            node: node.clone(),
+            half: u64::try_from(NOW).unwrap() + 1_800,
+        };
+        assert_eq!(node_of(&der), Some(shown));
         assert!(!String::from_utf8_lossy(&der).contains("elsewhere"));
         let long = authority.sign_node(&request(&key), &node, NOW, 365 * 86_400);
         let long = long.unwrap();

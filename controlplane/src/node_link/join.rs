@@ -13,6 +13,7 @@ use proto::secret::Secret;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::peer::revoked;
 use super::{NodeAuthority, NodePeer};
 use crate::access::token::Token;
 use crate::app::App;
@@ -20,7 +21,7 @@ use crate::audit::Deed;
 use crate::clock::now_ms;
 use crate::issue::{NodeCertificate, NodeFault};
 use crate::rpc::{Failure, read};
-use crate::store::GivenCertificate;
+use crate::store::{GivenCertificate, Redeemed};
 
 /// From where one calls who has no certificate yet.
 #[derive(Clone, Copy, Debug)]
@@ -68,18 +69,22 @@ async fn join(
             return Err(refused());
         }
     };
-    let node = named(&app, kept.node.as_ref(), asked.node).await?;
+    let node = named(&app, kept.node.as_ref(), asked.node)?;
     let authority = app
         .node_authority()
         .await
         .map_err(|error| no_authority(&error))?;
     let made = sign(&app, &authority, &asked.request, &node)?;
     let given = given(&made, &node);
-    if !app.store.redeem_join_token(token.id(), &given, now).await? {
-        return Err(refused());
+    let hush = app.nodes.hush().await;
+    match app.store.redeem_join_token(token.id(), &given, now).await? {
+        Redeemed::Joined => {}
+        Redeemed::Used => return Err(refused()),
+        Redeemed::Taken => return Err(taken(&node)),
     }
     // What it had before is revoked with that.
     app.nodes.cut(&node);
+    drop(hush);
     tracing::info!(%node, serial = made.serial, "node joined");
     let detail = json!({ "token": token.id().to_string(), "serial": made.serial });
     audit(&app, "node.join", &node, Some(from), &detail).await;
@@ -93,10 +98,17 @@ pub(crate) async fn renew(
     asked: Renew,
 ) -> Result<Json<Joined>, Failure> {
     peer.speaks_for(app, &asked.node).await?;
-    if matches!(peer, NodePeer::Socket) {
+    let NodePeer::Node(certified) = peer else {
         return Err(Failure::new(
             RpcCode::FailedPrecondition,
             "a node of this machine needs no certificate",
+        ));
+    };
+    let now = now_ms();
+    if now / 1_000 < certified.renewed_from {
+        return Err(Failure::new(
+            RpcCode::FailedPrecondition,
+            "the certificate has lived less than half of its life: it is too early for another",
         ));
     }
     let authority = app
@@ -105,7 +117,10 @@ pub(crate) async fn renew(
         .map_err(|error| no_authority(&error))?;
     let made = sign(app, &authority, &asked.request, &asked.node)?;
     let given = given(&made, &asked.node);
-    app.store.insert_certificate(&given, now_ms()).await?;
+    let shown = &certified.serial;
+    if !app.store.renew_certificate(shown, &given, now).await? {
+        return Err(revoked(&asked.node).into());
+    }
     tracing::info!(node = %asked.node, serial = made.serial, "certificate renewed");
     let detail = json!({ "serial": made.serial });
     audit(app, "node.renew", &asked.node, peer.address(), &detail).await;
@@ -133,11 +148,7 @@ async fn audit(app: &App, action: &str, node: &NodeId, from: Option<SocketAddr>,
 }
 
 /// The name that a node gets.
-async fn named(
-    app: &App,
-    token: Option<&NodeId>,
-    asked: Option<NodeId>,
-) -> Result<NodeId, Failure> {
+fn named(app: &App, token: Option<&NodeId>, asked: Option<NodeId>) -> Result<NodeId, Failure> {
     let node = match (token, asked) {
         (Some(token), Some(asked)) if *token != asked => {
             return Err(Failure::new(
@@ -147,16 +158,9 @@ async fn named(
         }
         (Some(token), _) => token.clone(),
         (None, Some(asked)) => {
-            let certified = app.store.list_certificates().await?;
-            let has_one = certified.iter().any(|(node, _)| *node == asked);
-            if has_one || app.nodes.fetch(&asked).is_some() {
-                return Err(Failure::new(
-                    RpcCode::PermissionDenied,
-                    format!(
-                        "there is a node {asked} already: take another name, remove that one, or \
-                         make a token with --node {asked}"
-                    ),
-                ));
+            // Of the others the store knows, once the token is used up.
+            if app.nodes.fetch(&asked).is_some() {
+                return Err(taken(&asked));
             }
             asked
         }
@@ -174,6 +178,16 @@ async fn named(
         ));
     }
     Ok(node)
+}
+
+fn taken(node: &NodeId) -> Failure {
+    Failure::new(
+        RpcCode::PermissionDenied,
+        format!(
+            "there is a node {node} already: take another name, remove that one, or make a token \
+             with --node {node}"
+        ),
+    )
 }
 
 fn sign(

@@ -4,10 +4,14 @@
 mod authority;
 mod join;
 mod listener;
+mod patience;
 mod peer;
+mod places;
+mod refused;
 
 pub(crate) use authority::NodeAuthority;
 pub use authority::NodeAuthorityError;
 pub(crate) use join::{renew, written};
 pub(crate) use listener::serve;
 pub(crate) use peer::{Certified, NodePeer};
+pub(crate) use refused::Why;

@@ -7,6 +7,8 @@ use proto::id::NodeId;
 use proto::rpc::{RpcCode, RpcError};
 
 use crate::app::App;
+use crate::clock::now_ms;
+use crate::store::Standing;
 
 /// Who speaks.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub(crate) enum NodePeer {
 pub(crate) struct Certified {
     pub(crate) node: NodeId,
     pub(crate) serial: String,
+    /// From when on it gets another, in seconds since 1970: half of its life.
+    pub(crate) renewed_from: u64,
     pub(crate) address: SocketAddr,
 }
 
@@ -29,7 +33,7 @@ impl NodePeer {
     /// Whether it may speak for a node, now.
     ///
     /// # Errors
-    /// It is another, its certificate is revoked, or the store failed.
+    /// It is another, its certificate is revoked or has expired, or the store failed.
     pub(crate) async fn speaks_for(&self, app: &App, node: &NodeId) -> Result<(), RpcError> {
         let Self::Node(certified) = self else {
             return Ok(());
@@ -46,11 +50,13 @@ impl NodePeer {
                 message: format!("the certificate is of node {}, not {node}", certified.node),
             });
         }
-        match app.store.is_certificate_good(&certified.serial, node).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(RpcError {
+        let serial = &certified.serial;
+        match app.store.fetch_standing(serial, node, now_ms()).await {
+            Ok(Standing::Good) => Ok(()),
+            Ok(Standing::Revoked) => Err(revoked(node)),
+            Ok(Standing::Expired) => Err(RpcError {
                 code: RpcCode::Unauthenticated,
-                message: format!("the certificate of node {node} is revoked; let it join again"),
+                message: format!("the certificate of node {node} has expired"),
             }),
             Err(error) => {
                 tracing::error!(
@@ -65,11 +71,27 @@ impl NodePeer {
         }
     }
 
+    /// The serial number of its certificate; none on this machine.
+    pub(crate) fn serial(&self) -> Option<&str> {
+        match self {
+            Self::Socket => None,
+            Self::Node(certified) => Some(&certified.serial),
+        }
+    }
+
     /// Where it is; none on this machine.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::Socket => None,
             Self::Node(certified) => Some(certified.address),
         }
+    }
+}
+
+/// What a node is told whose certificate was taken back.
+pub(super) fn revoked(node: &NodeId) -> RpcError {
+    RpcError {
+        code: RpcCode::Unauthenticated,
+        message: format!("the certificate of node {node} is revoked; let it join again"),
     }
 }

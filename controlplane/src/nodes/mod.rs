@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use proto::config::Fault;
 use proto::id::{NodeId, Revision};
 use proto::rpc::{NodeStatus, ToNode, Verdict};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{NodeReport, Refusal};
 use crate::clock::now_ms;
-use crate::store::{Store, StoreError};
+use crate::store::{Noted, Store, StoreError};
 
 pub(crate) use commands::{CommandError, SecondFactor};
 use commands::{Outbox, Waiting};
@@ -27,10 +27,13 @@ pub(crate) struct Nodes {
     drained: watch::Sender<BTreeSet<NodeId>>,
     /// Who waits for the end of which command.
     waiting: Waiting,
+    /// Read while a node's word is taken, written while one goes: no word brings back what is gone.
+    words: RwLock<()>,
 }
 
 #[derive(Default)]
 struct Entry {
+    /// One or none.
     subscriptions: usize,
     last_seen_ms: u64,
     applied: Option<Revision>,
@@ -40,7 +43,7 @@ struct Entry {
     address: Option<SocketAddr>,
     /// To the newest subscription of a node that understands commands.
     outbox: Option<Outbox>,
-    /// Ends its subscriptions.
+    /// Ends its subscription.
     cut: CancellationToken,
 }
 
@@ -69,10 +72,12 @@ impl Nodes {
             known: Mutex::new(known),
             drained: watch::Sender::new(drained),
             waiting: Waiting::from(now_ms()),
+            words: RwLock::default(),
         })
     }
 
-    /// Notes that a node listens, until the guard is dropped.
+    /// Notes that a node listens, until the guard is dropped. Its subscription before ends: one whose
+    /// other side is gone would else be taken for the node.
     pub(crate) fn subscribe(
         self: &Arc<Self>,
         node: &NodeId,
@@ -81,15 +86,17 @@ impl Nodes {
         address: Option<SocketAddr>,
     ) -> Result<Subscription, Full> {
         let (outbox, commands) = mpsc::channel(OUTBOX);
-        let cut = self.with(node, |entry| {
-            entry.subscriptions += 1;
+        let cut = CancellationToken::new();
+        self.with(node, |entry| {
+            std::mem::replace(&mut entry.cut, cut.clone()).cancel();
+            self.waiting.forget(node);
+            entry.subscriptions = 1;
             entry.applied = serving;
             entry.address = address;
             entry.outbox = understands.commands.then(|| Outbox {
                 sender: outbox,
                 logins: understands.logins,
             });
-            entry.cut.clone()
         })?;
         Ok(Subscription {
             nodes: Arc::clone(self),
@@ -97,25 +104,39 @@ impl Nodes {
             commands,
             drained: self.drained.subscribe(),
             understands_commands: understands.commands,
-            told_to_drain: false,
+            told_to_drain: None,
             cut,
         })
     }
 
-    /// Ends the subscriptions of a node.
+    /// While this is held no node is removed or replaced: from the look at its certificate until its
+    /// word is taken.
+    pub(crate) async fn stay(&self) -> RwLockReadGuard<'_, ()> {
+        self.words.read().await
+    }
+
+    /// While this is held no node's word is taken.
+    pub(crate) async fn hush(&self) -> RwLockWriteGuard<'_, ()> {
+        self.words.write().await
+    }
+
+    /// Ends the subscription of a node.
     pub(crate) fn cut(&self, node: &NodeId) {
         if let Some(entry) = self.lock().get_mut(node) {
             std::mem::take(&mut entry.cut).cancel();
             entry.subscriptions = 0;
             entry.outbox = None;
+            self.waiting.forget(node);
         }
     }
 
     /// Revokes what a node has, forgets it and ends its subscriptions. False when there is none.
     pub(crate) async fn remove(&self, node: &NodeId) -> Result<bool, StoreError> {
+        let hush = self.hush().await;
         let stored = self.store.remove_node(node, now_ms()).await?;
         self.cut(node);
         let known = self.lock().remove(node).is_some();
+        drop(hush);
         self.refresh().await?;
         Ok(stored || known)
     }
@@ -141,20 +162,23 @@ impl Nodes {
     pub(crate) async fn acknowledge(
         &self,
         node: &NodeId,
+        certificate: Option<&str>,
         revision: Revision,
         mut verdict: Verdict,
     ) -> Result<(), NodeError> {
-        self.with(node, |_| ())?;
+        self.has_room(node)?;
         if let Verdict::Refused { faults } = &mut verdict {
             faults.truncate(FAULTS);
         }
         let at_ms = now_ms();
-        let known = self
+        let noted = self
             .store
-            .upsert_acknowledgement(node, revision, &verdict, at_ms)
+            .upsert_acknowledgement(node, certificate, revision, &verdict, at_ms)
             .await?;
-        if !known {
-            return Err(NodeError::NoSuchRevision { revision });
+        match noted {
+            Noted::Stored => {}
+            Noted::NoSuchRevision => return Err(NodeError::NoSuchRevision { revision }),
+            Noted::Removed => return Err(NodeError::Removed),
         }
         match &verdict {
             Verdict::Applied => tracing::info!(%node, %revision, "revision applied"),
@@ -168,11 +192,20 @@ impl Nodes {
     }
 
     /// Stores and remembers how a node is.
-    pub(crate) async fn report(&self, node: &NodeId, status: NodeStatus) -> Result<(), NodeError> {
-        self.with(node, |_| ())?;
-        self.store
-            .upsert_node(node, now_ms(), Some(&status))
+    pub(crate) async fn report(
+        &self,
+        node: &NodeId,
+        certificate: Option<&str>,
+        status: NodeStatus,
+    ) -> Result<(), NodeError> {
+        self.has_room(node)?;
+        let noted = self
+            .store
+            .upsert_node(node, certificate, now_ms(), Some(&status))
             .await?;
+        if noted == Noted::Removed {
+            return Err(NodeError::Removed);
+        }
         // What it applied is known from its subscription and its verdicts: a status may be late,
         // even the last word of a process that is no more.
         self.with(node, |entry| entry.status = Some(status))?;
@@ -215,6 +248,14 @@ impl Nodes {
     /// What is known of one.
     pub(crate) fn fetch(&self, node: &NodeId) -> Option<NodeReport> {
         self.list().0.into_iter().find(|one| one.node == *node)
+    }
+
+    fn has_room(&self, node: &NodeId) -> Result<(), Full> {
+        let known = self.lock();
+        let room = known.contains_key(node)
+            || known.len() < NODES
+            || known.values().any(|entry| entry.subscriptions == 0);
+        room.then_some(()).ok_or(Full)
     }
 
     fn with<T>(&self, node: &NodeId, change: impl FnOnce(&mut Entry) -> T) -> Result<T, Full> {
@@ -274,7 +315,8 @@ pub(crate) struct Subscription {
     commands: mpsc::Receiver<ToNode>,
     drained: watch::Receiver<BTreeSet<NodeId>>,
     understands_commands: bool,
-    told_to_drain: bool,
+    /// What the node was told last; it may remember another word from before.
+    told_to_drain: Option<bool>,
     cut: CancellationToken,
 }
 
@@ -292,8 +334,8 @@ impl Subscription {
         }
         loop {
             let drain = self.drained.borrow_and_update().contains(&self.node);
-            if drain != self.told_to_drain {
-                self.told_to_drain = drain;
+            if self.told_to_drain != Some(drain) {
+                self.told_to_drain = Some(drain);
                 return ToNode::Drain { drain };
             }
             tokio::select! {
@@ -310,25 +352,17 @@ impl Subscription {
         let entry = known.get(&self.node);
         entry.is_some_and(|entry| entry.has_refused(revision))
     }
-
-    /// Notes that the node still takes what is sent.
-    pub(crate) fn alive(&self) {
-        if let Some(entry) = self.nodes.lock().get_mut(&self.node) {
-            entry.last_seen_ms = now_ms();
-        }
-    }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        // One that was ended from here counts no more already.
+        let mut known = self.nodes.lock();
+        // One that was ended from here counts no more already, and what is told now goes to another.
         if !self.cut.is_cancelled()
-            && let Some(entry) = self.nodes.lock().get_mut(&self.node)
+            && let Some(entry) = known.get_mut(&self.node)
         {
-            entry.subscriptions = entry.subscriptions.saturating_sub(1);
-        }
-        // Nobody answers what it was told.
-        if self.understands_commands {
+            entry.subscriptions = 0;
+            entry.outbox = None;
             self.nodes.waiting.forget(&self.node);
         }
     }
@@ -349,6 +383,9 @@ pub(crate) enum NodeError {
     /// It speaks of a revision that is not there.
     #[error("there is no revision {revision}")]
     NoSuchRevision { revision: Revision },
+    /// It was removed meanwhile.
+    #[error("the node was removed; let it join again")]
+    Removed,
     /// It could not be stored.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -374,7 +411,16 @@ const FAULTS_LOGGED: usize = 20;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use proto::command::{Command, Outcome};
+
     use super::*;
+
+    const KNOWS: Understands = Understands {
+        commands: true,
+        logins: false,
+    };
     use crate::seal::Key;
 
     async fn open(folder: &tempfile::TempDir) -> Arc<Nodes> {
@@ -427,10 +473,94 @@ mod tests {
         let _listening = nodes
             .subscribe(&name(1), None, Understands::default(), None)
             .unwrap();
-        nodes.report(&name(1), status).await.unwrap();
+        nodes.report(&name(1), None, status).await.unwrap();
         let known = nodes.fetch(&name(1)).unwrap();
         assert_eq!(known.applied, None, "the process before it had");
         assert_eq!(known.status.unwrap().revision, Some(Revision(5)));
+    }
+
+    #[tokio::test]
+    async fn each_subscription_says_once_whether_the_node_takes_logins() {
+        let folder = tempfile::tempdir().unwrap();
+        let nodes = open(&folder).await;
+        let node = name(1);
+        let said = |drain| ToNode::Drain { drain };
+        let mut first = nodes.subscribe(&node, None, KNOWS, None).unwrap();
+        assert_eq!(first.next().await, said(false));
+        nodes.drain(&node, true).await.unwrap();
+        assert_eq!(first.next().await, said(true));
+        // What changes while it is away it hears when it is back.
+        drop(first);
+        nodes.drain(&node, false).await.unwrap();
+        let mut second = nodes.subscribe(&node, None, KNOWS, None).unwrap();
+        assert_eq!(second.next().await, said(false));
+        let more = tokio::time::timeout(Duration::from_millis(50), second.next());
+        assert!(more.await.is_err(), "once");
+    }
+
+    #[tokio::test]
+    async fn a_subscription_ends_the_one_before_and_not_what_is_told_to_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let nodes = open(&folder).await;
+        let node = name(1);
+        let old = nodes.subscribe(&node, None, KNOWS, None).unwrap();
+        let waits = nodes.command(&node, Command::Check);
+        tokio::pin!(waits);
+        assert!(is_pending(waits.as_mut()).await, "it is on its way");
+        let mut new = nodes.subscribe(&node, None, KNOWS, None).unwrap();
+        assert!(old.cut().is_cancelled());
+        assert!(!new.cut().is_cancelled());
+        assert_eq!(waits.await, Err(CommandError::NotConnected), "it was lost");
+        let waits = nodes.command(&node, Command::Check);
+        tokio::pin!(waits);
+        assert!(is_pending(waits.as_mut()).await);
+        drop(old);
+        assert!(nodes.fetch(&node).unwrap().connected);
+        let number = loop {
+            if let ToNode::Command { number, .. } = new.next().await {
+                break number;
+            }
+        };
+        let outcome = Outcome::Checked { rows: Vec::new() };
+        assert!(nodes.finished(&node, number, outcome.clone()));
+        assert_eq!(waits.await, Ok(outcome));
+        drop(new);
+        assert!(!nodes.fetch(&node).unwrap().connected);
+    }
+
+    async fn is_pending<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> bool {
+        let mut future = future;
+        std::future::poll_fn(|context| {
+            std::task::Poll::Ready(future.as_mut().poll(context).is_pending())
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn a_word_that_comes_after_the_removal_is_refused_and_brings_nothing_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let nodes = open(&folder).await;
+        let status: NodeStatus = serde_json::from_value(serde_json::json!({
+            "version": "0.1.0", "state": "serving", "source": "control_plane",
+            "connected": true, "logins_in_flight": 0, "events_dropped": 0, "uptime_seconds": 9,
+            "listeners": [],
+        }))
+        .unwrap();
+        let late = nodes.report(&name(1), Some("01"), status).await;
+        assert!(matches!(late, Err(NodeError::Removed)));
+        let late = nodes
+            .acknowledge(&name(1), Some("01"), Revision(1), Verdict::Applied)
+            .await;
+        assert!(matches!(late, Err(NodeError::Removed)));
+        assert!(nodes.fetch(&name(1)).is_none());
+        // Nobody goes while a word is taken.
+        let stays = nodes.stay().await;
+        let gone = name(1);
+        let removing = nodes.remove(&gone);
+        tokio::pin!(removing);
+        assert!(is_pending(removing.as_mut()).await);
+        drop(stays);
+        assert!(!removing.await.unwrap());
     }
 
     #[test]

@@ -26,6 +26,7 @@ impl Store {
     }
 
     /// Keeps a document in place of the one before; none forgets it.
+    #[cfg(test)]
     pub(crate) async fn put_document(
         &self,
         name: &str,

@@ -33,6 +33,10 @@ pub(super) enum Alone {
     Revisions,
     /// Whoever stores events: a reader never sees a number before a smaller one.
     Events,
+    /// Whoever gives certificates to nodes or takes them back.
+    Certificates,
+    /// The same, by whoever notes a word of a node: those let each other in.
+    WithCertificates,
 }
 
 impl Db {
@@ -47,6 +51,12 @@ impl Db {
             }
             (Self::Postgres(_), Alone::Events) => {
                 "BEGIN; SELECT pg_advisory_xact_lock(1668248942, 2)"
+            }
+            (Self::Postgres(_), Alone::Certificates) => {
+                "BEGIN; SELECT pg_advisory_xact_lock(1668248942, 4)"
+            }
+            (Self::Postgres(_), Alone::WithCertificates) => {
+                "BEGIN; SELECT pg_advisory_xact_lock_shared(1668248942, 4)"
             }
         }
     }

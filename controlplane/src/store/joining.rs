@@ -25,6 +25,26 @@ pub(crate) struct GivenCertificate {
     pub(crate) not_after_ms: u64,
 }
 
+/// What came of a join token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Redeemed {
+    /// The node has its certificate.
+    Joined,
+    /// There is no such token: it was used, was taken back, or has expired.
+    Used,
+    /// The token is for any name that is free, and this one is not.
+    Taken,
+}
+
+/// What a certificate is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Good,
+    Expired,
+    /// It was taken back, another has its place, or it was never given.
+    Revoked,
+}
+
 impl Store {
     /// Keeps a join token, and forgets those that have expired. False when there are too many.
     pub(crate) async fn insert_join_token(
@@ -81,26 +101,83 @@ impl Store {
         }))
     }
 
-    /// Uses a join token up for a certificate, and revokes what the node had before. False when
-    /// another was faster.
+    /// The join tokens that have not expired, by their ids.
+    pub(crate) async fn list_join_tokens(&self, now_ms: u64) -> Result<Vec<JoinToken>, StoreError> {
+        type Row = (String, Vec<u8>, Option<String>, i64);
+        let rows: Vec<Row> = reading!(self.db, "list the join tokens", pool => async {
+            sqlx::query_as(
+                "SELECT id, hash, node, expires_at_ms FROM join_tokens \
+                 WHERE expires_at_ms > $1 ORDER BY id",
+            )
+            .bind(signed(now_ms))
+            .fetch_all(pool)
+            .await
+            .map_err(Fault::Sql)
+        })?;
+        let rows = rows.into_iter();
+        Ok(rows
+            .filter_map(|(id, hash, node, expires)| {
+                Some(JoinToken {
+                    id: TokenId::read(&id)?,
+                    hash: TokenHash::from_octets(&hash)?,
+                    node: node.map(NodeId::new).transpose().ok()?,
+                    expires_at_ms: unsigned(expires),
+                })
+            })
+            .collect())
+    }
+
+    /// Takes a join token back. False when there is none.
+    pub(crate) async fn delete_join_token(&self, id: TokenId) -> Result<bool, StoreError> {
+        let id = id.to_string();
+        let gone = writing!(self.db, "take the join token back", pool => async {
+            sqlx::query("DELETE FROM join_tokens WHERE id = $1")
+                .bind(id.as_str())
+                .execute(pool)
+                .await
+                .map(|done| done.rows_affected())
+                .map_err(Fault::Sql)
+        })?;
+        Ok(gone > 0)
+    }
+
+    /// Uses a join token up for a certificate, and revokes what the node had before. A token that is
+    /// for no node in particular gives a name only that no node has.
     pub(crate) async fn redeem_join_token(
         &self,
         id: TokenId,
         given: &GivenCertificate,
         now_ms: u64,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Redeemed, StoreError> {
         let id = id.to_string();
-        let begin = self.db.begin(Alone::No);
+        let begin = self.db.begin(Alone::Certificates);
         writing!(self.db, "let the node join", pool => async {
             let mut tx = pool.begin_with(begin).await?;
-            let used = sqlx::query("DELETE FROM join_tokens WHERE id = $1")
+            let bound: Option<Option<String>> = sqlx::query_scalar(
+                "SELECT node FROM join_tokens WHERE id = $1 AND expires_at_ms > $2",
+            )
+            .bind(id.as_str())
+            .bind(signed(now_ms))
+            .fetch_optional(&mut *tx)
+            .await?;
+            let Some(bound) = bound else {
+                return Ok(Redeemed::Used);
+            };
+            let taken: i64 = sqlx::query_scalar(
+                "SELECT (SELECT count(*) FROM nodes WHERE id = $1) + \
+                 (SELECT count(*) FROM node_certificates \
+                 WHERE node = $1 AND revoked_at_ms IS NULL)",
+            )
+            .bind(given.node.as_str())
+            .fetch_one(&mut *tx)
+            .await?;
+            if bound.is_none() && taken > 0 {
+                return Ok(Redeemed::Taken);
+            }
+            sqlx::query("DELETE FROM join_tokens WHERE id = $1")
                 .bind(id.as_str())
                 .execute(&mut *tx)
-                .await?
-                .rows_affected();
-            if used == 0 {
-                return Ok(false);
-            }
+                .await?;
             sqlx::query(
                 "UPDATE node_certificates SET revoked_at_ms = $1 \
                  WHERE node = $2 AND revoked_at_ms IS NULL",
@@ -116,40 +193,62 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             tx.commit().await?;
-            Ok(true)
+            Ok(Redeemed::Joined)
         })
     }
 
-    /// Notes a further certificate of a node, and forgets those that have expired.
-    pub(crate) async fn insert_certificate(
+    /// Notes a further certificate of a node that showed this one, and forgets those that have expired
+    /// and every other of the node: it has two at most. False when the one that it showed is no good
+    /// any more.
+    pub(crate) async fn renew_certificate(
         &self,
+        shown: &str,
         given: &GivenCertificate,
         now_ms: u64,
-    ) -> Result<(), StoreError> {
-        let begin = self.db.begin(Alone::No);
+    ) -> Result<bool, StoreError> {
+        let begin = self.db.begin(Alone::Certificates);
         writing!(self.db, "store the node's certificate", pool => async {
             let mut tx = pool.begin_with(begin).await?;
-            sqlx::query("DELETE FROM node_certificates WHERE not_after_ms <= $1")
-                .bind(signed(now_ms))
-                .execute(&mut *tx)
-                .await?;
+            let good: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM node_certificates WHERE serial = $1 AND node = $2 \
+                 AND revoked_at_ms IS NULL AND not_after_ms > $3",
+            )
+            .bind(shown)
+            .bind(given.node.as_str())
+            .bind(signed(now_ms))
+            .fetch_one(&mut *tx)
+            .await?;
+            if good == 0 {
+                return Ok(false);
+            }
+            sqlx::query(
+                "DELETE FROM node_certificates \
+                 WHERE not_after_ms <= $1 OR (node = $2 AND serial <> $3)",
+            )
+            .bind(signed(now_ms))
+            .bind(given.node.as_str())
+            .bind(shown)
+            .execute(&mut *tx)
+            .await?;
             sqlx::query(INSERT_CERTIFICATE)
                 .bind(given.serial.as_str())
                 .bind(given.node.as_str())
                 .bind(signed(given.not_after_ms))
                 .execute(&mut *tx)
                 .await?;
-            tx.commit().await.map_err(Fault::Sql)
+            tx.commit().await?;
+            Ok(true)
         })
     }
 
-    /// Whether a certificate was given to this node and not revoked.
-    pub(crate) async fn is_certificate_good(
+    /// What a certificate that this node shows is worth now.
+    pub(crate) async fn fetch_standing(
         &self,
         serial: &str,
         node: &NodeId,
-    ) -> Result<bool, StoreError> {
-        let good: Option<i64> = reading!(self.db, "look up the node's certificate", pool => async {
+        now_ms: u64,
+    ) -> Result<Standing, StoreError> {
+        let ends: Option<i64> = reading!(self.db, "look up the node's certificate", pool => async {
             sqlx::query_scalar(
                 "SELECT not_after_ms FROM node_certificates \
                  WHERE serial = $1 AND node = $2 AND revoked_at_ms IS NULL",
@@ -160,7 +259,11 @@ impl Store {
             .await
             .map_err(Fault::Sql)
         })?;
-        Ok(good.is_some())
+        Ok(match ends {
+            None => Standing::Revoked,
+            Some(ends) if unsigned(ends) <= now_ms => Standing::Expired,
+            Some(_) => Standing::Good,
+        })
     }
 
     /// Until when each node has a certificate that is not revoked, by name.
@@ -180,9 +283,10 @@ impl Store {
             .collect())
     }
 
-    /// Revokes what a node has and forgets it. Gives whether there was anything of it.
+    /// Revokes what a node has, join tokens for it among that, and forgets it. Gives whether there was
+    /// anything of it.
     pub(crate) async fn remove_node(&self, node: &NodeId, now_ms: u64) -> Result<bool, StoreError> {
-        let begin = self.db.begin(Alone::No);
+        let begin = self.db.begin(Alone::Certificates);
         writing!(self.db, "remove the node", pool => async {
             let mut tx = pool.begin_with(begin).await?;
             let revoked = sqlx::query(
@@ -194,6 +298,10 @@ impl Store {
             .execute(&mut *tx)
             .await?
             .rows_affected();
+            sqlx::query("DELETE FROM join_tokens WHERE node = $1")
+                .bind(node.as_str())
+                .execute(&mut *tx)
+                .await?;
             sqlx::query("DELETE FROM drained_nodes WHERE node = $1")
                 .bind(node.as_str())
                 .execute(&mut *tx)

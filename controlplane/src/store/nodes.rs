@@ -32,6 +32,37 @@ macro_rules! upsert {
     };
 }
 
+/// Whether a certificate still is the node's, inside the body of `writing!`; a node of the machine has
+/// none and needs none.
+macro_rules! stays {
+    ($tx:expr, $id:expr, $certificate:expr) => {
+        match $certificate {
+            None => true,
+            Some(serial) => {
+                let good: i64 = sqlx::query_scalar(
+                    "SELECT count(*) FROM node_certificates \
+                     WHERE serial = $1 AND node = $2 AND revoked_at_ms IS NULL",
+                )
+                .bind(serial)
+                .bind($id.as_str())
+                .fetch_one(&mut *$tx)
+                .await?;
+                good > 0
+            }
+        }
+    };
+}
+
+/// What came of a node's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Noted {
+    Stored,
+    /// There is no such revision.
+    NoSuchRevision,
+    /// Its certificate was taken back: nothing is kept of it.
+    Removed,
+}
+
 /// A node as it was stored.
 #[derive(Debug, PartialEq)]
 pub(crate) struct NodeRow {
@@ -43,41 +74,50 @@ pub(crate) struct NodeRow {
 }
 
 impl Store {
-    /// Stores a node's status.
+    /// Stores a node's status, unless the certificate that it showed was taken back meanwhile.
     pub(crate) async fn upsert_node(
         &self,
         id: &NodeId,
+        certificate: Option<&str>,
         at_ms: u64,
         status: Option<&NodeStatus>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Noted, StoreError> {
         let status = status
             .map(serde_json::to_string)
             .transpose()
             .map_err(unreadable("status"))?;
-        let begin = self.db.begin(Alone::No);
+        let begin = self.db.begin(Alone::WithCertificates);
         writing!(self.db, "store the node", pool => async {
             let mut tx = pool.begin_with(begin).await?;
+            if !stays!(tx, id, certificate) {
+                return Ok(Noted::Removed);
+            }
             upsert!(tx, id, at_ms, status.as_deref());
-            tx.commit().await.map_err(Fault::Sql)
+            tx.commit().await?;
+            Ok(Noted::Stored)
         })
     }
 
-    /// Stores a node's verdict. False when there is no such revision.
+    /// Stores a node's verdict, unless the certificate that it showed was taken back meanwhile.
     pub(crate) async fn upsert_acknowledgement(
         &self,
         id: &NodeId,
+        certificate: Option<&str>,
         revision: Revision,
         verdict: &Verdict,
         at_ms: u64,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Noted, StoreError> {
         let kind = match verdict {
             Verdict::Applied => APPLIED,
             Verdict::Refused { .. } => "refused",
         };
         let verdict = serde_json::to_string(verdict).map_err(unreadable("verdict"))?;
-        let begin = self.db.begin(Alone::No);
+        let begin = self.db.begin(Alone::WithCertificates);
         writing!(self.db, "store the verdict", pool => async {
             let mut tx = pool.begin_with(begin).await?;
+            if !stays!(tx, id, certificate) {
+                return Ok(Noted::Removed);
+            }
             upsert!(tx, id, at_ms, None::<&str>);
             let stored = sqlx::query(
                 "INSERT INTO acknowledgements (node, revision, verdict, kind, at_ms) \
@@ -94,7 +134,10 @@ impl Store {
             .await?
             .rows_affected();
             tx.commit().await?;
-            Ok(stored > 0)
+            Ok(match stored {
+                0 => Noted::NoSuchRevision,
+                _ => Noted::Stored,
+            })
         })
     }
 

@@ -347,7 +347,7 @@ async fn what_is_done_to_nodes_is_audited() {
     let lab = Lab::start(&config(1812)).await;
     let gone = lab.node("gone", NEW).await;
     let token = lab
-        .post("/nodes/join-tokens", &lab.admin, &json!({"node": "new"}))
+        .post("/join-tokens", &lab.admin, &json!({"node": "new"}))
         .await;
     assert_eq!(token.status, 201, "{token:?}");
     for drain in [true, false] {

@@ -69,6 +69,34 @@ async fn a_silent_stream_has_heartbeats() {
 }
 
 #[tokio::test]
+async fn a_node_is_seen_by_what_it_says_and_not_by_what_is_sent_to_it() {
+    let mut site = Site::with(&config(1812));
+    site.settings.heartbeat = Duration::from_millis(20);
+    let plane = site.start().await;
+    let mut stream = plane.subscribe("one").await;
+    stream.snapshot().await;
+    let before = plane.status().await.nodes[0].last_seen_ms;
+    for _ in 0..5 {
+        assert_eq!(stream.next().await.unwrap(), ToNode::Heartbeat);
+    }
+    assert_eq!(plane.status().await.nodes[0].last_seen_ms, before);
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn the_next_subscription_of_a_node_ends_the_one_before() {
+    let site = Site::with(&config(1812));
+    let plane = site.start().await;
+    let mut old = plane.subscribe("one").await;
+    old.snapshot().await;
+    let mut new = plane.subscribe("one").await;
+    assert!(old.next().await.is_none(), "it ends");
+    new.snapshot().await;
+    assert!(plane.status().await.nodes[0].connected);
+    plane.stop().await;
+}
+
+#[tokio::test]
 async fn verdicts_are_kept_and_shown_also_after_a_restart() {
     let site = Site::with(&config(1812));
     let plane = site.start().await;
@@ -158,11 +186,19 @@ async fn another_protocol_version_is_refused_by_name() {
 #[tokio::test]
 async fn one_subscriber_too_many_is_refused_until_another_goes() {
     const SUBSCRIBERS: usize = 256;
-    let site = Site::with(&config(1812));
+    let mut site = Site::with(&config(1812));
+    site.settings.heartbeat = Duration::from_millis(200);
     let plane = site.start().await;
     let mut streams = Vec::new();
-    for _ in 0..SUBSCRIBERS {
-        streams.push(plane.subscribe("one").await);
+    for number in 0..SUBSCRIBERS {
+        streams.push(plane.subscribe(&format!("node-{number}")).await);
+    }
+    // One that has a place gets it again: its subscription before ends.
+    for _ in 0..3 {
+        streams[0] = plane.subscribe("node-0").await;
+        while streams[0].next().await != Some(ToNode::Heartbeat) {
+            tokio::task::yield_now().await;
+        }
     }
     let asked = subscribe("two");
     let answer = plane.client.stream(&method("Subscribe"), &asked).await;

@@ -14,7 +14,7 @@ use super::JoinError;
 
 /// A control plane that was joined, and with what.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Joined {
+pub struct KeptJoin {
     /// Where it is: `https://HOST:PORT`.
     pub url: String,
     /// This node's name there.
@@ -28,7 +28,7 @@ pub struct Joined {
     pub(crate) key: Secret<String>,
 }
 
-impl Joined {
+impl KeptJoin {
     /// What a data plane's folder has of its joining; none when it never joined.
     ///
     /// # Errors
@@ -53,6 +53,26 @@ impl Joined {
             .map_err(|_| JoinError::Unreadable { path })
     }
 
+    /// Whether the folder still has this one.
+    ///
+    /// # Errors
+    /// [`JoinError::Replaced`] when it has another or none; that it cannot be read.
+    pub(crate) fn is_kept(&self, folder: &Path) -> Result<(), JoinError> {
+        match Self::load(folder)? {
+            Some(kept) if kept.certificate == self.certificate => Ok(()),
+            _ => Err(JoinError::Replaced),
+        }
+    }
+
+    /// Keeps it in place of the one before, if that is what is there still.
+    ///
+    /// # Errors
+    /// As [`KeptJoin::is_kept`], and that it cannot be written.
+    pub(crate) fn store_over(&self, before: &Self, folder: &Path) -> Result<(), JoinError> {
+        before.is_kept(folder)?;
+        self.store(folder)
+    }
+
     /// Keeps it: whole or not at all.
     pub(crate) fn store(&self, folder: &Path) -> Result<(), JoinError> {
         let path = path_in(folder);
@@ -64,21 +84,7 @@ impl Joined {
         let octets = Zeroizing::new(octets);
         let aside = path.with_extension("new");
         let write = || {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(folder)?;
-            // One that was left behind might have another mode.
-            match fs::remove_file(&aside) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let mut options = OpenOptions::new();
-            let mut file = options
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&aside)?;
+            let mut file = fresh(folder, &aside)?;
             file.write_all(&octets)?;
             file.sync_all()?;
             fs::rename(&aside, &path)?;
@@ -86,6 +92,31 @@ impl Joined {
         };
         write().map_err(fail)
     }
+}
+
+/// Whether something can be kept in the folder, which is made when there is none.
+pub(super) fn try_folder(folder: &Path) -> Result<(), JoinError> {
+    let aside = path_in(folder).with_extension("new");
+    let tried = fresh(folder, &aside).and_then(|_| fs::remove_file(&aside));
+    tried.map_err(|source| JoinError::File {
+        path: aside,
+        source,
+    })
+}
+
+/// A file that was not there before, for this user alone.
+fn fresh(folder: &Path, path: &Path) -> io::Result<File> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    // One that was left behind might have another mode.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600).open(path)
 }
 
 fn path_in(folder: &Path) -> PathBuf {
@@ -104,8 +135,8 @@ mod tests {
     fn it_is_kept_for_this_user_alone_and_shows_no_key() {
         let held = tempfile::tempdir().unwrap();
         let folder = held.path().join("dataplane");
-        assert!(Joined::load(&folder).unwrap().is_none());
-        let joined = Joined {
+        assert!(KeptJoin::load(&folder).unwrap().is_none());
+        let joined = KeptJoin {
             url: "https://cp.example.com:8403".to_owned(),
             node: NodeId::new("b").unwrap(),
             certificate: "certificate".to_owned(),
@@ -114,15 +145,32 @@ mod tests {
         };
         joined.store(&folder).unwrap();
         joined.store(&folder).unwrap();
-        let read = Joined::load(&folder).unwrap().unwrap();
+        let read = KeptJoin::load(&folder).unwrap().unwrap();
         assert_eq!(read.key.expose(), "PLANTED");
         assert!(!format!("{read:?}").contains("PLANTED"));
+        // What joined again meanwhile is not written over.
+        let renewed = KeptJoin {
+            certificate: "renewed".to_owned(),
+            ..joined.clone()
+        };
+        let again = KeptJoin {
+            url: "https://other.example.com:8403".to_owned(),
+            certificate: "another".to_owned(),
+            ..joined.clone()
+        };
+        renewed.store_over(&joined, &folder).unwrap();
+        again.store(&folder).unwrap();
+        let late = joined.store_over(&renewed, &folder);
+        assert!(matches!(late, Err(JoinError::Replaced)));
+        let read = KeptJoin::load(&folder).unwrap().unwrap();
+        assert_eq!(read.url, again.url);
+        try_folder(&folder).unwrap();
         let path = path_in(&folder);
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(
-            Joined::load(&folder),
+            KeptJoin::load(&folder),
             Err(JoinError::FileIsOpen { .. })
         ));
     }

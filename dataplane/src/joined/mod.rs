@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use local::{CallError, Client, Tls};
 use proto::id::NodeId;
-use proto::join::{JOIN_PREFIX, Join, SERVER_NAME};
+use proto::join::{JOIN_PREFIX, Join, Joined, SERVER_NAME};
 use proto::rpc::SERVICE;
 use proto::secret::Secret;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::sync::watch;
 
-pub use file::Joined;
+pub use file::KeptJoin;
 pub(crate) use renew::{Renewal, keep_renewed};
 
 /// Joins the control plane at `https://HOST:PORT` with the text of a join token, under a name or
@@ -32,24 +32,29 @@ pub async fn join(
     url: &str,
     token: &str,
     name: Option<NodeId>,
-) -> Result<Joined, JoinError> {
+) -> Result<KeptJoin, JoinError> {
     let address = address_of(url)?;
     let (pin, token) = parts(token)?;
     let (key, request) = tls::key_and_request()?;
     let config = tls::pinned(pin)?;
+    // The token is good once: it is not spent for what cannot be kept.
+    let place = folder.to_owned();
+    tokio::task::spawn_blocking(move || file::try_folder(&place))
+        .await
+        .map_err(|_| JoinError::Answer)??;
     let asked = Join {
         token: Secret::new(token.to_owned()),
         node: name,
         request,
     };
-    let answer: proto::join::Joined = client(address, Arc::new(config))?
+    let answer: Joined = client(address, Arc::new(config))?
         .post(&format!("{SERVICE}/Join"), &asked, LIMIT)
         .await
         .map_err(JoinError::Call)?;
     if tls::pin_of(&answer.authority)? != pin {
         return Err(JoinError::Authority);
     }
-    let joined = Joined {
+    let joined = KeptJoin {
         url: url.trim_end_matches('/').to_owned(),
         node: answer.node,
         certificate: answer.certificate,
@@ -66,7 +71,7 @@ pub async fn join(
 }
 
 /// A caller of the control plane that was joined, and what keeps it good.
-pub(crate) fn link(joined: Joined, folder: &Path) -> Result<(Client, Renewal), JoinError> {
+pub(crate) fn link(joined: KeptJoin, folder: &Path) -> Result<(Client, Renewal), JoinError> {
     let config = watch::Sender::new(Arc::new(tls::config(&joined)?));
     let client = Client::tls(Tls {
         address: address_of(&joined.url)?.to_owned(),
@@ -154,6 +159,9 @@ pub enum JoinError {
         /// The file.
         path: std::path::PathBuf,
     },
+    /// The node has joined again meanwhile.
+    #[error("this node has joined again meanwhile: start its data plane anew")]
+    Replaced,
     /// What is kept is no such document.
     #[error("{} is no good; let the node join again", path.display())]
     Unreadable {
@@ -184,6 +192,21 @@ mod tests {
         ] {
             assert_eq!(address_of(url).ok(), want, "{url}");
         }
+    }
+
+    #[tokio::test]
+    async fn no_token_is_spent_for_what_cannot_be_kept() {
+        let held = tempfile::tempdir().unwrap();
+        let in_the_way = held.path().join("file");
+        std::fs::write(&in_the_way, "").unwrap();
+        let asked = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        asked.set_nonblocking(true).unwrap();
+        let url = format!("https://{}", asked.local_addr().unwrap());
+        let token = format!("csj_{}_cst_00_11", "0f".repeat(32));
+        let folder = in_the_way.join("dataplane");
+        let error = join(&folder, &url, &token, None).await.unwrap_err();
+        assert!(matches!(error, JoinError::File { .. }), "{error}");
+        assert!(asked.accept().is_err(), "nobody was asked");
     }
 
     #[test]

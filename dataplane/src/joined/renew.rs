@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use local::Client;
-use proto::join::{BACK_SECONDS, Renew};
+use proto::join::{BACK_SECONDS, Joined, Renew};
 use proto::rpc::SERVICE;
 use rustls::ClientConfig;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{JoinError, Joined, LIMIT, tls};
+use super::{JoinError, KeptJoin, LIMIT, tls};
 use crate::clock;
 
 /// What is renewed, and where the new one goes.
 pub(crate) struct Renewal {
-    joined: Joined,
+    joined: KeptJoin,
     folder: PathBuf,
     client: Client,
     config: watch::Sender<Arc<ClientConfig>>,
@@ -50,6 +50,12 @@ impl Life {
         self.begins.saturating_add(life / 3 * 2 + life % 3 * 2 / 3)
     }
 
+    /// How long to rest after a success, however late this clock says it is: a tenth of the life.
+    fn rest(self) -> Duration {
+        let life = Duration::from_secs(self.ends.saturating_sub(self.begins));
+        (life / 10).clamp(FIRST_PAUSE, LAST_PAUSE)
+    }
+
     /// How long to wait until the next try, after one that failed: a tenth of what is left.
     fn pause(self, now: u64) -> Duration {
         let left = Duration::from_secs(self.ends.saturating_sub(now));
@@ -59,7 +65,7 @@ impl Life {
 
 impl Renewal {
     pub(super) fn new(
-        joined: Joined,
+        joined: KeptJoin,
         folder: &Path,
         client: Client,
         config: watch::Sender<Arc<ClientConfig>>,
@@ -91,7 +97,11 @@ impl Renewal {
                 continue;
             }
             match self.renew().await {
-                Ok(()) => tracing::info!("this node's certificate was renewed"),
+                Ok(()) => {
+                    tracing::info!("this node's certificate was renewed");
+                    tokio::time::sleep(Life::of(&self.joined.certificate)?.rest()).await;
+                }
+                Err(JoinError::Replaced) => return Err(JoinError::Replaced),
                 Err(error) => {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
@@ -104,25 +114,29 @@ impl Renewal {
     }
 
     async fn renew(&mut self) -> Result<(), JoinError> {
+        let (before, folder) = (self.joined.clone(), self.folder.clone());
+        tokio::task::spawn_blocking(move || before.is_kept(&folder))
+            .await
+            .map_err(|_| JoinError::Answer)??;
         let (key, request) = tls::key_and_request()?;
         let asked = Renew {
             node: self.joined.node.clone(),
             request,
         };
-        let answer: proto::join::Joined = self
+        let answer: Joined = self
             .client
             .post(&format!("{SERVICE}/Renew"), &asked, LIMIT)
             .await
             .map_err(JoinError::Call)?;
         // The authority stays the one that was pinned.
-        let renewed = Joined {
+        let renewed = KeptJoin {
             certificate: answer.certificate,
             key,
             ..self.joined.clone()
         };
         let config = tls::config(&renewed)?;
-        let (kept, folder) = (renewed.clone(), self.folder.clone());
-        tokio::task::spawn_blocking(move || kept.store(&folder))
+        let (before, kept, folder) = (self.joined.clone(), renewed.clone(), self.folder.clone());
+        tokio::task::spawn_blocking(move || kept.store_over(&before, &folder))
             .await
             .map_err(|_| JoinError::Answer)??;
         self.config.send_replace(Arc::new(config));
@@ -170,6 +184,7 @@ mod tests {
             begins: 0,
             ends: 7_776_000,
         };
+        assert_eq!(life.rest(), Duration::from_secs(3_600));
         for (now, want) in [(5_184_000, 3_600), (7_775_000, 100), (7_776_000, 1)] {
             assert_eq!(life.pause(now), Duration::from_secs(want));
         }

@@ -14,7 +14,7 @@ use rustls::{
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
-use super::{JoinError, Joined};
+use super::{JoinError, KeptJoin};
 
 /// A key, as PEM text, and a request for it. What the node is called is decided elsewhere.
 pub(super) fn key_and_request() -> Result<(Secret<String>, String), JoinError> {
@@ -28,7 +28,7 @@ pub(super) fn key_and_request() -> Result<(Secret<String>, String), JoinError> {
 
 /// How a control plane is spoken to that was joined: it is trusted by its authority, and shown the
 /// node's certificate.
-pub(super) fn config(joined: &Joined) -> Result<ClientConfig, JoinError> {
+pub(super) fn config(joined: &KeptJoin) -> Result<ClientConfig, JoinError> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate(&joined.authority)?)?;
     let key = PrivateKeyDer::from_pem_slice(joined.key.expose().as_bytes())

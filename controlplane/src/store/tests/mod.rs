@@ -27,6 +27,7 @@ mod admins;
 mod audit;
 mod drafts;
 mod events;
+mod joining;
 mod keys;
 mod postgres;
 mod sqlite;
@@ -48,6 +49,7 @@ use tokio_util::sync::CancellationToken;
 use self::admins::*;
 use self::audit::*;
 use self::drafts::*;
+use self::joining::*;
 use self::keys::*;
 use self::tokens::*;
 use super::engine::{Fault, writing};
@@ -121,7 +123,12 @@ on_both! {
     an_installation_is_somebodys_from_the_first_who_may_use_it
     no_more_tokens_are_kept_than_are_told
     a_join_token_is_good_once_and_takes_the_place_of_what_was
+    a_join_token_can_be_taken_back_and_goes_with_its_node
+    a_token_for_any_name_gives_one_that_no_node_has
     a_removed_node_has_no_good_certificate
+    a_renewal_needs_a_certificate_that_is_good_still
+    no_renewal_outlives_a_removal_that_comes_between
+    no_word_brings_back_a_node_that_was_removed
     the_first_document_of_a_name_stays
     a_rotation_makes_the_old_key_file_useless_and_loses_nothing
     a_rotation_cut_short_at_any_step_leaves_a_key_file_that_opens
@@ -249,16 +256,16 @@ async fn a_verdict_needs_a_revision_and_the_last_one_counts(lab: Lab) {
     let node = NodeId::new("one").unwrap();
     let applied = Verdict::Applied;
     let unknown = store
-        .upsert_acknowledgement(&node, Revision(1), &applied, 1)
+        .upsert_acknowledgement(&node, None, Revision(1), &applied, 1)
         .await;
-    assert!(!unknown.unwrap());
+    assert_eq!(unknown.unwrap(), Noted::NoSuchRevision);
     store.insert_revision(revision(0, None)).await.unwrap();
     let refused = Verdict::Refused { faults: Vec::new() };
     for (verdict, at_ms) in [(&refused, 2), (&applied, 3)] {
         let known = store
-            .upsert_acknowledgement(&node, Revision(1), verdict, at_ms)
+            .upsert_acknowledgement(&node, None, Revision(1), verdict, at_ms)
             .await;
-        assert!(known.unwrap());
+        assert_eq!(known.unwrap(), Noted::Stored);
     }
     let nodes = store.list_nodes().await.unwrap();
     assert_eq!(nodes.len(), 1);
@@ -358,7 +365,7 @@ async fn no_more_nodes_are_stored_than_are_known(lab: Lab) {
     let most = u64::try_from(crate::nodes::NODES).unwrap();
     for number in 0..most + 2 {
         store
-            .upsert_node(&name(number), number, None)
+            .upsert_node(&name(number), None, number, None)
             .await
             .unwrap();
     }
@@ -439,8 +446,8 @@ async fn the_newest_revision_that_a_node_applied_is_found(lab: Lab) {
         (&two, 2, &Verdict::Applied),
         (&two, 3, &refused),
     ] {
-        let known = store.upsert_acknowledgement(node, Revision(number), verdict, 1);
-        assert!(known.await.unwrap());
+        let known = store.upsert_acknowledgement(node, None, Revision(number), verdict, 1);
+        assert_eq!(known.await.unwrap(), Noted::Stored);
     }
     let third = NodeId::new("three").unwrap();
     for (node, want) in [
@@ -518,79 +525,6 @@ async fn a_newer_schema_is_refused_by_its_number(lab: Lab) {
             .to_string()
             .contains("schema is 999, of a newer program")
     );
-}
-
-fn certificate(serial: &str, node: &str) -> GivenCertificate {
-    GivenCertificate {
-        serial: serial.to_owned(),
-        node: NodeId::new(node).unwrap(),
-        not_after_ms: 5_000,
-    }
-}
-
-async fn a_join_token_is_good_once_and_takes_the_place_of_what_was(lab: Lab) {
-    let store = lab.open().await;
-    let node = NodeId::new("b").unwrap();
-    let token = |expires_at_ms, node: Option<&NodeId>| {
-        let made = crate::access::token::Token::make().unwrap();
-        JoinToken {
-            id: made.id(),
-            hash: made.hash(),
-            node: node.cloned(),
-            expires_at_ms,
-        }
-    };
-    let (short, bound) = (token(1_000, None), token(9_000, Some(&node)));
-    for one in [&short, &bound] {
-        assert!(store.insert_join_token(one, 0).await.unwrap());
-        let kept = store.fetch_join_token(one.id).await.unwrap();
-        assert_eq!(kept.as_ref(), Some(one));
-    }
-    let before = certificate("00", "b");
-    store.insert_certificate(&before, 0).await.unwrap();
-    let first = certificate("01", "b");
-    let redeem = |given| store.redeem_join_token(bound.id, given, 10);
-    assert!(redeem(&first).await.unwrap());
-    assert!(!redeem(&certificate("02", "b")).await.unwrap(), "used");
-    assert_eq!(store.fetch_join_token(bound.id).await.unwrap(), None);
-    for (serial, good) in [("00", false), ("01", true), ("02", false)] {
-        let found = store.is_certificate_good(serial, &node).await.unwrap();
-        assert_eq!(found, good, "{serial}");
-    }
-    let other = NodeId::new("c").unwrap();
-    assert!(!store.is_certificate_good("01", &other).await.unwrap());
-    // What has expired goes with the next.
-    store
-        .insert_join_token(&token(9_000, None), 1_000)
-        .await
-        .unwrap();
-    assert_eq!(store.fetch_join_token(short.id).await.unwrap(), None);
-}
-
-async fn a_removed_node_has_no_good_certificate(lab: Lab) {
-    let store = lab.open().await;
-    let (b, c) = (NodeId::new("b").unwrap(), NodeId::new("c").unwrap());
-    for one in [certificate("01", "b"), certificate("02", "c")] {
-        store.insert_certificate(&one, 0).await.unwrap();
-    }
-    for drain in [true, true] {
-        store.set_drained(&b, drain, 1).await.unwrap();
-    }
-    store.set_drained(&c, true, 1).await.unwrap();
-    store.set_drained(&c, false, 1).await.unwrap();
-    assert_eq!(store.list_drained().await.unwrap(), [b.clone()]);
-    assert!(store.remove_node(&b, 2).await.unwrap());
-    assert!(!store.remove_node(&b, 3).await.unwrap(), "it is gone");
-    assert!(store.list_drained().await.unwrap().is_empty());
-    assert!(!store.is_certificate_good("01", &b).await.unwrap());
-    assert_eq!(store.list_certificates().await.unwrap(), [(c, 5_000)]);
-    // What has ended is not kept.
-    store
-        .insert_certificate(&certificate("03", "d"), 5_000)
-        .await
-        .unwrap();
-    let left = store.list_certificates().await.unwrap();
-    assert_eq!(left.len(), 1, "{left:?}");
 }
 
 async fn the_first_document_of_a_name_stays(lab: Lab) {
