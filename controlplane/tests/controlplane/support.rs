@@ -259,11 +259,11 @@ impl Stream {
         loop {
             match self.next().await.unwrap() {
                 ToNode::Snapshot { snapshot } => return *snapshot,
-                ToNode::StateKeys { .. } | ToNode::PrimaryOnly { .. } | ToNode::Heartbeat => {}
-                ToNode::Drain { .. }
-                | ToNode::Command { .. }
-                | ToNode::Cancel { .. }
-                | ToNode::Unknown => {
+                ToNode::StateKeys { .. }
+                | ToNode::PrimaryOnly { .. }
+                | ToNode::Drain { .. }
+                | ToNode::Heartbeat => {}
+                ToNode::Command { .. } | ToNode::Cancel { .. } | ToNode::Unknown => {
                     panic!("a message that was not asked for")
                 }
             }
