@@ -76,8 +76,8 @@ pub(crate) const ROUTES: &[Route] = &[
     (POST, "/api/v1/primary-only", Role(Admin)),
     // Who sees that it is not needed any more ends it.
     (DELETE, "/api/v1/primary-only", Role(Operator)),
-    // What lets somebody in without a second factor is for administrators: the handlers refuse an
-    // operator's `bypass` and scripts.
+    // What lets somebody in in a user's place is for administrators: a device of theirs, an approval. The
+    // handlers refuse an operator's devices, scripts, and any status that opens.
     (GET, "/api/v1/second-factor/users", Role(Viewer)),
     (POST, "/api/v1/second-factor/users", Role(Operator)),
     (GET, "/api/v1/second-factor/users/{name}", Role(Viewer)),
@@ -91,7 +91,7 @@ pub(crate) const ROUTES: &[Route] = &[
     (
         POST,
         "/api/v1/second-factor/users/{name}/enroll",
-        Role(Operator),
+        Role(Admin),
     ),
     (
         POST,
@@ -106,7 +106,7 @@ pub(crate) const ROUTES: &[Route] = &[
     (
         POST,
         "/api/v1/second-factor/users/{name}/devices",
-        Role(Operator),
+        Role(Admin),
     ),
     (
         DELETE,
@@ -118,7 +118,7 @@ pub(crate) const ROUTES: &[Route] = &[
     (
         POST,
         "/api/v1/second-factor/approvals/{txid}/approve",
-        Role(Operator),
+        Role(Admin),
     ),
     (
         POST,

@@ -33,6 +33,7 @@ use crate::dictionary::Dictionary;
 use crate::diff::Difference;
 use crate::edit::{BUILTIN, Wanted};
 use crate::file;
+use crate::seal::Key;
 
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -141,7 +142,9 @@ impl Found {
 async fn validate(State(app): State<Arc<App>>, request: Request) -> Result<Json<Found>, Problem> {
     let sent = Sent::read(request).await?;
     let checked = sent.import(app.key.clone()).await?;
-    let (found, _) = Found::of(checked.report, checked.unused, &app.fingerprints)?;
+    // Whoever may try guesses here does not see by their fingerprints whether one is what is in use.
+    let once = Key::random().map_err(|error| Problem::internal(&error))?;
+    let (found, _) = Found::of(checked.report, checked.unused, &Fingerprints::new(&once))?;
     Ok(Json(found))
 }
 

@@ -7,6 +7,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::{Extension, Json};
 use http::StatusCode;
+use serde_json::json;
 
 use super::caller::Caller;
 use super::extract::Named;
@@ -60,6 +61,10 @@ pub(super) async fn take_back(
         return Err(missing(&id));
     }
     tracing::info!(token = id, by = %caller.by, "join token taken back");
+    let target = format!("join token {id}");
+    caller
+        .audit(&app.store, "node.join_token.take_back", target, &json!({}))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

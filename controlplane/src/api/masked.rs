@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use proto::config::raw;
+use proto::config::{PRIVATE, raw};
 use proto::secret::Secret;
 use serde_json::{Map, Value, json};
 
@@ -140,7 +140,8 @@ impl Fingerprints {
             Value::Object(fields) => {
                 for (name, value) in fields {
                     match value {
-                        Value::String(secret) if is_secret(name) => {
+                        // No text holds a key that is not called one; one of before may.
+                        Value::String(secret) if is_secret(name) || secret.contains(PRIVATE) => {
                             let mask = json!({"set": true, "fingerprint": self.of(secret)});
                             let clear = std::mem::replace(value, mask);
                             // Wiped, as far as a value of this library can be.
@@ -386,6 +387,14 @@ mod tests {
             ],
             "eap": {"certificates": "public", "private_key": "planted-key"},
         })
+    }
+
+    #[test]
+    fn a_key_in_a_text_that_is_shown_is_masked() {
+        let key = "-----BEGIN EC PRIVATE KEY-----\nplanted\n-----END EC PRIVATE KEY-----\n";
+        let mut document = json!({"eap": {"certificates": format!("public\n{key}")}});
+        fingerprints().mask(&mut document);
+        assert!(!document.to_string().contains("planted"), "{document}");
     }
 
     #[test]

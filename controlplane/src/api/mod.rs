@@ -40,8 +40,8 @@ pub(crate) mod tokens;
 
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use tower_http::compression::CompressionLayer;
@@ -54,6 +54,7 @@ use crate::app::App;
 pub(crate) fn for_one(app: Arc<App>, caller: Caller) -> Router {
     framed(
         routes()
+            .layer(from_fn_with_state(Arc::clone(&app), to_the_end))
             .layer(Extension(caller))
             .layer(Extension(door::From::HERE))
             .with_state(app),
@@ -63,13 +64,15 @@ pub(crate) fn for_one(app: Arc<App>, caller: Caller) -> Router {
 /// All of it, for callers who must say who they are.
 pub(crate) fn for_strangers(app: Arc<App>) -> Router {
     let guard = from_fn_with_state(Arc::clone(&app), door::let_in);
-    framed(routes().layer(guard).with_state(app))
+    let to_the_end = from_fn_with_state(Arc::clone(&app), to_the_end);
+    framed(routes().layer(to_the_end).layer(guard).with_state(app))
 }
 
 /// The same for a supervisor, who has the connections of such callers.
 pub(crate) fn for_handed_on(app: Arc<App>) -> Router {
     let guard = from_fn_with_state(Arc::clone(&app), door::let_in_handed_on);
-    framed(routes().layer(guard).with_state(app))
+    let to_the_end = from_fn_with_state(Arc::clone(&app), to_the_end);
+    framed(routes().layer(to_the_end).layer(guard).with_state(app))
 }
 
 /// Every route, without a word on who may use it: that is in [`crate::access::routes`].
@@ -94,6 +97,18 @@ fn routes() -> Router<Arc<App>> {
         .fallback(nothing_there)
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(BODY_OCTETS))
+}
+
+/// Goes on with what changes something when its caller hangs up: half of it would be done, or all of it
+/// without a word in the audit.
+async fn to_the_end(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>();
+    let breaks_off = path.is_some_and(|path| BREAK_OFF.contains(&path.as_str()));
+    if request.method().is_safe() || breaks_off {
+        return next.run(request).await;
+    }
+    let done = app.tasks.spawn(next.run(request)).await;
+    done.unwrap_or_else(|error| Problem::internal(&error).into_response())
 }
 
 /// What the OpenAPI document says of each route: a line in each file of them.
@@ -129,6 +144,8 @@ async fn not_so(request: Request) -> Response {
     door::for_other_methods(&request)
 }
 
+/// What ends with its caller: it is in the audit before it begins, and somebody's telephone rings for it.
+const BREAK_OFF: [&str; 2] = ["/api/v1/logins", "/api/v1/checks"];
 /// The longest document that is taken: some thousand integrations.
 pub(crate) const BODY_OCTETS: usize = 8 * 1024 * 1024;
 /// Where all of it is.

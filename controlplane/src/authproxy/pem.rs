@@ -6,7 +6,8 @@ use rustls_pki_types::pem::PemObject;
 use super::context::Context;
 use super::sections::{Entry, Section};
 
-/// Reads certificates and gives their PEM text; none after an error.
+/// Reads certificates and gives their PEM text, without what else is in the file: a key may be. None after
+/// an error.
 pub(super) fn certificates(
     context: &mut Context<'_>,
     section: &Section,
@@ -15,10 +16,7 @@ pub(super) fn certificates(
     let content = context.named_file(section, entry)?;
     let binary = is_binary(&content.octets);
     let fault = match parse(&content.octets) {
-        Ok(_) => match String::from_utf8(content.octets) {
-            Ok(text) => return Some(text),
-            Err(_) => "it is not text".to_owned(),
-        },
+        Ok(found) => return Some(found.iter().map(|one| written(one)).collect()),
         Err(fault) => fault,
     };
     let path = entry.value.as_str();
@@ -33,6 +31,19 @@ pub(super) fn certificates(
     let message = format!("'{path}' holds no usable certificates: {fault}");
     context.error(section, entry, message, remedy);
     None
+}
+
+/// As PEM (RFC 7468 section 2).
+fn written(certificate: &[u8]) -> String {
+    let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    let encoded = data_encoding::BASE64.encode(certificate);
+    let mut rest = encoded.as_str();
+    while !rest.is_empty() {
+        let (line, more) = rest.split_at(rest.len().min(LINE));
+        text.extend([line, "\n"]);
+        rest = more;
+    }
+    text + "-----END CERTIFICATE-----\n"
 }
 
 /// Whether none of these certificates can be a trust root: each is signed by another and is no
@@ -67,3 +78,6 @@ pub(super) fn parse(octets: &[u8]) -> Result<Vec<CertificateDer<'static>>, Strin
     }
     Ok(found)
 }
+
+/// Characters of a line.
+const LINE: usize = 64;

@@ -62,7 +62,7 @@ async fn exchange(
 pub(crate) struct Plane {
     pub(crate) site: Site,
     pub(crate) running: ControlPlane,
-    tcp: SocketAddr,
+    pub(crate) tcp: SocketAddr,
     handed_on: PathBuf,
 }
 

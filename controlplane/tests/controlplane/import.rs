@@ -468,3 +468,18 @@ async fn the_audit_has_who_wrote_the_file_and_who_read_it() {
     assert_eq!(plane.get("/audit/verify").await.body["whole"], true);
     plane.running.stop().await;
 }
+
+#[tokio::test]
+async fn a_guess_at_a_secret_is_not_told_by_its_fingerprint() {
+    let plane = Plane::with_one().await;
+    let print = |answer: &Answer| {
+        let text = answer.body["found"].to_string() + &answer.body["report"].to_string();
+        let at = text.find("fingerprint").unwrap();
+        text[at..at + 40].to_owned()
+    };
+    let body = json!({"text": FILE});
+    let first = plane.post("/config/validate", &body).await;
+    let second = plane.post("/config/validate", &body).await;
+    assert_ne!(print(&first), print(&second), "{first:?}");
+    plane.running.stop().await;
+}

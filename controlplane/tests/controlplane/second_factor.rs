@@ -8,6 +8,9 @@ use axum::extract::Request;
 use axum::response::IntoResponse;
 use local::Listener;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -16,14 +19,17 @@ use crate::support::{Site, config};
 
 type Asked = Arc<Mutex<Vec<(String, Value)>>>;
 
-/// Answers as the service does, and keeps what it was asked.
-async fn answer(asked: Asked, request: Request) -> impl IntoResponse {
+/// Answers as the service does, and keeps what it was asked. `slow` is answered when the gate opens.
+async fn answer(asked: Asked, gate: Arc<Notify>, request: Request) -> impl IntoResponse {
     let line = format!("{} {}", request.method(), request.uri());
     let body = axum::body::to_bytes(request.into_body(), 65_536)
         .await
         .unwrap();
     let body = serde_json::from_slice(&body).unwrap_or_default();
     asked.lock().unwrap().push((line.clone(), body));
+    if line.contains("/slow/") {
+        gate.notified().await;
+    }
     let user = json!({"id": "DU1", "name": "alice", "status": "active", "failures": 0,
         "bypass_codes": 0, "devices": [{"id": "DP1", "kind": "phone"}]});
     let (status, body) = match line.split('?').next().unwrap() {
@@ -48,6 +54,7 @@ async fn answer(asked: Asked, request: Request) -> impl IntoResponse {
 struct Lab {
     plane: Plane,
     asked: Asked,
+    gate: Arc<Notify>,
     tokens: [String; 3],
     _serving: JoinSet<()>,
 }
@@ -57,9 +64,11 @@ impl Lab {
         let mut site = Site::with(&config(1812));
         let socket = site.folder.path().join("secondfactor.sock");
         let (asked, mut serving) = (Asked::default(), JoinSet::new());
+        let gate = Arc::new(Notify::new());
         if runs {
-            let kept = Arc::clone(&asked);
-            let router = Router::new().fallback(move |request| answer(Arc::clone(&kept), request));
+            let (kept, opens) = (Arc::clone(&asked), Arc::clone(&gate));
+            let router = Router::new()
+                .fallback(move |request| answer(Arc::clone(&kept), Arc::clone(&opens), request));
             let listener = Listener::bind(&socket).await.unwrap();
             serving.spawn(listener.serve(router, CancellationToken::new()));
         }
@@ -74,6 +83,7 @@ impl Lab {
         Self {
             plane,
             asked,
+            gate,
             tokens,
             _serving: serving,
         }
@@ -132,7 +142,7 @@ async fn what_is_asked_is_handed_on() {
             "POST /users/a%2Fb/unlock",
         ),
         (
-            OPERATOR,
+            ADMIN,
             "POST",
             "/users/alice/enroll",
             "{}",
@@ -148,7 +158,7 @@ async fn what_is_asked_is_handed_on() {
             "POST /users/alice/delete",
         ),
         (
-            OPERATOR,
+            ADMIN,
             "POST",
             "/users/alice/devices",
             r#"{"kind":"totp"}"#,
@@ -274,4 +284,55 @@ async fn a_service_that_does_not_run_is_said_to_be_none() {
     }
     let odd = lab.call(VIEWER, "GET", "/users?limit=0", "").await;
     assert_eq!(odd.status, 400, "{odd:?}");
+}
+
+#[tokio::test]
+async fn an_operator_stands_in_for_nobody() {
+    let lab = Lab::start(true).await;
+    for (method, path, body) in [
+        ("POST", "/users/alice/devices", r#"{"kind":"totp"}"#),
+        ("POST", "/users/alice/enroll", "{}"),
+        ("POST", "/approvals/t1/approve", ""),
+        ("PATCH", "/users/alice", r#"{"status":"active"}"#),
+        ("PATCH", "/users/alice", r#"{"status":"bypass"}"#),
+        ("PATCH", "/users/alice", r#"{"script":"approve"}"#),
+        (
+            "POST",
+            "/users",
+            r#"{"name":"bob","devices":[{"kind":"totp"}]}"#,
+        ),
+    ] {
+        let refused = lab.call(OPERATOR, method, path, body).await;
+        assert_eq!(refused.status, 403, "{method} {path} {body}: {refused:?}");
+    }
+    assert!(lab.asked.lock().unwrap().is_empty(), "none was handed on");
+    lab.plane.running.stop().await;
+}
+
+#[tokio::test]
+async fn who_hangs_up_is_in_the_audit_all_the_same() {
+    let lab = Lab::start(true).await;
+    let mut stream = TcpStream::connect(lab.plane.tcp).await.unwrap();
+    let request = format!(
+        "POST /api/v1/second-factor/approvals/slow/deny HTTP/1.1\r\nhost: localhost\r\n\
+         content-length: 0\r\n{}\r\n",
+        lab.tokens[ADMIN]
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let asked = || lab.asked.lock().unwrap().last().map(|last| last.0.clone());
+    while asked().as_deref() != Some("POST /pushes/slow/deny") {
+        tokio::task::yield_now().await;
+    }
+    drop(stream);
+    // A request on another connection is answered: the end of the first was seen before it.
+    assert_eq!(lab.call(VIEWER, "GET", "/approvals", "").await.status, 200);
+    lab.gate.notify_one();
+    let noted = async || {
+        let path = "/api/v1/audit?action=second-factor.push.deny";
+        let page = lab.plane.locally("GET", path, &Value::Null).await.json();
+        page["items"].as_array().unwrap().len()
+    };
+    let found = tokio::time::timeout(crate::support::LIMIT, async { while noted().await == 0 {} });
+    found.await.expect("the audit has it");
+    lab.plane.running.stop().await;
 }

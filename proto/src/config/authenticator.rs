@@ -151,6 +151,7 @@ impl Directory {
                 );
             }
         }
+        faults.no_key(format!("{path}.ca_certs"), raw.ca_certs.as_deref());
         Self {
             hosts: raw.hosts,
             service_account_username: raw.service_account_username,

@@ -35,6 +35,14 @@ impl Faults {
         });
     }
 
+    /// Adds one where a text that is shown to everybody who may look holds a private key.
+    pub(super) fn no_key(&mut self, path: impl Into<String>, text: Option<&str>) {
+        if text.is_some_and(|text| text.contains(PRIVATE)) {
+            let message = "there is a private key in it; send the certificates alone";
+            self.add(path, message);
+        }
+    }
+
     /// The value when there is no fault.
     ///
     /// # Errors
@@ -47,6 +55,9 @@ impl Faults {
         }
     }
 }
+
+/// In the label of any of them (RFC 7468 sections 10 and 11, and the older ones).
+pub const PRIVATE: &str = "PRIVATE KEY-----";
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -290,6 +290,7 @@ impl Application {
         if raw.port == 0 {
             faults.add(format!("{path}.port"), "a TCP port is 1 to 65535");
         }
+        faults.no_key(format!("{path}.pinned_ca"), raw.pinned_ca.as_deref());
         Self {
             ikey: raw.ikey,
             skey: raw.skey,
@@ -321,6 +322,7 @@ impl Client {
 
 impl Eap {
     fn check(raw: raw::Eap, path: &str, faults: &mut Faults) -> Self {
+        faults.no_key(format!("{path}.eap.certificates"), Some(&raw.certificates));
         let suites = &raw.cipher_suites;
         let left = suites
             .iter()

@@ -14,7 +14,7 @@ pub use choices::{
     AttributeType, CipherSuite, DirectoryAuth, FactorChoice, FailMode, MessageAuthenticator, Mode,
     PasswordCodec, PromptFormat, TlsVersion, Transport,
 };
-pub use fault::{Fault, Faults};
+pub use fault::{Fault, Faults, PRIVATE};
 pub use integration::{
     Append, Application, AttributeRef, Client, Eap, Integration, PassThrough, Prompt,
 };
@@ -50,6 +50,8 @@ impl TryFrom<raw::Snapshot> for Snapshot {
         if raw.revision == 0 {
             faults.add("revision", "revisions count from 1");
         }
+        let roots = raw.settings.http_ca_certs.as_deref();
+        faults.no_key("settings.http_ca_certs", roots);
         let mut authenticators = Vec::with_capacity(raw.authenticators.len());
         let mut known: HashMap<AuthenticatorId, bool> = HashMap::new();
         for (index, one) in raw.authenticators.into_iter().enumerate() {

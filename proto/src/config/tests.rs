@@ -49,6 +49,24 @@ fn fills_in_the_documented_defaults() {
 }
 
 #[test]
+fn a_key_among_certificates_is_a_fault() {
+    let key = "-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n";
+    let mut json = sample();
+    json["settings"] = serde_json::json!({ "http_ca_certs": key });
+    json["integrations"][0]["application"]["pinned_ca"] = key.into();
+    let faults = check(json).unwrap_err().to_string();
+    for path in [
+        "settings.http_ca_certs",
+        "integrations[0].application.pinned_ca",
+    ] {
+        assert!(
+            faults.contains(&format!("{path}: there is a private key in it")),
+            "{faults}"
+        );
+    }
+}
+
+#[test]
 fn names_every_fault_by_its_path() {
     let mut json = sample();
     json["revision"] = 0.into();

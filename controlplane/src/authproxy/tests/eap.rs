@@ -37,6 +37,21 @@ fn a_section_of_defaults_is_served_splits_nothing_and_lets_the_user_choose() {
 }
 
 #[test]
+fn of_a_file_with_the_key_in_it_the_certificates_alone_are_shown() {
+    let (chain, key) = (include_str!("server.pem"), include_str!("server.key"));
+    let both = format!("A comment\n{key}{chain}{key}");
+    let files = files().with("conf/both.pem", both.as_str());
+    let text = eap("").replace(
+        "certs=server.pem\npkey=server.key",
+        "certs=both.pem\npkey=both.pem",
+    );
+    let report = run_with(&text, &files);
+    let tls = snapshot(&report).integrations[0].eap.clone().unwrap();
+    assert_eq!(tls.certificates, chain);
+    assert!(tls.private_key.expose().contains("PRIVATE KEY"));
+}
+
+#[test]
 fn every_option_of_the_section_arrives() {
     let text = eap(
         "port=1645\ninterface=192.0.2.7\nfailmode=Secure\napi_timeout=30\npw_codec=latin-1\n\
