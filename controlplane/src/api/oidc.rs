@@ -250,11 +250,8 @@ async fn come_back(
         let detail = "this browser did not begin this sign-in, or too long ago; begin again";
         return Err(Problem::new(Kind::BadRequest, detail));
     };
-    let until = now.saturating_add(GOOD_SECONDS * 1_000);
-    let first = app.store.use_state(state, now, until).await;
-    if !first.map_err(failed)? {
-        let detail = "this sign-in came back before; begin again";
-        return Err(Problem::new(Kind::BadRequest, detail));
+    if app.store.is_used_state(state, now).await.map_err(failed)? {
+        return Err(used());
     }
     let code = match (&back.code, &back.error) {
         _ if !provider.is_issuer(back.iss.as_deref()) => {
@@ -266,7 +263,10 @@ async fn come_back(
     };
     let code = match code {
         Ok(code) => code,
-        Err(detail) => return Err(Problem::new(Kind::BadRequest, detail)),
+        Err(detail) => {
+            guest.guessed(&app, false, now).await;
+            return Err(Problem::new(Kind::BadRequest, detail));
+        }
     };
     let exchange = Exchange {
         settings: &settings,
@@ -299,6 +299,13 @@ async fn come_back(
             return Err(Problem::new(Kind::Unauthenticated, fault.to_string()));
         }
     };
+    // Not before: anybody can come back with a state that is good, and those of a while are bounded.
+    // The provider takes a code once, and the nonce binds what it signed to this state.
+    let until = now.saturating_add(GOOD_SECONDS * 1_000);
+    let first = app.store.use_state(state, now, until).await;
+    if !first.map_err(failed)? {
+        return Err(used());
+    }
     let caller = By::Person(person.name.clone()).to_string();
     let detail = json!({
         "with": "oidc", "issuer": settings.issuer, "subject": person.subject, "role": person.role,
@@ -317,6 +324,13 @@ async fn come_back(
     tracing::info!(caller, role = %person.role, from = %from.0, "signed in");
     let over = Cookie::Provider.set("", 0, way)?;
     redirected("/", [Some(session), Some(over)])
+}
+
+fn used() -> Problem {
+    Problem::new(
+        Kind::BadRequest,
+        "this sign-in came back before; begin again",
+    )
 }
 
 /// What another one wrote, as a word of theirs: no more than a code (RFC 6749 section 4.1.2.1).

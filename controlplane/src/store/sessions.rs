@@ -203,6 +203,19 @@ impl Store {
         })
     }
 
+    /// Whether a state came back before.
+    pub(crate) async fn is_used_state(&self, state: &str, now_ms: u64) -> Result<bool, StoreError> {
+        reading!(self.db, "look for a state", pool => async {
+            let used: Option<i32> =
+                sqlx::query_scalar("SELECT 1 FROM used_states WHERE id = $1 AND expires_at_ms > $2")
+                    .bind(state)
+                    .bind(signed(now_ms))
+                    .fetch_optional(pool)
+                    .await?;
+            Ok(used.is_some())
+        })
+    }
+
     /// Notes that a state came back, and forgets those that could not any more. False when it came
     /// back before, or when as many did lately as may.
     pub(crate) async fn use_state(

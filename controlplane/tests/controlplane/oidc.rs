@@ -393,3 +393,30 @@ async fn keys_that_the_provider_changed_are_read_again_and_settings_end_sessions
     assert_eq!(start.status, 404);
     lab.plane.running.stop().await;
 }
+
+#[tokio::test]
+async fn an_answer_without_a_good_code_takes_no_place_and_counts_as_a_failure() {
+    let lab = Lab::start().await;
+    let (query, cookie) = lab.go().await;
+    let state = query.split('&').next().unwrap();
+    for (more, status) in [
+        ("error=access_denied", 400),
+        ("iss=https%3A%2F%2Fevil.example&code=x", 400),
+        ("code=", 400),
+        ("code=guessed", 401),
+    ] {
+        let answer = lab.back(&format!("{state}&{more}"), &cookie).await;
+        assert_eq!(answer.status, status, "{more}: {answer:?}");
+    }
+    // None of them used the state up.
+    session(&lab.back(&query, &cookie).await);
+    let (query, cookie) = lab.go().await;
+    let state = query.split('&').next().unwrap();
+    let denied = format!("{state}&error=access_denied");
+    let statuses = [
+        lab.back(&denied, &cookie).await.status,
+        lab.back(&denied, &cookie).await.status,
+    ];
+    assert_eq!(statuses, [400, 429], "four failed before");
+    lab.plane.running.stop().await;
+}

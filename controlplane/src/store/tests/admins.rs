@@ -180,8 +180,9 @@ pub(super) async fn a_state_comes_back_once(lab: Lab) {
         ("two", 1_999, true),
         ("one", 2_000, true),
     ] {
+        let before = store.is_used_state(state, now).await.unwrap();
         let used = store.use_state(state, now, now + 1_000).await.unwrap();
-        assert_eq!(used, want, "{state} at {now}");
+        assert_eq!((used, before), (want, !want), "{state} at {now}");
     }
 }
 
