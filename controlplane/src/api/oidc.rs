@@ -241,7 +241,6 @@ async fn come_back(
     let Query(back) = back.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
     let now = now_ms();
     let guest = Guest::unnamed(from);
-    guest.enough(&app, now)?;
     let (settings, provider) = opened(&app).await?;
     let cookie = Cookie::Provider.read(&headers);
     let flow = cookie.and_then(|cookie| app.flows.read(&settings, cookie, now / 1_000));
@@ -264,9 +263,15 @@ async fn come_back(
     let code = match code {
         Ok(code) => code,
         Err(detail) => {
-            guest.guessed(&app, false, now).await;
-            return Err(Problem::new(Kind::BadRequest, detail));
+            let problem = Problem::new(Kind::BadRequest, detail);
+            return Err(guest.refused(&app, problem, now).await);
         }
+    };
+    // A good code passes whoever failed at the same address; the provider is asked whether it is
+    // one for a few of those at a time.
+    let _turn = match guest.enough(&app, now) {
+        Ok(()) => None,
+        Err(waits) => Some(app.providers.turn().await.ok_or(waits)?),
     };
     let exchange = Exchange {
         settings: &settings,
@@ -281,8 +286,8 @@ async fn come_back(
                 error = &error as &dyn std::error::Error,
                 "sign-in at the provider failed"
             );
-            guest.guessed(&app, false, now).await;
-            return Err(Problem::new(Kind::Unauthenticated, error.to_string()));
+            let problem = Problem::new(Kind::Unauthenticated, error.to_string());
+            return Err(guest.refused(&app, problem, now_ms()).await);
         }
     };
     let expected = Expected {
@@ -295,8 +300,8 @@ async fn come_back(
         Ok(person) => person,
         Err(fault) => {
             tracing::warn!(from = %from.0, error = %fault, "sign-in at the provider failed");
-            guest.guessed(&app, false, now).await;
-            return Err(Problem::new(Kind::Unauthenticated, fault.to_string()));
+            let problem = Problem::new(Kind::Unauthenticated, fault.to_string());
+            return Err(guest.refused(&app, problem, now_ms()).await);
         }
     };
     // Not before: anybody can come back with a state that is good, and those of a while are bounded.

@@ -82,15 +82,12 @@ async fn set_up(
 ) -> Result<(StatusCode, Json<Invitation>), Problem> {
     let Json(given) = given.map_err(|error| refused(&error))?;
     let now = now_ms();
-    let guest = Guest::unnamed(from);
-    guest.enough(&app, now)?;
     let good = app
         .setup
         .as_ref()
         .is_some_and(|kept| kept.is(&given.setup, now));
     if !good {
-        guest.guessed(&app, false, now).await;
-        return Err(over());
+        return Err(Guest::unnamed(from).refused(&app, over(), now).await);
     }
     if !app.store.is_nobodys().await.map_err(failed)? {
         return Err(over());

@@ -418,5 +418,9 @@ async fn an_answer_without_a_good_code_takes_no_place_and_counts_as_a_failure() 
         lab.back(&denied, &cookie).await.status,
     ];
     assert_eq!(statuses, [400, 429], "four failed before");
+    let guessed = lab.back(&format!("{state}&code=guessed"), &cookie).await;
+    assert_eq!(guessed.status, 429, "{guessed:?}");
+    // Who did sign in at the provider does not wait for what others failed.
+    session(&lab.back(&query, &cookie).await);
     lab.plane.running.stop().await;
 }
