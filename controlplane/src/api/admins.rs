@@ -329,7 +329,7 @@ async fn take(
     {
         return Err(Problem::new(
             Kind::Conflict,
-            "the invitation was taken meanwhile",
+            "the invitation was taken meanwhile, or is of a set-up link that is over",
         ));
     }
     tracing::info!(name, from = %from.0, "invitation taken");

@@ -1,18 +1,22 @@
 //! Administrators and sessions, on either engine.
 
 use super::*;
-use crate::access::admin::SESSIONS;
+use crate::access::admin::{SESSIONS, SETUP_LINK};
 use crate::access::role::Role;
 use crate::access::token::Token;
 
 async fn invite(store: &Store, name: &str) -> (InsertedAdmin, Token) {
+    invite_by(store, name, "command line").await
+}
+
+async fn invite_by(store: &Store, name: &str, by: &str) -> (InsertedAdmin, Token) {
     let invitation = Token::make().unwrap();
     let row = AdminRow {
         name: name.to_owned(),
         role: Role::Operator,
         active: false,
         invited_until_ms: 2_000,
-        created_by: "command line".to_owned(),
+        created_by: by.to_owned(),
         created_at_ms: 1_000,
     };
     let known = (invitation.id(), invitation.hash());
@@ -213,4 +217,47 @@ pub(super) async fn an_installation_is_somebodys_from_the_first_who_may_use_it(l
     invite(&store, "bob").await;
     store.delete_invited_by("command line").await.unwrap();
     assert!(store.list_admins().await.unwrap().is_empty());
+}
+
+pub(super) async fn an_invitation_of_the_set_up_link_is_over_once_there_is_somebody(lab: Lab) {
+    let store = lab.open().await;
+    let mut invited = Vec::new();
+    // Two control planes show a link each.
+    for name in ["mallory", "trent"] {
+        invited.push((name, invite_by(&store, name, SETUP_LINK).await.1));
+    }
+    let (_, asked) = invite(&store, "alice").await;
+    let take = async |name, invitation: &Token| {
+        store
+            .activate_admin(name, invitation.id(), ("hash", 1), &deed("activate"))
+            .await
+            .unwrap()
+    };
+    let named = deed("provider");
+    store.put_provider(Some(b"{}"), &named).await.unwrap();
+    assert!(!take("mallory", &invited[0].1).await, "a provider is named");
+    store.put_provider(None, &named).await.unwrap();
+    let token = Token::make().unwrap();
+    let row = TokenRow {
+        id: token.id(),
+        name: "script".to_owned(),
+        role: Role::Admin,
+        hash: token.hash(),
+        created_by: "command line".to_owned(),
+        created_at_ms: 1,
+        expires_at_ms: 2,
+        last_used_at_ms: None,
+    };
+    store.insert_token(&row, &deed("token")).await.unwrap();
+    assert!(!take("mallory", &invited[0].1).await, "there is a token");
+    store
+        .delete_token(token.id(), &deed("revoke"))
+        .await
+        .unwrap();
+    let (first, second) = tokio::join!(
+        take(invited[0].0, &invited[0].1),
+        take(invited[1].0, &invited[1].1)
+    );
+    assert!(first != second, "one of two: {first} {second}");
+    assert!(take("alice", &asked).await, "somebody's own invitation");
 }

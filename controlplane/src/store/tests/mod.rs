@@ -121,6 +121,7 @@ on_both! {
     people_of_a_provider_are_signed_out_when_its_settings_change
     a_state_comes_back_once
     an_installation_is_somebodys_from_the_first_who_may_use_it
+    an_invitation_of_the_set_up_link_is_over_once_there_is_somebody
     no_more_tokens_are_kept_than_are_told
     a_join_token_is_good_once_and_takes_the_place_of_what_was
     a_join_token_can_be_taken_back_and_goes_with_its_node
