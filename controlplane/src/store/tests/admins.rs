@@ -100,16 +100,30 @@ pub(super) async fn sessions_are_bounded_and_end_with_their_administrator(lab: L
 }
 
 async fn begin(store: &Store, holder: &Holder, expires_at_ms: u64) -> Token {
+    begin_under(store, (holder, None), expires_at_ms)
+        .await
+        .unwrap()
+}
+
+/// None where the provider's settings are others.
+async fn begin_under(
+    store: &Store,
+    (holder, provider): (&Holder, Option<&[u8]>),
+    expires_at_ms: u64,
+) -> Option<Token> {
     let token = Token::make().unwrap();
     let new = NewSession {
         id: token.id(),
         hash: token.hash(),
         holder,
+        provider,
         now_ms: 1_000,
         expires_at_ms,
     };
-    store.insert_session(new, &deed("begin")).await.unwrap();
-    token
+    let stored = store.insert_session(new, &deed("begin")).await.unwrap();
+    let found = store.fetch_session(token.id()).await.unwrap();
+    assert_eq!(found.is_some(), stored);
+    stored.then_some(token)
 }
 
 pub(super) async fn another_password_or_secret_ends_the_other_sessions(lab: Lab) {
@@ -174,6 +188,24 @@ pub(super) async fn people_of_a_provider_are_signed_out_when_its_settings_change
     }
     assert!(store.fetch_session(guest.id()).await.unwrap().is_none());
     assert!(store.fetch_session(alice.id()).await.unwrap().is_some());
+}
+
+pub(super) async fn a_person_begins_no_session_under_settings_that_changed(lab: Lab) {
+    let store = lab.open().await;
+    let person = Holder::Person("alice".to_owned(), Role::Admin);
+    let old = b"PLANTED-old".as_slice();
+    let tried = async || begin_under(&store, (&person, Some(old)), 5_000).await;
+    assert!(tried().await.is_none(), "no provider is named");
+    for (kept, want) in [
+        (Some(old), true),
+        (Some(b"PLANTED-new".as_slice()), false),
+        (None, false),
+    ] {
+        store.put_provider(kept, &deed("provider")).await.unwrap();
+        assert_eq!(tried().await.is_some(), want, "{kept:?}");
+    }
+    let want = ["provider", "begin", "provider", "provider"];
+    assert_eq!(deeds(&store).await, want, "no deed of what was not done");
 }
 
 pub(super) async fn a_state_comes_back_once(lab: Lab) {
