@@ -97,6 +97,8 @@ pub(crate) const NAME_CHARACTERS: usize = 64;
 pub(crate) const SESSIONS: usize = 8;
 /// The most sessions of all people whom a provider named; a further one ends the oldest.
 pub(crate) const PERSONS_SESSIONS: usize = 512;
+/// Who invites by the set-up link.
+pub(crate) const SETUP_LINK: &str = "set-up link";
 const SALT_OCTETS: usize = 16;
 /// As long as what the HMAC gives (RFC 4226 section 4, R6).
 const TOTP_OCTETS: usize = 20;

@@ -261,9 +261,6 @@ async fn take(
 ) -> Result<Json<Taken>, Problem> {
     let Json(taken) = taken.map_err(|error| refused(&error))?;
     let now_ms = now_ms();
-    // An invitation cannot be guessed: only who comes with a bad one waits, not who has the name.
-    let guest = Guest::unnamed(from);
-    guest.enough(&app, now_ms)?;
     let known = match admin::is_name(&taken.name) {
         true => app.store.fetch_admin_secrets(&taken.name).await,
         false => Ok(None),
@@ -277,9 +274,10 @@ async fn take(
                 .is_some_and(|(id, hash)| id == token.id() && token.is(&hash))
     });
     let Some((known, token)) = known else {
-        guest.guessed(&app, false, now_ms).await;
+        // It cannot be guessed: only who comes with a bad one waits, not who has the name.
         let detail = "the invitation is none, was taken, or is past its end";
-        return Err(Problem::new(Kind::Unauthenticated, detail));
+        let problem = Problem::new(Kind::Unauthenticated, detail);
+        return Err(Guest::unnamed(from).refused(&app, problem, now_ms).await);
     };
     let (Some(password), Some(passcode)) = (taken.password, taken.passcode) else {
         let secret = data_encoding::BASE32_NOPAD.encode(&known.totp);
@@ -331,7 +329,7 @@ async fn take(
     {
         return Err(Problem::new(
             Kind::Conflict,
-            "the invitation was taken meanwhile",
+            "the invitation was taken meanwhile, or is of a set-up link that is over",
         ));
     }
     tracing::info!(name, from = %from.0, "invitation taken");

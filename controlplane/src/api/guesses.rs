@@ -134,6 +134,20 @@ impl<'a> Guest<'a> {
         }
     }
 
+    /// Refuses what was wrong, and counts it: who failed too often hears that they have to wait.
+    ///
+    /// For what nobody can guess: it is looked at first, and lets its holder in whoever else failed
+    /// at the same address.
+    pub(super) async fn refused(&self, app: &App, problem: Problem, now_ms: u64) -> Problem {
+        match self.enough(app, now_ms) {
+            Err(waits) => waits,
+            Ok(()) => {
+                self.guessed(app, false, now_ms).await;
+                problem
+            }
+        }
+    }
+
     /// Notes that somebody signed in, and gives what tells their browser the next time.
     pub(super) fn good(
         &self,

@@ -10,6 +10,7 @@ use axum::{Extension, Json, Router};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::caller::{By, Caller};
 use super::config::{Document, given, precondition};
@@ -18,7 +19,7 @@ use super::door::From;
 use super::guesses::Guest;
 use super::problem::{FieldError, Kind, Problem};
 use super::resource::{Precondition, entity_tag};
-use super::session::begin;
+use super::session::begin_under;
 use super::tokens::failed;
 use crate::app::App;
 use crate::audit::Deed;
@@ -135,13 +136,16 @@ async fn write(
         }])
     })?;
     let mut faults = settings.faults();
-    let issuer = was.as_ref().and_then(|was| was.get("issuer"));
-    let moved = issuer.is_some_and(|issuer| *issuer != *settings.issuer);
+    let moved = was.as_ref().is_some_and(|was| {
+        let text = |name| was.get(name).and_then(Value::as_str);
+        text("issuer") != Some(settings.issuer.as_str())
+            || text("ca_certs") != settings.ca_certs.as_deref()
+    });
     if moved && settings.client_secret.is_some() && !is_new {
         // Else whoever may write here could have the secret sent to themselves.
         faults.push(FieldError {
             path: "client_secret".to_owned(),
-            message: "is given anew for another issuer".to_owned(),
+            message: "is given anew for another issuer, or other ca_certs".to_owned(),
         });
     }
     if !faults.is_empty() {
@@ -182,14 +186,14 @@ async fn forget(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The settings as they are stored, with the provider.
-async fn opened(app: &App) -> Result<(Settings, Arc<Provider>), Problem> {
+/// The settings, as they are stored too, with the provider.
+async fn opened(app: &App) -> Result<(Settings, Zeroizing<Vec<u8>>, Arc<Provider>), Problem> {
     let octets = app.store.fetch_document(PROVIDER).await.map_err(failed)?;
     let octets = octets.ok_or_else(none)?;
     let settings: Settings =
         serde_json::from_slice(&octets).map_err(|error| Problem::internal(&error))?;
     let provider = provider(app, &settings, &octets).await?;
-    Ok((settings, provider))
+    Ok((settings, octets, provider))
 }
 
 async fn provider(app: &App, settings: &Settings, octets: &[u8]) -> Result<Arc<Provider>, Problem> {
@@ -211,7 +215,7 @@ fn way(settings: &Settings) -> Way {
 }
 
 async fn start(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let (settings, provider) = opened(&app).await?;
+    let (settings, _, provider) = opened(&app).await?;
     let mut seed = [0; 16];
     getrandom::fill(&mut seed).map_err(|error| Problem::internal(&error))?;
     let flow = app.flows.begin(&settings, seed, now_ms() / 1_000);
@@ -241,8 +245,7 @@ async fn come_back(
     let Query(back) = back.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
     let now = now_ms();
     let guest = Guest::unnamed(from);
-    guest.enough(&app, now)?;
-    let (settings, provider) = opened(&app).await?;
+    let (settings, octets, provider) = opened(&app).await?;
     let cookie = Cookie::Provider.read(&headers);
     let flow = cookie.and_then(|cookie| app.flows.read(&settings, cookie, now / 1_000));
     let state = back.state.as_deref().unwrap_or_default();
@@ -250,11 +253,8 @@ async fn come_back(
         let detail = "this browser did not begin this sign-in, or too long ago; begin again";
         return Err(Problem::new(Kind::BadRequest, detail));
     };
-    let until = now.saturating_add(GOOD_SECONDS * 1_000);
-    let first = app.store.use_state(state, now, until).await;
-    if !first.map_err(failed)? {
-        let detail = "this sign-in came back before; begin again";
-        return Err(Problem::new(Kind::BadRequest, detail));
+    if app.store.is_used_state(state, now).await.map_err(failed)? {
+        return Err(used());
     }
     let code = match (&back.code, &back.error) {
         _ if !provider.is_issuer(back.iss.as_deref()) => {
@@ -266,7 +266,16 @@ async fn come_back(
     };
     let code = match code {
         Ok(code) => code,
-        Err(detail) => return Err(Problem::new(Kind::BadRequest, detail)),
+        Err(detail) => {
+            let problem = Problem::new(Kind::BadRequest, detail);
+            return Err(guest.refused(&app, problem, now).await);
+        }
+    };
+    // A good code passes whoever failed at the same address; the provider is asked whether it is
+    // one for a few of those at a time.
+    let _turn = match guest.enough(&app, now) {
+        Ok(()) => None,
+        Err(waits) => Some(app.providers.turn().await.ok_or(waits)?),
     };
     let exchange = Exchange {
         settings: &settings,
@@ -281,8 +290,8 @@ async fn come_back(
                 error = &error as &dyn std::error::Error,
                 "sign-in at the provider failed"
             );
-            guest.guessed(&app, false, now).await;
-            return Err(Problem::new(Kind::Unauthenticated, error.to_string()));
+            let problem = Problem::new(Kind::Unauthenticated, error.to_string());
+            return Err(guest.refused(&app, problem, now_ms()).await);
         }
     };
     let expected = Expected {
@@ -295,10 +304,17 @@ async fn come_back(
         Ok(person) => person,
         Err(fault) => {
             tracing::warn!(from = %from.0, error = %fault, "sign-in at the provider failed");
-            guest.guessed(&app, false, now).await;
-            return Err(Problem::new(Kind::Unauthenticated, fault.to_string()));
+            let problem = Problem::new(Kind::Unauthenticated, fault.to_string());
+            return Err(guest.refused(&app, problem, now_ms()).await);
         }
     };
+    // Not before: anybody can come back with a state that is good, and those of a while are bounded.
+    // The provider takes a code once, and the nonce binds what it signed to this state.
+    let until = now.saturating_add(GOOD_SECONDS * 1_000);
+    let first = app.store.use_state(state, now, until).await;
+    if !first.map_err(failed)? {
+        return Err(used());
+    }
     let caller = By::Person(person.name.clone()).to_string();
     let detail = json!({
         "with": "oidc", "issuer": settings.issuer, "subject": person.subject, "role": person.role,
@@ -313,10 +329,17 @@ async fn come_back(
     };
     let way = way(&settings);
     let holder = Holder::Person(person.name, person.role);
-    let session = begin(&app, &holder, way, &deed).await?;
+    let session = begin_under(&app, (&holder, Some(&octets)), way, &deed).await?;
     tracing::info!(caller, role = %person.role, from = %from.0, "signed in");
     let over = Cookie::Provider.set("", 0, way)?;
     redirected("/", [Some(session), Some(over)])
+}
+
+fn used() -> Problem {
+    Problem::new(
+        Kind::BadRequest,
+        "this sign-in came back before; begin again",
+    )
 }
 
 /// What another one wrote, as a word of theirs: no more than a code (RFC 6749 section 4.1.2.1).

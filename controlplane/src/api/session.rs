@@ -143,10 +143,21 @@ async fn sign_in(
     Ok(response)
 }
 
-/// Stores a session; gives the cookie that it is.
+/// Stores a session of an administrator; gives the cookie that it is.
 pub(super) async fn begin(
     app: &App,
     holder: &Holder,
+    way: Way,
+    deed: &Deed,
+) -> Result<HeaderValue, Problem> {
+    begin_under(app, (holder, None), way, deed).await
+}
+
+/// The same, and of a person, who signed in under these settings of the provider: refused when they
+/// are others by now.
+pub(super) async fn begin_under(
+    app: &App,
+    (holder, provider): (&Holder, Option<&[u8]>),
     way: Way,
     deed: &Deed,
 ) -> Result<HeaderValue, Problem> {
@@ -155,10 +166,14 @@ pub(super) async fn begin(
         id: token.id(),
         hash: token.hash(),
         holder,
+        provider,
         now_ms: deed.at_ms,
         expires_at_ms: deed.at_ms.saturating_add(SESSION_SECONDS * 1_000),
     };
-    app.store.insert_session(new, deed).await.map_err(failed)?;
+    if !app.store.insert_session(new, deed).await.map_err(failed)? {
+        let detail = "the provider's settings changed meanwhile; begin again";
+        return Err(Problem::new(Kind::Unauthenticated, detail));
+    }
     Cookie::Session.set(token.written().expose(), SESSION_SECONDS, way)
 }
 

@@ -17,6 +17,7 @@ use super::door::From;
 use super::guesses::Guest;
 use super::problem::{Kind, Problem};
 use super::tokens::{failed, refused};
+use crate::access::admin::SETUP_LINK;
 use crate::access::role::Role;
 use crate::access::token::{Token, TokenHash, TokenId};
 use crate::app::App;
@@ -82,24 +83,24 @@ async fn set_up(
 ) -> Result<(StatusCode, Json<Invitation>), Problem> {
     let Json(given) = given.map_err(|error| refused(&error))?;
     let now = now_ms();
-    let guest = Guest::unnamed(from);
-    guest.enough(&app, now)?;
     let good = app
         .setup
         .as_ref()
         .is_some_and(|kept| kept.is(&given.setup, now));
     if !good {
-        guest.guessed(&app, false, now).await;
-        return Err(over());
+        return Err(Guest::unnamed(from).refused(&app, over(), now).await);
     }
     if !app.store.is_nobodys().await.map_err(failed)? {
         return Err(over());
     }
     // Whoever came this far before and went no further.
-    app.store.delete_invited_by(AUTHOR).await.map_err(failed)?;
+    app.store
+        .delete_invited_by(SETUP_LINK)
+        .await
+        .map_err(failed)?;
     let deed = Deed {
         at_ms: now,
-        actor: AUTHOR.to_owned(),
+        actor: SETUP_LINK.to_owned(),
         source: from.0.to_canonical().to_string(),
         action: "admin.invite".to_owned(),
         target: format!("admin {}", given.name),
@@ -118,5 +119,3 @@ fn over() -> Problem {
 
 /// How long a link is good: a day.
 const GOOD_MS: u64 = 24 * 60 * 60 * 1_000;
-/// Who invites by it.
-const AUTHOR: &str = "set-up link";

@@ -1,6 +1,7 @@
 //! What a provider says of itself and its keys, kept for a while, and what is asked of it.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +12,8 @@ use ring::digest;
 use rustls::ClientConfig;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::fetch::{self, Ask, FetchError, fetch};
@@ -25,6 +27,8 @@ pub(crate) struct Providers {
     kept: Mutex<Option<Arc<Provider>>>,
     /// Who asks a provider now: strangers can have it asked.
     places: Semaphore,
+    /// Whose code is exchanged now, of those at addresses where too many failed.
+    turns: Semaphore,
 }
 
 /// A provider.
@@ -68,6 +72,7 @@ impl Default for Providers {
         Self {
             kept: Mutex::new(None),
             places: Semaphore::new(ASKING),
+            turns: Semaphore::new(TURNS),
         }
     }
 }
@@ -100,6 +105,12 @@ impl Providers {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         *kept = Some(Arc::clone(&provider));
         Ok(provider)
+    }
+
+    /// A turn to exchange a code for who comes from where too many failed, in the order in which they
+    /// came; none when it is not theirs for too long.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        timeout(TURN_WAIT, self.turns.acquire()).await.ok()?.ok()
     }
 }
 
@@ -269,3 +280,7 @@ pub(crate) enum ProviderError {
 const KEPT_MS: u64 = 60 * 60 * 1_000;
 /// The most that ask it at once.
 const ASKING: usize = 4;
+/// The most codes that are exchanged at once for addresses where too many failed.
+const TURNS: usize = 4;
+/// How long one of them waits for that.
+const TURN_WAIT: Duration = Duration::from_secs(10);

@@ -3,9 +3,10 @@
 use zeroize::Zeroizing;
 
 use super::audit::append;
+use super::documents;
 use super::engine::{Alone, Fault, reading, signed, unsigned, writing};
-use super::{Store, StoreError};
-use crate::access::admin::ADMINS;
+use super::{PROVIDER, Store, StoreError};
+use crate::access::admin::{ADMINS, SETUP_LINK};
 use crate::access::role::Role;
 use crate::access::token::{TokenHash, TokenId};
 use crate::audit::Deed;
@@ -166,7 +167,8 @@ impl Store {
     }
 
     /// Stores a password in the place of the invitation, and the time step of the passcode that came
-    /// with it. False when the invitation was taken meanwhile.
+    /// with it. False when the invitation was taken meanwhile, or is of the set-up link and the
+    /// installation is somebody's by now.
     pub(crate) async fn activate_admin(
         &self,
         name: &str,
@@ -174,18 +176,25 @@ impl Store {
         (password, step): (&str, u64),
         deed: &Deed,
     ) -> Result<bool, StoreError> {
-        let id = invitation.to_string();
+        let (id, provider) = (invitation.to_string(), documents::row(PROVIDER));
         let (begin, deed) = (self.db.begin(Alone::Revisions), deed.storable());
         writing!(self.db, "store a password", pool => async {
             let mut tx = pool.begin_with(begin).await?;
+            let somebody: Option<i32> = sqlx::query_scalar(SOMEBODY)
+                .bind(provider.as_str())
+                .fetch_optional(&mut *tx)
+                .await?;
             let done = sqlx::query(
                 "UPDATE admins SET password = $1, totp_step = $2, invitation = NULL, \
-                 invitation_hash = NULL WHERE name = $3 AND invitation = $4",
+                 invitation_hash = NULL WHERE name = $3 AND invitation = $4 \
+                 AND ($5 OR created_by <> $6)",
             )
             .bind(password)
             .bind(signed(step))
             .bind(name)
             .bind(id.as_str())
+            .bind(somebody.is_none())
+            .bind(SETUP_LINK)
             .execute(&mut *tx)
             .await?
             .rows_affected();
@@ -289,16 +298,12 @@ impl Store {
     /// Whether nobody may use the API yet: no administrator took an invitation, nobody was given a
     /// token, and no provider is named.
     pub(crate) async fn is_nobodys(&self) -> Result<bool, StoreError> {
-        let provider = super::documents::row(super::sessions::PROVIDER);
+        let provider = documents::row(PROVIDER);
         reading!(self.db, "look whether anybody may use the API", pool => async {
-            let somebody: Option<i32> = sqlx::query_scalar(
-                "SELECT 1 FROM admins WHERE password IS NOT NULL \
-                 UNION ALL SELECT 1 FROM tokens \
-                 UNION ALL SELECT 1 FROM meta WHERE name = $1 LIMIT 1",
-            )
-            .bind(provider.as_str())
-            .fetch_optional(pool)
-            .await?;
+            let somebody: Option<i32> = sqlx::query_scalar(SOMEBODY)
+                .bind(provider.as_str())
+                .fetch_optional(pool)
+                .await?;
             Ok(somebody.is_none())
         })
     }
@@ -358,3 +363,7 @@ fn place<'a>(column: &'static str, name: &'a str) -> Place<'a> {
 
 const TOTP: &str = "totp";
 const TOTP_NEXT: &str = "totp_next";
+/// Whether anybody may use the API; `$1` is the row of the provider's settings.
+const SOMEBODY: &str = "SELECT 1 FROM admins WHERE password IS NOT NULL \
+                        UNION ALL SELECT 1 FROM tokens \
+                        UNION ALL SELECT 1 FROM meta WHERE name = $1 LIMIT 1";

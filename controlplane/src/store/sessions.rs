@@ -46,6 +46,8 @@ pub(crate) struct NewSession<'a> {
     pub(crate) id: TokenId,
     pub(crate) hash: TokenHash,
     pub(crate) holder: &'a Holder,
+    /// The provider's settings that a person signed in under; none for an administrator.
+    pub(crate) provider: Option<&'a [u8]>,
     pub(crate) now_ms: u64,
     pub(crate) expires_at_ms: u64,
 }
@@ -69,19 +71,33 @@ type Row = (
 
 impl Store {
     /// Stores a session, and forgets those that are past their end, the oldest of a holder who has
-    /// too many, and the oldest of all persons when those have.
+    /// too many, and the oldest of all persons when those have. False, and nothing is stored, when the
+    /// provider's settings are others by now.
     pub(crate) async fn insert_session(
         &self,
         new: NewSession<'_>,
         deed: &Deed,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let id = new.id.to_string();
+        let provider = documents::row(PROVIDER);
         let (admin, person, role) = new.holder.columns();
         let most = i64::try_from(SESSIONS).unwrap_or(0);
         let persons = i64::try_from(PERSONS_SESSIONS).unwrap_or(0);
         let (begin, deed) = (self.db.begin(Alone::Revisions), deed.storable());
         writing!(self.db, "store a session", pool => async {
             let mut tx = pool.begin_with(begin).await?;
+            if let Some(settings) = new.provider {
+                let sealed: Option<Vec<u8>> =
+                    sqlx::query_scalar("SELECT value FROM meta WHERE name = $1")
+                        .bind(provider.as_str())
+                        .fetch_optional(&mut *tx)
+                        .await?;
+                let kept = sealed.map(|sealed| self.unseal(&documents::place(&provider), &sealed));
+                let kept = kept.transpose().map_err(StoreError::from)?;
+                if kept.is_none_or(|kept| kept.as_slice() != settings) {
+                    return Ok(false);
+                }
+            }
             sqlx::query(
                 "INSERT INTO sessions (id, hash, admin, person, role, expires_at_ms, \
                  last_used_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -118,7 +134,8 @@ impl Store {
             .execute(&mut *tx)
             .await?;
             append!(tx, self, &deed);
-            tx.commit().await.map_err(Fault::Sql)
+            tx.commit().await?;
+            Ok(true)
         })
     }
 
@@ -200,6 +217,19 @@ impl Store {
             .await?;
             append!(tx, self, &deed);
             tx.commit().await.map_err(Fault::Sql)
+        })
+    }
+
+    /// Whether a state came back before.
+    pub(crate) async fn is_used_state(&self, state: &str, now_ms: u64) -> Result<bool, StoreError> {
+        reading!(self.db, "look for a state", pool => async {
+            let used: Option<i32> =
+                sqlx::query_scalar("SELECT 1 FROM used_states WHERE id = $1 AND expires_at_ms > $2")
+                    .bind(state)
+                    .bind(signed(now_ms))
+                    .fetch_optional(pool)
+                    .await?;
+            Ok(used.is_some())
         })
     }
 

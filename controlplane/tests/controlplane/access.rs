@@ -426,6 +426,42 @@ fn passcode(secret: &str, ahead: u64) -> String {
 const PASSWORD: &str = "PLANTED long password";
 pub(crate) const PAGE: &str = "countersign-page: 1\r\n";
 
+/// Comes from this address with what opens nothing, until it has to wait.
+async fn fail_until_waiting(plane: &Plane) {
+    let guess = format!("authorization: Bearer cst_{:016x}_{:064x}\r\n", 1, 1);
+    for want in [401, 401, 401, 401, 401, 429] {
+        let answer = plane.call("GET", "/api/v1/settings", &guess, "").await;
+        assert_eq!(answer.status, want, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_has_a_good_link_or_invitation_does_not_wait_for_the_failures_of_others() {
+    let plane = Plane::start().await;
+    let link = plane.running.setup.lock().unwrap().take().unwrap();
+    fail_until_waiting(&plane).await;
+    let guess = format!("cst_{:016x}_{:064x}", 1, 1);
+    for (path, body) in [
+        ("/api/v1/setup", json!({ "setup": guess, "name": "alice" })),
+        (
+            "/api/v1/invitation",
+            json!({ "name": "alice", "invitation": guess }),
+        ),
+    ] {
+        let answer = plane.call("POST", path, "", &body.to_string()).await;
+        assert_eq!(answer.status, 429, "{path}: {answer:?}");
+    }
+    let body = json!({ "setup": link.expose(), "name": "alice" }).to_string();
+    let invited = plane.call("POST", "/api/v1/setup", "", &body).await;
+    assert_eq!(invited.status, 201, "{invited:?}");
+    let body = json!({ "name": "alice", "invitation": invited.json()["invitation"] });
+    let told = plane
+        .call("POST", "/api/v1/invitation", "", &body.to_string())
+        .await;
+    assert_eq!(told.status, 200, "{told:?}");
+    plane.running.stop().await;
+}
+
 /// Invites somebody who takes it; gives the secret of their passcodes.
 async fn join(plane: &Plane, name: &str, role: &str) -> String {
     let asked = json!({ "name": name, "role": role });

@@ -12,10 +12,12 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::access::{Answer, PAGE, Plane};
 
+const AUTHORITY: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 const SECRET: &str = "PLANTED client & secret";
 
 /// What the provider does.
@@ -32,6 +34,8 @@ struct Idp {
     /// Codes that were not exchanged yet: nonce and challenge.
     codes: HashMap<String, (String, String)>,
     exchanged: usize,
+    /// Says that a code came, and waits for the second before it answers.
+    pause: Option<(Arc<Notify>, Arc<Notify>)>,
 }
 
 type Shared = Arc<Mutex<Idp>>;
@@ -110,6 +114,11 @@ async fn token(
     headers: HeaderMap,
     Form(form): Form<HashMap<String, String>>,
 ) -> Result<Json<Value>, StatusCode> {
+    let pause = idp.lock().unwrap().pause.clone();
+    if let Some((came, go_on)) = pause {
+        came.notify_one();
+        go_on.notified().await;
+    }
     let mut idp = idp.lock().unwrap();
     // RFC 6749 section 2.3.1: both are encoded as in a form.
     let basic = data_encoding::BASE64.encode(b"countersign:PLANTED+client+%26+secret");
@@ -152,6 +161,7 @@ impl Lab {
             foreign_key: false,
             codes: HashMap::new(),
             exchanged: 0,
+            pause: None,
         }));
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(about))
@@ -367,6 +377,8 @@ async fn keys_that_the_provider_changed_are_read_again_and_settings_end_sessions
         ("issuer", json!("https://evil.example"), 422),
         ("issuer", json!("http://evil.example"), 422),
         ("public_url", json!("ftp://x"), 422),
+        // The secret that is kept would go to whoever is trusted by these.
+        ("ca_certs", json!(AUTHORITY), 422),
         ("color", json!("red"), 422),
         ("scopes", json!(["openid", "groups"]), 200),
     ] {
@@ -391,5 +403,58 @@ async fn keys_that_the_provider_changed_are_read_again_and_settings_end_sessions
     assert_eq!(gone.status, 204);
     let start = lab.plane.call("GET", "/api/v1/session/oidc", "", "").await;
     assert_eq!(start.status, 404);
+    lab.plane.running.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_without_a_good_code_takes_no_place_and_counts_as_a_failure() {
+    let lab = Lab::start().await;
+    let (query, cookie) = lab.go().await;
+    let state = query.split('&').next().unwrap();
+    for (more, status) in [
+        ("error=access_denied", 400),
+        ("iss=https%3A%2F%2Fevil.example&code=x", 400),
+        ("code=", 400),
+        ("code=guessed", 401),
+    ] {
+        let answer = lab.back(&format!("{state}&{more}"), &cookie).await;
+        assert_eq!(answer.status, status, "{more}: {answer:?}");
+    }
+    // None of them used the state up.
+    session(&lab.back(&query, &cookie).await);
+    let (query, cookie) = lab.go().await;
+    let state = query.split('&').next().unwrap();
+    let denied = format!("{state}&error=access_denied");
+    let statuses = [
+        lab.back(&denied, &cookie).await.status,
+        lab.back(&denied, &cookie).await.status,
+    ];
+    assert_eq!(statuses, [400, 429], "four failed before");
+    let guessed = lab.back(&format!("{state}&code=guessed"), &cookie).await;
+    assert_eq!(guessed.status, 429, "{guessed:?}");
+    // Who did sign in at the provider does not wait for what others failed.
+    session(&lab.back(&query, &cookie).await);
+    lab.plane.running.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_at_the_provider_while_its_settings_change_is_not_signed_in() {
+    let lab = Lab::start().await;
+    let (query, cookie) = lab.go().await;
+    let (came, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    lab.idp.lock().unwrap().pause = Some((Arc::clone(&came), Arc::clone(&go_on)));
+    let change = async {
+        came.notified().await;
+        let mut settings = lab.settings.clone();
+        settings["roles"] = json!([{"group": "netops", "role": "viewer"}]);
+        let put = lab.plane.locally("PUT", "/api/v1/oidc", &settings).await;
+        assert_eq!(put.status, 200, "{put:?}");
+        go_on.notify_one();
+    };
+    let (answer, ()) = tokio::join!(lab.back(&query, &cookie), change);
+    assert_eq!(answer.status, 401, "{answer:?}");
+    assert_eq!(answer.header("set-cookie"), None);
+    lab.idp.lock().unwrap().pause = None;
+    session(&lab.sign_in().await);
     lab.plane.running.stop().await;
 }

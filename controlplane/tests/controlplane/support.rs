@@ -153,6 +153,8 @@ pub(crate) struct ControlPlane {
     pub(crate) client: Client,
     pub(crate) admin: Option<SocketAddr>,
     pub(crate) needs: Arc<Mutex<Vec<Need>>>,
+    /// What stands behind the `#` of the set-up link, where one was shown.
+    pub(crate) setup: Arc<Mutex<Option<Secret<String>>>>,
     stop: CancellationToken,
     running: JoinSet<Result<(), RunError>>,
 }
@@ -164,7 +166,10 @@ impl ControlPlane {
         let needs = Arc::new(Mutex::new(Vec::new()));
         let (said, ready) = oneshot::channel();
         let noted = Arc::clone(&needs);
+        let setup = Arc::new(Mutex::new(None));
+        let shown = Arc::clone(&setup);
         let hooks = Hooks {
+            setup: Box::new(move |link, _| *shown.lock().unwrap() = Some(link)),
             needs: Box::new(move |need| noted.lock().unwrap().push(need)),
             ready: Box::new(move |ready: Ready| said.send(ready).unwrap()),
             ..Hooks::default()
@@ -177,6 +182,7 @@ impl ControlPlane {
                 client,
                 admin: ready.admin,
                 needs,
+                setup,
                 stop,
                 running,
             }),

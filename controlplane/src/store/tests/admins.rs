@@ -1,18 +1,22 @@
 //! Administrators and sessions, on either engine.
 
 use super::*;
-use crate::access::admin::SESSIONS;
+use crate::access::admin::{SESSIONS, SETUP_LINK};
 use crate::access::role::Role;
 use crate::access::token::Token;
 
 async fn invite(store: &Store, name: &str) -> (InsertedAdmin, Token) {
+    invite_by(store, name, "command line").await
+}
+
+async fn invite_by(store: &Store, name: &str, by: &str) -> (InsertedAdmin, Token) {
     let invitation = Token::make().unwrap();
     let row = AdminRow {
         name: name.to_owned(),
         role: Role::Operator,
         active: false,
         invited_until_ms: 2_000,
-        created_by: "command line".to_owned(),
+        created_by: by.to_owned(),
         created_at_ms: 1_000,
     };
     let known = (invitation.id(), invitation.hash());
@@ -96,16 +100,30 @@ pub(super) async fn sessions_are_bounded_and_end_with_their_administrator(lab: L
 }
 
 async fn begin(store: &Store, holder: &Holder, expires_at_ms: u64) -> Token {
+    begin_under(store, (holder, None), expires_at_ms)
+        .await
+        .unwrap()
+}
+
+/// None where the provider's settings are others.
+async fn begin_under(
+    store: &Store,
+    (holder, provider): (&Holder, Option<&[u8]>),
+    expires_at_ms: u64,
+) -> Option<Token> {
     let token = Token::make().unwrap();
     let new = NewSession {
         id: token.id(),
         hash: token.hash(),
         holder,
+        provider,
         now_ms: 1_000,
         expires_at_ms,
     };
-    store.insert_session(new, &deed("begin")).await.unwrap();
-    token
+    let stored = store.insert_session(new, &deed("begin")).await.unwrap();
+    let found = store.fetch_session(token.id()).await.unwrap();
+    assert_eq!(found.is_some(), stored);
+    stored.then_some(token)
 }
 
 pub(super) async fn another_password_or_secret_ends_the_other_sessions(lab: Lab) {
@@ -172,6 +190,24 @@ pub(super) async fn people_of_a_provider_are_signed_out_when_its_settings_change
     assert!(store.fetch_session(alice.id()).await.unwrap().is_some());
 }
 
+pub(super) async fn a_person_begins_no_session_under_settings_that_changed(lab: Lab) {
+    let store = lab.open().await;
+    let person = Holder::Person("alice".to_owned(), Role::Admin);
+    let old = b"PLANTED-old".as_slice();
+    let tried = async || begin_under(&store, (&person, Some(old)), 5_000).await;
+    assert!(tried().await.is_none(), "no provider is named");
+    for (kept, want) in [
+        (Some(old), true),
+        (Some(b"PLANTED-new".as_slice()), false),
+        (None, false),
+    ] {
+        store.put_provider(kept, &deed("provider")).await.unwrap();
+        assert_eq!(tried().await.is_some(), want, "{kept:?}");
+    }
+    let want = ["provider", "begin", "provider", "provider"];
+    assert_eq!(deeds(&store).await, want, "no deed of what was not done");
+}
+
 pub(super) async fn a_state_comes_back_once(lab: Lab) {
     let store = lab.open().await;
     for (state, now, want) in [
@@ -180,8 +216,9 @@ pub(super) async fn a_state_comes_back_once(lab: Lab) {
         ("two", 1_999, true),
         ("one", 2_000, true),
     ] {
+        let before = store.is_used_state(state, now).await.unwrap();
         let used = store.use_state(state, now, now + 1_000).await.unwrap();
-        assert_eq!(used, want, "{state} at {now}");
+        assert_eq!((used, before), (want, !want), "{state} at {now}");
     }
 }
 
@@ -212,4 +249,47 @@ pub(super) async fn an_installation_is_somebodys_from_the_first_who_may_use_it(l
     invite(&store, "bob").await;
     store.delete_invited_by("command line").await.unwrap();
     assert!(store.list_admins().await.unwrap().is_empty());
+}
+
+pub(super) async fn an_invitation_of_the_set_up_link_is_over_once_there_is_somebody(lab: Lab) {
+    let store = lab.open().await;
+    let mut invited = Vec::new();
+    // Two control planes show a link each.
+    for name in ["mallory", "trent"] {
+        invited.push((name, invite_by(&store, name, SETUP_LINK).await.1));
+    }
+    let (_, asked) = invite(&store, "alice").await;
+    let take = async |name, invitation: &Token| {
+        store
+            .activate_admin(name, invitation.id(), ("hash", 1), &deed("activate"))
+            .await
+            .unwrap()
+    };
+    let named = deed("provider");
+    store.put_provider(Some(b"{}"), &named).await.unwrap();
+    assert!(!take("mallory", &invited[0].1).await, "a provider is named");
+    store.put_provider(None, &named).await.unwrap();
+    let token = Token::make().unwrap();
+    let row = TokenRow {
+        id: token.id(),
+        name: "script".to_owned(),
+        role: Role::Admin,
+        hash: token.hash(),
+        created_by: "command line".to_owned(),
+        created_at_ms: 1,
+        expires_at_ms: 2,
+        last_used_at_ms: None,
+    };
+    store.insert_token(&row, &deed("token")).await.unwrap();
+    assert!(!take("mallory", &invited[0].1).await, "there is a token");
+    store
+        .delete_token(token.id(), &deed("revoke"))
+        .await
+        .unwrap();
+    let (first, second) = tokio::join!(
+        take(invited[0].0, &invited[0].1),
+        take(invited[1].0, &invited[1].1)
+    );
+    assert!(first != second, "one of two: {first} {second}");
+    assert!(take("alice", &asked).await, "somebody's own invitation");
 }

@@ -119,8 +119,10 @@ on_both! {
     sessions_are_bounded_and_end_with_their_administrator
     another_password_or_secret_ends_the_other_sessions
     people_of_a_provider_are_signed_out_when_its_settings_change
+    a_person_begins_no_session_under_settings_that_changed
     a_state_comes_back_once
     an_installation_is_somebodys_from_the_first_who_may_use_it
+    an_invitation_of_the_set_up_link_is_over_once_there_is_somebody
     no_more_tokens_are_kept_than_are_told
     a_join_token_is_good_once_and_takes_the_place_of_what_was
     a_join_token_can_be_taken_back_and_goes_with_its_node
