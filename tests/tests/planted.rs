@@ -190,8 +190,8 @@ fn routes() -> Vec<(String, String)> {
     let mut found = Vec::new();
     while let Some((before, after)) = rest.split_once("\"/api/v1") {
         let (path, after) = after.split_once('"').unwrap();
-        let words = before.split(|letter: char| !letter.is_ascii_uppercase());
-        let method = words.filter(|word| word.len() > 2).last().unwrap();
+        let mut words = before.split(|letter: char| !letter.is_ascii_uppercase());
+        let method = words.rfind(|word| word.len() > 2).unwrap();
         found.push((method.to_owned(), format!("/api/v1{path}")));
         rest = after;
     }
