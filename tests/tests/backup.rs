@@ -161,7 +161,7 @@ fn a_damaged_partial_or_newer_backup_is_refused_and_nothing_is_touched() {
     lab.gateway.stop();
     let data = tempfile::tempdir().unwrap();
     let into = data.path().join("data");
-    let cases: [(&str, &str, Spoil); 6] = [
+    let cases: [(&str, &str, Spoil); 7] = [
         ("octet", "is not what was backed up", |folder| {
             let path = folder.join("controlplane/controlplane.db");
             let mut octets = fs::read(&path).unwrap();
@@ -172,6 +172,11 @@ fn a_damaged_partial_or_newer_backup_is_refused_and_nothing_is_touched() {
         ("cut", "is not what was backed up", |folder| {
             let path = folder.join("controlplane/controlplane.key");
             fs::write(&path, [0; 31]).unwrap();
+        }),
+        ("no file", "cannot copy", |folder| {
+            let path = folder.join("controlplane/controlplane.key");
+            fs::remove_file(&path).unwrap();
+            std::os::unix::fs::symlink("/dev/null", &path).unwrap();
         }),
         ("gone", "cannot copy", |folder| {
             fs::remove_file(folder.join("controlplane/controlplane.key")).unwrap();
