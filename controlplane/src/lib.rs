@@ -32,6 +32,7 @@ mod nodes;
 mod primary_only;
 mod protected;
 mod provider;
+mod requests;
 mod revisions;
 mod routes;
 mod rpc;

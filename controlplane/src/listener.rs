@@ -2,6 +2,7 @@
 //! the time that each step of it may take. What a request means is not known here.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -29,6 +30,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::throttle::neighbourhood;
 use crate::admin_tls::host_name;
+use crate::requests::{Answer, Requests};
 
 /// An admin address that is bound.
 pub struct AdminListener {
@@ -43,11 +45,13 @@ pub struct AdminListener {
 struct Patience {
     /// The handshake of TLS.
     handshake: Duration,
-    /// The first octet, and each request's head from when the one before was answered.
+    /// The first octet, and each request's head from when the one before was answered; in HTTP/2 from
+    /// when all were.
     head: Duration,
     /// A request's body.
     body: Duration,
-    /// Silence in both directions, such as while an answer is made or nobody reads it.
+    /// Silence in both directions, such as while an answer is made or nobody reads it. In HTTP/2 that
+    /// no request goes on, whatever else is said.
     silence: Duration,
 }
 
@@ -243,11 +247,18 @@ async fn converse(
     stop: CancellationToken,
 ) {
     let patience = connection.patience;
+    let requests = Requests::new(patience.head, patience.silence);
+    let noted = requests.clone();
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |request: http::Request<Incoming>| {
+        let running = noted.begin();
         let mut request = request.map(|body| Body::new(Timed::new(body, patience.body)));
         request.extensions_mut().insert(ConnectInfo(Peer(from)));
-        router.call(request)
+        let answer = router.call(request);
+        async move {
+            let answer = answer.await?;
+            Ok::<_, Infallible>(answer.map(|body| Answer { body, running }))
+        }
     });
     let io = TokioIo::new(connection);
     // A connection that broke off is nobody's fault here.
@@ -277,11 +288,15 @@ async fn converse(
             let serving = http.serve_connection(io, service);
             tokio::pin!(serving);
             tokio::select! {
-                served = serving.as_mut() => drop(served),
-                () = stop.cancelled() => {
-                    serving.as_mut().graceful_shutdown();
-                    drop(serving.await);
-                }
+                served = serving.as_mut() => return drop(served),
+                () = stop.cancelled() => {}
+                () = requests.none() => {}
+            }
+            serving.as_mut().graceful_shutdown();
+            tokio::select! {
+                served = serving => drop(served),
+                // It says that it lives, and does nothing else.
+                () = requests.silent() => {}
             }
         }
     }
@@ -430,7 +445,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[cfg(test)]
 mod tests {
     use axum::routing::{get, post};
+    use hyper::client::conn::http2::SendRequest;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::task::JoinSet;
 
     use super::*;
 
@@ -486,6 +503,86 @@ mod tests {
         let half = answered(at, &format!("{head}bo")).await;
         assert!(!half.contains("200 OK"), "half a body: {half}");
         stop.cancel();
+    }
+
+    /// A connection of HTTP/2 whose client says all the time that it lives; it ends when the server
+    /// ends it.
+    async fn lively(
+        router: Router,
+        patience: Patience,
+        streams: u32,
+    ) -> (SendRequest<Body>, JoinSet<bool>) {
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let ours = TcpStream::connect(tcp.local_addr().unwrap()).await.unwrap();
+        let (theirs, from) = tcp.accept().await.unwrap();
+        TaskTracker::new().spawn(async move {
+            let connection = Connection::new(Stream::Plain(theirs), patience);
+            let stop = CancellationToken::new();
+            converse(connection, Speaks::Http2, from, router, stop).await;
+        });
+        let handshake = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(Duration::from_millis(20))
+            .keep_alive_while_idle(true)
+            .initial_stream_window_size(streams)
+            .handshake(TokioIo::new(ours));
+        let (sender, connection) = handshake.await.unwrap();
+        let mut ended = JoinSet::new();
+        ended.spawn(async move { connection.await.is_ok() });
+        (sender, ended)
+    }
+
+    fn get_root() -> http::Request<Body> {
+        let request = http::Request::get("http://localhost/");
+        request.body(Body::empty()).unwrap()
+    }
+
+    const LONG: Duration = Duration::from_secs(10);
+    const QUICK: Patience = Patience {
+        handshake: Duration::from_millis(200),
+        head: Duration::from_millis(200),
+        body: Duration::from_millis(200),
+        silence: LONG,
+    };
+
+    #[tokio::test]
+    async fn pings_alone_keep_no_connection_of_http2() {
+        let router = Router::new().route("/", get(async || "ok"));
+        let (mut sender, mut ended) = lively(router, QUICK, 65_535).await;
+        let answer = sender.send_request(get_root()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        drop(answer);
+        // The sender is held: the client itself would go on.
+        let ended = tokio::time::timeout(LONG / 2, ended.join_next()).await;
+        assert!(ended.expect("it is ended long before").is_some());
+        assert!(sender.is_closed());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_takes_its_time_comes_whole_in_http2() {
+        let slow = async || {
+            tokio::time::sleep(QUICK.head * 4).await;
+            "ok"
+        };
+        let (mut sender, _ended) = lively(Router::new().route("/", get(slow)), QUICK, 65_535).await;
+        let answer = sender.send_request(get_root()).await.unwrap();
+        let octets = axum::body::to_bytes(Body::new(answer.into_body()), 10).await;
+        assert_eq!(octets.unwrap(), "ok");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_reads_keeps_no_connection_of_http2() {
+        let patience = Patience {
+            silence: QUICK.head * 2,
+            ..QUICK
+        };
+        let router = Router::new().route("/", get(async || "ok"));
+        // No room for a single octet of an answer.
+        let (mut sender, mut ended) = lively(router, patience, 0).await;
+        let answer = sender.send_request(get_root()).await.unwrap();
+        let ended = tokio::time::timeout(LONG, ended.join_next()).await;
+        assert!(ended.expect("it is ended long before").is_some());
+        drop((answer, sender));
     }
 
     #[tokio::test]

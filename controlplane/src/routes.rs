@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 use crate::access::role::Role;
 use crate::admin::{EventFilter, EventPage, LiveEvent, Problem, Readiness, Reload, Status};
 use crate::api;
-use crate::api::caller::{By, Caller};
+use crate::api::caller::{By, Caller, Pass};
 use crate::app::App;
 use crate::events::Live;
 use crate::stream::{self, Gone, Lines};
@@ -46,6 +46,7 @@ const fn this_user() -> Caller {
         by: By::Socket,
         role: Role::Admin,
         from: None,
+        pass: Pass::Socket,
     }
 }
 

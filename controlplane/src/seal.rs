@@ -92,7 +92,7 @@ impl Key {
     }
 
     /// Takes the place of this one in its file, which goes on to have this one behind it. The file has
-    /// either at any moment.
+    /// either at any moment. A link stays one: what it leads to is replaced.
     ///
     /// # Errors
     /// [`KeyError::Full`], [`KeyError::Create`].
@@ -112,17 +112,18 @@ impl Key {
         for key in std::iter::once(&next.octets).chain(&previous) {
             octets.extend_from_slice(key.expose());
         }
-        let owner = std::fs::metadata(path).map_err(fail)?;
-        let aside = aside(path).map_err(fail)?;
+        let behind = std::fs::canonicalize(path).map_err(fail)?;
+        let owner = std::fs::metadata(&behind).map_err(fail)?;
+        let aside = aside(&behind).map_err(fail)?;
         let put = write_aside(&aside, &octets).and_then(|()| {
             // Whoever it is that runs this, the control plane must be able to read it.
             std::os::unix::fs::chown(&aside, Some(owner.uid()), Some(owner.gid()))?;
-            std::fs::rename(&aside, path)
+            std::fs::rename(&aside, &behind)
         });
         if put.is_err() {
             drop(std::fs::remove_file(&aside));
         }
-        put.and_then(|()| sync_folder(path)).map_err(fail)?;
+        put.and_then(|()| sync_folder(&behind)).map_err(fail)?;
         Ok(Self {
             octets: next.octets.clone(),
             previous,
@@ -525,6 +526,23 @@ mod tests {
         let refused = Key::for_data_dir(folder.path());
         assert!(matches!(refused, Err(KeyError::Missing { .. })));
         assert!(!key.exists());
+    }
+
+    #[test]
+    fn a_rotation_replaces_what_a_link_leads_to_and_leaves_the_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = folder.path().join("kept");
+        std::fs::create_dir(&kept).unwrap();
+        let (there, path) = (kept.join("the.key"), folder.path().join("controlplane.key"));
+        let before = Key::load_or_create(&there).unwrap();
+        std::os::unix::fs::symlink("kept/the.key", &path).unwrap();
+        let next = Key::new([7; KEY_OCTETS]);
+        Key::read(&path).unwrap().succeed(&path, &next).unwrap();
+        assert!(path.symlink_metadata().unwrap().is_symlink());
+        let octets = std::fs::read(&there).unwrap();
+        assert_eq!(octets, [*next.octets(), *before.octets()].concat());
+        let left = std::fs::read_dir(&kept).unwrap().count();
+        assert_eq!(left, 1, "nothing is left beside it");
     }
 
     #[test]

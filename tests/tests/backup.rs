@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::{fs::PermissionsExt, process::ExitStatusExt},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     thread,
@@ -161,7 +161,7 @@ fn a_damaged_partial_or_newer_backup_is_refused_and_nothing_is_touched() {
     lab.gateway.stop();
     let data = tempfile::tempdir().unwrap();
     let into = data.path().join("data");
-    let cases: [(&str, &str, Spoil); 6] = [
+    let cases: [(&str, &str, Spoil); 7] = [
         ("octet", "is not what was backed up", |folder| {
             let path = folder.join("controlplane/controlplane.db");
             let mut octets = fs::read(&path).unwrap();
@@ -172,6 +172,11 @@ fn a_damaged_partial_or_newer_backup_is_refused_and_nothing_is_touched() {
         ("cut", "is not what was backed up", |folder| {
             let path = folder.join("controlplane/controlplane.key");
             fs::write(&path, [0; 31]).unwrap();
+        }),
+        ("no file", "cannot copy", |folder| {
+            let path = folder.join("controlplane/controlplane.key");
+            fs::remove_file(&path).unwrap();
+            std::os::unix::fs::symlink("/dev/null", &path).unwrap();
         }),
         ("gone", "cannot copy", |folder| {
             fs::remove_file(folder.join("controlplane/controlplane.key")).unwrap();
@@ -314,7 +319,25 @@ fn the_master_key_is_rotated_under_a_running_gateway_and_nothing_is_lost() {
 fn a_rotation_killed_at_any_moment_leaves_an_installation_that_serves() {
     let mut lab = Lab::start();
     let data = lab.gateway.data_dir();
+    let folder = data.join("controlplane");
+    let length = || fs::metadata(folder.join("controlplane.key")).unwrap().len();
+    // The new key file before it has its name; a killed one leaves it.
+    let beside = || {
+        let all = fs::read_dir(&folder).unwrap();
+        all.filter(|one| {
+            let name = one.as_ref().unwrap().file_name();
+            name.to_string_lossy().starts_with("controlplane.key.new-")
+        })
+        .count()
+    };
+    let written = || {
+        let about = fs::metadata(folder.join("controlplane.db-wal")).ok()?;
+        Some((about.len(), about.modified().unwrap()))
+    };
+    // Rounds that were cut short with the new key in the file.
+    let mut half = 0;
     for round in 0..20_u64 {
+        let (octets, files, log) = (length(), beside(), written());
         let mut child = Command::new(program())
             .args(["master-key", "rotate", "--new-data-key", "--data-dir"])
             .arg(&data)
@@ -322,14 +345,33 @@ fn a_rotation_killed_at_any_moment_leaves_an_installation_that_serves() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // Anywhere from its start to past its end.
-        thread::sleep(Duration::from_millis(round * 4));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        let grew = || length() > octets;
+        let ended = loop {
+            if let Some(ended) = child.try_wait().unwrap() {
+                break ended;
+            }
+            let reached = match round % 5 {
+                0 => true,
+                1 => beside() > files || grew(),
+                2 => grew(),
+                3 => grew() && written() != log,
+                _ => false,
+            };
+            if reached {
+                child.kill().unwrap();
+                break child.wait().unwrap();
+            }
+            thread::yield_now();
+        };
+        if round % 5 == 4 {
+            assert!(ended.success() && grew(), "round {round}: {ended}");
+        }
+        half += u32::from(grew() && ended.signal().is_some());
         let path = "/integrations/radius_server_auto";
         let users = json!({"exempt_users": [format!("user{round}")]});
         call(&lab.gateway, "PATCH", path, &users);
     }
+    assert!(half > 0, "none was killed between its steps");
     lab.gateway.restart();
     assert_eq!(lab.login("alice"), code::ACCESS_ACCEPT);
     let verified = call(&lab.gateway, "GET", "/audit/verify", &json!({}));

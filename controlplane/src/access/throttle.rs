@@ -4,9 +4,24 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Who failed how often. Holds at most [`ADDRESSES`] of them.
+use super::admin::ADMINS;
+
+/// Who failed how often. Each kind has a table of its own: whoever has addresses without number makes
+/// none of the others forgotten.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
+    addresses: Table<ADDRESSES>,
+    browsers: Table<ADDRESSES>,
+    /// Names of administrators. There are no more of them than places, so that nothing but time and
+    /// a good sign-in makes one forgotten.
+    names: Table<ADMINS>,
+    /// Names that are nobody's, which wait as well: else it would show which are.
+    strange: Table<ADDRESSES>,
+}
+
+/// Failures of one kind, of `MOST` at most.
+#[derive(Debug, Default)]
+struct Table<const MOST: usize> {
     failed: HashMap<Whose, Failed>,
 }
 
@@ -46,14 +61,45 @@ struct Failed {
 impl Throttle {
     /// How many seconds they have to wait yet; none when they have not.
     pub(crate) fn wait(&self, whose: &Whose, now_ms: u64) -> Option<u64> {
+        match whose {
+            Whose::Address(_) => self.addresses.wait(whose, now_ms),
+            Whose::Browser(_) => self.browsers.wait(whose, now_ms),
+            Whose::Name(_) => {
+                let known = self.names.wait(whose, now_ms);
+                known.max(self.strange.wait(whose, now_ms))
+            }
+        }
+    }
+
+    /// Notes that a sign-in failed. Whether they have to wait from now on, and had not before.
+    /// `known` is whether a name is an administrator's.
+    pub(crate) fn failed(&mut self, whose: Whose, known: bool, now_ms: u64) -> bool {
+        match whose {
+            Whose::Address(_) => self.addresses.failed(whose, now_ms),
+            Whose::Browser(_) => self.browsers.failed(whose, now_ms),
+            Whose::Name(_) if known => self.names.failed(whose, now_ms),
+            Whose::Name(_) => self.strange.failed(whose, now_ms),
+        }
+    }
+
+    /// Notes that a sign-in was good.
+    pub(crate) fn succeeded(&mut self, whose: &Whose) {
+        self.addresses.failed.remove(whose);
+        self.browsers.failed.remove(whose);
+        self.names.failed.remove(whose);
+        self.strange.failed.remove(whose);
+    }
+}
+
+impl<const MOST: usize> Table<MOST> {
+    fn wait(&self, whose: &Whose, now_ms: u64) -> Option<u64> {
         let failed = self.failed.get(whose)?;
         let left = failed.until_ms.saturating_sub(now_ms);
         (left > 0).then(|| left.div_ceil(1_000))
     }
 
-    /// Notes that a sign-in failed. Whether they have to wait from now on, and had not before.
-    pub(crate) fn failed(&mut self, whose: Whose, now_ms: u64) -> bool {
-        if !self.failed.contains_key(&whose) && self.failed.len() >= ADDRESSES {
+    fn failed(&mut self, whose: Whose, now_ms: u64) -> bool {
+        if !self.failed.contains_key(&whose) && self.failed.len() >= MOST {
             self.make_room(now_ms);
         }
         let failed = self.failed.entry(whose).or_insert(Failed {
@@ -73,16 +119,11 @@ impl Throttle {
         failed.times == FREE
     }
 
-    /// Notes that a sign-in was good.
-    pub(crate) fn succeeded(&mut self, whose: &Whose) {
-        self.failed.remove(whose);
-    }
-
     /// Forgets those that are long ago, or else the one whose failure is the longest ago.
     fn make_room(&mut self, now_ms: u64) {
         self.failed
             .retain(|_, failed| now_ms.saturating_sub(failed.last_ms) < FORGOTTEN_MS);
-        if self.failed.len() < ADDRESSES {
+        if self.failed.len() < MOST {
             return;
         }
         let oldest = self.failed.iter().min_by_key(|(_, failed)| failed.last_ms);
@@ -102,7 +143,7 @@ pub(crate) fn neighbourhood(from: IpAddr) -> IpAddr {
 
 /// As many as a name may have.
 const NAME_CHARACTERS: usize = 64;
-/// The most addresses and names that are remembered.
+/// The most that are remembered of addresses, of browsers, and of names that are nobody's.
 const ADDRESSES: usize = 4_096;
 /// Failures in a row after which an address begins to wait.
 const FREE: u32 = 5;
@@ -124,7 +165,7 @@ mod tests {
         let (mut throttle, from) = (Throttle::default(), address("192.0.2.1"));
         let waits: Vec<Option<u64>> = (0..20)
             .map(|_| {
-                throttle.failed(from.clone(), 1_000);
+                throttle.failed(from.clone(), false, 1_000);
                 throttle.wait(&from, 1_000)
             })
             .collect();
@@ -134,16 +175,16 @@ mod tests {
         assert_eq!(throttle.wait(&address("192.0.2.2"), 1_000), None);
         assert_eq!(throttle.wait(&from, 300_999), Some(1));
         assert_eq!(throttle.wait(&from, 301_000), None);
-        throttle.failed(from.clone(), 301_000);
+        throttle.failed(from.clone(), false, 301_000);
         assert_eq!(throttle.wait(&from, 301_000), Some(300), "not forgotten");
-        throttle.failed(from.clone(), 301_000 + FORGOTTEN_MS);
+        throttle.failed(from.clone(), false, 301_000 + FORGOTTEN_MS);
         assert_eq!(
             throttle.wait(&from, 301_000 + FORGOTTEN_MS),
             None,
             "forgotten"
         );
         for _ in 0..FREE {
-            throttle.failed(from.clone(), 5_000_000);
+            throttle.failed(from.clone(), false, 5_000_000);
         }
         throttle.succeeded(&from);
         assert_eq!(throttle.wait(&from, 5_000_000), None);
@@ -159,7 +200,7 @@ mod tests {
         ] {
             let mut throttle = Throttle::default();
             for _ in 0..FREE {
-                throttle.failed(address(failed), 0);
+                throttle.failed(address(failed), false, 0);
             }
             let waits = throttle.wait(&address(asked), 0).is_some();
             assert_eq!(waits, want, "{failed} {asked}");
@@ -173,14 +214,40 @@ mod tests {
         let nth = |number: u32| Whose::address(IpAddr::V4(number.into()));
         for number in 0..=bound {
             for _ in 0..FREE {
-                throttle.failed(nth(number), u64::from(number));
+                throttle.failed(nth(number), false, u64::from(number));
             }
         }
-        assert_eq!(throttle.failed.len(), ADDRESSES);
+        assert_eq!(throttle.addresses.failed.len(), ADDRESSES);
         let now = u64::from(bound);
         assert_eq!(throttle.wait(&nth(0), 0), None);
         assert!(throttle.wait(&nth(bound), now).is_some());
-        throttle.failed(nth(bound + 1), now + FORGOTTEN_MS);
-        assert_eq!(throttle.failed.len(), 1);
+        throttle.failed(nth(bound + 1), false, now + FORGOTTEN_MS);
+        assert_eq!(throttle.addresses.failed.len(), 1);
+    }
+
+    /// A bad token costs nothing to send, and a /48 has 65,536 addresses.
+    #[test]
+    fn no_number_of_strangers_makes_the_wait_of_a_name_or_a_browser_forgotten() {
+        let mut throttle = Throttle::default();
+        let (alice, browser) = (Whose::name("alice"), Whose::browser("hers"));
+        for _ in 0..20 {
+            throttle.failed(alice.clone(), true, 0);
+            throttle.failed(browser.clone(), true, 0);
+        }
+        for number in 0..=u32::try_from(ADDRESSES).unwrap() {
+            let now = 1_000 + u64::from(number);
+            let from = IpAddr::V6(Ipv6Addr::from_bits(u128::from(number) << 64));
+            throttle.failed(Whose::address(from), false, now);
+            throttle.failed(Whose::name(&number.to_string()), false, now);
+        }
+        assert_eq!(throttle.wait(&alice, 0), Some(300));
+        assert_eq!(throttle.wait(&browser, 0), Some(300));
+        // As many as there can be, alice with them.
+        for number in 1..ADMINS {
+            throttle.failed(Whose::name(&number.to_string()), true, 5_000);
+        }
+        assert_eq!(throttle.wait(&alice, 0), Some(300));
+        throttle.succeeded(&alice);
+        assert_eq!(throttle.wait(&alice, 0), None);
     }
 }

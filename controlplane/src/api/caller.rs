@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::problem::{Kind, Problem};
 use crate::access::role::Role;
+use crate::access::token::TokenId;
 use crate::audit::Deed;
 use crate::clock::now_ms;
 use crate::store::Store;
@@ -20,6 +21,17 @@ pub(crate) struct Caller {
     pub(crate) role: Role,
     /// From where; none over the admin socket.
     pub(crate) from: Option<SocketAddr>,
+    /// What lets them in.
+    pub(crate) pass: Pass,
+}
+
+/// What lets somebody in, to be looked up again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pass {
+    Token(TokenId),
+    Session(TokenId),
+    /// The admin socket, as long as the gateway runs.
+    Socket,
 }
 
 /// By what somebody is signed in.

@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
-use super::caller::{By, Caller};
+use super::caller::{By, Caller, Pass};
 use super::cookies::Cookie;
 use super::guesses;
 use super::problem::{Kind, Problem};
@@ -19,7 +19,7 @@ use crate::access::token::Token;
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::listener::Peer;
-use crate::store::{Holder, StoreError};
+use crate::store::{Holder, SessionRow, StoreError, TokenRow};
 
 /// Lets a request through that the table of routes allows its caller, with the [`Caller`] as an
 /// extension. The address of the caller is the connection's.
@@ -196,6 +196,38 @@ async fn identify(
     }
 }
 
+/// Whether somebody who was let in to a route would be let in to it now: for answers that go on.
+pub(super) async fn stands(
+    app: &App,
+    caller: &Caller,
+    route: (&Method, &str),
+) -> Result<bool, StoreError> {
+    let now_ms = now_ms();
+    let role = match caller.pass {
+        Pass::Socket => Some(caller.role),
+        Pass::Token(id) => {
+            let row = app.store.fetch_token(id).await?;
+            row.filter(|row| token_lasts(row, now_ms))
+                .map(|row| row.role)
+        }
+        Pass::Session(id) => {
+            let row = app.store.fetch_session(id).await?;
+            row.filter(|row| session_lasts(row, now_ms))
+                .map(|row| row.role)
+        }
+    };
+    let wants = routes::wants(route.0, route.1);
+    Ok(role.is_some() && wants.is_some_and(|wants| may(role, wants)))
+}
+
+const fn token_lasts(row: &TokenRow, now_ms: u64) -> bool {
+    now_ms < row.expires_at_ms
+}
+
+const fn session_lasts(row: &SessionRow, now_ms: u64) -> bool {
+    now_ms < row.expires_at_ms && now_ms.saturating_sub(row.last_used_at_ms) < IDLE_MS
+}
+
 async fn by_token(
     app: &App,
     from: SocketAddr,
@@ -208,7 +240,7 @@ async fn by_token(
     let Some(row) = app.store.fetch_token(token.id()).await? else {
         return Ok(None);
     };
-    if !token.is(&row.hash) || row.expires_at_ms <= now_ms {
+    if !token.is(&row.hash) || !token_lasts(&row, now_ms) {
         return Ok(None);
     }
     let noted = row.last_used_at_ms.unwrap_or(0);
@@ -225,6 +257,7 @@ async fn by_token(
         by: By::Token(row.name),
         role: row.role,
         from: Some(from),
+        pass: Pass::Token(row.id),
     }))
 }
 
@@ -237,11 +270,10 @@ async fn by_session(
     let Some(row) = app.store.fetch_session(token.id()).await? else {
         return Ok(None);
     };
-    let idle_ms = now_ms.saturating_sub(row.last_used_at_ms);
-    if !token.is(&row.hash) || row.expires_at_ms <= now_ms || idle_ms >= IDLE_MS {
+    if !token.is(&row.hash) || !session_lasts(&row, now_ms) {
         return Ok(None);
     }
-    if idle_ms >= NOTED_EVERY_MS {
+    if now_ms.saturating_sub(row.last_used_at_ms) >= NOTED_EVERY_MS {
         app.store.update_session_used(token.id(), now_ms).await?;
     }
     Ok(Some(Caller {
@@ -251,6 +283,7 @@ async fn by_session(
         },
         role: row.role,
         from: Some(from),
+        pass: Pass::Session(token.id()),
     }))
 }
 

@@ -7,7 +7,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use proto::id::LoginId;
@@ -19,6 +19,8 @@ use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::MissedTickBehavior;
 
+use super::caller::Caller;
+use super::door::stands;
 use super::event_table;
 use super::openapi::Api;
 use super::problem::{Kind, Problem};
@@ -85,6 +87,7 @@ struct Page {
 
 async fn events(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     filter: Result<Query<EventFilter>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -98,8 +101,8 @@ async fn events(
             .and_then(|value: &HeaderValue| value.to_str().ok())
     };
     match filter.format {
-        Some(EventFormat::Jsonl) => return export(&app, filter, EventFormat::Jsonl),
-        Some(EventFormat::Csv) => return export(&app, filter, EventFormat::Csv),
+        Some(EventFormat::Jsonl) => return export(&app, caller, filter, EventFormat::Jsonl),
+        Some(EventFormat::Csv) => return export(&app, caller, filter, EventFormat::Csv),
         None if has(header::ACCEPT.as_str()).is_some_and(sse::is_wanted) => {
             let after = match has("last-event-id") {
                 Some(text) => Some(sse::last_id(text).ok_or_else(|| {
@@ -107,7 +110,7 @@ async fn events(
                 })?),
                 None => filter.after,
             };
-            return live(&app, filter, after);
+            return live(&app, caller, filter, after);
         }
         None | Some(EventFormat::Json) => {}
     }
@@ -166,7 +169,27 @@ fn open(app: &App, kind: &'static str) -> Result<(Lines, Response), Problem> {
     Ok(stream::open(place, kind))
 }
 
-fn export(app: &Arc<App>, filter: EventFilter, format: EventFormat) -> Result<Response, Problem> {
+/// Whether the reader of an answer that goes on may read on.
+async fn may_go_on(app: &App, caller: &Caller) -> bool {
+    match stands(app, caller, (&Method::GET, PATH)).await {
+        Ok(stands) => stands,
+        // Whoever may comes back.
+        Err(error) => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "who reads events was not looked up"
+            );
+            false
+        }
+    }
+}
+
+fn export(
+    app: &Arc<App>,
+    caller: Caller,
+    filter: EventFilter,
+    format: EventFormat,
+) -> Result<Response, Problem> {
     if filter.after.is_some() {
         return Err(bad("after is for the stream; an export begins at cursor"));
     }
@@ -183,7 +206,7 @@ fn export(app: &Arc<App>, filter: EventFilter, format: EventFormat) -> Result<Re
     let app = Arc::clone(app);
     tasks.spawn(async move {
         let written = tokio::select! {
-            written = write(&app, &lines, filter, format) => written,
+            written = write(&app, &caller, &lines, filter, format) => written,
             () = app.stop.cancelled() => Err(Ended::CutOff),
         };
         if let Err(Ended::CutOff) = written {
@@ -197,7 +220,7 @@ fn export(app: &Arc<App>, filter: EventFilter, format: EventFormat) -> Result<Re
 enum Ended {
     /// The reader has gone.
     Gone,
-    /// The store failed, or the control plane stops.
+    /// The store failed, the reader may not any more, or the control plane stops.
     CutOff,
 }
 
@@ -210,6 +233,7 @@ impl From<Gone> for Ended {
 /// Writes all that match, a page at a time.
 async fn write(
     app: &App,
+    caller: &Caller,
     lines: &Lines,
     mut filter: EventFilter,
     format: EventFormat,
@@ -219,6 +243,9 @@ async fn write(
     }
     let mut left = filter.limit;
     loop {
+        if !may_go_on(app, caller).await {
+            return Err(Ended::CutOff);
+        }
         filter.limit = Some(left.map_or(EXPORTED_AT_ONCE, |left| left.min(EXPORTED_AT_ONCE)));
         let page = app.store.list_events(&filter).await.map_err(|error| {
             tracing::error!(
@@ -248,7 +275,12 @@ async fn write(
     }
 }
 
-fn live(app: &Arc<App>, filter: EventFilter, after: Option<u64>) -> Result<Response, Problem> {
+fn live(
+    app: &Arc<App>,
+    caller: Caller,
+    filter: EventFilter,
+    after: Option<u64>,
+) -> Result<Response, Problem> {
     if filter.cursor.is_some() || filter.limit.is_some() {
         return Err(bad("cursor and limit are for pages; a stream has no end"));
     }
@@ -261,7 +293,7 @@ fn live(app: &Arc<App>, filter: EventFilter, after: Option<u64>) -> Result<Respo
     let app = Arc::clone(app);
     tasks.spawn(async move {
         tokio::select! {
-            Gone = feed(&app, &lines, &filter, after) => {}
+            Gone = feed(&app, &caller, &lines, &filter, after) => {}
             () = app.stop.cancelled() => {}
         }
     });
@@ -269,7 +301,14 @@ fn live(app: &Arc<App>, filter: EventFilter, after: Option<u64>) -> Result<Respo
 }
 
 /// Feeds one reader of the live stream: what is stored already after its last event, then what comes.
-async fn feed(app: &App, lines: &Lines, filter: &EventFilter, after: Option<u64>) -> Gone {
+/// At each heartbeat it is looked up whether they still may.
+async fn feed(
+    app: &App,
+    caller: &Caller,
+    lines: &Lines,
+    filter: &EventFilter,
+    after: Option<u64>,
+) -> Gone {
     let mut live = app.events.live();
     // The newest that was looked at, shown or not.
     let mut seen = None;
@@ -278,6 +317,9 @@ async fn feed(app: &App, lines: &Lines, filter: &EventFilter, after: Option<u64>
     }
     let mut from = after;
     while let Some(after) = from.take() {
+        if !may_go_on(app, caller).await {
+            return Gone;
+        }
         // Nothing is lost between, since what is read was not all there was when this began.
         live = app.events.live();
         let Ok((found, last, has_more)) = app.store.list_events_after(filter, after).await else {
@@ -301,6 +343,11 @@ async fn feed(app: &App, lines: &Lines, filter: &EventFilter, after: Option<u64>
         let frame: Option<Bytes> = tokio::select! {
             biased;
             () = lines.closed() => return Gone,
+            // Before the events: there may be one at every moment.
+            _ = ticks.tick() => match may_go_on(app, caller).await {
+                true => Some(sse::heartbeat(seen)),
+                false => return Gone,
+            },
             event = live.recv() => match event {
                 Ok(event) if Some(event.stored.seq) <= seen => None,
                 Ok(event) => {
@@ -313,7 +360,6 @@ async fn feed(app: &App, lines: &Lines, filter: &EventFilter, after: Option<u64>
                 }
                 Err(RecvError::Closed) => return Gone,
             },
-            _ = ticks.tick() => Some(sse::heartbeat(seen)),
         };
         if let Some(frame) = frame
             && let Err(gone) = lines.send(frame).await
@@ -323,6 +369,8 @@ async fn feed(app: &App, lines: &Lines, filter: &EventFilter, after: Option<u64>
     }
 }
 
+/// As the table of routes has it.
+const PATH: &str = "/api/v1/events";
 /// The most events of an export in memory: 100 of 64 KiB.
 const EXPORTED_AT_ONCE: u32 = 100;
 const CSV_NAME: &str = "attachment; filename=\"countersign-events.csv\"";

@@ -124,7 +124,7 @@ impl<'a> Guest<'a> {
         let begins = app.sign_ins.with(|throttle| {
             let whose = self.whose().into_iter();
             // Each is counted, whichever begins to wait.
-            let begun = whose.filter(|whose| throttle.failed(whose.clone(), now_ms));
+            let begun = whose.filter(|whose| throttle.failed(whose.clone(), known, now_ms));
             begun.count() > 0
         });
         tracing::warn!(from = %self.from, "sign-in failed");
@@ -175,7 +175,10 @@ pub(super) async fn bad_token(app: &App, from: IpAddr, now_ms: u64) -> Option<u6
     let whose = Whose::address(from);
     let (wait, begins) = app.sign_ins.with(|throttle| {
         let wait = throttle.wait(&whose, now_ms);
-        (wait, wait.is_none() && throttle.failed(whose, now_ms))
+        (
+            wait,
+            wait.is_none() && throttle.failed(whose, false, now_ms),
+        )
     });
     if wait.is_none() {
         tracing::warn!(%from, "sign-in with a bad token");

@@ -31,7 +31,7 @@ pub use keys::Rotated;
 pub(crate) use nodes::Noted;
 pub use postgres_url::{PostgresUrl, PostgresUrlError};
 pub(crate) use revisions::{NewRevision, REVISIONS, StoredRevision};
-pub(crate) use sessions::{Holder, NewSession, PROVIDER, Which};
+pub(crate) use sessions::{Holder, NewSession, PROVIDER, SessionRow, Which};
 pub(crate) use sqlite::{copy, look_at_copy};
 pub(crate) use tokens::{InsertedToken, TokenRow};
 pub(crate) use truth::FileTruth;

@@ -410,7 +410,7 @@ async fn long_answers_are_compressed_for_whoever_takes_that() {
 }
 
 /// The passcode of a time step that is so many from now (RFC 6238), after the secret in base 32.
-fn passcode(secret: &str, ahead: u64) -> String {
+pub(crate) fn passcode(secret: &str, ahead: u64) -> String {
     let secret = data_encoding::BASE32_NOPAD
         .decode(secret.as_bytes())
         .unwrap();
@@ -423,7 +423,7 @@ fn passcode(secret: &str, ahead: u64) -> String {
     format!("{:06}", word % 1_000_000)
 }
 
-const PASSWORD: &str = "PLANTED long password";
+pub(crate) const PASSWORD: &str = "PLANTED long password";
 pub(crate) const PAGE: &str = "countersign-page: 1\r\n";
 
 /// Comes from this address with what opens nothing, until it has to wait.
@@ -463,7 +463,7 @@ async fn who_has_a_good_link_or_invitation_does_not_wait_for_the_failures_of_oth
 }
 
 /// Invites somebody who takes it; gives the secret of their passcodes.
-async fn join(plane: &Plane, name: &str, role: &str) -> String {
+pub(crate) async fn join(plane: &Plane, name: &str, role: &str) -> String {
     let asked = json!({ "name": name, "role": role });
     let invited = plane.locally("POST", "/api/v1/admins", &asked).await;
     assert_eq!(invited.status, 201, "{invited:?}");
@@ -491,7 +491,7 @@ async fn join(plane: &Plane, name: &str, role: &str) -> String {
     secret
 }
 
-fn sign_in(name: &str, password: &str, passcode: &str) -> String {
+pub(crate) fn sign_in(name: &str, password: &str, passcode: &str) -> String {
     json!({ "name": name, "password": password, "passcode": passcode }).to_string()
 }
 
@@ -608,7 +608,7 @@ async fn a_session_ends_with_its_administrator_and_guesses_wait() {
 }
 
 /// The cookies that an answer sets, for the next request.
-fn cookies(answer: &Answer) -> String {
+pub(crate) fn cookies(answer: &Answer) -> String {
     let lines = answer.head.lines().filter_map(|line| line.split_once(": "));
     let set = lines.filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
     let pairs: Vec<&str> = set.map(|(_, set)| set.split(';').next().unwrap()).collect();

@@ -16,5 +16,6 @@ mod primary_only;
 mod push;
 mod second_factor;
 mod start;
+mod stream_ends;
 mod support;
 mod watch;

@@ -1,14 +1,14 @@
 //! What a backup says of itself: `manifest.json`, written last.
 
 use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::PARTS;
+use super::{PARTS, open};
 use crate::failure::Failure;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -87,7 +87,7 @@ impl Manifest {
     pub(super) fn read(folder: &Path) -> Result<Self, Failure> {
         let path = folder.join(NAME);
         let mut text = Vec::new();
-        File::open(&path)
+        open(&path)
             .and_then(|file| file.take(OCTETS).read_to_end(&mut text))
             .map_err(|error| {
                 let what = format!("{} is no whole backup: {NAME}", folder.display());

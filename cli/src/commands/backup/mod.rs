@@ -12,6 +12,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use proto::child::Role;
 use ring::digest::{Context, SHA256};
 use serde_json::json;
@@ -131,7 +132,7 @@ async fn write(data: &DataDir, to: &Path, on_server: bool) -> Result<Manifest, F
         for name in part.files() {
             let (from, to) = (from.join(name), to.join(part.path(name)));
             if from.exists() {
-                let kept = copy(from, to).await?;
+                let kept = copy(from, to, None).await?;
                 manifest.files.push(kept.named(part.path(name)));
             }
         }
@@ -189,16 +190,19 @@ async fn schema(part: &Part, folder: &Path) -> Result<i64, Failure> {
     Ok(version)
 }
 
-/// Copies a file, for its owner alone; says what was copied.
-async fn copy(from: PathBuf, to: PathBuf) -> Result<Kept, Failure> {
+/// Copies a file, for its owner alone; says what was copied. With `octets` it is one of so many: of a
+/// longer one no more than one octet more is copied, which tells it from that.
+async fn copy(from: PathBuf, to: PathBuf, octets: Option<u64>) -> Result<Kept, Failure> {
     let named = from.display().to_string();
     let work = move || -> io::Result<Kept> {
+        let source = open(&from)?;
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(to)?;
-        let kept = read(&from, |octets| file.write_all(octets))?;
+        let most = octets.map_or(u64::MAX, |octets| octets.saturating_add(1));
+        let kept = read(source.take(most), |octets| file.write_all(octets))?;
         file.sync_all()?;
         Ok(kept)
     };
@@ -207,7 +211,7 @@ async fn copy(from: PathBuf, to: PathBuf) -> Result<Kept, Failure> {
 
 async fn hashed(path: PathBuf) -> Result<Kept, Failure> {
     let named = format!("cannot read {}", path.display());
-    done(move || read(&path, |_| Ok(())), &named).await
+    done(move || read(open(&path)?, |_| Ok(())), &named).await
 }
 
 async fn done<T: Send + 'static>(
@@ -221,9 +225,20 @@ async fn done<T: Send + 'static>(
         .map_err(|error| Failure::new(what, &error))
 }
 
+/// Opens what has an end: a pipe without a writer would be waited for.
+fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no regular file")),
+    }
+}
+
 /// Reads a file piece by piece.
-fn read(path: &Path, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<Kept> {
-    let mut file = File::open(path)?;
+fn read(mut file: impl Read, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<Kept> {
     let mut digest = Context::new(&SHA256);
     let mut octets = 0_u64;
     let mut piece = zeroize::Zeroizing::new(vec![0; PIECE]);
@@ -284,3 +299,43 @@ fn named(path: &Path, more: &str) -> PathBuf {
 
 /// How much of a file is read at once.
 const PIECE: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn of_a_file_that_is_longer_than_it_says_no_more_is_copied_than_shows_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let from = folder.path().join("from");
+        fs::write(&from, [7; 1_000]).unwrap();
+        for (name, octets, want) in [
+            ("all", None, 1_000),
+            ("as it says", Some(1_000), 1_000),
+            ("longer", Some(10), 11),
+            ("shorter", Some(2_000), 1_000),
+        ] {
+            let to = folder.path().join(name);
+            let kept = copy(from.clone(), to.clone(), octets).await.unwrap();
+            let length = to.metadata().unwrap().len();
+            assert_eq!((kept.octets, length), (want, want), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for path in [pipe, folder.path().to_owned(), "/dev/zero".into()] {
+            let (said, heard) = mpsc::channel();
+            let name = path.display().to_string();
+            std::thread::spawn(move || said.send(open(&path).is_err()));
+            let refused = heard.recv_timeout(Duration::from_secs(10));
+            assert_eq!(refused, Ok(true), "{name}");
+        }
+    }
+}

@@ -99,7 +99,8 @@ async fn bring(manifest: &Manifest, from: &Path, stage: &Path) -> Result<(), Fai
         folder(&stage.join(part.role.as_str()))?;
         let mut database = false;
         for file in files {
-            let copied = copy(from.join(&file.path), stage.join(&file.path)).await?;
+            let (from, to) = (from.join(&file.path), stage.join(&file.path));
+            let copied = copy(from, to, Some(file.octets)).await?;
             if !copied.is(file) {
                 return Err(Failure::plain(format!(
                     "the backup is damaged: {} is not what was backed up",
