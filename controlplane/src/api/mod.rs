@@ -103,10 +103,18 @@ fn document(api: &mut openapi::Api) {
     revisions::document(api);
     drafts::document(api);
     nodes::document(api);
+    checks::document(api);
+    logins::document(api);
+    primary_only::document(api);
+    second_factor::document(api);
     events::document(api);
     audit::document(api);
+    // What is of one group stands together.
     session::document(api);
+    own::document(api);
+    oidc::document(api);
     admins::document(api);
+    setup::document(api);
     tokens::document(api);
 }
 
