@@ -63,7 +63,7 @@ fn nothing_that_is_sent_gets_an_answer_outside_the_document() {
             "the second factor is there",
             Duration::from_secs(20),
             || {
-                let made = gateway.command(&["factor", "create", user, "--phone"]);
+                let made = gateway.command(&["factor", "add", user]);
                 made.status.success()
             },
         );
