@@ -361,6 +361,7 @@ pub struct NodeChecked {
 /// `POST /api/v1/logins`: logs a user in at a node, as a device would, to see what comes of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{"integration": "radius_server_auto", "user": "alice", "password": "any"}]))]
 pub struct LoginRequest {
     /// Through which integration.
     pub integration: IntegrationId,
@@ -498,6 +499,7 @@ pub enum LiveEvent {
 /// `confirm` nothing is done, and the answer has the token to come back with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{"integration": "radius_server_auto", "seconds": 600, "reason": "the second factor is away"}]))]
 pub struct PrimaryOnlyRequest {
     /// Where. This, or `all`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -12,6 +12,7 @@ mod config_lists;
 mod cookies;
 pub(crate) mod door;
 pub(crate) mod drafts;
+mod drained;
 mod editor_door;
 pub(crate) mod event_table;
 pub(crate) mod events;
@@ -69,7 +70,8 @@ pub(crate) fn for_strangers(app: Arc<App>) -> Router {
 /// The same for a supervisor, who has the connections of such callers.
 pub(crate) fn for_handed_on(app: Arc<App>) -> Router {
     let guard = from_fn_with_state(Arc::clone(&app), door::let_in_handed_on);
-    framed(routes().layer(guard).with_state(app))
+    // The supervisor writes while this answers.
+    framed(routes().layer(guard).with_state(app)).layer(from_fn(drained::drained))
 }
 
 /// Every route, without a word on who may use it: that is in [`crate::access::routes`].
