@@ -256,10 +256,14 @@ mod tests {
     }
 
     async fn told(node: &mut Subscription) -> (u64, bool) {
-        match node.next().await {
-            ToNode::Command { number, .. } => (number, true),
-            ToNode::Cancel { number } => (number, false),
-            other => panic!("{other:?}"),
+        loop {
+            match node.next().await {
+                ToNode::Command { number, .. } => return (number, true),
+                ToNode::Cancel { number } => return (number, false),
+                // Each subscription begins with it.
+                ToNode::Drain { drain: false } => {}
+                other => panic!("{other:?}"),
+            }
         }
     }
 

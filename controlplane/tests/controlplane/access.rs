@@ -179,6 +179,12 @@ async fn no_method_that_is_served_is_missing_in_the_table() {
 #[tokio::test]
 async fn sealed_secrets_go_to_nobody_below_admin() {
     let plane = Plane::start().await;
+    let text = "[duo_only_client]\n[radius_server_auto]\nikey=DIXXXXXXXXXXXXXXXXXX\n\
+                skey=PLANTED-PLANTED-PLANTED-PLANTED-PLANTED1\napi_host=api.example.org\n\
+                radius_ip_1=192.0.2.1\nradius_secret_1=PLANTED-secret\nclient=duo_only_client\n";
+    let import = "/api/v1/config/import";
+    let imported = plane.locally("POST", import, &json!({"text": text})).await;
+    assert_eq!(imported.status, 200, "{imported:?}");
     for (role, want) in [("viewer", 403), ("operator", 403), ("admin", 200)] {
         let (_, token) = plane.token(role, role).await;
         for (path, want) in [

@@ -187,7 +187,7 @@ async fn two_control_planes_lose_no_write_and_bring_no_draft_back() {
             .await;
         let clients = plane.get(&format!("{ONE}/clients")).await.body;
         assert_eq!(clients["total"], 11, "{clients}");
-        assert_eq!(plane.get("/drafts").await.body, json!([]));
+        assert_eq!(plane.get("/drafts").await.body["total"], 0);
     }
     planes.one.running.stop().await;
     planes.other.running.stop().await;

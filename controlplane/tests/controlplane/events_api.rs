@@ -131,7 +131,7 @@ async fn what_makes_no_sense_is_said() {
         ("?limit=0", "limit is 1 to 1000"),
         ("?limit=1001", "limit is 1 to 1000"),
         ("?format=csv&limit=0", "limit is 1 to 1000"),
-        ("?outcome=perhaps", "perhaps"),
+        ("?outcome=perhaps", "outcome: this is none of the words"),
         ("?usr=alice", "usr"),
         ("?cursor=x", "take 'next' of the page before"),
         ("?from=yesterday", "a moment is"),

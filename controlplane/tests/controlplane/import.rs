@@ -120,7 +120,7 @@ async fn forms_are_bounded_and_what_is_none_is_refused() {
     for (header, body, want) in [
         (header.as_str(), short, 400),
         ("content-type: multipart/form-data\r\n", &body, 400),
-        ("content-type: application/xml\r\n", &body, 400),
+        ("content-type: application/xml\r\n", &body, 415),
         (
             "content-type: text/plain; charset=utf-8\r\n",
             FILE.as_bytes(),

@@ -132,7 +132,7 @@ async fn lists_are_narrowed_and_ordered_by_what_is_in_them() {
             "/integrations?sort=secret",
             "sort is one of: id, mode, port",
         ),
-        ("/authenticators?kind=x", "unknown variant"),
+        ("/authenticators?kind=x", "kind: this is none of the words"),
         ("/drafts?limit=0", "limit is 1 to 1000"),
         ("/audit?before=2", "unknown field `before`"),
         ("/events?before=2", "unknown field `before`"),

@@ -63,7 +63,7 @@ pub(super) async fn whoever_tampers_with_the_audit_is_found(lab: Lab) {
         (
             "another's note",
             "INSERT INTO meta (name, value) SELECT 'kept', value FROM meta WHERE name = 'audit_head'; \
-             UPDATE meta SET value = (SELECT value FROM meta WHERE name = 'key_check') \
+             UPDATE meta SET value = (SELECT wrapped FROM data_keys WHERE number = 1) \
              WHERE name = 'audit_head'",
             "UPDATE meta SET value = (SELECT value FROM meta WHERE name = 'kept') \
              WHERE name = 'audit_head'; DELETE FROM meta WHERE name = 'kept'",
