@@ -58,7 +58,10 @@ pub(crate) fn document(api: &mut Api) {
         "Draft: apply",
     );
     let apply = apply
-        .about("All of it becomes one revision, or nothing does. `If-Match` takes `based_on` of the draft or of a dry run.")
+        .about(
+            "All of it becomes one revision, or nothing does. `If-Match` takes `based_on` of the draft or \
+             of a dry run.",
+        )
     .query::<HowToWrite>()
     .answers::<Applied>(StatusCode::OK, "What applying it came to.")
     .problems(&[Kind::Conflict, Kind::FileIsTruth, Kind::Invalid]);

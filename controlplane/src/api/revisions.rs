@@ -73,7 +73,10 @@ pub(crate) fn document(api: &mut Api) {
     let (path, id) = ("/revisions/{number}/rollback", "rollbackRevision");
     let back = api.route(&Method::POST, path, id, "Revision: go back to it");
     let back = back
-        .about("What it configured becomes a new revision; where a file is the truth, it is written. `If-Match` takes `based_on` of a dry run.")
+        .about(
+            "What it configured becomes a new revision; where a file is the truth, it is written. \
+             `If-Match` takes `based_on` of a dry run.",
+        )
         .query::<HowToWrite>()
         .answers::<RolledBack>(StatusCode::OK, "What going back came to.")
         .problems(&[Kind::Conflict, Kind::FileIsTruth, Kind::Invalid]);

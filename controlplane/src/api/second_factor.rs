@@ -66,7 +66,10 @@ pub(crate) fn document(api: &mut Api) {
         .answers::<PartOf<User>>(ok, "A page of the list.")
         .problems(conflict);
     api.route(&Method::POST, all, "createUser", "User: make one")
-        .about("What is in this answer for the devices is nowhere else. The status `bypass` and scripts are for the role `admin`.")
+        .about(
+            "What is in this answer for the devices is nowhere else. The status `bypass` and scripts are \
+             for the role `admin`.",
+        )
         .body::<NewUser>()
         .answers::<CreatedUser>(created, "It is made.")
         .problems(conflict);
