@@ -361,6 +361,7 @@ pub struct NodeChecked {
 /// `POST /api/v1/logins`: logs a user in at a node, as a device would, to see what comes of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{"integration": "radius_server_auto", "user": "alice", "password": "any"}]))]
 pub struct LoginRequest {
     /// Through which integration.
     pub integration: IntegrationId,
@@ -496,8 +497,9 @@ pub enum LiveEvent {
 
 /// `POST /api/v1/primary-only`: lets logins pass on the primary alone for a time. Asked for twice: without
 /// `confirm` nothing is done, and the answer has the token to come back with.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{"integration": "radius_server_auto", "seconds": 600, "reason": "the second factor is away"}]))]
 pub struct PrimaryOnlyRequest {
     /// Where. This, or `all`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -519,7 +521,7 @@ pub struct PrimaryOnlyRequest {
 }
 
 /// The answer of `POST /api/v1/primary-only`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum PrimaryOnlyAnswer {
     /// Nothing was done yet.
@@ -542,7 +544,7 @@ pub enum PrimaryOnlyAnswer {
 }
 
 /// A grant as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PrimaryOnlyView {
     /// Where; none means all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -565,14 +567,14 @@ pub struct PrimaryOnlyView {
 }
 
 /// `GET /api/v1/primary-only`: what is in force. Of `DELETE`: what has ended with it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PrimaryOnlyGrants {
     /// The grant for all first, then by integration.
     pub grants: Vec<PrimaryOnlyView>,
 }
 
 /// The query of `DELETE /api/v1/primary-only`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PrimaryOnlyStop {
     /// The grant for this integration alone; none ends every grant, that for all too.

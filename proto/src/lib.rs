@@ -16,4 +16,5 @@ pub mod event;
 pub mod id;
 pub mod join;
 pub mod rpc;
+pub mod second_factor;
 pub mod secret;

@@ -77,7 +77,7 @@ impl<T: Zeroize> schemars::JsonSchema for Secret<T> {
 
 /// The schema of a secret that a document of the REST API keeps: it goes in and never comes out.
 #[cfg(feature = "schema")]
-pub(crate) struct Kept;
+pub struct Kept;
 
 #[cfg(feature = "schema")]
 impl schemars::JsonSchema for Kept {

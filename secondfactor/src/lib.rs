@@ -4,7 +4,6 @@
 //! control plane may ask over the admin socket). Inside, `api` speaks HTTP, `service` decides,
 //! `store` keeps, `push` holds what waits for a person.
 
-pub mod admin;
 mod settings;
 
 mod account;
@@ -37,6 +36,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use certificate::CertificateError;
+pub use proto::second_factor as admin;
 pub use settings::{DEFAULT_PORT, Settings};
 pub use store::StoreError;
 pub use vault::KeyError;

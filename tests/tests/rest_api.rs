@@ -8,18 +8,35 @@ use e2e::{
     countersign::{Countersign, Start, program},
     gateway::Site,
     peers::repository,
-    venv,
+    ports, venv,
 };
 use serde_json::Value;
 
 /// A gateway without a file.
 fn gateway(site: &Site) -> Countersign {
-    let more = "radius_ip_2=192.0.2.1\nradius_secret_2=another\n";
-    let gateway = Start::beside(&site.config(more)).launch();
+    gateway_with(site, "")
+}
+
+/// The same; `sections` go into the file that is imported.
+fn gateway_with(site: &Site, sections: &str) -> Countersign {
+    let more = format!("radius_ip_2=192.0.2.1\nradius_secret_2=another\n{sections}");
+    let gateway = Start::beside(&site.config(&more))
+        .argument("--second-factor-listen")
+        .argument(&ports::loopback(ports::free_tcp()).to_string())
+        .launch();
     wait_until("it says what to do", Duration::from_secs(10), || {
         gateway.output().contains("countersign import FILE")
     });
     gateway
+}
+
+/// A section whose second factor is the built-in one.
+fn with_builtin() -> String {
+    format!(
+        "\n[radius_server_auto2]\napi_host=builtin\nclient=duo_only_client\nport={}\n\
+         radius_ip_1=127.0.0.0/8\nradius_secret_1=other-secret\n",
+        ports::free_udp()
+    )
 }
 
 fn said(gateway: &Countersign, arguments: &[&str]) -> String {
@@ -36,11 +53,21 @@ fn said(gateway: &Countersign, arguments: &[&str]) -> String {
 #[test]
 fn nothing_that_is_sent_gets_an_answer_outside_the_document() {
     let site = Site::new();
-    let gateway = gateway(&site);
+    let gateway = gateway_with(&site, &with_builtin());
     said(
         &gateway,
         &["import", gateway.config().to_str().unwrap(), "--yes"],
     );
+    for user in ["alice", "bob"] {
+        wait_until(
+            "the second factor is there",
+            Duration::from_secs(20),
+            || {
+                let made = gateway.command(&["factor", "add", user]);
+                made.status.success()
+            },
+        );
+    }
     let token = said(&gateway, &["token", "create", "tests", "--role", "admin"]);
     let folder = tempfile::tempdir().unwrap();
     // So that much of what is sent finds something.
@@ -71,7 +98,7 @@ fn nothing_that_is_sent_gets_an_answer_outside_the_document() {
         assert!(!gateway.output().contains("panicked"));
     };
     // What is deleted is not there for the others, nor is a token.
-    let deletes = "deleteIntegration|deleteToken";
+    let deletes = "deleteIntegration|deleteToken|deleteUser";
     run(&["--exclude-operation-id-regex", deletes]);
     run(&["--include-operation-id-regex", deletes]);
 }
@@ -182,6 +209,10 @@ parameters = { "path.number" = 1 }
 [[operations]]
 include-path-regex = "^/api/v1/nodes/"
 parameters = { "path.node" = "local" }
+
+[[operations]]
+include-path-regex = "^/api/v1/second-factor/users/"
+parameters = { "path.name" = "alice" }
 "#;
 /// What is looked at in each answer.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::routing::post;
 use axum::{Extension, Json, Router};
+use http::{Method, StatusCode};
 use proto::check::CheckRow;
 use proto::command::{Command, Outcome};
 use proto::id::NodeId;
@@ -13,6 +14,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::caller::Caller;
+use super::openapi::Api;
 use super::problem::{Kind, Problem};
 use super::tokens::refused;
 use crate::admin::{CheckReport, CheckRequest, NodeChecked};
@@ -22,6 +24,25 @@ use crate::nodes::CommandError;
 /// Its route.
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new().route("/checks", post(check))
+}
+
+/// What the OpenAPI document says of it.
+pub(crate) fn document(api: &mut Api) {
+    api.group(
+        "checks",
+        "What the nodes serve is tried there: what it names, and logins.",
+        &[],
+    );
+    api.route(
+        &Method::POST,
+        "/checks",
+        "checkNodes",
+        "Check: try what nodes serve",
+    )
+    .about("As `countersign check` does at each; nobody is logged in. Takes up to two minutes.")
+    .body::<CheckRequest>()
+    .answers::<CheckReport>(StatusCode::OK, "What each node found.")
+    .problems(&[Kind::NotFound, Kind::Conflict]);
 }
 
 async fn check(

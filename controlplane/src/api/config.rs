@@ -175,7 +175,7 @@ fn write_document(route: Route<'_>) -> Route<'_> {
 }
 
 /// What depends on the version that is there.
-fn based(route: Route<'_>) -> Route<'_> {
+pub(super) fn based(route: Route<'_>) -> Route<'_> {
     route
         .asks(
             "If-Match",

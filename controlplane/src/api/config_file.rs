@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::caller::Caller;
-use super::config::{message, precondition, tagged};
+use super::config::{based, message, precondition, tagged};
 use super::line_rows::{self, Rows};
 use super::masked::Fingerprints;
 use super::openapi::Api;
@@ -58,29 +58,35 @@ pub(crate) fn document(api: &mut Api) {
     )
     .query::<AsFile>()
     .answers::<Shown>(StatusCode::OK, "The file, and those that it names.")
+    .header("ETag")
     .problems(&[Kind::Invalid]);
     let id = "writeConfiguration";
-    api.route(
+    let put = api.route(
         &Method::PUT,
         "/config",
         id,
         "Configuration: write the file that is the truth",
-    )
-    .about("Only where a file is the truth; its text stays as it was typed.")
-    .query::<editor_door::How>()
-    .file::<AsJson>()
-    .answers::<editor_door::Saved>(StatusCode::OK, "What came of it.")
-    .problems(&[Kind::Conflict]);
+    );
+    let put = put
+        .about("Only where a file is the truth; its text stays as it was typed.")
+        .query::<editor_door::How>()
+        .file::<AsJson>()
+        .answers::<editor_door::Saved>(StatusCode::OK, "What came of it.")
+        .header("ETag")
+        .problems(&[Kind::Conflict]);
+    based(put);
     let (path, id) = ("/config/validate", "validateConfiguration");
     api.route(&Method::POST, path, id, "Configuration: look at a file")
         .file::<AsJson>()
         .answers::<Found>(StatusCode::OK, "What was found in it.");
     let (path, id) = ("/config/import", "importConfiguration");
-    api.route(&Method::POST, path, id, "Configuration: take a file over")
+    let import = api.route(&Method::POST, path, id, "Configuration: take a file over");
+    let import = import
         .query::<How>()
         .file::<AsJson>()
         .answers::<Outcome>(StatusCode::OK, "What came of it.")
         .problems(&[Kind::Conflict, Kind::FileIsTruth]);
+    based(import);
 }
 
 /// What was found in a file.
@@ -304,7 +310,9 @@ fn add(into: &mut raw::Snapshot, from: &raw::Snapshot) -> Result<(), Problem> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "ExportedFile")]
 struct Shown {
+    /// The file itself.
     text: String,
+    /// Those that it names.
     files: Vec<ShownFile>,
     /// Settings that a file cannot hold, and that their mode ignores.
     left_out: Vec<String>,
@@ -313,7 +321,9 @@ struct Shown {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "NamedFile")]
 struct ShownFile {
+    /// As the text names it.
     name: String,
+    /// Its text; a placeholder where it is a private key.
     content: String,
 }
 

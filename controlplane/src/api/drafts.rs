@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::based_on;
 use super::caller::Caller;
-use super::config::{HowToWrite, given, message, precondition, wanted};
+use super::config::{HowToWrite, based, given, message, precondition, wanted};
 use super::extract::Named;
 use super::masked;
 use super::openapi::Api;
@@ -51,16 +51,21 @@ pub(crate) fn document(api: &mut Api) {
         .answers::<One>(StatusCode::OK, "The draft, and what it would change now.");
     api.route(&Method::DELETE, one, "deleteDraft", "Draft: drop")
         .answers_nothing("It is gone, and nothing is changed.");
-    api.route(
+    let apply = api.route(
         &Method::POST,
         "/drafts/{id}/apply",
         "applyDraft",
         "Draft: apply",
-    )
-    .about("All of it becomes one revision, or nothing does.")
+    );
+    let apply = apply
+        .about(
+            "All of it becomes one revision, or nothing does. `If-Match` takes `based_on` of the draft or \
+             of a dry run.",
+        )
     .query::<HowToWrite>()
     .answers::<Applied>(StatusCode::OK, "What applying it came to.")
     .problems(&[Kind::Conflict, Kind::FileIsTruth, Kind::Invalid]);
+    based(apply);
 }
 
 /// What is known of a draft.

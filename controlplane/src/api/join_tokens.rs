@@ -3,33 +3,67 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::{Extension, Json};
-use http::StatusCode;
+use http::{Method, StatusCode};
+use proto::id::NodeId;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::caller::Caller;
 use super::extract::Named;
-use super::page::{Ask, Listed, Orders, Page};
+use super::openapi::Api;
+use super::page::{Asked, Listed, Orders, Page, padded};
 use super::problem::{Kind, Problem};
 use crate::access::token::TokenId;
-use crate::admin::JoinTokenView;
+use crate::admin::{JoinTokenMade, JoinTokenRequest, JoinTokenView};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::store::{JoinToken, StoreError};
 
+/// What the OpenAPI document says of them. They are in the group of [`super::nodes`].
+pub(super) fn document(api: &mut Api) {
+    let all = "/join-tokens";
+    let id = "listJoinTokens";
+    api.route(&Method::GET, all, id, "Join tokens that wait to be used")
+        .lists::<JoinTokenFilter, JoinTokenView>(ORDERS);
+    let id = "createJoinToken";
+    api.route(&Method::POST, all, id, "Join token: make one")
+        .about(
+            "With it a node of another machine joins, once. It is in this answer and nowhere else.",
+        )
+        .body::<JoinTokenRequest>()
+        .answers::<JoinTokenMade>(StatusCode::CREATED, "It is made.");
+    let one = "/join-tokens/{id}";
+    api.route(&Method::GET, one, "getJoinToken", "Join token: read")
+        .answers::<JoinTokenView>(StatusCode::OK, "The token, without its secret.");
+    let id = "deleteJoinToken";
+    api.route(&Method::DELETE, one, id, "Join token: take it back")
+        .answers_nothing("Nobody joins with it any more.");
+}
+
+/// Which join tokens.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct JoinTokenFilter {
+    /// For a node of this name; those that are for any name are not among them.
+    node: Option<NodeId>,
+}
+
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    ask: Result<Query<Ask>, QueryRejection>,
+    Asked(ask, filter): Asked<JoinTokenFilter>,
 ) -> Result<Json<Page<JoinTokenView>>, Problem> {
-    const ORDERS: Orders<JoinTokenView> =
-        &[("expires_at_ms", |one| format!("{:020}", one.expires_at_ms))];
-    let Query(ask) = ask.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
     let kept = app.store.list_join_tokens(now_ms()).await.map_err(failed)?;
-    let items = kept.into_iter().map(|one| Listed {
+    let found = kept
+        .into_iter()
+        .filter(|one| filter.node.is_none() || one.node == filter.node);
+    let items = found.map(|one| Listed {
         id: one.id.to_string(),
-        texts: one.node.iter().map(ToString::to_string).collect(),
+        texts: std::iter::once(one.id.to_string())
+            .chain(one.node.iter().map(ToString::to_string))
+            .collect(),
         item: shown(one),
     });
     ask.page(items, ORDERS).map(Json)
@@ -85,3 +119,13 @@ fn missing(id: &str) -> Problem {
 fn failed(error: StoreError) -> Problem {
     Problem::internal(&error)
 }
+
+const ORDERS: Orders<JoinTokenView> = &[
+    ("expires_at_ms", |one| padded(one.expires_at_ms)),
+    ("id", |one| one.id.clone()),
+    ("node", |one| {
+        one.node
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string)
+    }),
+];

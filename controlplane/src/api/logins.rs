@@ -7,7 +7,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Json, Router};
-use http::header;
+use http::{Method, StatusCode, header};
 use proto::command::{AskFactor, Command, Outcome, TestLogin};
 use proto::event::AuthEvent;
 use proto::id::{IntegrationId, NodeId};
@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::caller::Caller;
 use super::checks::not_done;
+use super::openapi::Api;
 use super::problem::{FieldError, Kind, Problem};
 use super::tokens::refused;
 use crate::admin::{LoginRequest, LoginTried};
@@ -26,6 +27,19 @@ use crate::shown_attribute;
 /// Its route.
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new().route("/logins", post(login))
+}
+
+/// What the OpenAPI document says of it.
+pub(crate) fn document(api: &mut Api) {
+    let id = "tryLogin";
+    api.route(&Method::POST, "/logins", id, "Login: try one at a node")
+        .about(
+            "Primary and second factor are asked, and a push is real; nobody is let in anywhere. It \
+             takes as long as a person does, up to 180 seconds, and ends when the caller goes.",
+        )
+        .body::<LoginRequest>()
+        .answers::<LoginTried>(StatusCode::OK, "The login, explained.")
+        .problems(&[Kind::NotFound, Kind::Conflict]);
 }
 
 async fn login(

@@ -12,6 +12,7 @@ mod config_lists;
 mod cookies;
 pub(crate) mod door;
 pub(crate) mod drafts;
+mod drained;
 mod editor_door;
 pub(crate) mod event_table;
 pub(crate) mod events;
@@ -72,7 +73,9 @@ pub(crate) fn for_strangers(app: Arc<App>) -> Router {
 pub(crate) fn for_handed_on(app: Arc<App>) -> Router {
     let guard = from_fn_with_state(Arc::clone(&app), door::let_in_handed_on);
     let to_the_end = from_fn_with_state(Arc::clone(&app), to_the_end);
-    framed(routes().layer(to_the_end).layer(guard).with_state(app))
+    // The supervisor writes while this answers.
+    let routes = routes().layer(to_the_end).layer(guard).with_state(app);
+    framed(routes).layer(from_fn(drained::drained))
 }
 
 /// Every route, without a word on who may use it: that is in [`crate::access::routes`].
@@ -118,10 +121,18 @@ fn document(api: &mut openapi::Api) {
     revisions::document(api);
     drafts::document(api);
     nodes::document(api);
+    checks::document(api);
+    logins::document(api);
+    primary_only::document(api);
+    second_factor::document(api);
     events::document(api);
     audit::document(api);
+    // What is of one group stands together.
     session::document(api);
+    own::document(api);
+    oidc::document(api);
     admins::document(api);
+    setup::document(api);
     tokens::document(api);
 }
 

@@ -44,16 +44,13 @@ pub(crate) fn router() -> Router<Arc<App>> {
 
 /// What the OpenAPI document says of them.
 pub(crate) fn document(api: &mut Api) {
-    api.group("nodes", "The data planes.", &[("node", "The node's name.")]);
+    api.group(
+        "nodes",
+        "The data planes, and the tokens with which others join.",
+        &[("node", "The node's name."), ("id", "The join token's id.")],
+    );
     api.route(&Method::GET, "/nodes", "listNodes", "Nodes")
         .lists::<NodeFilter, NodeView>(ORDERS);
-    let id = "createJoinToken";
-    api.route(&Method::POST, "/join-tokens", id, "Join token: make one")
-        .about(
-            "With it a node of another machine joins, once. It is in this answer and nowhere else.",
-        )
-        .body::<JoinTokenRequest>()
-        .answers::<JoinTokenMade>(StatusCode::CREATED, "It is made.");
     let one = "/nodes/{node}";
     api.route(&Method::GET, one, "getNode", "Node: read")
         .answers::<NodeView>(StatusCode::OK, "How it is.");
@@ -69,6 +66,7 @@ pub(crate) fn document(api: &mut Api) {
     )
     .body::<NodeDrain>()
     .answers::<NodeView>(StatusCode::OK, "How it is.");
+    join_tokens::document(api);
 }
 
 /// Every node that was heard of or has a certificate, by name.

@@ -7,16 +7,18 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::caller::{By, Caller};
-use super::config::{Document, given, precondition};
+use super::config::{Document, based, given, precondition};
 use super::cookies::{Cookie, Way};
 use super::door::From;
 use super::guesses::Guest;
+use super::openapi::Api;
 use super::problem::{FieldError, Kind, Problem};
 use super::resource::{Precondition, entity_tag};
 use super::session::begin_under;
@@ -35,8 +37,50 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/session/oidc/callback", get(come_back))
 }
 
+/// What the OpenAPI document says of them.
+pub(crate) fn document(api: &mut Api) {
+    api.group("oidc", "Signing in at a provider of OpenID Connect.", &[]);
+    let (path, shown) = ("/oidc", "The settings, their secret masked.");
+    api.route(&Method::GET, path, "getProvider", "Provider: read")
+        .answers::<Settings>(StatusCode::OK, shown)
+        .header("ETag")
+        .problems(&[Kind::NotFound]);
+    let put = api.route(&Method::PUT, path, "putProvider", "Provider: write whole");
+    let put = put
+        .about(
+            "A secret that is left out stays as it is, if the issuer does. With `dry_run` the provider \
+             is asked too: 503 when it is of no use.",
+        )
+        .query::<How>()
+        .body::<Settings>()
+        .answers::<Settings>(StatusCode::OK, shown)
+        .header("ETag");
+    based(put);
+    let delete = api.route(&Method::DELETE, path, "deleteProvider", "Provider: forget");
+    let delete = delete
+        .query::<How>()
+        .answers_nothing("Nobody signs in there any more.")
+        .problems(&[Kind::NotFound]);
+    based(delete);
+    let (path, id) = ("/session/oidc", "beginSignIn");
+    api.route(&Method::GET, path, id, "Sign in at the provider")
+        .about("For browsers, which are sent there with a cookie.")
+        .answers_as(StatusCode::SEE_OTHER, "To the provider.", &[])
+        .header("Location")
+        .header("Set-Cookie")
+        .problems(&[Kind::NotFound]);
+    let (path, id) = ("/session/oidc/callback", "endSignIn");
+    api.route(&Method::GET, path, id, "Back from the provider")
+        .about("Where the provider sends browsers. 401 says why nobody is signed in.")
+        .query::<Back>()
+        .answers_as(StatusCode::SEE_OTHER, "Signed in: to the start page.", &[])
+        .header("Location")
+        .header("Set-Cookie")
+        .problems(&[Kind::Unauthenticated, Kind::NotFound]);
+}
+
 /// Whether a write is only tried.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct How {
     /// Changes nothing, and asks the provider whether it is there; default false.
@@ -45,12 +89,15 @@ struct How {
 }
 
 /// What a provider sends a browser back with (RFC 6749 section 4.1.2), among other things.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Back {
+    /// What it was given.
     state: Option<String>,
+    /// What tokens are fetched with.
     code: Option<String>,
     /// What it says instead of a code.
     error: Option<String>,
+    /// Which provider it is (RFC 9207).
     iss: Option<String>,
 }
 

@@ -7,8 +7,9 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::routing::{post, put};
 use axum::{Extension, Json, Router};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use proto::secret::Secret;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::task::spawn_blocking;
@@ -16,6 +17,7 @@ use tokio::task::spawn_blocking;
 use super::caller::{By, Caller};
 use super::door::{From, session_of};
 use super::guesses::Guest;
+use super::openapi::Api;
 use super::problem::{FieldError, Kind, Problem};
 use super::session::{Proof, hashing, prove};
 use super::tokens::{failed, refused};
@@ -31,8 +33,47 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/session/totp", post(make_totp).put(confirm_totp))
 }
 
+/// What the OpenAPI document says of them. They are in the group of [`super::session`].
+pub(crate) fn document(api: &mut Api) {
+    let changes = &[Kind::Conflict];
+    let (path, id) = ("/session/password", "changeOwnPassword");
+    api.route(&Method::PUT, path, id, "Own password: change")
+        .about(
+            "For administrators who signed in with a password here. All their other sessions end. A \
+             wrong password or passcode is answered with 401.",
+        )
+        .body::<NewPassword>()
+        .answers_nothing("It is changed.")
+        .problems(changes);
+    let (path, id) = ("/session/totp", "makeOwnPasscodeSecret");
+    api.route(
+        &Method::POST,
+        path,
+        id,
+        "Own passcodes: ask for another secret",
+    )
+    .about(
+        "The secret is in this answer and nowhere else. The present one is good until a passcode \
+             of the new one confirms it.",
+    )
+    .body::<WantTotp>()
+    .answers::<NextTotp>(StatusCode::OK, "The secret.")
+    .problems(changes);
+    let id = "confirmOwnPasscodeSecret";
+    api.route(
+        &Method::PUT,
+        path,
+        id,
+        "Own passcodes: confirm the new secret",
+    )
+    .about("From now on it is the one. All other sessions of whoever asks end.")
+    .body::<ConfirmTotp>()
+    .answers_nothing("It is changed.")
+    .problems(changes);
+}
+
 /// Another password.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NewPassword {
     /// The present one.
@@ -44,24 +85,28 @@ struct NewPassword {
 }
 
 /// What another secret of passcodes is asked for with.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "WantPasscodeSecret")]
 struct WantTotp {
+    /// The present one.
     password: Secret<String>,
     /// By the present secret; one that was not used yet.
     passcode: String,
 }
 
 /// The secret that takes the place of the present one once a passcode shows that it is kept.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "NewPasscodeSecret")]
 struct NextTotp {
     /// In base 32, for an application that makes passcodes: SHA-1, six digits, 30 seconds.
     totp_secret: String,
 }
 
 /// Shows that the secret is kept.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ConfirmPasscodeSecret")]
 struct ConfirmTotp {
     /// By the new secret.
     passcode: String,

@@ -6,10 +6,12 @@ use axum::extract::State;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
+use http::{Method, StatusCode};
 use proto::id::IntegrationId;
 use serde_json::json;
 
 use super::caller::{By, Caller};
+use super::openapi::Api;
 use super::problem::{FieldError, Kind, Problem};
 use super::tokens::refused;
 use crate::admin::{
@@ -22,6 +24,33 @@ use crate::primary_only::PrimaryOnlyError;
 /// Its route.
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new().route("/primary-only", get(list).post(start).delete(stop))
+}
+
+/// What the OpenAPI document says of them.
+pub(crate) fn document(api: &mut Api) {
+    api.group(
+        "primary-only",
+        "Logins that pass on the primary alone for a time, while the second factor is away.",
+        &[],
+    );
+    let path = "/primary-only";
+    let (id, shown) = ("listPrimaryOnly", "What is in force.");
+    api.route(&Method::GET, path, id, "Primary-only: what is in force")
+        .answers::<PrimaryOnlyGrants>(StatusCode::OK, shown);
+    let id = "startPrimaryOnly";
+    api.route(&Method::POST, path, id, "Primary-only: start")
+        .about(
+            "Asked for twice: without `confirm` nothing is done, and the answer has the token to come \
+             back with, within 60 seconds, at the same control plane, with the same request.",
+        )
+        .body::<PrimaryOnlyRequest>()
+        .answers::<PrimaryOnlyAnswer>(StatusCode::OK, "What is to be confirmed, or was done.")
+        .problems(&[Kind::NotFound, Kind::Conflict]);
+    let id = "stopPrimaryOnly";
+    api.route(&Method::DELETE, path, id, "Primary-only: end")
+        .query::<PrimaryOnlyStop>()
+        .answers::<PrimaryOnlyGrants>(StatusCode::OK, "What has ended with it.")
+        .problems(&[Kind::NotFound, Kind::Conflict, Kind::Invalid]);
 }
 
 async fn list(State(app): State<Arc<App>>) -> Json<PrimaryOnlyGrants> {

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::based_on;
 use super::caller::Caller;
-use super::config::{HowToWrite, precondition, wanted};
+use super::config::{HowToWrite, based, precondition, wanted};
 use super::extract::Named;
 use super::file_back::FileBack;
 use super::masked;
@@ -71,11 +71,16 @@ pub(crate) fn document(api: &mut Api) {
         .answers::<Differences>(StatusCode::OK, "The differences.")
         .also("text/plain", &text);
     let (path, id) = ("/revisions/{number}/rollback", "rollbackRevision");
-    api.route(&Method::POST, path, id, "Revision: go back to it")
-        .about("What it configured becomes a new revision.")
+    let back = api.route(&Method::POST, path, id, "Revision: go back to it");
+    let back = back
+        .about(
+            "What it configured becomes a new revision; where a file is the truth, it is written. \
+             `If-Match` takes `based_on` of a dry run.",
+        )
         .query::<HowToWrite>()
         .answers::<RolledBack>(StatusCode::OK, "What going back came to.")
         .problems(&[Kind::Conflict, Kind::FileIsTruth, Kind::Invalid]);
+    based(back);
 }
 
 /// Which revisions.

@@ -7,14 +7,16 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::routing::post;
 use axum::{Extension, Json, Router};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use proto::secret::Secret;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::admins::{Invitation, invite_one};
 use super::door::From;
 use super::guesses::Guest;
+use super::openapi::Api;
 use super::problem::{Kind, Problem};
 use super::tokens::{failed, refused};
 use crate::access::admin::SETUP_LINK;
@@ -28,6 +30,19 @@ use crate::store::{Store, StoreError};
 /// Its route.
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new().route("/setup", post(set_up))
+}
+
+/// What the OpenAPI document says of it. It is in the group of [`super::admins`].
+pub(crate) fn document(api: &mut Api) {
+    let id = "setUp";
+    api.route(&Method::POST, "/setup", id, "Set-up link: invite oneself")
+        .about(
+            "Of an installation that is nobody's yet: whoever has the link that a start prints becomes \
+             the first administrator, with the invitation in this answer. It is nowhere else.",
+        )
+        .body::<SetUp>()
+        .answers::<Invitation>(StatusCode::CREATED, "They are invited.")
+        .problems(&[Kind::Unauthenticated, Kind::Conflict]);
 }
 
 /// What is kept of a link.
@@ -67,7 +82,7 @@ impl Setup {
 }
 
 /// Who sets up.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SetUp {
     /// What stands behind the `#` of the link.

@@ -4,14 +4,16 @@ use http::Uri;
 use proto::secret::Secret;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::access::role::Role;
 use crate::api::problem::FieldError;
 
 /// The document of `/api/v1/oidc`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Provider")]
 pub(crate) struct Settings {
     /// Who the provider says it is: `https://idp.example.com/realms/staff`. What is found below it at
     /// `/.well-known/openid-configuration` must say the same.
@@ -20,35 +22,47 @@ pub(crate) struct Settings {
     pub(crate) client_id: String,
     /// What we are known by there; none for a public client.
     #[serde(default)]
+    #[schemars(
+        with = "Option<proto::secret::Kept>",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub(crate) client_secret: Option<Secret<String>>,
     /// How browsers reach this admin address: `https://gate.example.com:8400`. The provider sends
     /// them back to `/api/v1/session/oidc/callback` there.
     pub(crate) public_url: String,
     /// What is asked for; default `openid email profile`.
     #[serde(default = "scopes")]
+    #[schemars(skip_serializing_if = "Vec::is_empty")]
     pub(crate) scopes: Vec<String>,
     /// The claim with the groups of a person: a text or a list of texts; default `groups`.
     #[serde(default = "groups")]
+    #[schemars(skip_serializing_if = "String::is_empty")]
     pub(crate) groups_claim: String,
     /// Who may do what. Of several that fit, the highest counts; whom none fits is not let in.
     #[serde(default)]
+    #[schemars(skip_serializing_if = "Vec::is_empty")]
     pub(crate) roles: Vec<Grant>,
     /// The only authorities that the provider's certificate may be of, in PEM; default those of the
     /// system.
     #[serde(default)]
+    #[schemars(skip_serializing_if = "Option::is_none")]
     pub(crate) ca_certs: Option<String>,
 }
 
 /// Gives a role to a group, or to a person.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ProviderGrant")]
 pub(crate) struct Grant {
     /// Whoever is in this group. This, or `email`.
     #[serde(default)]
+    #[schemars(skip_serializing_if = "Option::is_none")]
     pub(crate) group: Option<String>,
     /// Whoever has this address, if the provider says that it verified that. In any case of letters.
     #[serde(default)]
+    #[schemars(skip_serializing_if = "Option::is_none")]
     pub(crate) email: Option<String>,
+    /// Which.
     pub(crate) role: Role,
 }
 

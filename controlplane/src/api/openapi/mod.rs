@@ -420,6 +420,7 @@ fn headers() -> Value {
         "Retry-After": one("Seconds to wait.", &json!({"type": "integer", "minimum": 0})),
         "WWW-Authenticate": one("How to sign in.", &text),
         "Set-Cookie": one("The session, or its end.", &text),
+        "Location": one("Where to go on.", &text),
     })
 }
 

@@ -1,4 +1,6 @@
-//! What crosses the admin socket: the request and answer of each route. No transport, no decisions.
+//! What crosses the admin socket of the built-in second factor: the request and answer of each route.
+//! The command line asks there, and the control plane, whose REST API has the same documents. No
+//! transport, no decisions.
 //!
 //! | route | request | answer |
 //! |---|---|---|
@@ -27,13 +29,14 @@
 
 use std::net::SocketAddr;
 
-use proto::secret::Secret;
+use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         pub enum $name {
             $($(#[$vdoc])* #[serde(rename = $text)] $variant),+
         }
@@ -137,6 +140,7 @@ words! {
 
 /// Answers a user's pushes in place of a person: for tests and demonstrations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Script {
     /// The answer.
@@ -149,6 +153,7 @@ pub struct Script {
 
 /// Asks for an application: a pair of keys for one or more integrations.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewApplication {
     /// Its name, 1 to 128 characters. Asking again for a name gives the same application, and so
@@ -187,24 +192,28 @@ impl NewApplication {
 
 /// Keys that an operator chose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ApplicationKeys {
     /// The integration key: 1 to 128 printable ASCII characters, without blanks and `:`.
     pub ikey: String,
     /// The secret key: 1 to 256 characters.
-    #[serde(with = "proto::secret::on_the_wire")]
+    #[serde(with = "crate::secret::on_the_wire")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub skey: Secret<String>,
 }
 
 /// An application, with all that a caller needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Application {
     /// Its name.
     pub name: String,
     /// The integration key: `DI` and 18 letters or digits.
     pub ikey: String,
     /// The secret key: 40 letters or digits.
-    #[serde(with = "proto::secret::on_the_wire")]
+    #[serde(with = "crate::secret::on_the_wire")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub skey: Secret<String>,
     /// Where callers on this machine find the service: an address that its certificate names.
     pub host: String,
@@ -216,6 +225,7 @@ pub struct Application {
 
 /// An application without its secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ApplicationSummary {
     /// Its name.
     pub name: String,
@@ -231,6 +241,7 @@ pub struct ApplicationSummary {
 
 /// Makes a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewUser {
     /// 1 to 256 characters, none of them a control character or one that is not seen. Differs from
@@ -249,6 +260,7 @@ pub struct NewUser {
 
 /// A new user and what its devices need, shown once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CreatedUser {
     /// The user.
     pub user: User,
@@ -258,6 +270,7 @@ pub struct CreatedUser {
 
 /// Changes a user; what is absent stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ChangeUser {
     /// The status. Any but `locked_out` also forgets wrong passcodes.
@@ -270,6 +283,7 @@ pub struct ChangeUser {
 
 /// A change of a user's script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ScriptChange {
     /// Answers like this from now on.
@@ -280,6 +294,7 @@ pub enum ScriptChange {
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct User {
     /// `DU` and 18 letters or digits.
     pub id: String,
@@ -300,6 +315,7 @@ pub struct User {
 
 /// One page of users, by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Users {
     /// At most `limit`, at most 500; 100 when no limit is given.
     pub users: Vec<User>,
@@ -310,6 +326,7 @@ pub struct Users {
 
 /// Makes a device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum NewDevice {
     /// A phone: a browser that opens its approval page.
@@ -344,6 +361,7 @@ pub enum NewDevice {
             skip_serializing_if = "Option::is_none",
             with = "optional_secret"
         )]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<Secret<String>>"))]
         secret: Option<Secret<String>>,
     },
     /// A generator of passcodes from a counter.
@@ -363,12 +381,14 @@ pub enum NewDevice {
             skip_serializing_if = "Option::is_none",
             with = "optional_secret"
         )]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<Secret<String>>"))]
         secret: Option<Secret<String>>,
     },
 }
 
 /// What a phone can do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Capabilities {
     /// Takes pushes.
@@ -381,6 +401,7 @@ pub struct Capabilities {
 
 /// A device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Device {
     /// `DP` (phone) or `DH` (generator) and 18 letters or digits.
     pub id: String,
@@ -396,6 +417,7 @@ pub struct Device {
 
 /// A new device and what its owner needs, shown once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CreatedDevice {
     /// The device.
     pub device: Device,
@@ -405,6 +427,7 @@ pub struct CreatedDevice {
         skip_serializing_if = "Option::is_none",
         with = "optional_secret"
     )]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub approval_url: Option<Secret<String>>,
     /// Generator: the `otpauth://` address for an app.
     #[serde(
@@ -412,6 +435,7 @@ pub struct CreatedDevice {
         skip_serializing_if = "Option::is_none",
         with = "optional_secret"
     )]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub otpauth_uri: Option<Secret<String>>,
     /// Generator: the secret, in base32.
     #[serde(
@@ -419,11 +443,13 @@ pub struct CreatedDevice {
         skip_serializing_if = "Option::is_none",
         with = "optional_secret"
     )]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub secret: Option<Secret<String>>,
 }
 
 /// Makes bypass codes; those that were there go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct NewBypassCodes {
     /// 1 to 100; none is 10.
@@ -434,24 +460,29 @@ pub struct NewBypassCodes {
 
 /// Bypass codes, shown once. Each is good once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BypassCodes {
     /// 9 digits each.
     #[serde(with = "secrets")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub codes: Vec<Secret<String>>,
 }
 
 /// The passcodes recorded for a phone in place of an SMS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SmsCodes {
     /// The phone.
     pub device: String,
     /// Those not used yet, the next one first.
     #[serde(with = "secrets")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub codes: Vec<Secret<String>>,
 }
 
 /// Asks for an enrollment by an administrator; unlike the API's it may add to a user's devices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct NewEnrollment {
     /// How long it can be used, in seconds, up to 30 days; none is a day.
@@ -460,9 +491,11 @@ pub struct NewEnrollment {
 
 /// An enrollment, for the person to open once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Enrollment {
     /// The address of the page.
-    #[serde(with = "proto::secret::on_the_wire")]
+    #[serde(with = "crate::secret::on_the_wire")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub url: Secret<String>,
     /// Seconds since 1970, UTC.
     pub expires_at: u64,
@@ -470,6 +503,7 @@ pub struct Enrollment {
 
 /// A push that waits for its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WaitingPush {
     /// Its id.
     pub txid: String,
@@ -487,6 +521,7 @@ pub struct WaitingPush {
 
 /// How the service is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Status {
     /// The program's version.
     pub version: String,
@@ -506,10 +541,12 @@ pub struct Status {
 
 /// It was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Done {}
 
 /// Why it was not done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[error("{error}")]
 pub struct AdminError {
     /// For a person.
