@@ -163,7 +163,6 @@ fn best(app: &App) -> Option<NodeId> {
 /// Asks a user's second factor through an integration, without a password: `typed` is a passcode, or
 /// `push`, `phone`. Takes as long as a person does, up to `proto::command::LOGIN_SECONDS`; dropped, it
 /// ends. Whoever calls says in the audit what it was for: this does not.
-#[expect(dead_code, reason = "the sign-in of administrators calls it")]
 pub(crate) async fn second_factor(
     app: &App,
     integration: IntegrationId,
