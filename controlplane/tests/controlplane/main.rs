@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod access;
+mod admin_factor;
 mod api;
 mod builtin;
 mod commands;
