@@ -268,10 +268,11 @@ pub(super) async fn invite_one(
     let invitation = (token.id(), token.hash());
     let stored = if dry {
         let all = app.store.list_admins().await.map_err(failed)?;
-        match (there.is_some(), locked.is_some()) {
-            (true, false) => InsertedAdmin::NameTaken,
-            (false, _) if all.len() >= ADMINS => InsertedAdmin::Full,
-            _ => InsertedAdmin::Stored,
+        let others = all.len().saturating_sub(usize::from(locked.is_some()));
+        match there.is_some() && locked.is_none() {
+            _ if others >= ADMINS => InsertedAdmin::Full,
+            true => InsertedAdmin::NameTaken,
+            false => InsertedAdmin::Stored,
         }
     } else {
         let stored = app

@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::caller::Caller;
+use super::extract::NoParameters;
 use super::problem::{Kind, Problem};
 use super::tokens::refused;
 use crate::admin::{CheckReport, CheckRequest, NodeChecked};
@@ -27,6 +28,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
 async fn check(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    NoParameters: NoParameters,
     asked: Result<Json<CheckRequest>, JsonRejection>,
 ) -> Result<Json<CheckReport>, Problem> {
     let Json(asked) = asked.map_err(|error| refused(&error))?;

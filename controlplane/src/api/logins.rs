@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::caller::Caller;
 use super::checks::not_done;
+use super::extract::NoParameters;
 use super::problem::{FieldError, Kind, Problem};
 use super::tokens::refused;
 use crate::admin::{LoginRequest, LoginTried};
@@ -31,6 +32,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
 async fn login(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    NoParameters: NoParameters,
     asked: Result<Json<LoginRequest>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Json(asked) = asked.map_err(|error| refused(&error))?;

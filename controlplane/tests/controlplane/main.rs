@@ -7,6 +7,7 @@ mod api;
 mod builtin;
 mod commands;
 mod drafts;
+mod dry_run;
 mod events;
 mod events_api;
 mod file;

@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{Answer, Plane};
 use crate::support::{Site, config};
 
-type Asked = Arc<Mutex<Vec<(String, Value)>>>;
+pub(crate) type Asked = Arc<Mutex<Vec<(String, Value)>>>;
 
 /// Answers as the service does, and keeps what it was asked.
-async fn answer(asked: Asked, request: Request) -> impl IntoResponse {
+pub(crate) async fn answer(asked: Asked, request: Request) -> impl IntoResponse {
     let line = format!("{} {}", request.method(), request.uri());
     let body = axum::body::to_bytes(request.into_body(), 65_536)
         .await
