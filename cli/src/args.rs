@@ -811,6 +811,10 @@ pub(crate) enum AdminCommand {
         /// What they may: viewer sees, operator runs what is there, admin changes it.
         #[arg(long, value_name = "ROLE", default_value = "admin", value_parser = ["viewer", "operator", "admin"])]
         role: String,
+        /// Ask the second factor through this integration, under their name [default: passcodes of
+        /// this installation].
+        #[arg(long, value_name = "ID", value_parser = integration)]
+        integration: Option<IntegrationId>,
     },
     /// List administrators, and who has yet to take the invitation.
     List,

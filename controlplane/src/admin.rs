@@ -536,6 +536,14 @@ pub enum PrimaryOnlyAnswer {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         replaces: Option<PrimaryOnlyView>,
     },
+    /// It was only tried: with `dry_run=true`, confirmed or not.
+    Would {
+        /// What would be done, if it were now and confirmed.
+        would: PrimaryOnlyView,
+        /// What it would take the place of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replaces: Option<PrimaryOnlyView>,
+    },
     /// It is in force.
     Started {
         /// What was done.
@@ -583,6 +591,9 @@ pub struct PrimaryOnlyStop {
     /// Who asks, as in [`PrimaryOnlyRequest::by`].
     #[serde(default)]
     pub by: String,
+    /// Ends nothing, and answers what it would end.
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
 /// An answer with a status other than 200 or 503.

@@ -205,6 +205,14 @@ impl Drafts {
         })
     }
 
+    /// Whether there is room for one more.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) async fn room(&self) -> Result<(), Problem> {
+        Ok(self.store.check_room_for_draft().await?)
+    }
+
     /// Waits until nobody else writes to one at this control plane.
     pub(crate) async fn alone(&self) -> MutexGuard<'_, ()> {
         self.writing.lock().await

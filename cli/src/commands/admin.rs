@@ -19,8 +19,12 @@ pub(crate) async fn run(args: AdminArgs) -> Result<(), Failure> {
     let as_json = args.output.json;
     let told = |error: CallError| failed(&error);
     match args.command {
-        AdminCommand::Invite { name, role } => {
-            let asked = json!({ "name": name, "role": role });
+        AdminCommand::Invite {
+            name,
+            role,
+            integration,
+        } => {
+            let asked = json!({ "name": name, "role": role, "integration": integration });
             let made: Value = control.post(PATH, &asked, LIMIT).await.map_err(told)?;
             if as_json {
                 output::json(&made);
@@ -45,8 +49,12 @@ pub(crate) async fn run(args: AdminArgs) -> Result<(), Failure> {
                 let text = |name| one.get(name).and_then(Value::as_str).unwrap_or_default();
                 let active = one.get("active").and_then(Value::as_bool) == Some(true);
                 let state = if active { "active" } else { "invited" };
+                let through = match text("integration") {
+                    "" => String::new(),
+                    integration => format!("  second factor: {integration}"),
+                };
                 output::line(format_args!(
-                    "{:<8}  {state:<7}  {}",
+                    "{:<8}  {state:<7}  {}{through}",
                     text("role"),
                     text("name")
                 ));

@@ -82,6 +82,8 @@ async fn start(
                 }
                 return Ok(());
             }
+            // It was not asked for.
+            PrimaryOnlyAnswer::Would { .. } => break,
             PrimaryOnlyAnswer::Confirm {
                 token,
                 good_for_seconds,

@@ -14,8 +14,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
+use super::admin_factor;
 use super::caller::Caller;
 use super::door::From;
+use super::extract::{DryRun, HowToTry};
 use super::guesses::Guest;
 use super::openapi::Api;
 use super::page::{Asked, Listed, Orders, Page, padded};
@@ -55,7 +57,9 @@ pub(crate) fn document(api: &mut Api) {
     let id = "inviteAdministrator";
     api.route(&Method::POST, "/admins", id, "Administrator: invite one")
         .about("The invitation is in this answer and nowhere else; it is good for a day.")
+        .query::<HowToTry>()
         .body::<Invited>()
+        .answers::<Invitation>(StatusCode::OK, "It was only tried (`dry_run`).")
         .answers::<Invitation>(StatusCode::CREATED, "They are invited.")
         .problems(&[Kind::Conflict]);
     let id = "removeAdministrator";
@@ -65,13 +69,15 @@ pub(crate) fn document(api: &mut Api) {
         id,
         "Administrator: remove",
     )
+    .query::<HowToTry>()
     .answers_nothing("They are gone, and their sessions with them.");
     let id = "takeInvitation";
     api.route(&Method::POST, "/invitation", id, "Invitation: take it")
         .about(
-            "First without password and passcode: the answer has the secret for passcodes. Then with \
-             both.",
+            "First without password and passcode: the answer has the secret for passcodes, or the \
+             integration whose second factor is asked. Then with both.",
         )
+        .query::<HowToTry>()
         .body::<Take>()
         .answers::<Taken>(StatusCode::OK, "What came of it.")
         .problems(&[Kind::Unauthenticated, Kind::Conflict]);
@@ -80,10 +86,13 @@ pub(crate) fn document(api: &mut Api) {
 /// Who is invited.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Invited {
+pub(super) struct Invited {
     /// What they sign in with: 1 to 64 letters, digits and `-_.@`.
-    name: String,
-    role: Role,
+    pub(super) name: String,
+    pub(super) role: Role,
+    /// The integration whose second factor is asked when they sign in, under this name; left out, they
+    /// have passcodes (TOTP) of this installation.
+    pub(super) integration: Option<String>,
 }
 
 /// An administrator, without anything that lets somebody in.
@@ -93,6 +102,9 @@ struct AdminView {
     role: Role,
     /// Whether they took their invitation.
     active: bool,
+    /// The integration whose second factor is asked; none when they have passcodes of this installation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    integration: Option<String>,
     created_by: String,
     created_at_ms: u64,
     /// Until when the invitation is good; none when it was taken.
@@ -105,11 +117,12 @@ struct AdminView {
 pub(super) struct Invitation {
     #[serde(flatten)]
     view: AdminView,
-    /// What they take part with, at `POST /api/v1/invitation`.
-    invitation: String,
+    /// What they take part with, at `POST /api/v1/invitation`; none after a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invitation: Option<String>,
 }
 
-/// How an invitation is taken. Without password and passcode it tells the secret for passcodes.
+/// How an invitation is taken. Without password and passcode it tells what is needed.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Take {
@@ -117,16 +130,20 @@ struct Take {
     invitation: Secret<String>,
     /// Of 12 to 256 characters.
     password: Option<Secret<String>>,
-    /// The present one: shows that the secret is kept.
+    /// The present one: shows that the secret is kept. Of whom an integration asks: a passcode there,
+    /// `push` or `phone`; left out, `push`.
     passcode: Option<String>,
 }
 
-/// The secret for passcodes.
+/// What is needed yet, or that nothing is.
 #[derive(Serialize, JsonSchema)]
 struct Taken {
     /// In base 32, for an application that makes passcodes: SHA-1, six digits, 30 seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     totp_secret: Option<String>,
+    /// The integration whose second factor is asked in the place of passcodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    integration: Option<String>,
     /// Whether the invitation is taken now.
     active: bool,
 }
@@ -137,6 +154,7 @@ impl AdminView {
             name: row.name,
             role: row.role,
             active: row.active,
+            integration: row.integration,
             created_by: row.created_by,
             created_at_ms: row.created_at_ms,
             invited_until_ms: (!row.active).then_some(row.invited_until_ms),
@@ -174,29 +192,65 @@ async fn list(
 async fn invite(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     invited: Result<Json<Invited>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Invitation>), Problem> {
     let Json(invited) = invited.map_err(|error| refused(&error))?;
     let target = format!("admin {}", invited.name);
-    let after = json!({ "after": { "role": invited.role } });
-    let deed = caller.deed("admin.invite", target, &after);
-    let made = invite_one(&app, invited.name, invited.role, &deed).await?;
-    Ok((StatusCode::CREATED, Json(made)))
+    let deed = caller.deed("admin.invite", target, &json!({}));
+    let made = invite_one(&app, invited, deed, dry).await?;
+    let status = if dry {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
+    Ok((status, Json(made)))
 }
 
-/// Invites somebody, who is the deed's target.
+/// Invites somebody, who is the deed's target; what it says in detail is filled in here.
 pub(super) async fn invite_one(
     app: &App,
-    name: String,
-    role: Role,
-    deed: &Deed,
+    invited: Invited,
+    mut deed: Deed,
+    dry: bool,
 ) -> Result<Invitation, Problem> {
+    let Invited {
+        name,
+        role,
+        integration,
+    } = invited;
+    let mut errors = Vec::new();
     if !admin::is_name(&name) {
-        return Err(Problem::invalid(vec![FieldError {
+        errors.push(FieldError {
             path: "name".to_owned(),
             message: format!("has 1 to {NAME_CHARACTERS} letters, digits and -_.@"),
-        }]));
+        });
     }
+    if let Some(integration) = &integration
+        && admin_factor::known(app, integration).is_none()
+    {
+        errors.push(FieldError {
+            path: "integration".to_owned(),
+            message: "there is no integration of this name".to_owned(),
+        });
+    }
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
+    }
+    let there = app.store.fetch_admin_secrets(&name).await.map_err(failed)?;
+    // Nobody signs in with a second factor that is nowhere any more: they may be invited again.
+    let locked = there.as_ref().and_then(|there| {
+        let gone = there.integration.as_deref();
+        gone.filter(|gone| admin_factor::known(app, gone).is_none())
+    });
+    let mut detail = json!({ "after": { "role": role, "integration": integration } });
+    if let (Some(there), Some(_), Some(fields)) = (&there, locked, detail.as_object_mut()) {
+        let before = json!({
+            "role": there.role, "active": there.password.is_some(), "integration": there.integration,
+        });
+        fields.insert("before".to_owned(), before);
+    }
+    deed.detail = detail.to_string();
     let random = |error: getrandom::Error| Problem::internal(&error);
     let (token, totp) = (
         Token::make().map_err(random)?,
@@ -206,13 +260,27 @@ pub(super) async fn invite_one(
         name,
         role,
         active: false,
+        integration,
         invited_until_ms: deed.at_ms.saturating_add(INVITED_MS),
         created_by: deed.actor.clone(),
         created_at_ms: deed.at_ms,
     };
     let invitation = (token.id(), token.hash());
-    let stored = app.store.insert_admin(&row, &totp, invitation, deed).await;
-    match stored.map_err(failed)? {
+    let stored = if dry {
+        let all = app.store.list_admins().await.map_err(failed)?;
+        let others = all.len().saturating_sub(usize::from(locked.is_some()));
+        match there.is_some() && locked.is_none() {
+            _ if others >= ADMINS => InsertedAdmin::Full,
+            true => InsertedAdmin::NameTaken,
+            false => InsertedAdmin::Stored,
+        }
+    } else {
+        let stored = app
+            .store
+            .insert_admin(&row, &totp, invitation, locked, &deed);
+        stored.await.map_err(failed)?
+    };
+    match stored {
         InsertedAdmin::Stored => {}
         InsertedAdmin::NameTaken => {
             let detail = format!("'{}' is there; remove them to invite them again", row.name);
@@ -223,16 +291,19 @@ pub(super) async fn invite_one(
             return Err(Problem::new(Kind::Conflict, detail));
         }
     }
-    tracing::info!(name = row.name, role = %row.role, by = row.created_by, "administrator invited");
+    if !dry {
+        tracing::info!(name = row.name, role = %row.role, by = row.created_by, "administrator invited");
+    }
     Ok(Invitation {
         view: AdminView::of(row),
-        invitation: token.written().expose().clone(),
+        invitation: (!dry).then(|| token.written().expose().clone()),
     })
 }
 
 async fn remove(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let missing = || {
@@ -244,6 +315,9 @@ async fn remove(
         false => None,
     };
     let was = known.ok_or_else(missing)?;
+    if dry {
+        return Ok(StatusCode::NO_CONTENT);
+    }
     let before = json!({ "role": was.role, "active": was.password.is_some() });
     let target = format!("admin {name}");
     let deed = caller.deed("admin.remove", target, &json!({ "before": before }));
@@ -257,6 +331,7 @@ async fn remove(
 async fn take(
     State(app): State<Arc<App>>,
     Extension(from): Extension<From>,
+    DryRun(dry): DryRun,
     taken: Result<Json<Take>, JsonRejection>,
 ) -> Result<Json<Taken>, Problem> {
     let Json(taken) = taken.map_err(|error| refused(&error))?;
@@ -279,10 +354,13 @@ async fn take(
         let problem = Problem::new(Kind::Unauthenticated, detail);
         return Err(Guest::unnamed(from).refused(&app, problem, now_ms).await);
     };
-    let (Some(password), Some(passcode)) = (taken.password, taken.passcode) else {
-        let secret = data_encoding::BASE32_NOPAD.encode(&known.totp);
+    let through = known.integration.as_deref();
+    let passcode = taken.passcode.or_else(|| through.map(|_| String::new()));
+    let (Some(password), Some(passcode)) = (taken.password, passcode) else {
+        let secret = || data_encoding::BASE32_NOPAD.encode(&known.totp);
         return Ok(Json(Taken {
-            totp_secret: Some(secret),
+            totp_secret: (!dry && through.is_none()).then(secret),
+            integration: known.integration,
             active: false,
         }));
     };
@@ -296,13 +374,30 @@ async fn take(
     if let Some(fault) = admin::fault(&password, &taken.name) {
         wrong("password", fault);
     }
-    let step = admin::step(&known.totp, &passcode, now_ms);
+    let step = match through {
+        None => admin::step(&known.totp, &passcode, now_ms),
+        Some(_) => Some(0),
+    };
     if step.is_none() {
         wrong("passcode", "is not the present one; is the clock right?");
     }
     let Some(step) = step.filter(|_| errors.is_empty()) else {
         return Err(Problem::invalid(errors));
     };
+    if let Some(through) = through {
+        let typed = admin_factor::typed(&app, through, &passcode)?;
+        if !dry {
+            admin_factor::ask(&app, &Guest::unnamed(from), &taken.name, typed).await?;
+        }
+    }
+    let done = Taken {
+        totp_secret: None,
+        integration: known.integration,
+        active: true,
+    };
+    if dry {
+        return Ok(Json(done));
+    }
     let place = hashing(&app).await?;
     let hash = spawn_blocking(move || {
         let _place = place;
@@ -312,12 +407,13 @@ async fn take(
     let hash = hash.map_err(|error| Problem::internal(&error))?;
     let (name, id) = (&taken.name, token.id());
     let deed = Deed {
-        at_ms: now_ms,
+        // A person may have taken a while.
+        at_ms: self::now_ms(),
         actor: format!("admin {name}"),
         source: from.0.to_canonical().to_string(),
         action: "admin.activate".to_owned(),
         target: format!("admin {name}"),
-        detail: json!({ "role": known.role }).to_string(),
+        detail: json!({ "role": known.role, "integration": done.integration }).to_string(),
     };
     // The passcode that was shown here is good for nothing more.
     let known = (hash.as_str(), step);
@@ -333,10 +429,7 @@ async fn take(
         ));
     }
     tracing::info!(name, from = %from.0, "invitation taken");
-    Ok(Json(Taken {
-        totp_secret: None,
-        active: true,
-    }))
+    Ok(Json(done))
 }
 
 const ORDERS: Orders<AdminView> = &[

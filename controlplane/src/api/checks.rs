@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::caller::Caller;
+use super::extract::NoParameters;
 use super::openapi::Api;
 use super::problem::{Kind, Problem};
 use super::tokens::refused;
@@ -48,6 +49,7 @@ pub(crate) fn document(api: &mut Api) {
 async fn check(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    NoParameters: NoParameters,
     asked: Result<Json<CheckRequest>, JsonRejection>,
 ) -> Result<Json<CheckReport>, Problem> {
     let Json(asked) = asked.map_err(|error| refused(&error))?;

@@ -15,13 +15,14 @@ use serde::{Deserialize, Serialize};
 use super::based_on;
 use super::caller::Caller;
 use super::config::{HowToWrite, based, given, message, precondition, wanted};
-use super::extract::Named;
+use super::extract::{DryRun, HowToTry, Named};
 use super::masked;
 use super::openapi::Api;
 use super::page::{Asked, Listed, Orders, Page, padded};
 use super::problem::{FieldError, Kind, Problem};
 use crate::admin::RevisionInfo;
 use crate::app::App;
+use crate::clock::now_ms;
 use crate::diff::Difference;
 use crate::edit::{self, SharedChange, aside};
 use crate::store::DraftRow;
@@ -43,13 +44,16 @@ pub(crate) fn document(api: &mut Api) {
     api.route(&Method::GET, "/drafts", "listDrafts", "Drafts")
         .lists::<DraftFilter, Facts>(ORDERS);
     api.route(&Method::POST, "/drafts", "createDraft", "Draft: make one")
+        .query::<HowToTry>()
         .body::<New>()
+        .answers::<Would>(StatusCode::OK, "It was only tried (`dry_run`).")
         .answers::<Facts>(StatusCode::CREATED, "It is made.")
         .problems(&[Kind::Conflict]);
     let one = "/drafts/{id}";
     api.route(&Method::GET, one, "getDraft", "Draft: read")
         .answers::<One>(StatusCode::OK, "The draft, and what it would change now.");
     api.route(&Method::DELETE, one, "deleteDraft", "Draft: drop")
+        .query::<HowToTry>()
         .answers_nothing("It is gone, and nothing is changed.");
     let apply = api.route(
         &Method::POST,
@@ -92,6 +96,17 @@ impl Facts {
     }
 }
 
+/// A draft that was only tried to make, and has no number.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DraftThatWouldBe")]
+struct Would {
+    author: String,
+    message: String,
+    created_at_ms: u64,
+    /// None yet.
+    writes: u64,
+}
+
 /// Which drafts.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -130,6 +145,7 @@ struct New {
 async fn create(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     new: Result<Json<serde_json::Value>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let new: New = serde_json::from_value(given(new)?).map_err(|error| {
@@ -138,10 +154,18 @@ async fn create(
             message: error.to_string(),
         }])
     })?;
-    let draft = app
-        .drafts
-        .create(&caller, message(Some(new.message))?)
-        .await?;
+    let message = message(Some(new.message))?;
+    if dry {
+        app.drafts.room().await?;
+        let would = Would {
+            author: caller.author(),
+            message,
+            created_at_ms: now_ms(),
+            writes: 0,
+        };
+        return Ok(Json(would).into_response());
+    }
+    let draft = app.drafts.create(&caller, message).await?;
     Ok((StatusCode::CREATED, Json(Facts::of(&draft))).into_response())
 }
 
@@ -237,7 +261,12 @@ async fn remove(
     State(app): State<Arc<App>>,
     Named(id): Named<u64>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
 ) -> Result<StatusCode, Problem> {
+    if dry {
+        app.drafts.find(id).await?;
+        return Ok(StatusCode::NO_CONTENT);
+    }
     app.drafts.remove(id, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,5 +1,6 @@
 //! Failed sign-ins: who waits, and what the audit is told of it.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
@@ -13,12 +14,15 @@ use crate::access::known::{BROWSER_OCTETS, GOOD_SECONDS, Marks};
 use crate::access::throttle::{Throttle, Whose};
 use crate::app::App;
 use crate::audit::Deed;
+use crate::clock::now_ms;
 
 /// Failed sign-ins of all addresses, names and browsers.
 #[derive(Debug)]
 pub(crate) struct SignIns {
     throttle: Mutex<Throttle>,
     told: Mutex<Told>,
+    /// Whose second factor is asked now, by a node.
+    asking: Mutex<BTreeSet<String>>,
     marks: Marks,
 }
 
@@ -34,12 +38,17 @@ impl SignIns {
         Self {
             throttle: Mutex::default(),
             told: Mutex::default(),
+            asking: Mutex::default(),
             marks: Marks::new(&key.derive(b"browsers that somebody signed in with", 0)),
         }
     }
 
     fn with<T>(&self, what: impl FnOnce(&mut Throttle) -> T) -> T {
         what(&mut self.throttle.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn asking<T>(&self, what: impl FnOnce(&mut BTreeSet<String>) -> T) -> T {
+        what(&mut self.asking.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether the audit is to be told of one more lock-out: strangers cannot fill it.
@@ -121,12 +130,7 @@ impl<'a> Guest<'a> {
     /// Notes that a password, a passcode or an invitation was wrong. `known` is whether the name is
     /// somebody's: others are not repeated, since some type their password there.
     pub(super) async fn guessed(&self, app: &App, known: bool, now_ms: u64) {
-        let begins = app.sign_ins.with(|throttle| {
-            let whose = self.whose().into_iter();
-            // Each is counted, whichever begins to wait.
-            let begun = whose.filter(|whose| throttle.failed(whose.clone(), known, now_ms));
-            begun.count() > 0
-        });
+        let begins = self.count(app, known, now_ms);
         tracing::warn!(from = %self.from, "sign-in failed");
         if begins {
             let name = self.name.filter(|_| known);
@@ -148,6 +152,40 @@ impl<'a> Guest<'a> {
         }
     }
 
+    /// Counts a failure. Whether somebody begins to wait.
+    fn count(&self, app: &App, known: bool, now_ms: u64) -> bool {
+        app.sign_ins.with(|throttle| {
+            let whose = self.whose().into_iter();
+            // Each is counted, whichever begins to wait.
+            let begun = whose.filter(|whose| throttle.failed(whose.clone(), known, now_ms));
+            begun.count() > 0
+        })
+    }
+
+    /// From where, as the audit has it.
+    pub(super) fn source(&self) -> String {
+        self.from.to_canonical().to_string()
+    }
+
+    /// Begins to ask for an administrator's second factor: for one at a time, so that nobody approves
+    /// what somebody else asked for.
+    pub(super) fn asks<'g>(
+        &'g self,
+        app: &'g App,
+        name: &'g str,
+    ) -> Result<Asking<'g, 'a>, Problem> {
+        if !app.sign_ins.asking(|all| all.insert(name.to_owned())) {
+            let detail = "this administrator's second factor is asked already; answer that first";
+            return Err(Problem::new(Kind::TooMany, detail).again_in(1));
+        }
+        Ok(Asking {
+            app,
+            guest: self,
+            name,
+            answered: false,
+        })
+    }
+
     /// Notes that somebody signed in, and gives what tells their browser the next time.
     pub(super) fn good(
         &self,
@@ -167,6 +205,32 @@ impl<'a> Guest<'a> {
         getrandom::fill(&mut browser).map_err(|error| Problem::internal(&error))?;
         let mark = app.sign_ins.marks.make(name, browser, now_ms);
         Cookie::Known.set(&mark, GOOD_SECONDS, way).map(Some)
+    }
+}
+
+/// A second factor that is asked. Who goes before it is answered counts as one who failed: else nobody
+/// would be kept from asking again and again.
+pub(super) struct Asking<'g, 'a> {
+    app: &'g App,
+    guest: &'g Guest<'a>,
+    name: &'g str,
+    answered: bool,
+}
+
+impl Asking<'_, '_> {
+    /// There is an answer, which is counted elsewhere.
+    pub(super) fn answered(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for Asking<'_, '_> {
+    fn drop(&mut self) {
+        self.app.sign_ins.asking(|all| all.remove(self.name));
+        if !self.answered {
+            self.guest.count(self.app, true, now_ms());
+            tracing::warn!(from = %self.guest.from, "sign-in broken off");
+        }
     }
 }
 

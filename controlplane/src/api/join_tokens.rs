@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::caller::Caller;
-use super::extract::Named;
+use super::extract::{DryRun, Named};
 use super::openapi::Api;
 use super::page::{Asked, Listed, Orders, Page, padded};
 use super::problem::{Kind, Problem};
@@ -85,24 +85,31 @@ pub(super) async fn one(
 pub(super) async fn take_back(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     Named(id): Named<String>,
 ) -> Result<StatusCode, Problem> {
     let gone = match TokenId::read(&id) {
+        Some(id) if dry => {
+            let found = app.store.fetch_join_token(id).await.map_err(failed)?;
+            found.is_some()
+        }
         Some(id) => app.store.delete_join_token(id).await.map_err(failed)?,
         None => false,
     };
     if !gone {
         return Err(missing(&id));
     }
-    tracing::info!(token = id, by = %caller.by, "join token taken back");
-    let target = format!("join token {id}");
-    caller
-        .audit(&app.store, "node.join_token.take_back", target, &json!({}))
-        .await?;
+    if !dry {
+        tracing::info!(token = id, by = %caller.by, "join token taken back");
+        let target = format!("join token {id}");
+        caller
+            .audit(&app.store, "node.join_token.take_back", target, &json!({}))
+            .await?;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn shown(kept: JoinToken) -> JoinTokenView {
+pub(super) fn shown(kept: JoinToken) -> JoinTokenView {
     JoinTokenView {
         id: kept.id.to_string(),
         node: kept.node,

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::caller::Caller;
 use super::checks::not_done;
+use super::extract::NoParameters;
 use super::openapi::Api;
 use super::problem::{FieldError, Kind, Problem};
 use super::tokens::refused;
@@ -45,6 +46,7 @@ pub(crate) fn document(api: &mut Api) {
 async fn login(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    NoParameters: NoParameters,
     asked: Result<Json<LoginRequest>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Json(asked) = asked.map_err(|error| refused(&error))?;
@@ -177,7 +179,6 @@ fn best(app: &App) -> Option<NodeId> {
 /// Asks a user's second factor through an integration, without a password: `typed` is a passcode, or
 /// `push`, `phone`. Takes as long as a person does, up to `proto::command::LOGIN_SECONDS`; dropped, it
 /// ends. Whoever calls says in the audit what it was for: this does not.
-#[expect(dead_code, reason = "the sign-in of administrators calls it")]
 pub(crate) async fn second_factor(
     app: &App,
     integration: IntegrationId,

@@ -1,6 +1,7 @@
 //! The REST API under `/api/v1`. Each caller is known before a handler runs: [`caller::Caller`] is an
 //! extension of the request.
 
+mod admin_factor;
 pub(crate) mod admins;
 pub(crate) mod audit;
 pub(crate) mod based_on;

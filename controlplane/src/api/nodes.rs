@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::caller::Caller;
-use super::extract::Named;
+use super::extract::{DryRun, HowToTry, Named};
 use super::join_tokens;
 use super::openapi::Api;
 use super::page::{Asked, Listed, Orders, Page, padded};
@@ -26,7 +26,7 @@ use crate::admin::{JoinTokenMade, JoinTokenRequest, NodeDrain, NodeReport, NodeV
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::node_link;
-use crate::store::JoinToken;
+use crate::store::{JOIN_TOKENS, JoinToken};
 
 /// Their routes.
 pub(crate) fn router() -> Router<Arc<App>> {
@@ -56,6 +56,7 @@ pub(crate) fn document(api: &mut Api) {
         .answers::<NodeView>(StatusCode::OK, "How it is.");
     api.route(&Method::DELETE, one, "removeNode", "Node: remove")
         .about("Its certificates are revoked, its subscription ends, and it is forgotten.")
+        .query::<HowToTry>()
         .answers::<NodeView>(StatusCode::OK, "What it was.")
         .problems(&[Kind::Conflict]);
     api.route(
@@ -64,6 +65,7 @@ pub(crate) fn document(api: &mut Api) {
         "drainNode",
         "Node: take no new logins, or again",
     )
+    .query::<HowToTry>()
     .body::<NodeDrain>()
     .answers::<NodeView>(StatusCode::OK, "How it is.");
     join_tokens::document(api);
@@ -167,6 +169,7 @@ async fn one(
 async fn remove(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     Named(node): Named<NodeId>,
 ) -> Result<Json<NodeView>, Problem> {
     let was = view(&app, &node).await?;
@@ -174,6 +177,9 @@ async fn remove(
         let detail =
             format!("{node} is the node of this machine: it comes and goes with the gateway");
         return Err(Problem::new(Kind::Conflict, detail));
+    }
+    if dry {
+        return Ok(Json(was));
     }
     let removed = app.nodes.remove(&was.report.node).await;
     if !removed.map_err(|error| Problem::internal(&error))? {
@@ -191,11 +197,16 @@ async fn remove(
 async fn drain(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     Named(node): Named<NodeId>,
     asked: Result<Json<NodeDrain>, JsonRejection>,
 ) -> Result<Json<NodeView>, Problem> {
     let Json(asked) = asked.map_err(|error| refused(&error))?;
-    let was = view(&app, &node).await?;
+    let mut was = view(&app, &node).await?;
+    if dry {
+        was.report.draining = asked.drain;
+        return Ok(Json(was));
+    }
     let done = app.nodes.drain(&was.report.node, asked.drain).await;
     done.map_err(|error| Problem::internal(&error))?;
     tracing::info!(%node, drain = asked.drain, by = %caller.by, "node told whether to take logins");
@@ -212,6 +223,7 @@ async fn drain(
 async fn make_token(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     asked: Result<Json<JoinTokenRequest>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Json(asked) = asked.map_err(|error| refused(&error))?;
@@ -222,8 +234,6 @@ async fn make_token(
             message: format!("is 1 to {MOST_SECONDS}, not {seconds}"),
         }]));
     }
-    let authority = app.node_authority().await;
-    let authority = authority.map_err(|error| Problem::internal(&error))?;
     let token = Token::make().map_err(|error| Problem::internal(&error))?;
     let now = now_ms();
     let kept = JoinToken {
@@ -232,11 +242,28 @@ async fn make_token(
         node: asked.node.clone(),
         expires_at_ms: now.saturating_add(seconds.saturating_mul(1_000)),
     };
-    let stored = app.store.insert_join_token(&kept, now).await;
+    // The first token makes the authority that it names.
+    let authority = match dry {
+        true => None,
+        false => {
+            let authority = app.node_authority().await;
+            Some(authority.map_err(|error| Problem::internal(&error))?)
+        }
+    };
+    let stored = if dry {
+        let all = app.store.list_join_tokens(now).await;
+        all.map(|all| all.len() < JOIN_TOKENS)
+    } else {
+        app.store.insert_join_token(&kept, now).await
+    };
     if !stored.map_err(|error| Problem::internal(&error))? {
         let detail = "too many join tokens wait to be used; they go when they expire";
         return Err(Problem::new(Kind::TooMany, detail));
     }
+    let headers = [(header::CACHE_CONTROL, "no-store")];
+    let Some(authority) = authority else {
+        return Ok((headers, Json(join_tokens::shown(kept))).into_response());
+    };
     tracing::info!(token = %token.id(), by = %caller.by, seconds, "join token made");
     let detail = json!({ "node": asked.node, "expires_at_ms": kept.expires_at_ms });
     let target = format!("join token {}", token.id());
@@ -250,7 +277,6 @@ async fn make_token(
         expires_at_ms: kept.expires_at_ms,
         listens: app.settings.node_listen,
     };
-    let headers = [(header::CACHE_CONTROL, "no-store")];
     Ok((StatusCode::CREATED, headers, Json(made)).into_response())
 }
 

@@ -16,6 +16,7 @@ use tokio::task::spawn_blocking;
 
 use super::caller::{By, Caller};
 use super::door::{From, session_of};
+use super::extract::DryRun;
 use super::guesses::Guest;
 use super::openapi::Api;
 use super::problem::{FieldError, Kind, Problem};
@@ -78,7 +79,8 @@ pub(crate) fn document(api: &mut Api) {
 struct NewPassword {
     /// The present one.
     password: Secret<String>,
-    /// One that was not used yet.
+    /// One that was not used yet; as at a sign-in where an integration asks for the second factor.
+    #[serde(default)]
     passcode: String,
     /// Of 12 to 256 characters.
     new_password: Secret<String>,
@@ -99,8 +101,10 @@ struct WantTotp {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "NewPasscodeSecret")]
 struct NextTotp {
-    /// In base 32, for an application that makes passcodes: SHA-1, six digits, 30 seconds.
-    totp_secret: String,
+    /// In base 32, for an application that makes passcodes: SHA-1, six digits, 30 seconds. None after
+    /// a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    totp_secret: Option<String>,
 }
 
 /// Shows that the secret is kept.
@@ -127,6 +131,7 @@ async fn change_password(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Extension(from): Extension<From>,
+    DryRun(dry): DryRun,
     headers: HeaderMap,
     given: Result<Json<NewPassword>, JsonRejection>,
 ) -> Result<StatusCode, Problem> {
@@ -144,8 +149,12 @@ async fn change_password(
         name: &name,
         password: given.password,
         passcode: &given.passcode,
+        dry,
     };
     prove(&app, &guest, proof, now).await?;
+    if dry {
+        return Ok(StatusCode::NO_CONTENT);
+    }
     let place = hashing(&app).await?;
     let hash = spawn_blocking(move || {
         let _place = place;
@@ -166,32 +175,52 @@ async fn make_totp(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Extension(from): Extension<From>,
+    DryRun(dry): DryRun,
     headers: HeaderMap,
     given: Result<Json<WantTotp>, JsonRejection>,
 ) -> Result<Json<NextTotp>, Problem> {
     let Json(given) = given.map_err(|error| refused(&error))?;
     let (name, _) = own(&caller, &headers)?;
+    has_passcodes(&app, &name).await?;
     let now = now_ms();
     let guest = Guest::named(&app, from, &name, &headers, now);
     let proof = Proof {
         name: &name,
         password: given.password,
         passcode: &given.passcode,
+        dry,
     };
     prove(&app, &guest, proof, now).await?;
+    if dry {
+        return Ok(Json(NextTotp { totp_secret: None }));
+    }
     let totp = admin::make_totp().map_err(|error| Problem::internal(&error))?;
     app.store
         .put_next_totp(&name, &totp)
         .await
         .map_err(failed)?;
-    let totp_secret = data_encoding::BASE32_NOPAD.encode(&totp);
+    let totp_secret = Some(data_encoding::BASE32_NOPAD.encode(&totp));
     Ok(Json(NextTotp { totp_secret }))
+}
+
+/// Refuses whose second factor is an integration's.
+async fn has_passcodes(app: &App, name: &str) -> Result<(), Problem> {
+    let known = app.store.fetch_admin_secrets(name).await.map_err(failed)?;
+    match known.and_then(|known| known.integration) {
+        None => Ok(()),
+        Some(integration) => {
+            let detail =
+                format!("your second factor is asked through the integration '{integration}'");
+            Err(Problem::new(Kind::Conflict, detail))
+        }
+    }
 }
 
 async fn confirm_totp(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Extension(from): Extension<From>,
+    DryRun(dry): DryRun,
     headers: HeaderMap,
     given: Result<Json<ConfirmTotp>, JsonRejection>,
 ) -> Result<StatusCode, Problem> {
@@ -213,6 +242,9 @@ async fn confirm_totp(
             message: "is not the present one of the new secret; is the clock right?".to_owned(),
         }]));
     };
+    if dry {
+        return Ok(StatusCode::NO_CONTENT);
+    }
     let deed = caller.deed("admin.passcode", caller.author(), &json!({}));
     let done = app.store.confirm_totp(&name, (&next, step), session, &deed);
     if !done.await.map_err(failed)? {

@@ -11,6 +11,7 @@ use proto::id::IntegrationId;
 use serde_json::json;
 
 use super::caller::{By, Caller};
+use super::extract::DryRun;
 use super::openapi::Api;
 use super::problem::{FieldError, Kind, Problem};
 use super::tokens::refused;
@@ -61,10 +62,14 @@ async fn list(State(app): State<Arc<App>>) -> Json<PrimaryOnlyGrants> {
 async fn start(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     asked: Result<Json<PrimaryOnlyRequest>, JsonRejection>,
 ) -> Result<Json<PrimaryOnlyAnswer>, Problem> {
     let Json(mut asked) = asked.map_err(|error| refused(&error))?;
     asked.by = who(&caller, asked.by)?;
+    if dry {
+        return Ok(Json(app.primary_only.try_start(asked, now_ms())?));
+    }
     let answer = app.primary_only.start(asked, now_ms()).await?;
     if let PrimaryOnlyAnswer::Started { grant } = &answer {
         note(&app, &caller, "primary-only.start", grant, &grant.by).await?;
@@ -80,6 +85,10 @@ async fn stop(
     let which = which.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
     let mut which = which.0;
     which.by = who(&caller, which.by)?;
+    if which.dry_run {
+        let grants = app.primary_only.try_stop(&which, now_ms())?;
+        return Ok(Json(PrimaryOnlyGrants { grants }));
+    }
     let grants = app.primary_only.stop(&which, now_ms()).await?;
     for grant in &grants {
         note(&app, &caller, "primary-only.stop", grant, &which.by).await?;

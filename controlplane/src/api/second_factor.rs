@@ -20,9 +20,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::caller::Caller;
-use super::extract::Named;
+use super::extract::{DryRun, Named};
 use super::openapi::Api;
-use super::problem::{Kind, Problem};
+use super::problem::{FieldError, Kind, Problem};
 use super::tokens::refused;
 use crate::access::role::Role;
 use crate::app::App;
@@ -299,11 +299,16 @@ async fn approvals(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> 
 async fn create_user(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     asked: Asked,
 ) -> Result<Response, Problem> {
     let Json(asked) = asked.map_err(|error| refused(&error))?;
     needs_no_admin(&caller, &asked)?;
     let asks = Asks { app, caller };
+    if dry {
+        let user = try_user(&asks.app, &asked).await?;
+        return Ok(shown_once(StatusCode::OK, &json!({ "user": user })));
+    }
     let made = asks.post("/users", &asked).await?;
     let name = at(&asked, "/name").as_str().unwrap_or_default();
     let detail = json!({
@@ -318,6 +323,7 @@ async fn create_user(
 async fn change_user(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     Named(name): Named<String>,
     asked: Asked,
 ) -> Result<Json<Value>, Problem> {
@@ -325,6 +331,10 @@ async fn change_user(
     needs_no_admin(&caller, &asked)?;
     let asks = Asks { app, caller };
     let before = read(&asks.app, &of_user(&name, "")).await?;
+    if dry {
+        known_fields(&asked, &["status", "script"])?;
+        return Ok(Json(changed(before, &asked)));
+    }
     let now = asks.post(&of_user(&name, ""), &asked).await?;
     let of = |user: &Value| json!({ "status": at(user, "/status"), "script": at(user, "/script") });
     let detail = json!({ "before": of(&before), "after": of(&now) });
@@ -336,9 +346,14 @@ async fn change_user(
 async fn delete_user(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     Named(name): Named<String>,
 ) -> Result<StatusCode, Problem> {
     let asks = Asks { app, caller };
+    if dry {
+        read(&asks.app, &of_user(&name, "")).await?;
+        return Ok(StatusCode::NO_CONTENT);
+    }
     asks.post(&of_user(&name, "/delete"), &json!({})).await?;
     asks.note("second-factor.user.delete", user_named(&name), &json!({}))
         .await?;
@@ -348,9 +363,14 @@ async fn delete_user(
 async fn unlock(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     Named(name): Named<String>,
 ) -> Result<Json<Value>, Problem> {
     let asks = Asks { app, caller };
+    if dry {
+        let user = read(&asks.app, &of_user(&name, "")).await?;
+        return Ok(Json(changed(user, &json!({ "status": "active" }))));
+    }
     let now = asks.post(&of_user(&name, "/unlock"), &json!({})).await?;
     asks.note("second-factor.user.unlock", user_named(&name), &json!({}))
         .await?;
@@ -360,11 +380,15 @@ async fn unlock(
 async fn enroll(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     Named(name): Named<String>,
     asked: Asked,
 ) -> Result<Response, Problem> {
     let Json(asked) = asked.map_err(|error| refused(&error))?;
     let asks = Asks { app, caller };
+    if dry {
+        return asks.try_for(&name, &asked, &["valid_seconds"]).await;
+    }
     let made = asks.post(&of_user(&name, "/enroll"), &asked).await?;
     let detail = json!({ "expires_at": at(&made, "/expires_at") });
     asks.note("second-factor.user.enroll", user_named(&name), &detail)
@@ -375,11 +399,16 @@ async fn enroll(
 async fn bypass_codes(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     Named(name): Named<String>,
     asked: Asked,
 ) -> Result<Response, Problem> {
     let Json(asked) = asked.map_err(|error| refused(&error))?;
     let asks = Asks { app, caller };
+    if dry {
+        let fields = ["count", "valid_seconds"];
+        return asks.try_for(&name, &asked, &fields).await;
+    }
     let made = asks.post(&of_user(&name, "/bypass-codes"), &asked).await?;
     let detail = json!({ "count": at(&made, "/codes").as_array().map(Vec::len), "asked": asked });
     asks.note("second-factor.bypass-codes", user_named(&name), &detail)
@@ -390,11 +419,15 @@ async fn bypass_codes(
 async fn create_device(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     Named(name): Named<String>,
     asked: Asked,
 ) -> Result<Response, Problem> {
     let Json(asked) = asked.map_err(|error| refused(&error))?;
     let asks = Asks { app, caller };
+    if dry {
+        return asks.try_for(&name, &asked, DEVICE_FIELDS).await;
+    }
     let made = asks.post(&of_user(&name, "/devices"), &asked).await?;
     let detail = json!({ "device": at(&made, "/device") });
     asks.note("second-factor.device.create", user_named(&name), &detail)
@@ -405,9 +438,21 @@ async fn create_device(
 async fn delete_device(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     Named((name, id)): Named<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let asks = Asks { app, caller };
+    if dry {
+        let user = read(&asks.app, &of_user(&name, "")).await?;
+        let mut devices = at(&user, "/devices").as_array().into_iter().flatten();
+        return match devices.any(|one| at(one, "/id") == id.as_str()) {
+            true => Ok(StatusCode::NO_CONTENT),
+            false => {
+                let detail = format!("{name} has no device '{id}'");
+                Err(Problem::new(Kind::NotFound, detail))
+            }
+        };
+    }
     let path = of_user(&name, &format!("/devices/{}/delete", encoded(&id)));
     asks.post(&path, &json!({})).await?;
     let detail = json!({ "device": id });
@@ -419,25 +464,28 @@ async fn delete_device(
 async fn approve(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     Named(txid): Named<String>,
 ) -> Result<StatusCode, Problem> {
-    Asks { app, caller }.decide(&txid, "approve").await
+    Asks { app, caller }.decide(&txid, "approve", dry).await
 }
 
 async fn deny(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     Named(txid): Named<String>,
 ) -> Result<StatusCode, Problem> {
-    Asks { app, caller }.decide(&txid, "deny").await
+    Asks { app, caller }.decide(&txid, "deny", dry).await
 }
 
 async fn fraud(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     Named(txid): Named<String>,
 ) -> Result<StatusCode, Problem> {
-    Asks { app, caller }.decide(&txid, "fraud").await
+    Asks { app, caller }.decide(&txid, "fraud", dry).await
 }
 
 impl Asks {
@@ -451,11 +499,27 @@ impl Asks {
         self.caller.audit(store, action, target, detail).await
     }
 
+    /// Looks whether something could be made for a user. What would be made is known when it is.
+    async fn try_for(
+        &self,
+        name: &str,
+        asked: &Value,
+        fields: &[&str],
+    ) -> Result<Response, Problem> {
+        known_fields(asked, fields)?;
+        read(&self.app, &of_user(name, "")).await?;
+        Ok(shown_once(StatusCode::OK, &json!({})))
+    }
+
     /// Answers a push in its user's place.
-    async fn decide(&self, txid: &str, answer: &str) -> Result<StatusCode, Problem> {
+    async fn decide(&self, txid: &str, answer: &str, dry: bool) -> Result<StatusCode, Problem> {
         let waiting = read(&self.app, "/pushes").await?;
         let mut all = waiting.as_array().into_iter().flatten();
         let push = all.find(|push| at(push, "/txid") == txid);
+        if dry {
+            let none = || Problem::new(Kind::NotFound, "no such push waits for an answer");
+            return push.map(|_| StatusCode::NO_CONTENT).ok_or_else(none);
+        }
         let path = format!("/pushes/{}/{answer}", encoded(txid));
         self.post(&path, &json!({})).await?;
         let action = format!("second-factor.push.{answer}");
@@ -478,6 +542,64 @@ fn needs_no_admin(caller: &Caller, asked: &Value) -> Result<(), Problem> {
         return Err(Problem::new(Kind::Forbidden, detail));
     }
     Ok(())
+}
+
+/// A user that is not made. What the fields may hold, the service alone knows.
+async fn try_user(app: &App, asked: &Value) -> Result<Value, Problem> {
+    known_fields(asked, &["name", "status", "script", "devices"])?;
+    let Some(name) = at(asked, "/name").as_str().filter(|name| !name.is_empty()) else {
+        return Err(invalid("name", "is missing"));
+    };
+    match read(app, &of_user(name, "")).await {
+        Ok(_) => {
+            let detail = format!("there is a user {name} already");
+            Err(Problem::new(Kind::Conflict, detail))
+        }
+        Err(problem) if problem.kind() == Kind::NotFound => {
+            Ok(changed(json!({ "name": name, "status": "active" }), asked))
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// A user as a change leaves them.
+fn changed(mut user: Value, asked: &Value) -> Value {
+    if let Some(fields) = user.as_object_mut() {
+        if let Some(status) = at(asked, "/status").as_str() {
+            fields.insert("status".to_owned(), status.into());
+            fields.remove("failures");
+        }
+        match at(asked, "/script") {
+            Value::Null => {}
+            Value::String(_) => drop(fields.remove("script")),
+            script => {
+                let script = script.get("set").unwrap_or(script);
+                fields.insert("script".to_owned(), script.clone());
+            }
+        }
+    }
+    user
+}
+
+/// Refuses fields that the service does not know.
+fn known_fields(asked: &Value, known: &[&str]) -> Result<(), Problem> {
+    let Value::Object(fields) = asked else {
+        return Err(invalid("", "is an object"));
+    };
+    match fields.keys().find(|field| !known.contains(&field.as_str())) {
+        None => Ok(()),
+        Some(field) => {
+            let message = format!("is not known; known are {}", known.join(", "));
+            Err(invalid(field, &message))
+        }
+    }
+}
+
+fn invalid(path: &str, message: &str) -> Problem {
+    Problem::invalid(vec![FieldError {
+        path: path.to_owned(),
+        message: message.to_owned(),
+    }])
 }
 
 async fn read(app: &App, path: &str) -> Result<Value, Problem> {
@@ -563,5 +685,16 @@ fn encoded(text: &str) -> String {
     out
 }
 
+const DEVICE_FIELDS: &[&str] = &[
+    "kind",
+    "name",
+    "number",
+    "capabilities",
+    "algorithm",
+    "digits",
+    "period",
+    "counter",
+    "secret",
+];
 const USERS_PER_PAGE: u32 = 500;
 const LIMIT: Duration = Duration::from_secs(10);

@@ -17,9 +17,11 @@ use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 
+use super::admin_factor;
 use super::caller::{By, Caller};
 use super::cookies::{Cookie, Way};
 use super::door::{From, own_page, session_of};
+use super::extract::{NeverDry, NoParameters};
 use super::guesses::Guest;
 use super::openapi::Api;
 use super::problem::{Kind, Problem};
@@ -55,7 +57,7 @@ pub(crate) fn document(api: &mut Api) {
         .body::<SignIn>()
         .answers::<Who>(StatusCode::CREATED, "Signed in.")
         .header("Set-Cookie")
-        .problems(&[Kind::Unauthenticated, Kind::Forbidden]);
+        .problems(&[Kind::Unauthenticated, Kind::Forbidden, Kind::Conflict]);
     api.route(&Method::DELETE, "/session", "signOut", "Sign out")
         .query::<How>()
         .answers_nothing("Signed out.")
@@ -69,7 +71,9 @@ pub(crate) fn document(api: &mut Api) {
 struct SignIn {
     name: String,
     password: Secret<String>,
-    /// Six digits.
+    /// Six digits. Of an administrator whose second factor is an integration's: a passcode of that
+    /// service, `push` or `phone`; left out, `push`. The answer comes when the person gave theirs.
+    #[serde(default)]
     passcode: String,
 }
 
@@ -103,6 +107,7 @@ async fn show(Extension(caller): Extension<Caller>) -> Json<Who> {
 async fn sign_in(
     State(app): State<Arc<App>>,
     Extension(from): Extension<From>,
+    NoParameters: NoParameters,
     headers: HeaderMap,
     given: Result<Json<SignIn>, JsonRejection>,
 ) -> Result<Response, Problem> {
@@ -114,8 +119,11 @@ async fn sign_in(
         name: &given.name,
         password: given.password,
         passcode: &given.passcode,
+        dry: false,
     };
     let known = prove(&app, &guest, proof, now).await?;
+    // A person may have taken a while.
+    let now = now_ms();
     let mark = guest.good(&app, way, now)?;
     let holder = Holder::Admin(given.name);
     let by = By::Admin(match &holder {
@@ -128,7 +136,11 @@ async fn sign_in(
         source: from.0.to_canonical().to_string(),
         action: "session.create".to_owned(),
         target: caller.clone(),
-        detail: json!({ "with": "password and passcode" }).to_string(),
+        detail: match &known.integration {
+            None => json!({ "with": "password and passcode" }),
+            Some(id) => json!({ "with": "password and second factor", "integration": id }),
+        }
+        .to_string(),
     };
     let cookie = begin(&app, &holder, way, &deed).await?;
     tracing::info!(caller, from = %from.0, "signed in");
@@ -182,6 +194,8 @@ pub(super) struct Proof<'a> {
     pub(super) name: &'a str,
     pub(super) password: Secret<String>,
     pub(super) passcode: &'a str,
+    /// Only tried: no passcode is used up, and nobody is asked for a second factor.
+    pub(super) dry: bool,
 }
 
 /// What is known of an administrator who showed that they are themselves. Slow, and as slow for a
@@ -208,12 +222,20 @@ pub(super) async fn prove(
         admin::is(&password, kept.as_deref())
     });
     let is = is.await.map_err(|error| Problem::internal(&error))?;
-    // Whose second factor is an integration's has no passcode of ours.
+    if let Some(known) = known.as_ref().filter(|_| is)
+        && let Some(integration) = &known.integration
+    {
+        let typed = admin_factor::typed(app, integration, proof.passcode)?;
+        if !proof.dry {
+            admin_factor::ask(app, guest, proof.name, typed).await?;
+        }
+        return unchanged(app, proof.name, known).await;
+    }
     let step = known
         .as_ref()
-        .filter(|known| known.integration.is_none())
         .and_then(|known| admin::step(&known.totp, proof.passcode, now));
     let used = match step.filter(|_| is) {
+        Some(step) if proof.dry => known.as_ref().is_some_and(|known| step > known.totp_step),
         Some(step) => {
             let noted = app.store.use_totp_step(proof.name, step).await;
             noted.map_err(failed)?
@@ -233,9 +255,18 @@ pub(super) async fn prove(
     }
 }
 
+/// An administrator as they are now, if they sign in as they did when they were asked.
+async fn unchanged(app: &App, name: &str, was: &AdminSecrets) -> Result<AdminSecrets, Problem> {
+    let known = app.store.fetch_admin_secrets(name).await.map_err(failed)?;
+    let same = known
+        .filter(|known| (&known.password, &known.integration) == (&was.password, &was.integration));
+    same.ok_or_else(|| Problem::new(Kind::Conflict, "it was changed meanwhile; sign in again"))
+}
+
 async fn sign_out(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    NeverDry: NeverDry,
     headers: HeaderMap,
     how: Result<Query<How>, QueryRejection>,
 ) -> Result<Response, Problem> {

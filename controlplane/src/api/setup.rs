@@ -11,10 +11,10 @@ use http::{Method, StatusCode};
 use proto::secret::Secret;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
 
-use super::admins::{Invitation, invite_one};
+use super::admins::{Invitation, Invited, invite_one};
 use super::door::From;
+use super::extract::NoParameters;
 use super::guesses::Guest;
 use super::openapi::Api;
 use super::problem::{Kind, Problem};
@@ -94,6 +94,7 @@ struct SetUp {
 async fn set_up(
     State(app): State<Arc<App>>,
     Extension(from): Extension<From>,
+    NoParameters: NoParameters,
     given: Result<Json<SetUp>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Invitation>), Problem> {
     let Json(given) = given.map_err(|error| refused(&error))?;
@@ -119,9 +120,14 @@ async fn set_up(
         source: from.0.to_canonical().to_string(),
         action: "admin.invite".to_owned(),
         target: format!("admin {}", given.name),
-        detail: json!({ "after": { "role": Role::Admin } }).to_string(),
+        detail: String::new(),
     };
-    let made = invite_one(&app, given.name, Role::Admin, &deed).await?;
+    let invited = Invited {
+        name: given.name,
+        role: Role::Admin,
+        integration: None,
+    };
+    let made = invite_one(&app, invited, deed, false).await?;
     Ok((StatusCode::CREATED, Json(made)))
 }
 

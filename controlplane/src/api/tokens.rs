@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::caller::Caller;
+use super::extract::{DryRun, HowToTry};
 use super::openapi::Api;
 use super::page::{Asked, Listed, Orders, Page, padded};
 use super::problem::{FieldError, Kind, Problem};
@@ -40,13 +41,16 @@ pub(crate) fn document(api: &mut Api) {
         .lists::<TokenFilter, TokenView>(ORDERS);
     api.route(&Method::POST, "/tokens", "createToken", "Token: make one")
         .about("The token itself is in this answer and nowhere else.")
+        .query::<HowToTry>()
         .body::<NewToken>()
+        .answers::<MadeToken>(StatusCode::OK, "It was only tried (`dry_run`).")
         .answers::<MadeToken>(StatusCode::CREATED, "It is made.")
         .problems(&[Kind::Conflict]);
     let one = "/tokens/{id}";
     api.route(&Method::GET, one, "getToken", "Token: read")
         .answers::<TokenView>(StatusCode::OK, "The token, without its secret.");
     api.route(&Method::DELETE, one, "deleteToken", "Token: take it back")
+        .query::<HowToTry>()
         .answers_nothing("It opens nothing any more.");
 }
 
@@ -95,8 +99,9 @@ struct TokenView {
 struct MadeToken {
     #[serde(flatten)]
     view: TokenView,
-    /// What its holder sends as `Authorization: Bearer`.
-    token: String,
+    /// What its holder sends as `Authorization: Bearer`; none after a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
 }
 
 impl TokenView {
@@ -136,6 +141,7 @@ async fn list(
 async fn create(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     wanted: Result<Json<NewToken>, JsonRejection>,
 ) -> Result<(StatusCode, Json<MadeToken>), Problem> {
     let Json(wanted) = wanted.map_err(|error| refused(&error))?;
@@ -158,7 +164,17 @@ async fn create(
         format!("token {}", row.id),
         &json!({ "after": after }),
     );
-    match app.store.insert_token(&row, &deed).await.map_err(failed)? {
+    let stored = if dry {
+        let all = app.store.list_tokens().await.map_err(failed)?;
+        match all.iter().any(|one| one.name == row.name) {
+            _ if all.len() >= TOKENS => InsertedToken::Full,
+            true => InsertedToken::NameTaken,
+            false => InsertedToken::Stored,
+        }
+    } else {
+        app.store.insert_token(&row, &deed).await.map_err(failed)?
+    };
+    match stored {
         InsertedToken::Stored => {}
         InsertedToken::NameTaken => {
             let detail = format!("another token is called '{}'", row.name);
@@ -169,12 +185,17 @@ async fn create(
             return Err(Problem::new(Kind::Conflict, detail));
         }
     }
-    tracing::info!(id = %row.id, name = row.name, role = %row.role, by = row.created_by, "token made");
+    let status = if dry {
+        StatusCode::OK
+    } else {
+        tracing::info!(id = %row.id, name = row.name, role = %row.role, by = row.created_by, "token made");
+        StatusCode::CREATED
+    };
     let made = MadeToken {
         view: TokenView::of(row, now_ms),
-        token: token.written().expose().clone(),
+        token: (!dry).then(|| token.written().expose().clone()),
     };
-    Ok((StatusCode::CREATED, Json(made)))
+    Ok((status, Json(made)))
 }
 
 async fn read(
@@ -192,6 +213,7 @@ async fn read(
 async fn delete(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    DryRun(dry): DryRun,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let found = match TokenId::read(&id) {
@@ -199,6 +221,9 @@ async fn delete(
         None => None,
     };
     let was = found.ok_or_else(|| missing(&id))?;
+    if dry {
+        return Ok(StatusCode::NO_CONTENT);
+    }
     let before = json!({ "name": was.name, "role": was.role, "expires_at_ms": was.expires_at_ms });
     let detail = json!({ "before": before });
     let deed = caller.deed("token.revoke", format!("token {id}"), &detail);

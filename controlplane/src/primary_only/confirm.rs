@@ -61,6 +61,22 @@ impl Tokens {
         }
     }
 
+    /// Whether a token is good for this request; it stays as it is.
+    pub(super) fn check(
+        &mut self,
+        token: &str,
+        request: &PrimaryOnlyRequest,
+        now_ms: u64,
+    ) -> Result<(), PrimaryOnlyError> {
+        self.forget(now_ms);
+        let digest = digest(&SHA256, token.as_bytes());
+        let mut all = self.0.iter();
+        match all.find(|one| one.digest == digest.as_ref()) {
+            Some(waiting) if waiting.request == *request => Ok(()),
+            Some(_) | None => Err(PrimaryOnlyError::Token),
+        }
+    }
+
     fn forget(&mut self, now_ms: u64) {
         // A clock that was set back makes none of them good for longer.
         let longest = now_ms.saturating_add(CONFIRM_SECONDS * 1_000);

@@ -168,6 +168,51 @@ impl PrimaryOnly {
         Ok(PrimaryOnlyAnswer::Started { grant })
     }
 
+    /// What [`Self::start`] would do, confirmed or not: nothing is granted, no token is made, and one
+    /// that is good stays so.
+    pub(crate) fn try_start(
+        &self,
+        mut asked: PrimaryOnlyRequest,
+        now_ms: u64,
+    ) -> Result<PrimaryOnlyAnswer, PrimaryOnlyError> {
+        check_request(&asked)?;
+        let opens = self.opens(asked.integration.as_ref())?;
+        if let Some(token) = asked.confirm.take() {
+            self.tokens().check(&token, &asked, now_ms)?;
+        }
+        let grants = self.list(now_ms);
+        let mut others = grants.iter();
+        let replaces = others.find(|other| other.integration == asked.integration);
+        if replaces.is_none() && grants.len() >= PRIMARY_ONLY_GRANTS {
+            return Err(PrimaryOnlyError::Full);
+        }
+        let one = Grant {
+            since_ms: now_ms,
+            grant: PrimaryOnlyGrant {
+                until_ms: now_ms.saturating_add(asked.seconds.saturating_mul(1_000)),
+                integration: asked.integration,
+                reason: asked.reason,
+                by: asked.by,
+            },
+        };
+        Ok(PrimaryOnlyAnswer::Would {
+            would: view_with(one, opens),
+            replaces: replaces.cloned(),
+        })
+    }
+
+    /// Those that [`Self::stop`] would end.
+    pub(crate) fn try_stop(
+        &self,
+        which: &PrimaryOnlyStop,
+        now_ms: u64,
+    ) -> Result<Vec<PrimaryOnlyView>, PrimaryOnlyError> {
+        check_by(&which.by)?;
+        let mut grants = self.list(now_ms);
+        grants.retain(|one| which.integration.is_none() || one.integration == which.integration);
+        Ok(grants)
+    }
+
     /// Ends one grant, or all of them. Gives those that ended; none is no fault.
     pub(crate) async fn stop(
         &self,

@@ -130,6 +130,7 @@ fn stop(integration: Option<&str>) -> PrimaryOnlyStop {
     PrimaryOnlyStop {
         integration: integration.map(id),
         by: "alice".to_owned(),
+        ..PrimaryOnlyStop::default()
     }
 }
 

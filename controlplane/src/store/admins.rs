@@ -19,6 +19,8 @@ pub(crate) struct AdminRow {
     pub(crate) role: Role,
     /// Whether they took their invitation.
     pub(crate) active: bool,
+    /// The integration whose second factor is asked in the place of a passcode; none: a passcode is.
+    pub(crate) integration: Option<String>,
     /// Until when the invitation is good.
     pub(crate) invited_until_ms: u64,
     pub(crate) created_by: String,
@@ -31,6 +33,8 @@ pub(crate) struct AdminSecrets {
     /// The password's hash; none until the invitation was taken.
     pub(crate) password: Option<String>,
     pub(crate) totp: Zeroizing<Vec<u8>>,
+    /// The time step of the passcode that was used last.
+    pub(crate) totp_step: u64,
     /// The secret that is to take its place when it is confirmed.
     pub(crate) totp_next: Option<Zeroizing<Vec<u8>>>,
     /// The integration whose second factor is asked in the place of a passcode; none: a passcode is.
@@ -49,11 +53,20 @@ pub(crate) enum InsertedAdmin {
     Full,
 }
 
-type Row = (String, String, Option<String>, i64, String, i64);
+type Row = (
+    String,
+    String,
+    Option<String>,
+    Option<String>,
+    i64,
+    String,
+    i64,
+);
 type Secrets = (
     String,
     Option<String>,
     Vec<u8>,
+    i64,
     Option<Vec<u8>>,
     Option<String>,
     Option<String>,
@@ -62,12 +75,14 @@ type Secrets = (
 );
 
 impl Store {
-    /// Stores an administrator who has yet to take the invitation.
+    /// Stores an administrator who has yet to take the invitation. One of the same name whose second
+    /// factor is the integration `instead_of` goes with all sessions.
     pub(crate) async fn insert_admin(
         &self,
         row: &AdminRow,
         totp: &[u8],
         invitation: (TokenId, TokenHash),
+        instead_of: Option<&str>,
         deed: &Deed,
     ) -> Result<InsertedAdmin, StoreError> {
         let sealed = self.seal(&place(TOTP, &row.name), totp)?;
@@ -75,6 +90,13 @@ impl Store {
         let (begin, deed) = (self.db.begin(Alone::Revisions), deed.storable());
         writing!(self.db, "store an administrator", pool => async {
             let mut tx = pool.begin_with(begin).await?;
+            if let Some(integration) = instead_of {
+                sqlx::query("DELETE FROM admins WHERE name = $1 AND integration = $2")
+                    .bind(row.name.as_str())
+                    .bind(integration)
+                    .execute(&mut *tx)
+                    .await?;
+            }
             let stored: i64 = sqlx::query_scalar("SELECT count(*) FROM admins")
                 .fetch_one(&mut *tx)
                 .await?;
@@ -83,8 +105,8 @@ impl Store {
             }
             let inserted = sqlx::query(
                 "INSERT INTO admins (name, role, totp, totp_step, invitation, invitation_hash, \
-                 invited_until_ms, created_by, created_at_ms) \
-                 VALUES ($1, $2, $3, 0, $4, $5, $6, $7, $8) ON CONFLICT (name) DO NOTHING",
+                 invited_until_ms, created_by, created_at_ms, integration) \
+                 VALUES ($1, $2, $3, 0, $4, $5, $6, $7, $8, $9) ON CONFLICT (name) DO NOTHING",
             )
             .bind(row.name.as_str())
             .bind(row.role.as_str())
@@ -94,6 +116,7 @@ impl Store {
             .bind(signed(row.invited_until_ms))
             .bind(row.created_by.as_str())
             .bind(signed(row.created_at_ms))
+            .bind(row.integration.as_deref())
             .execute(&mut *tx)
             .await?
             .rows_affected();
@@ -110,18 +133,19 @@ impl Store {
     pub(crate) async fn list_admins(&self) -> Result<Vec<AdminRow>, StoreError> {
         let rows: Vec<Row> = reading!(self.db, "list the administrators", pool => async {
             sqlx::query_as(
-                "SELECT name, role, password, invited_until_ms, created_by, created_at_ms \
-                 FROM admins ORDER BY name",
+                "SELECT name, role, password, integration, invited_until_ms, created_by, \
+                 created_at_ms FROM admins ORDER BY name",
             )
             .fetch_all(pool)
             .await
             .map_err(Fault::Sql)
         })?;
-        let row = |(name, role, password, until, created_by, created): Row| {
+        let row = |(name, role, password, integration, until, created_by, created): Row| {
             Some(AdminRow {
                 name,
                 role: role.parse().ok()?,
                 active: password.is_some(),
+                integration,
                 invited_until_ms: unsigned(until),
                 created_by,
                 created_at_ms: unsigned(created),
@@ -137,7 +161,7 @@ impl Store {
     ) -> Result<Option<AdminSecrets>, StoreError> {
         let row: Option<Secrets> = reading!(self.db, "read an administrator", pool => async {
             sqlx::query_as(
-                "SELECT role, password, totp, totp_next, integration, invitation, \
+                "SELECT role, password, totp, totp_step, totp_next, integration, invitation, \
                  invitation_hash, invited_until_ms FROM admins WHERE name = $1",
             )
             .bind(name)
@@ -145,7 +169,8 @@ impl Store {
             .await
             .map_err(Fault::Sql)
         })?;
-        let Some((role, password, totp, totp_next, integration, id, hash, until)) = row else {
+        let Some((role, password, totp, step, totp_next, integration, id, hash, until)) = row
+        else {
             return Ok(None);
         };
         let Ok(role) = role.parse() else {
@@ -157,6 +182,7 @@ impl Store {
             role,
             password,
             totp: self.unseal(&place(TOTP, name), &totp)?,
+            totp_step: unsigned(step),
             totp_next: totp_next
                 .map(|next| self.unseal(&place(TOTP_NEXT, name), &next))
                 .transpose()?,
@@ -167,8 +193,8 @@ impl Store {
     }
 
     /// Stores a password in the place of the invitation, and the time step of the passcode that came
-    /// with it. False when the invitation was taken meanwhile, or is of the set-up link and the
-    /// installation is somebody's by now.
+    /// with it, 0 where none of ours did. False when the invitation was taken meanwhile, or is of the
+    /// set-up link and the installation is somebody's by now.
     pub(crate) async fn activate_admin(
         &self,
         name: &str,

@@ -102,6 +102,26 @@ impl Store {
         })
     }
 
+    /// Whether a draft more can be stored.
+    ///
+    /// # Errors
+    /// [`StoreError::DraftsFull`].
+    pub(crate) async fn check_room_for_draft(&self) -> Result<(), StoreError> {
+        let kept: i64 = reading!(self.db, "count the drafts", pool => async {
+            sqlx::query_scalar("SELECT count(*) FROM drafts")
+                .fetch_one(pool)
+                .await
+                .map_err(Fault::Sql)
+        })?;
+        match kept < DRAFTS {
+            true => Ok(()),
+            false => {
+                let what = format!("{DRAFTS} drafts");
+                Err(StoreError::DraftsFull { what })
+            }
+        }
+    }
+
     /// Adds a write to a draft that is as it was looked at.
     ///
     /// # Errors

@@ -68,7 +68,7 @@ impl Store {
             .bind(token.hash.octets().as_slice())
             .bind(token.node.as_ref().map(NodeId::as_str))
             .bind(signed(token.expires_at_ms))
-            .bind(JOIN_TOKENS)
+            .bind(i64::try_from(JOIN_TOKENS).unwrap_or(0))
             .execute(&mut *tx)
             .await?
             .rows_affected();
@@ -363,4 +363,4 @@ impl Store {
 const INSERT_CERTIFICATE: &str =
     "INSERT INTO node_certificates (serial, node, not_after_ms) VALUES ($1, $2, $3)";
 /// The most join tokens that wait to be used.
-const JOIN_TOKENS: i64 = 1_000;
+pub(crate) const JOIN_TOKENS: usize = 1_000;

@@ -26,7 +26,7 @@ pub(crate) use admins::{AdminRow, AdminSecrets, InsertedAdmin};
 pub(crate) use audit::AuditFilter;
 pub(crate) use drafts::{AppliedDraft, DraftRow, DraftVersion, DraftWrite, target as draft_target};
 pub(crate) use events::NewEvent;
-pub(crate) use joining::{GivenCertificate, JoinToken, Redeemed, Standing};
+pub(crate) use joining::{GivenCertificate, JOIN_TOKENS, JoinToken, Redeemed, Standing};
 pub use keys::Rotated;
 pub(crate) use nodes::Noted;
 pub use postgres_url::{PostgresUrl, PostgresUrlError};

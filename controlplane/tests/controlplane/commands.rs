@@ -11,15 +11,15 @@ use crate::access::{Answer, Plane};
 use crate::support::{LIMIT, Site, Stream, config, method, node, subscribe};
 
 /// One with a file, a TCP address, and tokens of each role.
-struct Lab {
-    plane: Plane,
+pub(crate) struct Lab {
+    pub(crate) plane: Plane,
     viewer: String,
     operator: String,
     admin: String,
 }
 
 impl Lab {
-    async fn start(config: &Value) -> Self {
+    pub(crate) async fn start(config: &Value) -> Self {
         let mut site = Site::with(config);
         site.settings.admin_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
         let handed_on = site.folder.path().join("api.sock");
@@ -44,7 +44,7 @@ impl Lab {
     }
 
     /// A node that says these words.
-    async fn node(&self, name: &str, words: &[&str]) -> Stream {
+    pub(crate) async fn node(&self, name: &str, words: &[&str]) -> Stream {
         let asked = Subscribe {
             understands: words.iter().map(|word| (*word).to_owned()).collect(),
             ..subscribe(name)
@@ -54,7 +54,7 @@ impl Lab {
         stream
     }
 
-    async fn finish(&self, name: &str, number: u64, outcome: Outcome) {
+    pub(crate) async fn finish(&self, name: &str, number: u64, outcome: Outcome) {
         let finished = Finished {
             node: node(name),
             number,
@@ -66,7 +66,7 @@ impl Lab {
     }
 
     /// The deeds of one kind, newest first.
-    async fn audit(&self, action: &str) -> Vec<Value> {
+    pub(crate) async fn audit(&self, action: &str) -> Vec<Value> {
         let answer = self
             .plane
             .call("GET", "/api/v1/audit", &self.viewer, "")
@@ -78,7 +78,7 @@ impl Lab {
     }
 }
 
-async fn command(stream: &mut Stream) -> (u64, Command) {
+pub(crate) async fn command(stream: &mut Stream) -> (u64, Command) {
     loop {
         match stream.next().await.unwrap() {
             ToNode::Command { number, command } => return (number, command),
@@ -130,7 +130,7 @@ fn request(more: &Value) -> Value {
     request
 }
 
-const NEW: &[&str] = &[UNDERSTANDS_COMMANDS, UNDERSTANDS_LOGINS];
+pub(crate) const NEW: &[&str] = &[UNDERSTANDS_COMMANDS, UNDERSTANDS_LOGINS];
 /// What the version before says.
 const OLD: &[&str] = &[UNDERSTANDS_COMMANDS];
 

@@ -2,10 +2,12 @@
 #![cfg(test)]
 
 mod access;
+mod admin_factor;
 mod api;
 mod builtin;
 mod commands;
 mod drafts;
+mod dry_run;
 mod events;
 mod events_api;
 mod file;

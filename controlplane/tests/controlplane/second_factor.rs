@@ -17,10 +17,10 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{Answer, Plane};
 use crate::support::{Site, config};
 
-type Asked = Arc<Mutex<Vec<(String, Value)>>>;
+pub(crate) type Asked = Arc<Mutex<Vec<(String, Value)>>>;
 
 /// Answers as the service does, and keeps what it was asked. `slow` is answered when the gate opens.
-async fn answer(asked: Asked, gate: Arc<Notify>, request: Request) -> impl IntoResponse {
+pub(crate) async fn answer(asked: Asked, gate: Arc<Notify>, request: Request) -> impl IntoResponse {
     let line = format!("{} {}", request.method(), request.uri());
     let body = axum::body::to_bytes(request.into_body(), 65_536)
         .await

@@ -15,13 +15,14 @@ async fn invite_by(store: &Store, name: &str, by: &str) -> (InsertedAdmin, Token
         name: name.to_owned(),
         role: Role::Operator,
         active: false,
+        integration: None,
         invited_until_ms: 2_000,
         created_by: by.to_owned(),
         created_at_ms: 1_000,
     };
     let known = (invitation.id(), invitation.hash());
     let deed = deed("invite");
-    let stored = store.insert_admin(&row, b"PLANTED-totp", known, &deed);
+    let stored = store.insert_admin(&row, b"PLANTED-totp", known, None, &deed);
     (stored.await.unwrap(), invitation)
 }
 
