@@ -280,7 +280,15 @@ async fn take(
         return Err(Guest::unnamed(from).refused(&app, problem, now_ms).await);
     };
     let (Some(password), Some(passcode)) = (taken.password, taken.passcode) else {
-        let secret = data_encoding::BASE32_NOPAD.encode(&known.totp);
+        // Another each time: whoever asked before has a copy that is good for nothing.
+        let totp = admin::make_totp().map_err(|error| Problem::internal(&error))?;
+        let (name, id) = (&taken.name, token.id());
+        let kept = app.store.update_invited_totp(name, id, &totp).await;
+        if !kept.map_err(failed)? {
+            return Err(over());
+        }
+        tracing::info!(name, from = %from.0, "secret of passcodes told");
+        let secret = data_encoding::BASE32_NOPAD.encode(&totp);
         return Ok(Json(Taken {
             totp_secret: Some(secret),
             active: false,
@@ -320,23 +328,27 @@ async fn take(
         detail: json!({ "role": known.role }).to_string(),
     };
     // The passcode that was shown here is good for nothing more.
-    let known = (hash.as_str(), step);
+    let known = (hash.as_str(), known.totp.as_slice(), step);
     if !app
         .store
         .activate_admin(name, id, known, &deed)
         .await
         .map_err(failed)?
     {
-        return Err(Problem::new(
-            Kind::Conflict,
-            "the invitation was taken meanwhile, or is of a set-up link that is over",
-        ));
+        return Err(over());
     }
     tracing::info!(name, from = %from.0, "invitation taken");
     Ok(Json(Taken {
         totp_secret: None,
         active: true,
     }))
+}
+
+fn over() -> Problem {
+    Problem::new(
+        Kind::Conflict,
+        "the invitation was taken meanwhile, or is of a set-up link that is over",
+    )
 }
 
 const ORDERS: Orders<AdminView> = &[
