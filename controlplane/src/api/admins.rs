@@ -357,9 +357,20 @@ async fn take(
     let through = known.integration.as_deref();
     let passcode = taken.passcode.or_else(|| through.map(|_| String::new()));
     let (Some(password), Some(passcode)) = (taken.password, passcode) else {
-        let secret = || data_encoding::BASE32_NOPAD.encode(&known.totp);
+        let mut totp_secret = None;
+        if !dry && through.is_none() {
+            // Another each time: whoever asked before has a copy that is good for nothing.
+            let totp = admin::make_totp().map_err(|error| Problem::internal(&error))?;
+            let (name, id) = (&taken.name, token.id());
+            let kept = app.store.update_invited_totp(name, id, &totp).await;
+            if !kept.map_err(failed)? {
+                return Err(over());
+            }
+            tracing::info!(name, from = %from.0, "secret of passcodes told");
+            totp_secret = Some(data_encoding::BASE32_NOPAD.encode(&totp));
+        }
         return Ok(Json(Taken {
-            totp_secret: (!dry && through.is_none()).then(secret),
+            totp_secret,
             integration: known.integration,
             active: false,
         }));
@@ -416,20 +427,24 @@ async fn take(
         detail: json!({ "role": known.role, "integration": done.integration }).to_string(),
     };
     // The passcode that was shown here is good for nothing more.
-    let known = (hash.as_str(), step);
+    let known = (hash.as_str(), known.totp.as_slice(), step);
     if !app
         .store
         .activate_admin(name, id, known, &deed)
         .await
         .map_err(failed)?
     {
-        return Err(Problem::new(
-            Kind::Conflict,
-            "the invitation was taken meanwhile, or is of a set-up link that is over",
-        ));
+        return Err(over());
     }
     tracing::info!(name, from = %from.0, "invitation taken");
     Ok(Json(done))
+}
+
+fn over() -> Problem {
+    Problem::new(
+        Kind::Conflict,
+        "the invitation was taken meanwhile, or is of a set-up link that is over",
+    )
 }
 
 const ORDERS: Orders<AdminView> = &[

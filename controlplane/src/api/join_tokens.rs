@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::caller::Caller;
-use super::extract::{DryRun, Named};
+use super::extract::{DryRun, HowToTry, Named};
 use super::openapi::Api;
 use super::page::{Asked, Listed, Orders, Page, padded};
 use super::problem::{Kind, Problem};
@@ -33,13 +33,16 @@ pub(super) fn document(api: &mut Api) {
         .about(
             "With it a node of another machine joins, once. It is in this answer and nowhere else.",
         )
+        .query::<HowToTry>()
         .body::<JoinTokenRequest>()
+        .answers::<JoinTokenView>(StatusCode::OK, "It would be made.")
         .answers::<JoinTokenMade>(StatusCode::CREATED, "It is made.");
     let one = "/join-tokens/{id}";
     api.route(&Method::GET, one, "getJoinToken", "Join token: read")
         .answers::<JoinTokenView>(StatusCode::OK, "The token, without its secret.");
     let id = "deleteJoinToken";
     api.route(&Method::DELETE, one, id, "Join token: take it back")
+        .query::<HowToTry>()
         .answers_nothing("Nobody joins with it any more.");
 }
 

@@ -16,7 +16,7 @@ use tokio::task::spawn_blocking;
 
 use super::caller::{By, Caller};
 use super::door::{From, session_of};
-use super::extract::DryRun;
+use super::extract::{DryRun, HowToTry};
 use super::guesses::Guest;
 use super::openapi::Api;
 use super::problem::{FieldError, Kind, Problem};
@@ -43,6 +43,7 @@ pub(crate) fn document(api: &mut Api) {
             "For administrators who signed in with a password here. All their other sessions end. A \
              wrong password or passcode is answered with 401.",
         )
+        .query::<HowToTry>()
         .body::<NewPassword>()
         .answers_nothing("It is changed.")
         .problems(changes);
@@ -57,6 +58,7 @@ pub(crate) fn document(api: &mut Api) {
         "The secret is in this answer and nowhere else. The present one is good until a passcode \
              of the new one confirms it.",
     )
+    .query::<HowToTry>()
     .body::<WantTotp>()
     .answers::<NextTotp>(StatusCode::OK, "The secret.")
     .problems(changes);
@@ -68,6 +70,7 @@ pub(crate) fn document(api: &mut Api) {
         "Own passcodes: confirm the new secret",
     )
     .about("From now on it is the one. All other sessions of whoever asks end.")
+    .query::<HowToTry>()
     .body::<ConfirmTotp>()
     .answers_nothing("It is changed.")
     .problems(changes);

@@ -11,7 +11,7 @@ use proto::id::IntegrationId;
 use serde_json::json;
 
 use super::caller::{By, Caller};
-use super::extract::DryRun;
+use super::extract::{DryRun, HowToTry};
 use super::openapi::Api;
 use super::problem::{FieldError, Kind, Problem};
 use super::tokens::refused;
@@ -44,6 +44,7 @@ pub(crate) fn document(api: &mut Api) {
             "Asked for twice: without `confirm` nothing is done, and the answer has the token to come \
              back with, within 60 seconds, at the same control plane, with the same request.",
         )
+        .query::<HowToTry>()
         .body::<PrimaryOnlyRequest>()
         .answers::<PrimaryOnlyAnswer>(StatusCode::OK, "What is to be confirmed, or was done.")
         .problems(&[Kind::NotFound, Kind::Conflict]);

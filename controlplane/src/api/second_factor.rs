@@ -17,10 +17,10 @@ use proto::second_factor::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::caller::Caller;
-use super::extract::{DryRun, Named};
+use super::extract::{DryRun, HowToTry, Named};
 use super::openapi::Api;
 use super::problem::{FieldError, Kind, Problem};
 use super::tokens::refused;
@@ -67,10 +67,12 @@ pub(crate) fn document(api: &mut Api) {
         .problems(conflict);
     api.route(&Method::POST, all, "createUser", "User: make one")
         .about(
-            "What is in this answer for the devices is nowhere else. The status `bypass` and scripts are \
-             for the role `admin`.",
+            "What is in this answer for the devices is nowhere else. Devices, scripts and every \
+             status but `disabled` are for the role `admin`.",
         )
+        .query::<HowToTry>()
         .body::<NewUser>()
+        .answers::<Map<String, Value>>(ok, "It would be made.")
         .answers::<CreatedUser>(created, "It is made.")
         .problems(conflict);
     let one = "/second-factor/users/{name}";
@@ -78,22 +80,27 @@ pub(crate) fn document(api: &mut Api) {
         .answers::<User>(ok, "The user.")
         .problems(conflict);
     api.route(&Method::PATCH, one, "changeUser", "User: change")
-        .about("What is absent stays. The status `bypass` and scripts are for the role `admin`.")
+        .about("What is absent stays. Scripts and every status but `disabled` are for the role `admin`.")
+        .query::<HowToTry>()
         .body::<ChangeUser>()
         .answers::<User>(ok, "The user.")
         .problems(conflict);
     api.route(&Method::DELETE, one, "deleteUser", "User: remove")
+        .query::<HowToTry>()
         .answers_nothing("It is gone, and its devices with it.")
         .problems(conflict);
     let path = "/second-factor/users/{name}/unlock";
     api.route(&Method::POST, path, "unlockUser", "User: unlock")
+        .query::<HowToTry>()
         .about("Wrong passcodes are forgotten.")
         .answers::<User>(ok, "The user.")
         .problems(conflict);
     let path = "/second-factor/users/{name}/enroll";
     api.route(&Method::POST, path, "enrollUser", "User: invite to enroll")
         .about("Whoever has the address adds a device; it is in this answer and nowhere else.")
+        .query::<HowToTry>()
         .body::<NewEnrollment>()
+        .answers::<Map<String, Value>>(ok, "It would be made.")
         .answers::<Enrollment>(created, "The address, for the user to open once.")
         .problems(conflict);
     let (path, id) = (
@@ -102,7 +109,9 @@ pub(crate) fn document(api: &mut Api) {
     );
     api.route(&Method::POST, path, id, "User: make bypass codes")
         .about("Those that were there go. The new ones are in this answer and nowhere else.")
+        .query::<HowToTry>()
         .body::<NewBypassCodes>()
+        .answers::<Map<String, Value>>(ok, "It would be made.")
         .answers::<BypassCodes>(created, "The codes; each is good once.")
         .problems(conflict);
     let (path, id) = ("/second-factor/users/{name}/sms-codes", "listSmsCodes");
@@ -112,11 +121,14 @@ pub(crate) fn document(api: &mut Api) {
     let (path, id) = ("/second-factor/users/{name}/devices", "createDevice");
     api.route(&Method::POST, path, id, "Device: make one")
         .about("What its owner needs is in this answer and nowhere else.")
+        .query::<HowToTry>()
         .body::<NewDevice>()
+        .answers::<Map<String, Value>>(ok, "It would be made.")
         .answers::<CreatedDevice>(created, "It is made.")
         .problems(conflict);
     let (path, id) = ("/second-factor/users/{name}/devices/{id}", "deleteDevice");
     api.route(&Method::DELETE, path, id, "Device: remove")
+        .query::<HowToTry>()
         .answers_nothing("It is gone.")
         .problems(conflict);
     let path = "/second-factor/devices";
@@ -147,6 +159,7 @@ pub(crate) fn document(api: &mut Api) {
         ),
     ] {
         api.route(&Method::POST, path, id, summary)
+            .query::<HowToTry>()
             .answers_nothing("It is answered.")
             .problems(&[Kind::Conflict, Kind::BadRequest]);
     }

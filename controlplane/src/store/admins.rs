@@ -192,16 +192,40 @@ impl Store {
         }))
     }
 
+    /// Keeps a secret of passcodes in place of the one before for whoever has the invitation. False when
+    /// it was taken meanwhile.
+    pub(crate) async fn update_invited_totp(
+        &self,
+        name: &str,
+        invitation: TokenId,
+        totp: &[u8],
+    ) -> Result<bool, StoreError> {
+        let sealed = self.seal(&place(TOTP, name), totp)?;
+        let id = invitation.to_string();
+        writing!(self.db, "store the secret of passcodes", pool => async {
+            sqlx::query("UPDATE admins SET totp = $1 WHERE name = $2 AND invitation = $3")
+                .bind(sealed.as_slice())
+                .bind(name)
+                .bind(id.as_str())
+                .execute(pool)
+                .await
+                .map(|done| done.rows_affected() > 0)
+                .map_err(Fault::Sql)
+        })
+    }
+
     /// Stores a password in the place of the invitation, and the time step of the passcode that came
-    /// with it, 0 where none of ours did. False when the invitation was taken meanwhile, or is of the
-    /// set-up link and the installation is somebody's by now.
+    /// with it, 0 where none of ours did, with the secret which that one is of: another may have been told
+    /// meanwhile. False when the invitation was taken meanwhile, or is of the set-up link and the
+    /// installation is somebody's by now.
     pub(crate) async fn activate_admin(
         &self,
         name: &str,
         invitation: TokenId,
-        (password, step): (&str, u64),
+        (password, totp, step): (&str, &[u8], u64),
         deed: &Deed,
     ) -> Result<bool, StoreError> {
+        let sealed = self.seal(&place(TOTP, name), totp)?;
         let (id, provider) = (invitation.to_string(), documents::row(PROVIDER));
         let (begin, deed) = (self.db.begin(Alone::Revisions), deed.storable());
         writing!(self.db, "store a password", pool => async {
@@ -211,7 +235,7 @@ impl Store {
                 .fetch_optional(&mut *tx)
                 .await?;
             let done = sqlx::query(
-                "UPDATE admins SET password = $1, totp_step = $2, invitation = NULL, \
+                "UPDATE admins SET password = $1, totp_step = $2, totp = $7, invitation = NULL, \
                  invitation_hash = NULL WHERE name = $3 AND invitation = $4 \
                  AND ($5 OR created_by <> $6)",
             )
@@ -221,6 +245,7 @@ impl Store {
             .bind(id.as_str())
             .bind(somebody.is_none())
             .bind(SETUP_LINK)
+            .bind(sealed.as_slice())
             .execute(&mut *tx)
             .await?
             .rows_affected();

@@ -472,8 +472,17 @@ pub(crate) async fn join(plane: &Plane, name: &str, role: &str) -> String {
     let path = "/api/v1/invitation";
     let told = plane.call("POST", path, "", &take.to_string()).await;
     assert_eq!(told.status, 200, "{told:?}");
+    let copied = told.json()["totp_secret"].as_str().unwrap().to_owned();
+    let told = plane.call("POST", path, "", &take.to_string()).await;
     let secret = told.json()["totp_secret"].as_str().unwrap().to_owned();
+    assert_ne!(secret, copied, "who asked before has nothing");
     take["password"] = PASSWORD.into();
+    let accepted = [passcode(&secret, 0), passcode(&secret, 1)];
+    if !accepted.contains(&passcode(&copied, 0)) {
+        take["passcode"] = passcode(&copied, 0).into();
+        let wrong = plane.call("POST", path, "", &take.to_string()).await;
+        assert_eq!(wrong.status, 422, "{wrong:?}");
+    }
     take["passcode"] = "000000".into();
     if passcode(&secret, 0) != "000000" {
         let wrong = plane.call("POST", path, "", &take.to_string()).await;

@@ -44,7 +44,8 @@ impl Lab {
         let socket = site.folder.path().join("secondfactor.sock");
         let (asked, mut serving) = (Asked::default(), JoinSet::new());
         let kept = Arc::clone(&asked);
-        let router = Router::new().fallback(move |request| answer(Arc::clone(&kept), Arc::default(), request));
+        let router = Router::new()
+            .fallback(move |request| answer(Arc::clone(&kept), Arc::default(), request));
         let listener = Listener::bind(&socket).await.unwrap();
         serving.spawn(listener.serve(router, CancellationToken::new()));
         site.settings.second_factor = Some(socket);

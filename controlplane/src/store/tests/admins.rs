@@ -37,7 +37,7 @@ pub(super) async fn an_invitation_is_taken_once_and_a_passcode_used_once(lab: La
     let other = Token::make().unwrap().id();
     let activate = async |id, hash| {
         store
-            .activate_admin("alice", id, (hash, 4), &deed("activate"))
+            .activate_admin("alice", id, (hash, b"PLANTED-totp", 4), &deed("activate"))
             .await
             .unwrap()
     };
@@ -55,6 +55,28 @@ pub(super) async fn an_invitation_is_taken_once_and_a_passcode_used_once(lab: La
         assert_eq!(used, want, "{step}");
     }
     assert!(store.fetch_admin_secrets("bob").await.unwrap().is_none());
+}
+
+pub(super) async fn the_secret_that_a_passcode_was_of_is_kept_whatever_was_told_since(lab: Lab) {
+    let store = lab.open().await;
+    let (_, invitation) = invite(&store, "alice").await;
+    let tell = async |id, totp: &[u8]| store.update_invited_totp("alice", id, totp).await.unwrap();
+    let totp = async || {
+        let known = store.fetch_admin_secrets("alice").await.unwrap();
+        known.unwrap().totp.to_vec()
+    };
+    let other = Token::make().unwrap().id();
+    assert!(!tell(other, b"PLANTED-other").await);
+    assert_eq!(totp().await, b"PLANTED-totp");
+    let id = invitation.id();
+    assert!(tell(id, b"PLANTED-hers").await && tell(id, b"PLANTED-his").await);
+    assert_eq!(totp().await, b"PLANTED-his");
+    let known = ("hash", b"PLANTED-hers".as_slice(), 4);
+    let deed = deed("activate");
+    let done = store.activate_admin("alice", id, known, &deed).await;
+    assert!(done.unwrap());
+    assert_eq!(totp().await, b"PLANTED-hers");
+    assert!(!tell(id, b"PLANTED-his").await, "the invitation is taken");
 }
 
 pub(super) async fn sessions_are_bounded_and_end_with_their_administrator(lab: Lab) {
@@ -143,7 +165,7 @@ pub(super) async fn another_password_or_secret_ends_the_other_sessions(lab: Lab)
     );
     let found = async |token: &Token| store.fetch_session(token.id()).await.unwrap().is_some();
     assert!(!change("hash 2", one.id()).await, "no invitation was taken");
-    let known = ("hash", 4);
+    let known = ("hash", b"PLANTED-totp".as_slice(), 4);
     assert!(
         store
             .activate_admin("alice", invitation.id(), known, &deed("activate"))
@@ -232,7 +254,12 @@ pub(super) async fn an_installation_is_somebodys_from_the_first_who_may_use_it(l
     assert_eq!(store.list_admins().await.unwrap().len(), 1);
     assert!(
         store
-            .activate_admin("alice", invitation.id(), ("hash", 1), &deed("activate"))
+            .activate_admin(
+                "alice",
+                invitation.id(),
+                ("hash", b"PLANTED-totp", 1),
+                &deed("activate")
+            )
             .await
             .unwrap()
     );
@@ -262,7 +289,12 @@ pub(super) async fn an_invitation_of_the_set_up_link_is_over_once_there_is_someb
     let (_, asked) = invite(&store, "alice").await;
     let take = async |name, invitation: &Token| {
         store
-            .activate_admin(name, invitation.id(), ("hash", 1), &deed("activate"))
+            .activate_admin(
+                name,
+                invitation.id(),
+                ("hash", b"PLANTED-totp", 1),
+                &deed("activate"),
+            )
             .await
             .unwrap()
     };

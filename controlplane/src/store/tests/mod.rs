@@ -116,6 +116,7 @@ on_both! {
     no_more_revisions_are_kept_than_a_thousand
     a_token_is_kept_noted_and_forgotten
     an_invitation_is_taken_once_and_a_passcode_used_once
+    the_secret_that_a_passcode_was_of_is_kept_whatever_was_told_since
     sessions_are_bounded_and_end_with_their_administrator
     another_password_or_secret_ends_the_other_sessions
     people_of_a_provider_are_signed_out_when_its_settings_change
