@@ -156,8 +156,15 @@ async fn not_so(request: Request) -> Response {
     door::for_other_methods(&request)
 }
 
-/// What ends with its caller: it is in the audit before it begins, and somebody's telephone rings for it.
-const BREAK_OFF: [&str; 2] = ["/api/v1/logins", "/api/v1/checks"];
+/// What ends with its caller: somebody's telephone rings for it. It is in the audit before it begins, or in
+/// one transaction with its entry.
+const BREAK_OFF: [&str; 5] = [
+    "/api/v1/logins",
+    "/api/v1/checks",
+    "/api/v1/session",
+    "/api/v1/session/password",
+    "/api/v1/invitation",
+];
 /// The longest document that is taken: some thousand integrations.
 pub(crate) const BODY_OCTETS: usize = 8 * 1024 * 1024;
 /// Where all of it is.
