@@ -1,0 +1,223 @@
+//! The command line: names, defaults and help. No decisions.
+
+mod manage;
+mod parse;
+mod roles;
+mod tools;
+
+pub(crate) use manage::{
+    AdminArgs, AdminCommand, FactorArgs, FactorCommand, NodeArgs, NodeCommand, PrimaryOnlyArgs,
+    PrimaryOnlyCommand, TokenArgs, TokenCommand,
+};
+pub(crate) use roles::{
+    ControlplaneArgs, DatabaseArgs, DataplaneArgs, DemoArgs, NodeListenArgs, RunArgs,
+    SecondFactorPublicArgs, SecondfactorArgs, SupervisedArgs,
+};
+pub(crate) use tools::{
+    AuditArgs, AuditCommand, BackupArgs, CertArgs, CheckArgs, EventsArgs, ExportArgs,
+    HealthcheckArgs, ImportArgs, LoginArgs, LoginEapArgs, MasterKeyArgs, MasterKeyCommand,
+    RestoreArgs, SealArgs, StatusArgs, ValidateArgs,
+};
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A second factor in front of everything that speaks RADIUS.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// How to log.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LogArgs {
+    /// What to log: a level, or targets with levels (`info`, `dataplane=debug,info`).
+    #[arg(
+        long,
+        global = true,
+        env = "COUNTERSIGN_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    pub(crate) log: String,
+    /// Log as JSON, one document a line.
+    #[arg(long, global = true, env = "COUNTERSIGN_LOG_JSON")]
+    pub(crate) log_json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole gateway on this machine.
+    Run(RunArgs),
+    /// Run a gateway with sample users and a scratch folder, and print logins to paste.
+    Demo(DemoArgs),
+    /// Run the control plane alone.
+    Controlplane(ControlplaneArgs),
+    /// Run a data plane alone.
+    Dataplane(DataplaneArgs),
+    /// Run the built-in second factor alone.
+    Secondfactor(SecondfactorArgs),
+    /// Check an authproxy.cfg: every fault with file, line, option and remedy.
+    Validate(ValidateArgs),
+    /// Make a CA and a certificate for `[radius_server_eap]`, or renew the certificate.
+    Cert(CertArgs),
+    /// Try what a configuration names: second factor, directories, upstream RADIUS, ports,
+    /// certificates. The running gateway's, from where it runs, or with --config a file's from here.
+    Check(CheckArgs),
+    /// Log in through a running node with real RADIUS packets, explained step by step.
+    Login(LoginArgs),
+    /// Show how the running gateway is.
+    Status(StatusArgs),
+    /// Show logins that are over, or follow them as they come.
+    Events(EventsArgs),
+    /// Make a running gateway read its configuration file again.
+    Reload(StatusArgs),
+    /// Exit 0 when the running gateway is ready, for containers and monitors.
+    Healthcheck(HealthcheckArgs),
+    /// Data planes on other machines: let them join, list, drain, check and remove them.
+    Node(NodeArgs),
+    /// For an outage of the second factor: let logins pass on the primary alone for a while.
+    PrimaryOnly(PrimaryOnlyArgs),
+    /// Manage users, devices and approvals of the built-in second factor.
+    Factor(FactorArgs),
+    /// Bring an authproxy.cfg, with the files that it names, into a running control plane whose
+    /// database is the truth; shows what it changes first.
+    Import(ImportArgs),
+    /// Write what a running control plane serves as an authproxy.cfg.
+    Export(ExportArgs),
+    /// Who changed what, and whether all of it is there.
+    Audit(AuditArgs),
+    /// Invite, list and remove administrators, who sign in to the REST API with a password and a
+    /// passcode.
+    Admin(AdminArgs),
+    /// Make, list and revoke tokens for the REST API; needs no other token.
+    Token(TokenArgs),
+    /// Turn a secret, read from standard input, into a value for a `_protected` option that only
+    /// this installation can open.
+    Seal(SealArgs),
+    /// Change the key that everything stored is under, while the gateway runs or not.
+    MasterKey(MasterKeyArgs),
+    /// Copy databases, keys and certificates into a new folder, while the gateway runs or not.
+    Backup(BackupArgs),
+    /// Put a backup into an empty data folder. The gateway must not run.
+    Restore(RestoreArgs),
+    /// Print the version.
+    Version(JsonArgs),
+}
+
+/// Where a gateway keeps its files and sockets.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DataDirArgs {
+    /// Folder of databases, keys and sockets [default: /var/lib/countersign as root, else
+    /// ./countersign-data].
+    #[arg(long, global = true, env = "COUNTERSIGN_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// Output for programs.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct JsonArgs {
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// The admin address of `run`.
+pub(crate) const DEFAULT_ADMIN: &str = "127.0.0.1:8400";
+const DEFAULT_SECOND_FACTOR: &str = "127.0.0.1:8402";
+/// The name of the data plane of `run`, unless it is told another.
+pub(crate) const DEFAULT_NODE: &str = "local";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn primary_only_names_where_it_is_for() {
+        let read = |extra: &[&str]| {
+            let fixed = [
+                "countersign",
+                "primary-only",
+                "start",
+                "--for",
+                "30m",
+                "--reason",
+                "x",
+            ];
+            Cli::try_parse_from(fixed.iter().chain(extra)).is_ok()
+        };
+        assert!(read(&["--all"]) && read(&["--integration", "radius_server_auto"]));
+        assert!(!read(&[]), "nowhere");
+        assert!(!read(&["--all", "--integration", "radius_server_auto"]));
+        assert!(!read(&["--integration", "a b"]));
+    }
+
+    #[test]
+    fn events_are_asked_for_in_words_that_events_have() {
+        let read = |extra: &[&str]| {
+            let line = ["countersign", "events"].iter().chain(extra);
+            Cli::try_parse_from(line).is_ok()
+        };
+        let id = "0".repeat(32);
+        for (extra, want) in [
+            (&[][..], true),
+            (&["--user", "alice", "--since", "7d", "--follow"], true),
+            (&["--outcome", "reject", "--reason", "wrong_password"], true),
+            (&["--factor", "push", "--client", "2001:db8::1"], true),
+            (
+                &["--from", "2026-11-22", "--to", "2026-11-23", "--csv"],
+                true,
+            ),
+            (&["--login", &id, "--steps"], true),
+            (&["--outcome", "perhaps"], false),
+            (&["--reason", "Wrong_Password"], false),
+            (&["--client", "gate"], false),
+            (&["--login", "7"], false),
+            (&["--from", "yesterday"], false),
+            (&["--since", "1h", "--from", "2026-11-22"], false),
+            (&["--csv", "--json"], false),
+            (&["--csv", "--follow"], false),
+            (&["--limit", "0"], false),
+        ] {
+            assert_eq!(read(extra), want, "{extra:?}");
+        }
+    }
+
+    #[test]
+    fn the_second_factor_has_its_public_url_and_names() {
+        let read = |extra: &[&str]| {
+            let line = ["countersign", "run"].iter().chain(extra);
+            Cli::try_parse_from(line).map(|cli| match cli.command {
+                Command::Run(args) => args.public,
+                other => panic!("{other:?}"),
+            })
+        };
+        let public = read(&[
+            "--second-factor-public-url",
+            "https://gate.example:8402/",
+            "--second-factor-name",
+            "gate.example",
+            "--second-factor-name",
+            "192.0.2.1",
+        ])
+        .unwrap();
+        let url = public.second_factor_public_url.as_deref();
+        assert_eq!(url, Some("https://gate.example:8402"));
+        assert_eq!(public.second_factor_names, ["gate.example", "192.0.2.1"]);
+        for wrong in [
+            "http://gate",
+            "gate",
+            "https://",
+            "https:///x",
+            "https://a/<b",
+        ] {
+            let read = read(&["--second-factor-public-url", wrong]);
+            assert!(read.is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! How values of arguments are read.
+
+use proto::event::{Factor, Outcome, Reason};
+use proto::id::{IntegrationId, LoginId, NodeId};
+use proto::secret::Secret;
+
+/// Any text; what is wrong with it is said without repeating it.
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]
+pub(super) fn secret(text: &str) -> Result<Secret<String>, std::convert::Infallible> {
+    Ok(Secret::from(text))
+}
+
+/// A hundred years at most.
+pub(super) fn days() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=36_500)
+}
+
+pub(super) fn https_url(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("https://").unwrap_or_default();
+    let good = |c: char| c.is_ascii_graphic() && !"\"'<>?#@".contains(c);
+    if host.is_empty() || host.starts_with('/') || !host.chars().all(good) {
+        return Err("write https://NAME or https://NAME:PORT".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// A word of a list, as events have it.
+fn word<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> Result<T, String> {
+    let found = all.iter().copied().find(|one| name(*one) == text);
+    found.ok_or_else(|| {
+        let words: Vec<&str> = all.iter().map(|one| name(*one)).collect();
+        format!("write one of {}", words.join(", "))
+    })
+}
+
+pub(super) fn outcome(text: &str) -> Result<Outcome, String> {
+    word(Outcome::ALL, Outcome::as_str, text)
+}
+
+pub(super) fn reason(text: &str) -> Result<Reason, String> {
+    word(Reason::ALL, Reason::as_str, text)
+}
+
+pub(super) fn factor(text: &str) -> Result<Factor, String> {
+    word(Factor::ALL, Factor::as_str, text)
+}
+
+pub(super) fn login_id(text: &str) -> Result<LoginId, String> {
+    let wrong = |_| "a login's id is 32 hexadecimal digits".to_owned();
+    serde_json::from_value(text.into()).map_err(wrong)
+}
+
+pub(super) fn node(text: &str) -> Result<NodeId, proto::id::NameError> {
+    NodeId::new(text)
+}
+
+pub(super) fn integration(text: &str) -> Result<IntegrationId, proto::id::NameError> {
+    IntegrationId::new(text)
+}

@@ -1,0 +1,270 @@
+//! Arguments of the roles, and of what runs all of them.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Args;
+use controlplane::{CertificateFiles, Retention};
+use proto::id::NodeId;
+use proto::secret::Secret;
+
+use super::parse::{https_url, node, secret};
+use super::{DEFAULT_ADMIN, DEFAULT_NODE, DEFAULT_SECOND_FACTOR, DataDirArgs};
+
+/// Given by a supervisor to its children; not for people.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct SupervisedArgs {
+    /// The supervisor's process id: the role ends with it and speaks to it on standard output.
+    #[arg(long, hide = true, value_name = "PID")]
+    pub(crate) supervised: Option<i32>,
+}
+
+/// Where a control plane keeps its data, if not in the data folder.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct DatabaseArgs {
+    /// A PostgreSQL database, postgres://USER@HOST/NAME, in place of SQLite in the data folder;
+    /// several control planes may share it. A URL with a password is for --database-url-file, or
+    /// for the variable `COUNTERSIGN_DATABASE`: everybody on the machine can read this one.
+    #[arg(long, value_name = "URL", value_parser = secret)]
+    pub(crate) database: Option<Secret<String>>,
+    /// A file whose first line is the URL of a PostgreSQL database [env:
+    /// `COUNTERSIGN_DATABASE_FILE`].
+    #[arg(long, value_name = "FILE", conflicts_with = "database")]
+    pub(crate) database_url_file: Option<PathBuf>,
+}
+
+/// Where data planes of other machines are listened for.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct NodeListenArgs {
+    /// Listen on this address for data planes of other machines, by mutual TLS [default: not at
+    /// all]. They join with a token of `countersign node token`.
+    #[arg(long, env = "COUNTERSIGN_NODE_LISTEN", value_name = "ADDR")]
+    pub(crate) node_listen: Option<SocketAddr>,
+    /// How long the certificate of a node is good.
+    #[arg(long, hide = true, default_value_t = 7_776_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) node_certificate_seconds: u32,
+}
+
+/// How long events are kept: until one of the bounds is passed. A gateway's control plane takes the
+/// variables of the gateway.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct RetentionArgs {
+    /// Days that events are kept.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_EVENT_DAYS",
+        default_value_t = Retention::default().days,
+        value_name = "DAYS"
+    )]
+    pub(crate) event_days: u32,
+    /// Events that are kept.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_EVENT_COUNT",
+        default_value_t = Retention::default().events,
+        value_name = "COUNT"
+    )]
+    pub(crate) event_count: u32,
+    /// Octets of events that are kept, as JSON; the database has about as much again for indexes.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_EVENT_OCTETS",
+        default_value_t = Retention::default().octets,
+        value_name = "OCTETS"
+    )]
+    pub(crate) event_octets: u64,
+}
+
+/// How people reach the built-in second factor from their phones.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct SecondFactorPublicArgs {
+    /// What approval and enrollment links begin with, as a phone reaches it
+    /// [default: https://NAME:PORT with the first name, or localhost].
+    #[arg(
+        long,
+        env = "COUNTERSIGN_SECOND_FACTOR_PUBLIC_URL",
+        value_name = "URL",
+        value_parser = https_url
+    )]
+    pub(crate) second_factor_public_url: Option<String>,
+    /// A name or address for its certificate, besides localhost and the address listened on; may
+    /// be given several times.
+    #[arg(
+        long = "second-factor-name",
+        env = "COUNTERSIGN_SECOND_FACTOR_NAMES",
+        value_delimiter = ',',
+        value_name = "NAME"
+    )]
+    pub(crate) second_factor_names: Vec<String>,
+}
+
+/// What the admin address serves TLS with.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct AdminTlsArgs {
+    /// The admin address's certificate (PEM), with those that sign it [default: none on loopback,
+    /// which means plain HTTP; elsewhere a self-made one].
+    #[arg(
+        long,
+        env = "COUNTERSIGN_ADMIN_TLS_CERT",
+        value_name = "FILE",
+        requires = "admin_tls_key"
+    )]
+    pub(crate) admin_tls_cert: Option<PathBuf>,
+    /// The key of that certificate (PEM), not encrypted.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_ADMIN_TLS_KEY",
+        value_name = "FILE",
+        requires = "admin_tls_cert"
+    )]
+    pub(crate) admin_tls_key: Option<PathBuf>,
+}
+
+impl AdminTlsArgs {
+    /// The files, when they are named.
+    pub(crate) fn files(self) -> Option<CertificateFiles> {
+        Some(CertificateFiles {
+            certificate: self.admin_tls_cert?,
+            key: self.admin_tls_key?,
+        })
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunArgs {
+    /// An authproxy.cfg, which is then the truth: watched, and reloaded live. Without it the
+    /// database is.
+    #[arg(long, env = "COUNTERSIGN_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    /// The name of the data plane on this machine [default: local]. Gateways that share a database
+    /// need one each.
+    #[arg(long, env = "COUNTERSIGN_NODE", value_name = "NAME", value_parser = node)]
+    pub(crate) node: Option<NodeId>,
+    /// Where /api/v1, /healthz, /readyz and /metrics are served; with TLS when that is not on
+    /// loopback.
+    #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", default_value = DEFAULT_ADMIN, value_name = "ADDR")]
+    pub(crate) admin_listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) admin_tls: AdminTlsArgs,
+    /// Where the built-in second factor is served, when a section uses it.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_SECOND_FACTOR_LISTEN",
+        default_value = DEFAULT_SECOND_FACTOR,
+        value_name = "ADDR"
+    )]
+    pub(crate) second_factor_listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) public: SecondFactorPublicArgs,
+    #[command(flatten)]
+    pub(crate) nodes: NodeListenArgs,
+    /// Seconds that logins in flight get to finish when the gateway is told to stop.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_GRACE",
+        default_value_t = 10,
+        value_name = "SECONDS"
+    )]
+    pub(crate) grace: u64,
+    /// With a bad file: serve the last good revision and say so, instead of stopping with exit
+    /// code 2.
+    #[arg(long, env = "COUNTERSIGN_LAST_GOOD")]
+    pub(crate) last_good: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Where /api/v1, /healthz, /readyz and /metrics are served; with TLS when that is not on
+    /// loopback.
+    #[arg(long, default_value = DEFAULT_ADMIN, value_name = "ADDR")]
+    pub(crate) admin_listen: SocketAddr,
+    /// The RADIUS port; that of the section with a menu is 10 above it, where it is free.
+    #[arg(long, default_value_t = 1812, value_name = "PORT")]
+    pub(crate) port: u16,
+    /// Where the built-in second factor is served.
+    #[arg(long, default_value = DEFAULT_SECOND_FACTOR, value_name = "ADDR")]
+    pub(crate) second_factor_listen: SocketAddr,
+    /// The scratch folder, emptied first [default: one under the system's folder for such].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ControlplaneArgs {
+    /// An authproxy.cfg, which is then the truth.
+    #[arg(long, env = "COUNTERSIGN_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    /// Where /api/v1, /healthz, /readyz and /metrics are served [default: not at all]; with TLS when
+    /// that is not on loopback.
+    #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", value_name = "ADDR")]
+    pub(crate) admin_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) admin_tls: AdminTlsArgs,
+    /// With a bad file: serve the last good revision.
+    #[arg(long, env = "COUNTERSIGN_LAST_GOOD")]
+    pub(crate) last_good: bool,
+    #[command(flatten)]
+    pub(crate) nodes: NodeListenArgs,
+    #[command(flatten)]
+    pub(crate) retention: RetentionArgs,
+    /// Read the URL of the database from standard input: a supervisor's way of handing it on.
+    #[arg(long, hide = true)]
+    pub(crate) database_from_stdin: bool,
+    /// The name of the data plane that the supervisor runs.
+    #[arg(long, hide = true, default_value = DEFAULT_NODE, value_parser = node)]
+    pub(crate) local_node: NodeId,
+    #[command(flatten)]
+    pub(crate) supervised: SupervisedArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DataplaneArgs {
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    /// This node's name [default: the one it joined with, or local].
+    #[arg(long, env = "COUNTERSIGN_NODE", value_name = "NAME", value_parser = node)]
+    pub(crate) node: Option<NodeId>,
+    /// The control plane's socket [default: the control plane that was joined with `countersign
+    /// node join`, else the socket of the data folder].
+    #[arg(long, env = "COUNTERSIGN_CONTROL_SOCKET", value_name = "PATH")]
+    pub(crate) control_socket: Option<PathBuf>,
+    /// Listen on this address of this machine, whatever the sections' `interface` says.
+    #[arg(long, env = "COUNTERSIGN_INTERFACE", value_name = "ADDRESS")]
+    pub(crate) interface: Option<IpAddr>,
+    /// Seconds that logins in flight get to finish when the node is told to stop.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_GRACE",
+        default_value_t = 10,
+        value_name = "SECONDS"
+    )]
+    pub(crate) grace: u64,
+    #[command(flatten)]
+    pub(crate) supervised: SupervisedArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SecondfactorArgs {
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    /// Where HTTPS is served.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_SECOND_FACTOR_LISTEN",
+        default_value = DEFAULT_SECOND_FACTOR,
+        value_name = "ADDR"
+    )]
+    pub(crate) second_factor_listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) public: SecondFactorPublicArgs,
+    #[command(flatten)]
+    pub(crate) supervised: SupervisedArgs,
+}
