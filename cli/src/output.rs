@@ -37,7 +37,9 @@ pub(crate) fn setup_link(url: &str, token: &Secret<String>) {
     let token = token.expose();
     question(format_args!(
         "\nNobody may use the REST API yet. This link is for the first administrator, good for a day:\n\
-         \n    {url}/setup#{token}\n\n"
+         \n    {url}/setup#{token}\n\n\
+         There is no page for it yet: send what is behind the # to POST {url}/api/v1/setup, or run\n\
+         countersign admin invite NAME, or token create NAME, on this machine.\n\n"
     ));
 }
 
