@@ -13,10 +13,11 @@ use http::{Method, StatusCode, header};
 use local::{CallError, Client};
 use proto::second_factor::{
     BypassCodes, ChangeUser, CreatedDevice, CreatedUser, Device, Enrollment, NewBypassCodes,
-    NewDevice, NewEnrollment, NewUser, SmsCodes, User, WaitingPush,
+    NewDevice, NewEnrollment, NewUser, Script, SmsCodes, User, WaitingPush,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::caller::Caller;
@@ -345,7 +346,7 @@ async fn change_user(
     let asks = Asks { app, caller };
     let before = read(&asks.app, &of_user(&name, "")).await?;
     if dry {
-        known_fields(&asked, &["status", "script"])?;
+        readable::<ChangeUser>(&asked)?;
         return Ok(Json(changed(before, &asked)));
     }
     let now = asks.post(&of_user(&name, ""), &asked).await?;
@@ -400,7 +401,7 @@ async fn enroll(
     let Json(asked) = asked.map_err(|error| refused(&error))?;
     let asks = Asks { app, caller };
     if dry {
-        return asks.try_for(&name, &asked, &["valid_seconds"]).await;
+        return asks.try_for::<NewEnrollment>(&name, &asked).await;
     }
     let made = asks.post(&of_user(&name, "/enroll"), &asked).await?;
     let detail = json!({ "expires_at": at(&made, "/expires_at") });
@@ -419,8 +420,7 @@ async fn bypass_codes(
     let Json(asked) = asked.map_err(|error| refused(&error))?;
     let asks = Asks { app, caller };
     if dry {
-        let fields = ["count", "valid_seconds"];
-        return asks.try_for(&name, &asked, &fields).await;
+        return asks.try_for::<NewBypassCodes>(&name, &asked).await;
     }
     let made = asks.post(&of_user(&name, "/bypass-codes"), &asked).await?;
     let detail = json!({ "count": at(&made, "/codes").as_array().map(Vec::len), "asked": asked });
@@ -439,7 +439,7 @@ async fn create_device(
     let Json(asked) = asked.map_err(|error| refused(&error))?;
     let asks = Asks { app, caller };
     if dry {
-        return asks.try_for(&name, &asked, DEVICE_FIELDS).await;
+        return asks.try_for::<NewDevice>(&name, &asked).await;
     }
     let made = asks.post(&of_user(&name, "/devices"), &asked).await?;
     let detail = json!({ "device": at(&made, "/device") });
@@ -513,13 +513,12 @@ impl Asks {
     }
 
     /// Looks whether something could be made for a user. What would be made is known when it is.
-    async fn try_for(
+    async fn try_for<T: DeserializeOwned>(
         &self,
         name: &str,
         asked: &Value,
-        fields: &[&str],
     ) -> Result<Response, Problem> {
-        known_fields(asked, fields)?;
+        readable::<T>(asked)?;
         read(&self.app, &of_user(name, "")).await?;
         Ok(shown_once(StatusCode::OK, &json!({})))
     }
@@ -559,7 +558,7 @@ fn needs_no_admin(caller: &Caller, asked: &Value) -> Result<(), Problem> {
 
 /// A user that is not made. What the fields may hold, the service alone knows.
 async fn try_user(app: &App, asked: &Value) -> Result<Value, Problem> {
-    known_fields(asked, &["name", "status", "script", "devices"])?;
+    readable::<NewUser>(asked)?;
     let Some(name) = at(asked, "/name").as_str().filter(|name| !name.is_empty()) else {
         return Err(invalid("name", "is missing"));
     };
@@ -580,31 +579,30 @@ fn changed(mut user: Value, asked: &Value) -> Value {
     if let Some(fields) = user.as_object_mut() {
         if let Some(status) = at(asked, "/status").as_str() {
             fields.insert("status".to_owned(), status.into());
-            fields.remove("failures");
+            if status != "locked_out" {
+                fields.insert("failures".to_owned(), 0.into());
+            }
         }
         match at(asked, "/script") {
             Value::Null => {}
             Value::String(_) => drop(fields.remove("script")),
             script => {
-                let script = script.get("set").unwrap_or(script);
-                fields.insert("script".to_owned(), script.clone());
+                // With the fields that may be left out.
+                let script = script.get("set").unwrap_or(script).clone();
+                let script = serde_json::from_value::<Script>(script).ok();
+                let script = script.and_then(|script| serde_json::to_value(script).ok());
+                fields.insert("script".to_owned(), script.unwrap_or_default());
             }
         }
     }
     user
 }
 
-/// Refuses fields that the service does not know.
-fn known_fields(asked: &Value, known: &[&str]) -> Result<(), Problem> {
-    let Value::Object(fields) = asked else {
-        return Err(invalid("", "is an object"));
-    };
-    match fields.keys().find(|field| !known.contains(&field.as_str())) {
-        None => Ok(()),
-        Some(field) => {
-            let message = format!("is not known; known are {}", known.join(", "));
-            Err(invalid(field, &message))
-        }
+/// Refuses what the service could not read.
+fn readable<T: DeserializeOwned>(asked: &Value) -> Result<(), Problem> {
+    match serde_json::from_value::<T>(asked.clone()) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Problem::new(Kind::Invalid, error.to_string())),
     }
 }
 
@@ -698,16 +696,5 @@ fn encoded(text: &str) -> String {
     out
 }
 
-const DEVICE_FIELDS: &[&str] = &[
-    "kind",
-    "name",
-    "number",
-    "capabilities",
-    "algorithm",
-    "digits",
-    "period",
-    "counter",
-    "secret",
-];
 const USERS_PER_PAGE: u32 = 500;
 const LIMIT: Duration = Duration::from_secs(10);
