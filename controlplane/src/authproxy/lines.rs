@@ -21,7 +21,7 @@ const LINES: usize = 50_000;
 /// The lines of a file, those that say something.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lines {
-    /// In the order of the file; [`LINES`] at the most.
+    /// In the order of the file; `LINES` at the most.
     pub told: Vec<Line>,
     /// Blank lines and comments.
     pub silent: usize,
