@@ -21,3 +21,4 @@ mod start;
 mod stream_ends;
 mod support;
 mod watch;
+mod web;
