@@ -1,6 +1,7 @@
 //! The REST API under `/api/v1`. Each caller is known before a handler runs: [`caller::Caller`] is an
 //! extension of the request.
 
+pub(crate) mod about;
 mod admin_factor;
 pub(crate) mod admins;
 pub(crate) mod audit;
@@ -87,6 +88,7 @@ fn routes() -> Router<Arc<App>> {
         .merge(config_file::router())
         .merge(drafts::router())
         .merge(revisions::router())
+        .merge(about::router())
         .merge(session::router())
         .merge(own::router())
         .merge(oidc::router())
@@ -128,6 +130,7 @@ fn document(api: &mut openapi::Api) {
     second_factor::document(api);
     events::document(api);
     audit::document(api);
+    about::document(api);
     // What is of one group stands together.
     session::document(api);
     own::document(api);
