@@ -47,6 +47,7 @@ mod store;
 mod stream;
 mod upkeep;
 mod watch;
+mod web;
 
 pub use access::routes::least_roles;
 pub use admin_tls::{AdminTls, AdminTlsError, CertificateFiles, Unfit};
@@ -63,3 +64,4 @@ pub use settings::{Hooks, Need, Ready, Retention, Settings, key_file};
 pub use source::{ConfigSource, FileDraft, Finish, LoadOutcome};
 pub use store::{PostgresUrl, PostgresUrlError, Rotated, StoreError};
 pub use upkeep::{copy_database, look_at_copy, rotate_master_key};
+pub use web::{has_dashboard, note_while_away};

@@ -1,6 +1,6 @@
 //! The gateway's one admin address: `/healthz`, `/readyz` and `/metrics`, put together from the
-//! roles' own sockets, and `/api`, which is handed on. It answers also while a role is being
-//! restarted.
+//! roles' own sockets; all else, which is the dashboard and `/api`, is handed on. It answers also
+//! while a role is being restarted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,27 +26,18 @@ pub(crate) struct Gateway {
     pub(crate) data: DataDir,
     /// Whether the configuration uses the built-in second factor.
     pub(crate) second_factor: Arc<AtomicBool>,
-    /// Where `/api` is handed on to.
+    /// Where all else is handed on to.
     pub(crate) api: Api,
 }
 
 pub(crate) async fn serve(listener: AdminListener, gateway: Gateway, stop: CancellationToken) {
     let router = Router::new()
-        .route("/", get(index))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .merge(
-            Router::new()
-                .route("/api/{*path}", any(api::hand_on))
-                .with_state(gateway.api.clone()),
-        )
+        .fallback_service(any(api::hand_on).with_state(gateway.api.clone()))
         .with_state(gateway);
     listener.serve(router, stop).await;
-}
-
-async fn index() -> &'static str {
-    "Countersign is running. Here are /healthz, /readyz, /metrics and /api/v1.\n"
 }
 
 /// Ready when the control plane says that its revision is served here, and the data plane takes

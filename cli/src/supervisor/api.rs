@@ -1,5 +1,6 @@
-//! Hands what is asked of `/api` on to the control plane's API socket, where each request is asked
-//! who it is from. Nothing that comes in here reaches an admin socket.
+//! Hands what the supervisor does not answer on to the control plane's API socket, where each request
+//! is asked who it is from, unless it is for the dashboard's own files. Nothing that comes in here
+//! reaches an admin socket.
 
 use std::path::PathBuf;
 
@@ -29,6 +30,7 @@ pub(super) async fn hand_on(
 ) -> Response {
     let authority = request.uri().authority().map(ToString::to_string);
     let path = request.uri().path_and_query().cloned();
+    let note = controlplane::note_while_away(request.method(), request.headers());
     *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
     *request.version_mut() = Version::HTTP_11;
     let headers = request.headers_mut();
@@ -41,7 +43,7 @@ pub(super) async fn hand_on(
     }
     // Whatever the caller wrote there.
     let Ok(from) = HeaderValue::from_str(&from.to_string()) else {
-        return away();
+        return note.unwrap_or_else(away);
     };
     headers.insert(HeaderName::from_static(PEER_HEADER), from);
     match send(&api, request).await {
@@ -51,7 +53,7 @@ pub(super) async fn hand_on(
         }
         Err(error) => {
             tracing::warn!(error = &*error, "a request was not handed on");
-            away()
+            note.unwrap_or_else(away)
         }
     }
 }

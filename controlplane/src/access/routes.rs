@@ -138,7 +138,9 @@ pub(crate) const ROUTES: &[Route] = &[
     (GET, "/api/v1/events/{id}", Role(Viewer)),
     (GET, "/api/v1/audit", Role(Viewer)),
     (GET, "/api/v1/audit/verify", Role(Viewer)),
+    (GET, "/api/v1/about", Role(Viewer)),
     // Signing in: whoever does it is nobody yet.
+    (GET, "/api/v1/sign-in", Wants::Nobody),
     (GET, "/api/v1/session", Role(Viewer)),
     (POST, "/api/v1/session", Wants::Nobody),
     (DELETE, "/api/v1/session", Role(Viewer)),

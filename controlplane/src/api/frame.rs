@@ -1,9 +1,9 @@
-//! What every answer of the REST API has: the id of its request, and what browsers are told.
+//! What every answer of the REST API and of the dashboard has: the id of its request, and what browsers are told.
 
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tracing::Instrument;
 
 /// Gives a request its id, in the answer and in each line that is logged meanwhile.
@@ -25,12 +25,17 @@ pub(crate) async fn frame(mut request: Request, next: Next) -> Response {
     let mut response = answered.instrument(span).await;
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
+    tell(headers);
+    response
+}
+
+/// Tells browsers what holds for every answer. Where something else is said already, that counts.
+pub(crate) fn tell(headers: &mut HeaderMap) {
     for (name, value) in TOLD {
         headers
             .entry(name)
             .or_insert(HeaderValue::from_static(value));
     }
-    response
 }
 
 /// The id that a caller gave, if it is one to be logged; else a new one.
@@ -57,15 +62,17 @@ fn made() -> HeaderValue {
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
 /// The longest id that is taken from a caller.
 const ID_OCTETS: usize = 64;
-/// Where a handler says otherwise, that counts.
-const TOLD: [(HeaderName, &str); 5] = [
+const TOLD: [(HeaderName, &str); 6] = [
     (header::CACHE_CONTROL, "no-store"),
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; frame-ancestors 'none'",
     ),
+    (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
     (header::REFERRER_POLICY, "no-referrer"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),

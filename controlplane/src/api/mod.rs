@@ -1,6 +1,7 @@
 //! The REST API under `/api/v1`. Each caller is known before a handler runs: [`caller::Caller`] is an
 //! extension of the request.
 
+pub(crate) mod about;
 mod admin_factor;
 pub(crate) mod admins;
 pub(crate) mod audit;
@@ -19,7 +20,7 @@ pub(crate) mod event_table;
 pub(crate) mod events;
 pub(crate) mod extract;
 mod file_back;
-mod frame;
+pub(crate) mod frame;
 pub(crate) mod guesses;
 mod join_tokens;
 mod line_rows;
@@ -51,23 +52,23 @@ use tower_http::compression::CompressionLayer;
 use self::caller::Caller;
 use self::problem::{Kind, Problem};
 use crate::app::App;
+use crate::web;
 
 /// All of it, for callers who are all this one: those of the admin socket.
 pub(crate) fn for_one(app: Arc<App>, caller: Caller) -> Router {
-    framed(
-        routes()
-            .layer(from_fn_with_state(Arc::clone(&app), to_the_end))
-            .layer(Extension(caller))
-            .layer(Extension(door::From::HERE))
-            .with_state(app),
-    )
+    let routes = routes()
+        .layer(from_fn_with_state(Arc::clone(&app), to_the_end))
+        .layer(Extension(caller))
+        .layer(Extension(door::From::HERE))
+        .with_state(app);
+    whole(routes).layer(from_fn(frame::frame))
 }
 
-/// All of it, for callers who must say who they are.
+/// All of it, for callers who must say who they are, and the dashboard, for which they need not.
 pub(crate) fn for_strangers(app: Arc<App>) -> Router {
     let guard = from_fn_with_state(Arc::clone(&app), door::let_in);
     let to_the_end = from_fn_with_state(Arc::clone(&app), to_the_end);
-    framed(routes().layer(to_the_end).layer(guard).with_state(app))
+    with_dashboard(routes().layer(to_the_end).layer(guard).with_state(app))
 }
 
 /// The same for a supervisor, who has the connections of such callers.
@@ -76,7 +77,7 @@ pub(crate) fn for_handed_on(app: Arc<App>) -> Router {
     let to_the_end = from_fn_with_state(Arc::clone(&app), to_the_end);
     // The supervisor writes while this answers.
     let routes = routes().layer(to_the_end).layer(guard).with_state(app);
-    framed(routes).layer(from_fn(drained::drained))
+    with_dashboard(routes).layer(from_fn(drained::drained))
 }
 
 /// Every route, without a word on who may use it: that is in [`crate::access::routes`].
@@ -87,6 +88,7 @@ fn routes() -> Router<Arc<App>> {
         .merge(config_file::router())
         .merge(drafts::router())
         .merge(revisions::router())
+        .merge(about::router())
         .merge(session::router())
         .merge(own::router())
         .merge(oidc::router())
@@ -128,6 +130,7 @@ fn document(api: &mut openapi::Api) {
     second_factor::document(api);
     events::document(api);
     audit::document(api);
+    about::document(api);
     // What is of one group stands together.
     session::document(api);
     own::document(api);
@@ -137,12 +140,25 @@ fn document(api: &mut openapi::Api) {
     tokens::document(api);
 }
 
-fn framed(routes: Router) -> Router {
+/// With the document of it.
+fn whole(routes: Router) -> Router {
     Router::new()
         .nest(BASE, routes)
         .merge(openapi::router())
         .layer(CompressionLayer::new())
-        .layer(from_fn(frame::frame))
+}
+
+/// With the dashboard at all that is not below `/api`. Its files are packed already.
+fn with_dashboard(routes: Router) -> Router {
+    whole(routes).fallback(beside).layer(from_fn(frame::frame))
+}
+
+async fn beside(request: Request) -> Response {
+    let below = request.uri().path().strip_prefix(ALL_OF_IT);
+    match below.is_some_and(|below| below.is_empty() || below.starts_with('/')) {
+        true => nothing_there().await.into_response(),
+        false => web::answer(&request),
+    }
 }
 
 async fn nothing_there() -> impl IntoResponse {
@@ -167,6 +183,8 @@ const BREAK_OFF: [&str; 5] = [
 ];
 /// The longest document that is taken: some thousand integrations.
 pub(crate) const BODY_OCTETS: usize = 8 * 1024 * 1024;
+/// Where nothing else is than the API and what describes it.
+const ALL_OF_IT: &str = "/api";
 /// Where all of it is.
 const BASE: &str = "/api/v1";
 
