@@ -7,6 +7,7 @@ pub(crate) mod audit;
 pub(crate) mod based_on;
 pub(crate) mod caller;
 pub(crate) mod checks;
+pub(crate) mod clients_seen;
 pub(crate) mod config;
 pub(crate) mod config_file;
 mod config_lists;
@@ -28,6 +29,7 @@ pub(crate) mod masked;
 pub(crate) mod nodes;
 pub(crate) mod oidc;
 pub(crate) mod openapi;
+pub(crate) mod overview;
 mod own;
 pub(crate) mod page;
 pub(crate) mod primary_only;
@@ -94,6 +96,8 @@ fn routes() -> Router<Arc<App>> {
         .merge(tokens::router())
         .merge(nodes::router())
         .merge(events::router())
+        .merge(overview::router())
+        .merge(clients_seen::router())
         .merge(checks::router())
         .merge(logins::router())
         .merge(primary_only::router())
@@ -127,6 +131,8 @@ fn document(api: &mut openapi::Api) {
     primary_only::document(api);
     second_factor::document(api);
     events::document(api);
+    overview::document(api);
+    clients_seen::document(api);
     audit::document(api);
     // What is of one group stands together.
     session::document(api);
