@@ -340,7 +340,7 @@ pub(crate) const PEER: HeaderName = HeaderName::from_static(crate::admin::PEER_H
 const OWN_PAGE: HeaderName = HeaderName::from_static("countersign-page");
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// A session that is not used for as long is at its end.
-const IDLE_MS: u64 = 60 * 60_000;
+pub(super) const IDLE_MS: u64 = 60 * 60_000;
 /// A token's last use is written this often at most.
 const NOTED_EVERY_MS: u64 = 60_000;
 

@@ -1,12 +1,14 @@
 //! The REST API under `/api/v1`. Each caller is known before a handler runs: [`caller::Caller`] is an
 //! extension of the request.
 
+pub(crate) mod about;
 mod admin_factor;
 pub(crate) mod admins;
 pub(crate) mod audit;
 pub(crate) mod based_on;
 pub(crate) mod caller;
 pub(crate) mod checks;
+pub(crate) mod clients_seen;
 pub(crate) mod config;
 pub(crate) mod config_file;
 mod config_lists;
@@ -28,6 +30,7 @@ pub(crate) mod masked;
 pub(crate) mod nodes;
 pub(crate) mod oidc;
 pub(crate) mod openapi;
+pub(crate) mod overview;
 mod own;
 pub(crate) mod page;
 pub(crate) mod primary_only;
@@ -87,6 +90,7 @@ fn routes() -> Router<Arc<App>> {
         .merge(config_file::router())
         .merge(drafts::router())
         .merge(revisions::router())
+        .merge(about::router())
         .merge(session::router())
         .merge(own::router())
         .merge(oidc::router())
@@ -94,6 +98,8 @@ fn routes() -> Router<Arc<App>> {
         .merge(tokens::router())
         .merge(nodes::router())
         .merge(events::router())
+        .merge(overview::router())
+        .merge(clients_seen::router())
         .merge(checks::router())
         .merge(logins::router())
         .merge(primary_only::router())
@@ -127,7 +133,10 @@ fn document(api: &mut openapi::Api) {
     primary_only::document(api);
     second_factor::document(api);
     events::document(api);
+    overview::document(api);
+    clients_seen::document(api);
     audit::document(api);
+    about::document(api);
     // What is of one group stands together.
     session::document(api);
     own::document(api);

@@ -660,7 +660,7 @@ fn problem(app: &App, error: CallError) -> Problem {
 }
 
 /// Whether an integration needs it.
-fn is_used(app: &App) -> bool {
+pub(super) fn is_used(app: &App) -> bool {
     let newest = app.newest();
     let mut integrations = newest.integrations.iter();
     integrations.any(|one| one.application.pinned_ca.is_some())

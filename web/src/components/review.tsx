@@ -1,0 +1,235 @@
+/**
+ * How a change of the configuration is made here: its writes go into a draft, what they come to is shown,
+ * and then it is applied as one revision, kept for later, or dropped. Nothing is served before it was seen.
+ */
+import { Alert, Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
+import { notifications } from '@mantine/notifications';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { createContext, type ReactNode, useCallback, useContext, useState } from 'react';
+import { ApiError, api, ask } from '@/api/client';
+import { configurationChanged } from '@/api/queries';
+import { Diff } from './diff';
+import { Loaded } from './page';
+import { ProblemAlert } from './problem';
+import { Verdicts } from './verdicts';
+
+export interface Change {
+  /** What it is for: the message of the revision, unless another is written. */
+  message: string;
+  /** Writes into the draft; what it throws, whoever began gets, and the draft is dropped. */
+  writes: (draft: number) => Promise<unknown>;
+  /** Called when a revision was made, before its verdicts are in. */
+  applied?: (revision: number) => void;
+  /** Called when the draft was kept for later. */
+  kept?: (draft: number) => void;
+}
+
+type Begin = (change: Change) => Promise<void>;
+const Context = createContext<Begin | null>(null);
+
+/** Begins a change: rejects with the `ApiError` of a write that is refused, so that a form can show it. */
+export function useReview(): Begin {
+  const begin = useContext(Context);
+  if (!begin) throw new Error('ReviewProvider is missing');
+  return begin;
+}
+
+export function draftQuery(id: number) {
+  return {
+    queryKey: ['drafts', id] as const,
+    queryFn: () => ask(api.GET('/api/v1/drafts/{id}', { params: { path: { id: String(id) } } })),
+  };
+}
+
+async function drop(id: number): Promise<void> {
+  await ask(api.DELETE('/api/v1/drafts/{id}', { params: { path: { id: String(id) } } }));
+}
+
+export function ReviewProvider({ children }: { children: ReactNode }) {
+  const client = useQueryClient();
+  const [open, setOpen] = useState<{ draft: number; change: Change } | null>(null);
+
+  const begin = useCallback<Begin>(
+    async (change) => {
+      const made = await ask(api.POST('/api/v1/drafts', { body: { message: change.message } }));
+      if (!('id' in made)) throw new Error('the draft was only tried');
+      try {
+        await change.writes(made.id);
+      } catch (error) {
+        // The fault of the write is what matters: a draft that stays is in the list of drafts.
+        await drop(made.id).catch(() => undefined);
+        throw error;
+      }
+      await client.invalidateQueries({ queryKey: ['drafts'] });
+      setOpen({ draft: made.id, change });
+    },
+    [client],
+  );
+
+  const close = () => setOpen(null);
+  return (
+    <Context.Provider value={begin}>
+      {children}
+      <Modal
+        opened={open !== null}
+        onClose={close}
+        size="xl"
+        title="Review the change"
+        closeOnClickOutside={false}
+        closeButtonProps={{ 'aria-label': 'Close' }}
+      >
+        {open && (
+          <DraftReview
+            key={open.draft}
+            id={open.draft}
+            applied={open.change.applied}
+            kept={() => {
+              open.change.kept?.(open.draft);
+              close();
+            }}
+            dropped={close}
+            closed={close}
+          />
+        )}
+      </Modal>
+    </Context.Provider>
+  );
+}
+
+/** A draft: what it would change, and what can be done with it. */
+export function DraftReview({
+  id,
+  applied,
+  kept,
+  dropped,
+  closed,
+}: {
+  id: number;
+  applied?: ((revision: number) => void) | undefined;
+  /** Where it may be left for later. */
+  kept?: (() => void) | undefined;
+  dropped: () => void;
+  closed: () => void;
+}) {
+  const client = useQueryClient();
+  const [revision, setRevision] = useState<number | null>(null);
+  const query = useQuery({
+    ...draftQuery(id),
+    enabled: revision === null,
+    gcTime: 0,
+    staleTime: 0,
+    retry: false,
+  });
+  const [message, setMessage] = useState<string | null>(null);
+  const [busy, setBusy] = useState<'apply' | 'drop' | null>(null);
+  const [error, setError] = useState<unknown>(null);
+
+  const apply = async () => {
+    if (!query.data) return;
+    setBusy('apply');
+    setError(null);
+    try {
+      const done = await ask(
+        api.POST('/api/v1/drafts/{id}/apply', {
+          params: {
+            path: { id: String(id) },
+            query: { message: message ?? query.data.message },
+            // What was shown is done, or nothing.
+            header: { 'If-Match': query.data.based_on },
+          },
+        }),
+      );
+      if (done.revision) {
+        setRevision(done.revision.number);
+        applied?.(done.revision.number);
+      } else {
+        notifications.show({ message: 'Nothing changed: the configuration has it already.' });
+        closed();
+      }
+      await configurationChanged(client);
+    } catch (failure) {
+      setError(failure);
+      if (failure instanceof ApiError && failure.kind === 'changed') await query.refetch();
+    } finally {
+      setBusy(null);
+    }
+  };
+
+  const discard = async () => {
+    setBusy('drop');
+    setError(null);
+    try {
+      await drop(id);
+      await client.invalidateQueries({ queryKey: ['drafts'] });
+      dropped();
+    } catch (failure) {
+      setError(failure);
+    } finally {
+      setBusy(null);
+    }
+  };
+
+  if (revision !== null) {
+    return (
+      <Stack gap="sm">
+        <Verdicts revision={revision} />
+        <Group justify="flex-end">
+          <Button onClick={closed} data-autofocus>
+            Done
+          </Button>
+        </Group>
+      </Stack>
+    );
+  }
+  return (
+    <Loaded query={query}>
+      {(draft) => (
+        <Stack gap="sm">
+          <Diff differences={draft.differences} />
+          {draft.problem && (
+            <ProblemAlert
+              title="It cannot be applied as it is"
+              error={new ApiError(draft.problem.status, draft.problem, null)}
+            />
+          )}
+          {error instanceof ApiError && error.kind === 'changed' ? (
+            <Alert color="orange" title="Somebody else changed the configuration meanwhile" role="alert">
+              <Text size="sm">
+                What is shown above is what would change now. Look at it again, then apply.
+              </Text>
+            </Alert>
+          ) : (
+            <ProblemAlert error={error} />
+          )}
+          {!draft.problem && draft.differences.length > 0 && (
+            <TextInput
+              label="Why"
+              description="Is kept with the revision, and in the audit."
+              value={message ?? draft.message}
+              onChange={(event) => setMessage(event.currentTarget.value)}
+              maxLength={200}
+            />
+          )}
+          <Group justify="flex-end" gap="xs">
+            <Button variant="default" onClick={discard} loading={busy === 'drop'} disabled={busy !== null}>
+              Discard
+            </Button>
+            {kept && draft.differences.length > 0 && (
+              <Button variant="default" onClick={kept} disabled={busy !== null}>
+                Keep as draft
+              </Button>
+            )}
+            <Button
+              onClick={apply}
+              loading={busy === 'apply'}
+              disabled={busy !== null || draft.differences.length === 0 || !!draft.problem}
+              data-autofocus
+            >
+              Apply
+            </Button>
+          </Group>
+        </Stack>
+      )}
+    </Loaded>
+  );
+}

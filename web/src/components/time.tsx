@@ -1,0 +1,27 @@
+import { Tooltip } from '@mantine/core';
+import { useEffect, useState } from 'react';
+import { fromNow, localClock, localTime, utcTime } from '@/lib/format';
+
+/** A moment in the reader's zone; the exact one in UTC on hover and on focus. */
+export function Time({ ms, form = 'full' }: { ms: number; form?: 'full' | 'clock' | 'relative' }) {
+  const now = useNow(form === 'relative' ? 10_000 : null);
+  const text = form === 'full' ? localTime(ms) : form === 'clock' ? localClock(ms) : fromNow(ms, now);
+  return (
+    <Tooltip label={utcTime(ms)} events={{ hover: true, focus: true, touch: true }}>
+      <time dateTime={utcTime(ms)} className="nowrap">
+        {text}
+      </time>
+    </Tooltip>
+  );
+}
+
+/** The present, again each `every` milliseconds; `null`: once. */
+export function useNow(every: number | null): number {
+  const [now, setNow] = useState(() => Date.now());
+  useEffect(() => {
+    if (every === null) return;
+    const timer = setInterval(() => setNow(Date.now()), every);
+    return () => clearInterval(timer);
+  }, [every]);
+  return now;
+}

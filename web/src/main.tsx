@@ -1,0 +1,46 @@
+import '@mantine/core/styles.css';
+import '@mantine/notifications/styles.css';
+import './styles.css';
+import { MantineProvider } from '@mantine/core';
+import { Notifications } from '@mantine/notifications';
+import { QueryClientProvider } from '@tanstack/react-query';
+import { RouterProvider } from '@tanstack/react-router';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { ApiError } from './api/client';
+import { makeQueryClient, sessionQuery } from './api/queries';
+import { nonce } from './nonce';
+import { makeRouter } from './router';
+import { cssVariables, theme } from './theme';
+
+const client = makeQueryClient();
+const router = makeRouter(client);
+
+// Whatever a page asks: who is told that nobody is signed in any more is asked to sign in again.
+client.getQueryCache().subscribe((event) => {
+  if (event.type !== 'updated' || event.action.type !== 'error') return;
+  const { error } = event.action;
+  if (!(error instanceof ApiError) || error.status !== 401) return;
+  client.removeQueries({ queryKey: sessionQuery.queryKey });
+  const { pathname, href } = router.state.location;
+  if (['/sign-in', '/setup', '/invitation'].includes(pathname)) return;
+  void router.navigate({ to: '/sign-in', search: { to: href } });
+});
+
+const place = document.getElementById('root');
+if (!place) throw new Error('the page has no place for the dashboard');
+createRoot(place).render(
+  <StrictMode>
+    <MantineProvider
+      theme={theme}
+      cssVariablesResolver={cssVariables}
+      defaultColorScheme="auto"
+      getStyleNonce={nonce}
+    >
+      <Notifications position="bottom-right" />
+      <QueryClientProvider client={client}>
+        <RouterProvider router={router} />
+      </QueryClientProvider>
+    </MantineProvider>
+  </StrictMode>,
+);

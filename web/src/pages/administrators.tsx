@@ -1,0 +1,5 @@
+import { Page } from '@/components/page';
+
+export function AdministratorsPage() {
+  return <Page title="Administrators">{null}</Page>;
+}

@@ -1,0 +1,5 @@
+import { Page } from '@/components/page';
+
+export function AuthenticatorsPage() {
+  return <Page title="Authenticators">{null}</Page>;
+}

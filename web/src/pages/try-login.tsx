@@ -1,0 +1,5 @@
+import { Page } from '@/components/page';
+
+export function TryLoginPage() {
+  return <Page title="TryLogin">{null}</Page>;
+}

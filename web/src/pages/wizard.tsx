@@ -1,0 +1,5 @@
+import { Page } from '@/components/page';
+
+export function WizardPage() {
+  return <Page title="Wizard">{null}</Page>;
+}
