@@ -22,3 +22,4 @@ mod start;
 mod stream_ends;
 mod support;
 mod watch;
+mod web;

@@ -3,6 +3,7 @@
 import { type BrowserContext, test as base, type Page } from '@playwright/test';
 import { type Api, COOKIE } from './api.ts';
 import { Faults } from './csp.ts';
+import { fromDist, serveDist } from './dist.ts';
 import { Gateway, type Start } from './gateway.ts';
 import type { Sample } from './sample.ts';
 import { totp } from './totp.ts';
@@ -78,6 +79,7 @@ export const test = base.extend<OfTest, OfWorker>({
   faults: [
     async ({ context, gateway }, use) => {
       const faults = Faults.watch(context, gateway.adminUrl);
+      if (fromDist) await serveDist(context, gateway.adminUrl);
       await use(faults);
       faults.check();
     },
