@@ -126,7 +126,10 @@ function values(
   const from = read.valueStart + before.lastIndexOf(',') + 1 + blanks;
   const comma = rest.indexOf(',');
   const chosen = read.value.split(',').map((word) => word.trim());
-  const word = read.value.slice(from - read.valueStart).split(',')[0]?.trim();
+  const word = read.value
+    .slice(from - read.valueStart)
+    .split(',')[0]
+    ?.trim();
   return {
     from,
     to: comma < 0 ? end : Math.max(column, read.valueStart) + comma,
