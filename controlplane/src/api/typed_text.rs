@@ -95,6 +95,11 @@ fn is_secret(name: &str, kind: Option<SectionKind>) -> bool {
     if let Some(found) = kind.and_then(|kind| schema::find(kind, name)) {
         return found.option.kind == Kind::Secret && !found.protected;
     }
+    // One that was mistyped.
+    let meant = kind.and_then(|kind| schema::find(kind, &schema::suggest(kind, name)?));
+    if meant.is_some_and(|found| found.option.kind == Kind::Secret) {
+        return true;
+    }
     let name = name.to_ascii_lowercase();
     let protected = name.contains("_protected");
     !protected && WORDS.iter().any(|word| name.contains(word))
@@ -115,7 +120,7 @@ mod tests {
 
     const TEXT: &str = "; a note\n[main]\r\ndebug=true\r\n[radius_server_auto2]\n; skey = PLANTED-old\n\
         skey= PLANTED=one;x \nSkey_2=PLANTED-two\nport=1812\nradius_secret_1=PLANTED-three\n\
-        radius_secret_protected_2=sealed:abc\n[ad_client]\nservice_account_pasword=x\n\
+        radius_secret_protected_2=sealed:abc\n[ad_client]\nservice_account_pasword=PLANTED-typo\n\
         service_account_passwords=PLANTED-four\nPLANTED-rest\n PLANTED rest=\n[other]\nfailmode=safe\npassword=";
 
     #[test]
@@ -123,7 +128,7 @@ mod tests {
         let key = Key::new([1; 32]);
         let sealed = seal(TEXT, &key).unwrap();
         assert!(!sealed.contains("PLANTED"), "{sealed}");
-        assert_eq!(sealed.matches("=sealed:").count(), 5, "{sealed}");
+        assert_eq!(sealed.matches("sealed:").count(), 9, "{sealed}");
         for kept in [
             "; a note\n[main]\r\ndebug=true\r\n",
             "port=1812\n",

@@ -42,8 +42,7 @@ export function DraftsPage() {
           ) : (
             <Paper withBorder radius="md">
               <Table.ScrollContainer minWidth={560}>
-                <Table verticalSpacing="sm" captionSide="top">
-                  <Table.Caption className="nowrap">{plural(items.length, 'draft')}</Table.Caption>
+                <Table verticalSpacing="sm" aria-label="Drafts">
                   <Table.Thead>
                     <Table.Tr>
                       <Table.Th>Draft</Table.Th>

@@ -53,10 +53,12 @@ export function RevisionsPage() {
             </Empty>
           ) : (
             <>
+              <Text size="sm" c="dimmed" role="status">
+                {plural(total, 'revision')}, the newest first
+              </Text>
               <Paper withBorder radius="md">
                 <Table.ScrollContainer minWidth={520}>
-                  <Table verticalSpacing="sm" captionSide="top">
-                    <Table.Caption>{plural(total, 'revision')}, the newest first</Table.Caption>
+                  <Table verticalSpacing="sm" aria-label="Revisions">
                     <Table.Thead>
                       <Table.Tr>
                         <Table.Th>Revision</Table.Th>

@@ -4,7 +4,7 @@ import type { Schemas } from '@/api/client';
 import { ProblemAlert } from '@/components/problem';
 import classes from './configuration.module.css';
 import { became, counted, type Finding, sorted } from './diagnostics';
-import { helpAt } from './language';
+import { helpAt } from './help';
 import type { Validation } from './use-validation';
 
 /** Each fault with its remedy; one with a line leads to it. */

@@ -14,8 +14,9 @@ import { EditorView, hoverTooltip, keymap } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
 import { complete, type Proposal } from './complete';
 import { type Finding, placeOf } from './diagnostics';
-import { readLine, sectionAt, sectionsOf } from './ini';
-import { helpOf, optionSpec, sectionSpec } from './schema';
+import { helpAt } from './help';
+import { readLine } from './ini';
+import { optionSpec, sectionSpec } from './schema';
 
 interface State {
   section: string;
@@ -164,20 +165,6 @@ const help = hoverTooltip((view, position) => {
     create: () => ({ dom: paragraphs([found.title, ...found.help], 'cm-help') }),
   };
 });
-
-/** What there is to say of a line. */
-export function helpAt(lines: readonly string[], number: number): { title: string; help: string[] } | null {
-  const read = readLine(lines[number - 1] ?? '');
-  if (read.kind === 'section') {
-    const spec = sectionSpec(read.name);
-    return spec ? { title: `[${read.name}]`, help: [spec.summary] } : null;
-  }
-  if (read.kind !== 'option') return null;
-  const section = sectionAt(sectionsOf(lines), number);
-  const spec = section && sectionSpec(section.name);
-  const option = spec && optionSpec(spec, read.key);
-  return option ? { title: read.key, help: helpOf(option) } : null;
-}
 
 /** Findings at their places. */
 export function marks(findings: readonly Finding[], text: Text, file: string): Diagnostic[] {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { compare } from './compare';
 import { complete } from './complete';
 import { became, counted, type Finding, placeOf, sorted } from './diagnostics';
+import { helpAt } from './help';
 import { readLine, sectionAt, sectionsOf, withoutSeals } from './ini';
 import { nextName, nextSection, optionSpec, sectionSpec } from './schema';
 
@@ -120,6 +121,13 @@ describe('completion', () => {
     expect(complete(['; ra'], 1, 4)).toBeNull();
     expect(labels(1, 0, [''])).not.toContain('host');
   });
+});
+
+test('a line says what it means', () => {
+  expect(helpAt(TEXT, 4)).toMatchObject({ title: '[radius_server_auto]' });
+  expect(helpAt(TEXT, 7)?.help).toContain('Value: a secret');
+  expect(helpAt(TEXT, 1)).toBeNull();
+  expect(helpAt(['[radius_server_auto]', 'prt=1'], 2)).toBeNull();
 });
 
 describe('findings', () => {
