@@ -13,6 +13,9 @@ import { nonce } from './nonce';
 import { makeRouter } from './router';
 import { cssVariables, theme } from './theme';
 
+// What locks the page behind a modal adds a style element, and looks here.
+Object.assign(globalThis, { __webpack_nonce__: nonce() });
+
 const client = makeQueryClient();
 const router = makeRouter(client);
 
