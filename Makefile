@@ -18,18 +18,24 @@ help: ## lists the targets
 
 run: ## starts a whole gateway with sample users on this machine (countersign demo)
 	scripts/setup build
+	scripts/web
 	cargo build $(LOCKED) --profile quick -p cli
 	exec $(TARGET)/quick/countersign demo
 
 # Bins and tests are built together first, so that the end-to-end tests find the program they start,
-# built with the same profile and features as themselves.
+# built with the same profile and features as themselves. The dashboard comes before: it is in that program.
 test: ## sets up everything and passes every test, real peers included
 	scripts/setup test
+	scripts/web
 	cargo build $(LOCKED) --workspace --bins --tests
 	cargo test $(LOCKED) --workspace
+	cd web && npm test
+	cd web && COUNTERSIGN_BIN=$(abspath $(TARGET))/debug/countersign npm run e2e
 
 check: ## formatting, lints, licences and bans, documentation
 	scripts/setup check
+	scripts/web packages
+	cd web && npm run check
 	cargo fmt --all --check
 	cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings
 	scripts/cargo-deny --all-features check bans licenses sources
@@ -41,11 +47,11 @@ bench: ## builds the release and measures it against its peers
 	bench/run
 
 fuzz: ## throws hostile octets at what reads them, 30 s for each target (SECONDS=300: longer)
-	scripts/setup build fuzz
+	scripts/setup fuzz
 	scripts/fuzz $(SECONDS)
 
 setup: ## installs what run, test and check need
 	scripts/setup build test check
 
-clean: ## removes what was built, the tools under target/ included
-	rm -rf $(TARGET) target fuzz/target
+clean: ## removes what was built, the tools under target/ and web/node_modules included
+	rm -rf $(TARGET) target fuzz/target web/dist web/node_modules

@@ -4,6 +4,9 @@
 //! `UPDATE_DOCS=1 cargo test -p controlplane --test docs` brings the copies up to date.
 #![cfg(test)]
 
+#[path = "docs/options.rs"]
+mod options;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -60,7 +63,7 @@ const PAGES: &[(&str, &[SectionKind])] = &[
 fn option_tables_are_those_of_the_schema() {
     for (page, kinds) in PAGES {
         for kind in *kinds {
-            check(page, kind.name(), &options(*kind));
+            check(page, kind.name(), &table(*kind));
         }
     }
 }
@@ -73,6 +76,22 @@ fn the_table_of_differences_is_that_of_the_code() {
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     check("differences.md", "differences", &text);
+}
+
+#[test]
+fn the_options_that_the_page_knows_are_those_of_the_schema() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/src/generated/options.json");
+    let want = options::document();
+    if env::var_os("UPDATE_DOCS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, want).unwrap();
+    } else {
+        let is = fs::read_to_string(&path).unwrap();
+        assert!(
+            is == want,
+            "options.json is out of date; UPDATE_DOCS=1 cargo test -p controlplane --test docs"
+        );
+    }
 }
 
 #[test]
@@ -128,7 +147,7 @@ fn every_link_between_pages_leads_somewhere() {
 }
 
 /// The table of one section's options.
-fn options(kind: SectionKind) -> String {
+fn table(kind: SectionKind) -> String {
     let mut text = String::new();
     for option in options_of(kind) {
         if text.is_empty() {

@@ -1,6 +1,7 @@
 //! The control plane over a real Unix socket, with a fake configuration file.
 #![cfg(test)]
 
+mod about;
 mod access;
 mod admin_factor;
 mod api;
@@ -21,3 +22,4 @@ mod start;
 mod stream_ends;
 mod support;
 mod watch;
+mod web;

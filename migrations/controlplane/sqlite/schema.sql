@@ -39,7 +39,7 @@ CREATE TABLE events (
     reason TEXT NOT NULL,
     factor TEXT,
     client TEXT NOT NULL,
-    json TEXT NOT NULL, chain TEXT NOT NULL DEFAULT '', total INTEGER NOT NULL DEFAULT 0,
+    json TEXT NOT NULL, chain TEXT NOT NULL DEFAULT '', total INTEGER NOT NULL DEFAULT 0, test INTEGER NOT NULL DEFAULT 0,
     UNIQUE (login, at_ms)
 ) STRICT;
 
@@ -151,3 +151,16 @@ CREATE TABLE draft_writes (
     sealed BLOB NOT NULL,
     PRIMARY KEY (draft, number)
 ) STRICT;
+
+CREATE TABLE seen_clients (
+    integration TEXT NOT NULL,
+    address TEXT NOT NULL,
+    last_signed_ms INTEGER,
+    last_unsigned_ms INTEGER,
+    last_seen_ms INTEGER NOT NULL,
+    PRIMARY KEY (integration, address)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX seen_clients_by_time ON seen_clients (last_seen_ms);
+
+CREATE INDEX events_counted ON events (at_ms, outcome, reason) WHERE test = 0;
