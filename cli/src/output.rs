@@ -35,11 +35,28 @@ pub(crate) fn note(text: &str) {
 /// among the lines of the log.
 pub(crate) fn setup_link(url: &str, token: &Secret<String>) {
     let token = token.expose();
+    let how = match controlplane::has_dashboard() {
+        true => "Open it in a browser. Without one:".to_owned(),
+        false => format!(
+            "This program was built without its dashboard: send what is behind the # to\n\
+             POST {url}/api/v1/setup. Or:"
+        ),
+    };
     question(format_args!(
-        "\nNobody may use the REST API yet. This link is for the first administrator, good for a day:\n\
+        "\nNobody may use this gateway yet. This link is for the first administrator, good for a day:\n\
          \n    {url}/setup#{token}\n\n\
-         There is no page for it yet: send what is behind the # to POST {url}/api/v1/setup, or run\n\
-         countersign admin invite NAME, or token create NAME, on this machine.\n\n"
+         {how} countersign admin invite NAME, or token create NAME, on this machine.\n\n"
+    ));
+}
+
+/// Where an invitation is taken that stands in the next line.
+pub(crate) fn invited(name: &str) {
+    let where_to = match controlplane::has_dashboard() {
+        true => "in a browser, at /invitation#INVITATION of the admin address",
+        false => "at POST /api/v1/invitation",
+    };
+    question(format_args!(
+        "This is shown once, and good for a day. {name} takes it {where_to}\n"
     ));
 }
 

@@ -63,9 +63,24 @@ impl AdminTls {
     }
 }
 
+/// The last second, since 1970, of the certificate that an address is served with; none with plain HTTP,
+/// and of one that cannot be read. Reads files.
+pub(crate) fn not_after(
+    address: SocketAddr,
+    own: Option<&CertificateFiles>,
+    folder: &Path,
+) -> Option<i64> {
+    let path = match own {
+        Some(files) => files.certificate.clone(),
+        None if address.ip().is_loopback() => return None,
+        None => folder.join(SELF_MADE),
+    };
+    About::of_pem(&read(&path).ok()?).map(|about| about.not_after)
+}
+
 fn self_made(address: SocketAddr, folder: &Path, now_s: i64) -> Result<AdminTls, AdminTlsError> {
     let names = names(address)?;
-    let (certificate, key) = (folder.join("admin.pem"), folder.join("admin.key"));
+    let (certificate, key) = (folder.join(SELF_MADE), folder.join("admin.key"));
     if let (Ok(pem), Ok(key)) = (read(&certificate), read(&key))
         && let Some(about) = About::of_pem(&pem)
         && ServerNames::of_certificate(&pem).is_ok_and(|found| found == names)
@@ -203,6 +218,8 @@ pub enum Unfit {
     Tls(#[from] rustls::Error),
 }
 
+/// The file of a self-made certificate.
+const SELF_MADE: &str = "admin.pem";
 const DAY_SECONDS: i64 = 86_400;
 /// How long a self-made certificate is good.
 const DAYS: u32 = 397;

@@ -26,6 +26,7 @@ use crate::loader::Request;
 use crate::metrics::Metrics;
 use crate::node_link::{NodeAuthority, NodeAuthorityError};
 use crate::nodes::Nodes;
+use crate::overview::Overviews;
 use crate::primary_only::PrimaryOnly;
 use crate::provider::{Flows, Providers};
 use crate::revisions::Watch;
@@ -49,6 +50,7 @@ pub(crate) struct App {
     pub(crate) node_authority: OnceCell<Arc<NodeAuthority>>,
     pub(crate) primary_only: Arc<PrimaryOnly>,
     pub(crate) events: Events,
+    pub(crate) overviews: Overviews,
     pub(crate) metrics: Metrics,
     /// Whether the database is whole; none with a server.
     pub(crate) health: watch::Receiver<Option<DatabaseHealth>>,

@@ -192,7 +192,8 @@ impl Wanted {
 /// The configuration is a file.
 pub(crate) fn file_is_truth(path: &Path) -> Problem {
     let detail = format!(
-        "the configuration is {}; change it there, or with PUT /api/v1/config",
+        "the configuration is the file {}, and nothing was changed: edit it there, it is read again as \
+         soon as it is saved; or send its whole text to PUT /api/v1/config",
         path.display()
     );
     Problem::new(Kind::FileIsTruth, detail)

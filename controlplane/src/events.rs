@@ -15,7 +15,7 @@ use crate::admin::{LiveEvent, StoredEvent};
 use crate::clock::now_ms;
 use crate::metrics::Metrics;
 use crate::settings::Retention;
-use crate::store::{NewEvent, Store, StoreError};
+use crate::store::{CLIENTS_FORGOTTEN_MS, NewEvent, Store, StoreError};
 use crate::{sse, stream};
 
 /// The way in, and the live stream.
@@ -144,6 +144,9 @@ impl Writer {
                     self.metrics
                         .events_stored
                         .inc_by(u64::try_from(stored.len()).unwrap_or(u64::MAX));
+                    self.metrics
+                        .clients_forgotten
+                        .inc_by(self.store.take_forgotten_clients());
                     for one in waiting {
                         // A reporter that has gone meanwhile needs no answer.
                         let _gone = one.send(());
@@ -242,6 +245,13 @@ pub(crate) async fn forget(
         all += deleted;
         if deleted < u64::from(DELETED_AT_ONCE) {
             break;
+        }
+    }
+    if !stop.is_cancelled() {
+        let before = now_ms.saturating_sub(CLIENTS_FORGOTTEN_MS);
+        let clients = store.delete_clients_before(before).await?;
+        if clients > 0 {
+            tracing::info!(clients, "clients forgotten that were not seen any more");
         }
     }
     Ok(all)

@@ -29,6 +29,7 @@ mod metrics;
 mod moment;
 mod node_link;
 mod nodes;
+mod overview;
 mod primary_only;
 mod protected;
 mod provider;

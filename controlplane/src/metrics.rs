@@ -14,6 +14,7 @@ pub(crate) struct Metrics {
     pub(crate) events_dropped: IntCounter,
     pub(crate) events_lagged: IntCounter,
     pub(crate) reports_refused: IntCounter,
+    pub(crate) clients_forgotten: IntCounter,
     pub(crate) database_damaged: IntGauge,
     pub(crate) node_connections_refused: IntCounterVec,
     reloads: IntCounterVec,
@@ -64,6 +65,10 @@ impl Metrics {
                 "countersign_controlplane_event_reports_refused_total",
                 "Reports of events sent back to their node, which sends them again",
             )?,
+            clients_forgotten: IntCounter::new(
+                "countersign_controlplane_seen_clients_forgotten_total",
+                "Clients of the list of those that were seen that made room for others",
+            )?,
             database_damaged: IntGauge::new(
                 "countersign_controlplane_database_damaged",
                 "1 when the database was found damaged",
@@ -84,12 +89,13 @@ impl Metrics {
         nodes: &[NodeReport],
     ) -> Result<String, prometheus::Error> {
         let registry = Registry::new();
-        let collectors: [Box<dyn Collector>; 8] = [
+        let collectors: [Box<dyn Collector>; 9] = [
             Box::new(self.revisions.clone()),
             Box::new(self.events_stored.clone()),
             Box::new(self.events_dropped.clone()),
             Box::new(self.events_lagged.clone()),
             Box::new(self.reports_refused.clone()),
+            Box::new(self.clients_forgotten.clone()),
             Box::new(self.database_damaged.clone()),
             Box::new(self.node_connections_refused.clone()),
             Box::new(self.reloads.clone()),

@@ -31,6 +31,7 @@ use crate::loader::{self, Loader};
 use crate::metrics::Metrics;
 use crate::node_link::{self, NodeAuthorityError, NodePeer};
 use crate::nodes::Nodes;
+use crate::overview::Overviews;
 use crate::primary_only::{self, PrimaryOnly};
 use crate::provider::{Flows, Providers};
 use crate::revisions::{PublishError, Revisions};
@@ -145,6 +146,7 @@ pub async fn run(
         node_authority: OnceCell::new(),
         primary_only: Arc::clone(&primary_only),
         events,
+        overviews: Overviews::default(),
         metrics: metrics.clone(),
         health: seen,
         file_writes: tokio::sync::Mutex::new(()),

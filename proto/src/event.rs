@@ -32,6 +32,11 @@ pub struct AuthEvent {
     pub authenticator: Option<AuthenticatorId>,
     /// Where the request came from; of a test the device that it was tried as, or `0.0.0.0:0`.
     pub client: SocketAddr,
+    /// Whether the request had a Message-Authenticator, which was verified; always in EAP. None of a
+    /// test, and of a data plane that does not say. A request that is not believed for want of one
+    /// (`message_authenticator` is `require`) has no event at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<bool>,
     /// Whether an administrator tried it from the control plane: no device asked, and nobody was
     /// let in anywhere.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -76,6 +76,7 @@ fn event() -> AuthEvent {
         ikey: "DI".to_owned(),
         authenticator: Some(AuthenticatorId::new("ad_client").unwrap()),
         client: "10.0.0.1:50000".parse().unwrap(),
+        signed: Some(true),
         test: true,
         user: Some("alice".to_owned()),
         calling_station: Some("198.51.100.7".to_owned()),

@@ -33,9 +33,7 @@ pub(crate) async fn run(args: AdminArgs) -> Result<(), Failure> {
             let invitation = made.get("invitation").and_then(Value::as_str);
             let invitation =
                 invitation.ok_or_else(|| Failure::plain("the control plane invited nobody"))?;
-            output::question(format_args!(
-                "This is shown once, and good for a day. {name} takes it at POST /api/v1/invitation\n"
-            ));
+            output::invited(&name);
             output::line(format_args!("{invitation}"));
         }
         AdminCommand::List => {

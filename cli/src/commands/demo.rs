@@ -43,9 +43,9 @@ pub(crate) async fn run(args: DemoArgs, log: LogArgs) -> Result<(), Failure> {
         log: log.log,
         log_json: log.log_json,
     };
-    let ready = async || {
+    let ready = async |admin: &str| {
         let codes = make_users(&Service::new(&data)?).await?;
-        introduce(&data, &config, ports.auto, args.admin_listen, &codes);
+        introduce(&data, &config, ports.auto, admin, &codes);
         Ok(())
     };
     let done = supervisor::run(plan, Teller::Timeline, ready).await;
@@ -153,13 +153,7 @@ async fn make_users(service: &Service) -> Result<Vec<String>, Failure> {
         .collect())
 }
 
-fn introduce(
-    data: &DataDir,
-    config: &Path,
-    port: u16,
-    admin: std::net::SocketAddr,
-    codes: &[String],
-) {
+fn introduce(data: &DataDir, config: &Path, port: u16, admin: &str, codes: &[String]) {
     let program = program();
     let folder = data.path().display();
     let login = |typed: &str, user: &str, section: &str| {
@@ -167,6 +161,12 @@ fn introduce(
             "{typed} | {program} login {user} --data-dir {folder} \
              --integration radius_server_{section}"
         )
+    };
+    let dashboard = match controlplane::has_dashboard() {
+        true => format!(
+            "Dashboard      {admin}  (first the set-up link above: it makes you the administrator)"
+        ),
+        false => format!("Admin address  {admin}  (the REST API; built without the dashboard)"),
     };
     let mut codes_left = codes.iter().map(String::as_str);
     let [appended, with_radclient, asked] =
@@ -184,7 +184,8 @@ fn introduce(
          \nPasswords are not checked here (duo_only_client): any will do.\n\
          Configuration  {}  (edit it: live in under a second)\n\
          Status         {program} status --data-dir {folder}\n\
-         Admin address  http://{admin}  (/healthz, /readyz, /metrics, /api/v1)\n\
+         {dashboard}\n\
+         Also there     /api/docs, /healthz, /readyz, /metrics\n\
          Stop           Ctrl-C\n\n\
          Each login is explained here as it happens:\n",
         login("echo anything", "alice", "auto"),

@@ -41,7 +41,7 @@ pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
         log: log.log,
         log_json: log.log_json,
     };
-    let done = supervisor::run(plan, Teller::Log, async || Ok(())).await;
+    let done = supervisor::run(plan, Teller::Log, async |_| Ok(())).await;
     drop(lock);
     done
 }

@@ -60,11 +60,11 @@ pub(crate) enum News {
 
 /// Runs a gateway until a signal stops it.
 ///
-/// `ready` is called once, when the first revision is served.
+/// `ready` is called once, when the first revision is served, with how browsers reach the admin address.
 pub(crate) async fn run(
     plan: Plan,
     teller: Teller,
-    ready: impl AsyncFnOnce() -> Result<(), Failure>,
+    ready: impl AsyncFnOnce(&str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let admin = bind_admin(&plan).await?;
     let signals = Signals::new()?;
@@ -181,7 +181,7 @@ enum Turn {
 impl Supervisor {
     async fn work(
         &mut self,
-        ready: impl AsyncFnOnce() -> Result<(), Failure>,
+        ready: impl AsyncFnOnce(&str) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         self.start(Role::ControlPlane)?;
         if !self.until_ready(Role::ControlPlane).await? {
@@ -193,7 +193,7 @@ impl Supervisor {
         }
         self.serving = true;
         tracing::info!(admin = %self.plan.admin_listen, "ready");
-        ready().await?;
+        ready(self.admin_url.as_deref().unwrap_or_default()).await?;
         loop {
             match self.turn().await? {
                 Turn::Stop => return Ok(()),

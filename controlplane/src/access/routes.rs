@@ -134,6 +134,8 @@ pub(crate) const ROUTES: &[Route] = &[
     (POST, "/api/v1/join-tokens", Role(Admin)),
     (GET, "/api/v1/join-tokens/{id}", Role(Admin)),
     (DELETE, "/api/v1/join-tokens/{id}", Role(Admin)),
+    (GET, "/api/v1/overview", Role(Viewer)),
+    (GET, "/api/v1/clients/seen", Role(Viewer)),
     (GET, "/api/v1/events", Role(Viewer)),
     (GET, "/api/v1/events/{id}", Role(Viewer)),
     (GET, "/api/v1/audit", Role(Viewer)),

@@ -121,7 +121,7 @@ enum Database {
 struct SessionEnd {
     /// At the latest.
     ends_at_ms: u64,
-    /// If it is not used any more, this request being one use; exact to the minute.
+    /// If no other request comes with it. A use is noted once a minute.
     unused_ends_at_ms: u64,
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod audit;
 pub(crate) mod based_on;
 pub(crate) mod caller;
 pub(crate) mod checks;
+pub(crate) mod clients_seen;
 pub(crate) mod config;
 pub(crate) mod config_file;
 mod config_lists;
@@ -29,6 +30,7 @@ pub(crate) mod masked;
 pub(crate) mod nodes;
 pub(crate) mod oidc;
 pub(crate) mod openapi;
+pub(crate) mod overview;
 mod own;
 pub(crate) mod page;
 pub(crate) mod primary_only;
@@ -96,6 +98,8 @@ fn routes() -> Router<Arc<App>> {
         .merge(tokens::router())
         .merge(nodes::router())
         .merge(events::router())
+        .merge(overview::router())
+        .merge(clients_seen::router())
         .merge(checks::router())
         .merge(logins::router())
         .merge(primary_only::router())
@@ -129,6 +133,8 @@ fn document(api: &mut openapi::Api) {
     primary_only::document(api);
     second_factor::document(api);
     events::document(api);
+    overview::document(api);
+    clients_seen::document(api);
     audit::document(api);
     about::document(api);
     // What is of one group stands together.

@@ -1,12 +1,14 @@
 //! Rows of `events`.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use proto::event::{AuthEvent, Reason};
 use proto::id::LoginId;
 use sqlx::QueryBuilder;
 
 use super::engine::{Alone, Fault, reading, signed, storable, unsigned, writing};
+use super::seen::{self, MAKE_ROOM, NOTE, SEEN_CLIENTS, SURPLUS};
 use super::{Store, StoreError, unreadable};
 use crate::admin::{EVENTS_PER_PAGE, EventCursor, EventFilter, EventPage, StoredEvent};
 use crate::event_filter::chain;
@@ -26,7 +28,8 @@ impl Store {
         events: Vec<NewEvent>,
     ) -> Result<Vec<StoredEvent>, StoreError> {
         let begin = self.db.begin(Alone::Events);
-        let rows: Vec<(i64, String, i64)> = writing!(self.db, "store the events", pool => async {
+        let clients = seen::told(events.iter().map(|one| &one.event));
+        let (rows, forgotten): (Vec<(i64, String, i64)>, u64) = writing!(self.db, "store the events", pool => async {
             let mut rows = Vec::with_capacity(events.len());
             let mut tx = pool.begin_with(begin).await?;
             let newest = sqlx::query_scalar("SELECT total FROM events ORDER BY seq DESC LIMIT 1");
@@ -34,7 +37,7 @@ impl Store {
             for chunk in events.chunks(ROWS_PER_STATEMENT) {
                 let mut insert = QueryBuilder::new(
                     "INSERT INTO events (login, at_ms, node, integration, \"user\", outcome, \
-                     reason, factor, client, json, chain, total) ",
+                     reason, factor, client, json, chain, total, test) ",
                 );
                 insert.push_values(chunk, |mut row, NewEvent { event, json }| {
                     let octets = i64::try_from(json.len()).unwrap_or(i64::MAX);
@@ -50,7 +53,8 @@ impl Store {
                         .push_bind(event.client.ip().to_canonical().to_string())
                         .push_bind(json.as_str())
                         .push_bind(chain(event).to_string())
-                        .push_bind(total);
+                        .push_bind(total)
+                        .push_bind(i32::from(event.test));
                 });
                 insert.push(" ON CONFLICT (login, at_ms) DO NOTHING RETURNING seq, login, at_ms");
                 rows.extend(
@@ -61,9 +65,24 @@ impl Store {
                         .await?,
                 );
             }
+            for ((integration, address), told) in &clients {
+                let (signed_ms, unsigned_ms, seen_ms) = told.values();
+                let note = sqlx::query(NOTE).bind(*integration).bind(address.as_str());
+                let note = note.bind(signed_ms).bind(unsigned_ms).bind(seen_ms);
+                note.execute(&mut *tx).await?;
+            }
+            let forgotten = match clients.is_empty() {
+                true => 0,
+                false => {
+                    let make_room = sqlx::query(MAKE_ROOM).bind(SURPLUS).bind(SEEN_CLIENTS);
+                    make_room.execute(&mut *tx).await?.rows_affected()
+                }
+            };
             tx.commit().await?;
-            Ok(rows)
+            Ok((rows, forgotten))
         })?;
+        self.clients_forgotten
+            .fetch_add(forgotten, Ordering::Relaxed);
         let mut numbers: HashMap<(String, i64), u64> = rows
             .into_iter()
             .map(|(seq, login, at_ms)| ((login, at_ms), unsigned(seq)))
@@ -118,7 +137,7 @@ impl Store {
     }
 
     /// Rows by an index, newest first, from a cursor on.
-    async fn walk(
+    pub(super) async fn walk(
         &self,
         walk: &Walk,
         filter: &EventFilter,

@@ -58,6 +58,11 @@ pub(super) const STEPS: &[Step] = &[
         "0008_know_people_of_a_provider"
     ),
     step!(9, "create drafts", "0009_create_drafts"),
+    step!(
+        10,
+        "see clients that do not sign",
+        "0010_see_clients_that_do_not_sign"
+    ),
 ];
 
 /// What brings a database up to date, with the text of one engine.

@@ -14,9 +14,11 @@ mod keys;
 mod leader;
 mod migrations;
 mod nodes;
+mod overview;
 mod postgres;
 mod postgres_url;
 mod revisions;
+mod seen;
 mod sessions;
 mod sqlite;
 mod tokens;
@@ -29,8 +31,10 @@ pub(crate) use events::NewEvent;
 pub(crate) use joining::{GivenCertificate, JOIN_TOKENS, JoinToken, Redeemed, Standing};
 pub use keys::Rotated;
 pub(crate) use nodes::Noted;
+pub(crate) use overview::{Ended, EventRow};
 pub use postgres_url::{PostgresUrl, PostgresUrlError};
 pub(crate) use revisions::{NewRevision, REVISIONS, StoredRevision};
+pub(crate) use seen::{CLIENTS_FORGOTTEN_MS, SeenClient, unsigned_since};
 pub(crate) use sessions::{Holder, NewSession, PROVIDER, SessionRow, Which};
 pub(crate) use sqlite::{copy, look_at_copy};
 pub(crate) use tokens::{InsertedToken, TokenRow};
@@ -38,6 +42,7 @@ pub(crate) use truth::FileTruth;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
 use sqlx::migrate::MigrateError;
@@ -58,6 +63,8 @@ pub(crate) struct Store {
     chain: Chain,
     /// The file, when it was too long to be looked over at the start.
     unseen: Option<PathBuf>,
+    /// Clients that made room for others, since somebody counted them.
+    clients_forgotten: Arc<AtomicU64>,
 }
 
 impl Store {
@@ -111,6 +118,11 @@ impl Store {
         &self.chain
     }
 
+    /// How many clients made room for others since this was asked last.
+    pub(crate) fn take_forgotten_clients(&self) -> u64 {
+        self.clients_forgotten.swap(0, Ordering::Relaxed)
+    }
+
     /// Finds out that the key file is another one now, before anything is sealed.
     async fn with(db: Db, master: Key) -> Result<Self, StoreError> {
         let keys = keys::take(&db, &master).await?;
@@ -120,6 +132,7 @@ impl Store {
             master,
             keys: Arc::new(RwLock::new(Arc::new(keys))),
             unseen: None,
+            clients_forgotten: Arc::default(),
         })
     }
 

@@ -427,7 +427,7 @@ pub(crate) const PASSWORD: &str = "PLANTED long password";
 pub(crate) const PAGE: &str = "countersign-page: 1\r\n";
 
 /// Comes from this address with what opens nothing, until it has to wait.
-async fn fail_until_waiting(plane: &Plane) {
+pub(crate) async fn fail_until_waiting(plane: &Plane) {
     let guess = format!("authorization: Bearer cst_{:016x}_{:064x}\r\n", 1, 1);
     for want in [401, 401, 401, 401, 401, 429] {
         let answer = plane.call("GET", "/api/v1/settings", &guess, "").await;

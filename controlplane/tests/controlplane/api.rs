@@ -317,16 +317,37 @@ async fn a_file_is_changed_where_it_is() {
     plane.running = site.start().await;
     plane.socket = site.settings.socket.clone();
     let path = "/integrations/radius_server_auto";
-    assert_eq!(plane.get(path).await.body["port"], 1812);
-    let answer = plane
-        .call("PATCH", path, "", Some(&json!({"port": 1})))
-        .await;
-    assert_eq!(answer.status, 409, "{answer:?}");
-    let detail = answer.body["detail"].as_str().unwrap();
-    assert!(
-        detail.contains(&site.file().display().to_string()),
-        "{detail}"
-    );
+    let whole = plane.get(path).await.body;
+    assert_eq!(whole["port"], 1812);
+    let draft = plane.post("/drafts", &json!({})).await.body["id"].clone();
+    let into = format!("{path}?draft={draft}");
+    let tried = format!("{path}?dry_run=true");
+    let device = json!({"id": "device", "kind": "duo_only"});
+    let import = json!({"text": FILE});
+    for (method, path, body) in [
+        ("PATCH", path, json!({"port": 1})),
+        ("PATCH", tried.as_str(), json!({"port": 1})),
+        ("PATCH", into.as_str(), json!({"port": 1})),
+        ("PUT", path, whole.clone()),
+        ("DELETE", path, Value::Null),
+        ("PATCH", "/settings", json!({"debug": true})),
+        ("POST", "/authenticators", device),
+        ("POST", "/config/import", import),
+        ("POST", &format!("/drafts/{draft}/apply"), json!({})),
+    ] {
+        let answer = plane.call(method, path, "", Some(&body)).await;
+        assert_eq!(answer.status, 409, "{method} {path}: {answer:?}");
+        assert_eq!(answer.body["type"], "urn:countersign:problem:file-is-truth");
+        let detail = answer.body["detail"].as_str().unwrap();
+        for says in [
+            &*site.file().display().to_string(),
+            "edit it there",
+            "PUT /api/v1/config",
+        ] {
+            assert!(detail.contains(says), "{method} {path}: {detail}");
+        }
+    }
+    assert_eq!(plane.get(path).await.body, whole);
     plane.running.stop().await;
     drop(plane.site);
 }

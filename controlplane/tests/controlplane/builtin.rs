@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{ControlPlane, LIMIT, Site, config};
 
-fn site() -> Site {
+pub(crate) fn site() -> Site {
     let mut file = config(1812);
     file["builtin"] = json!(["radius_server_auto"]);
     let mut site = Site::with(&file);
@@ -25,7 +25,7 @@ fn site() -> Site {
     site
 }
 
-async fn serve(path: &Path) -> JoinSet<()> {
+pub(crate) async fn serve(path: &Path) -> JoinSet<()> {
     let router = Router::new().route(
         "/applications",
         post(async |Json(asked): Json<Value>| {

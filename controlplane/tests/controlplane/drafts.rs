@@ -351,6 +351,12 @@ async fn a_file_of_one_control_plane_is_changed_there_and_at_no_other() {
         );
     }
     assert_eq!(port(&other).await, 1645);
+    let about = other.get("/about").await.body;
+    assert_eq!(
+        (&about["configuration"], &about["database"]),
+        (&json!({"kind": "file", "path": null}), &json!("postgresql")),
+        "{about}"
+    );
     running.stop().await;
     // Nobody's file would undo it any more.
     let changing = async {

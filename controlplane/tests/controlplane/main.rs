@@ -1,6 +1,7 @@
 //! The control plane over a real Unix socket, with a fake configuration file.
 #![cfg(test)]
 
+mod about;
 mod access;
 mod admin_factor;
 mod api;

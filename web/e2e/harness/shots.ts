@@ -1,0 +1,70 @@
+/** Pictures of pages: to look at, and for the documentation. */
+
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, type Page } from '@playwright/test';
+import { documentation, shots } from './environment.ts';
+
+const WIDE = { width: 1440, height: 900 };
+const NARROW = { width: 360, height: 800 };
+
+/** How often a page that still moves is taken again. */
+const TRIES = 10;
+
+/**
+ * Takes the page as it is now, wide and light, wide and dark, narrow and light, and fails where it
+ * scrolls sideways at 360 px. Files: `e2e/output/shots/NAME.png`, `NAME-dark.png`, `NAME-360.png`; with
+ * `UPDATE_DOCS=1` the light ones in `docs/src/images` too. The page is wide and light afterwards.
+ */
+export async function screenshot(page: Page, name: string): Promise<void> {
+  const documented = process.env.UPDATE_DOCS === '1' ? [shots, documentation] : [shots];
+  await show(page, 'dark', WIDE);
+  await take(page, `${name}-dark`, [shots]);
+  await show(page, 'light', NARROW);
+  await expectNoSidewaysScroll(page);
+  await take(page, `${name}-360`, documented);
+  await show(page, 'light', WIDE);
+  await take(page, name, documented);
+}
+
+/** Fails where the page is wider than its window. */
+export async function expectNoSidewaysScroll(page: Page): Promise<void> {
+  const wider = () =>
+    page.evaluate(() => {
+      const { scrollWidth } = document.documentElement;
+      if (scrollWidth <= window.innerWidth) {
+        return [];
+      }
+      const all = [...document.body.querySelectorAll('*')];
+      const beyond = all.filter((element) => element.getBoundingClientRect().right > window.innerWidth + 0.5);
+      const named = beyond.slice(0, 10).map((element) => {
+        const { tagName, id, className } = element;
+        return `${tagName.toLowerCase()}${id && `#${id}`} ${className}`;
+      });
+      return [`${scrollWidth} px in a window of ${window.innerWidth} px`, ...named];
+    });
+  await expect.poll(wider, `${page.url()} scrolls sideways`).toEqual([]);
+}
+
+async function show(page: Page, colorScheme: 'light' | 'dark', size: typeof WIDE): Promise<void> {
+  await page.emulateMedia({ colorScheme });
+  await page.setViewportSize(size);
+}
+
+/** Takes it once two pictures in a row are the same, or after some tries: a clock may tick. */
+async function take(page: Page, name: string, folders: string[]): Promise<void> {
+  await page.evaluate(() => document.fonts.ready.then(() => undefined));
+  let picture = await page.screenshot({ animations: 'disabled', caret: 'hide' });
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const next = await page.screenshot({ animations: 'disabled', caret: 'hide' });
+    const still = next.equals(picture);
+    picture = next;
+    if (still) {
+      break;
+    }
+  }
+  for (const folder of folders) {
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, `${name}.png`), picture);
+  }
+}
