@@ -15,7 +15,7 @@ export const OUTCOMES: Record<Outcome, { word: string; colour: string; code: str
 };
 
 export const FACTORS: Record<Factor, string> = {
-  auto: 'the service picks',
+  auto: 'automatic',
   push: 'push',
   phone: 'phone call',
   sms: 'SMS passcodes',

@@ -97,7 +97,7 @@ function Next({ event }: { event: AuthEvent }) {
         <ButtonLink
           to="/try-login"
           search={again}
-          size="compact-md"
+          size="compact-sm"
           leftSection={<FlaskConical size={15} aria-hidden />}
         >
           Try this login
@@ -112,7 +112,7 @@ function Next({ event }: { event: AuthEvent }) {
 
 function Others({ search, children }: { search: Record<string, string>; children: ReactNode }) {
   return (
-    <ButtonLink to="/logins" search={search} size="compact-md" variant="default">
+    <ButtonLink to="/logins" search={search} size="compact-sm" variant="default">
       {children}
     </ButtonLink>
   );

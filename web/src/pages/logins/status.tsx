@@ -50,7 +50,7 @@ export function LiveStatus({
   return (
     <Group gap="xs">
       {any && (
-        <Button size="compact-md" onClick={onRelease} leftSection={<ArrowUp size={15} aria-hidden />}>
+        <Button size="compact-sm" onClick={onRelease} leftSection={<ArrowUp size={15} aria-hidden />}>
           {snapshot.stale ? 'Many new: load again' : `${news.replace(/ logins?$/, '')}`}
         </Button>
       )}
@@ -62,7 +62,7 @@ export function LiveStatus({
       </Tooltip>
       {shown !== 'still' && (
         <Button
-          size="compact-md"
+          size="compact-sm"
           variant="default"
           onClick={() => onPaused(!paused)}
           leftSection={paused ? <Play size={14} aria-hidden /> : <Pause size={14} aria-hidden />}

@@ -1,4 +1,4 @@
-import { Badge, Loader, Text } from '@mantine/core';
+import { Loader, Text } from '@mantine/core';
 import { useMergedRef, useResizeObserver } from '@mantine/hooks';
 import { useWindowVirtualizer } from '@tanstack/react-virtual';
 import {
@@ -267,11 +267,7 @@ const LoginRow = memo(function LoginRow({
       </Cell>
       <Cell className={styles.reason} title={`${reasonOf(event)} (${stepsOf(row)})`}>
         <WeakMark event={event} size="sm" /> {event.test && <span className={styles.chip}>test</span>}{' '}
-        {row.events.length > 1 && (
-          <Badge size="sm" variant="default" tt="none" className={styles.requests}>
-            {row.events.length} requests
-          </Badge>
-        )}{' '}
+        {row.events.length > 1 && <span className={styles.chip}>{row.events.length} requests</span>}{' '}
         {reasonOf(event)}
       </Cell>
       <Cell className={styles.factor} title={factor}>
