@@ -1,4 +1,4 @@
-import { Alert, Button, Group } from '@mantine/core';
+import { Alert, Button, Group, Text } from '@mantine/core';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { Activity, FlaskConical, SearchX } from 'lucide-react';
 import { useCallback, useEffect, useMemo, useState } from 'react';
@@ -6,7 +6,7 @@ import { Empty } from '@/components/empty';
 import { ButtonLink, TextLink } from '@/components/links';
 import { Loading, Page } from '@/components/page';
 import { ProblemAlert } from '@/components/problem';
-import { count, localTime } from '@/lib/format';
+import { count, localTime, plural } from '@/lib/format';
 import { useSession } from '@/session';
 import { LoginDrawer } from './logins/drawer';
 import { ExportMenu } from './logins/export';
@@ -80,7 +80,10 @@ export function LoginsPage() {
       }
     >
       <Filters filter={filter} set={set} clear={clear} />
-      <Group justify="flex-end" mih={30}>
+      <Group justify="space-between" mih={30}>
+        <Text size="sm" c="dimmed">
+          {loading ? '' : `${plural(rows.length, 'login')}${complete ? '' : ', and older ones below'}`}
+        </Text>
         <LiveStatus
           snapshot={snapshot}
           held={held}

@@ -103,16 +103,25 @@ function Next({ event }: { event: AuthEvent }) {
           Try this login
         </ButtonLink>
       )}
-      {event.user && <Others search={{ user: event.user }}>Other logins of this user</Others>}
+      <Text size="sm" component="span" aria-hidden>
+        Other logins
+      </Text>
+      {event.user && <Others search={{ user: event.user }}>of this user</Others>}
       {isDevice && <Others search={{ client: address }}>of this client</Others>}
       <Others search={{ reason: event.reason }}>of this reason</Others>
     </Group>
   );
 }
 
-function Others({ search, children }: { search: Record<string, string>; children: ReactNode }) {
+function Others({ search, children }: { search: Record<string, string>; children: string }) {
   return (
-    <ButtonLink to="/logins" search={search} size="compact-sm" variant="default">
+    <ButtonLink
+      to="/logins"
+      search={search}
+      size="compact-sm"
+      variant="default"
+      aria-label={`Other logins ${children}`}
+    >
       {children}
     </ButtonLink>
   );

@@ -9,7 +9,7 @@ import { type Connection, type Listener, Stream } from './stream';
 /** Of the first page: fast to be there. */
 const FIRST_PAGE = 100;
 /** Of the others: fewer questions while one scrolls. */
-const NEXT_PAGE = 500;
+const NEXT_PAGE = 1_000;
 /** More than so many that came while the page was held are not kept: it is loaded again. */
 const PENDING = 10_000;
 /** After so many pages without a match in a row the reader is asked whether to go on. */

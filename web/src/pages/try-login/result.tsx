@@ -36,7 +36,7 @@ export function Tried({
       tabIndex={-1}
       aria-label="What came of it"
       role="region"
-      style={{ outline: 'none' }}
+      style={{ outline: 'none', scrollMarginTop: 72 }}
     >
       {last.state ? (
         <Question key={event.id} tried={last} state={last.state} busy={busy} onAnswer={onAnswer} />
