@@ -199,7 +199,7 @@ test.describe('an administrator', () => {
     // A phone that nobody looks at: the page says what it waits for, and can be told to stop.
     await api.client.PATCH('/api/v1/second-factor/users/{name}', {
       params: { path: { name: 'rita' } },
-      body: { script: { answer: 'ignore', after_ms: 0 } },
+      body: { script: { set: { answer: 'ignore', after_ms: 0 } } },
     });
     await page.context().clearCookies({ name: 'countersign' });
     await page.goto('/sign-in');
