@@ -167,15 +167,15 @@ export class Api {
   }
 }
 
-/** What an answer holds; throws what the service says where it refuses. */
+/** What an answer holds, nothing where it holds nothing; throws what the service says where it refuses. */
 export async function good<T>(
   asked: Promise<{ data?: T; error?: unknown; response: Response }>,
 ): Promise<NonNullable<T>> {
   const { data, error, response } = await asked;
-  if (!response.ok || data === undefined || data === null) {
+  if (!response.ok) {
     throw new Error(`${response.status} of ${response.url}: ${JSON.stringify(error)}`);
   }
-  return data;
+  return data as NonNullable<T>;
 }
 
 /** As the dashboard's own page sends them. */

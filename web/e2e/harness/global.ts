@@ -8,7 +8,7 @@ export default function setUp(): void {
   const missing = [
     runs(chromium) || `no browser at ${chromium}: apt install chromium, or name one with CHROMIUM`,
     runs(program) ||
-      `no program at ${program}: make dashboard && cargo build -p cli, or name one with COUNTERSIGN_BIN`,
+      `no program at ${program}: npm run build && cargo build -p cli, or name one with COUNTERSIGN_BIN`,
     onPath('radclient') || 'no radclient: apt install freeradius-utils',
     onPath('setpriv') || 'no setpriv: apt install util-linux',
   ].filter((found) => found !== true);

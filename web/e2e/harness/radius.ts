@@ -14,7 +14,7 @@ export interface Login {
   /** The password, or what is typed as the answer to a challenge. Default: `anything`. */
   password?: string;
   /**
-   * Further attributes, as radclient reads them. Text stands in double quotes ({@link quoted}),
+   * Further attributes, as radclient reads them. Text is {@link quoted},
    * `Packet-Src-IP-Address` is the device's own address.
    */
   attributes?: [name: string, value: string][];
@@ -69,9 +69,12 @@ export function answerChallenge(request: Login, challenge: Answer, typed: string
   return login({ ...request, password: typed, state: challenge.state });
 }
 
-/** Text as a value that radclient reads. */
+/** Text as a value that radclient reads: within single quotes it looks for nothing to expand. */
 export function quoted(text: string): string {
-  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`;
+  if (text.includes('\n')) {
+    throw new Error('radclient takes a request line by line: no text may have a break');
+  }
+  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }
 
 function run(args: string[], input: string): Promise<string> {

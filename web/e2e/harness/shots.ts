@@ -8,6 +8,9 @@ import { documentation, shots } from './environment.ts';
 const WIDE = { width: 1440, height: 900 };
 const NARROW = { width: 360, height: 800 };
 
+/** How long a page may take to fit a window that became smaller, in milliseconds. */
+const SETTLED = 3_000;
+
 /** How often a page that still moves is taken again. */
 const TRIES = 10;
 
@@ -27,8 +30,8 @@ export async function screenshot(page: Page, name: string): Promise<void> {
   await take(page, name, documented);
 }
 
-/** Fails where the page is wider than its window. */
-export async function expectNoSidewaysScroll(page: Page): Promise<void> {
+/** Fails where the page is wider than its window, and still is after so many milliseconds. */
+export async function expectNoSidewaysScroll(page: Page, patience = SETTLED): Promise<void> {
   const wider = () =>
     page.evaluate(() => {
       const { scrollWidth } = document.documentElement;
@@ -43,7 +46,7 @@ export async function expectNoSidewaysScroll(page: Page): Promise<void> {
       });
       return [`${scrollWidth} px in a window of ${window.innerWidth} px`, ...named];
     });
-  await expect.poll(wider, `${page.url()} scrolls sideways`).toEqual([]);
+  await expect.poll(wider, { message: `${page.url()} scrolls sideways`, timeout: patience }).toEqual([]);
 }
 
 async function show(page: Page, colorScheme: 'light' | 'dark', size: typeof WIDE): Promise<void> {
