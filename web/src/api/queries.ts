@@ -22,6 +22,11 @@ export const sessionQuery = queryOptions({
   staleTime: 60_000,
 });
 
+export const aboutQuery = queryOptions({
+  queryKey: ['about'],
+  queryFn: () => ask(api.GET('/api/v1/about')),
+});
+
 export const nodesQuery = queryOptions({
   queryKey: ['nodes'],
   queryFn: () => ask(api.GET('/api/v1/nodes', { params: { query: { limit: 1000 } } })),
