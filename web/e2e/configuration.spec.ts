@@ -141,17 +141,17 @@ test.describe('in the database', () => {
   }) => {
     await api.importConfig(configurationOf(sample));
     await open(page);
-    await api.importConfig(configurationOf(sample).replace('retry_wait=1', 'retry_wait=2'));
+    await api.importConfig(configurationOf(sample).replace('retry_wait=1', 'retry_wait=3'));
     await atEndOf(page, '[radius_server_auto]');
     await page.keyboard.press('Enter');
     await page.keyboard.type('exempt_username_1=yves');
     await page.keyboard.press('Escape');
     await page.keyboard.press('Control+s');
     const both = page.getByRole('dialog', { name: 'It was changed meanwhile' });
-    await expect(both.getByText('− retry_wait=2')).toBeVisible();
+    await expect(both.getByText('− retry_wait=3')).toBeVisible();
     await expect(both.getByText('+ exempt_username_1=yves')).toBeVisible();
     await both.getByRole('button', { name: 'Load what is there' }).click();
-    await expect(editor(page)).toContainText('retry_wait=2');
+    await expect(editor(page)).toContainText('retry_wait=3');
     await expect(editor(page)).not.toContainText('yves');
   });
 
