@@ -191,6 +191,26 @@ test.describe('in the database', () => {
   });
 });
 
+test.describe('before there is any', () => {
+  test.use({ gatewayOptions: { variant: 'fresh' } });
+
+  test('it is begun with a file', async ({ page, gateway, api, sample }) => {
+    const first = await api.createAdmin('nora', { setupLink: gateway.setupLink });
+    const { caller } = await api.signIn(first);
+    const { session } = caller as { session: string };
+    await page.context().addCookies([{ name: 'countersign', value: session, url: gateway.adminUrl }]);
+    await page.goto('/configuration');
+    await expect(page.getByText('There is no configuration yet')).toBeVisible();
+    await expect(editor(page)).toBeVisible();
+    await expectNoSeriousAxe(page);
+    await openFile(page, configurationOf(sample));
+    await page.getByRole('button', { name: 'Preview changes' }).click();
+    await apply(page);
+    await expect(editor(page)).toContainText('radius_secret_protected_1=sealed:');
+    await expect(page.getByText('There is no configuration yet')).toBeHidden();
+  });
+});
+
 test.describe('in a file', () => {
   test.use({ gatewayOptions: { variant: 'file', per: 'test' } });
 
