@@ -30,6 +30,16 @@ client.getQueryCache().subscribe((event) => {
   void router.navigate({ to: '/sign-in', search: { to: href } });
 });
 
+// After an upgrade of the gateway a page that is open asks for parts that are there no more: the new ones
+// come with a reload. Once, so that a gateway which is away is not asked without end.
+window.addEventListener('vite:preloadError', (event) => {
+  const last = Number(sessionStorage.getItem('reloaded-at'));
+  if (Date.now() - last < 60_000) return;
+  sessionStorage.setItem('reloaded-at', String(Date.now()));
+  event.preventDefault();
+  window.location.reload();
+});
+
 const place = document.getElementById('root');
 if (!place) throw new Error('the page has no place for the dashboard');
 createRoot(place).render(
