@@ -74,6 +74,7 @@ export function SeenClientsPage() {
         />
         <Find
           key={search.q === undefined ? 'none' : 'some'}
+          label="Search"
           text={search.q ?? ''}
           found={(q) => set({ q })}
         />
