@@ -164,6 +164,12 @@ export function makeRouter(client: QueryClient) {
   return createRouter({
     routeTree: tree,
     context: { client },
+    // As people write them: `?user=123` is a text, and stays one.
+    parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
+    stringifySearch: (search) => {
+      const text = new URLSearchParams(Object.entries(texts(search)) as [string, string][]).toString();
+      return text && `?${text}`;
+    },
     defaultPreload: 'intent',
     scrollRestoration: true,
     defaultPendingComponent: Loading,
