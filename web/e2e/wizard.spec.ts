@@ -91,7 +91,7 @@ test.describe('without a configuration', () => {
     await expect(page.getByRole('heading', { name: 'What changes' })).toBeVisible();
     await screenshot(page, 'wizard-review');
     await expectAccessible(page);
-    await page.getByText('Show secrets').click();
+    await page.getByRole('switch', { name: 'Show secrets' }).press(' ');
     await expect(text).toContainText('message_authenticator_1=require');
     const secret = /radius_secret_1=(\S+)/.exec(await text.innerText())?.[1] ?? '';
     expect(secret).toMatch(/^[\w]{24}$/);
