@@ -47,7 +47,7 @@ async function nothingConfigured(client: ReturnType<typeof useQueryClient>): Pro
 }
 
 export function SignInPage() {
-  const { to } = useSearch({ from: '/sign-in' });
+  const { to, provider, request } = useSearch({ from: '/sign-in' });
   const entered = useEntered(to);
   const ways = useQuery({ queryKey: ['sign-in'], queryFn: () => ask(api.GET('/api/v1/sign-in')) });
   const [name, setName] = useState('');
@@ -92,6 +92,7 @@ export function SignInPage() {
   return (
     <Outside title="Sign in">
       {ways.data?.set_up === false && <NotSetUp />}
+      {provider && <ProviderFailed kind={provider} request={request} />}
       <ProblemAlert error={ways.error} retry={() => ways.refetch()} />
       <form onSubmit={submit} noValidate>
         <Stack gap="sm">
@@ -206,6 +207,31 @@ function NotSetUp() {
           countersign admin invite NAME
         </Text>
       </Stack>
+    </Alert>
+  );
+}
+
+/** What each kind of failure means. The address may be anybody's: no text of it is shown but the request's id. */
+const FAILED: Record<string, string> = {
+  unauthenticated:
+    'The provider did not say who you are in a way that is taken here, or nobody who you are there is let in. An administrator sees why in the gateway’s log.',
+  'bad-request':
+    'The answer belongs to no sign-in that this browser began, or it took longer than ten minutes. Begin again.',
+  unavailable:
+    'The provider cannot be reached from the gateway, or its answer cannot be read. Try again in a moment.',
+  'too-many': 'Too many sign-ins failed. Wait a moment, then begin again.',
+  'not-found': 'No provider is named here any more.',
+};
+
+function ProviderFailed({ kind, request }: { kind: string; request: string | undefined }) {
+  return (
+    <Alert color="red" title="You are not signed in" role="alert">
+      <Text size="sm">{FAILED[kind] ?? 'The sign-in at the provider failed. Begin again.'}</Text>
+      {request && /^[\w.-]{1,64}$/.test(request) && (
+        <Text size="xs" c="dimmed" mt={6} className="wrap">
+          Request <span className="mono">{request}</span>
+        </Text>
+      )}
     </Alert>
   );
 }
