@@ -73,7 +73,8 @@ export function SeenClientsPage() {
           data={[{ value: '', label: 'All' }, ...integrations.map(({ id }) => ({ value: id, label: id }))]}
         />
         <Find
-          key={search.q === undefined ? 'none' : 'some'}
+          label="Contains"
+          placeholder="Address, integration"
           text={search.q ?? ''}
           found={(q) => set({ q })}
         />
