@@ -16,6 +16,8 @@ interface Names {
   section: string;
   integration: string;
   factor: string;
+  /** Who found the password right. */
+  checked: string;
   event: AuthEvent;
 }
 
@@ -44,16 +46,16 @@ const FACTOR: Record<NonNullable<AuthEvent['factor']>, string> = {
 type Sentence = (names: Names) => [why: string, next: string | null];
 
 const SAID: Record<Reason, Sentence> = {
-  approved: ({ who, event }) => [
+  approved: ({ who, checked, event }) => [
     event.factor === 'passcode'
-      ? `${who} was let in: the password was right, and so was the passcode.`
+      ? `${who} was let in: ${checked}, and the passcode was right.`
       : event.factor === 'push' || event.factor === 'phone'
-        ? `${who} was let in: the password was right, and ${FACTOR[event.factor]} was approved.`
-        : `${who} was let in: the password was right, and the second factor said yes.`,
+        ? `${who} was let in: ${checked}, and ${FACTOR[event.factor]} was approved.`
+        : `${who} was let in: ${checked}, and the second factor said yes.`,
     null,
   ],
-  bypassed: ({ who }) => [
-    `${who} was let in on the password: the second factor asks nothing of this user.`,
+  bypassed: ({ who, checked }) => [
+    `${who} was let in: ${checked}, and the second factor asks nothing of this user.`,
     'If that is not wanted: look at the user’s status, or the application’s policy, at the second factor.',
   ],
   exempt_user: ({ who, integration }) => [
@@ -142,8 +144,8 @@ const SAID: Record<Reason, Sentence> = {
     `${who} was rejected: ${primary} could not be asked, because a setting is wrong.`,
     `The step of the password names which. In ${section}: service_account_username and its password, bind_dn, search_dn, the groups, ssl_ca_certs_file, transport.`,
   ],
-  second_factor_refused: ({ who }) => [
-    `${who} was rejected: the password was right, but the second factor refuses this user, who is disabled or locked out there, or refused by a policy.`,
+  second_factor_refused: ({ who, checked }) => [
+    `${who} was rejected: ${checked}, but the second factor refuses this user, who is disabled or locked out there, or refused by a policy.`,
     'Look at the user’s status at the second factor. Built-in: on the page of the second factor, or countersign factor show USER and unlock USER.',
   ],
   not_enrolled: ({ who, event }) => [
@@ -156,27 +158,27 @@ const SAID: Record<Reason, Sentence> = {
     `${who} was rejected: no device of the user can do what ${integration} or the user asks for.`,
     `Compare factors of ${integration} with the user’s devices at the second factor.`,
   ],
-  denied: ({ who, factor, event }) =>
+  denied: ({ who, checked, factor, event }) =>
     event.outcome === 'challenge'
       ? [`${who} typed a wrong passcode and was asked for it again.`, 'Nothing, if an answer follows.']
       : event.factor === 'passcode'
         ? [
-            `${who} was rejected: the password was right, but the passcode was refused.`,
+            `${who} was rejected: ${checked}, but the passcode was refused.`,
             'The user is to try again with a fresh passcode. If it happens again: is the clock right, where the passcode is made and here?',
           ]
         : [
-            `${who} was rejected: the password was right, but ${factor} was denied, by the person or by the service.`,
+            `${who} was rejected: ${checked}, but ${factor} was denied, by the person or by the service.`,
             'Ask the user. Who did not try to log in and was asked has a password that somebody else knows.',
           ],
   fraud: ({ who, factor }) => [
     `${who} was rejected: ${factor} was reported as fraud, or a passcode was used twice.`,
     'Somebody may know the password. Speak with the user, and change it.',
   ],
-  timed_out: ({ who, factor, event }) =>
+  timed_out: ({ who, checked, factor, event }) =>
     event.outcome === 'unanswered' && event.test
       ? ['This test was broken off before it ended.', 'Try it again, if it still matters.']
       : [
-          `${who} was rejected: the password was right, but nobody answered ${factor} in time.`,
+          `${who} was rejected: ${checked}, but nobody answered ${factor} in time.`,
           'Was the phone at hand, and online? Else look at api_timeout, and at the device’s RADIUS time-out, which should be longer.',
         ],
   locked_out: ({ who }) => [
@@ -269,6 +271,9 @@ export function explain(event: AuthEvent): Said {
     ...primaryOf(event),
     integration: event.integration,
     factor: FACTOR[event.factor ?? 'auto'],
+    checked: event.authenticator?.startsWith('duo_only_client')
+      ? 'the device checked the password'
+      : 'the password was right',
     event,
   };
   const sentence: Sentence | undefined = SAID[event.reason];

@@ -1,7 +1,6 @@
-import { Alert, Group, Stack, Text } from '@mantine/core';
-import { Check, CircleHelp, CircleSlash, X } from 'lucide-react';
+import { Alert, Stack, Text } from '@mantine/core';
+import { Check, CircleHelp, CircleSlash, ShieldAlert, X } from 'lucide-react';
 import { explain } from './explain';
-import { OutcomeBadge, WeakMark } from './outcome';
 import { type AuthEvent, mark, OUTCOMES, STAGES } from './words';
 
 const ICONS = { accept: Check, reject: X, challenge: CircleHelp, unanswered: CircleSlash };
@@ -9,19 +8,18 @@ const ICONS = { accept: Check, reject: X, challenge: CircleHelp, unanswered: Cir
 /** Why a login ended as it did, in a sentence, and what to do next. Of a login of several requests the last. */
 export function Explanation({ event }: { event: AuthEvent }) {
   const { why, next, evidence } = explain(event);
-  const Icon = ICONS[event.outcome];
+  const weak = mark(event);
+  const { word, colour } = OUTCOMES[event.outcome];
+  const Icon = weak ? ShieldAlert : ICONS[event.outcome];
   return (
     <Alert
-      color={mark(event) ? 'orange' : OUTCOMES[event.outcome].colour}
+      color={weak ? 'orange' : colour}
       icon={<Icon size={20} aria-hidden />}
+      title={`${word.charAt(0).toUpperCase()}${word.slice(1)}${weak ? `: ${weak.word}` : ''}`}
       role="group"
       aria-label="Why"
     >
       <Stack gap={6}>
-        <Group gap="xs">
-          <OutcomeBadge outcome={event.outcome} size="lg" />
-          <WeakMark event={event} />
-        </Group>
         <Text fw={600} className="wrap">
           {why}
         </Text>

@@ -1,4 +1,4 @@
-import { Badge, Group, Stack, Text } from '@mantine/core';
+import { Group, Stack, Text } from '@mantine/core';
 import { Time } from '@/components/time';
 import { micros } from '@/lib/format';
 import { OutcomeBadge } from './outcome';
@@ -65,21 +65,15 @@ function Steps({ event }: { event: AuthEvent }) {
                   style={{ insetInlineStart: `${from * 100}%`, inlineSize: `${width * 100}%` }}
                 />
               </span>
-              <span className={styles.figure}>
-                {step.elapsed_us > 0 ? (
+              <span className={styles.figure} data-long={long || undefined}>
+                {step.elapsed_us > 0 && (
                   <>
                     <span className={styles.sr}>took </span>
                     {micros(step.elapsed_us)}
+                    {long && <span className={styles.sr}>, most of the time</span>}
                   </>
-                ) : (
-                  <span aria-hidden>·</span>
                 )}
               </span>
-              {long && event.timeline.length > 1 && (
-                <Badge size="xs" variant="default" tt="none">
-                  longest
-                </Badge>
-              )}
             </div>
             <Text size="sm" className={`wrap ${styles.detail}`}>
               {step.detail || stage?.about}

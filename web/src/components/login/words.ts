@@ -15,7 +15,7 @@ export const OUTCOMES: Record<Outcome, { word: string; colour: string; code: str
 };
 
 export const FACTORS: Record<Factor, string> = {
-  auto: 'the service picks',
+  auto: 'automatic',
   push: 'push',
   phone: 'phone call',
   sms: 'SMS passcodes',
@@ -57,7 +57,7 @@ export const REASONS: Record<Reason, string> = {
   primary_unavailable: 'primary does not answer',
   primary_misconfigured: 'primary cannot be asked: a setting is wrong',
   second_factor_refused: 'second factor refuses this user',
-  not_enrolled: 'not enrolled for the second factor',
+  not_enrolled: 'not enrolled yet',
   no_usable_factor: 'no device that can be used',
   denied: 'denied',
   fraud: 'reported as fraud',
