@@ -60,51 +60,60 @@ test.describe('with logins', () => {
     await expect(page).toHaveURL(new RegExp(`/logins/${failed.id}$`));
   });
 
-  test('charts are read as text, as a table, and by keyboard', async ({ signedInPage: page }) => {
-    await page.goto('/');
-    const chart = region(page, 'Logins per minute');
-    await chart.getByText('As a table').click();
-    const table = chart.getByRole('table', { name: /^Logins by outcome/ });
-    await expect(table.getByRole('columnheader')).toHaveText([
-      'From',
-      'accepted',
-      'asked',
-      'rejected',
-      'unanswered',
-      'all',
-    ]);
-    const all = await table.getByRole('row').locator('td:last-child').allTextContents();
-    expect(all.reduce((sum, text) => sum + Number(text), 0)).toBe(5);
+  test.describe('that were sent before', () => {
+    // A test that failed begins a new gateway, which has none.
+    test.beforeEach(async ({ api, sample }) => {
+      const { data } = await api.client.GET('/api/v1/events', { params: { query: { limit: 1 } } });
+      if ((data as { items: unknown[] } | undefined)?.items.length === 0) await send(sample);
+      await api.waitForEvent({ user: 'frank' });
+    });
 
-    const drawn = chart.getByRole('group', { name: /^Logins per minute by outcome/ });
-    await drawn.focus();
-    await page.keyboard.press('Home');
-    await expect(chart.getByText(/^\d\d:\d\d:\d\d–\d\d:\d\d:\d\d: no login$/)).toBeVisible();
-    await page.keyboard.press('Enter');
-    await expect(page).toHaveURL(/\/logins\?from=[^&]+&to=/);
-  });
+    test('charts are read as text, as a table, and by keyboard', async ({ signedInPage: page }) => {
+      await page.goto('/');
+      const chart = region(page, 'Logins per minute');
+      await chart.getByText('As a table').click();
+      const table = chart.getByRole('table', { name: /^Logins by outcome/ });
+      await expect(table.getByRole('columnheader')).toHaveText([
+        'From',
+        'accepted',
+        'asked',
+        'rejected',
+        'unanswered',
+        'all',
+      ]);
+      const all = await table.getByRole('row').locator('td:last-child').allTextContents();
+      expect(all.reduce((sum, text) => sum + Number(text), 0)).toBe(5);
 
-  test('the span is in the address, and a user is looked for by keyboard alone', async ({
-    signedInPage: page,
-  }) => {
-    await page.goto('/?minutes=15');
-    await expect(page.getByRole('radio', { name: '15 min' })).toBeChecked();
-    await expect(page.getByText(/requests in the last 15 minutes/)).toBeVisible();
-    await page.getByText('24 h', { exact: true }).click();
-    await expect(page).toHaveURL(/minutes=1440/);
-    await expect(page.getByText(/requests in the last 24 hours/)).toBeVisible();
-    await tabTo(page, 'textbox', 'Somebody cannot log in?');
-    await page.keyboard.type('carol');
-    await page.keyboard.press('Enter');
-    await expect(page).toHaveURL(/\/logins\?user=carol$/);
-  });
+      const drawn = chart.getByRole('group', { name: /^Logins per minute by outcome/ });
+      await drawn.focus();
+      await page.keyboard.press('Home');
+      await expect(chart.getByText(/^\d\d:\d\d:\d\d–\d\d:\d\d:\d\d: no login$/)).toBeVisible();
+      await page.keyboard.press('Enter');
+      await expect(page).toHaveURL(/\/logins\?from=[^&]+&to=/);
+    });
 
-  test('it can be used by everybody', async ({ signedInPage: page }) => {
-    await page.goto('/?minutes=15');
-    await expect(region(page, 'Logins per minute').locator('canvas')).toBeVisible();
-    await expect(page.locator('canvas')).toHaveCount(2);
-    await axe(page);
-    await screenshot(page, 'overview');
+    test('the span is in the address, and a user is looked for by keyboard alone', async ({
+      signedInPage: page,
+    }) => {
+      await page.goto('/?minutes=15');
+      await expect(page.getByRole('radio', { name: '15 min' })).toBeChecked();
+      await expect(page.getByText(/requests in the last 15 minutes/)).toBeVisible();
+      await page.getByText('24 h', { exact: true }).click();
+      await expect(page).toHaveURL(/minutes=1440/);
+      await expect(page.getByText(/requests in the last 24 hours/)).toBeVisible();
+      await tabTo(page, 'textbox', 'Somebody cannot log in?');
+      await page.keyboard.type('carol');
+      await page.keyboard.press('Enter');
+      await expect(page).toHaveURL(/\/logins\?user=carol$/);
+    });
+
+    test('it can be used by everybody', async ({ signedInPage: page }) => {
+      await page.goto('/?minutes=15');
+      await expect(region(page, 'Logins per minute').locator('canvas')).toBeVisible();
+      await expect(page.locator('canvas')).toHaveCount(2);
+      await axe(page);
+      await screenshot(page, 'overview');
+    });
   });
 });
 
@@ -134,7 +143,7 @@ test('primary-only is started with its confirmation, seen, and ended', async ({
 
   const alarm = page.getByRole('alert').filter({ hasText: 'Primary only' });
   await expect(alarm).toContainText('radius_server_auto2');
-  await expect(alarm).toContainText('by nora: service down');
+  await expect(alarm).toContainText('nora: service down');
   await expect(page.getByRole('status', { name: 'Status' })).toContainText(
     'The second factor is not asked for at radius_server_auto2',
   );
