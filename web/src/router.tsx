@@ -160,16 +160,20 @@ const tree = root.addChildren([
   ]),
 ]);
 
+/** Addresses have texts as they are: `unsigned=true`, and a user `007` is no number. */
+const parseSearch = (text: string): Search => Object.fromEntries(new URLSearchParams(text));
+function stringifySearch(search: Record<string, unknown>): string {
+  const kept = Object.entries(search).filter(([, value]) => value !== undefined);
+  const text = new URLSearchParams(kept.map(([name, value]) => [name, String(value)])).toString();
+  return text && `?${text}`;
+}
+
 export function makeRouter(client: QueryClient) {
   return createRouter({
     routeTree: tree,
     context: { client },
-    // As people write them: `?user=123` is a text, and stays one.
-    parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
-    stringifySearch: (search) => {
-      const text = new URLSearchParams(Object.entries(texts(search)) as [string, string][]).toString();
-      return text && `?${text}`;
-    },
+    parseSearch,
+    stringifySearch,
     defaultPreload: 'intent',
     scrollRestoration: true,
     defaultPendingComponent: Loading,
