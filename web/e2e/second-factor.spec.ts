@@ -9,6 +9,9 @@ import { answerChallenge, login } from './harness/radius.ts';
 import { configurationOf } from './harness/sample.ts';
 import { screenshot } from './harness/shots.ts';
 
+// Many logins, and axe in two colours, in one test.
+test.describe.configure({ timeout: 180_000 });
+
 const totpDevice = (name: string) => ({ kind: 'totp' as const, name });
 const phone = (more: { phone?: boolean; sms?: boolean } = {}) => ({
   kind: 'phone' as const,
