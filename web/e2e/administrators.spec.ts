@@ -116,7 +116,10 @@ test('the list is to be read by everybody, on every screen', async ({ signedInPa
   await expectNoSeriousAxe(page);
 });
 
-test('a provider is tried, named, kept with its secret, and forgotten', async ({ signedInPage: page, api }) => {
+test('a provider is tried, named, kept with its secret, and forgotten', async ({
+  signedInPage: page,
+  api,
+}) => {
   const provider = createServer((request, response) => {
     const { port } = provider.address() as AddressInfo;
     const issuer = `http://127.0.0.1:${port}/staff`;
@@ -167,7 +170,9 @@ test('a provider is tried, named, kept with its secret, and forgotten', async ({
     await expectNoSeriousAxe(page);
 
     await page.getByRole('button', { name: 'Save' }).click();
-    await expect(page.getByText(`Administrators can sign in at http://127.0.0.1:${port}/staff`).first()).toBeVisible();
+    await expect(
+      page.getByText(`Administrators can sign in at http://127.0.0.1:${port}/staff`).first(),
+    ).toBeVisible();
     await expect(page.getByLabel('Client secret', { exact: true })).toHaveValue('');
     const before = await good(api.client.GET('/api/v1/oidc'));
     expect(before.roles).toEqual([{ group: 'netops', role: 'viewer' }]);

@@ -35,7 +35,10 @@ test('a change is an entry that opens to before and after', async ({ signedInPag
   await expectNoSeriousAxe(page);
 });
 
-test('filters are in the address, and a list without a match says so', async ({ signedInPage: page, api }) => {
+test('filters are in the address, and a list without a match says so', async ({
+  signedInPage: page,
+  api,
+}) => {
   await api.withToken('filtered', 'viewer');
   await page.goto('/audit');
   await page.getByRole('combobox', { name: 'What', exact: true }).click();
@@ -69,7 +72,9 @@ test('filters are in the address, and a list without a match says so', async ({ 
 test('older entries come page by page', async ({ signedInPage: page, api }) => {
   for (let made = 0; made < 30; made += 1) {
     const { id } = await good(
-      api.client.POST('/api/v1/tokens', { body: { name: `t${made}`, role: 'viewer', expires_in_seconds: 60 } }),
+      api.client.POST('/api/v1/tokens', {
+        body: { name: `t${made}`, role: 'viewer', expires_in_seconds: 60 },
+      }),
     );
     await good(api.client.DELETE('/api/v1/tokens/{id}', { params: { path: { id } } }));
   }
@@ -81,7 +86,10 @@ test('older entries come page by page', async ({ signedInPage: page, api }) => {
   await expect(page.getByRole('button', { name: /^Entry 1:/ })).toBeVisible();
 });
 
-test('it is proven to be whole, and what is shown can be taken along', async ({ signedInPage: page, api }) => {
+test('it is proven to be whole, and what is shown can be taken along', async ({
+  signedInPage: page,
+  api,
+}) => {
   await page.goto('/audit');
   await page.getByRole('button', { name: 'Prove that it is whole' }).click();
   await expect(page.getByText('The audit is whole')).toBeVisible();

@@ -93,7 +93,9 @@ test('those that expired are marked, and go together', async ({ signedInPage: pa
   await page.route('**/api/v1/tokens?*', async (route) => {
     // A minute is the shortest life of a token: the answer is taken as it will be then.
     const response = await route.fetch();
-    const body = (await response.json()) as { items: { name: string; expired: boolean; expires_at_ms: number }[] };
+    const body = (await response.json()) as {
+      items: { name: string; expired: boolean; expires_at_ms: number }[];
+    };
     for (const one of body.items) {
       if (one.name !== 'monitoring') continue;
       one.expired = true;
