@@ -10,8 +10,8 @@ import { screenshot } from './harness/shots.ts';
 test('a change is an entry that opens to before and after', async ({ signedInPage: page, api }) => {
   const changed = await good(
     api.client.PATCH('/api/v1/integrations/{id}', {
-      params: { path: { id: 'radius_server_challenge' }, query: { message: 'longer timeouts' } },
-      body: { label: 'VPN of the head office' } as never,
+      params: { path: { id: 'radius_server_challenge' }, query: { message: 'the probe needs no second factor' } },
+      body: { exempt_users: ['monitoring-probe'] },
     }),
   );
   expect(changed).toBeTruthy();
@@ -27,7 +27,7 @@ test('a change is an entry that opens to before and after', async ({ signedInPag
 
   const change = page.getByRole('button', { name: /^Entry \d+: Configuration changed/ }).first();
   await change.click();
-  await expect(page.getByText('VPN of the head office')).toBeVisible();
+  await expect(page.getByText('monitoring-probe')).toBeVisible();
   await expect(page.getByRole('link', { name: /^To revision \d+$/ })).toBeVisible();
   await screenshot(page, 'audit');
   await expectNoSeriousAxe(page);
