@@ -73,7 +73,8 @@ export function SeenClientsPage() {
           data={[{ value: '', label: 'All' }, ...integrations.map(({ id }) => ({ value: id, label: id }))]}
         />
         <Find
-          key={search.q === undefined ? 'none' : 'some'}
+          label="Search"
+          placeholder="An address or a name"
           text={search.q ?? ''}
           found={(q) => set({ q })}
         />
