@@ -9,7 +9,10 @@ const images = resolve(docs, 'images');
 /** The pictures that a page of the documentation shows, as files. */
 function picturesOf(page: string): string[] {
   const text = readFileSync(page, 'utf8');
-  const named = [...text.matchAll(/!\[[^\]]*\]\(([^)\s]+)[^)]*\)/g), ...text.matchAll(/<img\s[^>]*src="([^"]+)"/g)];
+  const named = [
+    ...text.matchAll(/!\[[^\]]*\]\(([^)\s]+)[^)]*\)/g),
+    ...text.matchAll(/<img\s[^>]*src="([^"]+)"/g),
+  ];
   return named.map(([, path]) => resolve(dirname(page), path ?? ''));
 }
 
@@ -21,13 +24,17 @@ const named = pages.flatMap((page) => picturesOf(page).map((picture) => ({ page,
 test('each picture that a page names is there', () => {
   expect(named.length).toBeGreaterThan(20);
   const missing = named.filter(({ picture }) => !existsSync(picture));
-  expect(missing.map(({ page, picture }) => `${relative(docs, page)}: ${relative(docs, picture)}`)).toEqual([]);
+  expect(missing.map(({ page, picture }) => `${relative(docs, page)}: ${relative(docs, picture)}`)).toEqual(
+    [],
+  );
 });
 
 test('each picture that is there is named by a page', () => {
   const there = existsSync(images) ? readdirSync(images, { recursive: true, encoding: 'utf8' }) : [];
   const known = new Set(named.map(({ picture }) => picture));
-  expect(there.filter((file) => /\.(?:png|svg|webp)$/.test(file) && !known.has(resolve(images, file)))).toEqual([]);
+  expect(
+    there.filter((file) => /\.(?:png|svg|webp)$/.test(file) && !known.has(resolve(images, file))),
+  ).toEqual([]);
 });
 
 test('each page of the documentation is in its summary', () => {

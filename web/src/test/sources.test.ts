@@ -22,7 +22,11 @@ const RULES: { what: string; pattern: RegExp; caught: string[]; passed: string[]
   {
     what: 'renders text as HTML',
     pattern: /dangerouslySetInnerHTML|\b(?:inner|outer)HTML\b|insertAdjacentHTML|document\.write|\bsrcdoc\b/i,
-    caught: ['<p dangerouslySetInnerHTML={{ __html: x }} />', 'node.innerHTML = x', "node.insertAdjacentHTML('a', x)"],
+    caught: [
+      '<p dangerouslySetInnerHTML={{ __html: x }} />',
+      'node.innerHTML = x',
+      "node.insertAdjacentHTML('a', x)",
+    ],
     passed: ['node.textContent = x'],
   },
   {
