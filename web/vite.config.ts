@@ -16,6 +16,8 @@ export default defineConfig({
     chunkSizeWarningLimit: 700,
   },
   server: {
+    // The devices are read from the pages of the documentation.
+    fs: { allow: ['.', '../docs'] },
     // `npm run dev` beside a gateway on its default address.
     proxy: { '/api': 'http://127.0.0.1:8400' },
   },
