@@ -95,7 +95,7 @@ export function AuthenticatorPage() {
         {users.length === 0 ? (
           <>
             No integration uses it yet.{' '}
-            <Anchor component={Link} to="/integrations/new" search={{ authenticator: id }} size="sm">
+            <Anchor component={Link} to="/integrations/new" search={{ authenticator: id } as never} size="sm">
               New integration with it
             </Anchor>
           </>

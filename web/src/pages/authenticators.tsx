@@ -169,7 +169,7 @@ export function AuthenticatorsPage() {
                           <Anchor
                             component={Link}
                             to="/integrations"
-                            search={{ authenticator: one.id }}
+                            search={{ authenticator: one.id } as never}
                             size="sm"
                           >
                             {plural(users.length, 'integration')}

@@ -115,7 +115,7 @@ export function IntegrationPage() {
       lead="An integration: devices that ask, who checks passwords, and the second factor."
       actions={
         <>
-          <Button component={Link} to="/logins" search={{ integration: id }} variant="default">
+          <Button component={Link} to="/logins" search={{ integration: id } as never} variant="default">
             Its logins
           </Button>
           {!readOnly && (
@@ -129,7 +129,7 @@ export function IntegrationPage() {
                 <Menu.Item
                   component={Link}
                   to="/integrations/new"
-                  search={{ from: id }}
+                  search={{ from: id } as never}
                   leftSection={<Copy size={16} aria-hidden />}
                 >
                   Duplicate

@@ -108,7 +108,7 @@ function Proxy() {
         allowDecimal={false}
         allowNegative={false}
         clampBehavior="none"
-        maw={220}
+        styles={{ wrapper: { maxWidth: 220 } }}
       />
     </>
   );

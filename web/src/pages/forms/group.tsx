@@ -57,12 +57,12 @@ export function FieldGroup({
         {footer}
         {modeName && ignored.length > 0 && (
           <Text size="sm" c="dimmed">
-            Mode {modeName} ignores: {ignored.map(({ label }) => label.toLowerCase()).join(', ')}.
+            Mode {modeName} ignores: {ignored.map(({ label }) => label).join(', ')}.
             {kept.length > 0 && (
               <>
                 {' '}
-                What {kept.map(({ label }) => label.toLowerCase()).join(', ')}{' '}
-                {kept.length === 1 ? 'says' : 'say'} is kept for another mode.
+                What {kept.map(({ label }) => label).join(', ')} {kept.length === 1 ? 'says' : 'say'} is kept
+                for another mode.
               </>
             )}
           </Text>

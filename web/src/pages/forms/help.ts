@@ -75,7 +75,7 @@ export function summaryOf(kind: Kind, variant: string): string {
 function optionOf(kind: Kind, variant: string, path: string): Option | undefined {
   const wanted = pattern(path);
   return section(sectionOf(kind, variant))?.options.find(
-    ({ field }) => field === wanted || field === `${wanted}[]` || field === wanted.replace(/\[\]$/, ''),
+    ({ field }) => field === wanted || field === `${wanted}[]` || field === `${wanted}[].name`,
   );
 }
 

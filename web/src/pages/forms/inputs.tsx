@@ -38,7 +38,7 @@ export function Description({ help, more }: { help: Help; more?: string | undefi
       {help.text} {more && <>{more} </>}
       {fallback !== null && (
         <>
-          Default <span className="mono">{fallback}</span>.{' '}
+          Default: <span className="mono">{fallback}</span>{' '}
         </>
       )}
       {help.option && (
@@ -88,7 +88,7 @@ export function FieldInput({ field }: { field: Field }) {
           allowDecimal={false}
           allowNegative={false}
           clampBehavior="none"
-          maw={220}
+          styles={{ wrapper: { maxWidth: 220 } }}
           readOnly={form.readOnly}
         />
       );
@@ -112,7 +112,7 @@ export function FieldInput({ field }: { field: Field }) {
           value={String(value ?? help.default ?? '')}
           onChange={(event) => change(event.currentTarget.value)}
           disabled={form.readOnly}
-          maw={320}
+          styles={{ wrapper: { maxWidth: 320 } }}
         />
       );
     case 'cards':
