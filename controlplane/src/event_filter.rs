@@ -45,6 +45,9 @@ pub struct EventFilter {
     /// Every request of the login whose first request has this id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<LoginId>,
+    /// True: what administrators tried alone; false: none of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<bool>,
     /// Arrived at this moment or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Moment>,
@@ -175,6 +178,7 @@ impl EventFilter {
             && is(self.outcome.as_ref(), &event.outcome)
             && is(self.reason.as_ref(), &event.reason)
             && is(self.first.as_ref(), &chain(event))
+            && is(self.test.as_ref(), &event.test)
             && (self.user.is_none() || self.user == event.user)
             && (self.factor.is_none() || self.factor == event.factor)
             && self
@@ -200,6 +204,7 @@ impl EventFilter {
             self.client.is_some(),
             self.text.is_some(),
             self.first.is_some(),
+            self.test.is_some(),
         ]
         .into_iter()
         .filter(|wish| *wish)
@@ -288,6 +293,8 @@ mod tests {
             (json!({"client": "192.0.2.2"}), false),
             (json!({"first": "00000000000000000000000000000001"}), true),
             (json!({"first": "00000000000000000000000000000002"}), false),
+            (json!({"test": false}), true),
+            (json!({"test": true}), false),
             (json!({"from": "1000", "to": "1001"}), true),
             (json!({"from": "1001"}), false),
             (json!({"to": "1000"}), false),

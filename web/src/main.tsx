@@ -13,6 +13,9 @@ import { nonce } from './nonce';
 import { makeRouter } from './router';
 import { cssVariables, theme } from './theme';
 
+// What locks the page behind a modal adds a style element, and looks here.
+Object.assign(globalThis, { __webpack_nonce__: nonce() });
+
 const client = makeQueryClient();
 const router = makeRouter(client);
 
@@ -25,6 +28,16 @@ client.getQueryCache().subscribe((event) => {
   const { pathname, href } = router.state.location;
   if (['/sign-in', '/setup', '/invitation'].includes(pathname)) return;
   void router.navigate({ to: '/sign-in', search: { to: href } });
+});
+
+// After an upgrade of the gateway a page that is open asks for parts that are there no more: the new ones
+// come with a reload. Once, so that a gateway which is away is not asked without end.
+window.addEventListener('vite:preloadError', (event) => {
+  const last = Number(sessionStorage.getItem('reloaded-at'));
+  if (Date.now() - last < 60_000) return;
+  sessionStorage.setItem('reloaded-at', String(Date.now()));
+  event.preventDefault();
+  window.location.reload();
 });
 
 const place = document.getElementById('root');

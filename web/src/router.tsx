@@ -47,8 +47,10 @@ const invitation = createRoute({
 const signIn = createRoute({
   getParentRoute: () => root,
   path: '/sign-in',
-  validateSearch: (search: Record<string, unknown>): { to?: string } =>
-    typeof search.to === 'string' ? { to: search.to } : {},
+  validateSearch: (search: Record<string, unknown>): { to?: string; provider?: string; request?: string } => {
+    const { to, provider, request } = texts(search);
+    return { ...(to && { to }), ...(provider && { provider }), ...(request && { request }) };
+  },
   component: lazyRouteComponent(() => import('./pages/sign-in'), 'SignInPage'),
 });
 

@@ -15,7 +15,8 @@ const sentry: MantineColorsTuple = [
 
 export const theme = createTheme({
   primaryColor: 'sentry',
-  primaryShade: { light: 7, dark: 4 },
+  // White on both can be read: what is chosen for the light one holds in the dark, too.
+  primaryShade: { light: 7, dark: 6 },
   colors: { sentry },
   autoContrast: true,
   defaultRadius: 'md',

@@ -143,6 +143,9 @@ pub(crate) struct EventsArgs {
     /// All requests of the login whose first request has this id.
     #[arg(long, value_name = "ID", value_parser = login_id)]
     pub(crate) login: Option<LoginId>,
+    /// True: what administrators tried alone; false: none of it.
+    #[arg(long, value_name = "true|false")]
+    pub(crate) test: Option<bool>,
     /// Of the last 90s, 30m, 1h30m, 7d.
     #[arg(long, value_name = "TIME", value_parser = span::read, conflicts_with = "from")]
     pub(crate) since: Option<Duration>,

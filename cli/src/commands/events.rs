@@ -164,6 +164,7 @@ fn filter(args: EventsArgs) -> EventFilter {
         client: args.client,
         text: args.text,
         first: args.login,
+        test: args.test,
         from: since.or(args.from),
         to: args.to,
         ..EventFilter::default()

@@ -59,7 +59,7 @@ pub(crate) fn document(api: &mut Api) {
     .query::<AsFile>()
     .answers::<Shown>(StatusCode::OK, "The file, and those that it names.")
     .header("ETag")
-    .problems(&[Kind::Invalid]);
+    .problems(&[Kind::Conflict, Kind::Invalid]);
     let id = "writeConfiguration";
     let put = api.route(
         &Method::PUT,
@@ -68,7 +68,10 @@ pub(crate) fn document(api: &mut Api) {
         "Configuration: write the file that is the truth",
     );
     let put = put
-        .about("Only where a file is the truth; its text stays as it was typed.")
+        .about(
+            "Only where a file is the truth; its text stays as it was typed. Secrets that `as_typed` \
+             sealed are opened in their places.",
+        )
         .query::<editor_door::How>()
         .file::<AsJson>()
         .answers::<editor_door::Saved>(StatusCode::OK, "What came of it.")
@@ -77,8 +80,10 @@ pub(crate) fn document(api: &mut Api) {
     based(put);
     let (path, id) = ("/config/validate", "validateConfiguration");
     api.route(&Method::POST, path, id, "Configuration: look at a file")
+        .query::<HowToLook>()
         .file::<AsJson>()
-        .answers::<Found>(StatusCode::OK, "What was found in it.");
+        .answers::<Found>(StatusCode::OK, "What was found in it.")
+        .problems(&[Kind::Conflict]);
     let (path, id) = ("/config/import", "importConfiguration");
     let import = api.route(&Method::POST, path, id, "Configuration: take a file over");
     let import = import
@@ -145,13 +150,46 @@ impl Found {
     }
 }
 
-async fn validate(State(app): State<Arc<App>>, request: Request) -> Result<Json<Found>, Problem> {
+/// How a file is looked at.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct HowToLook {
+    /// As the text of the file that is the truth: the files that it names are read where they are.
+    /// Wants the role `admin`.
+    #[serde(default)]
+    in_place: bool,
+}
+
+async fn validate(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    how: Result<Query<HowToLook>, QueryRejection>,
+    request: Request,
+) -> Result<Json<Found>, Problem> {
+    let Query(how) = how.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
     let sent = Sent::read(request).await?;
-    let checked = sent.import(app.key.clone()).await?;
     // Whoever may try guesses here does not see by their fingerprints whether one is what is in use.
     let once = Key::random().map_err(|error| Problem::internal(&error))?;
-    let (found, _) = Found::of(checked.report, checked.unused, &Fingerprints::new(&once))?;
+    let prints = Fingerprints::new(&once);
+    if how.in_place {
+        // Which files there are on this machine is for those who may write the one that names them.
+        only_admin(
+            &caller,
+            "the files that it names are read for the role admin",
+        )?;
+        let found = editor_door::look_at(&app, sent, prints).await?;
+        return Ok(Json(found));
+    }
+    let checked = sent.import(app.key.clone()).await?;
+    let (found, _) = Found::of(checked.report, checked.unused, &prints)?;
     Ok(Json(found))
+}
+
+fn only_admin(caller: &Caller, why: &'static str) -> Result<(), Problem> {
+    match caller.role < Role::Admin {
+        true => Err(Problem::new(Kind::Forbidden, why)),
+        false => Ok(()),
+    }
 }
 
 /// How a file is imported.
@@ -334,6 +372,10 @@ struct AsFile {
     /// `shown` (default): placeholders. `sealed`: values that only this installation opens.
     #[serde(default)]
     secrets: Secrets,
+    /// The text of the file that is the truth as it was typed, comments too, in place of what is served
+    /// written anew. Its secrets are sealed, and `PUT` opens them. Wants the role `admin`.
+    #[serde(default)]
+    as_typed: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
@@ -351,6 +393,16 @@ async fn show(
 ) -> Result<Response, Problem> {
     let Query(as_file) =
         as_file.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
+    if as_file.as_typed {
+        sealed_is_noted(&app, &caller).await?;
+        let (tag, text) = editor_door::as_typed(&app).await?;
+        let shown = Shown {
+            text,
+            files: Vec::new(),
+            left_out: Vec::new(),
+        };
+        return Ok((tagged(&tag), Json(shown)).into_response());
+    }
     if let Secrets::Sealed = as_file.secrets {
         sealed_is_noted(&app, &caller).await?;
     }
@@ -405,11 +457,10 @@ async fn show(
 /// Sealed values open on this installation alone, and yet whoever has them may try the key at leisure:
 /// only who could change them gets them, and that is noted.
 async fn sealed_is_noted(app: &App, caller: &Caller) -> Result<(), Problem> {
-    if caller.role < Role::Admin {
-        let detail =
-            "only the role admin gets sealed secrets; without secrets=sealed there are none";
-        return Err(Problem::new(Kind::Forbidden, detail));
-    }
+    only_admin(
+        caller,
+        "only the role admin gets sealed secrets; without secrets=sealed there are none",
+    )?;
     let deed = Deed {
         at_ms: now_ms(),
         actor: caller.author(),

@@ -1,5 +1,6 @@
 //! The door of a text editor, where a file is the truth: it writes the file itself, whole or not at all.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,6 +8,8 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::{Extension, Json};
 use http::header;
+use proto::config::raw;
+use proto::secret::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -18,9 +21,12 @@ use super::masked::{self, Fingerprints};
 use super::problem::{Kind, Problem};
 use super::resource::Precondition;
 use super::sent_file::Sent;
+use super::typed_text;
 use crate::app::App;
 use crate::audit::Deed;
+use crate::authproxy::{BuiltinApplication, Imported};
 use crate::clock::now_ms;
+use crate::diff::Difference;
 use crate::file::{self, ReplaceError};
 use crate::revisions::as_detail;
 
@@ -40,6 +46,8 @@ pub(super) struct Saved {
     /// The file.
     path: PathBuf,
     found: Found,
+    /// What it changes, secrets masked.
+    differences: Vec<Difference>,
     /// What reading it again gave; none when it was only tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     reload: Option<crate::admin::Reload>,
@@ -55,24 +63,19 @@ pub(super) async fn write(
     request: Request,
 ) -> Result<Answer, Problem> {
     let Query(how) = how.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
-    let Some(source) = &app.settings.source else {
-        let detail = "no file is the truth here; POST it to /api/v1/config/import";
-        return Err(Problem::new(Kind::Conflict, detail));
-    };
-    let path = source.path().to_owned();
+    let path = truth(&app)?;
     let based = precondition(request.headers())?;
     let Sent { text, files, .. } = Sent::read(request).await?;
-    if !files.is_empty() {
-        let detail = "the files that it names are on the disk; send the text alone";
-        return Err(Problem::new(Kind::BadRequest, detail));
-    }
+    alone(&files)?;
     // Until it is read again: two that write at once would not see each other.
-    let alone = app.file_writes.lock().await;
+    let turn = app.file_writes.lock().await;
     let before = app.newest();
     let (key, prints) = (app.key.clone(), Arc::clone(&app.fingerprints));
-    let main = path.clone();
+    let (main, then) = (path.clone(), Arc::clone(&before));
     let saved = tokio::task::spawn_blocking(move || {
+        let text = typed_text::open(text.expose(), &key);
         let report = file::check(&main, text.expose().as_bytes(), Some(&key));
+        let after = report.imported.as_ref().map(|one| as_served(one, &then));
         let (found, good) = Found::of(report, Vec::new(), &prints)?;
         if good.is_none() {
             return Err(refused(found));
@@ -91,9 +94,14 @@ pub(super) async fn write(
             false => file::replace(&main, text.expose().as_bytes(), as_wanted),
         };
         done.map_err(|error| not_written(&main, &error))?;
-        Ok((found, tag_of(text.expose().as_bytes(), &prints)))
+        let differences = match after {
+            Some(after) => masked::changes(&then, &after, &prints)?,
+            None => Vec::new(),
+        };
+        let tag = tag_of(text.expose().as_bytes(), &prints);
+        Ok((found, tag, differences))
     });
-    let (found, tag) = saved.await.map_err(|error| Problem::internal(&error))??;
+    let (found, tag, tried) = saved.await.map_err(|error| Problem::internal(&error))??;
     let reload = match how.dry_run {
         true => None,
         false => {
@@ -101,8 +109,10 @@ pub(super) async fn write(
             app.reload().await
         }
     };
+    let mut differences = tried;
     if !how.dry_run {
         let changes = masked::changes(&before, &app.newest(), &app.fingerprints)?;
+        differences.clone_from(&changes);
         let deed = Deed {
             at_ms: now_ms(),
             actor: caller.author(),
@@ -125,15 +135,89 @@ pub(super) async fn write(
             )
         })?;
     }
-    drop(alone);
+    drop(turn);
     Ok((
         tagged(&tag),
         Json(Saved {
             path,
             found,
+            differences,
             reload,
         }),
     ))
+}
+
+/// What a text would come to as that of the file that is the truth.
+pub(super) async fn look_at(app: &App, sent: Sent, prints: Fingerprints) -> Result<Found, Problem> {
+    let path = truth(app)?;
+    alone(&sent.files)?;
+    let key = app.key.clone();
+    let found = tokio::task::spawn_blocking(move || {
+        let text = typed_text::open(sent.text.expose(), &key);
+        let report = file::check(&path, text.expose().as_bytes(), Some(&key));
+        Ok(Found::of(report, Vec::new(), &prints)?.0)
+    });
+    found.await.map_err(|error| Problem::internal(&error))?
+}
+
+/// The entity tag and the text of the file as it is on the disk, its secrets sealed.
+pub(super) async fn as_typed(app: &App) -> Result<(String, String), Problem> {
+    let path = truth(app)?;
+    let (key, prints) = (app.key.clone(), Arc::clone(&app.fingerprints));
+    let read = tokio::task::spawn_blocking(move || {
+        let refused = |why: String| {
+            let detail = format!("{} {why}", path.display());
+            Problem::new(Kind::Conflict, detail)
+        };
+        let octets =
+            file::read(&path).map_err(|error| refused(format!("cannot be read: {error}")))?;
+        let text = std::str::from_utf8(&octets)
+            .map_err(|_| refused("is not UTF-8; save it as UTF-8".to_owned()))?;
+        let sealed = typed_text::seal(text, &key).map_err(|error| Problem::internal(&error))?;
+        Ok((tag_of(&octets, &prints), sealed))
+    });
+    read.await.map_err(|error| Problem::internal(&error))?
+}
+
+/// The file that is the truth.
+fn truth(app: &App) -> Result<PathBuf, Problem> {
+    match &app.settings.source {
+        Some(source) => Ok(source.path().to_owned()),
+        None => {
+            let detail = "no file is the truth here; POST it to /api/v1/config/import";
+            Err(Problem::new(Kind::Conflict, detail))
+        }
+    }
+}
+
+fn alone<N, C>(files: &BTreeMap<N, C>) -> Result<(), Problem> {
+    match files.is_empty() {
+        true => Ok(()),
+        false => {
+            let detail = "the files that it names are on the disk; send the text alone";
+            Err(Problem::new(Kind::BadRequest, detail))
+        }
+    }
+}
+
+/// What a file asks for, with the applications that its integrations have now.
+pub(super) fn as_served(imported: &Imported, now: &raw::Snapshot) -> raw::Snapshot {
+    imported.resolve(1, |wanted: &BuiltinApplication| {
+        let same = now
+            .integrations
+            .iter()
+            .find(|one| one.id == wanted.integration);
+        same.map_or_else(
+            || raw::Application {
+                ikey: String::new(),
+                skey: Secret::default(),
+                host: String::new(),
+                port: 0,
+                pinned_ca: None,
+            },
+            |one| one.application.clone(),
+        )
+    })
 }
 
 /// The entity tag of the file as it is on the disk; none when it cannot be read.

@@ -9,7 +9,7 @@ use proto::secret::Secret;
 use serde_json::json;
 
 use super::based_on;
-use super::editor_door::not_written;
+use super::editor_door::{as_served, not_written};
 use super::masked;
 use super::problem::{FieldError, Kind, Problem};
 use super::resource::Precondition;
@@ -17,7 +17,6 @@ use super::revisions::RolledBack;
 use crate::admin::{Diagnostic, Severity};
 use crate::app::App;
 use crate::audit::Deed;
-use crate::authproxy::BuiltinApplication;
 use crate::clock::now_ms;
 use crate::diff::Difference;
 use crate::edit::{Wanted, aside};
@@ -112,20 +111,7 @@ impl FileBack {
             });
             return Err(Problem::invalid(errors.collect()));
         };
-        let then = &self.old.snapshot.integrations;
-        Ok(imported.resolve(1, |wanted: &BuiltinApplication| {
-            let same = then.iter().find(|one| one.id == wanted.integration);
-            same.map_or_else(
-                || raw::Application {
-                    ikey: String::new(),
-                    skey: Secret::default(),
-                    host: String::new(),
-                    port: 0,
-                    pinned_ca: None,
-                },
-                |one| one.application.clone(),
-            )
-        }))
+        Ok(as_served(&imported, &self.old.snapshot))
     }
 }
 

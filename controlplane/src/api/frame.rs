@@ -61,7 +61,7 @@ fn made() -> HeaderValue {
         .unwrap_or(HeaderValue::from_static("0"))
 }
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
 /// The longest id that is taken from a caller.

@@ -42,6 +42,7 @@ mod sent_file;
 pub(crate) mod session;
 pub(crate) mod setup;
 pub(crate) mod tokens;
+mod typed_text;
 
 use std::sync::Arc;
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Query, Request, State};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
@@ -17,6 +18,7 @@ use super::caller::{By, Caller};
 use super::config::{Document, based, given, precondition};
 use super::cookies::{Cookie, Way};
 use super::door::From;
+use super::frame::REQUEST_ID;
 use super::guesses::Guest;
 use super::openapi::Api;
 use super::problem::{FieldError, Kind, Problem};
@@ -28,13 +30,17 @@ use crate::audit::Deed;
 use crate::clock::now_ms;
 use crate::provider::{Exchange, Expected, GOOD_SECONDS, Provider, Settings, person};
 use crate::store::{Holder, PROVIDER};
+use crate::web::{has_dashboard, is_browser};
 
 /// Their routes.
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/oidc", get(read).put(write).delete(forget))
         .route("/session/oidc", get(start))
-        .route("/session/oidc/callback", get(come_back))
+        .route(
+            "/session/oidc/callback",
+            get(come_back).layer(from_fn(shown_to_people)),
+        )
 }
 
 /// What the OpenAPI document says of them.
@@ -71,7 +77,11 @@ pub(crate) fn document(api: &mut Api) {
         .problems(&[Kind::NotFound]);
     let (path, id) = ("/session/oidc/callback", "endSignIn");
     api.route(&Method::GET, path, id, "Back from the provider")
-        .about("Where the provider sends browsers. 401 says why nobody is signed in.")
+        .about(
+            "Where the provider sends browsers. 401 says why nobody is signed in. Who accepts `text/html` \
+             is sent to the dashboard's sign-in page in its place, with `provider`, the kind of the \
+             problem, and `request`, the id under which the log has it.",
+        )
         .query::<Back>()
         .answers_as(StatusCode::SEE_OTHER, "Signed in: to the start page.", &[])
         .header("Location")
@@ -283,6 +293,27 @@ fn redirected(to: &str, cookies: [Option<HeaderValue>; 2]) -> Result<Response, P
     Ok(response)
 }
 
+/// A person looks at what this answers: a failure goes to the page on which they can begin again. The
+/// page gets a word of ours and no text, so that a link to it shows nobody's words but its own.
+async fn shown_to_people(request: Request, next: Next) -> Response {
+    let page = has_dashboard() && is_browser(request.headers());
+    let id = request.headers().get(REQUEST_ID).cloned();
+    let response = next.run(request).await;
+    match page {
+        true => to_sign_in(response, id.as_ref()),
+        false => response,
+    }
+}
+
+fn to_sign_in(response: Response, id: Option<&HeaderValue>) -> Response {
+    let Some(kind) = response.extensions().get::<Kind>() else {
+        return response;
+    };
+    let id = id.and_then(|id| id.to_str().ok()).unwrap_or_default();
+    let to = format!("/sign-in?provider={}&request={id}", kind.word());
+    redirected(&to, [None, None]).unwrap_or(response)
+}
+
 async fn come_back(
     State(app): State<Arc<App>>,
     Extension(from): Extension<From>,
@@ -396,3 +427,21 @@ fn word(text: &str) -> String {
 }
 
 const AGAIN_SECONDS: u64 = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_leads_to_the_sign_in_page_in_words_of_ours() {
+        let id = HeaderValue::from_static("4f0c");
+        let problem = Problem::new(Kind::Unauthenticated, "the provider says: <b>");
+        let sent = to_sign_in(problem.into_response(), Some(&id));
+        assert_eq!(sent.status(), StatusCode::SEE_OTHER);
+        let to = "/sign-in?provider=unauthenticated&request=4f0c";
+        assert_eq!(sent.headers()[header::LOCATION], to);
+        assert!(!sent.headers().contains_key(header::WWW_AUTHENTICATE));
+        let good = to_sign_in(StatusCode::SEE_OTHER.into_response(), Some(&id));
+        assert!(!good.headers().contains_key(header::LOCATION), "as it was");
+    }
+}

@@ -108,6 +108,12 @@ impl Kind {
         self.facts().2
     }
 
+    /// Its URN without what all have in common: `bad-request`.
+    pub(crate) fn word(self) -> &'static str {
+        let (_, urn, _) = self.facts();
+        urn.rsplit(':').next().unwrap_or_default()
+    }
+
     const fn facts(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::BadRequest => (
@@ -338,6 +344,8 @@ impl IntoResponse for Problem {
             let seconds = HeaderValue::from(seconds);
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
+        // For those who answer a browser in another way.
+        response.extensions_mut().insert(self.what);
         if self.what == Kind::Unauthenticated {
             let how = HeaderValue::from_static("Bearer realm=\"countersign\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, how);

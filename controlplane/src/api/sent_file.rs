@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use super::BODY_OCTETS;
 use super::problem::{Kind, Problem};
+use super::typed_text;
 use crate::authproxy::{self, FileContent, Files, Source};
 use crate::clock::now_ms;
 use crate::dictionary::Dictionary;
@@ -137,10 +138,11 @@ impl Sent {
     /// Reads and checks it. Parses, so it runs off the runtime.
     pub(super) async fn import(self, key: Key) -> Result<Checked, Problem> {
         let checked = tokio::task::spawn_blocking(move || {
+            let text = typed_text::open(self.text.expose(), &key);
             let unseal = |text: &str| reveal(&key, text);
             let source = Source {
                 path: &self.name,
-                octets: self.text.expose().as_bytes(),
+                octets: text.expose().as_bytes(),
                 mode: None,
                 now_ms: now_ms(),
                 files: &self,

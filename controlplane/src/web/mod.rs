@@ -17,6 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use self::table::{BUILT_IN, Embedded, Files};
 use crate::api::problem::{Kind, Problem};
 
+pub(crate) use self::note::is_browser;
 pub use self::note::note_while_away;
 
 /// Whether this program was built with the dashboard: whether there is a page to send people to.

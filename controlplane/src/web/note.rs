@@ -53,7 +53,7 @@ fn page(status: StatusCode, more: &str, body: &str) -> Response {
 }
 
 /// Whether a caller asks for a page by name. Those that take anything are mostly no browsers.
-fn is_browser(headers: &HeaderMap) -> bool {
+pub(crate) fn is_browser(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter();
     let mut accepted = accepted
         .filter_map(|accepted| accepted.to_str().ok())

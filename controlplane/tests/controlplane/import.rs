@@ -483,3 +483,40 @@ async fn a_guess_at_a_secret_is_not_told_by_its_fingerprint() {
     assert_ne!(print(&first), print(&second), "{first:?}");
     plane.running.stop().await;
 }
+
+#[tokio::test]
+async fn an_editor_gets_the_file_as_it_was_typed_and_its_secrets_come_back_unseen() {
+    let (plane, file) = of_a_file().await;
+    let typed = format!("; a note\n{}", FILE.replace("port=", "port = "));
+    fs::write(&file, &typed).unwrap();
+    let shown = plane.get("/config?as_typed=true").await;
+    assert_eq!(shown.status, 200, "{shown:?}");
+    let text = shown.body["text"].as_str().unwrap();
+    assert!(text.starts_with("; a note\n"), "{text}");
+    assert!(!text.contains("PLANTED"), "{text}");
+    let audit = plane.get("/audit").await.body;
+    assert_eq!(audit["items"][0]["action"], "configuration.export");
+
+    let text = text.replace("radius_ip_1", "; kept\nport=1645\nradius_ip_1");
+    let body = json!({"text": text});
+    let found = plane.post("/config/validate?in_place=true", &body).await;
+    assert_eq!(found.body["good"], true, "{found:?}");
+    let based = format!("if-match: {}\r\n", shown.header("etag").unwrap());
+    let path = "/config?dry_run=true";
+    let tried = plane.call("PUT", path, &based, Some(&body)).await;
+    let changed = tried.body["differences"].as_array().unwrap();
+    assert_eq!(changed.len(), 1, "{tried:?}");
+    assert_eq!(changed[0]["path"], "integrations[radius_server_auto].port");
+    let done = plane.call("PUT", "/config", &based, Some(&body)).await;
+    assert_eq!(done.body["differences"], tried.body["differences"]);
+    let want = typed.replace("radius_ip_1", "; kept\nport=1645\nradius_ip_1");
+    assert_eq!(fs::read_to_string(&file).unwrap(), want);
+    plane.running.stop().await;
+
+    let plane = Plane::with_one().await;
+    assert_eq!(plane.get("/config?as_typed=true").await.status, 409);
+    let body = json!({"text": FILE});
+    let in_place = plane.post("/config/validate?in_place=true", &body).await;
+    assert_eq!(in_place.status, 409, "{in_place:?}");
+    plane.running.stop().await;
+}

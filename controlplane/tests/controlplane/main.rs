@@ -15,6 +15,7 @@ mod file;
 mod import;
 mod lists;
 mod oidc;
+mod overview;
 mod primary_only;
 mod push;
 mod second_factor;

@@ -47,6 +47,7 @@ export class Gateway {
   /** The API: as the administrator's session, or as nobody where there is none. */
   api: Api;
   #child: ChildProcess | undefined;
+  #args: string[] = [];
   #log = '';
 
   private constructor(
@@ -105,6 +106,22 @@ export class Gateway {
     await this.kill();
   }
 
+  /** Stops it, and starts it again in the same folder, at the same addresses. */
+  async restart(): Promise<void> {
+    const group = this.#child?.pid;
+    this.#child?.kill('SIGTERM');
+    if (group !== undefined) {
+      await until('the gateway stopped', () => members(group).length === 0 || undefined, START);
+      running.delete(group);
+    }
+    await this.#run(this.#args);
+    await this.#wait('it is ready', async () => {
+      const answer = await fetch(`${this.adminUrl}/readyz`);
+      await answer.text();
+      return answer.ok || undefined;
+    });
+  }
+
   /** Ends all its processes at once, and deletes its folder. */
   async kill(): Promise<void> {
     const group = this.#child?.pid;
@@ -121,6 +138,7 @@ export class Gateway {
   }
 
   async #run(args: string[]): Promise<void> {
+    this.#args = args;
     const settings = Object.entries(process.env).filter(([name]) => !name.startsWith('COUNTERSIGN_'));
     const child = spawn(
       'setpriv',
@@ -154,10 +172,13 @@ export class Gateway {
       // Without a configuration it serves its API alone, and is not ready.
       return answer.ok || this.variant !== 'file' || undefined;
     });
-    this.setupLink = await this.#wait(
-      'it shows the set-up link',
-      () => /http:\S+\/setup#cst_[0-9a-f]+_[0-9a-f]+(?=\s)/.exec(this.#log)?.[0],
-    );
+    // One that was set up before shows none.
+    if (this.administrator === undefined) {
+      this.setupLink = await this.#wait(
+        'it shows the set-up link',
+        () => /http:\S+\/setup#cst_[0-9a-f]+_[0-9a-f]+(?=\s)/.exec(this.#log)?.[0],
+      );
+    }
     await this.#wait('its API answers', async () => {
       const answer = await fetch(`${this.adminUrl}/api/openapi.json`);
       await answer.arrayBuffer();

@@ -22,6 +22,19 @@ export const sessionQuery = queryOptions({
   staleTime: 60_000,
 });
 
+/** What this installation is: its version, where it is configured, its clock. */
+export const aboutQuery = queryOptions({
+  queryKey: ['about'],
+  queryFn: () => ask(api.GET('/api/v1/about')),
+  staleTime: 30_000,
+});
+
+export const primaryOnlyQuery = queryOptions({
+  queryKey: ['primary-only'],
+  queryFn: () => ask(api.GET('/api/v1/primary-only')),
+  refetchInterval: 5_000,
+});
+
 export const nodesQuery = queryOptions({
   queryKey: ['nodes'],
   queryFn: () => ask(api.GET('/api/v1/nodes', { params: { query: { limit: 1000 } } })),

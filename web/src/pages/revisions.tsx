@@ -1,9 +1,164 @@
-import { Page } from '@/components/page';
+/** What was configured when, by whom and why. */
+import { Anchor, Badge, Button, Group, Paper, Table, Text, TextInput } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { History, SearchX } from 'lucide-react';
+import { useState } from 'react';
+import { aboutQuery } from '@/api/queries';
+import { Empty } from '@/components/empty';
+import { Loaded, Page } from '@/components/page';
+import { Time } from '@/components/time';
+import { plural } from '@/lib/format';
+import { useSession } from '@/session';
+import { type Filter, revisionsQuery } from './revisions/queries';
+
+export { RevisionPage } from './revisions/one';
 
 export function RevisionsPage() {
-  return <Page title="Revisions">{null}</Page>;
+  const search = useSearch({ strict: false }) as Filter;
+  const navigate = useNavigate();
+  const query = useQuery(revisionsQuery(search));
+  const about = useQuery(aboutQuery);
+  const { may } = useSession();
+  const go = (next: Filter, replace = false) =>
+    void navigate({ to: '/revisions', search: { ...next }, replace });
+  const filtered = !!search.author || !!search.q;
+  return (
+    <Page
+      title="Revisions"
+      lead="Each change of the configuration makes one. The last 1,000 are kept, and each can be gone back to."
+    >
+      <Filters key={`${search.author} ${search.q}`} filter={search} onChange={(next) => go(next, true)} />
+      <Loaded query={query}>
+        {({ items, next, total }) =>
+          items.length === 0 ? (
+            <Empty
+              icon={filtered ? SearchX : History}
+              title={filtered ? 'No revision is like that' : 'No revisions yet'}
+              action={
+                filtered ? (
+                  <Button variant="default" onClick={() => go({})}>
+                    Show all
+                  </Button>
+                ) : may('admin') ? (
+                  <Button component={Link} to="/configuration">
+                    Bring in a configuration
+                  </Button>
+                ) : undefined
+              }
+            >
+              {filtered
+                ? 'The author is compared as a whole: “admin alice”, “token ci”.'
+                : 'The first integration makes the first one, and so does a configuration that is brought in.'}
+            </Empty>
+          ) : (
+            <>
+              <Text size="sm" c="dimmed" role="status">
+                {plural(total, 'revision')}, the newest first
+              </Text>
+              <Paper withBorder radius="md">
+                <Table.ScrollContainer minWidth={520}>
+                  <Table verticalSpacing="sm" aria-label="Revisions">
+                    <Table.Thead>
+                      <Table.Tr>
+                        <Table.Th>Revision</Table.Th>
+                        <Table.Th>Why</Table.Th>
+                        <Table.Th>Made by</Table.Th>
+                        <Table.Th>When</Table.Th>
+                      </Table.Tr>
+                    </Table.Thead>
+                    <Table.Tbody>
+                      {items.map((one) => (
+                        <Table.Tr key={one.number}>
+                          <Table.Td>
+                            <Group gap="xs" wrap="nowrap">
+                              <Anchor component={Link} to={`/revisions/${one.number}`} size="sm">
+                                <span className="nowrap">Revision {one.number}</span>
+                              </Anchor>
+                              {about.data?.revision === one.number && (
+                                <Badge color="green" variant="light" tt="none">
+                                  served
+                                </Badge>
+                              )}
+                            </Group>
+                          </Table.Td>
+                          <Table.Td className="wrap">
+                            {one.message || <Text c="dimmed">no reason given</Text>}
+                          </Table.Td>
+                          <Table.Td className="wrap">
+                            <Anchor
+                              component="button"
+                              type="button"
+                              size="sm"
+                              ta="start"
+                              onClick={() => go({ author: one.author })}
+                              aria-label={`Only those by ${one.author}`}
+                            >
+                              {one.author}
+                            </Anchor>
+                          </Table.Td>
+                          <Table.Td>
+                            <Time ms={one.created_at_ms} />
+                          </Table.Td>
+                        </Table.Tr>
+                      ))}
+                    </Table.Tbody>
+                  </Table>
+                </Table.ScrollContainer>
+              </Paper>
+              <Group justify="flex-end" gap="xs">
+                {search.cursor && (
+                  <Button variant="default" onClick={() => go({ author: search.author, q: search.q })}>
+                    The newest
+                  </Button>
+                )}
+                {next && (
+                  <Button variant="default" onClick={() => go({ ...search, cursor: next })}>
+                    Older
+                  </Button>
+                )}
+              </Group>
+            </>
+          )
+        }
+      </Loaded>
+    </Page>
+  );
 }
 
-export function RevisionPage() {
-  return <Page title="Revision">{null}</Page>;
+function Filters({ filter, onChange }: { filter: Filter; onChange: (filter: Filter) => void }) {
+  const [author, setAuthor] = useState(filter.author ?? '');
+  const [q, setQ] = useState(filter.q ?? '');
+  const search = () => onChange({ ...(author ? { author } : {}), ...(q ? { q } : {}) });
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        search();
+      }}
+    >
+      <Group gap="sm" align="flex-end">
+        <TextInput
+          label="Search"
+          placeholder="why or who"
+          value={q}
+          onChange={(e) => setQ(e.currentTarget.value)}
+        />
+        <TextInput
+          label="Made by"
+          placeholder="admin alice"
+          value={author}
+          onChange={(e) => setAuthor(e.currentTarget.value)}
+        />
+        <Button type="submit" variant="default">
+          Show
+        </Button>
+        {(filter.author || filter.q) && (
+          <Button variant="subtle" onClick={() => onChange({})}>
+            Show all
+          </Button>
+        )}
+      </Group>
+    </form>
+  );
 }

@@ -1,5 +1,187 @@
-import { Page } from '@/components/page';
+import { Alert, Anchor, Button, Group, Stack, Text } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useParams } from '@tanstack/react-router';
+import { LockKeyhole, LockKeyholeOpen, Trash2, TriangleAlert, UserPlus, UserX } from 'lucide-react';
+import { ApiError } from '@/api/client';
+import { Empty } from '@/components/empty';
+import { Loaded, Page } from '@/components/page';
+import { useSession } from '@/session';
+import { Approvals } from './second-factor/approvals';
+import { BypassCodes } from './second-factor/bypass-codes';
+import { CreateUser } from './second-factor/create-user';
+import { approvalsQuery, isNotUsed, useDeeds, userQuery } from './second-factor/data';
+import { Devices } from './second-factor/devices';
+import { NotUsed } from './second-factor/not-used';
+import { RecentLogins } from './second-factor/recent-logins';
+import { Script } from './second-factor/script';
+import classes from './second-factor/second-factor.module.css';
+import { SmsCodes } from './second-factor/sms-codes';
+import { StatusBadge, StatusMenu } from './second-factor/status';
+import { Failures } from './second-factor/users-tab';
+import { isBare, STATUSES, type User } from './second-factor/words';
 
+/** A user of the built-in second factor: what they can pass it with, and what became of their logins. */
 export function SecondFactorUserPage() {
-  return <Page title="SecondFactorUser">{null}</Page>;
+  const { name = '' } = useParams({ strict: false });
+  const query = useQuery(userQuery(name));
+  const gone = query.error instanceof ApiError && query.error.status === 404;
+
+  if (isNotUsed(query.error)) {
+    return (
+      <Page title={name}>
+        <NotUsed />
+      </Page>
+    );
+  }
+  if (gone) return <NoUser name={name} />;
+  if (!query.data) {
+    return (
+      <Page title={name}>
+        <Loaded query={query}>{() => null}</Loaded>
+      </Page>
+    );
+  }
+  return <OfUser user={query.data} key={query.data.id} />;
+}
+
+function NoUser({ name }: { name: string }) {
+  const { may } = useSession();
+  const [creating, create] = useDisclosure();
+  return (
+    <Page title={name}>
+      <Empty
+        icon={UserX}
+        title={`There is no user ${name} here`}
+        action={
+          <Group justify="center" gap="xs">
+            {may('operator') && (
+              <Button onClick={create.open} leftSection={<UserPlus size={16} aria-hidden />}>
+                Add {name}
+              </Button>
+            )}
+            <Button component={Link} to="/second-factor" variant="default">
+              All users
+            </Button>
+          </Group>
+        }
+      >
+        A login under this name is refused by the second factor, unless the application lets unknown users in.
+        The user may have been deleted, or has another name here.
+      </Empty>
+      <RecentLogins name={name} />
+      <CreateUser opened={creating} close={create.close} suggested={name} />
+    </Page>
+  );
+}
+
+function OfUser({ user }: { user: User }) {
+  const { may } = useSession();
+  const { unlock, remove } = useDeeds();
+  const navigate = useNavigate();
+  const waits = useQuery({
+    ...approvalsQuery,
+    select: ({ items }) => items.some((push) => push.user === user.name),
+  });
+  const canUnlock = user.status === 'locked_out' || (user.status === 'active' && user.failures > 0);
+
+  return (
+    <Page
+      title={user.name}
+      lead={
+        <Group gap="xs" mt={4}>
+          <StatusBadge status={user.status} size="lg" />
+          <span>{STATUSES[user.status].about}</span>
+        </Group>
+      }
+      actions={
+        may('operator') && (
+          <>
+            {canUnlock && (
+              <Button
+                variant={user.status === 'locked_out' ? 'filled' : 'default'}
+                leftSection={<LockKeyholeOpen size={16} aria-hidden />}
+                onClick={() => unlock(user)}
+              >
+                Unlock
+              </Button>
+            )}
+            <StatusMenu user={user} />
+            <Button
+              variant="default"
+              leftSection={<Trash2 size={16} aria-hidden />}
+              onClick={() => remove(user, () => void navigate({ to: '/second-factor' }))}
+            >
+              Delete
+            </Button>
+          </>
+        )
+      }
+    >
+      <Anchor component={Link} to="/second-factor" size="sm" style={{ alignSelf: 'flex-start' }}>
+        ← All users
+      </Anchor>
+      <Notices user={user} />
+      {waits.data && <Approvals users={[user]} only={user.name} />}
+      <div className={classes.columns}>
+        <Stack gap="md">
+          <Devices user={user} />
+          <RecentLogins name={user.name} />
+        </Stack>
+        <Stack gap="md">
+          <BypassCodes user={user} />
+          <SmsCodes user={user} />
+          <Script user={user} />
+          <Text size="xs" c="dimmed">
+            Id <span className="mono">{user.id}</span>
+          </Text>
+        </Stack>
+      </div>
+    </Page>
+  );
+}
+
+/** What somebody who helps this user should see first. */
+function Notices({ user }: { user: User }) {
+  return (
+    <>
+      {user.status === 'locked_out' && (
+        <Alert color="red" icon={<LockKeyhole size={18} aria-hidden />} title="Locked out">
+          <Text size="sm">
+            Every login is refused until somebody unlocks, a right passcode too.
+            {user.failures > 0 &&
+              ' It came by wrong passcodes: look at the logins below from where they came.'}
+          </Text>
+        </Alert>
+      )}
+      {user.status === 'active' && user.failures > 0 && (
+        <Group gap={6}>
+          <Failures user={user} />
+          <Text size="sm">
+            wrong passcodes in a row until this user is locked out. A right one begins anew.
+          </Text>
+        </Group>
+      )}
+      {user.status === 'bypass' && (
+        <Alert
+          color="orange"
+          icon={<TriangleAlert size={18} aria-hidden />}
+          title="No second factor is asked"
+        >
+          <Text size="sm">
+            Whoever has the password of {user.name} is let in. Set the status back to active when it is no
+            longer needed.
+          </Text>
+        </Alert>
+      )}
+      {isBare(user) && user.status === 'active' && (
+        <Alert color="blue" icon={<TriangleAlert size={18} aria-hidden />} title="Nothing to log in with yet">
+          <Text size="sm">
+            {user.name} has no device and no bypass code: a login is rejected with a link to enrol. Invite{' '}
+            {user.name} to set up a device, or add one here.
+          </Text>
+        </Alert>
+      )}
+    </>
+  );
 }

@@ -26,7 +26,7 @@ fn filter(json: Value) -> EventFilter {
 }
 
 /// An event, with other members than usual.
-fn with(number: u64, at_ms: u64, members: &Value) -> NewEvent {
+pub(super) fn with(number: u64, at_ms: u64, members: &Value) -> NewEvent {
     let mut json: Value = serde_json::from_str(&event(number, at_ms).json).unwrap();
     for (name, value) in members.as_object().unwrap() {
         json[name] = value.clone();
@@ -40,11 +40,22 @@ fn with(number: u64, at_ms: u64, members: &Value) -> NewEvent {
 /// How the engine would answer.
 async fn plan(store: &Store, filter: &EventFilter) -> String {
     let walk = Walk::of(filter);
+    let bounds = [0, i64::MAX, i64::MAX, i64::MAX, 101];
+    explained(store, walk.statement, &bounds, walk.value.as_deref()).await
+}
+
+/// How the engine would run a statement with these numbers, and a text behind them.
+pub(super) async fn explained(
+    store: &Store,
+    statement: &str,
+    numbers: &[i64],
+    text: Option<&str>,
+) -> String {
     let explain = match &store.db {
         Db::Sqlite { .. } => "EXPLAIN QUERY PLAN ",
         Db::Postgres(_) => "EXPLAIN ",
     };
-    let statement = format!("{explain}{}", walk.statement);
+    let statement = format!("{explain}{statement}");
     let column = match &store.db {
         Db::Sqlite { .. } => 3,
         Db::Postgres(_) => 0,
@@ -52,11 +63,11 @@ async fn plan(store: &Store, filter: &EventFilter) -> String {
     let steps: Vec<String> = reading!(store.db, "explain", pool => async {
         use sqlx::Row;
         let mut query = sqlx::query(AssertSqlSafe(statement.as_str()));
-        for bound in [0, i64::MAX, i64::MAX, i64::MAX, 101] {
-            query = query.bind(bound);
+        for number in numbers {
+            query = query.bind(*number);
         }
-        if let Some(value) = &walk.value {
-            query = query.bind(value.as_str());
+        if let Some(text) = text {
+            query = query.bind(text);
         }
         let rows = query.fetch_all(pool).await.map_err(Fault::Sql)?;
         Ok(rows.iter().map(|row| row.get::<String, _>(column)).collect())

@@ -30,6 +30,7 @@ mod events;
 mod joining;
 mod keys;
 mod postgres;
+mod seen;
 mod sqlite;
 mod tokens;
 

@@ -1,0 +1,91 @@
+import { Group, Stack, Text } from '@mantine/core';
+import { Time } from '@/components/time';
+import { micros } from '@/lib/format';
+import { OutcomeBadge } from './outcome';
+import { spans } from './spans';
+import styles from './timeline.module.css';
+import { type AuthEvent, REASONS, STAGES } from './words';
+
+/**
+ * What happened, step by step, with a bar for the time that each took. `events` are the requests of one
+ * login, oldest first: each has its own steps.
+ */
+export function Timeline({ events }: { events: readonly AuthEvent[] }) {
+  return (
+    <Stack gap="lg">
+      {events.map((event, index) => (
+        <section key={event.id} aria-label={events.length > 1 ? `Request ${index + 1}` : 'Timeline'}>
+          {events.length > 1 && (
+            <Group gap="xs" mb="xs">
+              <Text fw={600} size="sm">
+                Request {index + 1} of {events.length}
+              </Text>
+              <OutcomeBadge outcome={event.outcome} size="sm" />
+              <Text size="sm" c="dimmed" className="wrap">
+                {REASONS[event.reason] ?? event.reason}
+                {' · '}
+                <Time ms={event.at_ms} form="clock" />
+              </Text>
+            </Group>
+          )}
+          <Steps event={event} />
+        </section>
+      ))}
+    </Stack>
+  );
+}
+
+function Steps({ event }: { event: AuthEvent }) {
+  if (event.timeline.length === 0) {
+    return (
+      <Text size="sm" c="dimmed">
+        No steps were noted.
+      </Text>
+    );
+  }
+  return (
+    <ol className={styles.steps}>
+      {spans(event.timeline, event.elapsed_us).map(({ step, from, width, long }, index) => {
+        const stage = STAGES[step.stage];
+        return (
+          // The steps of an event never change their order.
+          // biome-ignore lint/suspicious/noArrayIndexKey: a stage may come more than once
+          <li key={index} className={styles.step}>
+            <div className={styles.stage}>
+              <Text size="sm" fw={600} component="span">
+                {stage?.word ?? step.stage}
+              </Text>
+              <span className={styles.at}>at {micros(step.at_us)}</span>
+            </div>
+            <div className={styles.took}>
+              <span className={styles.track} aria-hidden>
+                <span
+                  className={styles.bar}
+                  data-stage={step.stage}
+                  style={{ insetInlineStart: `${from * 100}%`, inlineSize: `${width * 100}%` }}
+                />
+              </span>
+              <span className={styles.figure} data-long={long || undefined}>
+                {step.elapsed_us > 0 && (
+                  <>
+                    <span className={styles.sr}>took </span>
+                    {micros(step.elapsed_us)}
+                    {long && <span className={styles.sr}>, most of the time</span>}
+                  </>
+                )}
+              </span>
+            </div>
+            <Text size="sm" className={`wrap ${styles.detail}`}>
+              {step.detail || stage?.about}
+            </Text>
+          </li>
+        );
+      })}
+      <li className={styles.total}>
+        <Text size="sm" c="dimmed" component="span">
+          Answered after <b>{micros(event.elapsed_us)}</b>
+        </Text>
+      </li>
+    </ol>
+  );
+}

@@ -1,0 +1,212 @@
+/** The text with everything around it: checks, help, files, preview. */
+import { Alert, Button, Group, SegmentedControl, Stack, Text } from '@mantine/core';
+import { useHotkeys } from '@mantine/hooks';
+import { useQuery } from '@tanstack/react-query';
+import { Download, Eye } from 'lucide-react';
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { UnsavedGuard } from '@/components/guard';
+import { Loading } from '@/components/page';
+import classes from './configuration.module.css';
+import { Conflict } from './conflict';
+import type { EditorHandle } from './editor';
+import { NamedFiles } from './files';
+import { AtTheCursor, Findings, LineTable } from './findings';
+import { OpenFile } from './open-file';
+import { Preview } from './preview';
+import { type Deed, type How, nameOf, type Sheet, type Source, tagQuery } from './source';
+import { useValidation } from './use-validation';
+
+const Editor = lazy(() => import('./editor'));
+
+export function Workbench({
+  source,
+  loaded,
+  readOnly,
+  onReload,
+}: {
+  source: Source;
+  loaded: Sheet;
+  readOnly: boolean;
+  /** Reads it again, after something was brought in. */
+  onReload: () => void;
+}) {
+  const [base, setBase] = useState(loaded);
+  const [text, setText] = useState(loaded.text);
+  const [files, setFiles] = useState(loaded.files);
+  const [how, setHow] = useState<How>('replace');
+  const [line, setLine] = useState(1);
+  const [side, setSide] = useState('cursor');
+  const [deed, setDeed] = useState<Deed | null>(null);
+  const [conflict, setConflict] = useState(false);
+  const editor = useRef<EditorHandle>(null);
+  const validation = useValidation(source, text, files, !readOnly);
+  const { found } = validation;
+  const lines = useMemo(() => text.split('\n'), [text]);
+  const dirty = !readOnly && (text !== base.text || files !== base.files);
+  const now = useQuery({ ...tagQuery(source), enabled: !readOnly && base.tag !== null });
+  const moved = deed === null && !!now.data && !!base.tag && now.data !== base.tag && how === 'replace';
+
+  const preview = () => {
+    if (!readOnly && text.trim() !== '' && deed === null && !conflict)
+      setDeed({ source, how, text, files, tag: base.tag });
+  };
+  useHotkeys([['mod+S', preview]], [], true);
+
+  const load = useCallback((sheet: Sheet) => {
+    setBase(sheet);
+    setText(sheet.text);
+    setFiles(sheet.files);
+    setHow('replace');
+  }, []);
+  // It was read again after something was brought in.
+  useEffect(() => load(loaded), [loaded, load]);
+  const goTo = (wanted: number) => editor.current?.goTo(wanted);
+  const download = () => {
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(new Blob([text], { type: 'text/plain' }));
+    link.download = 'authproxy.cfg';
+    link.click();
+    URL.revokeObjectURL(link.href);
+  };
+
+  return (
+    <Stack gap="sm">
+      <UnsavedGuard dirty={dirty && deed === null} what="the configuration" />
+      {moved && (
+        <Alert
+          color="orange"
+          title={
+            source.kind === 'file' ? 'The file was changed meanwhile' : 'The configuration changed meanwhile'
+          }
+          role="alert"
+        >
+          <Group gap="sm">
+            <Text size="sm">What you see here is older than what there is.</Text>
+            <Button size="compact-sm" variant="default" onClick={() => setConflict(true)}>
+              Compare
+            </Button>
+          </Group>
+        </Alert>
+      )}
+      {base.leftOut.length > 0 && (
+        <Alert color="yellow" title="Not in this text">
+          <Text size="sm" className="wrap">
+            A file cannot hold these settings, which their mode ignores: {base.leftOut.join(', ')}
+          </Text>
+        </Alert>
+      )}
+      {how === 'merge' && (
+        <Alert color="blue" title="This text is added to what there is">
+          <Group gap="sm">
+            <Text size="sm">Its sections are added; nothing that is there is changed.</Text>
+            <Button size="compact-sm" variant="default" onClick={() => load(base)}>
+              Back to the whole configuration
+            </Button>
+          </Group>
+        </Alert>
+      )}
+      <Group gap="xs">
+        {!readOnly && (
+          <>
+            <Button
+              onClick={preview}
+              disabled={text.trim() === ''}
+              leftSection={<Eye size={16} aria-hidden />}
+              aria-keyshortcuts="Control+S"
+            >
+              Preview changes
+            </Button>
+            <OpenFile
+              asks={source.kind === 'database' && base.text !== ''}
+              onOpen={(opened, chosen) => {
+                setText(opened);
+                setHow(chosen);
+                setFiles({});
+              }}
+            />
+          </>
+        )}
+        <Button variant="default" onClick={download} leftSection={<Download size={16} aria-hidden />}>
+          Download
+        </Button>
+        {dirty && (
+          <Text size="sm" c="dimmed">
+            Not applied yet
+          </Text>
+        )}
+      </Group>
+      <div className={classes.columns}>
+        <Stack gap="sm" miw={0}>
+          <Suspense fallback={<Loading />}>
+            <Editor
+              handle={editor}
+              text={text}
+              onText={setText}
+              onLine={setLine}
+              findings={found?.diagnostics ?? []}
+              file={nameOf(source)}
+              readOnly={readOnly}
+              label="Configuration"
+              describedBy="editor-keys"
+            />
+          </Suspense>
+          <Text size="sm" c="dimmed" id="editor-keys">
+            Ctrl+Space shows what can be written. Esc closes it; then Tab leaves the editor. Ctrl+S shows what
+            would change.
+          </Text>
+          {!readOnly && <Findings validation={validation} file={nameOf(source)} goTo={goTo} />}
+        </Stack>
+        <Stack gap="sm" className={classes.side}>
+          <SegmentedControl
+            value={side}
+            onChange={setSide}
+            data={[
+              { value: 'cursor', label: 'At the cursor' },
+              { value: 'lines', label: 'Every line' },
+            ]}
+            aria-label="What is shown beside the text"
+            fullWidth
+          />
+          {side === 'cursor' ? (
+            <AtTheCursor lines={lines} line={line} report={found?.report} />
+          ) : found ? (
+            <LineTable report={found.report} goTo={goTo} />
+          ) : (
+            <Text size="sm" c="dimmed">
+              What each line becomes is shown here once the text was checked.
+            </Text>
+          )}
+          {source.kind === 'database' && !readOnly && (
+            <NamedFiles files={files} unused={found?.unused_files ?? []} onChange={setFiles} />
+          )}
+        </Stack>
+      </div>
+      <Preview
+        deed={deed}
+        onClose={() => setDeed(null)}
+        onDone={() => {
+          setDeed(null);
+          onReload();
+        }}
+        onChanged={() => {
+          setDeed(null);
+          setConflict(true);
+        }}
+      />
+      <Conflict
+        source={source}
+        text={text}
+        opened={conflict}
+        onClose={() => setConflict(false)}
+        onTheirs={(theirs) => {
+          load(theirs);
+          setConflict(false);
+        }}
+        onMine={(theirs) => {
+          setBase(theirs);
+          setConflict(false);
+        }}
+      />
+    </Stack>
+  );
+}

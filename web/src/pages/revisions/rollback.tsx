@@ -1,0 +1,147 @@
+/** Going back to a revision: what would change now, then doing just that, then what the nodes said. */
+import { Alert, Button, Group, List, Modal, Stack, Text, TextInput } from '@mantine/core';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { ApiError, api, ask, type Schemas } from '@/api/client';
+import { aboutQuery, configurationChanged } from '@/api/queries';
+import { Diff } from '@/components/diff';
+import { Loaded } from '@/components/page';
+import { ProblemAlert } from '@/components/problem';
+import { Verdicts } from '@/components/verdicts';
+
+function roll(number: number, dryRun: boolean, message: string, basedOn: string | null) {
+  return ask(
+    api.POST('/api/v1/revisions/{number}/rollback', {
+      params: {
+        path: { number },
+        query: { dry_run: dryRun, ...(message === '' ? {} : { message }) },
+        header: basedOn ? { 'If-Match': basedOn } : {},
+      },
+    }),
+  );
+}
+
+export function Rollback({
+  number,
+  opened,
+  onClose,
+}: {
+  number: number;
+  opened: boolean;
+  onClose: () => void;
+}) {
+  return (
+    <Modal
+      opened={opened}
+      onClose={onClose}
+      size="xl"
+      title={`Go back to revision ${number}?`}
+      closeOnClickOutside={false}
+      closeButtonProps={{ 'aria-label': 'Close' }}
+    >
+      <Trial number={number} onClose={onClose} />
+    </Modal>
+  );
+}
+
+function Trial({ number, onClose }: { number: number; onClose: () => void }) {
+  const client = useQueryClient();
+  const about = useQuery(aboutQuery);
+  const [message, setMessage] = useState(`Back to revision ${number}`);
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const [done, setDone] = useState<Schemas['RolledBack'] | null>(null);
+  const query = useQuery({
+    queryKey: ['rollback', number],
+    queryFn: () => roll(number, true, '', null),
+    gcTime: 0,
+    staleTime: Number.POSITIVE_INFINITY,
+    refetchOnWindowFocus: false,
+    retry: false,
+  });
+  const file = about.data?.configuration.kind === 'file' ? about.data.configuration.path : null;
+  const apply = async (basedOn: string) => {
+    setBusy(true);
+    setError(null);
+    try {
+      setDone(await roll(number, false, message, basedOn));
+      await configurationChanged(client);
+    } catch (failure) {
+      setError(failure);
+      // What is shown is what would change now.
+      if (failure instanceof ApiError && failure.kind === 'changed') await query.refetch();
+    } finally {
+      setBusy(false);
+    }
+  };
+  if (done) {
+    const revision = done.revision?.number ?? done.reload?.revision;
+    return (
+      <Stack gap="sm">
+        {done.reload && done.reload.result === 'refused' && (
+          <Alert color="red" title="It is written, and not served" role="alert">
+            <List size="sm">
+              {done.reload.diagnostics.map((one) => (
+                <List.Item key={`${one.line} ${one.message}`} className="wrap">
+                  {one.message}
+                </List.Item>
+              ))}
+            </List>
+          </Alert>
+        )}
+        {revision ? <Verdicts revision={revision} /> : <Text size="sm">Nothing changed.</Text>}
+        <Group justify="flex-end">
+          <Button onClick={onClose} data-autofocus>
+            Done
+          </Button>
+        </Group>
+      </Stack>
+    );
+  }
+  return (
+    <Loaded query={query}>
+      {(tried) => (
+        <Stack gap="sm">
+          <Text size="sm" className="wrap">
+            {file
+              ? `The text of revision ${number} is written into ${file}, which is read again. Files that it names are taken as they are now.`
+              : `What revision ${number} configured, secrets too, becomes a new revision. Nothing between is lost: it can be gone back to likewise.`}{' '}
+            This is what would change now:
+          </Text>
+          <Diff differences={tried.differences} />
+          {error instanceof ApiError && error.kind === 'changed' ? (
+            <Alert color="orange" title="Somebody else changed the configuration meanwhile" role="alert">
+              <Text size="sm">
+                What is shown above is what would change now. Look at it again, then go back.
+              </Text>
+            </Alert>
+          ) : (
+            <ProblemAlert error={error} />
+          )}
+          {tried.differences.length > 0 && (
+            <TextInput
+              label="Why"
+              description="Is kept with the revision, and in the audit."
+              value={message}
+              onChange={(event) => setMessage(event.currentTarget.value)}
+              maxLength={200}
+            />
+          )}
+          <Group justify="flex-end" gap="xs">
+            <Button variant="default" onClick={onClose} disabled={busy}>
+              Cancel
+            </Button>
+            <Button
+              onClick={() => apply(tried.based_on)}
+              loading={busy}
+              disabled={busy || tried.differences.length === 0}
+              data-autofocus
+            >
+              Go back to revision {number}
+            </Button>
+          </Group>
+        </Stack>
+      )}
+    </Loaded>
+  );
+}

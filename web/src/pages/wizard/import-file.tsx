@@ -1,0 +1,139 @@
+import { Button, FileButton, Group, Paper, Pill, Stack, Text, Textarea } from '@mantine/core';
+import { Files, FileUp } from 'lucide-react';
+import { type DragEvent, useState } from 'react';
+import { Onward, Step } from './frame';
+import type { Sent } from './take-over';
+
+/** Which of several files is the configuration: the one that has such a name, or sections of it. */
+export function sortFiles(files: readonly { name: string; content: string }[]): {
+  main: { name: string; content: string } | undefined;
+  others: Record<string, string>;
+} {
+  const looks = ({ content }: { content: string }) =>
+    /^\s*\[(main|ad_client|radius_client|duo_only_client|radius_server_\w+)\d*\]\s*$/m.test(content);
+  const main =
+    files.find(({ name, content }) => /\.(cfg|conf|ini)$/i.test(name) && looks({ content })) ??
+    files.find(looks) ??
+    files.find(({ name }) => /\.(cfg|ini)$/i.test(name));
+  const others: Record<string, string> = {};
+  for (const file of files) if (file !== main) others[file.name] = file.content;
+  return { main, others };
+}
+
+/** A file that is there already: dropped, chosen or pasted, with those that it names. */
+export function ImportFile({
+  sent,
+  change,
+  back,
+  next,
+}: {
+  sent: Sent;
+  change: (sent: Sent) => void;
+  back: () => void;
+  next: () => void;
+}) {
+  const [over, setOver] = useState(false);
+  const [empty, setEmpty] = useState(false);
+  const take = async (list: readonly File[]) => {
+    const read = await Promise.all(
+      list.map(async (file) => ({ name: file.name, content: await file.text() })),
+    );
+    const { main, others } = sortFiles(read);
+    change({
+      text: main?.content ?? sent.text,
+      name: main?.name ?? sent.name,
+      files: { ...sent.files, ...others },
+    });
+    setEmpty(false);
+  };
+  const drop = (event: DragEvent) => {
+    event.preventDefault();
+    setOver(false);
+    void take([...event.dataTransfer.files]);
+  };
+  const named = Object.keys(sent.files);
+  return (
+    <Step
+      title="Your authproxy.cfg"
+      lead="Of a Duo Authentication Proxy, or of another Countersign. It is looked at line by line first; nothing is changed before you say so."
+    >
+      <Stack gap="md">
+        <Paper
+          withBorder
+          p="lg"
+          onDragOver={(event) => {
+            event.preventDefault();
+            setOver(true);
+          }}
+          onDragLeave={() => setOver(false)}
+          onDrop={drop}
+          style={{
+            borderStyle: 'dashed',
+            borderColor: over ? 'var(--mantine-primary-color-filled)' : undefined,
+          }}
+        >
+          <Stack align="center" gap="xs">
+            <FileUp size={28} aria-hidden />
+            <Text size="sm" ta="center">
+              Drop it here, with the files that it names: certificates, keys, dictionaries.
+            </Text>
+            <FileButton multiple onChange={(files) => void take(files)}>
+              {(props) => (
+                <Button {...props} variant="default" leftSection={<Files size={16} aria-hidden />}>
+                  Choose files
+                </Button>
+              )}
+            </FileButton>
+          </Stack>
+        </Paper>
+        {named.length > 0 && (
+          <Group gap="xs" role="group" aria-label="Files that go along">
+            <Text size="sm">With it:</Text>
+            {named.map((name) => (
+              <Pill
+                key={name}
+                withRemoveButton
+                removeButtonProps={{ 'aria-label': `Leave out ${name}`, tabIndex: 0 }}
+                onRemove={() => {
+                  const { [name]: _, ...files } = sent.files;
+                  change({ ...sent, files });
+                }}
+              >
+                {name}
+              </Pill>
+            ))}
+          </Group>
+        )}
+        <Textarea
+          label="Its text"
+          description="Or paste it. Secrets stay between this page and the gateway."
+          value={sent.text}
+          onChange={(event) => {
+            setEmpty(false);
+            change({ ...sent, text: event.currentTarget.value });
+          }}
+          autosize
+          minRows={8}
+          maxRows={24}
+          spellCheck={false}
+          autoComplete="off"
+          error={empty && 'Drop, choose or paste a file first.'}
+          classNames={{ input: 'mono' }}
+        />
+      </Stack>
+      <Onward>
+        <Button variant="default" onClick={back}>
+          Back
+        </Button>
+        <Button
+          onClick={() => {
+            if (sent.text.trim() === '') setEmpty(true);
+            else next();
+          }}
+        >
+          Look at it
+        </Button>
+      </Onward>
+    </Step>
+  );
+}

@@ -1,0 +1,216 @@
+/** A text is looked at, what it would change is shown, and then it is taken over. */
+import { Alert, Button, SegmentedControl, Stack, Text, Title } from '@mantine/core';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { type ReactNode, useState } from 'react';
+import { ApiError, api, ask, askFor, type Schemas } from '@/api/client';
+import { configurationChanged } from '@/api/queries';
+import { useConfirm } from '@/components/confirm';
+import { CopyBlock } from '@/components/copy';
+import { Diff } from '@/components/diff';
+import { Loading } from '@/components/page';
+import { ProblemAlert } from '@/components/problem';
+import { FindingsView } from './findings';
+import { Onward } from './frame';
+
+export interface Sent {
+  text: string;
+  files: Record<string, string>;
+  /** What it is called in messages. */
+  name: string;
+}
+
+interface Props {
+  sent: Sent;
+  /** What happens to what is there: left to whoever does it, or settled. */
+  how: 'chosen' | 'merge' | 'replace';
+  message: string;
+  /** Of the file that is the truth here; none where it is the database. */
+  file: { path: string | null } | null;
+  lead?: (diagnostic: Schemas['Diagnostic']) => { label: string; go: () => void } | undefined;
+  back: () => void;
+  /** The number of the revision; `null` where nothing had to be changed. */
+  taken: (revision: number | null) => void;
+  children?: ReactNode;
+}
+
+export function TakeOver(props: Props) {
+  const { sent, lead, back, children } = props;
+  const look = useQuery({
+    queryKey: ['wizard', 'validate', sent],
+    queryFn: () => ask(api.POST('/api/v1/config/validate', { body: sent })),
+    gcTime: 0,
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: false,
+    refetchOnWindowFocus: false,
+  });
+  const found = look.data;
+  const backButton = (
+    <Button variant="default" onClick={back}>
+      Back
+    </Button>
+  );
+  return (
+    <Stack gap="md">
+      {children}
+      <ProblemAlert error={look.error} retry={() => look.refetch()} />
+      {look.isPending && <Loading />}
+      {found && <FindingsView found={found} lead={lead} />}
+      {found?.good && props.file && <IntoFile {...props} path={props.file.path} backButton={backButton} />}
+      {found?.good && !props.file && <IntoDatabase {...props} backButton={backButton} />}
+      {!found?.good && <Onward>{backButton}</Onward>}
+    </Stack>
+  );
+}
+
+function IntoDatabase({ sent, how, message, taken, backButton }: Props & { backButton: ReactNode }) {
+  const client = useQueryClient();
+  const [way, setWay] = useState<'merge' | 'replace'>(how === 'merge' ? 'merge' : 'replace');
+  const merge = way === 'merge';
+  const tried = useQuery({
+    queryKey: ['wizard', 'import', sent, merge],
+    queryFn: () =>
+      ask(
+        api.POST('/api/v1/config/import', {
+          params: { query: { dry_run: true, merge } },
+          body: sent,
+        }),
+      ),
+    gcTime: 0,
+    retry: false,
+    refetchOnWindowFocus: false,
+  });
+  const apply = useMutation({
+    mutationFn: (based: string) =>
+      ask(
+        api.POST('/api/v1/config/import', {
+          // What was shown is done, or nothing.
+          params: { query: { merge, message }, header: { 'If-Match': based } },
+          body: sent,
+        }),
+      ),
+    onSuccess: async ({ revision }) => {
+      await configurationChanged(client);
+      taken(revision?.number ?? null);
+    },
+    onError: (error) => {
+      if (error instanceof ApiError && error.kind === 'changed') void tried.refetch();
+    },
+  });
+  const changed = apply.error instanceof ApiError && apply.error.kind === 'changed';
+  return (
+    <section aria-label="What changes">
+      <Title order={3}>What changes</Title>
+      {how === 'chosen' && (
+        <Stack gap={4} my="xs">
+          <SegmentedControl
+            value={way}
+            onChange={(value) => setWay(value as 'merge' | 'replace')}
+            data={[
+              { value: 'replace', label: 'Replace all' },
+              { value: 'merge', label: 'Add to it' },
+            ]}
+            aria-label="What happens to what is there"
+            style={{ alignSelf: 'flex-start' }}
+          />
+          <Text size="sm" c="dimmed">
+            {merge
+              ? 'Its sections are added whole; nothing that is there is changed.'
+              : 'The file takes the place of all there is: what is not in it goes.'}
+          </Text>
+        </Stack>
+      )}
+      <Stack gap="sm" mt="xs">
+        {tried.isPending && <Loading />}
+        <ProblemAlert
+          error={tried.error}
+          title="It cannot be taken over like this"
+          retry={() => tried.refetch()}
+        />
+        {tried.data && <Diff differences={tried.data.differences} />}
+        {changed ? (
+          <Alert color="orange" title="Somebody else changed the configuration meanwhile" role="alert">
+            <Text size="sm">What is shown is what would change now. Look at it again.</Text>
+          </Alert>
+        ) : (
+          <ProblemAlert error={apply.error} />
+        )}
+      </Stack>
+      <Onward>
+        {backButton}
+        <Button
+          onClick={() => tried.data && apply.mutate(tried.data.based_on)}
+          disabled={!tried.data || tried.isFetching}
+          loading={apply.isPending}
+        >
+          {tried.data?.differences.length === 0 ? 'Go on' : 'Apply'}
+        </Button>
+      </Onward>
+    </section>
+  );
+}
+
+/** Where a file is the truth: its text to take there, or written into it. */
+function IntoFile({
+  sent,
+  path,
+  message,
+  taken,
+  backButton,
+}: Props & { path: string | null; backButton: ReactNode }) {
+  const client = useQueryClient();
+  const confirm = useConfirm();
+  const here = path !== null;
+  const withFiles = Object.keys(sent.files).length > 0;
+  const write = () =>
+    confirm({
+      title: `Write ${path}?`,
+      body: 'This text takes the place of all that is in the file, comments too. A revision keeps what was served until now.',
+      confirm: 'Write the file',
+      danger: true,
+      action: async () => {
+        // What the file is now: if somebody writes it meanwhile, nothing is done.
+        const { response } = await askFor(api.GET('/api/v1/config'));
+        const etag = response.headers.get('etag');
+        const saved = await ask(
+          api.PUT('/api/v1/config', {
+            params: { header: etag ? { 'If-Match': etag } : {} },
+            body: { text: sent.text, name: sent.name },
+          }),
+        );
+        await configurationChanged(client);
+        taken(saved.reload?.revision ?? null);
+      },
+    });
+  return (
+    <section aria-label="Into the file">
+      <Title order={3}>The file is the truth here</Title>
+      <Text size="sm" className="wrap" mt={4}>
+        {here ? (
+          <>
+            This installation is configured by <b className="wrap">{path}</b>. Put these sections into it: it
+            is read again by itself.
+          </>
+        ) : (
+          'This installation is configured by a file of another control plane. Put these sections into it there.'
+        )}
+      </Text>
+      <Stack gap="sm" mt="sm">
+        <CopyBlock text={sent.text} label={message} />
+        {withFiles && (
+          <Text size="sm" className="wrap">
+            Put these beside it: {Object.keys(sent.files).join(', ')}
+          </Text>
+        )}
+      </Stack>
+      <Onward>
+        {backButton}
+        {here && !withFiles && (
+          <Button variant="outline" color="red" onClick={write}>
+            Replace the file with this text
+          </Button>
+        )}
+        <Button onClick={() => taken(null)}>I have put it there</Button>
+      </Onward>
+    </section>
+  );
+}
