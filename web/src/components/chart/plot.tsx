@@ -87,6 +87,15 @@ function options(props: PlotProps, scheme: Scheme, width: number, cursor: (index
   return made;
 }
 
+/** Which point a key leads to, from `index` of 0 to `last`; null when it is no key of ours. */
+function indexAfter(key: string, index: number | null, last: number): number | null {
+  if (last < 0) return null;
+  if (key === 'ArrowLeft') return Math.max(0, (index ?? last + 1) - 1);
+  if (key === 'ArrowRight') return Math.min(last, (index ?? -1) + 1);
+  if (key === 'Home') return 0;
+  return key === 'End' ? last : null;
+}
+
 /** A chart that is read by mouse and by arrow keys; what it tells is in `summary` and the table below. */
 export default function Plot(props: PlotProps) {
   const scheme = useComputedColorScheme('light');
@@ -97,6 +106,7 @@ export default function Plot(props: PlotProps) {
 
   // It is drawn anew for other series, colours or widths; new numbers go into the one that is there.
   const shape = `${scheme} ${props.kind} ${props.height} ${props.series.map(({ label }) => label).join('|')}`;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `shape` has what it is drawn of
   useEffect(() => {
     const box = place.current;
     if (!box) return;
@@ -133,12 +143,6 @@ export default function Plot(props: PlotProps) {
     plot.current.setCursor({ left: plot.current.valToPos(at, 'x') + 1, top: 10 });
   };
   const last = (props.data[0]?.length ?? 0) - 1;
-  const keys: Record<string, (index: number | null) => number> = {
-    ArrowLeft: (index) => Math.max(0, (index ?? last + 1) - 1),
-    ArrowRight: (index) => Math.min(last, (index ?? -1) + 1),
-    Home: () => 0,
-    End: () => last,
-  };
   return (
     <div
       ref={place}
@@ -147,10 +151,10 @@ export default function Plot(props: PlotProps) {
       aria-label={`${props.label}. ${props.summary} Arrow keys read it bit by bit${props.onOpen ? ', Enter opens those logins' : ''}.`}
       onKeyDown={(event) => {
         const index = plot.current?.cursor.idx ?? null;
-        const key = keys[event.key];
-        if (key && last >= 0) {
+        const next = indexAfter(event.key, index, last);
+        if (next !== null) {
           event.preventDefault();
-          go(key(index));
+          go(next);
         } else if (event.key === 'Enter' && index !== null) props.onOpen?.(index);
       }}
       onBlur={() => plot.current?.setCursor({ left: -10, top: -10 })}
