@@ -221,7 +221,7 @@ function Row({ user }: { user: User }) {
           <StatusBadge status={user.status} />
           {user.script && (
             <Badge
-              variant="outline"
+              variant="light"
               color="orange"
               tt="none"
               title={`Pushes are answered by a script: ${scriptWords(user.script)}`}
