@@ -11,11 +11,16 @@ import { program } from './harness/environment.ts';
 import { expect, signInBrowser, test } from './harness/fixtures.ts';
 import { tabTo } from './harness/keyboard.ts';
 import { freePort } from './harness/ports.ts';
+import { configurationOf, type Sample } from './harness/sample.ts';
 import { screenshot } from './harness/shots.ts';
 import { until } from './harness/until.ts';
 
 const NODES = `127.0.0.1:${await freePort()}`;
-test.use({ gatewayOptions: { variant: 'ready', args: ['--node-listen', NODES] } });
+
+// On an address of its own, so that the other node has room on this machine.
+const configuration = (sample: Sample) =>
+  configurationOf(sample).replaceAll('api_host=builtin', 'api_host=builtin\ninterface=127.0.0.1');
+test.use({ gatewayOptions: { variant: 'ready', configuration, args: ['--node-listen', NODES] } });
 
 async function axe(page: Page): Promise<void> {
   await page.emulateMedia({ colorScheme: 'dark' });

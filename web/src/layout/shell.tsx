@@ -26,6 +26,7 @@ import {
   MonitorSmartphone,
   Moon,
   Network,
+  RadioTower,
   ScrollText,
   Server,
   Settings,
@@ -64,6 +65,7 @@ const NAVIGATION: { heading: string | null; links: { to: string; label: string; 
     heading: 'Operation',
     links: [
       { to: '/nodes', label: 'Nodes', icon: Server },
+      { to: '/clients', label: 'Clients seen', icon: RadioTower },
       { to: '/second-factor', label: 'Second factor', icon: MonitorSmartphone },
     ],
   },

@@ -129,13 +129,7 @@ function Body({
         )}
         <FindUser />
       </div>
-      <Tiles
-        overview={overview}
-        nodes={items}
-        revision={revision}
-        window={window}
-        drafts={drafts.data?.total ?? 0}
-      />
+      <Tiles overview={overview} nodes={items} revision={revision} drafts={drafts.data?.total ?? 0} />
       <div className={classes.halves}>
         <LoginsChart overview={overview} window={window} />
         <TopReasons overview={overview} />
@@ -165,13 +159,11 @@ function Tiles({
   overview,
   nodes,
   revision,
-  window,
   drafts,
 }: {
   overview: Schemas['Overview'];
   nodes: readonly NodeView[];
   revision: number | null;
-  window: Window;
   drafts: number;
 }) {
   const sum = totals(overview);
@@ -199,7 +191,7 @@ function Tiles({
           </>
         )}
       </Tile>
-      <Tile title={`Accepted in the last ${window.words}`} value={count(sum.accept)}>
+      <Tile title="Accepted" value={count(sum.accept)}>
         <TextLink underline="always" to="/logins" search={{ outcome: 'accept', from }} size="sm">
           of {plural(sum.all, 'request')}
         </TextLink>
@@ -210,7 +202,7 @@ function Tiles({
         </TextLink>
       </Tile>
       <Tile title="In flight" value={count(flight)}>
-        {flight === 1 ? 'login waits' : 'logins wait'} for something now
+        {flight === 1 ? 'login waits now' : 'logins wait now'}
       </Tile>
     </div>
   );

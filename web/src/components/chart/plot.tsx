@@ -60,6 +60,7 @@ function options(props: PlotProps, scheme: Scheme, width: number, cursor: (index
         ...axis,
         values: (_plot, splits) => splits.map((at) => localClock(at * 1_000).slice(0, 5)),
         space: 64,
+        size: 28,
         incrs: [60, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600],
       },
       { ...axis, size: 58, space: 36, values: (_plot, splits) => splits.map(props.format) },

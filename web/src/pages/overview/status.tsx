@@ -87,7 +87,7 @@ export function FindUser() {
         <Group gap="xs" align="flex-end" wrap="nowrap">
           <TextInput
             label="Somebody cannot log in?"
-            description="Their logins, and why each ended as it did."
+            description="Their logins, and why each failed."
             placeholder="User name"
             value={name}
             onChange={(event) => setName(event.currentTarget.value)}
