@@ -87,7 +87,7 @@ test('a hundred thousand logins scroll, with few rows in the page', async ({ sig
     )
     .toBe(LOGINS);
   await end();
-  await expect(rows(page).last()).toContainText(/user-1\b/);
+  await expect(rows(page).last().getByText('user-1', { exact: true })).toBeVisible();
   await expect(rows(page).last()).toHaveAttribute('aria-rowindex', String(LOGINS + 1));
 
   // Through all of it and back, frame by frame.
@@ -125,5 +125,5 @@ test('a hundred thousand logins scroll, with few rows in the page', async ({ sig
   await expect(rows(page).first()).toContainText(`user-${LOGINS}`);
   await page.keyboard.press('End');
   await expect(rows(page).last()).toBeFocused();
-  await expect(rows(page).last()).toContainText(/user-1\b/);
+  await expect(rows(page).last().getByText('user-1', { exact: true })).toBeVisible();
 });

@@ -56,7 +56,7 @@ test('a login that fails is opened and explained, with its timeline and its conf
   await expect(drawer.getByRole('listitem').filter({ hasText: 'Password' })).toContainText(
     `127.0.0.1:${sample.deadPort}`,
   );
-  await expect(drawer.getByRole('listitem').filter({ hasText: 'Answer' })).toContainText('Access-Reject');
+  await expect(drawer.getByRole('listitem').filter({ hasText: 'Access-Reject' })).toContainText('Answer');
   await expect(drawer).toContainText('Your password cannot be checked now.');
 
   // The address of the list with the login open is as good as that of the login.

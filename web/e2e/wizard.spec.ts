@@ -1,7 +1,7 @@
 /** From nothing to a first login: by five questions, and by a file that is there already. */
 
 import type { Page } from '@playwright/test';
-import { Api } from './harness/api.ts';
+import type { Api } from './harness/api.ts';
 import { expectNoSeriousAxe } from './harness/axe.ts';
 import { expect, signInBrowser, test } from './harness/fixtures.ts';
 import type { Gateway } from './harness/gateway.ts';
@@ -91,7 +91,7 @@ test.describe('without a configuration', () => {
     await expect(page.getByRole('heading', { name: 'What changes' })).toBeVisible();
     await screenshot(page, 'wizard-review');
     await expectAccessible(page);
-    await page.getByText('Show secrets').click();
+    await page.getByRole('switch', { name: 'Show secrets' }).press(' ');
     await expect(text).toContainText('message_authenticator_1=require');
     const secret = /radius_secret_1=(\S+)/.exec(await text.innerText())?.[1] ?? '';
     expect(secret).toMatch(/^[\w]{24}$/);

@@ -87,7 +87,7 @@ function inline(span: Span): ReactNode {
   if (span.kind === 'emphasis') return <em>{<Inline text={span.text} />}</em>;
   if (span.kind === 'link' && /^https:\/\//.test(span.to))
     return (
-      <Anchor href={span.to} rel="noreferrer" target="_blank" inherit>
+      <Anchor href={span.to} rel="noreferrer" target="_blank" underline="always" inherit>
         {span.text}
       </Anchor>
     );

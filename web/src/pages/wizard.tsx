@@ -288,7 +288,7 @@ function Start({
         <Alert color="gray" title={`${plural(configured, 'integration')} here already`} role="status">
           <Text size="sm">
             What you set up with questions is added.{' '}
-            <Anchor component={Link} to="/integrations" inherit>
+            <Anchor component={Link} to="/integrations" underline="always" inherit>
               Look at what there is
             </Anchor>
           </Text>
@@ -315,7 +315,7 @@ function Start({
       <Text size="sm" c="dimmed">
         Both end with a check of everything that is named, and a test login. Nothing is served before you have
         seen it. Each piece can also be made by hand, under{' '}
-        <Anchor component={Link} to="/integrations" inherit>
+        <Anchor component={Link} to="/integrations" underline="always" inherit>
           Integrations
         </Anchor>
         .

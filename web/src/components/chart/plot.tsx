@@ -97,7 +97,6 @@ export default function Plot(props: PlotProps) {
 
   // It is drawn anew for other series, colours or widths; new numbers go into the one that is there.
   const shape = `${scheme} ${props.kind} ${props.height} ${props.series.map(({ label }) => label).join('|')}`;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `shape` says when.
   useEffect(() => {
     const box = place.current;
     if (!box) return;
@@ -141,7 +140,6 @@ export default function Plot(props: PlotProps) {
     End: () => last,
   };
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: it is read with the arrow keys.
     <div
       ref={place}
       role="group"

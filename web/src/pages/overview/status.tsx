@@ -50,7 +50,7 @@ export function Status({ findings }: { findings: Finding[] }) {
                   <Text size="sm" className="wrap">
                     {finding.text}{' '}
                     {finding.to && (
-                      <TextLink to={finding.to} search={finding.search} size="sm">
+                      <TextLink underline="always" to={finding.to} search={finding.search} size="sm">
                         Show<VisuallyHidden> why: {finding.text}</VisuallyHidden>
                       </TextLink>
                     )}
