@@ -129,7 +129,7 @@ test('all pages are reached by keyboard alone, and each begins at its content', 
 
 test('on a small screen the navigation opens, leads on, and closes', async ({ signedInPage: page }) => {
   await page.setViewportSize(NARROW);
-  await visit(page, '/');
+  await visit(page, '/audit');
   const navigation = page.getByRole('navigation', { name: 'Pages' });
   const open = page.getByRole('button', { name: 'Open the navigation' });
   await expect(open).toHaveAttribute('aria-expanded', 'false');
