@@ -78,7 +78,7 @@ pub(crate) async fn changed(
         // Trying makes nothing.
         true => wanted
             .iter()
-            .map(|one| (one.integration.clone(), placeholder()))
+            .map(|one| (one.integration.clone(), tried(one, before)))
             .collect(),
         false => {
             if !wanted.is_empty() {
@@ -133,6 +133,19 @@ pub(crate) fn builtin(snapshot: &raw::Snapshot) -> Vec<BuiltinApplication> {
             }
         })
         .collect()
+}
+
+/// What an integration would get: what it has, where that is what is asked for.
+fn tried(wanted: &BuiltinApplication, before: &raw::Snapshot) -> raw::Application {
+    let mut there = before.integrations.iter();
+    let has = there.find(|one| one.id == wanted.integration);
+    has.map(|one| &one.application)
+        .filter(|has| {
+            has.pinned_ca.is_some()
+                && wanted.ikey.as_ref().is_none_or(|ikey| *ikey == has.ikey)
+                && wanted.skey.as_ref().is_none_or(|skey| *skey == has.skey)
+        })
+        .map_or_else(placeholder, raw::Application::clone)
 }
 
 /// What stands where an application would be.
@@ -201,3 +214,41 @@ pub(crate) fn file_is_truth(path: &Path) -> Problem {
 
 /// What `host` of an application says for the built-in second factor.
 pub(crate) const BUILTIN: &str = "builtin";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn application(ikey: &str, host: &str) -> raw::Application {
+        raw::Application {
+            ikey: ikey.to_owned(),
+            skey: "PLANTED-skey".into(),
+            host: host.to_owned(),
+            port: 443,
+            pinned_ca: (host != "api.example.com").then(|| "PEM".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_trial_shows_the_application_that_is_there_where_it_stays() {
+        let imported = "[duo_only_client]\n[radius_server_auto]\nclient=duo_only_client\n\
+            api_host=builtin\nradius_ip_1=192.0.2.1\nradius_secret_1=s\n";
+        let report = crate::file::check(Path::new("authproxy.cfg"), imported.as_bytes(), None);
+        let imported = report.imported.unwrap();
+        let served = |one: raw::Application| imported.resolve(1, |_| one.clone());
+        let wanted = |ikey: Option<&str>| BuiltinApplication {
+            integration: "radius_server_auto".to_owned(),
+            ikey: ikey.map(str::to_owned),
+            skey: ikey.map(|_| "PLANTED-skey".into()),
+        };
+        let own = application("DIONE", "127.0.0.1");
+        for (ikey, there, want) in [
+            (None, own.clone(), own.clone()),
+            (Some("DIONE"), own.clone(), own.clone()),
+            (Some("DITWO"), own, placeholder()),
+            (None, application("DIONE", "api.example.com"), placeholder()),
+        ] {
+            assert_eq!(tried(&wanted(ikey), &served(there)), want, "{ikey:?}");
+        }
+    }
+}

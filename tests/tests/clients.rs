@@ -270,6 +270,12 @@ fn message_authenticator_is_asked_for_as_each_client_has_it() {
     wait_until("all discards", LONG, || {
         missing("") + missing("_proxy_state") == 5.0
     });
+    // What was served says whether it was signed.
+    let events = gateway.events_of("alice", 11);
+    let unsigned = events.iter().filter(|event| event["signed"] == false);
+    assert_eq!(unsigned.count(), 3, "{events:#?}");
+    let signed = events.iter().filter(|event| event["signed"] == true);
+    assert_eq!(signed.count(), 8, "{events:#?}");
 }
 
 #[test]

@@ -95,6 +95,7 @@ fn a_login_is_tried_at_either_node_as_a_device_would() {
             (&event["node"], &event["test"]),
             (&json!(node), &json!(true))
         );
+        assert_eq!(event.get("signed"), None, "{tried:#}");
         assert_eq!(event["revision"], 1);
         assert_eq!(event["calling_station"], "198.51.100.7");
         let stages: Vec<&str> = event["timeline"]

@@ -148,6 +148,7 @@ fn eapol_test_logs_in_by_each_method_over_freeradius() {
         );
         let event = gateway.event_of("carol", count);
         assert_eq!(event["reason"], "unsupported_method");
+        assert_eq!(event["signed"], true);
         assert!(event.to_string().contains(says), "{event:#}");
     }
     assert_eq!(

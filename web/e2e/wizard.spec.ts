@@ -1,7 +1,7 @@
 /** From nothing to a first login: by five questions, and by a file that is there already. */
 
 import type { Page } from '@playwright/test';
-import { Api } from './harness/api.ts';
+import type { Api } from './harness/api.ts';
 import { expectNoSeriousAxe } from './harness/axe.ts';
 import { expect, signInBrowser, test } from './harness/fixtures.ts';
 import type { Gateway } from './harness/gateway.ts';

@@ -22,9 +22,17 @@ export const sessionQuery = queryOptions({
   staleTime: 60_000,
 });
 
+/** What this installation is: its version, where it is configured, its clock. */
 export const aboutQuery = queryOptions({
   queryKey: ['about'],
   queryFn: () => ask(api.GET('/api/v1/about')),
+  staleTime: 30_000,
+});
+
+export const primaryOnlyQuery = queryOptions({
+  queryKey: ['primary-only'],
+  queryFn: () => ask(api.GET('/api/v1/primary-only')),
+  refetchInterval: 5_000,
 });
 
 export const nodesQuery = queryOptions({

@@ -16,10 +16,20 @@ function isMask(value: unknown): value is Mask {
 /** A value as it is read: texts without quotes, secrets by their fingerprint, the rest as JSON. */
 export function shown(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
-  if (typeof value === 'string') return value === '' ? '""' : value;
+  if (typeof value === 'string') return value === '' ? '""' : (pem(value) ?? value);
   if (isMask(value)) return `secret ${value.fingerprint.slice(0, 8)}…`;
   if (typeof value !== 'object') return String(value);
-  return JSON.stringify(value, (_key, inner: unknown) => (isMask(inner) ? shown(inner) : inner), 2);
+  const short = (inner: unknown) =>
+    isMask(inner) ? shown(inner) : typeof inner === 'string' ? (pem(inner) ?? inner) : inner;
+  return JSON.stringify(value, (_key, inner: unknown) => short(inner), 2);
+}
+
+/** Certificates by their number, and by how they end: nobody reads the rest. */
+function pem(text: string): string | null {
+  const count = text.split('-----BEGIN ').length - 1;
+  if (count === 0) return null;
+  const end = /([A-Za-z0-9+/]{1,12}=*)\s*-----END [^-]*-----\s*$/.exec(text)?.[1] ?? '';
+  return `PEM, ${plural(count, 'part')}, ends in …${end}`;
 }
 
 export type Kind = 'added' | 'removed' | 'changed';

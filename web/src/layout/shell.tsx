@@ -26,6 +26,7 @@ import {
   MonitorSmartphone,
   Moon,
   Network,
+  RadioTower,
   ScrollText,
   Server,
   Settings,
@@ -64,6 +65,7 @@ const NAVIGATION: { heading: string | null; links: { to: string; label: string; 
     heading: 'Operation',
     links: [
       { to: '/nodes', label: 'Nodes', icon: Server },
+      { to: '/clients', label: 'Clients seen', icon: RadioTower },
       { to: '/second-factor', label: 'Second factor', icon: MonitorSmartphone },
     ],
   },
@@ -106,7 +108,8 @@ function Account() {
     await router.navigate({ to: '/sign-in' });
   };
   return (
-    <Menu position="bottom-end" withinPortal>
+    // Without what takes the focus before the first item: a menu has items alone.
+    <Menu position="bottom-end" withinPortal withInitialFocusPlaceholder={false}>
       <Menu.Target>
         <ActionIcon variant="subtle" size="lg" aria-label={`Account: ${caller}`}>
           <CircleUser size={20} aria-hidden />

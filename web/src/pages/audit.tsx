@@ -1,5 +1,83 @@
-import { Page } from '@/components/page';
+/** Who did what, when, from where; and the proof that nothing of it was changed. */
+import { Button, Group, Text } from '@mantine/core';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { useNavigate, useSearch } from '@tanstack/react-router';
+import { ScrollText, SearchX } from 'lucide-react';
+import { useMemo, useState } from 'react';
+import { Empty } from '@/components/empty';
+import { Loading, Page } from '@/components/page';
+import { ProblemAlert } from '@/components/problem';
+import { plural } from '@/lib/format';
+import { ExportButton } from './audit/export';
+import { type Filter, filterOf } from './audit/filter';
+import { Filters } from './audit/filters';
+import { Proof, ProofButton, useProof } from './audit/proof';
+import { auditQuery } from './audit/queries';
+import { AuditTable } from './audit/table';
 
 export function AuditPage() {
-  return <Page title="Audit">{null}</Page>;
+  const search = useSearch({ from: '/shell/audit' });
+  const navigate = useNavigate({ from: '/audit' });
+  const filter = useMemo(() => filterOf(search), [search]);
+  const query = useInfiniteQuery(auditQuery(filter));
+  const proof = useProof();
+  const [exportFailed, setExportFailed] = useState<unknown>(null);
+  const narrow = (next: Filter) => void navigate({ search: { ...next }, resetScroll: false });
+  const entries = query.data?.pages.flatMap(({ items }) => items) ?? [];
+  const filtered = Object.keys(filter).length > 0;
+  return (
+    <Page
+      title="Audit"
+      lead="Who did what, when and from where. Entries are only added, and each is bound to all before it."
+      actions={
+        <>
+          <ProofButton proof={proof} />
+          <ExportButton filter={filter} failed={setExportFailed} />
+        </>
+      }
+    >
+      <Proof proof={proof} />
+      <ProblemAlert error={exportFailed} title="Nothing was exported" />
+      <Filters key={JSON.stringify(filter)} filter={filter} entries={entries} onChange={narrow} />
+      <ProblemAlert error={query.error} retry={() => void query.refetch()} />
+      {query.isPending && <Loading />}
+      {query.data && entries.length === 0 && (
+        <Empty
+          icon={filtered ? SearchX : ScrollText}
+          title={filtered ? 'No entry is like that' : 'Nothing was done yet'}
+          action={
+            filtered ? (
+              <Button variant="default" onClick={() => narrow({})}>
+                Show all
+              </Button>
+            ) : undefined
+          }
+        >
+          {filtered
+            ? 'Names are compared as a whole, letter for letter: “admin alice”, “revision 7”.'
+            : 'Whatever somebody changes here or signs in to is an entry.'}
+        </Empty>
+      )}
+      {entries.length > 0 && (
+        <>
+          <AuditTable entries={entries} narrow={narrow} />
+          <Group justify="space-between">
+            <Text size="sm" c="dimmed" role="status">
+              {plural(entries.length, 'entry', 'entries')}, the newest first
+              {query.hasNextPage ? '' : '; these are all'}
+            </Text>
+            {query.hasNextPage && (
+              <Button
+                variant="default"
+                onClick={() => void query.fetchNextPage()}
+                loading={query.isFetchingNextPage}
+              >
+                Show older
+              </Button>
+            )}
+          </Group>
+        </>
+      )}
+    </Page>
+  );
 }

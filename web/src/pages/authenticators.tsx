@@ -1,5 +1,202 @@
-import { Page } from '@/components/page';
+import { Anchor, Button, Group, NativeSelect, Table, Text, TextInput } from '@mantine/core';
+import { useDebouncedCallback } from '@mantine/hooks';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { Boxes, Plus, Search } from 'lucide-react';
+import { useState } from 'react';
+import { api, ask } from '@/api/client';
+import { integrationsQuery } from '@/api/queries';
+import { Empty } from '@/components/empty';
+import { Loading, Page } from '@/components/page';
+import { ProblemAlert } from '@/components/problem';
+import { plural } from '@/lib/format';
+import { KIND_NAMES } from './forms/authenticator-fields';
+import { variantOf } from './forms/faults';
+import { useReadOnly } from './forms/frame';
+import { type Doc, get, isDoc } from './forms/path';
+
+/** `dc1.example.com:636, dc2.example.com:636` */
+export function hostsOf(doc: Doc): string {
+  const kind = variantOf('authenticator', doc);
+  const hosts = get(doc, `kind.${kind}.hosts`);
+  return (Array.isArray(hosts) ? hosts : [])
+    .filter(isDoc)
+    .map(({ name, port }) => `${String(name)}:${String(port)}`)
+    .join(', ');
+}
 
 export function AuthenticatorsPage() {
-  return <Page title="Authenticators">{null}</Page>;
+  const search = useSearch({ strict: false }) as Record<string, string | undefined>;
+  const navigate = useNavigate();
+  const { readOnly, banner } = useReadOnly();
+  const filter = {
+    ...(search.q ? { q: search.q } : {}),
+    ...(search.kind ? { kind: search.kind as 'ad' } : {}),
+    ...(search.host ? { host: search.host } : {}),
+  };
+  const query = useQuery({
+    queryKey: ['authenticators', 'list', filter],
+    queryFn: () => ask(api.GET('/api/v1/authenticators', { params: { query: { ...filter, limit: 1000 } } })),
+    placeholderData: keepPreviousData,
+  });
+  const { data: integrations } = useQuery(integrationsQuery);
+  const narrow = (name: string, value: string) =>
+    void navigate({
+      to: '/authenticators',
+      search: { ...search, [name]: value === '' ? undefined : value },
+      replace: true,
+    });
+  const [typed, setTyped] = useState(search.q ?? '');
+  const type = useDebouncedCallback((text: string) => narrow('q', text), 300);
+  const items = query.data?.items ?? [];
+  const narrowed = Object.keys(filter).length > 0;
+  const actions = !readOnly && (
+    <Button component={Link} to="/authenticators/new" leftSection={<Plus size={16} aria-hidden />}>
+      New authenticator
+    </Button>
+  );
+  return (
+    <Page
+      title="Authenticators"
+      lead="Who checks passwords: a directory, an upstream RADIUS server, or the device itself."
+      actions={actions}
+    >
+      {banner}
+      {(narrowed || items.length > 0) && (
+        <Group gap="xs" align="flex-end">
+          <TextInput
+            label="Search"
+            placeholder="Name"
+            leftSection={<Search size={16} aria-hidden />}
+            value={typed}
+            onChange={(event) => {
+              setTyped(event.currentTarget.value);
+              type(event.currentTarget.value.trim());
+            }}
+          />
+          <NativeSelect
+            label="Kind"
+            data={[
+              { value: '', label: 'Any' },
+              ...Object.entries(KIND_NAMES).map(([value, label]) => ({ value, label })),
+            ]}
+            value={search.kind ?? ''}
+            onChange={(event) => narrow('kind', event.currentTarget.value)}
+          />
+        </Group>
+      )}
+      <ProblemAlert error={query.error} retry={() => query.refetch()} />
+      {query.isPending && <Loading />}
+      {query.data && items.length === 0 && (
+        <Empty
+          icon={narrowed ? Search : Boxes}
+          title={narrowed ? 'None is like that' : 'No authenticator yet'}
+          action={
+            narrowed ? (
+              <Button
+                variant="default"
+                onClick={() => {
+                  setTyped('');
+                  void navigate({ to: '/authenticators', search: {}, replace: true });
+                }}
+              >
+                Show all
+              </Button>
+            ) : (
+              <Group gap="xs" justify="center">
+                {actions}
+                <Button component={Link} to="/configuration" variant="default">
+                  Import a file
+                </Button>
+              </Group>
+            )
+          }
+        >
+          {narrowed
+            ? 'No authenticator matches all of what is chosen above.'
+            : 'An authenticator says who checks passwords before the second factor is asked. Make one, or bring in the authproxy.cfg that you have.'}
+        </Empty>
+      )}
+      {items.length > 0 && (
+        <>
+          <Text size="sm" c="dimmed" aria-live="polite">
+            {plural(query.data?.total ?? items.length, 'authenticator')}
+          </Text>
+          <Table.ScrollContainer minWidth={600}>
+            <Table highlightOnHover aria-label="Authenticators">
+              <Table.Thead>
+                <Table.Tr>
+                  <Table.Th>Name</Table.Th>
+                  <Table.Th>Kind</Table.Th>
+                  <Table.Th>Servers</Table.Th>
+                  <Table.Th>Used by</Table.Th>
+                </Table.Tr>
+              </Table.Thead>
+              <Table.Tbody>
+                {items.map((one) => {
+                  const doc = one as unknown as Doc;
+                  const users = (integrations?.items ?? []).filter(
+                    ({ authenticator }) => authenticator === one.id,
+                  );
+                  return (
+                    <Table.Tr key={one.id}>
+                      <Table.Td>
+                        <Anchor
+                          component={Link}
+                          to={`/authenticators/${encodeURIComponent(one.id)}`}
+                          size="sm"
+                          fw={600}
+                        >
+                          {one.id}
+                        </Anchor>
+                      </Table.Td>
+                      <Table.Td>{KIND_NAMES[variantOf('authenticator', doc)]}</Table.Td>
+                      <Table.Td className="wrap">
+                        {hostsOf(doc) ? (
+                          <span className="mono">{hostsOf(doc)}</span>
+                        ) : (
+                          <Text size="sm" c="dimmed">
+                            none
+                          </Text>
+                        )}
+                      </Table.Td>
+                      <Table.Td>
+                        {users.length === 0 ? (
+                          <Text size="sm" c="dimmed">
+                            no integration
+                          </Text>
+                        ) : users.length > 5 ? (
+                          <Anchor
+                            component={Link}
+                            to="/integrations"
+                            search={{ authenticator: one.id } as never}
+                            size="sm"
+                          >
+                            {plural(users.length, 'integration')}
+                          </Anchor>
+                        ) : (
+                          users.map(({ id }, index) => (
+                            <span key={id}>
+                              {index > 0 && ', '}
+                              <Anchor
+                                component={Link}
+                                to={`/integrations/${encodeURIComponent(id)}`}
+                                size="sm"
+                              >
+                                {id}
+                              </Anchor>
+                            </span>
+                          ))
+                        )}
+                      </Table.Td>
+                    </Table.Tr>
+                  );
+                })}
+              </Table.Tbody>
+            </Table>
+          </Table.ScrollContainer>
+        </>
+      )}
+    </Page>
+  );
 }

@@ -1,9 +1,172 @@
-import { Page } from '@/components/page';
+import { Button, Menu } from '@mantine/core';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import { Copy, EllipsisVertical, Trash2 } from 'lucide-react';
+import { useMemo, useState } from 'react';
+import { useConfirm } from '@/components/confirm';
+import { Loaded, Page } from '@/components/page';
+import { useReview } from '@/components/review';
+import type { DeviceTemplate } from '@/devices/template';
+import { plural } from '@/lib/format';
+import { DeviceSettings, DeviceStart } from './forms/device-start';
+import { duplicateOf } from './forms/duplicate';
+import { useReadOnly } from './forms/frame';
+import { newIntegration } from './forms/integration-fields';
+import { IntegrationForm } from './forms/integration-form';
+import { integrationQuery, integrations } from './forms/resources';
+import { type Read, useDocument } from './forms/state';
 
+/** `/integrations/new`: from nothing, a device, or a copy (`?from=vpn`). */
 export function NewIntegrationPage() {
-  return <Page title="NewIntegration">{null}</Page>;
+  const { from, authenticator } = useSearch({ strict: false }) as { from?: string; authenticator?: string };
+  const query = useQuery({ ...integrationQuery(from ?? ''), enabled: from !== undefined });
+  const { readOnly, banner } = useReadOnly();
+  const begin = useMemo<Read>(() => {
+    const doc = from !== undefined && query.data ? duplicateOf(query.data.doc) : newIntegration();
+    if (from === undefined && authenticator) doc.authenticator = authenticator;
+    return { doc, tag: null };
+  }, [from, authenticator, query.data]);
+  const title = from === undefined ? 'New integration' : `Copy of ${from}`;
+  return (
+    <Page
+      title={title}
+      lead="A port on which devices ask, who checks their passwords there, and which second factor follows. Nothing is served before it was reviewed."
+    >
+      {banner}
+      {from === undefined ? (
+        !banner && <NewIntegration begin={begin} readOnly={readOnly} template />
+      ) : (
+        <Loaded query={query}>
+          {() => !banner && <NewIntegration key={from} begin={begin} readOnly={readOnly} template={false} />}
+        </Loaded>
+      )}
+    </Page>
+  );
+}
+
+function NewIntegration({
+  begin,
+  readOnly,
+  template,
+}: {
+  begin: Read;
+  readOnly: boolean;
+  template: boolean;
+}) {
+  const review = useReview();
+  const navigate = useNavigate();
+  const [device, setDevice] = useState<DeviceTemplate | null>(null);
+  const form = useDocument({
+    kind: 'integration',
+    read: begin,
+    fresh: true,
+    readOnly,
+    tryOut: ({ values }) => integrations.make(values, { dry_run: true }),
+  });
+  const id = String(form.values.id ?? '');
+  const submit = () =>
+    review({
+      message: `new integration ${id}`,
+      writes: (draft) => integrations.make(form.values, { draft }),
+      applied: () => navigate({ to: '/integrations/$id', params: { id }, ignoreBlocker: true }),
+      kept: (draft) => navigate({ to: '/drafts/$id', params: { id: String(draft) }, ignoreBlocker: true }),
+    });
+  return (
+    <IntegrationForm
+      form={form}
+      what="this new integration"
+      onReview={submit}
+      begin={template ? <DeviceStart chosen={device} onChosen={setDevice} /> : null}
+      end={device && <DeviceSettings device={device} doc={form.values} />}
+    />
+  );
 }
 
 export function IntegrationPage() {
-  return <Page title="Integration">{null}</Page>;
+  const { id } = useParams({ strict: false }) as { id: string };
+  const query = useQuery(integrationQuery(id));
+  const { readOnly, banner } = useReadOnly();
+  const confirm = useConfirm();
+  const review = useReview();
+  const navigate = useNavigate();
+  const clients = Array.isArray(query.data?.doc.clients) ? query.data.doc.clients.length : 0;
+  const remove = () =>
+    confirm({
+      title: `Remove integration ${id}?`,
+      body: (
+        <>
+          {plural(clients, 'client')} {clients === 1 ? 'is' : 'are'} answered no more on UDP port{' '}
+          {String(query.data?.doc.port ?? '')}: nobody logs in through {clients === 1 ? 'it' : 'them'} then.
+          You see the change before it is applied, and every revision can be gone back to.
+        </>
+      ),
+      confirm: `Remove ${id}`,
+      danger: true,
+      action: () =>
+        review({
+          message: `remove integration ${id}`,
+          writes: (draft) => integrations.remove({ id }, { draft }),
+          applied: () => navigate({ to: '/integrations', ignoreBlocker: true }),
+        }),
+    });
+  return (
+    <Page
+      title={id}
+      lead="An integration: devices that ask, who checks passwords, and the second factor."
+      actions={
+        <>
+          <Button component={Link} to="/logins" search={{ integration: id } as never} variant="default">
+            Its logins
+          </Button>
+          {!readOnly && (
+            <Menu position="bottom-end">
+              <Menu.Target>
+                <Button variant="default" rightSection={<EllipsisVertical size={16} aria-hidden />}>
+                  More
+                </Button>
+              </Menu.Target>
+              <Menu.Dropdown>
+                <Menu.Item
+                  component={Link}
+                  to="/integrations/new"
+                  search={{ from: id } as never}
+                  leftSection={<Copy size={16} aria-hidden />}
+                >
+                  Duplicate
+                </Menu.Item>
+                <Menu.Item color="red" leftSection={<Trash2 size={16} aria-hidden />} onClick={remove}>
+                  Remove
+                </Menu.Item>
+              </Menu.Dropdown>
+            </Menu>
+          )}
+        </>
+      }
+    >
+      {banner}
+      <Loaded query={query}>{(read) => <Known key={id} id={id} read={read} readOnly={readOnly} />}</Loaded>
+    </Page>
+  );
+}
+
+function Known({ id, read, readOnly }: { id: string; read: Read; readOnly: boolean }) {
+  const client = useQueryClient();
+  const review = useReview();
+  const navigate = useNavigate();
+  const form = useDocument({
+    kind: 'integration',
+    read,
+    fresh: false,
+    readOnly,
+    tryOut: ({ patch, tag }) => integrations.change({ id }, patch, tag, { dry_run: true }),
+    changedMeanwhile: () => void client.invalidateQueries({ queryKey: integrationQuery(id).queryKey }),
+  });
+  const submit = () =>
+    review({
+      message: `change integration ${id}`,
+      writes: (draft) => integrations.change({ id }, form.patch, form.base.tag, { draft }),
+      applied: form.applied,
+      kept: (draft) => navigate({ to: '/drafts/$id', params: { id: String(draft) }, ignoreBlocker: true }),
+    });
+  return <IntegrationForm form={form} what={id} onReview={submit} />;
 }

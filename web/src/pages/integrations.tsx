@@ -1,5 +1,250 @@
-import { Page } from '@/components/page';
+import { Anchor, Badge, Button, Group, NativeSelect, Table, Text, TextInput } from '@mantine/core';
+import { useDebouncedCallback } from '@mantine/hooks';
+import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { Network, Plus, Search } from 'lucide-react';
+import { useState } from 'react';
+import { api, ask, type Schemas } from '@/api/client';
+import { authenticatorsQuery } from '@/api/queries';
+import { Empty } from '@/components/empty';
+import { Loading, Page } from '@/components/page';
+import { ProblemAlert } from '@/components/problem';
+import { count, plural } from '@/lib/format';
+import { useReadOnly } from './forms/frame';
+import { isBuiltIn, MODE_NAMES } from './forms/integration-fields';
+import type { Doc } from './forms/path';
+import { filterOf, isNarrowed, SORTS } from './integrations/filter';
+
+type Integration = Schemas['Integration'];
 
 export function IntegrationsPage() {
-  return <Page title="Integrations">{null}</Page>;
+  const search = useSearch({ strict: false }) as Record<string, string | undefined>;
+  const navigate = useNavigate();
+  const { readOnly, banner } = useReadOnly();
+  const filter = filterOf(search);
+  const query = useInfiniteQuery({
+    queryKey: ['integrations', 'list', filter],
+    queryFn: ({ pageParam }) =>
+      ask(
+        api.GET('/api/v1/integrations', {
+          params: { query: { ...filter, limit: 100, ...(pageParam ? { cursor: pageParam } : {}) } },
+        }),
+      ),
+    initialPageParam: '',
+    getNextPageParam: (last) => last.next ?? undefined,
+    placeholderData: keepPreviousData,
+  });
+  const { data: authenticators } = useQuery(authenticatorsQuery);
+  const narrow = (name: string, value: string) =>
+    void navigate({
+      to: '/integrations',
+      search: { ...search, [name]: value === '' ? undefined : value },
+      replace: true,
+    });
+  const [typed, setTyped] = useState(search.q ?? '');
+  const type = useDebouncedCallback((text: string) => narrow('q', text), 300);
+  const items = query.data?.pages.flatMap((page) => page.items) ?? [];
+  const total = query.data?.pages[0]?.total;
+  const actions = !readOnly && (
+    <Button component={Link} to="/integrations/new" leftSection={<Plus size={16} aria-hidden />}>
+      New integration
+    </Button>
+  );
+  const narrowed = isNarrowed(filter);
+  return (
+    <Page
+      title="Integrations"
+      lead="Where devices ask: each with its port, its clients, who checks passwords, and the second factor."
+      actions={actions}
+    >
+      {banner}
+      {(narrowed || items.length > 0 || query.error) && (
+        <Group gap="xs" align="flex-end">
+          <TextInput
+            label="Search"
+            placeholder="Name, mode, port, address"
+            leftSection={<Search size={16} aria-hidden />}
+            value={typed}
+            onChange={(event) => {
+              setTyped(event.currentTarget.value);
+              type(event.currentTarget.value.trim());
+            }}
+          />
+          <Choice
+            label="Mode"
+            value={search.mode}
+            names={MODE_NAMES}
+            change={(value) => narrow('mode', value)}
+          />
+          <Choice
+            label="Authenticator"
+            value={search.authenticator}
+            names={Object.fromEntries((authenticators?.items ?? []).map(({ id }) => [id, id]))}
+            change={(value) => narrow('authenticator', value)}
+          />
+          <Choice
+            label="Second factor"
+            value={search.builtin}
+            names={{ true: 'Built in', false: 'Another' }}
+            change={(value) => narrow('builtin', value)}
+          />
+          <Choice
+            label="When unreachable"
+            value={search.fail_mode}
+            names={{ safe: 'Lets in (safe)', secure: 'Rejects (secure)' }}
+            change={(value) => narrow('fail_mode', value)}
+          />
+          <NativeSelect
+            label="Order"
+            data={SORTS}
+            value={search.sort ?? 'id'}
+            onChange={(event) =>
+              narrow('sort', event.currentTarget.value === 'id' ? '' : event.currentTarget.value)
+            }
+          />
+        </Group>
+      )}
+      <ProblemAlert error={query.error} retry={() => query.refetch()} />
+      {query.isPending && <Loading />}
+      {query.data && items.length === 0 && !narrowed && (
+        <Empty
+          icon={Network}
+          title="No integration yet"
+          action={
+            <Group gap="xs" justify="center">
+              {actions}
+              <Button component={Link} to="/configuration" variant="default">
+                Import a file
+              </Button>
+            </Group>
+          }
+        >
+          An integration is where a VPN gateway or another device asks whether somebody may log in. Make one,
+          or bring in the authproxy.cfg that you have.
+        </Empty>
+      )}
+      {query.data && items.length === 0 && narrowed && (
+        <Empty
+          icon={Search}
+          title="None is like that"
+          action={
+            <Button
+              variant="default"
+              onClick={() => {
+                setTyped('');
+                void navigate({ to: '/integrations', search: {}, replace: true });
+              }}
+            >
+              Show all
+            </Button>
+          }
+        >
+          No integration matches all of what is chosen above.
+        </Empty>
+      )}
+      {items.length > 0 && (
+        <>
+          <Text size="sm" c="dimmed" aria-live="polite">
+            {plural(total ?? items.length, 'integration')}
+            {total !== undefined &&
+              total !== null &&
+              total > items.length &&
+              `, ${count(items.length)} shown`}
+          </Text>
+          <Table.ScrollContainer minWidth={720}>
+            <Table highlightOnHover aria-label="Integrations">
+              <Table.Thead>
+                <Table.Tr>
+                  <Table.Th>Name</Table.Th>
+                  <Table.Th>Mode</Table.Th>
+                  <Table.Th>Listens on</Table.Th>
+                  <Table.Th>Authenticator</Table.Th>
+                  <Table.Th>Second factor</Table.Th>
+                  <Table.Th>Clients</Table.Th>
+                  <Table.Th>When unreachable</Table.Th>
+                </Table.Tr>
+              </Table.Thead>
+              <Table.Tbody>
+                {items.map((one) => (
+                  <Row key={one.id} one={one} />
+                ))}
+              </Table.Tbody>
+            </Table>
+          </Table.ScrollContainer>
+          {query.hasNextPage && (
+            <Button
+              variant="default"
+              loading={query.isFetchingNextPage}
+              onClick={() => query.fetchNextPage()}
+              style={{ alignSelf: 'center' }}
+            >
+              Show more
+            </Button>
+          )}
+        </>
+      )}
+    </Page>
+  );
+}
+
+function Row({ one }: { one: Integration }) {
+  return (
+    <Table.Tr>
+      <Table.Td>
+        <Anchor component={Link} to={`/integrations/${encodeURIComponent(one.id)}`} size="sm" fw={600}>
+          {one.id}
+        </Anchor>
+      </Table.Td>
+      <Table.Td>{MODE_NAMES[one.mode] ?? one.mode}</Table.Td>
+      <Table.Td>
+        <span className="mono">
+          {one.listen ? (one.listen.includes(':') ? `[${one.listen}]` : one.listen) : '*'}:{one.port}
+        </span>
+      </Table.Td>
+      <Table.Td>
+        {one.authenticator ? (
+          <Anchor component={Link} to={`/authenticators/${encodeURIComponent(one.authenticator)}`} size="sm">
+            {one.authenticator}
+          </Anchor>
+        ) : (
+          <Text size="sm" c="dimmed">
+            none
+          </Text>
+        )}
+      </Table.Td>
+      <Table.Td className="wrap">
+        {isBuiltIn(one as unknown as Doc) ? 'built in' : one.application.host}
+      </Table.Td>
+      <Table.Td>{count(one.clients.length)}</Table.Td>
+      <Table.Td>
+        <Badge variant="light" color={one.fail_mode === 'secure' ? 'green' : 'orange'} tt="none">
+          {one.fail_mode === 'secure' ? 'rejects' : 'lets in'}
+        </Badge>
+      </Table.Td>
+    </Table.Tr>
+  );
+}
+
+function Choice({
+  label,
+  value,
+  names,
+  change,
+}: {
+  label: string;
+  value: string | undefined;
+  names: Record<string, string>;
+  change: (value: string) => void;
+}) {
+  return (
+    <NativeSelect
+      label={label}
+      data={[
+        { value: '', label: 'Any' },
+        ...Object.entries(names).map(([name, shown]) => ({ value: name, label: shown })),
+      ]}
+      value={value ?? ''}
+      onChange={(event) => change(event.currentTarget.value)}
+    />
+  );
 }

@@ -1,9 +1,2 @@
-import { Page } from '@/components/page';
-
-export function NodesPage() {
-  return <Page title="Nodes">{null}</Page>;
-}
-
-export function NodePage() {
-  return <Page title="Node">{null}</Page>;
-}
+export { NodesPage } from './nodes/list';
+export { NodePage } from './nodes/one';

@@ -1,5 +1,164 @@
-import { Page } from '@/components/page';
+/** Who asks the API with a token: made here, shown once, taken back. */
+import { Button, Group, Stack, Text, TextInput } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { notifications } from '@mantine/notifications';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useNavigate, useSearch } from '@tanstack/react-router';
+import { KeyRound, Plus, Search, SearchX } from 'lucide-react';
+import { useRef } from 'react';
+import { ApiError } from '@/api/client';
+import { useConfirm } from '@/components/confirm';
+import { Empty } from '@/components/empty';
+import { Loaded, Page } from '@/components/page';
+import { NeedsRole } from '@/components/role';
+import { Time } from '@/components/time';
+import { plural } from '@/lib/format';
+import { useSession } from '@/session';
+import { CreateToken } from './tokens/create';
+import { revokeToken, type Token, tokensQuery } from './tokens/queries';
+import { TokenTable } from './tokens/table';
+import { isLike } from './tokens/words';
+
+const LEAD =
+  'With a token a program asks the REST API: it sends it along with each request, and may do what its role allows.';
 
 export function TokensPage() {
-  return <Page title="Tokens">{null}</Page>;
+  const { may, role } = useSession();
+  if (role && !may('admin')) {
+    return (
+      <Page title="Tokens" lead={LEAD}>
+        <NeedsRole wanted="admin">
+          Who has a token, and of which role, is decided by administrators.
+        </NeedsRole>
+      </Page>
+    );
+  }
+  return <Tokens />;
+}
+
+/** From how many on they can be searched. */
+const MANY = 8;
+
+function Tokens() {
+  const query = useQuery(tokensQuery);
+  const client = useQueryClient();
+  const confirm = useConfirm();
+  const { q = '' } = useSearch({ from: '/shell/tokens' });
+  const navigate = useNavigate({ from: '/tokens' });
+  const [creating, { open, close }] = useDisclosure();
+  const list = useRef<HTMLDivElement>(null);
+
+  const over = async (message: string) => {
+    await client.invalidateQueries({ queryKey: tokensQuery.queryKey });
+    // The button that was pressed is gone with its row.
+    list.current?.focus();
+    notifications.show({ message });
+  };
+  const revoke = (token: Token) =>
+    confirm({
+      title: token.expired ? `Delete the expired token ${token.name}?` : `Revoke the token ${token.name}?`,
+      body: token.expired ? (
+        'It opens nothing any more; only its line here goes.'
+      ) : (
+        <>
+          From the next request on it opens nothing. This cannot be undone: whoever needs it gets another.
+          {token.last_used_at_ms != null && (
+            <>
+              {' '}
+              It was used last <Time ms={token.last_used_at_ms} form="relative" />.
+            </>
+          )}
+        </>
+      ),
+      confirm: `${token.expired ? 'Delete' : 'Revoke'} ${token.name}`,
+      danger: true,
+      action: async () => {
+        await revokeToken(token.id).catch(unlessGone);
+        await over(`${token.name} opens nothing any more.`);
+      },
+    });
+  const clear = (expired: readonly Token[]) =>
+    confirm({
+      title: `Delete ${plural(expired.length, 'expired token')}?`,
+      body: `They open nothing any more; only their lines here go: ${expired.map(({ name }) => name).join(', ')}.`,
+      confirm: `Delete ${plural(expired.length, 'expired token')}`,
+      danger: true,
+      action: async () => {
+        for (const { id } of expired) await revokeToken(id).catch(unlessGone);
+        await over(`${plural(expired.length, 'expired token')} deleted.`);
+      },
+    });
+
+  const create = (
+    <Button onClick={open} leftSection={<Plus size={16} aria-hidden />}>
+      Create a token
+    </Button>
+  );
+  return (
+    <Page title="Tokens" lead={LEAD} actions={query.data?.items.length ? create : null}>
+      <CreateToken opened={creating} close={close} />
+      <Loaded query={query}>
+        {({ items }) => {
+          if (items.length === 0) {
+            return (
+              <Empty icon={KeyRound} title="No tokens yet" action={create}>
+                A script, a monitor or a pipeline that reads logins or changes the configuration needs one.
+                People sign in with a password instead.
+              </Empty>
+            );
+          }
+          const expired = items.filter((one) => one.expired);
+          const shown = items.filter((one) => isLike(one, q));
+          return (
+            <Stack gap="sm" ref={list} tabIndex={-1} style={{ outline: 'none' }}>
+              <Group justify="space-between" align="flex-end" gap="sm">
+                {items.length >= MANY || q ? (
+                  <TextInput
+                    label="Search"
+                    placeholder="name, maker, role"
+                    leftSection={<Search size={16} aria-hidden />}
+                    value={q}
+                    onChange={(event) => {
+                      const text = event.currentTarget.value;
+                      void navigate({
+                        search: text ? { q: text } : {},
+                        replace: true,
+                        resetScroll: false,
+                      });
+                    }}
+                  />
+                ) : null}
+                <Text size="sm" c="dimmed" role="status">
+                  {q ? `${shown.length} of ${plural(items.length, 'token')}` : plural(items.length, 'token')}
+                </Text>
+                {expired.length > 0 && (
+                  <Button variant="default" size="sm" onClick={() => clear(expired)}>
+                    Delete {expired.length} expired
+                  </Button>
+                )}
+              </Group>
+              {shown.length === 0 ? (
+                <Empty
+                  icon={SearchX}
+                  title="No token is like that"
+                  action={
+                    <Button variant="default" onClick={() => void navigate({ search: {} })}>
+                      Show all
+                    </Button>
+                  }
+                />
+              ) : (
+                <TokenTable tokens={shown} revoke={revoke} />
+              )}
+            </Stack>
+          );
+        }}
+      </Loaded>
+    </Page>
+  );
+}
+
+/** What is not there any more is what was wanted. */
+function unlessGone(error: unknown): void {
+  if (!(error instanceof ApiError) || error.status !== 404) throw error;
 }

@@ -80,6 +80,7 @@ export default function Editor({
             ...lintKeymap,
           ]),
           EditorView.contentAttributes.of({
+            tabindex: '0',
             'aria-label': initial.current.label,
             'aria-describedby': initial.current.describedBy,
             autocapitalize: 'off',

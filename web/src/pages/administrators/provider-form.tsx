@@ -1,0 +1,259 @@
+import {
+  Alert,
+  Button,
+  Checkbox,
+  Group,
+  PasswordInput,
+  Stack,
+  TagsInput,
+  Text,
+  Textarea,
+  TextInput,
+} from '@mantine/core';
+import { notifications } from '@mantine/notifications';
+import { useQueryClient } from '@tanstack/react-query';
+import { CircleCheck } from 'lucide-react';
+import { type FormEvent, useEffect, useRef, useState } from 'react';
+import { ApiError, api, ask } from '@/api/client';
+import { useConfirm } from '@/components/confirm';
+import { CopyBlock } from '@/components/copy';
+import { ProblemAlert } from '@/components/problem';
+import { faultsOf } from '@/lib/faults';
+import { useSession } from '@/session';
+import { callbackOf, draftOf, fieldOf, type ProviderDraft, writeOf } from './draft';
+import { Grants } from './grants';
+import { type Provider, providerQuery } from './queries';
+
+const FIELDS = [
+  'issuer',
+  'client_id',
+  'client_secret',
+  'public_url',
+  'scopes',
+  'groups_claim',
+  'ca_certs',
+  'roles',
+];
+
+export function ProviderForm({
+  found,
+  setDirty,
+  cancel,
+}: {
+  found: { provider: Provider; tag: string } | null;
+  setDirty: (dirty: boolean) => void;
+  cancel: () => void;
+}) {
+  const client = useQueryClient();
+  const confirm = useConfirm();
+  const { caller } = useSession();
+  const [begun] = useState(() => draftOf(found?.provider ?? null, window.location.origin));
+  const [draft, setDraft] = useState(begun);
+  const [busy, setBusy] = useState<'test' | 'save' | null>(null);
+  const [error, setError] = useState<unknown>(null);
+  const [answered, setAnswered] = useState(false);
+  const form = useRef<HTMLFormElement>(null);
+  const dirty = JSON.stringify(draft) !== JSON.stringify(begun);
+  useEffect(() => {
+    setDirty(dirty);
+    return () => setDirty(false);
+  }, [dirty, setDirty]);
+
+  const set = (part: Partial<ProviderDraft>) => {
+    setDraft((before) => ({ ...before, ...part }));
+    setAnswered(false);
+  };
+  const put = (dry: boolean) =>
+    ask(
+      api.PUT('/api/v1/oidc', {
+        params: {
+          query: dry ? { dry_run: true } : {},
+          header: found ? { 'If-Match': found.tag } : { 'If-None-Match': '*' },
+        },
+        body: writeOf(draft),
+      }),
+    );
+  const run = async (what: 'test' | 'save') => {
+    if (busy) return;
+    setBusy(what);
+    setError(null);
+    setAnswered(false);
+    try {
+      await put(what === 'test');
+      if (what === 'test') setAnswered(true);
+      else {
+        setDirty(false);
+        notifications.show({ message: `Administrators can sign in at ${draft.issuer.trim()} now.` });
+        await client.invalidateQueries({ queryKey: providerQuery.queryKey });
+      }
+    } catch (failure) {
+      setError(failure);
+      // To the first field that is wrong, once it says so.
+      setTimeout(() => form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus());
+    } finally {
+      setBusy(null);
+    }
+  };
+  const save = (event: FormEvent) => {
+    event.preventDefault();
+    if (!caller.startsWith('oidc ')) {
+      void run('save');
+      return;
+    }
+    confirm({
+      title: 'Change the provider that you signed in at?',
+      body: 'Whoever signed in there is signed out, and so are you. If the settings are wrong, you cannot come back by it.',
+      confirm: 'Change the provider',
+      danger: true,
+      action: () => run('save'),
+    });
+  };
+
+  const shown = faultsOf(error, (path) => FIELDS.includes(fieldOf(path).replace(/\[.*$/, '')));
+  const faults = Object.fromEntries(Object.entries(shown.at).map(([path, text]) => [fieldOf(path), text]));
+  const kept = found?.provider.client_secret;
+  return (
+    <form ref={form} onSubmit={save}>
+      <Stack gap="md">
+        <TextInput
+          label="Issuer"
+          description="As the provider writes it. Below it, at /.well-known/openid-configuration, it says what it is."
+          placeholder="https://idp.example.com/realms/staff"
+          value={draft.issuer}
+          onChange={(event) => set({ issuer: event.currentTarget.value })}
+          error={faults.issuer}
+          required
+          spellCheck={false}
+        />
+        <TextInput
+          label="Address of this gateway"
+          description="How browsers reach it, without a path."
+          value={draft.public_url}
+          onChange={(event) => set({ public_url: event.currentTarget.value })}
+          error={faults.public_url}
+          required
+          spellCheck={false}
+        />
+        <div>
+          <Text size="sm" fw={500}>
+            To be entered at the provider, as the address that it sends browsers back to
+          </Text>
+          <CopyBlock text={callbackOf(draft.public_url)} label="Redirect URI" />
+        </div>
+        <TextInput
+          label="Client ID"
+          description="What this gateway is called there."
+          value={draft.client_id}
+          onChange={(event) => set({ client_id: event.currentTarget.value })}
+          error={faults.client_id}
+          required
+          spellCheck={false}
+          autoComplete="off"
+        />
+        <PasswordInput
+          label="Client secret"
+          description={
+            kept
+              ? `One is kept (fingerprint ${kept.fingerprint.slice(0, 8)}…). Empty: it stays. For another issuer or other authorities it is given anew.`
+              : 'What this gateway is known by there. It is sealed, and never shown again.'
+          }
+          value={draft.client_secret}
+          onChange={(event) => set({ client_secret: event.currentTarget.value })}
+          error={faults.client_secret}
+          disabled={draft.isPublic}
+          required={!draft.isPublic && !kept}
+          autoComplete="new-password"
+          visibilityToggleButtonProps={{ 'aria-label': 'Show the client secret' }}
+        />
+        <Checkbox
+          label="A public client: it has no secret"
+          checked={draft.isPublic}
+          onChange={(event) => set({ isPublic: event.currentTarget.checked })}
+        />
+        <Grants grants={draft.roles} onChange={(roles) => set({ roles })} faults={faults} />
+        <TextInput
+          label="Claim with the groups"
+          description="The claim of the ID token that says in which groups somebody is."
+          value={draft.groups_claim}
+          onChange={(event) => set({ groups_claim: event.currentTarget.value })}
+          error={faults.groups_claim}
+          required
+          spellCheck={false}
+        />
+        <TagsInput
+          label="Scopes"
+          description="What is asked for; openid is among them. Enter adds one."
+          value={draft.scopes}
+          onChange={(scopes) => set({ scopes })}
+          error={faults.scopes}
+          splitChars={[',', ' ']}
+        />
+        <Textarea
+          label="Authorities"
+          description="In PEM: the only ones that the provider’s certificate may be of. Empty: those of the system."
+          placeholder="-----BEGIN CERTIFICATE-----"
+          value={draft.ca_certs}
+          onChange={(event) => set({ ca_certs: event.currentTarget.value })}
+          error={faults.ca_certs}
+          autosize
+          minRows={2}
+          maxRows={12}
+          spellCheck={false}
+          classNames={{ input: 'mono' }}
+        />
+        {error instanceof ApiError && error.kind === 'changed' ? (
+          <Alert color="orange" title="Somebody else changed it meanwhile" role="alert">
+            <Group gap="sm">
+              <Text size="sm">Read what is there now; what you typed is lost then.</Text>
+              <Button
+                size="compact-sm"
+                variant="default"
+                onClick={() => client.invalidateQueries({ queryKey: providerQuery.queryKey })}
+              >
+                Read it
+              </Button>
+            </Group>
+          </Alert>
+        ) : (
+          <ProblemAlert error={shown.rest} />
+        )}
+        <div aria-live="polite">
+          {answered && (
+            <Alert color="green" icon={<CircleCheck size={18} aria-hidden />} title="The provider answers">
+              <Text size="sm">
+                It says the same issuer, and what is needed to sign in. Nothing is changed yet. Client ID and
+                secret are first proven by somebody who signs in.
+              </Text>
+            </Alert>
+          )}
+        </div>
+        <Text size="sm" c="dimmed">
+          {found ? 'Any change signs out whoever signed in at the provider. ' : ''}
+          The gateway asks the provider directly, by TLS, and not through the outbound proxy.
+        </Text>
+        <Group justify="flex-end" gap="xs">
+          {!found && (
+            <Button variant="default" onClick={cancel} disabled={busy !== null}>
+              Cancel
+            </Button>
+          )}
+          <Button
+            variant="default"
+            onClick={() => run('test')}
+            loading={busy === 'test'}
+            disabled={busy !== null}
+          >
+            Test
+          </Button>
+          <Button
+            type="submit"
+            loading={busy === 'save'}
+            disabled={busy !== null || (found !== null && !dirty)}
+          >
+            Save
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  );
+}

@@ -1,0 +1,45 @@
+/** What was done, in words. An action that is not known here is shown as it is. */
+
+export const ACTIONS: Readonly<Record<string, string>> = {
+  configuration: 'Configuration changed',
+  'configuration.file': 'Configuration file written',
+  'configuration.export': 'Configuration exported with sealed secrets',
+  'draft.apply': 'Draft applied',
+  'session.create': 'Signed in',
+  'session.delete': 'Signed out',
+  'session.deny': 'Second factor not given at a sign-in',
+  'session.lock': 'Too many sign-ins failed',
+  'admin.invite': 'Administrator invited',
+  'admin.activate': 'Invitation taken',
+  'admin.remove': 'Administrator removed',
+  'admin.password': 'Password changed',
+  'admin.passcode': 'Secret of passcodes changed',
+  'token.create': 'Token made',
+  'token.revoke': 'Token revoked',
+  'oidc.change': 'Provider changed',
+  'login.test': 'Login tried',
+  'node.check': 'Node checked',
+  'node.drain': 'Node drained',
+  'node.undrain': 'Node serves again',
+  'node.remove': 'Node removed',
+  'node.join': 'Node joined',
+  'node.renew': 'Certificate of a node renewed',
+  'node.join_token': 'Join token made',
+  'node.join_token.take_back': 'Join token taken back',
+  'primary-only.start': 'Second factor switched off for a while',
+  'primary-only.stop': 'Second factor asked again',
+  'master-key.rotate': 'Master key changed',
+  'second-factor.user.create': 'User made',
+  'second-factor.user.change': 'User changed',
+  'second-factor.user.delete': 'User deleted',
+  'second-factor.user.unlock': 'User unlocked',
+  'second-factor.user.enroll': 'User enrolled',
+  'second-factor.device.create': 'Device made',
+  'second-factor.device.delete': 'Device deleted',
+  'second-factor.bypass-codes': 'Bypass codes made',
+  'second-factor.sms-codes': 'SMS codes read',
+};
+
+export function actionInWords(action: string): string {
+  return ACTIONS[action] ?? action;
+}

@@ -1,0 +1,93 @@
+import { Stack, Text, Title } from '@mantine/core';
+import type { ReactNode } from 'react';
+import type { Field, Group } from './fields';
+import classes from './forms.module.css';
+import { helpOf, uses } from './help';
+import { FieldInput } from './inputs';
+import { get, type Json } from './path';
+import { type Form, useForm } from './state';
+
+/** The fields of a group that the mode uses, and those that it ignores. */
+export function partOf(form: Pick<Form, 'kind' | 'variant' | 'values'>, group: Group) {
+  const used = group.fields.filter(({ path }) => uses(form.kind, form.variant, path));
+  return {
+    shown: used.filter((field) => field.when?.(form.values) ?? true),
+    ignored: group.fields.filter((field) => !used.includes(field)),
+  };
+}
+
+/** Whether a field says something else than what holds without it. */
+export function says(value: Json, fallback: string | null): boolean {
+  if (value === undefined || value === null || value === '') return false;
+  if (Array.isArray(value)) return value.length > 0 && value.join(',') !== fallback;
+  return String(value) !== (fallback ?? 'false');
+}
+
+/** A group of fields under its heading. */
+export function FieldGroup({
+  group,
+  children,
+  footer,
+  modeName,
+}: {
+  group: Group;
+  /** In the place of the fields. */
+  children?: ReactNode;
+  footer?: ReactNode;
+  /** What the variant is called, where fields may be ignored because of it. */
+  modeName?: string;
+}) {
+  const form = useForm();
+  const { shown, ignored } = partOf(form, group);
+  if (shown.length === 0 && ignored.length === 0) return null;
+  // What is ignored and says something is told of by its name: it is kept for another mode.
+  const kept = ignored.filter(({ path }) => says(get(form.values, path), fallbackOf(path)));
+  return (
+    <section className={classes.group} id={group.id} aria-labelledby={`${group.id}-title`}>
+      <div>
+        <Title order={2} size="h3" id={`${group.id}-title`}>
+          {group.title}
+        </Title>
+        <Text size="sm" c="dimmed">
+          {group.about}
+        </Text>
+      </div>
+      <Stack gap="md">
+        {children ?? <Fields fields={shown} />}
+        {footer}
+        {modeName && ignored.length > 0 && (
+          <Text size="sm" c="dimmed">
+            Mode {modeName} ignores: {ignored.map(({ label }) => label).join(', ')}.
+            {kept.length > 0 && (
+              <>
+                {' '}
+                What {kept.map(({ label }) => label).join(', ')} {kept.length === 1 ? 'says' : 'say'} is kept
+                for another mode.
+              </>
+            )}
+          </Text>
+        )}
+      </Stack>
+    </section>
+  );
+}
+
+function fallbackOf(path: string): string | null {
+  return (
+    ['auto', 'challenge', 'eap']
+      .map((mode) => helpOf('integration', mode, path).default)
+      .find((found) => found !== null) ?? null
+  );
+}
+
+export function Fields({ fields }: { fields: readonly Field[] }) {
+  return (
+    <div className={classes.fields}>
+      {fields.map((field) => (
+        <div key={field.path} className={field.wide ? classes.wide : undefined} data-field={field.path}>
+          <FieldInput field={field} />
+        </div>
+      ))}
+    </div>
+  );
+}

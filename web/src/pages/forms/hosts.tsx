@@ -1,0 +1,85 @@
+import { ActionIcon, Button, Group, Input, NumberInput, Stack, TextInput } from '@mantine/core';
+import { ArrowUp, Plus, Trash2 } from 'lucide-react';
+import type { Shown } from './inputs';
+import { isDoc, type Json } from './path';
+import { useForm } from './state';
+
+/** Servers in the order in which they are asked. */
+export function HostsField({ path, label, description }: Shown & { path: string }) {
+  const form = useForm();
+  const value = form.at(path);
+  const hosts = Array.isArray(value) ? value : [];
+  const port = path.includes('.ad.') ? (form.at('kind.ad.transport') === 'ldaps' ? 636 : 389) : 1812;
+  const write = (next: Json[]) => form.change(path, next);
+  // Faults of a line stand at the line.
+  const own = form.faults.find((fault) => fault.path === path)?.message ?? null;
+  return (
+    <Input.Wrapper label={label} description={description} error={own} labelElement="div">
+      <Stack gap="xs" mt={6} role="group" aria-label={label}>
+        {hosts.map((host, index) => {
+          const at = `${path}[${index}]`;
+          const read = isDoc(host) ? host : {};
+          return (
+            <Group key={index} gap="xs" align="flex-start" wrap="nowrap">
+              <TextInput
+                flex={1}
+                aria-label={`Server ${index + 1}`}
+                placeholder="dc1.example.com"
+                value={typeof read.name === 'string' ? read.name : ''}
+                onChange={(event) => form.change(`${at}.name`, event.currentTarget.value)}
+                onBlur={() => form.touch(`${at}.name`)}
+                error={form.error(`${at}.name`)}
+                readOnly={form.readOnly}
+                spellCheck={false}
+                autoComplete="off"
+              />
+              <NumberInput
+                w={96}
+                aria-label={`Port of server ${index + 1}`}
+                value={typeof read.port === 'number' || typeof read.port === 'string' ? read.port : ''}
+                onChange={(next) => form.change(`${at}.port`, next === '' ? undefined : next)}
+                error={form.error(`${at}.port`)}
+                readOnly={form.readOnly}
+                allowDecimal={false}
+                allowNegative={false}
+                hideControls
+              />
+              {!form.readOnly && (
+                <>
+                  <ActionIcon
+                    variant="default"
+                    size={36}
+                    aria-label={`Ask server ${index + 1} earlier`}
+                    disabled={index === 0}
+                    onClick={() => write(hosts.toSpliced(index - 1, 2, host, hosts[index - 1]))}
+                  >
+                    <ArrowUp size={16} aria-hidden />
+                  </ActionIcon>
+                  <ActionIcon
+                    variant="default"
+                    size={36}
+                    aria-label={`Remove server ${index + 1}`}
+                    onClick={() => write(hosts.toSpliced(index, 1))}
+                  >
+                    <Trash2 size={16} aria-hidden />
+                  </ActionIcon>
+                </>
+              )}
+            </Group>
+          );
+        })}
+        {!form.readOnly && (
+          <Button
+            variant="default"
+            size="compact-sm"
+            leftSection={<Plus size={14} aria-hidden />}
+            style={{ alignSelf: 'flex-start' }}
+            onClick={() => write([...hosts, { name: '', port }])}
+          >
+            Add a server
+          </Button>
+        )}
+      </Stack>
+    </Input.Wrapper>
+  );
+}

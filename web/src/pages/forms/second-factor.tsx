@@ -1,0 +1,55 @@
+import { Code, Stack, Text } from '@mantine/core';
+import { Cards } from './inputs';
+import { isBuiltIn } from './integration-fields';
+import { type Doc, get, set } from './path';
+import { useForm } from './state';
+
+/** Which service is the second factor: the one that comes with the program, or another. */
+export function WhichSecondFactor() {
+  const form = useForm();
+  const builtIn = isBuiltIn(form.values);
+  const was = form.base.doc;
+  const choose = (wanted: string) => {
+    if ((wanted === 'builtin') === builtIn) return;
+    // What was read stays as it is, with its secret, when one comes back to it.
+    const back = isBuiltIn(was) === (wanted === 'builtin') && !form.fresh;
+    const application: Doc =
+      wanted === 'builtin'
+        ? { ikey: '', skey: '', host: 'builtin' }
+        : { ikey: '', skey: '', host: '', port: 443 };
+    form.changeAll((doc) => set(doc, 'application', back ? get(was, 'application') : application));
+    form.touch('mode');
+  };
+  const made = builtIn && typeof form.at('application.pinned_ca') === 'string';
+  return (
+    <Stack gap="xs">
+      <Cards
+        label="Service"
+        description={null}
+        error={builtIn ? form.error('application') : null}
+        words={[
+          {
+            value: 'builtin',
+            name: 'Built in',
+            description:
+              'Comes with this gateway: phones, passcodes and bypass codes of its own users. Nothing leaves the house.',
+          },
+          {
+            value: 'outside',
+            name: 'Duo, or a service with its API',
+            description: 'Asked over HTTPS, with the keys of an application that was made there.',
+          },
+        ]}
+        value={builtIn ? 'builtin' : 'outside'}
+        onChange={choose}
+        readOnly={form.readOnly}
+      />
+      {made && (
+        <Text size="sm" c="dimmed">
+          Its application <Code>{String(form.at('application.ikey'))}</Code> and keys are made and kept by the
+          gateway.
+        </Text>
+      )}
+    </Stack>
+  );
+}

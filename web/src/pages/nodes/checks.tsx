@@ -1,0 +1,157 @@
+import { Alert, Badge, Button, Group, Loader, Stack, Table, Text } from '@mantine/core';
+import { useMutation } from '@tanstack/react-query';
+import { Stethoscope } from 'lucide-react';
+import { api, ask, type Schemas } from '@/api/client';
+import { ProblemAlert } from '@/components/problem';
+import { useNow } from '@/components/time';
+import { plural, seconds } from '@/lib/format';
+import { useSession } from '@/session';
+import { CHECKS, faultsFirst } from './words';
+
+type CheckReport = Schemas['CheckReport'];
+const RESULTS: Record<Schemas['CheckResult'], { colour: string; word: string }> = {
+  failed: { colour: 'red', word: 'failed' },
+  warning: { colour: 'orange', word: 'warning' },
+  good: { colour: 'green', word: 'good' },
+};
+
+/** Has one node, or all, try what they serve. */
+export function Checks({ node }: { node?: string }) {
+  const { may } = useSession();
+  const run = useMutation({
+    mutationFn: () => ask(api.POST('/api/v1/checks', { body: node === undefined ? {} : { node } })),
+  });
+  return (
+    <Stack gap="sm">
+      <Group gap="sm">
+        {may('operator') ? (
+          <Button
+            leftSection={<Stethoscope size={16} aria-hidden />}
+            onClick={() => run.mutate()}
+            loading={run.isPending}
+            variant="default"
+          >
+            {node === undefined ? 'Check all nodes' : `Check ${node}`}
+          </Button>
+        ) : (
+          <Text size="sm">An operator can run the checks.</Text>
+        )}
+        <Text size="sm" c="dimmed" maw="60ch">
+          Tries directories, upstreams, the second factor, certificates, clock and ports from{' '}
+          {node === undefined ? 'each node that is connected' : 'there'}. Nobody is logged in.
+        </Text>
+      </Group>
+      <div aria-live="polite">
+        {run.isPending && <Running />}
+        {run.data && !run.isPending && <Report report={run.data} />}
+      </div>
+      <ProblemAlert error={run.error} retry={() => run.mutate()} title="The check did not run" />
+    </Stack>
+  );
+}
+
+function Running() {
+  return (
+    <Group gap="xs">
+      <Loader size="xs" aria-hidden />
+      <Text size="sm">Checking. Where something does not answer this takes up to two minutes.</Text>
+      <Since />
+    </Group>
+  );
+}
+
+/** How long it has run; not for ears, each second. */
+function Since() {
+  const start = useNow(null);
+  const now = useNow(1_000);
+  return (
+    <Text size="sm" c="dimmed" aria-hidden>
+      {seconds((now - start) / 1_000)}
+    </Text>
+  );
+}
+
+function summary(report: CheckReport): string {
+  const rows = report.nodes.flatMap(({ rows: all }) => all ?? []);
+  const failed = rows.filter(({ result }) => result === 'failed').length;
+  const warned = rows.filter(({ result }) => result === 'warning').length;
+  const parts = [
+    failed > 0 && `${failed} failed`,
+    warned > 0 && plural(warned, 'warning'),
+    `${rows.length - failed - warned} good`,
+  ].filter(Boolean);
+  return `${plural(rows.length, 'check')}: ${parts.join(', ')}.`;
+}
+
+function Report({ report }: { report: CheckReport }) {
+  if (report.nodes.length === 0) return <Text size="sm">No node is connected: nothing was checked.</Text>;
+  return (
+    <Stack gap="sm">
+      <Text size="sm" fw={600}>
+        {summary(report)}
+      </Text>
+      {report.nodes.map(({ node, error, rows }) => (
+        <Stack key={node} gap="xs">
+          {error && (
+            <Alert color="red" title={`${node} was not checked`}>
+              <Text size="sm" className="wrap">
+                {error}
+              </Text>
+            </Alert>
+          )}
+          {(rows?.length ?? 0) > 0 && (
+            <Table.ScrollContainer
+              minWidth={760}
+              type="native"
+              tabIndex={0}
+              role="region"
+              aria-label={`Checks at ${node}`}
+            >
+              <Table withTableBorder verticalSpacing="xs">
+                <Table.Caption>Checks at {node}, faults first</Table.Caption>
+                <Table.Thead>
+                  <Table.Tr>
+                    <Table.Th>Result</Table.Th>
+                    <Table.Th>What</Table.Th>
+                    <Table.Th>Where</Table.Th>
+                    <Table.Th>Found, and what to do</Table.Th>
+                    <Table.Th>Time</Table.Th>
+                  </Table.Tr>
+                </Table.Thead>
+                <Table.Tbody>
+                  {faultsFirst(rows ?? []).map((row) => (
+                    <Table.Tr key={`${row.what} ${row.where} ${row.found}`}>
+                      <Table.Td>
+                        <Badge variant="light" color={RESULTS[row.result].colour} tt="none">
+                          {RESULTS[row.result].word}
+                        </Badge>
+                      </Table.Td>
+                      <Table.Td>{CHECKS[row.what]}</Table.Td>
+                      <Table.Td className="wrap">
+                        {row.where}
+                        {(row.sections?.length ?? 0) > 0 && (
+                          <Text size="xs" c="dimmed" className="wrap">
+                            {row.sections?.join(', ')}
+                          </Text>
+                        )}
+                      </Table.Td>
+                      <Table.Td className="wrap">
+                        {row.found}
+                        {row.remedy && (
+                          <Text size="sm">
+                            <b>What to do:</b> {row.remedy}
+                          </Text>
+                        )}
+                      </Table.Td>
+                      <Table.Td className="nowrap">{row.milliseconds} ms</Table.Td>
+                    </Table.Tr>
+                  ))}
+                </Table.Tbody>
+              </Table>
+            </Table.ScrollContainer>
+          )}
+        </Stack>
+      ))}
+    </Stack>
+  );
+}

@@ -1,0 +1,88 @@
+/** Nodes in words, and the commands that make one. Pure. */
+import type { Schemas } from '@/api/client';
+
+type NodeView = Schemas['NodeView'];
+type CheckRow = Schemas['CheckRow'];
+
+export interface State {
+  word: string;
+  colour: string;
+  about: string;
+}
+
+/** What a node does, in a word: the worst of what is known. */
+export function stateOf(node: NodeView, revision: number | null): State {
+  if (!node.connected) {
+    return {
+      word: 'away',
+      colour: 'red',
+      about: 'It is not connected. If it runs, it serves what it had.',
+    };
+  }
+  if (node.refused) {
+    return { word: 'refused', colour: 'red', about: 'It refused the last revision, and serves what it had.' };
+  }
+  if (node.draining || node.status?.state === 'draining') {
+    return { word: 'drained', colour: 'orange', about: 'It takes no new logins, and finishes those it has.' };
+  }
+  if (node.status?.state === 'starting' || node.applied == null) {
+    return { word: 'starting', colour: 'blue', about: 'It serves nothing yet.' };
+  }
+  if (revision !== null && node.applied < revision) {
+    return { word: 'behind', colour: 'orange', about: 'It does not serve the newest revision yet.' };
+  }
+  return { word: 'serving', colour: 'green', about: 'It serves the newest revision.' };
+}
+
+/** Where a node was configured from. */
+export const SOURCES: Record<Schemas['ConfigSource'], string> = {
+  none: 'nowhere yet',
+  control_plane: 'the control plane',
+  sealed_copy: 'its own sealed copy: it started without the control plane',
+};
+
+const ORDER: Record<CheckRow['result'], number> = { failed: 0, warning: 1, good: 2 };
+
+/** Faults first, then warnings; else in the order of the configuration. */
+export function faultsFirst(rows: readonly CheckRow[]): CheckRow[] {
+  return [...rows].sort((a, b) => ORDER[a.result] - ORDER[b.result]);
+}
+
+export const CHECKS: Record<CheckRow['what'], string> = {
+  file: 'file',
+  revision: 'revision',
+  port: 'port',
+  eap_certificate: 'EAP certificate',
+  second_factor: 'second factor',
+  second_factor_certificate: 'second factor’s certificate',
+  clock: 'clock',
+  second_factor_keys: 'second factor’s keys',
+  directory: 'directory',
+  directory_certificate: 'directory’s certificate',
+  service_account: 'service account',
+  search_base: 'search base',
+  group: 'group',
+  users: 'users',
+  upstream: 'upstream',
+};
+
+/** Where nodes reach the control plane: what it listens at, by a name they know where it says all addresses. */
+export function joinAddress(listens: string, host: string): string {
+  const port = /:(\d+)$/.exec(listens)?.[1] ?? '8403';
+  const address = listens.replace(/:\d+$/, '');
+  const anywhere = address === '0.0.0.0' || address === '[::]' || address === '::';
+  return `https://${anywhere ? host : address}:${port}`;
+}
+
+/** What is typed on the new machine to join: the token is in no argument, which others could read. */
+export function joinCommand(address: string, token: string, name: string): string {
+  const named = name === '' ? '' : ` --name=${name}`;
+  return `countersign node join ${address}${named} --token-file - <<'TOKEN'\n${token}\nTOKEN`;
+}
+
+/** A node's name as the gateway takes it. */
+export function nameFault(name: string): string | null {
+  return name === '' || /^[A-Za-z0-9_.-]{1,128}$/.test(name)
+    ? null
+    : 'Letters, digits, dots, dashes and underscores, 128 at most';
+}
