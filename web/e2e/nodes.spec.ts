@@ -90,11 +90,11 @@ test('a node joins with what the page shows, is drained, and removed', async ({ 
     await expect(dialog.getByText(/^Letters, digits, dots/)).toBeVisible();
     await dialog.getByLabel('Its name').fill('edge-2');
     await dialog.getByRole('button', { name: 'Make the token' }).click();
-    const command = await dialog.getByLabel('Command to join', { exact: true }).innerText();
+    const command = (await dialog.getByLabel('Command to join', { exact: true }).textContent()) ?? '';
     expect(command).toMatch(/^countersign node join https:\/\/127\.0\.0\.1:\d+ --token-file - <</);
     await expect(dialog).toContainText('Waiting until edge-2 is connected');
     await machine.run(command);
-    machine.start(await dialog.getByLabel('Command to start', { exact: true }).innerText());
+    machine.start((await dialog.getByLabel('Command to start', { exact: true }).textContent()) ?? '');
     await expect(dialog.getByText('edge-2 has joined')).toBeVisible({ timeout: 30_000 });
     await dialog.getByRole('button', { name: 'Done' }).click();
 

@@ -114,9 +114,9 @@ function Body({
   });
   return (
     <>
-      {[nodes, primaryOnly, about, drafts].map(
-        (query, place) =>
-          query.error && <ProblemAlert key={place} error={query.error} retry={() => query.refetch()} />,
+      {Object.entries({ nodes, primaryOnly, about, drafts }).map(
+        ([what, query]) =>
+          query.error && <ProblemAlert key={what} error={query.error} retry={() => query.refetch()} />,
       )}
       <PrimaryOnlyAlarms grants={grants} />
       <div className={classes.halves}>

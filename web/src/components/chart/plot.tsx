@@ -88,8 +88,8 @@ function options(props: PlotProps, scheme: Scheme, width: number, cursor: (index
   return made;
 }
 
-/** Which point a key leads to, from `index` of 0 to `last`; null when it is no key of ours. */
-function indexAfter(key: string, index: number | null, last: number): number | null {
+/** Where a key leads; null: it leads nowhere. */
+function moved(key: string, index: number | null, last: number): number | null {
   if (last < 0) return null;
   if (key === 'ArrowLeft') return Math.max(0, (index ?? last + 1) - 1);
   if (key === 'ArrowRight') return Math.min(last, (index ?? -1) + 1);
@@ -107,7 +107,7 @@ export default function Plot(props: PlotProps) {
 
   // It is drawn anew for other series, colours or widths; new numbers go into the one that is there.
   const shape = `${scheme} ${props.kind} ${props.height} ${props.series.map(({ label }) => label).join('|')}`;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `shape` has what it is drawn of
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `shape` says when
   useEffect(() => {
     const box = place.current;
     if (!box) return;
@@ -145,17 +145,19 @@ export default function Plot(props: PlotProps) {
   };
   const last = (props.data[0]?.length ?? 0) - 1;
   return (
+    // biome-ignore lint/a11y/useSemanticElements: it groups no fields
     <div
       ref={place}
       role="group"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: it is read with the arrow keys
       tabIndex={0}
       aria-label={`${props.label}. ${props.summary} Arrow keys read it bit by bit${props.onOpen ? ', Enter opens those logins' : ''}.`}
       onKeyDown={(event) => {
         const index = plot.current?.cursor.idx ?? null;
-        const next = indexAfter(event.key, index, last);
-        if (next !== null) {
+        const to = moved(event.key, index, last);
+        if (to !== null) {
           event.preventDefault();
-          go(next);
+          go(to);
         } else if (event.key === 'Enter' && index !== null) props.onOpen?.(index);
       }}
       onBlur={() => plot.current?.setCursor({ left: -10, top: -10 })}

@@ -126,7 +126,7 @@ function IntegrationLinks({ ids }: { ids: readonly string[] }) {
   return ids.map((id, place) => (
     <span key={id}>
       {place > 0 && ', '}
-      <TextLink underline="always" to="/integrations/$id" params={{ id }} className="wrap">
+      <TextLink underline="always" to="/integrations/$id" params={{ id }} size="sm" className="wrap">
         {id}
       </TextLink>
     </span>

@@ -75,9 +75,8 @@ export function FindUser() {
   const navigate = useNavigate();
   const [name, setName] = useState('');
   return (
-    <Paper component="section" withBorder p="md" aria-label="Find a user's logins">
+    <Paper component="search" withBorder p="md" aria-label="Find a user's logins" display="block">
       <form
-        role="search"
         onSubmit={(event) => {
           event.preventDefault();
           const user = name.trim();
