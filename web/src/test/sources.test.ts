@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 /** What no source of the dashboard does, and that its navigation leads somewhere. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { stored } from '@/test/events';
 import { backOff, type Connection, HIDDEN_MS, type Listener, SILENCE_MS, Stream } from './stream';
