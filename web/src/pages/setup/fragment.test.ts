@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { afterEach, expect, it } from 'vitest';
-import { forgetFragments, invitationLink, readFragment, takeFragment } from './fragment';
+import { forgetFragments, readFragment, takeFragment } from './fragment';
 
 afterEach(forgetFragments);
 
@@ -11,12 +11,6 @@ it.each([
   ['#cst_1_2&name=alice%40example.com', { token: 'cst_1_2', name: 'alice@example.com' }],
 ])('%s', (hash, want) => {
   expect(readFragment(hash)).toEqual(want);
-});
-
-it('a link says whom it is for', () => {
-  const link = new URL(invitationLink('https://gate.example.com:8400', 'a@b', 'cst_1_2'));
-  expect(link.pathname).toBe('/invitation');
-  expect(readFragment(link.hash)).toEqual({ token: 'cst_1_2', name: 'a@b' });
 });
 
 it('the token leaves the address and stays in memory until it is used', () => {

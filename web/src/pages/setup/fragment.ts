@@ -34,8 +34,3 @@ export function takeFragment(): Given | undefined {
 export function forgetFragments(): void {
   kept.clear();
 }
-
-/** A link for whoever is invited under a name. */
-export function invitationLink(origin: string, name: string, invitation: string): string {
-  return `${origin}/invitation#${invitation}&name=${encodeURIComponent(name)}`;
-}
