@@ -20,6 +20,9 @@ const phone = (more: { phone?: boolean; sms?: boolean } = {}) => ({
   capabilities: { push: true, phone: false, sms: false, ...more },
 });
 
+/** Where the person is, as a VPN's gateway says. */
+const from = (address: string): [string, string][] => [['Calling-Station-Id', `'${address}'`]];
+
 /** Axe, in both colours. */
 async function expectFit(page: Page): Promise<void> {
   for (const colorScheme of ['dark', 'light'] as const) {
@@ -434,7 +437,12 @@ test.describe('pictures', () => {
     await api.createBypassCodes('mia.keller', 3);
     await api.createUser({ name: 'tom.berg', status: 'bypass', devices: [phone()] });
     await api.createUser({ name: 'uma.roth', status: 'disabled', devices: [totpDevice('token 17')] });
-    const mia = { port: sample.ports.auto, secret: sample.secret, user: 'mia.keller' };
+    const mia = {
+      port: sample.ports.auto,
+      secret: sample.secret,
+      user: 'mia.keller',
+      attributes: from('203.0.113.7'),
+    };
     for (let wrong = 0; wrong < 2; wrong += 1) await login({ ...mia, password: 'anything,00000' });
     await page.goto('/second-factor');
     await expect(page.getByRole('row', { name: /mia/ })).toContainText('2 of 10');
@@ -445,7 +453,10 @@ test.describe('pictures', () => {
     await expectFit(page);
     await screenshot(page, 'second-factor-devices');
 
-    const waiting = [login({ ...mia, patience: 60 }), login({ ...mia, user: 'bob', patience: 60 })];
+    const waiting = [
+      login({ ...mia, patience: 60 }),
+      login({ ...mia, user: 'bob', attributes: from('198.51.100.20'), patience: 60 }),
+    ];
     await page.goto('/second-factor?tab=approvals');
     await expect(page.getByRole('listitem')).toHaveCount(2);
     await expectFit(page);

@@ -108,7 +108,8 @@ function Account() {
     await router.navigate({ to: '/sign-in' });
   };
   return (
-    <Menu position="bottom-end" withinPortal>
+    // Without what takes the focus before the first item: a menu has items alone.
+    <Menu position="bottom-end" withinPortal withInitialFocusPlaceholder={false}>
       <Menu.Target>
         <ActionIcon variant="subtle" size="lg" aria-label={`Account: ${caller}`}>
           <CircleUser size={20} aria-hidden />

@@ -3,7 +3,6 @@ import { useDisclosure } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import { LockKeyhole, LockKeyholeOpen, Trash2, TriangleAlert, UserPlus, UserX } from 'lucide-react';
-import { ApiError } from '@/api/client';
 import { Empty } from '@/components/empty';
 import { Loaded, Page } from '@/components/page';
 import { useSession } from '@/session';
@@ -25,7 +24,6 @@ import { isBare, STATUSES, type User } from './second-factor/words';
 export function SecondFactorUserPage() {
   const { name = '' } = useParams({ strict: false });
   const query = useQuery(userQuery(name));
-  const gone = query.error instanceof ApiError && query.error.status === 404;
 
   if (isNotUsed(query.error)) {
     return (
@@ -34,7 +32,7 @@ export function SecondFactorUserPage() {
       </Page>
     );
   }
-  if (gone) return <NoUser name={name} />;
+  if (query.data === null) return <NoUser name={name} />;
   if (!query.data) {
     return (
       <Page title={name}>

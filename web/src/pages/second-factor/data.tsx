@@ -34,21 +34,34 @@ export const usersQuery = queryOptions({
     return { items, more: true };
   },
   // Wrong passcodes and codes that were used show by themselves, where that is one question.
-  refetchInterval: ({ state }) => ((state.data?.items.length ?? 0) < A_PAGE ? 5_000 : 60_000),
+  refetchInterval: ({ state }) => {
+    if (!state.data) return isNotUsed(state.error) ? false : 10_000;
+    return state.data.items.length < A_PAGE ? 5_000 : 60_000;
+  },
 });
 
+/** The user of a name; null where there is none. */
 export const userQuery = (name: string) =>
   queryOptions({
     queryKey: [KEY, 'user', name],
-    queryFn: () => ask(api.GET('/api/v1/second-factor/users/{name}', { params: { path: { name } } })),
-    refetchInterval: 5_000,
+    // That there is none is an answer and no failure: what somebody does about it is not interrupted.
+    queryFn: async (): Promise<User | null> => {
+      try {
+        const path = { name };
+        return await ask(api.GET('/api/v1/second-factor/users/{name}', { params: { path } }));
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 404) return null;
+        throw error;
+      }
+    },
+    refetchInterval: ({ state }) => (isNotUsed(state.error) ? false : 5_000),
   });
 
 /** Pushes come and go within a minute: asked each second while somebody looks. */
 export const approvalsQuery = queryOptions({
   queryKey: [KEY, 'approvals'],
   queryFn: () => ask(api.GET('/api/v1/second-factor/approvals')),
-  refetchInterval: 1_000,
+  refetchInterval: ({ state }) => (state.data ? 1_000 : 10_000),
   staleTime: 500,
 });
 
@@ -68,7 +81,9 @@ function put(client: QueryClient, user: User): void {
     usersQuery.queryKey,
     (users) => users && { ...users, items: users.items.map((one) => (one.id === user.id ? user : one)) },
   );
-  client.setQueriesData<User>({ queryKey: [KEY, 'user'] }, (one) => (one?.id === user.id ? user : one));
+  client.setQueriesData<User | null>({ queryKey: [KEY, 'user'] }, (one) =>
+    one?.id === user.id ? user : one,
+  );
 }
 
 export function tellFailure(what: string, error: unknown): void {

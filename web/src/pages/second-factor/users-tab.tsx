@@ -236,7 +236,11 @@ function Row({ user }: { user: User }) {
           {user.devices.map(deviceLabel).join(', ') || (isBare(user) ? 'none: is to enrol' : 'none')}
         </Text>
       </Table.Td>
-      <Table.Td>{user.bypass_codes || <Text c="dimmed">0</Text>}</Table.Td>
+      <Table.Td>
+        <Text size="sm" c={user.bypass_codes === 0 ? 'dimmed' : undefined}>
+          {user.bypass_codes}
+        </Text>
+      </Table.Td>
       <Table.Td>
         <Failures user={user} />
       </Table.Td>
