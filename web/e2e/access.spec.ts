@@ -36,6 +36,7 @@ test.describe('a gateway that is nobody’s', () => {
     await page.keyboard.press('Enter');
 
     const secret = await shownSecret(page);
+    await screenshot(page, 'setup-password');
     await page.keyboard.press('Tab');
     await tabToElement(page, page.getByLabel(/^Password/));
     await page.keyboard.type('olga is my name');
@@ -44,7 +45,6 @@ test.describe('a gateway that is nobody’s', () => {
     await page.keyboard.press('Enter');
     await expect(page.getByText('A password does not contain the name.')).toBeVisible();
     await expect(page.getByText('Type the six digits that the app shows now.')).toBeVisible();
-    await screenshot(page, 'setup-password');
     await expectAccessible(page);
 
     await page.getByLabel(/^Password/).focus();
@@ -63,8 +63,11 @@ test.describe('a gateway that is nobody’s', () => {
     await page.keyboard.press('Tab');
     await tabTo(page, 'button', 'Account: admin olga');
     await page.keyboard.press('Enter');
-    await page.getByRole('menuitem', { name: 'Sign out' }).waitFor();
-    await page.keyboard.press('ArrowUp');
+    const signOut = page.getByRole('menuitem', { name: 'Sign out' });
+    await expect(async () => {
+      await page.keyboard.press('ArrowDown');
+      await expect(signOut).toBeFocused({ timeout: 300 });
+    }).toPass();
     await page.keyboard.press('Enter');
     await expect(page).toHaveURL(/\/sign-in$/);
     await tabTo(page, 'textbox', 'Name');

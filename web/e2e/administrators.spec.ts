@@ -188,7 +188,7 @@ test('a provider is tried, named, kept with its secret, and forgotten', async ({
     // What is typed is not lost by a link.
     await page.getByLabel('Client ID').fill('another');
     await page.getByRole('link', { name: 'Tokens' }).click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Stay' }).click();
+    await page.getByRole('dialog').getByText('Stay', { exact: true }).click();
     await expect(page.getByLabel('Client ID')).toHaveValue('another');
 
     await page.getByRole('button', { name: 'Forget the provider' }).click();

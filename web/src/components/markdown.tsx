@@ -19,7 +19,7 @@ function shown(block: Block, level: number): ReactNode {
   switch (block.kind) {
     case 'heading':
       return (
-        <Title order={Math.min(6, level + block.depth - 2) as 2 | 3 | 4 | 5 | 6} mt="xs">
+        <Title order={Math.min(6, level + block.depth - 2) as 2 | 3 | 4 | 5 | 6} size="1rem" mt="xs">
           <Inline text={block.text} />
         </Title>
       );

@@ -17,8 +17,7 @@ import { Script } from './second-factor/script';
 import classes from './second-factor/second-factor.module.css';
 import { SmsCodes } from './second-factor/sms-codes';
 import { StatusBadge, StatusMenu } from './second-factor/status';
-import { Failures } from './second-factor/users-tab';
-import { isBare, STATUSES, type User } from './second-factor/words';
+import { FAILURES_TO_LOCK, isBare, STATUSES, type User } from './second-factor/words';
 
 /** A user of the built-in second factor: what they can pass it with, and what became of their logins. */
 export function SecondFactorUserPage() {
@@ -153,10 +152,16 @@ function Notices({ user }: { user: User }) {
         </Alert>
       )}
       {user.status === 'active' && user.failures > 0 && (
-        <Group gap={6}>
-          <Failures user={user} />
+        <Group gap={6} wrap="nowrap" align="flex-start">
+          <TriangleAlert
+            size={16}
+            aria-hidden
+            color="var(--mantine-color-orange-text)"
+            style={{ flexShrink: 0, marginTop: 3 }}
+          />
           <Text size="sm">
-            wrong passcodes in a row until this user is locked out. A right one begins anew.
+            {user.failures} of {FAILURES_TO_LOCK} wrong passcodes in a row until this user is locked out. A
+            right one begins anew.
           </Text>
         </Group>
       )}

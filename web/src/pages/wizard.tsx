@@ -3,6 +3,7 @@ import {
   Anchor,
   Button,
   Card,
+  Code,
   SimpleGrid,
   Stack,
   Switch,
@@ -250,7 +251,14 @@ function ConfigText({ written }: { written: Written }) {
         checked={open}
         onChange={(event) => setOpen(event.currentTarget.checked)}
       />
-      <CopyBlock text={open ? written.text : hideSecrets(written)} label="The configuration file" />
+      {open ? (
+        <CopyBlock text={written.text} label="The configuration file" />
+      ) : (
+        // Nothing to take along: a copy with its secrets hidden is good for nothing.
+        <Code block tabIndex={0} aria-label="The configuration file">
+          {hideSecrets(written)}
+        </Code>
+      )}
     </Stack>
   );
 }

@@ -108,7 +108,7 @@ export function tellFailure(what: string, error: unknown): void {
 }
 
 /** Says what was done, with a way back. */
-export function tellWithUndo(message: string, undo: () => void): void {
+export function tellWithUndo(message: string, undo: () => Promise<unknown>): void {
   const id = notifications.show({
     autoClose: 12_000,
     message: (
@@ -121,7 +121,7 @@ export function tellWithUndo(message: string, undo: () => void): void {
           variant="default"
           onClick={() => {
             notifications.hide(id);
-            undo();
+            undo().catch((error: unknown) => tellFailure('It was not undone', error));
           }}
         >
           Undo
@@ -171,6 +171,17 @@ export function useDeeds() {
     }
     if (await setAtOnce(user, status)) {
       tellWithUndo(`${user.name} is ${STATUSES[status].word} now.`, async () => {
+        // Somebody else may have decided meanwhile: theirs holds.
+        const now = await ask(
+          api.GET('/api/v1/second-factor/users/{name}', { params: { path: { name: user.name } } }),
+        );
+        if (now.status !== status) {
+          put(client, now);
+          notifications.show({
+            message: `${user.name} is ${STATUSES[now.status].word} by now, which was left so.`,
+          });
+          return;
+        }
         const before = { ...user, status };
         if (await setAtOnce(before, user.status)) {
           notifications.show({ message: `${user.name} is ${STATUSES[user.status].word} again.` });

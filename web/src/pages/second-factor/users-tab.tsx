@@ -252,7 +252,7 @@ function Row({ user }: { user: User }) {
 }
 
 /** Wrong passcodes, of how many. */
-export function Failures({ user }: { user: User }) {
+function Failures({ user }: { user: User }) {
   if (user.failures === 0) {
     return (
       <Text size="sm" c="dimmed" span>
