@@ -56,11 +56,6 @@ export const draftsQuery = queryOptions({
   queryFn: () => ask(api.GET('/api/v1/drafts', { params: { query: { limit: 100 } } })),
 });
 
-export const aboutQuery = queryOptions({
-  queryKey: ['about'],
-  queryFn: () => ask(api.GET('/api/v1/about')),
-});
-
 /** Everything that a new revision may change on a page. */
 export const OF_THE_CONFIGURATION = [
   ['integrations'],
