@@ -141,17 +141,17 @@ test.describe('in the database', () => {
   }) => {
     await api.importConfig(configurationOf(sample));
     await open(page);
-    await api.importConfig(configurationOf(sample).replace('retry_wait=1', 'retry_wait=2'));
+    await api.importConfig(configurationOf(sample).replace('retry_wait=1', 'retry_wait=3'));
     await atEndOf(page, '[radius_server_auto]');
     await page.keyboard.press('Enter');
     await page.keyboard.type('exempt_username_1=yves');
     await page.keyboard.press('Escape');
     await page.keyboard.press('Control+s');
     const both = page.getByRole('dialog', { name: 'It was changed meanwhile' });
-    await expect(both.getByText('− retry_wait=2')).toBeVisible();
+    await expect(both.getByText('− retry_wait=3')).toBeVisible();
     await expect(both.getByText('+ exempt_username_1=yves')).toBeVisible();
     await both.getByRole('button', { name: 'Load what is there' }).click();
-    await expect(editor(page)).toContainText('retry_wait=2');
+    await expect(editor(page)).toContainText('retry_wait=3');
     await expect(editor(page)).not.toContainText('yves');
   });
 
@@ -188,6 +188,26 @@ test.describe('in the database', () => {
     await expect(editor(page)).toContainText('[secret]');
     await expect(page.getByText('The role admin may change it')).toBeVisible();
     await expect(page.getByRole('button', { name: 'Preview changes' })).toHaveCount(0);
+  });
+});
+
+test.describe('before there is any', () => {
+  test.use({ gatewayOptions: { variant: 'fresh' } });
+
+  test('it is begun with a file', async ({ page, gateway, api, sample }) => {
+    const first = await api.createAdmin('nora', { setupLink: gateway.setupLink });
+    const { caller } = await api.signIn(first);
+    const { session } = caller as { session: string };
+    await page.context().addCookies([{ name: 'countersign', value: session, url: gateway.adminUrl }]);
+    await page.goto('/configuration');
+    await expect(page.getByText('There is no configuration yet')).toBeVisible();
+    await expect(editor(page)).toBeVisible();
+    await expectNoSeriousAxe(page);
+    await openFile(page, configurationOf(sample));
+    await page.getByRole('button', { name: 'Preview changes' }).click();
+    await apply(page);
+    await expect(editor(page)).toContainText('radius_secret_protected_1=sealed:');
+    await expect(page.getByText('There is no configuration yet')).toBeHidden();
   });
 });
 

@@ -56,7 +56,7 @@ test('a login that fails is opened and explained, with its timeline and its conf
   await expect(drawer.getByRole('listitem').filter({ hasText: 'Password' })).toContainText(
     `127.0.0.1:${sample.deadPort}`,
   );
-  await expect(drawer.getByRole('listitem').filter({ hasText: 'Answer' })).toContainText('Access-Reject');
+  await expect(drawer.getByRole('listitem').filter({ hasText: 'Access-Reject' })).toContainText('Answer');
   await expect(drawer).toContainText('Your password cannot be checked now.');
 
   // The address of the list with the login open is as good as that of the login.
@@ -65,7 +65,7 @@ test('a login that fails is opened and explained, with its timeline and its conf
   await drawer.getByRole('link', { name: 'On a page of its own' }).click();
   await expect(page).toHaveURL(/\/logins\/[0-9a-f]{32}$/);
   await page.reload();
-  await expect(page.getByRole('group', { name: 'Why' })).toContainText('did not answer in time');
+  await expect(page.getByRole('group', { name: 'Rejected' })).toContainText('did not answer in time');
   await expect(page.getByRole('link', { name: /^revision \d+$/ })).toHaveAttribute(
     'href',
     /\/revisions\/\d+$/,
@@ -231,7 +231,7 @@ test('a login is tried, and its question is answered', async ({ signedInPage: pa
   await expect(result).toBeFocused();
   await bothColours(page, () => expectNoSeriousAxe(page));
   await result.getByRole('link', { name: 'This test among the logins' }).click();
-  await expect(page.getByRole('group', { name: 'Why' })).toContainText('This was a test');
+  await expect(page.getByRole('group', { name: 'Accepted' })).toContainText('This was a test');
 
   // It is a test among the logins, and can be hidden there.
   await page.goto('/logins?test=true');

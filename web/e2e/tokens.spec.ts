@@ -54,7 +54,7 @@ test('a token is made by keyboard alone, works, and is refused after it was revo
   await expect(row).toContainText('operator');
   await expect(row).toContainText('by admin nora');
   await page.reload();
-  await expect(row).toContainText('ago');
+  await expect(row).toContainText(/just now|ago/);
   expect(await page.content()).not.toContain(token);
 
   await row.getByRole('button', { name: 'Revoke nightly backup' }).click();

@@ -11,6 +11,7 @@ import { ApiError } from './api/client';
 import { makeQueryClient, sessionQuery } from './api/queries';
 import { nonce } from './nonce';
 import { makeRouter } from './router';
+import { hearOtherTabs } from './session';
 import { cssVariables, theme } from './theme';
 
 // What locks the page behind a modal adds a style element, and looks here.
@@ -29,6 +30,9 @@ client.getQueryCache().subscribe((event) => {
   if (['/sign-in', '/setup', '/invitation'].includes(pathname)) return;
   void router.navigate({ to: '/sign-in', search: { to: href } });
 });
+
+// What this tab shows was for whoever was signed in before.
+hearOtherTabs(() => window.location.reload());
 
 // After an upgrade of the gateway a page that is open asks for parts that are there no more: the new ones
 // come with a reload. Once, so that a gateway which is away is not asked without end.

@@ -19,3 +19,16 @@ export function useSession() {
     may: (wanted: Role) => may(data?.role, wanted),
   };
 }
+
+// One for both ways: a channel does not hear itself.
+const tabs = globalThis.BroadcastChannel ? new BroadcastChannel('countersign-session') : null;
+
+/** Says to the other tabs that somebody else, or nobody, is signed in from now on. */
+export function tellOtherTabs(): void {
+  tabs?.postMessage('changed');
+}
+
+/** Calls `changed` when another tab signed in or out. */
+export function hearOtherTabs(changed: () => void): void {
+  if (tabs) tabs.onmessage = changed;
+}

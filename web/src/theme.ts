@@ -1,4 +1,4 @@
-import { type CSSVariablesResolver, createTheme, type MantineColorsTuple } from '@mantine/core';
+import { type CSSVariablesResolver, createTheme, type MantineColorsTuple, Notification } from '@mantine/core';
 
 const sentry: MantineColorsTuple = [
   '#eef2ff',
@@ -19,6 +19,9 @@ export const theme = createTheme({
   primaryShade: { light: 7, dark: 6 },
   colors: { sentry },
   autoContrast: true,
+  components: {
+    Notification: Notification.extend({ defaultProps: { closeButtonProps: { 'aria-label': 'Close' } } }),
+  },
   defaultRadius: 'md',
   cursorType: 'pointer',
   respectReducedMotion: true,

@@ -10,7 +10,10 @@ export async function expectNoSeriousAxe(page: Page): Promise<void> {
   const { violations } = await new AxeBuilder({ page }).withTags(RULES).analyze();
   const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
   const list = serious.map(({ id, impact, help, helpUrl, nodes }) => {
-    const where = nodes.map((node) => `    ${node.target.join(' ')}\n      ${node.html.slice(0, 200)}`);
+    const where = nodes.map(
+      (node) =>
+        `    ${node.target.join(' ')}\n      ${node.html.slice(0, 200)}\n      ${node.failureSummary}`,
+    );
     return `${id} (${impact}): ${help}\n  ${helpUrl}\n${where.join('\n')}`;
   });
   expect(list, `axe on ${page.url()}:\n${list.join('\n')}`).toEqual([]);

@@ -28,7 +28,8 @@ export async function serveDist(context: BrowserContext, origin: string): Promis
         await route.fulfill({ body: readFileSync(file), contentType: TYPES[extname(file)] ?? 'text/plain' });
         return;
       }
-      if (extname(pathname)) {
+      // As the program does: a page may have a dot in its address, of a user's name.
+      if (pathname.startsWith('/assets/')) {
         await route.fulfill({ status: 404 });
         return;
       }

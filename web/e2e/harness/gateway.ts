@@ -108,12 +108,22 @@ export class Gateway {
 
   /** Stops it, and starts it again in the same folder, at the same addresses. */
   async restart(): Promise<void> {
+    await this.suspend();
+    await this.resume();
+  }
+
+  /** Stops it: what it keeps stays for {@link resume}. */
+  async suspend(): Promise<void> {
     const group = this.#child?.pid;
     this.#child?.kill('SIGTERM');
     if (group !== undefined) {
       await until('the gateway stopped', () => members(group).length === 0 || undefined, START);
       running.delete(group);
     }
+  }
+
+  /** Starts it again, in the same folder, at the same addresses. */
+  async resume(): Promise<void> {
     await this.#run(this.#args);
     await this.#wait('it is ready', async () => {
       const answer = await fetch(`${this.adminUrl}/readyz`);

@@ -3,6 +3,7 @@
  * refused becomes an `ApiError` with the problem document and the request's id.
  */
 import createClient, { type Middleware } from 'openapi-fetch';
+import { isThere } from './presence';
 import type { components, paths } from './schema';
 
 export type Schemas = components['schemas'];
@@ -35,6 +36,7 @@ const page: Middleware = {
   onRequest({ request }) {
     // No foreign page can send it, so the gateway takes a write with our cookie for ours.
     if (!READS.has(request.method)) request.headers.set('countersign-page', '1');
+    else if (!isThere()) request.headers.set('countersign-poll', '1');
     return request;
   },
 };

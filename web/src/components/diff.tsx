@@ -16,20 +16,34 @@ function isMask(value: unknown): value is Mask {
 /** A value as it is read: texts without quotes, secrets by their fingerprint, the rest as JSON. */
 export function shown(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
-  if (typeof value === 'string') return value === '' ? '""' : (pem(value) ?? value);
+  if (typeof value === 'string') return value === '' ? '""' : value;
   if (isMask(value)) return `secret ${value.fingerprint.slice(0, 8)}…`;
   if (typeof value !== 'object') return String(value);
-  const short = (inner: unknown) =>
-    isMask(inner) ? shown(inner) : typeof inner === 'string' ? (pem(inner) ?? inner) : inner;
-  return JSON.stringify(value, (_key, inner: unknown) => short(inner), 2);
+  return JSON.stringify(value, (_key, inner: unknown) => (isMask(inner) ? shown(inner) : inner), 2);
 }
 
-/** Certificates by their number, and by how they end: nobody reads the rest. */
-function pem(text: string): string | null {
-  const count = text.split('-----BEGIN ').length - 1;
-  if (count === 0) return null;
-  const end = /([A-Za-z0-9+/]{1,12}=*)\s*-----END [^-]*-----\s*$/.exec(text)?.[1] ?? '';
-  return `PEM, ${plural(count, 'part')}, ends in …${end}`;
+const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[A-Za-z0-9+/=\s]+-----END \1-----/g;
+
+/** The certificates of a text that is nothing but certificates; null of any other. */
+function blocks(value: unknown): string[] | null {
+  if (typeof value !== 'string') return null;
+  const found = value.match(BLOCK);
+  return found && value.replace(BLOCK, '').trim() === '' ? found.map((block) => block.trim()) : null;
+}
+
+/**
+ * `value` beside what it was, or becomes: of certificates those that the other has not, whole, and how many
+ * both have. Nothing that differs is ever cut: somebody decides by it whom the gateway trusts.
+ */
+export function beside(value: unknown, other: unknown): string {
+  const [mine, theirs] = [blocks(value), blocks(other)];
+  if (!mine || !theirs) return shown(value);
+  const different = mine.filter((block) => !theirs.includes(block));
+  const same = mine.length - different.length;
+  const both = `${plural(same, 'part')} as on the other side`;
+  if (different.length === 0)
+    return `${both}${mine.length === theirs.length ? ', in another order or form' : ''}`;
+  return same === 0 ? different.join('\n') : `${both}, and:\n${different.join('\n')}`;
 }
 
 export type Kind = 'added' | 'removed' | 'changed';
@@ -92,13 +106,13 @@ export function Diff({ differences }: { differences: readonly Difference[] }) {
                 {kind !== 'added' && (
                   <pre className="diff-line diff-before">
                     <span aria-hidden>− </span>
-                    {shown(difference.before)}
+                    {beside(difference.before, difference.after)}
                   </pre>
                 )}
                 {kind !== 'removed' && (
                   <pre className="diff-line diff-after">
                     <span aria-hidden>+ </span>
-                    {shown(difference.after)}
+                    {beside(difference.after, difference.before)}
                   </pre>
                 )}
               </Box>

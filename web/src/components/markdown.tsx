@@ -19,7 +19,7 @@ function shown(block: Block, level: number): ReactNode {
   switch (block.kind) {
     case 'heading':
       return (
-        <Title order={Math.min(6, level + block.depth - 2) as 2 | 3 | 4 | 5 | 6} mt="xs">
+        <Title order={Math.min(6, level + block.depth - 2) as 2 | 3 | 4 | 5 | 6} size="1rem" mt="xs">
           <Inline text={block.text} />
         </Title>
       );
@@ -87,7 +87,7 @@ function inline(span: Span): ReactNode {
   if (span.kind === 'emphasis') return <em>{<Inline text={span.text} />}</em>;
   if (span.kind === 'link' && /^https:\/\//.test(span.to))
     return (
-      <Anchor href={span.to} rel="noreferrer" target="_blank" inherit>
+      <Anchor href={span.to} rel="noreferrer" target="_blank" underline="always" inherit>
         {span.text}
       </Anchor>
     );

@@ -22,7 +22,7 @@ export function ShownOnce({
   return (
     <Stack gap="sm">
       <Alert
-        color="yellow"
+        color="orange"
         icon={<KeyRound size={18} aria-hidden />}
         title="This is shown once"
         role="status"

@@ -11,7 +11,7 @@ export function PasscodeSecret({ uri, secret }: { uri: string; secret: string })
       <Stack gap={6} flex={1} miw={220}>
         <List size="sm" type="ordered" spacing={4}>
           <List.Item>Open an authenticator app on your phone.</List.Item>
-          <List.Item>Scan the picture, or type the secret below it.</List.Item>
+          <List.Item>Scan the picture, or type the secret.</List.Item>
           <List.Item>The app shows six digits, others each 30 seconds: passcodes.</List.Item>
         </List>
         <Box>

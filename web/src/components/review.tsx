@@ -8,6 +8,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, useCallback, useContext, useState } from 'react';
 import { ApiError, api, ask } from '@/api/client';
 import { configurationChanged } from '@/api/queries';
+import { useSession } from '@/session';
 import { Diff } from './diff';
 import { Loaded } from './page';
 import { ProblemAlert } from './problem';
@@ -111,6 +112,7 @@ export function DraftReview({
   dropped: () => void;
   closed: () => void;
 }) {
+  const allowed = useSession().may('admin');
   const client = useQueryClient();
   const [revision, setRevision] = useState<number | null>(null);
   const query = useQuery({
@@ -201,7 +203,7 @@ export function DraftReview({
           ) : (
             <ProblemAlert error={error} />
           )}
-          {!draft.problem && draft.differences.length > 0 && (
+          {allowed && !draft.problem && draft.differences.length > 0 && (
             <TextInput
               label="Why"
               description="Is kept with the revision, and in the audit."
@@ -210,24 +212,26 @@ export function DraftReview({
               maxLength={200}
             />
           )}
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={discard} loading={busy === 'drop'} disabled={busy !== null}>
-              Discard
-            </Button>
-            {kept && draft.differences.length > 0 && (
-              <Button variant="default" onClick={kept} disabled={busy !== null}>
-                Keep as draft
+          {allowed && (
+            <Group justify="flex-end" gap="xs">
+              <Button variant="default" onClick={discard} loading={busy === 'drop'} disabled={busy !== null}>
+                Discard
               </Button>
-            )}
-            <Button
-              onClick={apply}
-              loading={busy === 'apply'}
-              disabled={busy !== null || draft.differences.length === 0 || !!draft.problem}
-              data-autofocus
-            >
-              Apply
-            </Button>
-          </Group>
+              {kept && draft.differences.length > 0 && (
+                <Button variant="default" onClick={kept} disabled={busy !== null}>
+                  Keep as draft
+                </Button>
+              )}
+              <Button
+                onClick={apply}
+                loading={busy === 'apply'}
+                disabled={busy !== null || draft.differences.length === 0 || !!draft.problem}
+                data-autofocus
+              >
+                Apply
+              </Button>
+            </Group>
+          )}
         </Stack>
       )}
     </Loaded>

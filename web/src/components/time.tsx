@@ -4,7 +4,8 @@ import { fromNow, localClock, localTime, utcTime } from '@/lib/format';
 
 /** A moment in the reader's zone; the exact one in UTC on hover and on focus. */
 export function Time({ ms, form = 'full' }: { ms: number; form?: 'full' | 'clock' | 'relative' }) {
-  const now = useNow(form === 'relative' ? 10_000 : null);
+  // Told anew by each drawing: what is shown may be younger than the last tick.
+  const now = Math.max(useNow(form === 'relative' ? 10_000 : null), Date.now());
   const text = form === 'full' ? localTime(ms) : form === 'clock' ? localClock(ms) : fromNow(ms, now);
   return (
     <Tooltip label={utcTime(ms)} events={{ hover: true, focus: true, touch: true }}>

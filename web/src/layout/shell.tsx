@@ -11,6 +11,7 @@ import {
   useMantineColorScheme,
 } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
+import { notifications } from '@mantine/notifications';
 import { useQueryClient } from '@tanstack/react-query';
 import { Link, Outlet, useRouter, useRouterState } from '@tanstack/react-router';
 import {
@@ -26,6 +27,7 @@ import {
   MonitorSmartphone,
   Moon,
   Network,
+  RadioTower,
   ScrollText,
   Server,
   Settings,
@@ -36,10 +38,10 @@ import {
   Users,
 } from 'lucide-react';
 import { useEffect, useRef } from 'react';
-import { api, ask } from '@/api/client';
+import { ApiError, api, ask } from '@/api/client';
 import { ConfirmProvider } from '@/components/confirm';
 import { ReviewProvider } from '@/components/review';
-import { useSession } from '@/session';
+import { tellOtherTabs, useSession } from '@/session';
 
 const NAVIGATION: { heading: string | null; links: { to: string; label: string; icon: LucideIcon }[] }[] = [
   {
@@ -64,6 +66,7 @@ const NAVIGATION: { heading: string | null; links: { to: string; label: string; 
     heading: 'Operation',
     links: [
       { to: '/nodes', label: 'Nodes', icon: Server },
+      { to: '/clients', label: 'Clients seen', icon: RadioTower },
       { to: '/second-factor', label: 'Second factor', icon: MonitorSmartphone },
     ],
   },
@@ -101,12 +104,29 @@ function Account() {
   const client = useQueryClient();
   const router = useRouter();
   const signOut = async () => {
-    await ask(api.DELETE('/api/v1/session')).catch(() => undefined);
+    try {
+      await ask(api.DELETE('/api/v1/session'));
+    } catch (error) {
+      // Without its answer the session goes on: nobody may believe that it is over.
+      if (!(error instanceof ApiError && error.status === 401)) {
+        notifications.show({
+          color: 'red.9',
+          autoClose: false,
+          title: 'You are still signed in',
+          message: error instanceof Error ? error.message : String(error),
+          closeButtonProps: { 'aria-label': 'Close' },
+        });
+        return;
+      }
+    }
     client.clear();
+    notifications.clean();
+    tellOtherTabs();
     await router.navigate({ to: '/sign-in' });
   };
   return (
-    <Menu position="bottom-end" withinPortal>
+    // Without what takes the focus before the first item: a menu has items alone.
+    <Menu position="bottom-end" withinPortal withInitialFocusPlaceholder={false}>
       <Menu.Target>
         <ActionIcon variant="subtle" size="lg" aria-label={`Account: ${caller}`}>
           <CircleUser size={20} aria-hidden />

@@ -73,8 +73,8 @@ export function SeenClientsPage() {
           data={[{ value: '', label: 'All' }, ...integrations.map(({ id }) => ({ value: id, label: id }))]}
         />
         <Find
-          label="Search"
-          placeholder="An address or a name"
+          label="Contains"
+          placeholder="Address, integration"
           text={search.q ?? ''}
           found={(q) => set({ q })}
         />
@@ -106,7 +106,11 @@ export function SeenClientsPage() {
               <Empty
                 icon={Network}
                 title="No client was seen yet"
-                action={<TextLink to="/integrations">To the integrations</TextLink>}
+                action={
+                  <TextLink underline="always" to="/integrations">
+                    To the integrations
+                  </TextLink>
+                }
               >
                 As soon as a device sends a login it is here. Each integration has the settings to enter at a
                 device.
@@ -176,7 +180,7 @@ function Row({ seen, integrations }: { seen: ClientSeen; integrations: Schemas['
           {seen.address}
         </Text>
         <Text size="sm" className="wrap">
-          <TextLink to="/integrations/$id" params={{ id: seen.integration }}>
+          <TextLink underline="always" to="/integrations/$id" params={{ id: seen.integration }}>
             {seen.integration}
           </TextLink>
         </Text>
@@ -198,11 +202,16 @@ function Row({ seen, integrations }: { seen: ClientSeen; integrations: Schemas['
       <Text size="sm" className="wrap">
         {next.text}{' '}
         {next.state === 'ready' && (
-          <TextLink to="/integrations/$id" params={{ id: seen.integration }} size="sm">
+          <TextLink underline="always" to="/integrations/$id" params={{ id: seen.integration }} size="sm">
             To integration {seen.integration}
           </TextLink>
         )}{' '}
-        <TextLink to="/logins" search={{ client: seen.address, integration: seen.integration }} size="sm">
+        <TextLink
+          underline="always"
+          to="/logins"
+          search={{ client: seen.address, integration: seen.integration }}
+          size="sm"
+        >
           Its logins
         </TextLink>
       </Text>

@@ -10,6 +10,9 @@ import { useSession } from '@/session';
 import { type Source, sheetQuery } from './configuration/source';
 import { Workbench } from './configuration/workbench';
 
+/** One and the same, so that what is typed is not put aside for it. */
+const BLANK = { text: '', files: {}, tag: null, leftOut: [] };
+
 export function ConfigurationPage() {
   const about = useQuery(aboutQuery);
   return (
@@ -57,7 +60,7 @@ function Whole({ about }: { about: Schemas['About'] }) {
           <ProblemAlert error={sheet.error} title="No file can hold what there is" />
           <Workbench
             source={source}
-            loaded={{ text: '', files: {}, tag: null, leftOut: [] }}
+            loaded={BLANK}
             readOnly={!editable}
             onReload={() => void sheet.refetch()}
           />

@@ -114,9 +114,9 @@ function Body({
   });
   return (
     <>
-      {[nodes, primaryOnly, about, drafts].map(
-        (query, place) =>
-          query.error && <ProblemAlert key={place} error={query.error} retry={() => query.refetch()} />,
+      {Object.entries({ nodes, primaryOnly, about, drafts }).map(
+        ([what, query]) =>
+          query.error && <ProblemAlert key={what} error={query.error} retry={() => query.refetch()} />,
       )}
       <PrimaryOnlyAlarms grants={grants} />
       <div className={classes.halves}>
@@ -129,13 +129,7 @@ function Body({
         )}
         <FindUser />
       </div>
-      <Tiles
-        overview={overview}
-        nodes={items}
-        revision={revision}
-        window={window}
-        drafts={drafts.data?.total ?? 0}
-      />
+      <Tiles overview={overview} nodes={items} revision={revision} drafts={drafts.data?.total ?? 0} />
       <div className={classes.halves}>
         <LoginsChart overview={overview} window={window} />
         <TopReasons overview={overview} />
@@ -165,13 +159,11 @@ function Tiles({
   overview,
   nodes,
   revision,
-  window,
   drafts,
 }: {
   overview: Schemas['Overview'];
   nodes: readonly NodeView[];
   revision: number | null;
-  window: Window;
   drafts: number;
 }) {
   const sum = totals(overview);
@@ -183,7 +175,7 @@ function Tiles({
     <div className={classes.tiles}>
       <Tile title="Nodes up" value={`${up} of ${nodes.length}`}>
         <Group gap="xs">
-          <TextLink to="/nodes" size="sm">
+          <TextLink underline="always" to="/nodes" size="sm">
             {refused > 0 ? `${plural(refused, 'refusal')}: show the nodes` : 'Show the nodes'}
           </TextLink>
         </Group>
@@ -193,24 +185,24 @@ function Tiles({
         {drafts > 0 && (
           <>
             {' '}
-            <TextLink to="/drafts" size="sm">
+            <TextLink underline="always" to="/drafts" size="sm">
               {plural(drafts, 'draft')}
             </TextLink>
           </>
         )}
       </Tile>
-      <Tile title={`Accepted in the last ${window.words}`} value={count(sum.accept)}>
-        <TextLink to="/logins" search={{ outcome: 'accept', from }} size="sm">
+      <Tile title="Accepted" value={count(sum.accept)}>
+        <TextLink underline="always" to="/logins" search={{ outcome: 'accept', from }} size="sm">
           of {plural(sum.all, 'request')}
         </TextLink>
       </Tile>
       <Tile title="Rejected" value={count(sum.reject)}>
-        <TextLink to="/logins" search={{ outcome: 'reject', from }} size="sm">
+        <TextLink underline="always" to="/logins" search={{ outcome: 'reject', from }} size="sm">
           Show the rejected
         </TextLink>
       </Tile>
       <Tile title="In flight" value={count(flight)}>
-        {flight === 1 ? 'login waits' : 'logins wait'} for something now
+        {flight === 1 ? 'login waits now' : 'logins wait now'}
       </Tile>
     </div>
   );
@@ -221,14 +213,14 @@ function Served({ nodes, revision }: { nodes: readonly NodeView[]; revision: num
   const behind = nodes.filter(({ applied }) => revision !== null && (applied ?? 0) < revision);
   if (behind.length === 0) {
     return (
-      <TextLink to="/revisions" size="sm">
+      <TextLink underline="always" to="/revisions" size="sm">
         {nodes.length === 0 ? 'All revisions' : 'Served by every node'}
       </TextLink>
     );
   }
   return behind.slice(0, 3).map(({ node, applied }) => (
     <div key={node}>
-      <TextLink to="/nodes/$node" params={{ node }} size="sm">
+      <TextLink underline="always" to="/nodes/$node" params={{ node }} size="sm">
         {node} serves {applied ?? 'none'}
       </TextLink>
     </div>
@@ -247,7 +239,10 @@ function NothingYet() {
         Countersign asks for a second factor where a device asks it by RADIUS. It takes three things: which
         device asks, who checks the password, and who asks for the second factor. Do you have an{' '}
         <code>authproxy.cfg</code>? It can be taken over as it is, at{' '}
-        <TextLink to="/configuration">Configuration as text</TextLink>.
+        <TextLink underline="always" to="/configuration">
+          Configuration as text
+        </TextLink>
+        .
       </Empty>
       {about.data && (
         <Text size="xs" c="dimmed">

@@ -76,7 +76,7 @@ export function RevisionsPage() {
                                 <span className="nowrap">Revision {one.number}</span>
                               </Anchor>
                               {about.data?.revision === one.number && (
-                                <Badge color="green" variant="light" tt="none">
+                                <Badge color="green" variant="light" tt="none" miw="max-content">
                                   served
                                 </Badge>
                               )}

@@ -3,7 +3,6 @@ import { useDisclosure } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import { LockKeyhole, LockKeyholeOpen, Trash2, TriangleAlert, UserPlus, UserX } from 'lucide-react';
-import { ApiError } from '@/api/client';
 import { Empty } from '@/components/empty';
 import { Loaded, Page } from '@/components/page';
 import { useSession } from '@/session';
@@ -18,14 +17,12 @@ import { Script } from './second-factor/script';
 import classes from './second-factor/second-factor.module.css';
 import { SmsCodes } from './second-factor/sms-codes';
 import { StatusBadge, StatusMenu } from './second-factor/status';
-import { Failures } from './second-factor/users-tab';
-import { isBare, STATUSES, type User } from './second-factor/words';
+import { FAILURES_TO_LOCK, isBare, STATUSES, type User } from './second-factor/words';
 
 /** A user of the built-in second factor: what they can pass it with, and what became of their logins. */
 export function SecondFactorUserPage() {
   const { name = '' } = useParams({ strict: false });
   const query = useQuery(userQuery(name));
-  const gone = query.error instanceof ApiError && query.error.status === 404;
 
   if (isNotUsed(query.error)) {
     return (
@@ -34,7 +31,7 @@ export function SecondFactorUserPage() {
       </Page>
     );
   }
-  if (gone) return <NoUser name={name} />;
+  if (query.data === null) return <NoUser name={name} />;
   if (!query.data) {
     return (
       <Page title={name}>
@@ -155,10 +152,16 @@ function Notices({ user }: { user: User }) {
         </Alert>
       )}
       {user.status === 'active' && user.failures > 0 && (
-        <Group gap={6}>
-          <Failures user={user} />
+        <Group gap={6} wrap="nowrap" align="flex-start">
+          <TriangleAlert
+            size={16}
+            aria-hidden
+            color="var(--mantine-color-orange-text)"
+            style={{ flexShrink: 0, marginTop: 3 }}
+          />
           <Text size="sm">
-            wrong passcodes in a row until this user is locked out. A right one begins anew.
+            {user.failures} of {FAILURES_TO_LOCK} wrong passcodes in a row until this user is locked out. A
+            right one begins anew.
           </Text>
         </Group>
       )}

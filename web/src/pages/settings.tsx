@@ -55,7 +55,7 @@ function SettingsForm({ read, readOnly }: { read: Read; readOnly: boolean }) {
         <FieldGroup key={group.id} group={group}>
           {group.id === 'way' ? (
             <div className={classes.fields}>
-              <Proxy />
+              <ProxyFields />
               {group.fields
                 .filter(({ input }) => input !== 'own')
                 .map((field) => (
@@ -72,7 +72,7 @@ function SettingsForm({ read, readOnly }: { read: Read; readOnly: boolean }) {
 }
 
 /** Host and port come and go together: without a host there is no proxy. */
-function Proxy() {
+function ProxyFields() {
   const form = useForm();
   const host = form.at('http_proxy.host');
   const port = form.at('http_proxy.port');

@@ -1,4 +1,5 @@
 import { Alert, Button, Divider, Loader, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
+import { notifications } from '@mantine/notifications';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useRouter, useSearch } from '@tanstack/react-router';
 import { LogIn, Smartphone } from 'lucide-react';
@@ -10,6 +11,7 @@ import { ProblemAlert } from '@/components/problem';
 import { useNow } from '@/components/time';
 import { seconds } from '@/lib/format';
 import { localPath } from '@/lib/local-path';
+import { tellOtherTabs } from '@/session';
 
 /** How long the gateway waits for a person. */
 const PATIENCE_MS = 180_000;
@@ -27,6 +29,8 @@ function useEntered(to: string | undefined) {
   const router = useRouter();
   return async (who: Schemas['Who']) => {
     client.clear();
+    notifications.clean();
+    tellOtherTabs();
     client.setQueryData(sessionQuery.queryKey, who);
     const wanted = localPath(to);
     if (wanted) return router.history.push(wanted);
@@ -226,7 +230,9 @@ const FAILED: Record<string, string> = {
 function ProviderFailed({ kind, request }: { kind: string; request: string | undefined }) {
   return (
     <Alert color="red" title="You are not signed in" role="alert">
-      <Text size="sm">{FAILED[kind] ?? 'The sign-in at the provider failed. Begin again.'}</Text>
+      <Text size="sm">
+        {(Object.hasOwn(FAILED, kind) && FAILED[kind]) || 'The sign-in at the provider failed. Begin again.'}
+      </Text>
       {request && /^[\w.-]{1,64}$/.test(request) && (
         <Text size="xs" c="dimmed" mt={6} className="wrap">
           Request <span className="mono">{request}</span>

@@ -76,7 +76,7 @@ function TryLogin() {
   const faults = error instanceof ApiError ? faultsOf(error) : {};
   return (
     <Stack gap="md">
-      <Alert color="yellow" icon={<FlaskConical size={18} aria-hidden />} title="A push is really sent">
+      <Alert color="orange" icon={<FlaskConical size={18} aria-hidden />} title="A push is really sent">
         Primary and second factor are asked for real: the user’s phone rings. Nobody is let in anywhere, and
         the audit says that you tried it.
       </Alert>

@@ -3,6 +3,7 @@ import {
   Anchor,
   Button,
   Card,
+  Code,
   SimpleGrid,
   Stack,
   Switch,
@@ -250,7 +251,14 @@ function ConfigText({ written }: { written: Written }) {
         checked={open}
         onChange={(event) => setOpen(event.currentTarget.checked)}
       />
-      <CopyBlock text={open ? written.text : hideSecrets(written)} label="The configuration file" />
+      {open ? (
+        <CopyBlock text={written.text} label="The configuration file" />
+      ) : (
+        // Nothing to take along: a copy with its secrets hidden is good for nothing.
+        <Code block tabIndex={0} aria-label="The configuration file">
+          {hideSecrets(written)}
+        </Code>
+      )}
     </Stack>
   );
 }
@@ -288,7 +296,7 @@ function Start({
         <Alert color="gray" title={`${plural(configured, 'integration')} here already`} role="status">
           <Text size="sm">
             What you set up with questions is added.{' '}
-            <Anchor component={Link} to="/integrations" inherit>
+            <Anchor component={Link} to="/integrations" underline="always" inherit>
               Look at what there is
             </Anchor>
           </Text>
@@ -315,7 +323,7 @@ function Start({
       <Text size="sm" c="dimmed">
         Both end with a check of everything that is named, and a test login. Nothing is served before you have
         seen it. Each piece can also be made by hand, under{' '}
-        <Anchor component={Link} to="/integrations" inherit>
+        <Anchor component={Link} to="/integrations" underline="always" inherit>
           Integrations
         </Anchor>
         .

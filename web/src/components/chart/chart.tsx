@@ -60,7 +60,6 @@ export function Chart({ legend, read, table, ...plot }: ChartProps) {
         <Text component="summary" size="sm" style={{ cursor: 'pointer' }}>
           As a table
         </Text>
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls by keyboard. */}
         <Box mah={280} style={{ overflow: 'auto' }} tabIndex={0} role="region" aria-label={table.caption}>
           <Table withRowBorders stickyHeader>
             <Table.Caption>{table.caption}</Table.Caption>

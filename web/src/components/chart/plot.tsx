@@ -60,6 +60,7 @@ function options(props: PlotProps, scheme: Scheme, width: number, cursor: (index
         ...axis,
         values: (_plot, splits) => splits.map((at) => localClock(at * 1_000).slice(0, 5)),
         space: 64,
+        size: 28,
         incrs: [60, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600],
       },
       { ...axis, size: 58, space: 36, values: (_plot, splits) => splits.map(props.format) },
@@ -87,6 +88,15 @@ function options(props: PlotProps, scheme: Scheme, width: number, cursor: (index
   return made;
 }
 
+/** Where a key leads; null: it leads nowhere. */
+function moved(key: string, index: number | null, last: number): number | null {
+  if (last < 0) return null;
+  if (key === 'ArrowLeft') return Math.max(0, (index ?? last + 1) - 1);
+  if (key === 'ArrowRight') return Math.min(last, (index ?? -1) + 1);
+  if (key === 'Home') return 0;
+  return key === 'End' ? last : null;
+}
+
 /** A chart that is read by mouse and by arrow keys; what it tells is in `summary` and the table below. */
 export default function Plot(props: PlotProps) {
   const scheme = useComputedColorScheme('light');
@@ -97,7 +107,7 @@ export default function Plot(props: PlotProps) {
 
   // It is drawn anew for other series, colours or widths; new numbers go into the one that is there.
   const shape = `${scheme} ${props.kind} ${props.height} ${props.series.map(({ label }) => label).join('|')}`;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `shape` says when.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `shape` says when
   useEffect(() => {
     const box = place.current;
     if (!box) return;
@@ -134,25 +144,20 @@ export default function Plot(props: PlotProps) {
     plot.current.setCursor({ left: plot.current.valToPos(at, 'x') + 1, top: 10 });
   };
   const last = (props.data[0]?.length ?? 0) - 1;
-  const keys: Record<string, (index: number | null) => number> = {
-    ArrowLeft: (index) => Math.max(0, (index ?? last + 1) - 1),
-    ArrowRight: (index) => Math.min(last, (index ?? -1) + 1),
-    Home: () => 0,
-    End: () => last,
-  };
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: it is read with the arrow keys.
+    // biome-ignore lint/a11y/useSemanticElements: it groups no fields
     <div
       ref={place}
       role="group"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: it is read with the arrow keys
       tabIndex={0}
       aria-label={`${props.label}. ${props.summary} Arrow keys read it bit by bit${props.onOpen ? ', Enter opens those logins' : ''}.`}
       onKeyDown={(event) => {
         const index = plot.current?.cursor.idx ?? null;
-        const key = keys[event.key];
-        if (key && last >= 0) {
+        const to = moved(event.key, index, last);
+        if (to !== null) {
           event.preventDefault();
-          go(key(index));
+          go(to);
         } else if (event.key === 'Enter' && index !== null) props.onOpen?.(index);
       }}
       onBlur={() => plot.current?.setCursor({ left: -10, top: -10 })}

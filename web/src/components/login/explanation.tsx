@@ -17,7 +17,6 @@ export function Explanation({ event }: { event: AuthEvent }) {
       icon={<Icon size={20} aria-hidden />}
       title={`${word.charAt(0).toUpperCase()}${word.slice(1)}${weak ? `: ${weak.word}` : ''}`}
       role="group"
-      aria-label="Why"
     >
       <Stack gap={6}>
         <Text fw={600} className="wrap">

@@ -48,8 +48,7 @@ function Steps({ event }: { event: AuthEvent }) {
       {spans(event.timeline, event.elapsed_us).map(({ step, from, width, long }, index) => {
         const stage = STAGES[step.stage];
         return (
-          // The steps of an event never change their order.
-          // biome-ignore lint/suspicious/noArrayIndexKey: a stage may come more than once
+          // A stage may come more than once, and none changes its place.
           <li key={index} className={styles.step}>
             <div className={styles.stage}>
               <Text size="sm" fw={600} component="span">

@@ -59,6 +59,11 @@ export function ProviderForm({
     return () => setDirty(false);
   }, [dirty, setDirty]);
 
+  useEffect(() => {
+    // To the first field that is wrong: it says so by now.
+    if (error) form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+  }, [error]);
+
   const set = (part: Partial<ProviderDraft>) => {
     setDraft((before) => ({ ...before, ...part }));
     setAnswered(false);
@@ -88,8 +93,6 @@ export function ProviderForm({
       }
     } catch (failure) {
       setError(failure);
-      // To the first field that is wrong, once it says so.
-      setTimeout(() => form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus());
     } finally {
       setBusy(null);
     }

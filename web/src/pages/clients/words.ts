@@ -78,7 +78,7 @@ export function nextOf(seen: ClientSeen, integrations: readonly Integration[], n
     return {
       state: 'waiting',
       word: 'signs now',
-      colour: 'yellow',
+      colour: 'indigo',
       text: `It signed its newest request. Wait until 7 days are over without an unsigned one${left(seen, now)}.`,
     };
   }

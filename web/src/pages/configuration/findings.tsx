@@ -53,7 +53,7 @@ function Fault({ finding, own, goTo }: { finding: Finding; own: boolean; goTo: (
   const text = (
     <>
       <Group gap="xs">
-        <Badge size="sm" variant="light" color={severity === 'error' ? 'red' : 'yellow'} tt="none">
+        <Badge size="sm" variant="light" color={severity === 'error' ? 'red' : 'orange'} tt="none">
           {severity}
         </Badge>
         <Text size="sm" fw={600}>

@@ -93,6 +93,8 @@ const theme = EditorView.theme({
   },
   '.cm-completionDetail': { fontStyle: 'normal', opacity: '0.85' },
   '.cm-completionInfo': { padding: '6px 10px' },
+  // Where there is no room beside the list, what it says is below the editor.
+  '.cm-completionInfo-right-narrow, .cm-completionInfo-left-narrow': { display: 'none' },
   '.cm-help': { padding: '6px 10px' },
   '.cm-help p, .cm-completionInfo p': { margin: '0 0 2px' },
   '.cm-diagnostic': { padding: '6px 10px' },

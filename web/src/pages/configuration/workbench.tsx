@@ -88,6 +88,13 @@ export function Workbench({
           </Group>
         </Alert>
       )}
+      {!readOnly && base.text === '' && text === '' && (
+        <Alert color="blue" title="There is no configuration yet">
+          <Text size="sm">
+            Open the authproxy.cfg that you have, or begin to write: Ctrl+Space shows the sections there are.
+          </Text>
+        </Alert>
+      )}
       {base.leftOut.length > 0 && (
         <Alert color="yellow" title="Not in this text">
           <Text size="sm" className="wrap">

@@ -18,17 +18,28 @@ const BETWEEN = /^([^\s,;=]+)(?:\s*[,;=]\s*|\s+)(.+)$/;
 export function readClients(text: string, known: ReadonlySet<string> = new Set()): Pasted {
   const found: Pasted = { clients: [], faults: [] };
   const seen = new Set(known);
-  text.split(/\r?\n/).forEach((raw, index) => {
+  for (const [index, raw] of text.split(/\r?\n/).entries()) {
     const line = raw.trim();
-    if (line === '' || line.startsWith('#')) return;
-    const fault = (message: string) => found.faults.push({ line: index + 1, message });
+    if (line === '' || line.startsWith('#')) continue;
+    const fault = (message: string) => {
+      found.faults.push({ line: index + 1, message });
+    };
     const parts = BETWEEN.exec(line);
-    if (!parts) return fault('an address and a secret are needed, with a blank or a comma between');
+    if (!parts) {
+      fault('an address and a secret are needed, with a blank or a comma between');
+      continue;
+    }
     const [, address = '', secret = ''] = parts;
-    if (!/^[0-9A-Fa-f.:/-]+$/.test(address)) return fault(`'${address}' is no address`);
-    if (seen.has(address)) return fault(`${address} is there already`);
+    if (!/^[0-9A-Fa-f.:/-]+$/.test(address)) {
+      fault(`'${address}' is no address`);
+      continue;
+    }
+    if (seen.has(address)) {
+      fault(`${address} is there already`);
+      continue;
+    }
     seen.add(address);
     found.clients.push({ address, secret });
-  });
+  }
   return found;
 }

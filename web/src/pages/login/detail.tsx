@@ -223,7 +223,7 @@ export function Answer({ event, attributes }: { event: AuthEvent; attributes?: r
           </Text>
           <ul className={styles.attributes}>
             {attributes.map(({ name, value }, index) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: one may come twice, and none moves
+              // One may come twice, and none moves.
               <li key={index} className="mono wrap">
                 {name} = {value ?? 'a secret, which is not shown'}
               </li>

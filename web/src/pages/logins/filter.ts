@@ -35,11 +35,11 @@ function momentOf(text: string): number | null {
 }
 
 const GOOD: Partial<Record<FilterName, (value: string) => boolean>> = {
-  since: (value) => value in SPANS,
+  since: (value) => Object.hasOwn(SPANS, value),
   from: (value) => momentOf(value) !== null,
   to: (value) => momentOf(value) !== null,
-  outcome: (value) => value in OUTCOMES,
-  reason: (value) => value in REASONS,
+  outcome: (value) => Object.hasOwn(OUTCOMES, value),
+  reason: (value) => Object.hasOwn(REASONS, value),
   factor: (value) => value in FACTORS,
   test: (value) => value === 'true' || value === 'false',
   // The API refuses what is no address; here it is refused before it is asked.

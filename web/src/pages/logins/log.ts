@@ -8,7 +8,7 @@ import { loginOf } from '@/components/login/words';
 
 export type Stored = Schemas['StoredEvent'];
 
-/** The most events in memory: some 100 MB with long timelines, 60 MB mostly. */
+/** The most events in memory. */
 export const KEPT_EVENTS = 100_000;
 
 /** One login. A row that changes is another object. */

@@ -1,5 +1,6 @@
 /** The live stream: read, watched, and opened again where it broke off, from where it was. */
 import { type ApiError, errorOf } from '@/api/client';
+import { isThere } from '@/api/presence';
 import type { Stored } from './log';
 import { Reader } from './sse';
 
@@ -127,6 +128,7 @@ export class Stream {
       const resumed = this.#lastId !== '';
       const headers: Record<string, string> = { accept: 'text/event-stream' };
       if (resumed) headers['last-event-id'] = this.#lastId;
+      if (!isThere()) headers['countersign-poll'] = '1';
       const response = await fetch(`/api/v1/events?${this.query}`, {
         headers,
         signal,

@@ -145,7 +145,7 @@ export function LoginTable({ rows, complete, open, onOpen, onReading, onEnd, loa
   const columns = width < FEWER ? 'fewer' : 'all';
   return (
     <div ref={useMergedRef(measured)} className={styles.frame}>
-      {/* biome-ignore lint/a11y/useSemanticElements: of a table only the rows that are seen are there */}
+      {/* Of a table only the rows that are seen are there. */}
       <div
         role="grid"
         aria-label="Logins"
@@ -159,17 +159,14 @@ export function LoginTable({ rows, complete, open, onOpen, onReading, onEnd, loa
         onBlur={() => setFocused(false)}
       >
         {/* biome-ignore lint/a11y/useFocusableInteractive: the rows below are what one moves to */}
-        {/* biome-ignore lint/a11y/useSemanticElements: as above */}
         <div role="row" aria-rowindex={1} className={`${styles.row} ${styles.head}`}>
           {COLUMNS.map(({ name, className }) => (
-            // biome-ignore lint/a11y/useSemanticElements: as above
             // biome-ignore lint/a11y/useFocusableInteractive: as above
             <span key={name} role="columnheader" className={className}>
               {name}
             </span>
           ))}
         </div>
-        {/* biome-ignore lint/a11y/useSemanticElements: as above */}
         <div
           ref={list}
           role="rowgroup"
@@ -239,7 +236,7 @@ const LoginRow = memo(function LoginRow({
   const event = finalOf(row);
   const factor = factorOf(row);
   return (
-    // biome-ignore lint/a11y/useSemanticElements: of a table only the rows that are seen are there
+    // Of a table only the rows that are seen are there.
     <div
       role="row"
       aria-rowindex={index + 2}
@@ -292,7 +289,6 @@ function Cell({
   children: ReactNode;
 }) {
   return (
-    // biome-ignore lint/a11y/useSemanticElements: as above
     // biome-ignore lint/a11y/useFocusableInteractive: the row is what one moves to
     <span role="gridcell" className={className} title={title}>
       {children}

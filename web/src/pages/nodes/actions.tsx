@@ -84,7 +84,7 @@ export function NodeActions({
       {may('operator') && (
         <Button
           variant="default"
-          size="compact-md"
+          size="compact-sm"
           onClick={node.draining ? askToUndrain : askToDrain}
           aria-label={`${node.draining ? 'Undrain' : 'Drain'} ${name}`}
         >
@@ -99,7 +99,7 @@ export function NodeActions({
         >
           <Button
             variant="default"
-            size="compact-md"
+            size="compact-sm"
             data-disabled={here || undefined}
             aria-disabled={here}
             onClick={() => !here && askToRemove()}

@@ -122,7 +122,7 @@ function Report({ report }: { report: CheckReport }) {
                   {faultsFirst(rows ?? []).map((row) => (
                     <Table.Tr key={`${row.what} ${row.where} ${row.found}`}>
                       <Table.Td>
-                        <Badge variant="light" color={RESULTS[row.result].colour} tt="none">
+                        <Badge variant="light" color={RESULTS[row.result].colour} tt="none" miw="max-content">
                           {RESULTS[row.result].word}
                         </Badge>
                       </Table.Td>

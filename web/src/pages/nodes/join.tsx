@@ -189,7 +189,13 @@ function Made({ token, before, close }: { token: Made; before: string[]; close: 
           <Alert color="green" icon={<CircleCheck size={18} aria-hidden />} title={`${come.node} has joined`}>
             <Text size="sm">
               {come.applied == null ? 'It fetches the configuration.' : `It serves revision ${come.applied}.`}{' '}
-              <TextLink to="/nodes/$node" params={{ node: come.node }} size="sm" onClick={close}>
+              <TextLink
+                underline="always"
+                to="/nodes/$node"
+                params={{ node: come.node }}
+                size="sm"
+                onClick={close}
+              >
                 Show {come.node}
               </TextLink>
             </Text>

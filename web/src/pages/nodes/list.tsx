@@ -102,7 +102,13 @@ function Row({ node, revision, others }: { node: NodeView; revision: number | nu
       <Stack gap="sm">
         <Group justify="space-between" gap="xs">
           <Group gap="xs">
-            <TextLink to="/nodes/$node" params={{ node: node.node }} fw={650} className="wrap">
+            <TextLink
+              underline="always"
+              to="/nodes/$node"
+              params={{ node: node.node }}
+              fw={650}
+              className="wrap"
+            >
               {node.node}
             </TextLink>
             <StateBadge node={node} revision={revision} />

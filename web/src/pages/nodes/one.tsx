@@ -34,7 +34,11 @@ export function NodePage() {
         <Empty
           icon={Server}
           title="There is no such node"
-          action={<TextLink to="/nodes">All nodes</TextLink>}
+          action={
+            <TextLink underline="always" to="/nodes">
+              All nodes
+            </TextLink>
+          }
         >
           It was removed, or it never joined.
         </Empty>
@@ -84,7 +88,7 @@ function Body({ node, revision }: { node: NodeView; revision: number | null }) {
           </Text>
           <Facts node={node} revision={revision} />
           <Text size="sm">
-            <TextLink to="/logins" search={{ node: node.node }}>
+            <TextLink underline="always" to="/logins" search={{ node: node.node }}>
               Its latest logins
             </TextLink>
           </Text>
@@ -110,7 +114,9 @@ function PrimaryOnly({ status }: { status: NodeStatus }) {
       <Text size="sm" className="wrap">
         The second factor is not asked for at {grant.integrations.join(', ')} until{' '}
         <Time ms={grant.until_ms} />. Granted by {grant.by}: {grant.reason}.{' '}
-        <TextLink to="/">It is ended at the overview.</TextLink>
+        <TextLink underline="always" to="/">
+          It is ended at the overview.
+        </TextLink>
       </Text>
     </Alert>
   ));
@@ -120,7 +126,7 @@ function IntegrationLinks({ ids }: { ids: readonly string[] }) {
   return ids.map((id, place) => (
     <span key={id}>
       {place > 0 && ', '}
-      <TextLink to="/integrations/$id" params={{ id }} className="wrap">
+      <TextLink underline="always" to="/integrations/$id" params={{ id }} size="sm" className="wrap">
         {id}
       </TextLink>
     </span>

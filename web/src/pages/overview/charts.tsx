@@ -45,8 +45,15 @@ export function LoginsChart({ overview, window }: { overview: Overview; window: 
     <Card title="Logins per minute">
       {sum.all === 0 ? (
         <Text size="sm" className="wrap">
-          No login in the last {window.words}. <TextLink to="/try-login">Try one</TextLink>, or look how a
-          device is connected at its <TextLink to="/integrations">integration</TextLink>.
+          No login in the last {window.words}.{' '}
+          <TextLink underline="always" to="/try-login">
+            Try one
+          </TextLink>
+          , or look how a device is connected at its{' '}
+          <TextLink underline="always" to="/integrations">
+            integration
+          </TextLink>
+          .
         </Text>
       ) : (
         <Chart
@@ -61,7 +68,7 @@ export function LoginsChart({ overview, window }: { overview: Overview; window: 
           legend={SHOWN.map(({ outcome, label, look }) => (
             <Group key={outcome} gap={6} wrap="nowrap">
               <Swatch look={look} />
-              <TextLink to="/logins" search={{ outcome, from }} size="sm">
+              <TextLink underline="always" to="/logins" search={{ outcome, from }} size="sm">
                 {label} {count(sum[outcome])}
               </TextLink>
             </Group>

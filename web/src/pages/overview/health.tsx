@@ -30,7 +30,7 @@ function Failure({ failure }: { failure: Schemas['LastFailure'] | null }) {
     <Text size="sm" className="wrap">
       <Time ms={failure.at_ms} form="relative" /> at {failure.node}:{' '}
       <span className="mono">{failure.detail}</span>{' '}
-      <TextLink to="/logins/$id" params={{ id: failure.event }} size="sm">
+      <TextLink underline="always" to="/logins/$id" params={{ id: failure.event }} size="sm">
         To this login
       </TextLink>
     </Text>
@@ -42,14 +42,23 @@ export function Authenticators({ overview }: { overview: Overview }) {
     <Card title="Authenticators">
       {overview.authenticators.length === 0 ? (
         <Text size="sm">
-          None was asked. <TextLink to="/authenticators">All authenticators</TextLink>
+          None was asked.{' '}
+          <TextLink underline="always" to="/authenticators">
+            All authenticators
+          </TextLink>
         </Text>
       ) : (
         <ul className={classes.list}>
           {overview.authenticators.map(({ id, asked, failed, unavailable, last_failure }) => (
             <li key={id}>
               <Group justify="space-between" gap="xs">
-                <TextLink to="/authenticators/$id" params={{ id }} fw={600} className="wrap">
+                <TextLink
+                  underline="always"
+                  to="/authenticators/$id"
+                  params={{ id }}
+                  fw={600}
+                  className="wrap"
+                >
                   {id}
                 </TextLink>
                 <Health asked={asked} failed={failed} />
@@ -79,7 +88,13 @@ export function SecondFactors({ overview }: { overview: Overview }) {
           {overview.second_factor.map((one) => (
             <li key={one.integration}>
               <Group justify="space-between" gap="xs">
-                <TextLink to="/integrations/$id" params={{ id: one.integration }} fw={600} className="wrap">
+                <TextLink
+                  underline="always"
+                  to="/integrations/$id"
+                  params={{ id: one.integration }}
+                  fw={600}
+                  className="wrap"
+                >
                   {one.integration}
                 </TextLink>
                 <Health asked={one.asked} failed={one.failed} />
@@ -92,6 +107,7 @@ export function SecondFactors({ overview }: { overview: Overview }) {
               {one.fail_mode_used > 0 && (
                 <Text size="sm">
                   <TextLink
+                    underline="always"
                     to="/logins"
                     search={{ integration: one.integration, reason: 'fail_mode_safe', from }}
                     size="sm"
@@ -121,7 +137,13 @@ export function TopReasons({ overview }: { overview: Overview }) {
           {overview.reasons.map(({ reason, outcome, count: times }) => (
             <li key={`${reason} ${outcome}`}>
               <Group justify="space-between" gap="xs" wrap="nowrap">
-                <TextLink to="/logins" search={{ reason, outcome, from }} size="sm" className="wrap">
+                <TextLink
+                  underline="always"
+                  to="/logins"
+                  search={{ reason, outcome, from }}
+                  size="sm"
+                  className="wrap"
+                >
                   {REASONS[reason]}
                   {outcome === 'unanswered' && ' (no answer)'}
                 </TextLink>
@@ -171,7 +193,7 @@ export function Certificates({ overview, now }: { overview: Overview; now: numbe
                   <li key={`${one.what} ${one.name} ${one.node ?? ''}`}>
                     <Group justify="space-between" gap="xs">
                       {to ? (
-                        <TextLink to={to} size="sm" className="wrap">
+                        <TextLink underline="always" to={to} size="sm" className="wrap">
                           {certificateOf(one)}
                         </TextLink>
                       ) : (
@@ -209,7 +231,7 @@ export function UnsignedClients({ overview }: { overview: Overview }) {
       {all === 0 ? (
         <Text size="sm">
           Every client that was seen signs its requests.{' '}
-          <TextLink to="/clients" size="sm">
+          <TextLink underline="always" to="/clients" size="sm">
             All clients
           </TextLink>
         </Text>
@@ -231,7 +253,7 @@ export function UnsignedClients({ overview }: { overview: Overview }) {
               </li>
             ))}
           </ul>
-          <TextLink to="/clients" search={{ unsigned: 'true' }} size="sm">
+          <TextLink underline="always" to="/clients" search={{ unsigned: 'true' }} size="sm">
             {all === 1 ? 'Show it, and what to do' : `Show all ${count(all)}, and what to do`}
           </TextLink>
         </>

@@ -117,11 +117,13 @@ function Steps({ close }: { close: () => void }) {
   const [asked, setAsked] = useState<Asked | null>(null);
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
+  const [late, setLate] = useState(false);
 
   const send = async (confirm: string | null) => {
     const place = where ? { all: false, integration: where } : { all: true };
     setBusy(true);
     setError(null);
+    setLate(false);
     try {
       const answer = await ask(
         api.POST('/api/v1/primary-only', {
@@ -147,7 +149,16 @@ function Steps({ close }: { close: () => void }) {
 
   if (asked) {
     return (
-      <Confirm asked={asked} busy={busy} back={() => setAsked(null)} go={() => void send(asked.token)} />
+      <Confirm
+        asked={asked}
+        busy={busy}
+        back={() => setAsked(null)}
+        late={() => {
+          setAsked(null);
+          setLate(true);
+        }}
+        go={() => void send(asked.token)}
+      />
     );
   }
   const fault = (path: string) =>
@@ -193,6 +204,11 @@ function Steps({ close }: { close: () => void }) {
           maxLength={500}
           error={fault('reason')}
         />
+        {late && (
+          <Alert color="orange" role="alert">
+            <Text size="sm">The time to confirm it was over, and nothing was done. Look at it again.</Text>
+          </Alert>
+        )}
         <ProblemAlert error={error} />
         <ProblemAlert error={integrations.error} />
         <Group justify="flex-end" gap="xs">
@@ -212,11 +228,14 @@ function Confirm({
   asked,
   busy,
   back,
+  late,
   go,
 }: {
   asked: Asked;
   busy: boolean;
   back: () => void;
+  /** The time is over. */
+  late: () => void;
   go: () => void;
 }) {
   const { would, replaces } = asked;
@@ -224,8 +243,8 @@ function Confirm({
   const [ends] = useState(() => Date.now() + asked.good_for_seconds * 1_000);
   const left = Math.ceil((ends - useNow(1_000)) / 1_000);
   useEffect(() => {
-    if (left <= 0) back();
-  }, [left, back]);
+    if (left <= 0 && !busy) late();
+  }, [left, busy, late]);
   return (
     <form
       onSubmit={(event) => {

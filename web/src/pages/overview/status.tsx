@@ -50,7 +50,7 @@ export function Status({ findings }: { findings: Finding[] }) {
                   <Text size="sm" className="wrap">
                     {finding.text}{' '}
                     {finding.to && (
-                      <TextLink to={finding.to} search={finding.search} size="sm">
+                      <TextLink underline="always" to={finding.to} search={finding.search} size="sm">
                         Show<VisuallyHidden> why: {finding.text}</VisuallyHidden>
                       </TextLink>
                     )}
@@ -75,9 +75,8 @@ export function FindUser() {
   const navigate = useNavigate();
   const [name, setName] = useState('');
   return (
-    <Paper component="section" withBorder p="md" aria-label="Find a user's logins">
+    <Paper component="search" withBorder p="md" aria-label="Find a user's logins" display="block">
       <form
-        role="search"
         onSubmit={(event) => {
           event.preventDefault();
           const user = name.trim();
@@ -87,7 +86,7 @@ export function FindUser() {
         <Group gap="xs" align="flex-end" wrap="nowrap">
           <TextInput
             label="Somebody cannot log in?"
-            description="Their logins, and why each ended as it did."
+            description="Their logins, and why each failed."
             placeholder="User name"
             value={name}
             onChange={(event) => setName(event.currentTarget.value)}

@@ -60,7 +60,7 @@ export function RevisionPage() {
         data && (
           <Group gap="xs" component="span">
             {data.served && (
-              <Badge color="green" variant="light" tt="none">
+              <Badge color="green" variant="light" tt="none" miw="max-content">
                 served
               </Badge>
             )}
@@ -173,7 +173,12 @@ function OfNodes({ nodes, served }: { nodes: Schemas['RevisionOfNode'][]; served
                   <Table.Tr key={one.node}>
                     <Table.Td className="wrap">{one.node}</Table.Td>
                     <Table.Td>
-                      <Badge color={one.type === 'applied' ? 'green' : 'red'} variant="light" tt="none">
+                      <Badge
+                        color={one.type === 'applied' ? 'green' : 'red'}
+                        variant="light"
+                        tt="none"
+                        miw="max-content"
+                      >
                         {one.type}
                       </Badge>
                     </Table.Td>

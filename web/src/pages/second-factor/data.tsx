@@ -34,21 +34,34 @@ export const usersQuery = queryOptions({
     return { items, more: true };
   },
   // Wrong passcodes and codes that were used show by themselves, where that is one question.
-  refetchInterval: ({ state }) => ((state.data?.items.length ?? 0) < A_PAGE ? 5_000 : 60_000),
+  refetchInterval: ({ state }) => {
+    if (!state.data) return isNotUsed(state.error) ? false : 10_000;
+    return state.data.items.length < A_PAGE ? 5_000 : 60_000;
+  },
 });
 
+/** The user of a name; null where there is none. */
 export const userQuery = (name: string) =>
   queryOptions({
     queryKey: [KEY, 'user', name],
-    queryFn: () => ask(api.GET('/api/v1/second-factor/users/{name}', { params: { path: { name } } })),
-    refetchInterval: 5_000,
+    // That there is none is an answer and no failure: what somebody does about it is not interrupted.
+    queryFn: async (): Promise<User | null> => {
+      try {
+        const path = { name };
+        return await ask(api.GET('/api/v1/second-factor/users/{name}', { params: { path } }));
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 404) return null;
+        throw error;
+      }
+    },
+    refetchInterval: ({ state }) => (isNotUsed(state.error) ? false : 5_000),
   });
 
 /** Pushes come and go within a minute: asked each second while somebody looks. */
 export const approvalsQuery = queryOptions({
   queryKey: [KEY, 'approvals'],
   queryFn: () => ask(api.GET('/api/v1/second-factor/approvals')),
-  refetchInterval: 1_000,
+  refetchInterval: ({ state }) => (state.data ? 1_000 : 10_000),
   staleTime: 500,
 });
 
@@ -68,7 +81,9 @@ function put(client: QueryClient, user: User): void {
     usersQuery.queryKey,
     (users) => users && { ...users, items: users.items.map((one) => (one.id === user.id ? user : one)) },
   );
-  client.setQueriesData<User>({ queryKey: [KEY, 'user'] }, (one) => (one?.id === user.id ? user : one));
+  client.setQueriesData<User | null>({ queryKey: [KEY, 'user'] }, (one) =>
+    one?.id === user.id ? user : one,
+  );
 }
 
 export function tellFailure(what: string, error: unknown): void {
@@ -93,7 +108,7 @@ export function tellFailure(what: string, error: unknown): void {
 }
 
 /** Says what was done, with a way back. */
-export function tellWithUndo(message: string, undo: () => void): void {
+export function tellWithUndo(message: string, undo: () => Promise<unknown>): void {
   const id = notifications.show({
     autoClose: 12_000,
     message: (
@@ -106,7 +121,7 @@ export function tellWithUndo(message: string, undo: () => void): void {
           variant="default"
           onClick={() => {
             notifications.hide(id);
-            undo();
+            undo().catch((error: unknown) => tellFailure('It was not undone', error));
           }}
         >
           Undo
@@ -156,6 +171,17 @@ export function useDeeds() {
     }
     if (await setAtOnce(user, status)) {
       tellWithUndo(`${user.name} is ${STATUSES[status].word} now.`, async () => {
+        // Somebody else may have decided meanwhile: theirs holds.
+        const now = await ask(
+          api.GET('/api/v1/second-factor/users/{name}', { params: { path: { name: user.name } } }),
+        );
+        if (now.status !== status) {
+          put(client, now);
+          notifications.show({
+            message: `${user.name} is ${STATUSES[now.status].word} by now, which was left so.`,
+          });
+          return;
+        }
         const before = { ...user, status };
         if (await setAtOnce(before, user.status)) {
           notifications.show({ message: `${user.name} is ${STATUSES[user.status].word} again.` });

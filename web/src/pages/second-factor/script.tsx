@@ -18,9 +18,7 @@ export function Script({ user }: { user: User }) {
   const end = async () => {
     try {
       await setScript(user, null);
-      tellWithUndo(`${user.name} answers their own pushes again.`, () => {
-        setScript(user, script).catch((error: unknown) => tellFailure('The script stays ended', error));
-      });
+      tellWithUndo(`${user.name} answers their own pushes again.`, () => setScript(user, script));
     } catch (error) {
       tellFailure('The script goes on', error);
     }

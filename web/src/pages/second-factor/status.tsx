@@ -17,6 +17,7 @@ export function StatusBadge({ status, size = 'md' }: { status: Status; size?: 'm
         color={colour}
         size={size}
         tt="none"
+        style={{ minWidth: 'max-content' }}
         leftSection={<Icon size={size === 'lg' ? 15 : 12} aria-hidden />}
       >
         {word}

@@ -221,7 +221,7 @@ function Row({ user }: { user: User }) {
           <StatusBadge status={user.status} />
           {user.script && (
             <Badge
-              variant="outline"
+              variant="light"
               color="orange"
               tt="none"
               title={`Pushes are answered by a script: ${scriptWords(user.script)}`}
@@ -236,7 +236,11 @@ function Row({ user }: { user: User }) {
           {user.devices.map(deviceLabel).join(', ') || (isBare(user) ? 'none: is to enrol' : 'none')}
         </Text>
       </Table.Td>
-      <Table.Td>{user.bypass_codes || <Text c="dimmed">0</Text>}</Table.Td>
+      <Table.Td>
+        <Text size="sm" c={user.bypass_codes === 0 ? 'dimmed' : undefined}>
+          {user.bypass_codes}
+        </Text>
+      </Table.Td>
       <Table.Td>
         <Failures user={user} />
       </Table.Td>
@@ -248,7 +252,7 @@ function Row({ user }: { user: User }) {
 }
 
 /** Wrong passcodes, of how many. */
-export function Failures({ user }: { user: User }) {
+function Failures({ user }: { user: User }) {
   if (user.failures === 0) {
     return (
       <Text size="sm" c="dimmed" span>

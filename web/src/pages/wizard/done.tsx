@@ -73,25 +73,25 @@ export function DoneStep({
           <Title order={3}>Where to go next</Title>
           <List size="sm" mt="xs" spacing={4}>
             <List.Item>
-              <Anchor component={Link} to="/logins">
+              <Anchor component={Link} to="/logins" underline="always" inherit>
                 Logins
               </Anchor>
               : who logs in, as it happens, and why somebody could not.
             </List.Item>
             <List.Item>
-              <Anchor component={Link} to="/second-factor">
+              <Anchor component={Link} to="/second-factor" underline="always" inherit>
                 Second factor
               </Anchor>
               : further users of the built-in one, and their devices.
             </List.Item>
             <List.Item>
-              <Anchor component={Link} to="/integrations">
+              <Anchor component={Link} to="/integrations" underline="always" inherit>
                 Integrations
               </Anchor>
               : further devices, exempt users, prompts.
             </List.Item>
             <List.Item>
-              <Anchor component={Link} to="/administrators">
+              <Anchor component={Link} to="/administrators" underline="always" inherit>
                 Administrators
               </Anchor>
               : invite a second one, so that nobody is the only one.

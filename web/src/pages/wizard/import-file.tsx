@@ -1,5 +1,5 @@
-import { Button, FileButton, Group, Paper, Pill, Stack, Text, Textarea } from '@mantine/core';
-import { Files, FileUp } from 'lucide-react';
+import { Button, FileButton, Group, Paper, Stack, Text, Textarea } from '@mantine/core';
+import { Files, FileUp, X } from 'lucide-react';
 import { type DragEvent, useState } from 'react';
 import { Onward, Step } from './frame';
 import type { Sent } from './take-over';
@@ -90,17 +90,19 @@ export function ImportFile({
           <Group gap="xs" role="group" aria-label="Files that go along">
             <Text size="sm">With it:</Text>
             {named.map((name) => (
-              <Pill
+              <Button
                 key={name}
-                withRemoveButton
-                removeButtonProps={{ 'aria-label': `Leave out ${name}`, tabIndex: 0 }}
-                onRemove={() => {
+                variant="default"
+                size="compact-sm"
+                rightSection={<X size={14} aria-hidden />}
+                aria-label={`Leave out ${name}`}
+                onClick={() => {
                   const { [name]: _, ...files } = sent.files;
                   change({ ...sent, files });
                 }}
               >
                 {name}
-              </Pill>
+              </Button>
             ))}
           </Group>
         )}

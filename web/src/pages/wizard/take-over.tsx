@@ -161,26 +161,41 @@ function IntoFile({
   const confirm = useConfirm();
   const here = path !== null;
   const withFiles = Object.keys(sent.files).length > 0;
-  const write = () =>
-    confirm({
-      title: `Write ${path}?`,
-      body: 'This text takes the place of all that is in the file, comments too. A revision keeps what was served until now.',
-      confirm: 'Write the file',
-      danger: true,
-      action: async () => {
-        // What the file is now: if somebody writes it meanwhile, nothing is done.
-        const { response } = await askFor(api.GET('/api/v1/config'));
-        const etag = response.headers.get('etag');
-        const saved = await ask(
-          api.PUT('/api/v1/config', {
-            params: { header: etag ? { 'If-Match': etag } : {} },
-            body: { text: sent.text, name: sent.name },
-          }),
-        );
-        await configurationChanged(client);
-        taken(saved.reload?.revision ?? null);
-      },
-    });
+  const look = useMutation({
+    mutationFn: async () => {
+      // Read before it is tried: if somebody writes the file after this, nothing is done.
+      const { response } = await askFor(api.GET('/api/v1/config'));
+      const tag = response.headers.get('etag');
+      if (!tag)
+        throw new Error('The gateway does not say which text it has. Put this one into the file yourself.');
+      const header = { 'If-Match': tag };
+      const body = { text: sent.text, name: sent.name };
+      const tried = await ask(
+        api.PUT('/api/v1/config', { params: { header, query: { dry_run: true } }, body }),
+      );
+      return { header, body, tried };
+    },
+    onSuccess: ({ header, body, tried }) =>
+      confirm({
+        title: `Replace ${path}?`,
+        body: (
+          <Stack gap="xs">
+            <Text size="sm">
+              This text takes the place of all that is in the file, comments too. A revision keeps what was
+              served until now.
+            </Text>
+            <Diff differences={tried.differences} />
+          </Stack>
+        ),
+        confirm: 'Replace the file',
+        danger: true,
+        action: async () => {
+          const saved = await ask(api.PUT('/api/v1/config', { params: { header }, body }));
+          await configurationChanged(client);
+          taken(saved.reload?.revision ?? null);
+        },
+      }),
+  });
   return (
     <section aria-label="Into the file">
       <Title order={3}>The file is the truth here</Title>
@@ -202,10 +217,11 @@ function IntoFile({
           </Text>
         )}
       </Stack>
+      <ProblemAlert error={look.error} />
       <Onward>
         {backButton}
         {here && !withFiles && (
-          <Button variant="outline" color="red" onClick={write}>
+          <Button variant="outline" color="red" onClick={() => look.mutate()} loading={look.isPending}>
             Replace the file with this text
           </Button>
         )}
