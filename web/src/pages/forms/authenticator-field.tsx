@@ -43,9 +43,9 @@ export function AuthenticatorField({ path, ...shown }: Shown & { path: string })
           </>
         )}
         {!form.readOnly && (
-        <Anchor component={Link} to="/authenticators/new">
-          New authenticator
-        </Anchor>
+          <Anchor component={Link} to="/authenticators/new">
+            New authenticator
+          </Anchor>
         )}
       </Text>
     </div>
