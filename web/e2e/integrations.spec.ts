@@ -36,9 +36,9 @@ test('what is wrong is said at its field, in the words of the API', async ({ sig
   await page.goto('/integrations/new');
   await expect(page.getByRole('heading', { name: 'Clients' })).toBeVisible();
   await expect(page.locator('[aria-invalid="true"]')).toHaveCount(0);
-  await page.getByLabel('Name').fill('a b');
+  await page.getByLabel('Name', { exact: true }).fill('a b');
   await page.getByLabel('UDP port').focus();
-  const name = page.getByLabel('Name');
+  const name = page.getByLabel('Name', { exact: true });
   await expect(name).toHaveAttribute('aria-invalid', 'true');
   await expect(page.getByText("a name is made of letters, digits, '_', '-' and '.', not ' '")).toBeVisible();
   // Nobody was at the others yet.
@@ -66,7 +66,7 @@ test('a secret goes in and never comes out', async ({ signedInPage: page, sample
   expect(secret).toMatch(/^\w{32}$/);
   await expectNoSeriousAxe(page);
   await screenshot(page, 'clients');
-  await dialog.getByRole('button', { name: 'Take over' }).click();
+  await dialog.getByRole('button', { name: 'Done' }).click();
   await apply(page, 'Review the change', /secret/);
   const answer = await login({ port: sample.ports.auto, secret, user: 'alice' });
   expect(answer.code).toBe('Access-Accept');
@@ -147,7 +147,7 @@ test('an integration begins with a device, and logs people in', async ({ signedI
   await page.getByLabel('Device', { exact: true }).selectOption({ label: 'Fortinet FortiGate' });
   await expect(page.getByRole('radio', { name: 'Challenge' })).toBeChecked();
   await expect(page.getByLabel('Shape of the menu')).toHaveValue('short');
-  await expect(page.getByLabel('Name')).toHaveValue('fortigate');
+  await expect(page.getByLabel('Name', { exact: true })).toHaveValue('fortigate');
   await page.getByLabel('UDP port').fill(String(sample.ports.spare));
   await page.getByLabel('Authenticator').selectOption('duo_only_client');
   await page.getByRole('button', { name: 'Add a client' }).click();
@@ -186,12 +186,12 @@ test('an integration is copied, and removed by its name', async ({ signedInPage:
   await page.getByRole('button', { name: 'More' }).click();
   await page.getByRole('menuitem', { name: 'Duplicate' }).click();
   await expect(page.getByRole('heading', { name: 'Copy of radius_server_challenge' })).toBeVisible();
-  await page.getByLabel('Name').fill('copy');
+  await page.getByLabel('Name', { exact: true }).fill('copy');
   await page.getByLabel('UDP port').fill(String(sample.ports.spare));
   await page.getByRole('button', { name: 'Change 127.0.0.0/8' }).click();
   const client = page.getByRole('dialog', { name: /127\.0\.0\.0/ });
   await client.getByLabel('Shared secret', { exact: true }).fill('copy-Secret-1');
-  await client.getByRole('button', { name: 'Take over' }).click();
+  await client.getByRole('button', { name: 'Done' }).click();
   await apply(page, 'Review and create', /copy/);
   await expect(page).toHaveURL(/\/integrations\/copy$/);
   await page.getByRole('button', { name: 'More' }).click();

@@ -4,6 +4,7 @@ import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import { useMemo } from 'react';
 import { integrationsQuery } from '@/api/queries';
 import { useConfirm } from '@/components/confirm';
+import { TextLink } from '@/components/links';
 import { Loaded, Page } from '@/components/page';
 import { useReview } from '@/components/review';
 import { authenticatorGroups, KIND_NAMES, newKind } from './forms/authenticator-fields';
@@ -95,9 +96,9 @@ export function AuthenticatorPage() {
         {users.length === 0 ? (
           <>
             No integration uses it yet.{' '}
-            <Anchor component={Link} to="/integrations/new" search={{ authenticator: id } as never} size="sm">
+            <TextLink to="/integrations/new" search={{ authenticator: id }} size="sm" underline="always">
               New integration with it
-            </Anchor>
+            </TextLink>
           </>
         ) : (
           <>
@@ -105,7 +106,12 @@ export function AuthenticatorPage() {
             {users.map((user, index) => (
               <span key={user}>
                 {index > 0 && ', '}
-                <Anchor component={Link} to={`/integrations/${encodeURIComponent(user)}`} size="sm">
+                <Anchor
+                  component={Link}
+                  to={`/integrations/${encodeURIComponent(user)}`}
+                  size="sm"
+                  underline="always"
+                >
                   {user}
                 </Anchor>
               </span>

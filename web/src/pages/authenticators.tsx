@@ -1,12 +1,12 @@
-import { Anchor, Button, Group, NativeSelect, Table, Text, TextInput } from '@mantine/core';
-import { useDebouncedCallback } from '@mantine/hooks';
+import { Anchor, Button, Group, NativeSelect, Table, Text } from '@mantine/core';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { Boxes, Plus, Search } from 'lucide-react';
-import { useState } from 'react';
 import { api, ask } from '@/api/client';
 import { integrationsQuery } from '@/api/queries';
 import { Empty } from '@/components/empty';
+import { Find } from '@/components/find';
+import { TextLink } from '@/components/links';
 import { Loading, Page } from '@/components/page';
 import { ProblemAlert } from '@/components/problem';
 import { plural } from '@/lib/format';
@@ -46,8 +46,6 @@ export function AuthenticatorsPage() {
       search: { ...search, [name]: value === '' ? undefined : value },
       replace: true,
     });
-  const [typed, setTyped] = useState(search.q ?? '');
-  const type = useDebouncedCallback((text: string) => narrow('q', text), 300);
   const items = query.data?.items ?? [];
   const narrowed = Object.keys(filter).length > 0;
   const actions = !readOnly && (
@@ -64,15 +62,11 @@ export function AuthenticatorsPage() {
       {banner}
       {(narrowed || items.length > 0) && (
         <Group gap="xs" align="flex-end">
-          <TextInput
+          <Find
             label="Search"
             placeholder="Name"
-            leftSection={<Search size={16} aria-hidden />}
-            value={typed}
-            onChange={(event) => {
-              setTyped(event.currentTarget.value);
-              type(event.currentTarget.value.trim());
-            }}
+            text={search.q ?? ''}
+            found={(text) => narrow('q', text.trim())}
           />
           <NativeSelect
             label="Kind"
@@ -96,7 +90,6 @@ export function AuthenticatorsPage() {
               <Button
                 variant="default"
                 onClick={() => {
-                  setTyped('');
                   void navigate({ to: '/authenticators', search: {}, replace: true });
                 }}
               >
@@ -166,14 +159,9 @@ export function AuthenticatorsPage() {
                             no integration
                           </Text>
                         ) : users.length > 5 ? (
-                          <Anchor
-                            component={Link}
-                            to="/integrations"
-                            search={{ authenticator: one.id } as never}
-                            size="sm"
-                          >
+                          <TextLink to="/integrations" search={{ authenticator: one.id }} size="sm">
                             {plural(users.length, 'integration')}
-                          </Anchor>
+                          </TextLink>
                         ) : (
                           users.map(({ id }, index) => (
                             <span key={id}>

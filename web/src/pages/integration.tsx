@@ -4,6 +4,7 @@ import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { Copy, EllipsisVertical, Trash2 } from 'lucide-react';
 import { useMemo, useState } from 'react';
 import { useConfirm } from '@/components/confirm';
+import { ButtonLink } from '@/components/links';
 import { Loaded, Page } from '@/components/page';
 import { useReview } from '@/components/review';
 import type { DeviceTemplate } from '@/devices/template';
@@ -115,9 +116,9 @@ export function IntegrationPage() {
       lead="An integration: devices that ask, who checks passwords, and the second factor."
       actions={
         <>
-          <Button component={Link} to="/logins" search={{ integration: id } as never} variant="default">
+          <ButtonLink to="/logins" search={{ integration: id }} variant="default">
             Its logins
-          </Button>
+          </ButtonLink>
           {!readOnly && (
             <Menu position="bottom-end">
               <Menu.Target>

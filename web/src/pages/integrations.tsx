@@ -1,12 +1,11 @@
-import { Anchor, Badge, Button, Group, NativeSelect, Table, Text, TextInput } from '@mantine/core';
-import { useDebouncedCallback } from '@mantine/hooks';
+import { Anchor, Badge, Button, Group, NativeSelect, Table, Text } from '@mantine/core';
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { Network, Plus, Search } from 'lucide-react';
-import { useState } from 'react';
 import { api, ask, type Schemas } from '@/api/client';
 import { authenticatorsQuery } from '@/api/queries';
 import { Empty } from '@/components/empty';
+import { Find } from '@/components/find';
 import { Loading, Page } from '@/components/page';
 import { ProblemAlert } from '@/components/problem';
 import { count, plural } from '@/lib/format';
@@ -41,8 +40,6 @@ export function IntegrationsPage() {
       search: { ...search, [name]: value === '' ? undefined : value },
       replace: true,
     });
-  const [typed, setTyped] = useState(search.q ?? '');
-  const type = useDebouncedCallback((text: string) => narrow('q', text), 300);
   const items = query.data?.pages.flatMap((page) => page.items) ?? [];
   const total = query.data?.pages[0]?.total;
   const actions = !readOnly && (
@@ -60,15 +57,11 @@ export function IntegrationsPage() {
       {banner}
       {(narrowed || items.length > 0 || query.error) && (
         <Group gap="xs" align="flex-end">
-          <TextInput
+          <Find
             label="Search"
             placeholder="Name, mode, port, address"
-            leftSection={<Search size={16} aria-hidden />}
-            value={typed}
-            onChange={(event) => {
-              setTyped(event.currentTarget.value);
-              type(event.currentTarget.value.trim());
-            }}
+            text={search.q ?? ''}
+            found={(text) => narrow('q', text.trim())}
           />
           <Choice
             label="Mode"
@@ -131,7 +124,6 @@ export function IntegrationsPage() {
             <Button
               variant="default"
               onClick={() => {
-                setTyped('');
                 void navigate({ to: '/integrations', search: {}, replace: true });
               }}
             >

@@ -39,12 +39,14 @@ export function AuthenticatorField({ path, ...shown }: Shown & { path: string })
             <Anchor component={Link} to={`/authenticators/${encodeURIComponent(chosen)}`}>
               Open {chosen}
             </Anchor>
-            {' · '}
+            {!form.readOnly && ' · '}
           </>
         )}
-        <Anchor component={Link} to="/authenticators/new">
-          New authenticator
-        </Anchor>
+        {!form.readOnly && (
+          <Anchor component={Link} to="/authenticators/new">
+            New authenticator
+          </Anchor>
+        )}
       </Text>
     </div>
   );

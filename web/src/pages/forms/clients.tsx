@@ -340,7 +340,7 @@ function ClientModal({
             <Button variant="default" onClick={close}>
               Cancel
             </Button>
-            <Button type="submit">{client ? 'Take over' : 'Add'}</Button>
+            <Button type="submit">{client ? 'Done' : 'Add'}</Button>
           </Group>
         </Stack>
       </form>

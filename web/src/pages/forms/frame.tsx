@@ -33,7 +33,7 @@ export function useReadOnly(): { readOnly: boolean; banner: ReactNode } {
               'It is a file of another control plane'
             )}{' '}
             and is read again when it changes, so nothing is changed here.{' '}
-            <Anchor component={Link} to="/configuration" size="sm">
+            <Anchor component={Link} to="/configuration" size="sm" underline="always">
               Open it as text
             </Anchor>
           </Text>
@@ -81,6 +81,8 @@ export function FormFrame({
     form.reveal();
     setBusy(true);
     try {
+      // A draft takes what cannot be applied, too: it may be one write of several.
+      await form.check();
       await onReview();
     } catch (error) {
       form.refused(error);

@@ -51,6 +51,8 @@ export interface Form {
   applied: () => void;
   /** Shows all faults: somebody wants to go on. */
   reveal: () => void;
+  /** A dry run of all of it; throws what the API refuses. */
+  check: () => Promise<unknown>;
   refused: (error: unknown) => void;
 }
 
@@ -211,6 +213,7 @@ export function useDocument({
     },
     applied: () => begin(read, read.doc),
     reveal: () => setRevealed(true),
+    check: () => tryOut({ values, patch, tag: base.tag }),
     refused,
   };
 }
