@@ -1,7 +1,7 @@
 /** Pictures of pages: to look at, and for the documentation. */
 
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { expect, type Page } from '@playwright/test';
 import { documentation, shots } from './environment.ts';
 
@@ -17,17 +17,16 @@ const TRIES = 10;
 /**
  * Takes the page as it is now, wide and light, wide and dark, narrow and light, and fails where it
  * scrolls sideways at 360 px. Files: `e2e/output/shots/NAME.png`, `NAME-dark.png`, `NAME-360.png`; with
- * `UPDATE_DOCS=1` the light ones in `docs/src/images` too. The page is wide and light afterwards.
+ * `UPDATE_DOCS=1` those that a page of the documentation names in `docs/src/images` too. The page is wide and light afterwards.
  */
 export async function screenshot(page: Page, name: string): Promise<void> {
-  const documented = process.env.UPDATE_DOCS === '1' ? [shots, documentation] : [shots];
   await show(page, 'dark', WIDE);
-  await take(page, `${name}-dark`, [shots]);
+  await take(page, `${name}-dark`);
   await show(page, 'light', NARROW);
   await expectNoSidewaysScroll(page);
-  await take(page, `${name}-360`, documented);
+  await take(page, `${name}-360`);
   await show(page, 'light', WIDE);
-  await take(page, name, documented);
+  await take(page, name);
 }
 
 /** Fails where the page is wider than its window, and still is after so many milliseconds. */
@@ -55,7 +54,7 @@ async function show(page: Page, colorScheme: 'light' | 'dark', size: typeof WIDE
 }
 
 /** Takes it once two pictures in a row are the same, or after some tries: a clock may tick. */
-async function take(page: Page, name: string, folders: string[]): Promise<void> {
+async function take(page: Page, name: string): Promise<void> {
   await page.evaluate(() => document.fonts.ready.then(() => undefined));
   let picture = await page.screenshot({ animations: 'disabled', caret: 'hide' });
   for (let tries = 0; tries < TRIES; tries += 1) {
@@ -66,8 +65,20 @@ async function take(page: Page, name: string, folders: string[]): Promise<void> 
       break;
     }
   }
-  for (const folder of folders) {
+  const wanted = process.env.UPDATE_DOCS === '1' && (await isDocumented(name));
+  for (const folder of wanted ? [shots, documentation] : [shots]) {
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, `${name}.png`), picture);
   }
+}
+
+/** Whether a page of the documentation shows this picture. */
+async function isDocumented(name: string): Promise<boolean> {
+  const book = dirname(documentation);
+  for (const entry of await readdir(book, { recursive: true })) {
+    if (entry.endsWith('.md') && (await readFile(join(book, entry), 'utf8')).includes(`images/${name}.png`)) {
+      return true;
+    }
+  }
+  return false;
 }
