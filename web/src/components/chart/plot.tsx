@@ -145,11 +145,9 @@ export default function Plot(props: PlotProps) {
   };
   const last = (props.data[0]?.length ?? 0) - 1;
   return (
-    // biome-ignore lint/a11y/useSemanticElements: it groups no fields
     <div
       ref={place}
       role="group"
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: it is read with the arrow keys
       tabIndex={0}
       aria-label={`${props.label}. ${props.summary} Arrow keys read it bit by bit${props.onOpen ? ', Enter opens those logins' : ''}.`}
       onKeyDown={(event) => {
