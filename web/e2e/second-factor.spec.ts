@@ -168,7 +168,7 @@ test('a bypass code made on the page lets in once', async ({ api, signedInPage: 
   await expect(page.getByText(codes[0] ?? '')).toBeVisible();
   await expect(page.getByText('in the place of a passcode of grace')).toBeVisible();
   await expect(page.getByText('They are shown this once.')).toBeHidden();
-  await expect(page.locator('header')).toBeHidden();
+  await expect(page.getByText('Countersign', { exact: true })).toBeHidden();
   await page.screenshot({ path: 'e2e/output/shots/bypass-codes-on-paper.png' });
   await page.emulateMedia({ media: 'screen', colorScheme: 'light' });
   await made.getByRole('button', { name: 'Done' }).click();
