@@ -57,6 +57,8 @@ pub(crate) struct App {
     pub(crate) sign_ins: SignIns,
     /// Who writes the file that is the truth.
     pub(crate) file_writes: tokio::sync::Mutex<()>,
+    /// Who has a file looked at now.
+    pub(crate) file_looks: Arc<Semaphore>,
     /// The link for the first administrator; none when there was somebody at the start.
     pub(crate) setup: Option<Setup>,
     /// Ways of browsers to the provider and back.

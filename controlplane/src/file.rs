@@ -16,7 +16,7 @@ use crate::authproxy::{self, FileContent, Files, Source};
 use crate::clock;
 use crate::dictionary::Dictionary;
 use crate::disk::FileRead;
-use crate::protected::reveal;
+use crate::protected::Opener;
 use crate::seal::Key;
 use crate::source::{ConfigSource, FileDraft, LoadOutcome};
 
@@ -60,7 +60,8 @@ impl ConfigSource for AuthproxyFile {
                 };
             }
         };
-        let unseal = |text: &str| self.key.as_ref().and_then(|key| reveal(key, text));
+        let opener = self.key.as_ref().map(Opener::new);
+        let unseal = |text: &str| opener.as_ref().and_then(|opener| opener.reveal(text));
         let source = Source {
             path: &self.path,
             octets: &main.octets,
@@ -107,7 +108,8 @@ impl ConfigSource for AuthproxyFile {
 /// Checks a text as if it were this file's.
 pub(crate) fn check(path: &Path, octets: &[u8], key: Option<&Key>) -> authproxy::Report {
     let disk = Disk::default();
-    let unseal = |text: &str| key.and_then(|key| reveal(key, text));
+    let opener = key.map(Opener::new);
+    let unseal = |text: &str| opener.as_ref().and_then(|opener| opener.reveal(text));
     let source = Source {
         path,
         octets,

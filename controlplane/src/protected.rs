@@ -5,6 +5,8 @@
 //! The text is `sealed:` and base64. What the replaced product made on Windows looks otherwise and
 //! cannot be opened here.
 
+use std::cell::OnceCell;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use proto::secret::Secret;
@@ -25,10 +27,32 @@ pub fn protect(key: &Key, secret: &Secret<String>) -> Result<String, SealError> 
 /// it sealed. The key file is read again for one that was sealed after a rotation.
 #[must_use]
 pub fn reveal(key: &Key, text: &str) -> Option<Secret<String>> {
-    let sealed = STANDARD_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;
-    let opened = open(key, &sealed).or_else(|| open(&key.again()?.ok()?, &sealed))?;
-    let text = std::str::from_utf8(&opened).ok()?;
-    Some(Secret::from(text))
+    Opener::new(key).reveal(text)
+}
+
+/// Opens the values of one file: the key file is read again once for all of them.
+#[derive(Debug)]
+pub(crate) struct Opener<'a> {
+    key: &'a Key,
+    again: OnceCell<Option<Key>>,
+}
+
+impl<'a> Opener<'a> {
+    pub(crate) const fn new(key: &'a Key) -> Self {
+        Self {
+            key,
+            again: OnceCell::new(),
+        }
+    }
+
+    /// The same as [`reveal`].
+    pub(crate) fn reveal(&self, text: &str) -> Option<Secret<String>> {
+        let sealed = STANDARD_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;
+        let again = || self.again.get_or_init(|| self.key.again()?.ok()).as_ref();
+        let opened = open(self.key, &sealed).or_else(|| open(again()?, &sealed))?;
+        let text = std::str::from_utf8(&opened).ok()?;
+        Some(Secret::from(text))
+    }
 }
 
 fn open(key: &Key, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
@@ -36,7 +60,8 @@ fn open(key: &Key, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     keys.find_map(|key| key.open(&PLACE, sealed).ok())
 }
 
-const PREFIX: &str = "sealed:";
+/// What a sealed value begins with.
+pub(crate) const PREFIX: &str = "sealed:";
 
 /// Any option of any file: who moves it in a file could write the file anyway.
 const PLACE: Place<'_> = Place {
@@ -78,6 +103,20 @@ mod tests {
             );
         }
         assert_eq!(reveal(&Key::new(*key.octets()), &new), None);
+    }
+
+    #[test]
+    fn one_opener_reads_the_key_file_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("controlplane.key");
+        let key = Key::load_or_create(&path).unwrap();
+        let opener = Opener::new(&key);
+        let foreign = protect(&Key::new([9; 32]), &Secret::from("x")).unwrap();
+        assert_eq!(opener.reveal(&foreign), None);
+        let next = key.succeed(&path, &Key::random().unwrap()).unwrap();
+        let new = protect(&next, &Secret::from("hunter2")).unwrap();
+        assert_eq!(opener.reveal(&new), None, "it was read before");
+        assert!(Opener::new(&key).reveal(&new).is_some());
     }
 
     #[test]

@@ -150,6 +150,7 @@ pub async fn run(
         metrics: metrics.clone(),
         health: seen,
         file_writes: tokio::sync::Mutex::new(()),
+        file_looks: Arc::new(Semaphore::new(api::FILE_LOOKS)),
         hashing: Arc::new(Semaphore::new(HASHING)),
         subscribers: Arc::new(Semaphore::new(SUBSCRIBERS)),
         local_subscribers: Arc::new(Semaphore::new(SUBSCRIBERS)),

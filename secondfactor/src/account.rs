@@ -145,11 +145,13 @@ pub(crate) fn bare_name(name: &str, normalization: UsernameNormalization) -> Str
 }
 
 /// Whether a text can be a user's name: 1 to 256 characters that are not all blanks, none of them
-/// a control character or one that is not seen.
+/// a control character or one that is not seen. `.` and `..` are none: a browser takes them out of
+/// an address.
 pub(crate) fn is_user_name(name: &str) -> bool {
     (1..=USER_NAME_CHARACTERS).contains(&name.chars().count())
         && !name.trim().is_empty()
         && !name.chars().any(is_unseen)
+        && ![".", ".."].contains(&name)
 }
 
 /// Control characters, and those that only steer how others are shown: a directory may drop them.
@@ -168,6 +170,13 @@ const USER_NAME_CHARACTERS: usize = 256;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_stay_what_they_are_in_an_address() {
+        for (name, want) in [("a.b", true), ("...", true), (".", false), ("..", false)] {
+            assert_eq!(is_user_name(name), want, "{name}");
+        }
+    }
 
     #[test]
     fn names_are_found_whatever_their_case() {

@@ -40,10 +40,13 @@ fn argon2id() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT)
 }
 
-/// Whether an administrator may have this name. Others are looked for nowhere.
+/// Whether an administrator may have this name. Others are looked for nowhere. A browser takes `.` and
+/// `..` out of an address.
 pub(crate) fn is_name(name: &str) -> bool {
     let good = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.@".contains(&octet);
-    (1..=NAME_CHARACTERS).contains(&name.len()) && name.bytes().all(good)
+    (1..=NAME_CHARACTERS).contains(&name.len())
+        && name.bytes().all(good)
+        && ![".", ".."].contains(&name)
 }
 
 /// Why a password is not taken; none when it is.
@@ -136,6 +139,21 @@ mod tests {
             assert!(!is(&secret(other), kept), "{other} {kept:?}");
         }
         assert!(PasswordHash::new(NOBODYS).is_ok(), "it takes its time");
+    }
+
+    #[test]
+    fn names_stay_what_they_are_in_an_address() {
+        for (name, want) in [
+            ("alice", true),
+            ("a.b@example.com", true),
+            ("...", true),
+            (".", false),
+            ("..", false),
+            ("a/b", false),
+            ("", false),
+        ] {
+            assert_eq!(is_name(name), want, "{name:?}");
+        }
     }
 
     #[test]

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::routing::{delete, get, post};
 use axum::{Extension, Json, Router};
 use http::{Method, StatusCode};
@@ -69,8 +69,9 @@ pub(crate) fn document(api: &mut Api) {
         id,
         "Administrator: remove",
     )
-    .query::<HowToTry>()
-    .answers_nothing("They are gone, and their sessions with them.");
+    .query::<HowToRemove>()
+    .answers_nothing("They are gone, and their sessions with them.")
+    .problems(&[Kind::Conflict]);
     let id = "takeInvitation";
     api.route(&Method::POST, "/invitation", id, "Invitation: take it")
         .about(
@@ -300,12 +301,29 @@ pub(super) async fn invite_one(
     })
 }
 
+/// How an administrator is removed.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct HowToRemove {
+    /// Checks and answers as if it were done, and changes nothing; default false.
+    #[serde(default)]
+    dry_run: bool,
+    /// Only one who has not taken the invitation yet: 409 when they have; default false.
+    #[serde(default)]
+    invited: bool,
+}
+
 async fn remove(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
-    DryRun(dry): DryRun,
+    how: Result<Query<HowToRemove>, QueryRejection>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
+    let Query(how) = how.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
+    let active = || {
+        let detail = format!("'{name}' has taken the invitation");
+        Problem::new(Kind::Conflict, detail)
+    };
     let missing = || {
         let detail = format!("there is no administrator '{name}'");
         Problem::new(Kind::NotFound, detail)
@@ -315,14 +333,20 @@ async fn remove(
         false => None,
     };
     let was = known.ok_or_else(missing)?;
-    if dry {
+    if how.invited && was.password.is_some() {
+        return Err(active());
+    }
+    if how.dry_run {
         return Ok(StatusCode::NO_CONTENT);
     }
     let before = json!({ "role": was.role, "active": was.password.is_some() });
     let target = format!("admin {name}");
     let deed = caller.deed("admin.remove", target, &json!({ "before": before }));
-    if !app.store.delete_admin(&name, &deed).await.map_err(failed)? {
-        return Err(missing());
+    let removed = app.store.delete_admin(&name, how.invited, &deed);
+    if !removed.await.map_err(failed)? {
+        // Between the look and the deed.
+        let there = app.store.fetch_admin_secrets(&name).await.map_err(failed)?;
+        return Err(there.map_or_else(missing, |_| active()));
     }
     tracing::info!(name, by = caller.author(), "administrator removed");
     Ok(StatusCode::NO_CONTENT)

@@ -180,7 +180,7 @@ async fn validate(
         let found = editor_door::look_at(&app, sent, prints).await?;
         return Ok(Json(found));
     }
-    let checked = sent.import(app.key.clone()).await?;
+    let checked = sent.import(&app).await?;
     let (found, _) = Found::of(checked.report, checked.unused, &prints)?;
     Ok(Json(found))
 }
@@ -238,7 +238,7 @@ async fn import(
         None => precondition(request.headers())?,
     };
     let sent = Sent::read(request).await?;
-    let checked = sent.import(app.key.clone()).await?;
+    let checked = sent.import(&app).await?;
     let (mut found, good) = Found::of(checked.report, checked.unused, &app.fingerprints)?;
     let Some(Good { snapshot, lines }) = good else {
         return Err(refused(found));

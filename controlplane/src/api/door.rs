@@ -177,7 +177,7 @@ async fn identify(
         let Some(token) = session_of(headers) else {
             return Ok(None);
         };
-        let found = by_session(app, from, &token, now_ms).await;
+        let found = by_session(app, from, &token, headers, now_ms).await;
         let found = found.map_err(|error| Refused::not_found_out(&error))?;
         // Reading does no harm, and its answer is for no foreign page.
         let reads = [Method::GET, Method::HEAD].contains(method);
@@ -265,6 +265,7 @@ async fn by_session(
     app: &App,
     from: SocketAddr,
     token: &Token,
+    headers: &HeaderMap,
     now_ms: u64,
 ) -> Result<Option<Caller>, StoreError> {
     let Some(row) = app.store.fetch_session(token.id()).await? else {
@@ -273,7 +274,7 @@ async fn by_session(
     if !token.is(&row.hash) || !session_lasts(&row, now_ms) {
         return Ok(None);
     }
-    if now_ms.saturating_sub(row.last_used_at_ms) >= NOTED_EVERY_MS {
+    if is_noted(headers, row.last_used_at_ms, now_ms) {
         app.store.update_session_used(token.id(), now_ms).await?;
     }
     Ok(Some(Caller {
@@ -285,6 +286,12 @@ async fn by_session(
         from: Some(from),
         pass: Pass::Session(token.id()),
     }))
+}
+
+/// Whether a request is a use of its session that is to be noted.
+fn is_noted(headers: &HeaderMap, last_used_at_ms: u64, now_ms: u64) -> bool {
+    let polls = headers.get(&POLL).is_some_and(|value| value == "1");
+    !polls && now_ms.saturating_sub(last_used_at_ms) >= NOTED_EVERY_MS
 }
 
 /// The session that a browser sends.
@@ -336,6 +343,8 @@ fn bearer(given: &HeaderValue) -> Option<Token> {
 
 /// Where a supervisor says from where a request came.
 pub(crate) const PEER: HeaderName = HeaderName::from_static(crate::admin::PEER_HEADER);
+/// What our own page sends as `1` with each request that it makes by itself: nobody used the session.
+const POLL: HeaderName = HeaderName::from_static("countersign-poll");
 /// What our own page sends with each request that changes something.
 const OWN_PAGE: HeaderName = HeaderName::from_static("countersign-page");
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -347,6 +356,22 @@ const NOTED_EVERY_MS: u64 = 60_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn polls_of_the_page_are_no_use_of_a_session() {
+        let with =
+            |value: &'static str| HeaderMap::from_iter([(POLL, HeaderValue::from_static(value))]);
+        for (headers, elapsed_ms, want) in [
+            (HeaderMap::new(), NOTED_EVERY_MS, true),
+            (HeaderMap::new(), NOTED_EVERY_MS - 1, false),
+            (with("1"), NOTED_EVERY_MS, false),
+            (with("1"), IDLE_MS - 1, false),
+            (with("0"), NOTED_EVERY_MS, true),
+        ] {
+            let noted = is_noted(&headers, 1_000, 1_000 + elapsed_ms);
+            assert_eq!(noted, want, "{headers:?} {elapsed_ms}");
+        }
+    }
 
     #[test]
     fn a_token_is_taken_from_its_scheme_alone() {

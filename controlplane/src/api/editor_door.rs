@@ -20,7 +20,7 @@ use super::config_file::{Found, refused};
 use super::masked::{self, Fingerprints};
 use super::problem::{Kind, Problem};
 use super::resource::Precondition;
-use super::sent_file::Sent;
+use super::sent_file::{Sent, turn};
 use super::typed_text;
 use crate::app::App;
 use crate::audit::Deed;
@@ -151,8 +151,9 @@ pub(super) async fn write(
 pub(super) async fn look_at(app: &App, sent: Sent, prints: Fingerprints) -> Result<Found, Problem> {
     let path = truth(app)?;
     alone(&sent.files)?;
-    let key = app.key.clone();
+    let (key, turn) = (app.key.clone(), turn(app).await?);
     let found = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         let text = typed_text::open(sent.text.expose(), &key);
         let report = file::check(&path, text.expose().as_bytes(), Some(&key));
         Ok(Found::of(report, Vec::new(), &prints)?.0)

@@ -54,6 +54,7 @@ use tower_http::compression::CompressionLayer;
 
 use self::caller::Caller;
 use self::problem::{Kind, Problem};
+pub(crate) use self::sent_file::FILE_LOOKS;
 use crate::app::App;
 use crate::web;
 

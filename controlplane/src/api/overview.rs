@@ -35,14 +35,15 @@ pub(super) fn document(api: &mut Api) {
          (`sampled`). Tests are in none of it. It is made anew every few seconds at the most.",
     )
     .query::<Window>()
-    .answers::<Overview>(StatusCode::OK, "How they went.");
+    .answers::<Overview>(StatusCode::OK, "How they went.")
+    .problems(&[Kind::Unavailable]);
 }
 
 /// The last how many minutes.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Window {
-    /// How many, 5 to 1,440; default 60.
+    /// How many, 5 to 1,440, rounded up to 15, 60, 360 or 1,440; default 60.
     #[schemars(range(min = 5, max = 1440))]
     minutes: Option<u32>,
 }
@@ -51,7 +52,10 @@ impl Window {
     fn minutes(self) -> Result<u32, Problem> {
         let minutes = self.minutes.unwrap_or(DEFAULT_MINUTES);
         match (LEAST_MINUTES..=MOST_MINUTES).contains(&minutes) {
-            true => Ok(minutes),
+            true => {
+                let window = WINDOWS.iter().find(|window| minutes <= **window);
+                Ok(window.copied().unwrap_or(MOST_MINUTES))
+            }
             false => Err(Problem::new(
                 Kind::BadRequest,
                 format!("minutes is {LEAST_MINUTES} to {MOST_MINUTES}, not {minutes}"),
@@ -298,6 +302,8 @@ fn example() -> serde_json::Value {
     })
 }
 
+/// For how many minutes one is made: few, so that who looks shares it with others.
+pub(crate) const WINDOWS: [u32; 4] = [15, DEFAULT_MINUTES, 360, MOST_MINUTES];
 const LEAST_MINUTES: u32 = 5;
 const DEFAULT_MINUTES: u32 = 60;
 /// A day.

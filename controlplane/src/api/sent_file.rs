@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest as _, Multipart, Request};
@@ -13,16 +15,17 @@ use http_body_util::{BodyExt as _, Limited};
 use proto::secret::Secret;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
 use zeroize::Zeroizing;
 
 use super::BODY_OCTETS;
 use super::problem::{Kind, Problem};
 use super::typed_text;
+use crate::app::App;
 use crate::authproxy::{self, FileContent, Files, Source};
 use crate::clock::now_ms;
 use crate::dictionary::Dictionary;
-use crate::protected::reveal;
-use crate::seal::Key;
+use crate::protected::Opener;
 
 /// A file as it was sent: its text, and the files that it names.
 #[derive(Clone, Default)]
@@ -135,11 +138,15 @@ impl Sent {
         Ok(Self { name, text, files })
     }
 
-    /// Reads and checks it. Parses, so it runs off the runtime.
-    pub(super) async fn import(self, key: Key) -> Result<Checked, Problem> {
+    /// Reads and checks it, in turn. Parses, so it runs off the runtime.
+    pub(super) async fn import(self, app: &App) -> Result<Checked, Problem> {
+        let (key, turn) = (app.key.clone(), turn(app).await?);
         let checked = tokio::task::spawn_blocking(move || {
+            // Who hangs up leaves the work behind.
+            let _turn = turn;
             let text = typed_text::open(self.text.expose(), &key);
-            let unseal = |text: &str| reveal(&key, text);
+            let opener = Opener::new(&key);
+            let unseal = |text: &str| opener.reveal(text);
             let source = Source {
                 path: &self.name,
                 octets: text.expose().as_bytes(),
@@ -193,6 +200,18 @@ impl Files for Sent {
                 io::ErrorKind::NotFound,
                 "it was not sent; add it to files",
             )),
+        }
+    }
+}
+
+/// A place among those whose file is looked at.
+pub(super) async fn turn(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
+    let place = Arc::clone(&app.file_looks).acquire_owned();
+    match tokio::time::timeout(PATIENCE, place).await {
+        Ok(place) => place.map_err(|error| Problem::internal(&error)),
+        Err(_) => {
+            let detail = "others have their files looked at; ask again in a moment";
+            Err(Problem::new(Kind::Unavailable, detail).again_in(AGAIN_SECONDS))
         }
     }
 }
@@ -257,5 +276,10 @@ fn broken(error: &MultipartError) -> Problem {
 
 /// The most files that come along with one.
 const FILES: usize = 64;
+/// How many files are looked at at a time.
+pub(crate) const FILE_LOOKS: usize = 2;
+/// How long one waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
+const AGAIN_SECONDS: u64 = 5;
 /// The longest name of one.
 const NAME_OCTETS: usize = 1_024;

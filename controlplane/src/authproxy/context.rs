@@ -77,6 +77,11 @@ impl<'a> Context<'a> {
         self.said.errors >= KEPT
     }
 
+    /// Whether another warning would not be kept.
+    pub(super) const fn hushed(&self) -> bool {
+        self.said.warnings >= KEPT
+    }
+
     pub(super) fn push(&mut self, found: Diagnostic) {
         let said = match found.severity {
             Severity::Error => &mut self.said.errors,

@@ -16,6 +16,7 @@ use super::files::{others_can_read, others_can_write};
 use super::reader::{Content, Document, ReadError};
 use super::schema::{self, Kind, OptionSpec, SectionKind};
 use super::{support, values};
+use crate::protected::PREFIX;
 
 /// A section of a known kind.
 pub(super) struct Section {
@@ -298,6 +299,8 @@ fn option(
     };
     let near = match named {
         Some(_) => None,
+        // Nobody would be told.
+        None if context.hushed() => None,
         None => schema::suggest(section.kind, key),
     };
     let elsewhere = match (&named, &near) {
@@ -331,9 +334,17 @@ fn option(
         value: Zeroizing::new(value.to_owned()),
         good: true,
     };
-    if named.protected && !support::never_served(section.kind) {
+    // What an editor or `seal` made is good under the clear name too; one that does not open is no secret.
+    let sealed = named.protected || named.option.kind == Kind::Secret && value.starts_with(PREFIX);
+    if sealed && !support::never_served(section.kind) {
         match (context.source.unseal)(value) {
             Some(clear) => entry.value = Zeroizing::new(clear.expose().clone()),
+            None if !named.protected => {
+                entry.good = false;
+                let message = "this sealed value was made on another machine, or is damaged, and cannot be opened here";
+                let remedy = "write the clear value, or make a new one with 'countersign seal'";
+                context.error(section, &entry, message, remedy);
+            }
             None => {
                 entry.good = false;
                 let message = "this protected value was made on another machine or on Windows and cannot be opened here";

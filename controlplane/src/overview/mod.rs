@@ -5,7 +5,10 @@
 mod certificates;
 mod sample;
 
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use proto::event::{Outcome, Reason};
 use tokio::sync::{OnceCell, Semaphore};
@@ -13,7 +16,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use crate::api::overview::{
     Bucket, MOST_MINUTES, Overview, ReasonCount, Sampled, UnsignedClient, UnsignedClients,
 };
-use crate::api::problem::Problem;
+use crate::api::problem::{Kind, Problem};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::edit::aside;
@@ -34,12 +37,19 @@ pub(crate) struct Overviews {
 #[derive(Clone, Debug)]
 struct Made {
     minutes: u32,
-    cell: Arc<OnceCell<Arc<Overview>>>,
+    cell: Arc<Cell>,
+}
+
+#[derive(Debug, Default)]
+struct Cell {
+    made: OnceCell<Arc<Overview>>,
+    /// Whether somebody has the place to make it.
+    begun: AtomicBool,
 }
 
 impl Made {
     fn is_fresh(&self, now_ms: u64) -> bool {
-        self.cell.get().is_none_or(|overview| {
+        self.cell.made.get().is_none_or(|overview| {
             let age = now_ms.checked_sub(overview.until_ms);
             age.is_some_and(|age| age < FRESH_MS)
         })
@@ -59,15 +69,34 @@ impl Overviews {
     /// That of the last minutes, some seconds old at the most.
     pub(crate) async fn of(&self, app: &App, minutes: u32) -> Result<Arc<Overview>, Problem> {
         let cell = self.cell(minutes, now_ms());
-        let make = async || {
-            let place = self.making.acquire().await;
-            let _place = place.map_err(|error| Problem::internal(&error))?;
-            make(app, minutes).await.map(Arc::new)
-        };
-        cell.get_or_try_init(make).await.cloned()
+        self.in_turn(&cell, make(app, minutes)).await
     }
 
-    fn cell(&self, minutes: u32, now_ms: u64) -> Arc<OnceCell<Arc<Overview>>> {
+    /// What a cell has, or gets by `make`. Who waits for a place to make it waits [`PATIENCE`] at the
+    /// most.
+    async fn in_turn(
+        &self,
+        cell: &Cell,
+        make: impl Future<Output = Result<Overview, Problem>> + Send,
+    ) -> Result<Arc<Overview>, Problem> {
+        let in_place = || async {
+            let place = self.making.acquire().await;
+            let _place = place.map_err(|error| Problem::internal(&error))?;
+            cell.begun.store(true, Ordering::Relaxed);
+            make.await.map(Arc::new)
+        };
+        let mut made = pin!(cell.made.get_or_try_init(in_place));
+        match tokio::time::timeout(PATIENCE, &mut made).await {
+            Ok(made) => made.cloned(),
+            Err(_) if cell.begun.load(Ordering::Relaxed) => made.await.cloned(),
+            Err(_) => {
+                let detail = "others have overviews made; ask again in a moment";
+                Err(Problem::new(Kind::Unavailable, detail).again_in(AGAIN_SECONDS))
+            }
+        }
+    }
+
+    fn cell(&self, minutes: u32, now_ms: u64) -> Arc<Cell> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.retain(|one| one.is_fresh(now_ms));
         if let Some(found) = made.iter().find(|one| one.minutes == minutes) {
@@ -76,7 +105,7 @@ impl Overviews {
         if made.len() >= WINDOWS {
             made.remove(0);
         }
-        let cell = Arc::default();
+        let cell = Arc::<Cell>::default();
         made.push(Made {
             minutes,
             cell: Arc::clone(&cell),
@@ -258,8 +287,11 @@ fn unsigned_client(seen: SeenClient) -> Option<UnsignedClient> {
 
 /// How long one is shown before it is made anew.
 const FRESH_MS: u64 = 3_000;
-/// The most windows that are kept.
-const WINDOWS: usize = 16;
+/// The most windows that are kept: as many as there are.
+const WINDOWS: usize = crate::api::overview::WINDOWS.len();
+/// How long one waits for a place to have one made.
+const PATIENCE: Duration = Duration::from_secs(2);
+const AGAIN_SECONDS: u64 = 2;
 /// How many are made at a time.
 const MAKING: usize = 2;
 const BUCKETS: u64 = 120;

@@ -203,7 +203,7 @@ fn one_that_was_made_lately_is_shown_again_and_windows_are_bounded() {
         certificates: Vec::new(),
         unsigned_clients: UnsignedClients::default(),
     };
-    first.set(Arc::new(made)).unwrap();
+    first.made.set(Arc::new(made)).unwrap();
     let fresh = overviews.cell(60, 10_000 + FRESH_MS - 1);
     assert!(Arc::ptr_eq(&first, &fresh));
     for late in [10_000 + FRESH_MS, 9_999] {
@@ -218,6 +218,32 @@ fn one_that_was_made_lately_is_shown_again_and_windows_are_bounded() {
         overviews.cell(minutes, 10_000);
     }
     assert_eq!(overviews.made.lock().unwrap().len(), WINDOWS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_place_is_told_to_come_again() {
+    let overviews = Overviews::default();
+    let taken = overviews.making.try_acquire_many(2).unwrap();
+    let cell = overviews.cell(60, 0);
+    let never = async || -> Result<Overview, Problem> { panic!("there was no place") };
+    // One waits for a place, the others for that one: none of them any longer.
+    let (first, second) = tokio::join!(
+        overviews.in_turn(&cell, never()),
+        overviews.in_turn(&cell, never()),
+    );
+    for refused in [first, second] {
+        let answer = axum::response::IntoResponse::into_response(refused.unwrap_err());
+        assert_eq!(answer.status(), 503);
+        assert_eq!(answer.headers()["retry-after"], "2");
+    }
+    drop(taken);
+    let slow = async {
+        tokio::time::advance(PATIENCE * 2).await;
+        Err(Problem::new(Kind::Conflict, "made"))
+    };
+    let made = overviews.in_turn(&cell, slow).await;
+    let answer = axum::response::IntoResponse::into_response(made.unwrap_err());
+    assert_eq!(answer.status(), 409, "making it may take longer");
 }
 
 const AT_MS: u64 = 1_763_820_010_000;

@@ -384,12 +384,20 @@ impl Store {
         })
     }
 
-    /// Forgets an administrator with all sessions. False when there is none.
-    pub(crate) async fn delete_admin(&self, name: &str, deed: &Deed) -> Result<bool, StoreError> {
+    /// Forgets an administrator with all sessions; `invited`: only one who did not take the invitation.
+    /// False when there is none.
+    pub(crate) async fn delete_admin(
+        &self,
+        name: &str,
+        invited: bool,
+        deed: &Deed,
+    ) -> Result<bool, StoreError> {
         let (begin, deed) = (self.db.begin(Alone::Revisions), deed.storable());
         writing!(self.db, "delete an administrator", pool => async {
             let mut tx = pool.begin_with(begin).await?;
-            let done = sqlx::query("DELETE FROM admins WHERE name = $1")
+            let any = "DELETE FROM admins WHERE name = $1";
+            let not_active = "DELETE FROM admins WHERE name = $1 AND password IS NULL";
+            let done = sqlx::query(if invited { not_active } else { any })
                 .bind(name)
                 .execute(&mut *tx)
                 .await?

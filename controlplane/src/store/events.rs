@@ -8,7 +8,7 @@ use proto::id::LoginId;
 use sqlx::QueryBuilder;
 
 use super::engine::{Alone, Fault, reading, signed, storable, unsigned, writing};
-use super::seen::{self, MAKE_ROOM, NOTE, SEEN_CLIENTS, SURPLUS};
+use super::seen::{self, KNOWN, MAKE_ROOM, NOTE, SEEN_CLIENTS, SURPLUS};
 use super::{Store, StoreError, unreadable};
 use crate::admin::{EVENTS_PER_PAGE, EventCursor, EventFilter, EventPage, StoredEvent};
 use crate::event_filter::chain;
@@ -65,15 +65,18 @@ impl Store {
                         .await?,
                 );
             }
+            let mut is_new = false;
             for ((integration, address), told) in &clients {
+                let known = sqlx::query(KNOWN).bind(*integration).bind(address.as_str());
+                is_new |= known.fetch_optional(&mut *tx).await?.is_none();
                 let (signed_ms, unsigned_ms, seen_ms) = told.values();
                 let note = sqlx::query(NOTE).bind(*integration).bind(address.as_str());
                 let note = note.bind(signed_ms).bind(unsigned_ms).bind(seen_ms);
                 note.execute(&mut *tx).await?;
             }
-            let forgotten = match clients.is_empty() {
-                true => 0,
-                false => {
+            let forgotten = match is_new {
+                false => 0,
+                true => {
                     let make_room = sqlx::query(MAKE_ROOM).bind(SURPLUS).bind(SEEN_CLIENTS);
                     make_room.execute(&mut *tx).await?.rows_affected()
                 }

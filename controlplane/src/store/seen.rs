@@ -82,10 +82,13 @@ pub(super) const NOTE: &str = "INSERT INTO seen_clients \
      last_seen_ms = CASE WHEN seen_clients.last_seen_ms > excluded.last_seen_ms \
      THEN seen_clients.last_seen_ms ELSE excluded.last_seen_ms END";
 
+/// Whether one is known.
+pub(super) const KNOWN: &str = "SELECT 1 FROM seen_clients WHERE integration = $1 AND address = $2";
+
 /// Forgets those that were not seen for the longest time, beyond a number of them.
 pub(super) const MAKE_ROOM: &str = "DELETE FROM seen_clients WHERE (integration, address) IN \
      (SELECT integration, address FROM seen_clients \
-     ORDER BY last_seen_ms DESC, integration, address LIMIT $1 OFFSET $2)";
+     ORDER BY last_seen_ms DESC LIMIT $1 OFFSET $2)";
 
 impl Store {
     /// All of them, or those of one integration, by integration and address.

@@ -578,8 +578,13 @@ async fn a_session_ends_with_its_administrator_and_guesses_wait() {
         !shown.contains(&secret) && !shown.contains("argon2"),
         "{shown}"
     );
+    for how in ["invited=true", "invited=true&dry_run=true"] {
+        let path = format!("/api/v1/admins/alice?{how}");
+        let refused = plane.locally("DELETE", &path, &Value::Null).await;
+        assert_eq!(refused.status, 409, "{how}: {refused:?}");
+    }
     let removed = plane
-        .locally("DELETE", "/api/v1/admins/alice", &Value::Null)
+        .locally("DELETE", "/api/v1/admins/alice?invited=false", &Value::Null)
         .await;
     assert_eq!(removed.status, 204, "{removed:?}");
     assert_eq!(plane.call("GET", path, &headers, "").await.status, 401);

@@ -7,6 +7,7 @@ use proto::config::{Faults, raw};
 use proto::secret::Secret;
 
 use super::super::schema::{self, Numbering, OptionSpec, SectionKind};
+use crate::protected::PREFIX;
 
 /// A configuration file in the making.
 pub(super) struct Page {
@@ -254,6 +255,10 @@ impl Part {
         let path = format!("{}.{field}", self.path);
         let why = match &content {
             Content::Text(text) => not_a_value(text),
+            // An import would open it.
+            Content::Secret(secret) if self.clear && secret.expose().starts_with(PREFIX) => {
+                Some("a value that begins with 'sealed:' cannot be written")
+            }
             Content::Secret(secret) if self.clear => not_a_value(secret.expose()),
             Content::Secret(_) => None,
         };

@@ -2,6 +2,8 @@
 
 use super::severity::{file, said};
 use super::*;
+use crate::protected::{protect, reveal};
+use crate::seal::Key;
 
 /// Neither of the planted secrets is long enough to be recognised by a piece shorter than this.
 const PIECE: usize = 9;
@@ -121,5 +123,42 @@ fn a_dictionary_that_is_another_file_is_not_shown() {
             "{line}: {shown}"
         );
         assert!(!shown.contains("hunter2hu"), "{line}: {shown}");
+    }
+}
+
+#[test]
+fn a_sealed_value_is_opened_behind_the_clear_name_or_refused() {
+    let (ours, other) = (Key::new([1; 32]), Key::new([2; 32]));
+    let sealed = protect(&ours, &Secret::from("hunter2hunter2")).unwrap();
+    let whole = file("", "", "", "").replace("=hunter2-nas\n", &format!("={sealed}\n"));
+    assert!(whole.contains(&sealed), "{whole}");
+    let damaged = whole.replace(&sealed, sealed.get(..sealed.len() - 1).unwrap());
+    let read = |text: &str, key: &Key| {
+        let source = Source {
+            path: Path::new("conf/authproxy.cfg"),
+            octets: text.as_bytes(),
+            mode: None,
+            now_ms: NOW_MS,
+            files: &files(),
+            unseal: &|text| reveal(key, text),
+        };
+        import(&source, &Dictionary::builtin())
+    };
+    let good = read(&whole, &ours).imported.unwrap().resolve(1, made);
+    let clear = whole.replace(&sealed, "hunter2hunter2");
+    let want = read(&clear, &ours).imported.unwrap().resolve(1, made);
+    assert_eq!(good, want);
+    for (text, key) in [(&whole, &other), (&damaged, &ours)] {
+        let report = read(text, key);
+        assert!(report.imported.is_none());
+        let line = text.lines().position(|line| line.contains("=sealed:"));
+        let found = report
+            .diagnostics
+            .iter()
+            .find(|one| one.severity == Severity::Error)
+            .unwrap();
+        assert_eq!(usize::try_from(found.line).unwrap(), line.unwrap() + 1);
+        assert_eq!(found.option.as_deref(), Some("radius_secret_1"));
+        assert!(found.remedy.contains("clear value"), "{found:?}");
     }
 }

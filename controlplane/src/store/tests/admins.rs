@@ -50,6 +50,9 @@ pub(super) async fn an_invitation_is_taken_once_and_a_passcode_used_once(lab: La
     assert_eq!(known.password.as_deref(), Some("hash"));
     assert_eq!(known.invitation, None);
     assert!(store.list_admins().await.unwrap()[0].active);
+    let remove = deed("remove");
+    let invited = store.delete_admin("alice", true, &remove);
+    assert!(!invited.await.unwrap(), "only one who is not active");
     for (step, want) in [(5, true), (5, false), (4, false), (6, true)] {
         let used = store.use_totp_step("alice", step).await.unwrap();
         assert_eq!(used, want, "{step}");
@@ -116,9 +119,19 @@ pub(super) async fn sessions_are_bounded_and_end_with_their_administrator(lab: L
     assert!(found(&made[2]).await.is_some() && found(&made[3]).await.is_none());
     end(&alice, Which::All).await;
     assert!(found(&made[2]).await.is_none());
-    assert!(store.delete_admin("bob", &deed("remove")).await.unwrap());
+    assert!(
+        store
+            .delete_admin("bob", true, &deed("remove"))
+            .await
+            .unwrap()
+    );
     assert!(found(&of_bob).await.is_none());
-    assert!(!store.delete_admin("bob", &deed("remove")).await.unwrap());
+    assert!(
+        !store
+            .delete_admin("bob", false, &deed("remove"))
+            .await
+            .unwrap()
+    );
     assert_eq!(deeds(&store).await.last().unwrap(), "remove");
 }
 
@@ -266,7 +279,12 @@ pub(super) async fn an_installation_is_somebodys_from_the_first_who_may_use_it(l
     assert!(!store.is_nobodys().await.unwrap());
     store.delete_invited_by("command line").await.unwrap();
     assert_eq!(store.list_admins().await.unwrap().len(), 1, "it was taken");
-    assert!(store.delete_admin("alice", &deed("remove")).await.unwrap());
+    assert!(
+        store
+            .delete_admin("alice", false, &deed("remove"))
+            .await
+            .unwrap()
+    );
     assert!(store.is_nobodys().await.unwrap());
     store
         .put_provider(Some(b"{}"), &deed("provider"))

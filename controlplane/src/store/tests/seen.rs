@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::events::{explained, with};
 use super::*;
 use crate::store::overview::COUNT;
-use crate::store::seen::SEEN_CLIENTS;
+use crate::store::seen::{MAKE_ROOM, SEEN_CLIENTS, SURPLUS};
 
 on_both! {
     requests_are_counted_by_bucket_outcome_and_reason_without_tests
@@ -13,6 +13,7 @@ on_both! {
     what_clients_sign_is_noted_whatever_the_order_of_reports
     a_client_is_ready_once_it_signs_and_has_not_failed_to_for_a_week
     no_more_clients_are_kept_than_a_bound_and_those_seen_last_stay
+    room_is_made_only_for_who_is_new_and_by_the_index
     clients_that_are_not_seen_any_more_are_forgotten
     events_of_before_that_were_tests_are_not_counted
 }
@@ -167,6 +168,29 @@ async fn no_more_clients_are_kept_than_a_bound_and_those_seen_last_stay(lab: Lab
     let has = |address: &str| left.iter().any(|one| one.address.to_string() == address);
     assert!(has("10.0.0.0") && has("192.0.2.1") && has("192.0.2.2"));
     assert!(!has("10.0.0.1") && !has("10.0.0.2") && has("10.0.0.3"));
+}
+
+async fn room_is_made_only_for_who_is_new_and_by_the_index(lab: Lab) {
+    let store = lab.open().await;
+    let bound = u64::try_from(SEEN_CLIENTS).unwrap();
+    let address = |number: u64| format!("10.0.{}.{}:1", number / 250, number % 250);
+    let events = (0..bound).map(|number| signed(number, number, &address(number), Some(false)));
+    store.insert_events(events.collect()).await.unwrap();
+    raw(
+        &store,
+        "INSERT INTO seen_clients (integration, address, last_signed_ms, last_seen_ms) \
+         VALUES ('vpn', '192.0.2.9', 0, 0)",
+    )
+    .await;
+    let known = vec![signed(bound, bound, &address(7), Some(true))];
+    store.insert_events(known).await.unwrap();
+    assert_eq!(store.take_forgotten_clients(), 0);
+    let new = vec![signed(bound + 1, bound, "192.0.2.1:1", Some(true))];
+    store.insert_events(new).await.unwrap();
+    assert_eq!(store.take_forgotten_clients(), 2);
+    raw(&store, "ANALYZE").await;
+    let plan = explained(&store, MAKE_ROOM, &[SURPLUS, SEEN_CLIENTS], None).await;
+    assert!(!plan.contains("TEMP B-TREE"), "{plan}");
 }
 
 async fn clients_that_are_not_seen_any_more_are_forgotten(lab: Lab) {
