@@ -50,7 +50,7 @@ function Whole({ about }: { about: Schemas['About'] }) {
       ) : (
         <Text size="sm" className="wrap">
           {source.kind === 'file'
-            ? `This is ${source.path}, as it was typed. Its secrets are shown as sealed values: left as they are, they stay; write a new one in their place to change it.`
+            ? `This is ${source.path}, as it was typed. Its secrets are shown as sealed values: left as they are, they stay; write a new one in their place to change it. Comments are shown as they are.`
             : 'Secrets are sealed values that this installation alone opens: left as they are, they stay. To change one, take _protected out of the option’s name and write the secret behind the =.'}{' '}
           {source.kind === 'database' && 'Comments are not kept. '}The audit notes who opens this page.
         </Text>

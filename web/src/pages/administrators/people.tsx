@@ -63,7 +63,7 @@ export function People() {
       danger: true,
       ...(own ? { typed: one.name } : {}),
       action: async () => {
-        await removeAdministrator(one.name);
+        await removeAdministrator(one.name, !one.active);
         // Whoever removed themselves is told so by the next answer, and asked to sign in.
         if (own) await client.invalidateQueries({ queryKey: sessionQuery.queryKey });
         await changed();
@@ -79,7 +79,7 @@ export function People() {
       body: 'The link before is good for nothing then. The new one is good for a day.',
       confirm: `Another link for ${one.name}`,
       action: async () => {
-        await removeAdministrator(one.name);
+        await removeAdministrator(one.name, true);
         try {
           const { name, role, integration } = one;
           setMade(await invite({ name, role, ...(integration ? { integration } : {}) }));

@@ -30,9 +30,12 @@ export function invite(body: Invited) {
 }
 
 /** Whoever is not there any more counts as removed. */
-export async function removeAdministrator(name: string): Promise<void> {
+/** Removes one; `invited`: only while the invitation is not taken. */
+export async function removeAdministrator(name: string, invited: boolean): Promise<void> {
   try {
-    await ask(api.DELETE('/api/v1/admins/{name}', { params: { path: { name } } }));
+    await ask(
+      api.DELETE('/api/v1/admins/{name}', { params: { path: { name }, query: invited ? { invited } : {} } }),
+    );
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 404) throw error;
   }

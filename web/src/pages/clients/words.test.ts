@@ -32,6 +32,7 @@ describe('nextOf', () => {
       'waiting',
       /: 5 days more\.$/,
     ],
+    ['signs beside others', { last_signed_ms: NOW }, 'auto', 'others', /others of client 192\.0\.2\.0\/24/],
     ['is ready', { last_signed_ms: NOW, ready: true }, 'off', 'ready', /192\.0\.2\.0\/24 to require/],
     ['is required to', { last_signed_ms: NOW, ready: true }, 'require', 'required', /Nothing to do/],
     ['is no client now', { client: null, ready: true }, 'auto', 'gone', /no more/],

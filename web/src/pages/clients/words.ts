@@ -35,7 +35,7 @@ export function queryOf(search: Record<string, string | undefined>) {
 }
 
 export interface Next {
-  state: 'unsigned' | 'waiting' | 'ready' | 'required' | 'gone';
+  state: 'unsigned' | 'others' | 'waiting' | 'ready' | 'required' | 'gone';
   word: string;
   colour: string;
   /** What to do, or why nothing is to be done. */
@@ -72,6 +72,15 @@ export function nextOf(seen: ClientSeen, integrations: readonly Integration[], n
       word: 'ready',
       colour: 'blue',
       text: `Set message_authenticator of client ${seen.client} to require.`,
+    };
+  }
+  const quiet = seen.last_unsigned_ms === null || seen.last_unsigned_ms + QUIET <= now;
+  if (seen.last_signed_ms !== null && quiet) {
+    return {
+      state: 'others',
+      word: 'signs',
+      colour: 'indigo',
+      text: `This address signs; others of client ${seen.client} do not, or not for 7 days yet. Required would be of all of them.`,
     };
   }
   if (seen.last_signed_ms !== null && seen.last_signed_ms > (seen.last_unsigned_ms ?? 0)) {
