@@ -141,7 +141,7 @@ export function FormFrame({
                       ? 'Not saved yet'
                       : `${plural(form.count, 'field')} changed`}
                 </Text>
-                {form.checking && <Loader size="xs" aria-label="Being checked" />}
+                {form.checking && <Loader size="xs" aria-label="Being checked" role="status" />}
               </Group>
               <Group gap="xs">
                 {form.dirty && (
