@@ -9,7 +9,8 @@ export default defineConfig({
   // The gateway under test is a debug build, and the machine may be small.
   timeout: 60_000,
   expect: { timeout: 10_000 },
-  workers: 1,
+  // Each starts gateways of its own, on ports of its own.
+  workers: 2,
   fullyParallel: false,
   retries: 0,
   forbidOnly: true,
