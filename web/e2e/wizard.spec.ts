@@ -1,5 +1,6 @@
 /** From nothing to a first login: by five questions, and by a file that is there already. */
 
+import { readFile } from 'node:fs/promises';
 import type { Page } from '@playwright/test';
 import type { Api } from './harness/api.ts';
 import { expectNoSeriousAxe } from './harness/axe.ts';
@@ -219,9 +220,14 @@ test.describe('where a file is the truth', () => {
     );
     await expect(page.getByText(gateway.configurationFile)).toBeVisible();
     await page.getByRole('button', { name: 'Replace the file with this text' }).click();
-    await expect(page.getByRole('dialog', { name: `Write ${gateway.configurationFile}?` })).toBeVisible();
+    const asked = page.getByRole('dialog', { name: `Replace ${gateway.configurationFile}?` });
+    // What is lost by it is shown before it is done.
+    await expect(asked.getByRole('group', { name: 'Changes' })).toContainText('radius_server_auto');
     await page.getByRole('button', { name: 'Cancel' }).click();
-    await page.getByRole('button', { name: 'I have put it there' }).click();
+    expect(await readFile(gateway.configurationFile, 'utf8')).not.toContain('[radius_server_auto3]');
+    await page.getByRole('button', { name: 'Replace the file with this text' }).click();
+    await asked.getByRole('button', { name: 'Replace the file' }).click();
     await expect(page.getByRole('heading', { name: 'Can everything be reached?' })).toBeVisible();
+    expect(await readFile(gateway.configurationFile, 'utf8')).toContain('[radius_server_auto3]');
   });
 });
