@@ -56,7 +56,7 @@ export function SeenClientsPage() {
   return (
     <Page
       title="Clients seen"
-      lead="The addresses that sent logins in the last 90 days, and whether a Message-Authenticator can be required of them."
+      lead="The addresses that sent logins in the last 90 days, and whether a Message-Authenticator can be required of them. An unsigned request proves no sender: somebody on the network may have forged it under a client’s address."
     >
       <WhatToDo />
       <Group gap="sm" align="flex-end">

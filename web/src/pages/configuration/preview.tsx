@@ -107,7 +107,7 @@ function Trial({
             )}
             <Diff differences={tried.differences} />
             {tried.found.unused_files && tried.found.unused_files.length > 0 && (
-              <Alert color="yellow" title="Files that nothing names">
+              <Alert color="orange" title="Files that nothing names">
                 <Text size="sm" className="wrap">
                   {tried.found.unused_files.join(', ')}
                 </Text>

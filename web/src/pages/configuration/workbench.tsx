@@ -96,7 +96,7 @@ export function Workbench({
         </Alert>
       )}
       {base.leftOut.length > 0 && (
-        <Alert color="yellow" title="Not in this text">
+        <Alert color="orange" title="Not in this text">
           <Text size="sm" className="wrap">
             A file cannot hold these settings, which their mode ignores: {base.leftOut.join(', ')}
           </Text>
