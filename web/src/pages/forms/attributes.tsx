@@ -16,7 +16,7 @@ import { useState } from 'react';
 import { attributeNamed } from './attribute-names';
 import { helpOf } from './help';
 import type { Shown } from './inputs';
-import { type Doc, isDoc, type Json } from './path';
+import { type Doc, get, isDoc, type Json, set } from './path';
 import { useForm } from './state';
 
 /** `Fortinet-Group-Name · 12356/1 · text` */
@@ -36,11 +36,20 @@ export function AttributesField({ path, label, description }: Shown & { path: st
         label={label}
         list={list}
         readOnly={form.readOnly}
-        add={(one) => form.change(path, [...list.filter((other) => other.name !== one.name), one])}
+        // To what there is by then: looking it up takes a while.
+        add={(one) => form.changeAll((doc) => set(doc, path, having(get(doc, path), one)), [path])}
         remove={(one) => form.change(path, without(list, one))}
       />
     </Input.Wrapper>
   );
+}
+
+/** The list with one attribute more; one of its name gives way. */
+export function having(list: Json, one: Doc): Json {
+  const others = (Array.isArray(list) ? list : []).filter(
+    (other) => !isDoc(other) || other.name !== one.name,
+  );
+  return [...others, one];
 }
 
 /** A list that is empty is left out, as the API writes it. */

@@ -62,6 +62,11 @@ export function ClientsTable() {
   const pages = Math.max(1, Math.ceil(found.length / PAGE));
   const at = Math.min(page, pages);
   const write = (next: Json[]) => form.change('clients', next);
+  // What was added is at the end.
+  const showLast = (count: number) => {
+    setSearch('');
+    setPage(Math.ceil(count / PAGE));
+  };
   const own = form.faults.find(({ path }) => path === 'clients')?.message;
   const removed = [...before.keys()].filter((address) => !all.some((one) => one.address === address)).length;
 
@@ -93,7 +98,7 @@ export function ClientsTable() {
           {own}
         </Text>
       )}
-      {all.length > PAGE && (
+      {(all.length > PAGE || search !== '') && (
         <TextInput
           aria-label="Find a client by its address"
           placeholder="Find an address"
@@ -105,6 +110,11 @@ export function ClientsTable() {
           }}
           maw={320}
         />
+      )}
+      {all.length > 0 && found.length === 0 && (
+        <Text size="sm" c="dimmed">
+          No client has that in its address.
+        </Text>
       )}
       {found.length > 0 && (
         <Table.ScrollContainer minWidth={0}>
@@ -167,6 +177,7 @@ export function ClientsTable() {
           save={(client) => {
             write(editing === 'new' ? [...all, client] : all.with(editing, client));
             setEditing(null);
+            if (editing === 'new') showLast(all.length + 1);
           }}
         />
       )}
@@ -177,6 +188,7 @@ export function ClientsTable() {
           save={(clients) => {
             write([...all, ...clients]);
             setPasting(false);
+            showLast(all.length + clients.length);
           }}
         />
       )}

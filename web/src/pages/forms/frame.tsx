@@ -60,7 +60,6 @@ export function FormFrame({
   fields,
   action,
   onReview,
-  guarded = true,
   children,
 }: {
   form: Form;
@@ -71,7 +70,6 @@ export function FormFrame({
   /** What the button says. */
   action: string;
   onReview: () => Promise<unknown>;
-  guarded?: boolean;
   children: ReactNode;
 }) {
   const [busy, setBusy] = useState(false);
@@ -93,7 +91,7 @@ export function FormFrame({
   };
   return (
     <FormProvider value={form}>
-      <UnsavedGuard dirty={guarded && form.dirty && !form.readOnly} what={what} />
+      <UnsavedGuard dirty={form.dirty && !form.readOnly} what={what} />
       {form.outdated && form.dirty && (
         <Alert color="orange" title={`Somebody changed ${what} meanwhile`} role="alert">
           <Text size="sm">
