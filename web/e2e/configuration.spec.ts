@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from '@playwright/test';
+import { good } from './harness/api.ts';
 import { expectNoSeriousAxe } from './harness/axe.ts';
 import { expect, test } from './harness/fixtures.ts';
 import { expectFocusRing } from './harness/keyboard.ts';
@@ -143,16 +144,18 @@ test.describe('in the database', () => {
     const text = `${configurationOf(sample)}
 [radius_server_eap]
 api_host=builtin
-client=duo_only_client
+client=radius_client
 port=${sample.ports.spare}
 radius_ip_1=127.0.0.0/8
 radius_secret_1=${sample.secret}
 certs=server.pem
 pkey=server.key
 `;
-    await api.client.POST('/api/v1/config/import', {
-      body: { text, name: 'authproxy.cfg', files: { 'server.pem': certificate, 'server.key': key } },
-    });
+    await good(
+      api.client.POST('/api/v1/config/import', {
+        body: { text, name: 'authproxy.cfg', files: { 'server.pem': certificate, 'server.key': key } },
+      }),
+    );
     await open(page);
     const wanted = page.getByRole('alert').filter({ hasText: 'Its private key is needed to apply it' });
     await expect(wanted).toBeVisible();

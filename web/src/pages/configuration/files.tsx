@@ -15,6 +15,7 @@ import { notifications } from '@mantine/notifications';
 import { FilePlus2, KeyRound } from 'lucide-react';
 import { useRef } from 'react';
 import { ButtonLink } from '@/components/links';
+import { keepFocus } from '../forms/focus';
 import { missingKeys } from './source';
 
 type Files = Record<string, string>;
@@ -126,7 +127,7 @@ export function NamedFiles({
   };
   const keys = missingKeys(files);
   return (
-    <Paper withBorder p="sm" radius="md" component="section" aria-label="Named files">
+    <Paper withBorder p="sm" radius="md" component="section" aria-label="Named files" data-list>
       <Stack gap="xs">
         <Group justify="space-between" gap="xs">
           <Text fw={600} size="sm">
@@ -136,6 +137,7 @@ export function NamedFiles({
             {(props) => (
               <Button
                 {...props}
+                data-add
                 size="compact-sm"
                 variant="default"
                 leftSection={<FilePlus2 size={15} aria-hidden />}
@@ -175,7 +177,11 @@ export function NamedFiles({
                     <Button
                       size="compact-sm"
                       variant="subtle"
-                      onClick={() => onChange(({ [name]: _gone, ...rest }) => rest)}
+                      data-remove
+                      onClick={(event) => {
+                        keepFocus(event.currentTarget);
+                        onChange(({ [name]: _gone, ...rest }) => rest);
+                      }}
                       aria-label={`Remove ${name}`}
                     >
                       Remove

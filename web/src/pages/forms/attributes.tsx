@@ -14,6 +14,7 @@ import {
 import { X } from 'lucide-react';
 import { useState } from 'react';
 import { attributeNamed } from './attribute-names';
+import { keepFocus } from './focus';
 import { helpOf } from './help';
 import type { Shown } from './inputs';
 import { type Doc, get, isDoc, type Json, set } from './path';
@@ -108,7 +109,7 @@ function Chosen({
     }
   };
   return (
-    <Stack gap={6} mt={6} role="group" aria-label={label}>
+    <Stack gap={6} mt={6} role="group" aria-label={label} data-list>
       <Group gap={6}>
         {list.length === 0 && (
           <Text size="sm" c="dimmed">
@@ -130,7 +131,11 @@ function Chosen({
                   variant="transparent"
                   color="gray"
                   aria-label={`Remove ${String(one.name)}`}
-                  onClick={() => remove(one)}
+                  data-remove
+                  onClick={(event) => {
+                    keepFocus(event.currentTarget);
+                    remove(one);
+                  }}
                 >
                   <X size={12} aria-hidden />
                 </ActionIcon>
@@ -145,6 +150,7 @@ function Chosen({
         <Group gap="xs" align="flex-start">
           <TextInput
             aria-label={`Name of an attribute: ${label}`}
+            data-add
             placeholder="Fortinet-Group-Name"
             value={name}
             error={error}

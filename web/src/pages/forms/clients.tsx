@@ -18,6 +18,7 @@ import { useMemo, useState } from 'react';
 import { plural } from '@/lib/format';
 import { readClients } from './client-lines';
 import { isAt } from './faults';
+import { keepFocus } from './focus';
 import { helpOf } from './help';
 import { Cards, Description, nameOf } from './inputs';
 import { CLIENT_FIELDS } from './integration-fields';
@@ -71,7 +72,7 @@ export function ClientsTable() {
   const removed = [...before.keys()].filter((address) => !all.some((one) => one.address === address)).length;
 
   return (
-    <Stack gap="sm">
+    <Stack gap="sm" data-list>
       <Group justify="space-between" gap="xs">
         <Text size="sm" component="div">
           {plural(all.length, 'client')}
@@ -86,6 +87,7 @@ export function ClientsTable() {
               size="compact-sm"
               variant="default"
               leftSection={<Plus size={14} aria-hidden />}
+              data-add
               onClick={() => setEditing('new')}
             >
               Add a client
@@ -250,7 +252,16 @@ function Row({
             <ActionIcon variant="subtle" aria-label={`Change ${address}`} onClick={edit}>
               <Pencil size={16} aria-hidden />
             </ActionIcon>
-            <ActionIcon variant="subtle" color="red" aria-label={`Remove ${address}`} onClick={remove}>
+            <ActionIcon
+              variant="subtle"
+              color="red"
+              aria-label={`Remove ${address}`}
+              data-remove
+              onClick={(event) => {
+                keepFocus(event.currentTarget);
+                remove();
+              }}
+            >
               <Trash2 size={16} aria-hidden />
             </ActionIcon>
           </Group>

@@ -17,7 +17,7 @@ import { type Form, FormProvider } from './state';
 /** Why nothing can be changed here, or nothing where it can. */
 export function useReadOnly(): { readOnly: boolean; banner: ReactNode } {
   const { may } = useSession();
-  const { data } = useQuery(aboutQuery);
+  const { data, error, refetch } = useQuery(aboutQuery);
   const truth = data?.configuration;
   if (truth?.kind === 'file') {
     return {
@@ -48,6 +48,18 @@ export function useReadOnly(): { readOnly: boolean; banner: ReactNode } {
         <Alert color="blue" icon={<Users size={18} aria-hidden />} title="You may look at this">
           <Text size="sm">Only administrators with the role admin change the configuration.</Text>
         </Alert>
+      ),
+    };
+  }
+  if (data === undefined && error) {
+    return {
+      readOnly: true,
+      banner: (
+        <ProblemAlert
+          error={error}
+          retry={() => void refetch()}
+          title="Whether this can be changed here is not known"
+        />
       ),
     };
   }
