@@ -17,6 +17,11 @@ test('a directory is set up, with the faults at their fields', async ({ signedIn
   await page.getByLabel('Search under').fill('DC=example,DC=com');
   await page.getByLabel('Only members of these groups').fill('CN=VPN,DC=example,DC=com');
   await expect(password.getByText('a value is needed')).toBeHidden();
+  // The usual port goes along with the protection.
+  await page.getByRole('radio', { name: 'StartTLS' }).check();
+  await expect(page.getByLabel('Port of server 1')).toHaveValue('389');
+  await page.getByRole('radio', { name: 'LDAPS' }).check();
+  await expect(page.getByLabel('Port of server 2')).toHaveValue('636');
   // A look at another kind costs nothing of what was typed.
   await page.getByRole('radio', { name: 'Upstream RADIUS' }).check();
   await expect(page.getByLabel('Search under')).toBeHidden();

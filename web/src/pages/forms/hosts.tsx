@@ -1,5 +1,6 @@
 import { ActionIcon, Button, Group, Input, NumberInput, Stack, TextInput } from '@mantine/core';
 import { ArrowUp, Plus, Trash2 } from 'lucide-react';
+import { usualPort } from './authenticator-fields';
 import { keepFocus } from './focus';
 import type { Shown } from './inputs';
 import { isDoc, type Json } from './path';
@@ -10,7 +11,7 @@ export function HostsField({ path, label, description }: Shown & { path: string 
   const form = useForm();
   const value = form.at(path);
   const hosts = Array.isArray(value) ? value : [];
-  const port = path.includes('.ad.') ? (form.at('kind.ad.transport') === 'ldaps' ? 636 : 389) : 1812;
+  const port = usualPort(form.values);
   const write = (next: Json[]) => form.change(path, next);
   // Faults of a line stand at the line.
   const own = form.faults.find((fault) => fault.path === path)?.message ?? null;

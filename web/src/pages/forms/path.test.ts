@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ApiError } from '@/api/client';
 import type { DeviceTemplate } from '@/devices/template';
 import { having } from './attributes';
+import { authenticatorGroups } from './authenticator-fields';
 import { readClients } from './client-lines';
 import { documentOf, filled, forDevice } from './device';
 import { duplicateOf } from './duplicate';
@@ -271,4 +272,18 @@ it('an attribute is added to those that there are, and takes the place of its na
   ];
   expect(having([a, b], { name: 'a', number: 3 })).toEqual([b, { name: 'a', number: 3 }]);
   expect(having(undefined, a)).toEqual([a]);
+});
+
+it('servers at the usual port go along with their protection, and others stay', () => {
+  const field = authenticatorGroups('ad')
+    .flatMap(({ fields }) => fields)
+    .find(({ path }) => path === 'kind.ad.transport');
+  const doc = (transport: string, ...ports: number[]) => ({
+    kind: { ad: { transport, hosts: ports.map((port) => ({ name: 'dc', port })) } },
+  });
+  const moved = (before: string, after: string, ...ports: number[]) =>
+    get(field?.along?.(doc(before, ...ports), doc(after, ...ports)), 'kind.ad.hosts');
+  expect(moved('ldaps', 'starttls', 636, 3269)).toEqual(get(doc('', 389, 3269), 'kind.ad.hosts'));
+  expect(moved('starttls', 'clear', 389)).toEqual(get(doc('', 389), 'kind.ad.hosts'));
+  expect(moved('clear', 'ldaps', 389, 3268)).toEqual(get(doc('', 636, 3268), 'kind.ad.hosts'));
 });
