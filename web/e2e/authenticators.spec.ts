@@ -17,6 +17,16 @@ test('a directory is set up, with the faults at their fields', async ({ signedIn
   await page.getByLabel('Search under').fill('DC=example,DC=com');
   await page.getByLabel('Only members of these groups').fill('CN=VPN,DC=example,DC=com');
   await expect(password.getByText('a value is needed')).toBeHidden();
+  // The usual port goes along with the protection.
+  await page.getByRole('radio', { name: 'StartTLS' }).check();
+  await expect(page.getByLabel('Port of server 1')).toHaveValue('389');
+  await page.getByRole('radio', { name: 'LDAPS' }).check();
+  await expect(page.getByLabel('Port of server 2')).toHaveValue('636');
+  // A look at another kind costs nothing of what was typed.
+  await page.getByRole('radio', { name: 'Upstream RADIUS' }).check();
+  await expect(page.getByLabel('Search under')).toBeHidden();
+  await page.getByRole('radio', { name: 'Directory (LDAP)' }).check();
+  await expect(page.getByLabel('Search under')).toHaveValue('DC=example,DC=com');
   await page.getByRole('button', { name: 'Review and create' }).click();
   const dialog = page.getByRole('dialog', { name: 'Review the change' });
   await expect(dialog.getByText(/dc2\.example\.com/)).toBeVisible();
@@ -39,7 +49,10 @@ test('a directory is set up, with the faults at their fields', async ({ signedIn
 });
 
 test('one that is used says by whom, and cannot go', async ({ signedInPage: page }) => {
-  await page.goto('/authenticators');
+  await page.goto('/authenticators/no-such-one');
+  await expect(page.getByText('There is no authenticator no-such-one')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Remove' })).toHaveCount(0);
+  await page.getByRole('link', { name: 'To the authenticators' }).click();
   const row = page.getByRole('row', { name: /radius_client/ });
   await expect(row.getByRole('link', { name: 'radius_server_auto2' })).toBeVisible();
   for (const colorScheme of ['light', 'dark'] as const) {

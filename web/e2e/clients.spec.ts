@@ -82,6 +82,10 @@ test.describe('that were seen before', () => {
     await page.getByLabel('Integration').selectOption('radius_server_auto2');
     await expect(rows).toHaveCount(1);
     await expect(page).toHaveURL(/integration=radius_server_auto2/);
+    // One that is gone is still what is asked for, and says so.
+    await page.goto('/clients?integration=gone');
+    await expect(page.getByRole('heading', { name: 'No client matches' })).toBeVisible();
+    await expect(page.getByLabel('Integration')).toHaveValue('gone');
   });
 
   test('a client that is required to sign needs nothing more', async ({ signedInPage: page, api }) => {

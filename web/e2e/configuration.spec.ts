@@ -1,7 +1,11 @@
 /** The configuration as text: checked while it is typed, previewed, applied, and in a file. */
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Page } from '@playwright/test';
+import { good } from './harness/api.ts';
 import { expectNoSeriousAxe } from './harness/axe.ts';
 import { expect, test } from './harness/fixtures.ts';
 import { expectFocusRing } from './harness/keyboard.ts';
@@ -38,6 +42,22 @@ async function apply(page: Page): Promise<void> {
   await expect(dialog.getByText(/applied by 1 of 1/)).toBeVisible();
   await dialog.getByRole('button', { name: 'Done' }).click();
   await expect(dialog).toBeHidden();
+}
+
+/** A certificate of its own, and its key. */
+function makeCertificate(): { certificate: string; key: string } {
+  const place = mkdtempSync(join(tmpdir(), 'certificate-'));
+  const [certificate, key] = [join(place, 'server.pem'), join(place, 'server.key')];
+  try {
+    execFileSync('openssl', [
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
+      ...['-subj', '/CN=radius.example.com', '-addext', 'subjectAltName=DNS:radius.example.com'],
+      ...['-days', '30', '-keyout', key, '-out', certificate],
+    ]);
+    return { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') };
+  } finally {
+    rmSync(place, { recursive: true });
+  }
 }
 
 /** Puts the cursor at the end of a line. */
@@ -113,6 +133,51 @@ test.describe('in the database', () => {
     expect(exempt.code).toBe('Access-Accept');
     // The text is read again, and nothing of it waits.
     await expect(page.getByText('Not applied yet')).toBeHidden();
+  });
+
+  test('a text with EAP wants its private key, under whatever name one has it', async ({
+    signedInPage: page,
+    sample,
+    api,
+  }) => {
+    const { certificate, key } = makeCertificate();
+    const text = `${configurationOf(sample)}
+[radius_server_eap]
+api_host=builtin
+client=radius_client
+port=${sample.ports.spare}
+radius_ip_1=127.0.0.0/8
+radius_secret_1=${sample.secret}
+certs=server.pem
+pkey=server.key
+`;
+    await good(
+      api.client.POST('/api/v1/config/import', {
+        body: { text, name: 'authproxy.cfg', files: { 'server.pem': certificate, 'server.key': key } },
+      }),
+    );
+    await open(page);
+    const wanted = page.getByRole('alert').filter({ hasText: 'Its private key is needed to apply it' });
+    await expect(wanted).toBeVisible();
+    await expect(wanted.getByRole('link', { name: 'To the integrations' })).toBeVisible();
+    await axeInBoth(page);
+    await atEndOf(page, '[radius_server_auto]');
+    await page.keyboard.press('Enter');
+    await page.keyboard.type('exempt_username_1=zoe');
+    await page.keyboard.press('Escape');
+    const chooser = page.waitForEvent('filechooser');
+    await wanted.getByRole('button', { name: /^Add radius_server_eap.*pkey/ }).click();
+    await (await chooser).setFiles({
+      name: 'from-the-safe.key',
+      mimeType: 'text/plain',
+      buffer: Buffer.from(key),
+    });
+    await expect(wanted).toBeHidden();
+    await page.getByRole('button', { name: 'Preview changes' }).click();
+    // The key is the one that is set, so nothing but the line that was typed is changed.
+    await expect(page.getByRole('dialog').getByText('1 change', { exact: true })).toBeVisible();
+    await apply(page);
+    await expect(wanted).toBeVisible();
   });
 
   test('a file is added to what there is', async ({ signedInPage: page, sample, api }) => {
@@ -221,10 +286,12 @@ test.describe('in a file', () => {
     api,
   }) => {
     const file = gateway.configurationFile;
-    const before = `; kept as it was typed\n${readFileSync(file, 'utf8')}`;
+    // From a machine with Windows, as most of them are.
+    const before = `; kept as it was typed\n${readFileSync(file, 'utf8')}`.replaceAll('\n', '\r\n');
     writeFileSync(file, before);
     await open(page);
     await expect(editor(page)).toContainText('; kept as it was typed');
+    await expect(page.getByText('Not applied yet')).toBeHidden();
     await expect(editor(page)).not.toContainText(sample.secret);
     await atEndOf(page, '[radius_server_auto]');
     await page.keyboard.press('Enter');
@@ -233,7 +300,7 @@ test.describe('in a file', () => {
     await page.keyboard.press('Control+s');
     await expect(page.getByRole('dialog').getByText('zoe')).toBeVisible();
     await apply(page);
-    const written = before.replace('[radius_server_auto]', '[radius_server_auto]\nexempt_username_1=zoe');
+    const written = before.replace('[radius_server_auto]', '[radius_server_auto]\r\nexempt_username_1=zoe');
     expect(readFileSync(file, 'utf8')).toBe(written);
     await api.waitForRevisionApplied(2);
     const exempt = await login({ port: sample.ports.auto, secret: sample.secret, user: 'zoe' });

@@ -43,6 +43,9 @@ test('they are explained, listed, applied and deleted', async ({ signedInPage: p
   await screenshot(page, 'draft');
   await page.getByRole('button', { name: 'Apply', exact: true }).click();
   await expect(page.getByText(/applied by 1 of 1/)).toBeVisible();
+  // That there is no such draft any more is as it should be.
+  await expect(page.getByRole('button', { name: 'Delete' })).toHaveCount(0);
+  await expect(page.getByRole('alert')).toHaveCount(0);
   await page.getByRole('button', { name: 'Done' }).click();
   await expect(page).toHaveURL(/\/drafts$/);
   const zoe = await login({ port: sample.ports.auto, secret: sample.secret, user: 'zoe' });
@@ -55,4 +58,6 @@ test('they are explained, listed, applied and deleted', async ({ signedInPage: p
   await expect(page.getByRole('heading', { name: 'No drafts' })).toBeVisible();
   await page.goto(`/drafts/${second}`);
   await expect(page.getByText(`There is no draft ${second}`)).toBeVisible();
+  await page.goto('/drafts/none');
+  await expect(page.getByText('There is no draft none')).toBeVisible();
 });

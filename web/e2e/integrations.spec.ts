@@ -144,10 +144,16 @@ test('a change of somebody else meanwhile is not overwritten', async ({ signedIn
 test('an integration begins with a device, and logs people in', async ({ signedInPage: page, sample }) => {
   await page.goto('/integrations');
   await page.getByRole('link', { name: 'New integration' }).click();
+  // What was typed first stays.
+  await page.getByRole('button', { name: 'Add a client' }).click();
+  await page.getByRole('dialog').getByLabel('Address').fill('192.0.2.77');
+  await page.getByRole('dialog').getByRole('button', { name: 'Add', exact: true }).click();
   await page.getByLabel('Device', { exact: true }).selectOption({ label: 'Fortinet FortiGate' });
   await expect(page.getByRole('radio', { name: 'Challenge' })).toBeChecked();
   await expect(page.getByLabel('Shape of the menu')).toHaveValue('short');
   await expect(page.getByLabel('Name', { exact: true })).toHaveValue('fortigate');
+  await page.getByRole('button', { name: 'Remove 192.0.2.77' }).click();
+  await expect(page.getByRole('button', { name: 'Add a client' })).toBeFocused();
   await page.getByLabel('UDP port').fill(String(sample.ports.spare));
   await page.getByLabel('Authenticator').selectOption('duo_only_client');
   await page.getByRole('button', { name: 'Add a client' }).click();
@@ -199,11 +205,15 @@ test('an integration is copied, and removed by its name', async ({ signedInPage:
   const confirm = page.getByRole('dialog', { name: 'Remove integration copy?' });
   await confirm.getByRole('button', { name: 'Remove copy' }).click();
   const review = page.getByRole('dialog', { name: 'Review the change' });
+  await expect(confirm).toBeHidden();
+  await expect(review.locator(':focus')).toHaveCount(1);
   await review.getByRole('button', { name: 'Apply' }).click();
   await expect(review.getByText(/applied by 1 of 1/)).toBeVisible();
   await review.getByRole('button', { name: 'Done' }).click();
   await expect(page).toHaveURL(/\/integrations$/);
   await expect(page.getByRole('link', { name: 'copy', exact: true })).toHaveCount(0);
+  await page.goto('/integrations/copy');
+  await expect(page.getByText('There is no integration copy')).toBeVisible();
 });
 
 test('the list is narrowed by its address, and both can be read by everybody', async ({

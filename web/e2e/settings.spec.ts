@@ -6,6 +6,11 @@ test('settings are changed, reviewed and taken back', async ({ signedInPage: pag
   await page.goto('/settings');
   await page.getByLabel('HTTP proxy').fill('proxy.example.com');
   await expect(page.getByLabel("The proxy's port")).toHaveValue('80');
+  await page.getByLabel("The proxy's port").fill('3128');
+  // Another host in its place is asked at the same port.
+  await page.getByLabel('HTTP proxy').fill('');
+  await page.getByLabel('HTTP proxy').fill('proxy.example.com');
+  await expect(page.getByLabel("The proxy's port")).toHaveValue('3128');
   await page.getByRole('switch', { name: 'Each step of each login' }).click();
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });

@@ -1,6 +1,6 @@
-import { Anchor, Button, Text } from '@mantine/core';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { Link, useNavigate, useParams } from '@tanstack/react-router';
+import { Button, Text } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { useNavigate, useParams } from '@tanstack/react-router';
 import { useMemo } from 'react';
 import { integrationsQuery } from '@/api/queries';
 import { useConfirm } from '@/components/confirm';
@@ -8,41 +8,33 @@ import { TextLink } from '@/components/links';
 import { Loaded, Page } from '@/components/page';
 import { useReview } from '@/components/review';
 import { authenticatorGroups, KIND_NAMES, newKind } from './forms/authenticator-fields';
+import { isMissing, Missing, useNew, useStored } from './forms/document';
 import { FormFrame, useReadOnly } from './forms/frame';
 import { FieldGroup } from './forms/group';
 import { NameField, VariantField } from './forms/identity';
-import { authenticatorQuery, authenticators } from './forms/resources';
-import { type Form, type Read, useDocument } from './forms/state';
+import { authenticators } from './forms/resources';
+import { type Form, type Read, useTyped } from './forms/state';
 
-/** Whose passwords an authenticator checks. */
-export function useUsers(id: string): string[] {
+/** Whose passwords an authenticator checks; nothing while that is not known. */
+function useUsers(id: string): string[] | undefined {
   const { data } = useQuery(integrationsQuery);
   return useMemo(
-    () => (data?.items ?? []).filter((one) => one.authenticator === id).map((one) => one.id),
+    () => data?.items.filter((one) => one.authenticator === id).map((one) => one.id),
     [data, id],
   );
 }
 
 export function NewAuthenticatorPage() {
   const { readOnly, banner } = useReadOnly();
-  const review = useReview();
   const navigate = useNavigate();
   const begin = useMemo<Read>(() => ({ doc: { id: '', kind: newKind('ad') }, tag: null }), []);
-  const form = useDocument({
+  const { form, submit } = useNew({
     kind: 'authenticator',
-    read: begin,
-    fresh: true,
+    begin,
     readOnly,
-    tryOut: ({ values }) => authenticators.make(values, { dry_run: true }),
+    make: authenticators.make,
+    made: (id) => void navigate({ to: '/authenticators/$id', params: { id }, ignoreBlocker: true }),
   });
-  const id = String(form.values.id ?? '');
-  const submit = () =>
-    review({
-      message: `new authenticator ${id}`,
-      writes: (draft) => authenticators.make(form.values, { draft }),
-      applied: () => navigate({ to: '/authenticators/$id', params: { id }, ignoreBlocker: true }),
-      kept: (draft) => navigate({ to: '/drafts/$id', params: { id: String(draft) }, ignoreBlocker: true }),
-    });
   return (
     <Page
       title="New authenticator"
@@ -55,7 +47,7 @@ export function NewAuthenticatorPage() {
 
 export function AuthenticatorPage() {
   const { id } = useParams({ strict: false }) as { id: string };
-  const query = useQuery(authenticatorQuery(id));
+  const query = useQuery(authenticators.query(id));
   const { readOnly, banner } = useReadOnly();
   const users = useUsers(id);
   const confirm = useConfirm();
@@ -70,10 +62,11 @@ export function AuthenticatorPage() {
       action: () =>
         review({
           message: `remove authenticator ${id}`,
-          writes: (draft) => authenticators.remove({ id }, { draft }),
+          writes: (draft) => authenticators.remove(id, { draft }),
           applied: () => navigate({ to: '/authenticators', ignoreBlocker: true }),
         }),
     });
+  if (isMissing(query)) return <Missing what={`authenticator ${id}`} all="/authenticators" />;
   return (
     <Page
       title={id}
@@ -83,8 +76,8 @@ export function AuthenticatorPage() {
           <Button
             variant="default"
             onClick={remove}
-            disabled={users.length > 0}
-            aria-describedby={users.length > 0 ? 'in-use' : undefined}
+            disabled={users?.length !== 0}
+            aria-describedby={users?.length === 0 ? undefined : 'in-use'}
           >
             Remove
           </Button>
@@ -92,58 +85,53 @@ export function AuthenticatorPage() {
       }
     >
       {banner}
-      <Text size="sm" id="in-use" component="div">
-        {users.length === 0 ? (
-          <>
-            No integration uses it yet.{' '}
-            <TextLink to="/integrations/new" search={{ authenticator: id }} size="sm" underline="always">
-              New integration with it
-            </TextLink>
-          </>
-        ) : (
-          <>
-            Checks the passwords of{' '}
-            {users.map((user, index) => (
-              <span key={user}>
-                {index > 0 && ', '}
-                <Anchor
-                  component={Link}
-                  to={`/integrations/${encodeURIComponent(user)}`}
-                  size="sm"
-                  underline="always"
-                >
-                  {user}
-                </Anchor>
-              </span>
-            ))}
-            {!readOnly && ', so it cannot be removed'}.
-          </>
-        )}
-      </Text>
+      <UsedBy id={id} users={users} readOnly={readOnly} />
       <Loaded query={query}>{(read) => <Known key={id} id={id} read={read} readOnly={readOnly} />}</Loaded>
     </Page>
   );
 }
 
+function UsedBy({ id, users, readOnly }: { id: string; users: string[] | undefined; readOnly: boolean }) {
+  return (
+    <Text size="sm" id="in-use" component="div">
+      {users === undefined ? (
+        'Which integrations use it is not known yet.'
+      ) : users.length === 0 ? (
+        <>
+          No integration uses it yet.{' '}
+          {!readOnly && (
+            <TextLink to="/integrations/new" search={{ authenticator: id }} size="sm" underline="always">
+              New integration with it
+            </TextLink>
+          )}
+        </>
+      ) : (
+        <>
+          Checks the passwords of{' '}
+          {users.map((user, index) => (
+            <span key={user}>
+              {index > 0 && ', '}
+              <TextLink to="/integrations/$id" params={{ id: user }} size="sm" underline="always">
+                {user}
+              </TextLink>
+            </span>
+          ))}
+          {!readOnly && ', so it cannot be removed'}.
+        </>
+      )}
+    </Text>
+  );
+}
+
 function Known({ id, read, readOnly }: { id: string; read: Read; readOnly: boolean }) {
-  const client = useQueryClient();
-  const review = useReview();
-  const navigate = useNavigate();
-  const form = useDocument({
+  const { form, submit } = useStored({
     kind: 'authenticator',
+    what: `authenticator ${id}`,
     read,
-    fresh: false,
     readOnly,
-    tryOut: ({ patch, tag }) => authenticators.change({ id }, patch, tag, { dry_run: true }),
-    changedMeanwhile: () => void client.invalidateQueries({ queryKey: authenticatorQuery(id).queryKey }),
+    queryKey: authenticators.query(id).queryKey,
+    change: (patch, tag, where) => authenticators.change(id, patch, tag, where),
   });
-  const submit = () =>
-    review({
-      message: `change authenticator ${id}`,
-      writes: (draft) => authenticators.change({ id }, form.patch, form.base.tag, { draft }),
-      applied: form.applied,
-      kept: (draft) => navigate({ to: '/drafts/$id', params: { id: String(draft) }, ignoreBlocker: true }),
-    });
   return <AuthenticatorForm form={form} what={id} onReview={submit} />;
 }
 
@@ -157,6 +145,13 @@ function AuthenticatorForm({
   onReview: () => Promise<unknown>;
 }) {
   const groups = authenticatorGroups(form.variant);
+  const typed = useTyped(form.base);
+  const choose = (kind: string) => {
+    typed.set(form.variant, form.values.kind);
+    const was = form.base.doc.kind;
+    const next = typed.get(kind) ?? (kind in asKinds(was) ? was : newKind(kind));
+    form.changeAll((doc) => ({ ...doc, kind: next }), ['kind']);
+  };
   return (
     <FormFrame
       form={form}
@@ -177,15 +172,7 @@ function AuthenticatorForm({
                 names={KIND_NAMES}
                 value={form.variant}
                 error={null}
-                onChange={(kind) =>
-                  form.changeAll(
-                    (doc) => ({
-                      ...doc,
-                      kind: kind in asKinds(form.base.doc.kind) ? form.base.doc.kind : newKind(kind),
-                    }),
-                    ['kind'],
-                  )
-                }
+                onChange={choose}
               />
             </>
           ) : undefined}

@@ -39,7 +39,7 @@ export function SeenClientsPage() {
     placeholderData: keepPreviousData,
   });
   const integrations = useQuery(integrationsQuery).data?.items ?? [];
-  const filtered = Boolean(search.unsigned || search.integration || search.q);
+  const filtered = Boolean(search.unsigned || search.integration || search.q || search.cursor);
 
   // Another filter begins with its first page.
   const set = (part: Part) =>
@@ -70,7 +70,7 @@ export function SeenClientsPage() {
           label="Integration"
           value={search.integration ?? ''}
           onChange={(event) => set({ integration: event.currentTarget.value })}
-          data={[{ value: '', label: 'All' }, ...integrations.map(({ id }) => ({ value: id, label: id }))]}
+          data={[{ value: '', label: 'All' }, ...named(integrations, search.integration)]}
         />
         <Find
           label="Contains"
@@ -92,7 +92,7 @@ export function SeenClientsPage() {
               <Empty
                 icon={SearchX}
                 title={
-                  search.unsigned === 'true' && !search.q && !search.integration
+                  search.unsigned === 'true' && !search.q && !search.integration && !search.cursor
                     ? 'Every client that was seen is ready'
                     : 'No client matches'
                 }
@@ -144,6 +144,13 @@ export function SeenClientsPage() {
       </Loaded>
     </Page>
   );
+}
+
+/** Those that there are, and one that is asked for though it is gone: what it was sent is known still. */
+function named(integrations: Schemas['Integration'][], wanted: string | undefined) {
+  const names = integrations.map(({ id }) => id);
+  if (wanted && !names.includes(wanted)) names.push(wanted);
+  return names.map((id) => ({ value: id, label: id }));
 }
 
 function WhatToDo() {

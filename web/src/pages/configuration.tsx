@@ -7,11 +7,8 @@ import { aboutQuery } from '@/api/queries';
 import { Loaded, Page } from '@/components/page';
 import { ProblemAlert } from '@/components/problem';
 import { useSession } from '@/session';
-import { type Source, sheetQuery } from './configuration/source';
+import { EMPTY, type Source, sheetQuery } from './configuration/source';
 import { Workbench } from './configuration/workbench';
-
-/** One and the same, so that what is typed is not put aside for it. */
-const BLANK = { text: '', files: {}, tag: null, leftOut: [] };
 
 export function ConfigurationPage() {
   const about = useQuery(aboutQuery);
@@ -60,7 +57,7 @@ function Whole({ about }: { about: Schemas['About'] }) {
           <ProblemAlert error={sheet.error} title="No file can hold what there is" />
           <Workbench
             source={source}
-            loaded={BLANK}
+            loaded={EMPTY}
             readOnly={!editable}
             onReload={() => void sheet.refetch()}
           />

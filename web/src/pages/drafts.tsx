@@ -1,9 +1,10 @@
 /** Changes that were kept for later: what each would change, and what becomes of it. */
-import { Anchor, Button, Group, Paper, Stack, Table, Text } from '@mantine/core';
+import { Anchor, Button, Paper, Stack, Table, Text } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import { FilePen, Trash2 } from 'lucide-react';
+import { useState } from 'react';
 import { ApiError, api, ask } from '@/api/client';
 import { draftsQuery } from '@/api/queries';
 import { useConfirm } from '@/components/confirm';
@@ -13,6 +14,7 @@ import { DraftReview, draftQuery } from '@/components/review';
 import { Time } from '@/components/time';
 import { plural } from '@/lib/format';
 import { useSession } from '@/session';
+import { revisionNumber } from './revisions/queries';
 
 export function DraftsPage() {
   const query = useQuery(draftsQuery);
@@ -117,10 +119,11 @@ function useRemove(gone?: () => void) {
 
 export function DraftPage() {
   const { id } = useParams({ strict: false });
-  const number = Number(id);
+  const number = revisionNumber(id) ?? 0;
   const query = useQuery({ ...draftQuery(number), retry: false });
   const navigate = useNavigate();
   const { may } = useSession();
+  const [applied, setApplied] = useState(false);
   const back = () => void navigate({ to: '/drafts' });
   const remove = useRemove(back);
   if (query.error instanceof ApiError && query.error.status === 404 && !query.data) {
@@ -154,6 +157,7 @@ export function DraftPage() {
       }
       actions={
         query.data &&
+        !applied &&
         may('admin') && (
           <Button
             variant="default"
@@ -165,22 +169,21 @@ export function DraftPage() {
         )
       }
     >
-      <Loaded query={query}>
-        {() => (
-          <Paper withBorder p="md" radius="md">
-            <Stack gap="sm">
-              <DraftReview id={number} dropped={back} closed={back} />
-              {!may('admin') && (
-                <Group>
-                  <Text size="sm" c="dimmed">
-                    The role admin may apply or discard it.
-                  </Text>
-                </Group>
-              )}
-            </Stack>
-          </Paper>
-        )}
-      </Loaded>
+      {query.data ? (
+        // It says itself what goes wrong; once it is applied, that there is none any more is no fault.
+        <Paper withBorder p="md" radius="md">
+          <Stack gap="sm">
+            <DraftReview id={number} applied={() => setApplied(true)} dropped={back} closed={back} />
+            {!may('admin') && (
+              <Text size="sm" c="dimmed">
+                The role admin may apply or discard it.
+              </Text>
+            )}
+          </Stack>
+        </Paper>
+      ) : (
+        <Loaded query={query}>{() => null}</Loaded>
+      )}
     </Page>
   );
 }

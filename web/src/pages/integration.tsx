@@ -1,5 +1,5 @@
 import { Button, Menu } from '@mantine/core';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { Copy, EllipsisVertical, Trash2 } from 'lucide-react';
 import { useMemo, useState } from 'react';
@@ -10,23 +10,26 @@ import { useReview } from '@/components/review';
 import type { DeviceTemplate } from '@/devices/template';
 import { plural } from '@/lib/format';
 import { DeviceSettings, DeviceStart } from './forms/device-start';
+import { isMissing, Missing, useNew, useStored } from './forms/document';
 import { duplicateOf } from './forms/duplicate';
 import { useReadOnly } from './forms/frame';
 import { newIntegration } from './forms/integration-fields';
 import { IntegrationForm } from './forms/integration-form';
-import { integrationQuery, integrations } from './forms/resources';
-import { type Read, useDocument } from './forms/state';
+import { integrations } from './forms/resources';
+import type { Read } from './forms/state';
 
 /** `/integrations/new`: from nothing, a device, or a copy (`?from=vpn`). */
 export function NewIntegrationPage() {
   const { from, authenticator } = useSearch({ strict: false }) as { from?: string; authenticator?: string };
-  const query = useQuery({ ...integrationQuery(from ?? ''), enabled: from !== undefined });
+  const query = useQuery({ ...integrations.query(from ?? ''), enabled: from !== undefined });
   const { readOnly, banner } = useReadOnly();
   const begin = useMemo<Read>(() => {
     const doc = from !== undefined && query.data ? duplicateOf(query.data.doc) : newIntegration();
     if (from === undefined && authenticator) doc.authenticator = authenticator;
     return { doc, tag: null };
   }, [from, authenticator, query.data]);
+  if (from !== undefined && isMissing(query))
+    return <Missing what={`integration ${from}`} all="/integrations" />;
   const title = from === undefined ? 'New integration' : `Copy of ${from}`;
   return (
     <Page
@@ -54,24 +57,15 @@ function NewIntegration({
   readOnly: boolean;
   template: boolean;
 }) {
-  const review = useReview();
   const navigate = useNavigate();
   const [device, setDevice] = useState<DeviceTemplate | null>(null);
-  const form = useDocument({
+  const { form, submit } = useNew({
     kind: 'integration',
-    read: begin,
-    fresh: true,
+    begin,
     readOnly,
-    tryOut: ({ values }) => integrations.make(values, { dry_run: true }),
+    make: integrations.make,
+    made: (id) => void navigate({ to: '/integrations/$id', params: { id }, ignoreBlocker: true }),
   });
-  const id = String(form.values.id ?? '');
-  const submit = () =>
-    review({
-      message: `new integration ${id}`,
-      writes: (draft) => integrations.make(form.values, { draft }),
-      applied: () => navigate({ to: '/integrations/$id', params: { id }, ignoreBlocker: true }),
-      kept: (draft) => navigate({ to: '/drafts/$id', params: { id: String(draft) }, ignoreBlocker: true }),
-    });
   return (
     <IntegrationForm
       form={form}
@@ -85,7 +79,7 @@ function NewIntegration({
 
 export function IntegrationPage() {
   const { id } = useParams({ strict: false }) as { id: string };
-  const query = useQuery(integrationQuery(id));
+  const query = useQuery(integrations.query(id));
   const { readOnly, banner } = useReadOnly();
   const confirm = useConfirm();
   const review = useReview();
@@ -106,10 +100,11 @@ export function IntegrationPage() {
       action: () =>
         review({
           message: `remove integration ${id}`,
-          writes: (draft) => integrations.remove({ id }, { draft }),
+          writes: (draft) => integrations.remove(id, { draft }),
           applied: () => navigate({ to: '/integrations', ignoreBlocker: true }),
         }),
     });
+  if (isMissing(query)) return <Missing what={`integration ${id}`} all="/integrations" />;
   return (
     <Page
       title={id}
@@ -151,23 +146,13 @@ export function IntegrationPage() {
 }
 
 function Known({ id, read, readOnly }: { id: string; read: Read; readOnly: boolean }) {
-  const client = useQueryClient();
-  const review = useReview();
-  const navigate = useNavigate();
-  const form = useDocument({
+  const { form, submit } = useStored({
     kind: 'integration',
+    what: `integration ${id}`,
     read,
-    fresh: false,
     readOnly,
-    tryOut: ({ patch, tag }) => integrations.change({ id }, patch, tag, { dry_run: true }),
-    changedMeanwhile: () => void client.invalidateQueries({ queryKey: integrationQuery(id).queryKey }),
+    queryKey: integrations.query(id).queryKey,
+    change: (patch, tag, where) => integrations.change(id, patch, tag, where),
   });
-  const submit = () =>
-    review({
-      message: `change integration ${id}`,
-      writes: (draft) => integrations.change({ id }, form.patch, form.base.tag, { draft }),
-      applied: form.applied,
-      kept: (draft) => navigate({ to: '/drafts/$id', params: { id: String(draft) }, ignoreBlocker: true }),
-    });
   return <IntegrationForm form={form} what={id} onReview={submit} />;
 }

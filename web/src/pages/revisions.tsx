@@ -22,7 +22,7 @@ export function RevisionsPage() {
   const { may } = useSession();
   const go = (next: Filter, replace = false) =>
     void navigate({ to: '/revisions', search: { ...next }, replace });
-  const filtered = !!search.author || !!search.q;
+  const filtered = !!search.author || !!search.q || !!search.cursor;
   return (
     <Page
       title="Revisions"
@@ -48,7 +48,7 @@ export function RevisionsPage() {
               }
             >
               {filtered
-                ? 'The author is compared as a whole: “admin alice”, “token ci”.'
+                ? 'Who made it is compared as a whole: “admin alice”, “token ci”.'
                 : 'The first integration makes the first one, and so does a configuration that is brought in.'}
             </Empty>
           ) : (

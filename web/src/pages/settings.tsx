@@ -1,8 +1,8 @@
 import { NumberInput, TextInput } from '@mantine/core';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useNavigate } from '@tanstack/react-router';
+import { useQuery } from '@tanstack/react-query';
+import { useRef } from 'react';
 import { Loaded, Page } from '@/components/page';
-import { useReview } from '@/components/review';
+import { useStored } from './forms/document';
 import classes from './forms/forms.module.css';
 import { FormFrame, useReadOnly } from './forms/frame';
 import { FieldGroup } from './forms/group';
@@ -11,7 +11,7 @@ import { Description, FieldInput } from './forms/inputs';
 import { set } from './forms/path';
 import { settings, settingsQuery } from './forms/resources';
 import { SETTINGS_GROUPS } from './forms/settings-fields';
-import { type Read, useDocument, useForm } from './forms/state';
+import { type Read, useForm } from './forms/state';
 
 export function SettingsPage() {
   const query = useQuery(settingsQuery);
@@ -25,24 +25,14 @@ export function SettingsPage() {
 }
 
 function SettingsForm({ read, readOnly }: { read: Read; readOnly: boolean }) {
-  const client = useQueryClient();
-  const review = useReview();
-  const navigate = useNavigate();
-  const form = useDocument({
+  const { form, submit } = useStored({
     kind: 'settings',
+    what: 'settings',
     read,
-    fresh: false,
     readOnly,
-    tryOut: ({ patch, tag }) => settings.change(patch, tag, { dry_run: true }),
-    changedMeanwhile: () => void client.invalidateQueries({ queryKey: settingsQuery.queryKey }),
+    queryKey: settingsQuery.queryKey,
+    change: settings.change,
   });
-  const submit = () =>
-    review({
-      message: 'change settings',
-      writes: (draft) => settings.change(form.patch, form.base.tag, { draft }),
-      applied: form.applied,
-      kept: (draft) => navigate({ to: '/drafts/$id', params: { id: String(draft) }, ignoreBlocker: true }),
-    });
   return (
     <FormFrame
       form={form}
@@ -77,6 +67,9 @@ function ProxyFields() {
   const host = form.at('http_proxy.host');
   const port = form.at('http_proxy.port');
   const text = typeof host === 'string' ? host : '';
+  // It stays while another host is typed in the place of the one before.
+  const last = useRef(80);
+  if (typeof port === 'number') last.current = port;
   return (
     <>
       <TextInput
@@ -86,7 +79,7 @@ function ProxyFields() {
         value={text}
         onChange={(event) => {
           const next = event.currentTarget.value;
-          const proxy = { host: next, port: typeof port === 'number' ? port : 80 };
+          const proxy = { host: next, port: last.current };
           form.changeAll(
             (doc) => set(doc, 'http_proxy', next === '' ? undefined : proxy),
             ['http_proxy.host'],

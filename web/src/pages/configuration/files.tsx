@@ -1,11 +1,27 @@
 /** The files that the text names: certificates, keys, dictionaries. They go along with it. */
-import { Alert, Badge, Button, FileButton, Group, Paper, Stack, Table, Text } from '@mantine/core';
+import {
+  Alert,
+  Badge,
+  Button,
+  FileButton,
+  type FileButtonProps,
+  Group,
+  Paper,
+  Stack,
+  Table,
+  Text,
+} from '@mantine/core';
 import { notifications } from '@mantine/notifications';
-import { FilePlus2 } from 'lucide-react';
-import { PLACEHOLDER } from './source';
+import { FilePlus2, KeyRound } from 'lucide-react';
+import { useRef } from 'react';
+import { ButtonLink } from '@/components/links';
+import { keepFocus } from '../forms/focus';
+import { missingKeys } from './source';
+
+type Files = Record<string, string>;
 
 /** The most octets of a file. */
-export const LIMIT = 4 * 1024 * 1024;
+const LIMIT = 4 * 1024 * 1024;
 
 /** A file's text; null, with a word why, where it is none. */
 export async function textOf(file: File): Promise<string | null> {
@@ -21,36 +37,107 @@ export async function textOf(file: File): Promise<string | null> {
   }
 }
 
+/** A button that takes files of this machine; the same one again, too, when it was changed meanwhile. */
+export function ChooseFile<Multiple extends boolean = false>({
+  onChange,
+  ...props
+}: FileButtonProps<Multiple>) {
+  const reset = useRef<() => void>(null);
+  return (
+    <FileButton<Multiple>
+      {...props}
+      resetRef={reset}
+      onChange={(chosen) => {
+        onChange(chosen);
+        reset.current?.();
+      }}
+    />
+  );
+}
+
+/** What is to be added before a text can be applied that came without its private keys. */
+export function MissingKeys({
+  names,
+  onChange,
+}: {
+  names: readonly string[];
+  onChange: (make: (files: Files) => Files) => void;
+}) {
+  if (names.length === 0) return null;
+  const add = async (name: string, file: File | null) => {
+    const text = file && (await textOf(file));
+    if (text) onChange((files) => ({ ...files, [name]: text }));
+  };
+  return (
+    <Alert
+      color="orange"
+      icon={<KeyRound size={18} aria-hidden />}
+      title={
+        names.length === 1
+          ? 'Its private key is needed to apply it'
+          : 'Its private keys are needed to apply it'
+      }
+    >
+      <Text size="sm">
+        The gateway never gives the private key of an EAP certificate out, so this text came without it. Add
+        it from where you keep it. Everything can be changed without it, too: on the page of each integration
+        and authenticator.
+      </Text>
+      <Group gap="xs" mt="xs">
+        {names.map((name) => (
+          <ChooseFile key={name} onChange={(file) => add(name, file)}>
+            {(props) => (
+              <Button
+                {...props}
+                size="compact-sm"
+                variant="default"
+                leftSection={<FilePlus2 size={15} aria-hidden />}
+                className="wrap"
+              >
+                Add {name}
+              </Button>
+            )}
+          </ChooseFile>
+        ))}
+        <ButtonLink to="/integrations" size="compact-sm" variant="default">
+          To the integrations
+        </ButtonLink>
+      </Group>
+    </Alert>
+  );
+}
+
 export function NamedFiles({
   files,
   unused,
   onChange,
 }: {
-  files: Record<string, string>;
+  files: Files;
   unused: readonly string[];
-  onChange: (files: Record<string, string>) => void;
+  onChange: (make: (files: Files) => Files) => void;
 }) {
   const names = Object.keys(files).sort();
   const add = async (chosen: File[]) => {
-    const next = { ...files };
+    const added: Files = {};
     for (const file of chosen) {
       const text = await textOf(file);
-      if (text !== null) next[file.name] = text;
+      if (text !== null) added[file.name] = text;
     }
-    onChange(next);
+    onChange((before) => ({ ...before, ...added }));
   };
-  const keys = names.filter((name) => files[name]?.trim() === PLACEHOLDER);
+  const keys = missingKeys(files);
   return (
-    <Paper withBorder p="sm" radius="md" component="section" aria-label="Named files">
+    <Paper withBorder p="sm" radius="md" component="section" aria-label="Named files" data-list>
       <Stack gap="xs">
         <Group justify="space-between" gap="xs">
           <Text fw={600} size="sm">
             Files that the text names
           </Text>
-          <FileButton onChange={add} multiple>
+          <ChooseFile<true> onChange={add} multiple>
             {(props) => (
               <Button
                 {...props}
+                data-add
                 size="compact-sm"
                 variant="default"
                 leftSection={<FilePlus2 size={15} aria-hidden />}
@@ -58,7 +145,7 @@ export function NamedFiles({
                 Add files
               </Button>
             )}
-          </FileButton>
+          </ChooseFile>
         </Group>
         {names.length === 0 ? (
           <Text size="sm" c="dimmed">
@@ -74,7 +161,7 @@ export function NamedFiles({
                   <Table.Td>
                     {keys.includes(name) ? (
                       <Badge color="red" variant="light" tt="none">
-                        add the key
+                        to be added
                       </Badge>
                     ) : unused.includes(name) ? (
                       <Badge color="gray" variant="light" tt="none">
@@ -90,9 +177,10 @@ export function NamedFiles({
                     <Button
                       size="compact-sm"
                       variant="subtle"
-                      onClick={() => {
-                        const { [name]: _gone, ...rest } = files;
-                        onChange(rest);
+                      data-remove
+                      onClick={(event) => {
+                        keepFocus(event.currentTarget);
+                        onChange(({ [name]: _gone, ...rest }) => rest);
                       }}
                       aria-label={`Remove ${name}`}
                     >
@@ -103,14 +191,6 @@ export function NamedFiles({
               ))}
             </Table.Tbody>
           </Table>
-        )}
-        {keys.length > 0 && (
-          <Alert color="orange" title="A private key never comes out">
-            <Text size="sm">
-              To apply this text, add {keys.join(', ')} from where you keep it. Everything else of the
-              integration can be changed on its own page without it.
-            </Text>
-          </Alert>
         )}
       </Stack>
     </Paper>

@@ -1,5 +1,5 @@
 /** What is wrong with the text, and what its lines became. */
-import { Alert, Badge, Group, List, Paper, Stack, Table, Text, UnstyledButton } from '@mantine/core';
+import { Alert, Badge, Group, List, Loader, Paper, Stack, Table, Text, UnstyledButton } from '@mantine/core';
 import type { Schemas } from '@/api/client';
 import { ProblemAlert } from '@/components/problem';
 import classes from './configuration.module.css';
@@ -17,13 +17,17 @@ export function Findings({
   file: string;
   goTo: (line: number) => void;
 }) {
-  const { found, error } = validation;
+  const { found, error, pending } = validation;
   const list = sorted(found?.diagnostics ?? []);
   return (
     <Paper withBorder p="sm" radius="md" component="section" aria-label="Faults">
-      <Text size="sm" fw={600} role="status" aria-live="polite">
-        {found ? counted(list) : 'Nothing to check yet'}
-      </Text>
+      <Group gap="xs">
+        <Text size="sm" fw={600} role="status" aria-live="polite">
+          {found ? counted(list) : pending ? 'It is being checked' : 'Nothing to check yet'}
+        </Text>
+        {/* What is said is of the text a moment ago. */}
+        {pending && <Loader size="xs" aria-hidden />}
+      </Group>
       <ProblemAlert error={error} title="The text could not be checked" />
       {list.length > 0 && (
         <ul style={{ listStyle: 'none', margin: 0, padding: 0 }}>

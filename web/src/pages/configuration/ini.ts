@@ -53,6 +53,11 @@ export function sectionAt(sections: readonly Section[], line: number): Section |
   return sections.findLast((section) => section.line <= line);
 }
 
+/** Lines end with LF alone while they are edited, as the editor has them. */
+export function withPlainEnds(text: string): string {
+  return text.replace(/\r\n?/g, '\n');
+}
+
 /** A text without what is sealed in it: that is written otherwise each time. */
 export function withoutSeals(text: string): string {
   return text.replace(/sealed:[A-Za-z0-9+/]+/g, '(sealed)');

@@ -1,8 +1,9 @@
 /** A file of this machine, taken into the editor. */
-import { Button, FileButton, Group, Modal, Radio, Stack, Text } from '@mantine/core';
+import { Button, Group, Modal, Radio, Stack, Text } from '@mantine/core';
 import { FolderOpen } from 'lucide-react';
 import { useState } from 'react';
-import { textOf } from './files';
+import { ChooseFile, textOf } from './files';
+import { withPlainEnds } from './ini';
 import type { How } from './source';
 
 export function OpenFile({
@@ -16,20 +17,21 @@ export function OpenFile({
   const [file, setFile] = useState<{ name: string; text: string } | null>(null);
   const [how, setHow] = useState<How>('replace');
   const take = async (chosen: File | null) => {
-    const text = chosen && (await textOf(chosen));
-    if (!chosen || text === null) return;
+    const read = chosen && (await textOf(chosen));
+    if (!chosen || read === null) return;
+    const text = withPlainEnds(read);
     if (asks) setFile({ name: chosen.name, text });
     else onOpen(text, 'replace');
   };
   return (
     <>
-      <FileButton onChange={take}>
+      <ChooseFile onChange={take}>
         {(props) => (
           <Button {...props} variant="default" leftSection={<FolderOpen size={16} aria-hidden />}>
             Open a file
           </Button>
         )}
-      </FileButton>
+      </ChooseFile>
       <Modal
         opened={file !== null}
         onClose={() => setFile(null)}

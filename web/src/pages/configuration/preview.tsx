@@ -1,5 +1,5 @@
 /** What a text would change, then doing it, then what the nodes said. */
-import { Alert, Button, Group, List, Modal, Stack, Text, TextInput } from '@mantine/core';
+import { Alert, Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { configurationChanged } from '@/api/queries';
@@ -7,24 +7,30 @@ import { Diff } from '@/components/diff';
 import { Loaded } from '@/components/page';
 import { ProblemAlert } from '@/components/problem';
 import { Verdicts } from '@/components/verdicts';
-import { bring, type Deed, type Done, isChanged } from './source';
+import { NotServed } from './not-served';
+import { bring, type Deed, type Done, isChanged, isRefused } from './source';
 
 export function Preview({
   deed,
   onClose,
+  onApplied,
   onDone,
   onChanged,
 }: {
   /** What is tried; null: nothing is. */
   deed: Deed | null;
   onClose: () => void;
+  /** It is in, and what the nodes say is shown. */
+  onApplied: () => void;
   /** It is in, and the modal closes. */
   onDone: () => void;
   /** What it is based on is not there any more. */
   onChanged: () => void;
 }) {
   const [done, setDone] = useState<Done | null>(null);
+  const [busy, setBusy] = useState(false);
   const close = () => {
+    if (busy) return;
     if (done) onDone();
     else onClose();
     setDone(null);
@@ -41,7 +47,19 @@ export function Preview({
       {done ? (
         <Applied done={done} onClose={close} />
       ) : (
-        deed && <Trial deed={deed} onClose={onClose} onDone={setDone} onChanged={onChanged} />
+        deed && (
+          <Trial
+            deed={deed}
+            busy={busy}
+            setBusy={setBusy}
+            onClose={close}
+            onDone={(made) => {
+              setDone(made);
+              onApplied();
+            }}
+            onChanged={onChanged}
+          />
+        )
       )}
     </Modal>
   );
@@ -49,18 +67,22 @@ export function Preview({
 
 function Trial({
   deed,
+  busy,
+  setBusy,
   onClose,
   onDone,
   onChanged,
 }: {
   deed: Deed;
+  /** While it is applied: nobody goes away without what came of it. */
+  busy: boolean;
+  setBusy: (busy: boolean) => void;
   onClose: () => void;
   onDone: (done: Done) => void;
   onChanged: () => void;
 }) {
   const client = useQueryClient();
   const [message, setMessage] = useState('');
-  const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
   // One opening of the preview is one question: the text is no part of the key.
   const [opening] = useState(() => crypto.randomUUID());
@@ -85,10 +107,13 @@ function Trial({
     setError(null);
     try {
       onDone(await bring({ ...deed, tag: basedOn }, false, message));
-      await configurationChanged(client);
+      void configurationChanged(client);
     } catch (failure) {
-      if (isChanged(failure)) onChanged();
       setError(failure);
+      if (!isChanged(failure)) return;
+      // What is added is tried again on top of what there is now; else both texts are compared.
+      if (deed.how === 'merge') await query.refetch();
+      else onChanged();
     } finally {
       setBusy(false);
     }
@@ -113,7 +138,15 @@ function Trial({
                 </Text>
               </Alert>
             )}
-            <ProblemAlert error={error} />
+            {isChanged(error) ? (
+              <Alert color="orange" title="Somebody else changed the configuration meanwhile" role="alert">
+                <Text size="sm">
+                  What is shown above is what would change now. Look at it again, then apply.
+                </Text>
+              </Alert>
+            ) : (
+              <ProblemAlert error={error} />
+            )}
             {deed.source.kind === 'database' && !nothing && (
               <TextInput
                 label="Why"
@@ -145,26 +178,13 @@ function Trial({
 
 function Applied({ done, onClose }: { done: Done; onClose: () => void }) {
   const { reload, revision } = done;
-  const refused = reload && reload.result !== 'applied' && reload.result !== 'unchanged';
   return (
     <Stack gap="sm">
-      {refused && (
-        <Alert color="red" title="It is written, and not served" role="alert">
-          <Text size="sm">The gateway could not take it: what was served before is served on.</Text>
-          <List size="sm">
-            {reload.diagnostics.map((one) => (
-              <List.Item key={`${one.line} ${one.message}`} className="wrap">
-                {one.line ? `Line ${one.line}: ` : ''}
-                {one.message}
-              </List.Item>
-            ))}
-          </List>
-        </Alert>
-      )}
+      <NotServed reload={reload} />
       {revision !== null ? (
         <Verdicts revision={revision} />
       ) : (
-        !refused && <Text size="sm">It is written. What is served stays the same.</Text>
+        !isRefused(reload) && <Text size="sm">It is written. What is served stays the same.</Text>
       )}
       <Group justify="flex-end">
         <Button onClick={onClose} data-autofocus>

@@ -1,6 +1,7 @@
 /** Where the text comes from and where it goes: the file that is the truth, or the database. */
 import { queryOptions } from '@tanstack/react-query';
 import { ApiError, api, ask, askFor, type Schemas } from '@/api/client';
+import { withPlainEnds } from './ini';
 
 export type Source = { kind: 'database' } | { kind: 'file'; path: string };
 
@@ -8,7 +9,10 @@ export type Source = { kind: 'database' } | { kind: 'file'; path: string };
 export type How = 'replace' | 'merge';
 
 export interface Sheet {
+  /** Its lines end with LF, whatever they end with where it came from. */
   text: string;
+  /** How the lines of a file end, which it gets back. */
+  lineEnd: '\n' | '\r\n';
   /** The files that the text names, by name; where a file is the truth they are on the disk. */
   files: Record<string, string>;
   /** The version that it is of. */
@@ -17,10 +21,18 @@ export interface Sheet {
   leftOut: string[];
 }
 
-const EMPTY: Sheet = { text: '', files: {}, tag: null, leftOut: [] };
+/** One and the same, so that what is typed is not put aside for it. */
+export const EMPTY: Sheet = { text: '', lineEnd: '\n', files: {}, tag: null, leftOut: [] };
 
 /** What stands in the place of a private key. */
-export const PLACEHOLDER = '[secret]';
+const PLACEHOLDER = '[secret]';
+
+/** The files that the API gave no content of: private keys have no sealed form. */
+export function missingKeys(files: Record<string, string>): string[] {
+  return Object.keys(files)
+    .filter((name) => files[name]?.trim() === PLACEHOLDER)
+    .sort();
+}
 
 /** What messages call the text. */
 export function nameOf(source: Source): string {
@@ -32,7 +44,8 @@ export async function read(source: Source, whole: boolean): Promise<Sheet> {
   const query = !whole ? {} : source.kind === 'file' ? { as_typed: true } : { secrets: 'sealed' as const };
   const { data, response } = await askFor(api.GET('/api/v1/config', { params: { query } }));
   return {
-    text: data.text,
+    text: withPlainEnds(data.text),
+    lineEnd: data.text.includes('\r\n') ? '\r\n' : '\n',
     files: Object.fromEntries(data.files.map(({ name, content }) => [name, content])),
     tag: response.headers.get('etag'),
     leftOut: data.left_out,
@@ -57,6 +70,8 @@ export function tagQuery(source: Source) {
     queryKey: ['config', 'tag', source.kind],
     queryFn: async () => (await askFor(api.GET('/api/v1/config'))).response.headers.get('etag'),
     refetchInterval: 10_000,
+    // One of an earlier visit would say that something changed meanwhile.
+    gcTime: 0,
     retry: false,
   });
 }
@@ -95,19 +110,20 @@ export interface Deed {
   source: Source;
   how: How;
   text: string;
+  lineEnd: Sheet['lineEnd'];
   files: Record<string, string>;
   tag: string | null;
 }
 
 /** Does it, or tries it. Rejects with `changed` when it is not based on what is there. */
 export async function bring(deed: Deed, dryRun: boolean, message = ''): Promise<Done> {
-  const { source, how, text, files, tag } = deed;
+  const { source, how, text, lineEnd, files, tag } = deed;
   const header = tag ? { 'If-Match': tag } : {};
   if (source.kind === 'file') {
     const { data, response } = await askFor(
       api.PUT('/api/v1/config', {
         params: { query: { dry_run: dryRun }, header },
-        body: { text, name: source.path },
+        body: { text: text.replaceAll('\n', lineEnd), name: source.path },
       }),
     );
     const reload = data.reload ?? null;
@@ -115,7 +131,7 @@ export async function bring(deed: Deed, dryRun: boolean, message = ''): Promise<
       differences: data.differences,
       found: data.found,
       basedOn: dryRun ? tag : response.headers.get('etag'),
-      revision: data.differences.length > 0 ? (reload?.revision ?? null) : null,
+      revision: data.differences.length > 0 && !isRefused(reload) ? (reload?.revision ?? null) : null,
       reload,
     };
   }
@@ -133,6 +149,11 @@ export async function bring(deed: Deed, dryRun: boolean, message = ''): Promise<
     revision: data.revision?.number ?? null,
     reload: null,
   };
+}
+
+/** Whether what was written into the file is not what is served. */
+export function isRefused(reload: Schemas['Reload'] | null | undefined): boolean {
+  return reload?.result === 'refused' || reload?.result === 'unavailable';
 }
 
 export function isChanged(error: unknown): boolean {

@@ -9,11 +9,11 @@ import { Loading } from '@/components/page';
 import classes from './configuration.module.css';
 import { Conflict } from './conflict';
 import type { EditorHandle } from './editor';
-import { NamedFiles } from './files';
+import { MissingKeys, NamedFiles } from './files';
 import { AtTheCursor, Findings, LineTable } from './findings';
 import { OpenFile } from './open-file';
 import { Preview } from './preview';
-import { type Deed, type How, nameOf, type Sheet, type Source, tagQuery } from './source';
+import { type Deed, type How, missingKeys, nameOf, type Sheet, type Source, tagQuery } from './source';
 import { useValidation } from './use-validation';
 
 const Editor = lazy(() => import('./editor'));
@@ -37,6 +37,8 @@ export function Workbench({
   const [line, setLine] = useState(1);
   const [side, setSide] = useState('cursor');
   const [deed, setDeed] = useState<Deed | null>(null);
+  // It is in, and is read again as soon as the verdicts were seen.
+  const [applied, setApplied] = useState(false);
   const [conflict, setConflict] = useState(false);
   const editor = useRef<EditorHandle>(null);
   const validation = useValidation(source, text, files, !readOnly);
@@ -48,7 +50,7 @@ export function Workbench({
 
   const preview = () => {
     if (!readOnly && text.trim() !== '' && deed === null && !conflict)
-      setDeed({ source, how, text, files, tag: base.tag });
+      setDeed({ source, how, text, lineEnd: base.lineEnd, files, tag: base.tag });
   };
   useHotkeys([['mod+S', preview]], [], true);
 
@@ -60,6 +62,7 @@ export function Workbench({
   }, []);
   // It was read again after something was brought in.
   useEffect(() => load(loaded), [loaded, load]);
+  const unused = found?.unused_files ?? [];
   const goTo = (wanted: number) => editor.current?.goTo(wanted);
   const download = () => {
     const link = document.createElement('a');
@@ -71,7 +74,7 @@ export function Workbench({
 
   return (
     <Stack gap="sm">
-      <UnsavedGuard dirty={dirty && deed === null} what="the configuration" />
+      <UnsavedGuard dirty={dirty && !applied} what="the configuration" />
       {moved && (
         <Alert
           color="orange"
@@ -112,6 +115,12 @@ export function Workbench({
           </Group>
         </Alert>
       )}
+      {!readOnly && (
+        <MissingKeys
+          names={missingKeys(files).filter((name) => !unused.includes(name))}
+          onChange={setFiles}
+        />
+      )}
       <Group gap="xs">
         {!readOnly && (
           <>
@@ -128,7 +137,8 @@ export function Workbench({
               onOpen={(opened, chosen) => {
                 setText(opened);
                 setHow(chosen);
-                setFiles({});
+                // Those of the text before go with it; what was added here may be for this one.
+                setFiles((now) => addedTo(base.files, now));
               }}
             />
           </>
@@ -164,16 +174,19 @@ export function Workbench({
           {!readOnly && <Findings validation={validation} file={nameOf(source)} goTo={goTo} />}
         </Stack>
         <Stack gap="sm" className={classes.side}>
-          <SegmentedControl
-            value={side}
-            onChange={setSide}
-            data={[
-              { value: 'cursor', label: 'At the cursor' },
-              { value: 'lines', label: 'Every line' },
-            ]}
-            aria-label="What is shown beside the text"
-            fullWidth
-          />
+          {/* What only is read is not checked, so nothing is known of its lines. */}
+          {!readOnly && (
+            <SegmentedControl
+              value={side}
+              onChange={setSide}
+              data={[
+                { value: 'cursor', label: 'At the cursor' },
+                { value: 'lines', label: 'Every line' },
+              ]}
+              aria-label="What is shown beside the text"
+              fullWidth
+            />
+          )}
           {side === 'cursor' ? (
             <AtTheCursor lines={lines} line={line} report={found?.report} />
           ) : found ? (
@@ -184,15 +197,17 @@ export function Workbench({
             </Text>
           )}
           {source.kind === 'database' && !readOnly && (
-            <NamedFiles files={files} unused={found?.unused_files ?? []} onChange={setFiles} />
+            <NamedFiles files={files} unused={unused} onChange={setFiles} />
           )}
         </Stack>
       </div>
       <Preview
         deed={deed}
         onClose={() => setDeed(null)}
+        onApplied={() => setApplied(true)}
         onDone={() => {
           setDeed(null);
+          setApplied(false);
           onReload();
         }}
         onChanged={() => {
@@ -216,4 +231,9 @@ export function Workbench({
       />
     </Stack>
   );
+}
+
+/** The files that were added, or changed, since `before`. */
+function addedTo(before: Sheet['files'], now: Sheet['files']): Sheet['files'] {
+  return Object.fromEntries(Object.entries(now).filter(([name, content]) => before[name] !== content));
 }

@@ -14,9 +14,10 @@ import {
 import { X } from 'lucide-react';
 import { useState } from 'react';
 import { attributeNamed } from './attribute-names';
+import { keepFocus } from './focus';
 import { helpOf } from './help';
 import type { Shown } from './inputs';
-import { type Doc, isDoc, type Json } from './path';
+import { type Doc, get, isDoc, type Json, set } from './path';
 import { useForm } from './state';
 
 /** `Fortinet-Group-Name · 12356/1 · text` */
@@ -36,11 +37,20 @@ export function AttributesField({ path, label, description }: Shown & { path: st
         label={label}
         list={list}
         readOnly={form.readOnly}
-        add={(one) => form.change(path, [...list.filter((other) => other.name !== one.name), one])}
+        // To what there is by then: looking it up takes a while.
+        add={(one) => form.changeAll((doc) => set(doc, path, having(get(doc, path), one)), [path])}
         remove={(one) => form.change(path, without(list, one))}
       />
     </Input.Wrapper>
   );
+}
+
+/** The list with one attribute more; one of its name gives way. */
+export function having(list: Json, one: Doc): Json {
+  const others = (Array.isArray(list) ? list : []).filter(
+    (other) => !isDoc(other) || other.name !== one.name,
+  );
+  return [...others, one];
 }
 
 /** A list that is empty is left out, as the API writes it. */
@@ -99,7 +109,7 @@ function Chosen({
     }
   };
   return (
-    <Stack gap={6} mt={6} role="group" aria-label={label}>
+    <Stack gap={6} mt={6} role="group" aria-label={label} data-list>
       <Group gap={6}>
         {list.length === 0 && (
           <Text size="sm" c="dimmed">
@@ -121,7 +131,11 @@ function Chosen({
                   variant="transparent"
                   color="gray"
                   aria-label={`Remove ${String(one.name)}`}
-                  onClick={() => remove(one)}
+                  data-remove
+                  onClick={(event) => {
+                    keepFocus(event.currentTarget);
+                    remove(one);
+                  }}
                 >
                   <X size={12} aria-hidden />
                 </ActionIcon>
@@ -136,6 +150,7 @@ function Chosen({
         <Group gap="xs" align="flex-start">
           <TextInput
             aria-label={`Name of an attribute: ${label}`}
+            data-add
             placeholder="Fortinet-Group-Name"
             value={name}
             error={error}

@@ -18,6 +18,8 @@ export function AuthenticatorField({ path, ...shown }: Shown & { path: string })
     value: one.id,
     label: `${one.id} · ${KIND_NAMES[variantOf('authenticator', one as unknown as Doc)]}`,
   }));
+  // What was typed here is not lost for a look at another page.
+  const away = form.dirty ? { target: '_blank' } : {};
   const missing = chosen !== '' && !known.some((one) => one.value === chosen);
   return (
     <div>
@@ -36,15 +38,17 @@ export function AuthenticatorField({ path, ...shown }: Shown & { path: string })
       <Text size="xs" mt={4}>
         {chosen !== '' && !missing && (
           <>
-            <Anchor component={Link} to={`/authenticators/${encodeURIComponent(chosen)}`}>
+            <Anchor component={Link} to={`/authenticators/${encodeURIComponent(chosen)}`} {...away}>
               Open {chosen}
+              {form.dirty && ' in a new tab'}
             </Anchor>
             {!form.readOnly && ' · '}
           </>
         )}
         {!form.readOnly && (
-          <Anchor component={Link} to="/authenticators/new">
+          <Anchor component={Link} to="/authenticators/new" {...away}>
             New authenticator
+            {form.dirty && ', in a new tab'}
           </Anchor>
         )}
       </Text>

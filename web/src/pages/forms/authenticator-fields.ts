@@ -1,5 +1,5 @@
 import type { Group } from './fields';
-import { type Doc, get } from './path';
+import { type Doc, get, isDoc, set } from './path';
 
 export const KIND_NAMES: Record<string, string> = {
   ad: 'Directory (LDAP)',
@@ -10,6 +10,22 @@ export const KIND_NAMES: Record<string, string> = {
 const ntlm = (doc: Doc) => get(doc, 'kind.ad.auth_type') !== 'plain';
 const plain = (doc: Doc) => !ntlm(doc);
 const tls = (doc: Doc) => (get(doc, 'kind.ad.transport') ?? 'clear') !== 'clear';
+
+/** The port of a server where nobody says another. */
+export function usualPort(doc: Doc): number {
+  if (get(doc, 'kind.ad') === undefined) return 1812;
+  return get(doc, 'kind.ad.transport') === 'ldaps' ? 636 : 389;
+}
+
+/** Servers at the usual port of one protection are at that of another: nobody chose it. */
+function withUsualPorts(before: Doc, after: Doc): Doc {
+  const hosts = get(after, 'kind.ad.hosts');
+  if (!Array.isArray(hosts)) return after;
+  const moved = hosts.map((host) =>
+    isDoc(host) && host.port === usualPort(before) ? { ...host, port: usualPort(after) } : host,
+  );
+  return set(after, 'kind.ad.hosts', moved);
+}
 
 const IDENTITY: Group = {
   id: 'identity',
@@ -34,6 +50,7 @@ const DIRECTORY: Group[] = [
         input: 'cards',
         wide: true,
         names: { clear: 'None', starttls: 'StartTLS', ldaps: 'LDAPS' },
+        along: withUsualPorts,
       },
       { path: 'kind.ad.ca_certs', label: 'Trusted certificates', input: 'pem', wide: true, when: tls },
       {

@@ -14,7 +14,7 @@ export interface Pasted {
 /** What can stand between address and secret: blanks, a tab, a comma, a semicolon, `=`. */
 const BETWEEN = /^([^\s,;=]+)(?:\s*[,;=]\s*|\s+)(.+)$/;
 
-/** Reads lines. Empty ones and comments say nothing; secrets are never part of a message. */
+/** Reads lines. Empty ones and comments say nothing; what may be a secret is never part of a message. */
 export function readClients(text: string, known: ReadonlySet<string> = new Set()): Pasted {
   const found: Pasted = { clients: [], faults: [] };
   const seen = new Set(known);
@@ -31,7 +31,7 @@ export function readClients(text: string, known: ReadonlySet<string> = new Set()
     }
     const [, address = '', secret = ''] = parts;
     if (!/^[0-9A-Fa-f.:/-]+$/.test(address)) {
-      fault(`'${address}' is no address`);
+      fault('it does not begin with an address');
       continue;
     }
     if (seen.has(address)) {

@@ -18,6 +18,7 @@ import { useMemo, useState } from 'react';
 import { plural } from '@/lib/format';
 import { readClients } from './client-lines';
 import { isAt } from './faults';
+import { keepFocus } from './focus';
 import { helpOf } from './help';
 import { Cards, Description, nameOf } from './inputs';
 import { CLIENT_FIELDS } from './integration-fields';
@@ -62,11 +63,16 @@ export function ClientsTable() {
   const pages = Math.max(1, Math.ceil(found.length / PAGE));
   const at = Math.min(page, pages);
   const write = (next: Json[]) => form.change('clients', next);
+  // What was added is at the end.
+  const showLast = (count: number) => {
+    setSearch('');
+    setPage(Math.ceil(count / PAGE));
+  };
   const own = form.faults.find(({ path }) => path === 'clients')?.message;
   const removed = [...before.keys()].filter((address) => !all.some((one) => one.address === address)).length;
 
   return (
-    <Stack gap="sm">
+    <Stack gap="sm" data-list>
       <Group justify="space-between" gap="xs">
         <Text size="sm" component="div">
           {plural(all.length, 'client')}
@@ -81,6 +87,7 @@ export function ClientsTable() {
               size="compact-sm"
               variant="default"
               leftSection={<Plus size={14} aria-hidden />}
+              data-add
               onClick={() => setEditing('new')}
             >
               Add a client
@@ -93,7 +100,7 @@ export function ClientsTable() {
           {own}
         </Text>
       )}
-      {all.length > PAGE && (
+      {(all.length > PAGE || search !== '') && (
         <TextInput
           aria-label="Find a client by its address"
           placeholder="Find an address"
@@ -105,6 +112,11 @@ export function ClientsTable() {
           }}
           maw={320}
         />
+      )}
+      {all.length > 0 && found.length === 0 && (
+        <Text size="sm" c="dimmed">
+          No client has that in its address.
+        </Text>
       )}
       {found.length > 0 && (
         <Table.ScrollContainer minWidth={0}>
@@ -167,6 +179,7 @@ export function ClientsTable() {
           save={(client) => {
             write(editing === 'new' ? [...all, client] : all.with(editing, client));
             setEditing(null);
+            if (editing === 'new') showLast(all.length + 1);
           }}
         />
       )}
@@ -177,6 +190,7 @@ export function ClientsTable() {
           save={(clients) => {
             write([...all, ...clients]);
             setPasting(false);
+            showLast(all.length + clients.length);
           }}
         />
       )}
@@ -238,7 +252,16 @@ function Row({
             <ActionIcon variant="subtle" aria-label={`Change ${address}`} onClick={edit}>
               <Pencil size={16} aria-hidden />
             </ActionIcon>
-            <ActionIcon variant="subtle" color="red" aria-label={`Remove ${address}`} onClick={remove}>
+            <ActionIcon
+              variant="subtle"
+              color="red"
+              aria-label={`Remove ${address}`}
+              data-remove
+              onClick={(event) => {
+                keepFocus(event.currentTarget);
+                remove();
+              }}
+            >
               <Trash2 size={16} aria-hidden />
             </ActionIcon>
           </Group>

@@ -4,9 +4,9 @@ import { useState } from 'react';
 import { CopyBlock } from '@/components/copy';
 import { ProblemAlert } from '@/components/problem';
 import { type DeviceTemplate, deviceTemplates } from '@/devices/template';
-import { beginWith, filled } from './device';
+import { filled, forDevice, reportOf } from './device';
 import classes from './forms.module.css';
-import { MODE_NAMES, newIntegration } from './integration-fields';
+import { MODE_NAMES } from './integration-fields';
 import type { Doc } from './path';
 import { useForm } from './state';
 
@@ -30,12 +30,8 @@ export function DeviceStart({
     if (!device) return onChosen(null);
     setBusy(true);
     try {
-      const { id: name, port, authenticator, application } = form.values;
-      // What was answered already stays.
-      const begin: Doc = { ...newIntegration(), id: name, port, application };
-      if (authenticator !== undefined) begin.authenticator = authenticator;
-      const doc = await beginWith(device, begin);
-      form.changeAll(() => ({ ...doc, id: name === '' ? device.id : name }));
+      const report = await reportOf(device);
+      form.changeAll((doc) => forDevice(report, device, doc, chosen?.id));
       onChosen(device);
     } catch (failure) {
       setError(failure);

@@ -4,7 +4,8 @@
  */
 import { api, ask, type Schemas } from '@/api/client';
 import { type DeviceTemplate, fillDevice } from '@/devices/template';
-import { type Doc, type Json, set } from './path';
+import { newIntegration } from './integration-fields';
+import { type Doc, isDoc, type Json, set } from './path';
 
 type LineReport = Schemas['LineReport'];
 
@@ -33,16 +34,31 @@ export function policyOf(report: LineReport): Json {
   return undefined;
 }
 
-export async function beginWith(device: DeviceTemplate, begin: Doc): Promise<Doc> {
+/** What the gateway makes of a device's configuration. */
+export async function reportOf(device: DeviceTemplate): Promise<LineReport> {
   const { report } = await ask(
     api.POST('/api/v1/config/validate', { body: { text: device.ini, name: 'authproxy.cfg' } }),
   );
+  return report;
+}
+
+/** What was answered already: a device says nothing of it. */
+const KEPT = ['id', 'port', 'listen', 'authenticator', 'application', 'exempt_users'];
+
+/** A new integration for a device, in the place of what was begun. */
+export function forDevice(report: LineReport, device: DeviceTemplate, begun: Doc, before?: string): Doc {
+  const begin: Doc = { ...newIntegration(), mode: device.mode };
+  for (const name of KEPT) if (begun[name] !== undefined) begin[name] = begun[name];
+  // The name of the device that was chosen before was nobody's choice.
+  if (begun.id === '' || begun.id === before) begin.id = device.id;
   const options = new Set(device.options.map(([name]) => name));
-  const doc = documentOf(report, options, { ...begin, mode: device.mode });
+  const doc = documentOf(report, options, begin);
   const policy = policyOf(report);
-  return policy === undefined
-    ? doc
-    : { ...doc, clients: [{ address: '', secret: '', message_authenticator: policy }] };
+  const own = (Array.isArray(begun.clients) ? begun.clients : []).filter(
+    (one) => isDoc(one) && (one.address !== '' || one.secret !== ''),
+  );
+  const made = policy === undefined ? [] : [{ address: '', secret: '', message_authenticator: policy }];
+  return { ...doc, clients: own.length > 0 ? own : made };
 }
 
 /** A setting of the device with what is known of this integration in place of the placeholders. */

@@ -1,7 +1,7 @@
 /** What the API finds wrong, at the fields of a form. */
 import { ApiError, type Schemas } from '@/api/client';
 import type { Kind } from './help';
-import { type Doc, get, isDoc } from './path';
+import { type Doc, isDoc } from './path';
 
 export type Fault = Schemas['FieldError'];
 
@@ -62,10 +62,4 @@ export function messageAt(faults: readonly Fault[], field: string): string | nul
 function within(path: string, field: string): string {
   const index = /^\[(\d+)\]/.exec(path.slice(field.length))?.[1];
   return index === undefined ? '' : `${Number(index) + 1}: `;
-}
-
-/** Whether the document has anything at this path. */
-export function isThere(doc: Doc, path: string): boolean {
-  const value = get(doc, path);
-  return value !== undefined && value !== null && value !== '';
 }

@@ -34,6 +34,8 @@ export interface Field {
   more?: string;
   /** A secret that a person need not know: it can be made here. */
   made?: boolean;
+  /** What else goes with another value of it: of the document before and with it. Of `cards` alone. */
+  along?: (before: Doc, after: Doc) => Doc;
   /** Shown only then. */
   when?: (doc: Doc) => boolean;
 }

@@ -17,7 +17,7 @@ import { type Form, FormProvider } from './state';
 /** Why nothing can be changed here, or nothing where it can. */
 export function useReadOnly(): { readOnly: boolean; banner: ReactNode } {
   const { may } = useSession();
-  const { data } = useQuery(aboutQuery);
+  const { data, error, refetch } = useQuery(aboutQuery);
   const truth = data?.configuration;
   if (truth?.kind === 'file') {
     return {
@@ -51,6 +51,18 @@ export function useReadOnly(): { readOnly: boolean; banner: ReactNode } {
       ),
     };
   }
+  if (data === undefined && error) {
+    return {
+      readOnly: true,
+      banner: (
+        <ProblemAlert
+          error={error}
+          retry={() => void refetch()}
+          title="Whether this can be changed here is not known"
+        />
+      ),
+    };
+  }
   return { readOnly: data === undefined, banner: null };
 }
 
@@ -60,7 +72,6 @@ export function FormFrame({
   fields,
   action,
   onReview,
-  guarded = true,
   children,
 }: {
   form: Form;
@@ -71,7 +82,6 @@ export function FormFrame({
   /** What the button says. */
   action: string;
   onReview: () => Promise<unknown>;
-  guarded?: boolean;
   children: ReactNode;
 }) {
   const [busy, setBusy] = useState(false);
@@ -93,7 +103,7 @@ export function FormFrame({
   };
   return (
     <FormProvider value={form}>
-      <UnsavedGuard dirty={guarded && form.dirty && !form.readOnly} what={what} />
+      <UnsavedGuard dirty={form.dirty && !form.readOnly} what={what} />
       {form.outdated && form.dirty && (
         <Alert color="orange" title={`Somebody changed ${what} meanwhile`} role="alert">
           <Text size="sm">

@@ -27,13 +27,11 @@ export function says(value: Json, fallback: string | null): boolean {
 export function FieldGroup({
   group,
   children,
-  footer,
   modeName,
 }: {
   group: Group;
   /** In the place of the fields. */
   children?: ReactNode;
-  footer?: ReactNode;
   /** What the variant is called, where fields may be ignored because of it. */
   modeName?: string;
 }) {
@@ -54,7 +52,6 @@ export function FieldGroup({
       </div>
       <Stack gap="md">
         {children ?? <Fields fields={shown} />}
-        {footer}
         {modeName && ignored.length > 0 && (
           <Text size="sm" c="dimmed">
             Mode {modeName} ignores: {ignored.map(({ label }) => label).join(', ')}.

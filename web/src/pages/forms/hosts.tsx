@@ -1,5 +1,7 @@
 import { ActionIcon, Button, Group, Input, NumberInput, Stack, TextInput } from '@mantine/core';
 import { ArrowUp, Plus, Trash2 } from 'lucide-react';
+import { usualPort } from './authenticator-fields';
+import { keepFocus } from './focus';
 import type { Shown } from './inputs';
 import { isDoc, type Json } from './path';
 import { useForm } from './state';
@@ -9,13 +11,13 @@ export function HostsField({ path, label, description }: Shown & { path: string 
   const form = useForm();
   const value = form.at(path);
   const hosts = Array.isArray(value) ? value : [];
-  const port = path.includes('.ad.') ? (form.at('kind.ad.transport') === 'ldaps' ? 636 : 389) : 1812;
+  const port = usualPort(form.values);
   const write = (next: Json[]) => form.change(path, next);
   // Faults of a line stand at the line.
   const own = form.faults.find((fault) => fault.path === path)?.message ?? null;
   return (
     <Input.Wrapper label={label} description={description} error={own} labelElement="div">
-      <Stack gap="xs" mt={6} role="group" aria-label={label}>
+      <Stack gap="xs" mt={6} role="group" aria-label={label} data-list>
         {hosts.map((host, index) => {
           const at = `${path}[${index}]`;
           const read = isDoc(host) ? host : {};
@@ -59,7 +61,11 @@ export function HostsField({ path, label, description }: Shown & { path: string 
                     variant="default"
                     size={36}
                     aria-label={`Remove server ${index + 1}`}
-                    onClick={() => write(hosts.toSpliced(index, 1))}
+                    data-remove
+                    onClick={(event) => {
+                      keepFocus(event.currentTarget);
+                      write(hosts.toSpliced(index, 1));
+                    }}
                   >
                     <Trash2 size={16} aria-hidden />
                   </ActionIcon>
@@ -74,6 +80,7 @@ export function HostsField({ path, label, description }: Shown & { path: string 
             size="compact-sm"
             leftSection={<Plus size={14} aria-hidden />}
             style={{ alignSelf: 'flex-start' }}
+            data-add
             onClick={() => write([...hosts, { name: '', port }])}
           >
             Add a server

@@ -19,7 +19,7 @@ import classes from './forms.module.css';
 import { type Help, helpOf } from './help';
 import { HostsField } from './hosts';
 import { LinesField } from './lines';
-import { get, type Json } from './path';
+import { get, type Json, set } from './path';
 import { SecretField } from './secret';
 import { useForm } from './state';
 
@@ -121,7 +121,15 @@ export function FieldInput({ field }: { field: Field }) {
           {...shared}
           words={help.words.map((word) => ({ ...word, name: nameOf(field, word.value) }))}
           value={String(value ?? help.default ?? '')}
-          onChange={change}
+          onChange={(next) =>
+            form.changeAll(
+              (doc) => {
+                const after = set(doc, path, next);
+                return field.along?.(doc, after) ?? after;
+              },
+              [path],
+            )
+          }
           readOnly={form.readOnly}
         />
       );

@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { ApiError } from '@/api/client';
+import type { DeviceTemplate } from '@/devices/template';
+import { having } from './attributes';
+import { authenticatorGroups } from './authenticator-fields';
 import { readClients } from './client-lines';
-import { documentOf, filled } from './device';
+import { documentOf, filled, forDevice } from './device';
 import { duplicateOf } from './duplicate';
 import { faultsOf, isAt, messageAt, pathInForm, wasTouched, withoutField } from './faults';
 import { generateSecret } from './generate';
+import { newIntegration } from './integration-fields';
 import { applyPatch, changes, get, type Json, mergePatch, set } from './path';
 import { rebase } from './rebase';
 
@@ -166,7 +170,7 @@ describe('pasted clients', () => {
   });
   it('that cannot be read are named by line, without their secret', () => {
     const { faults } = readClients(
-      '192.0.2.1\nvpn planted-secret\n192.0.2.9 a\n192.0.2.9 b',
+      '192.0.2.1\nplanted-secret 192.0.2.1\n192.0.2.9 a\n192.0.2.9 b',
       new Set(['192.0.2.7']),
     );
     expect(faults.map(({ line }) => line)).toEqual([1, 2, 4]);
@@ -234,10 +238,52 @@ describe('a device', () => {
       prompt: { format: 'short' },
     });
   });
+  it('takes the place of the device before, and of nothing that was typed', () => {
+    const device = (id: string) => ({ id, mode: 'challenge', options: [] }) as unknown as DeviceTemplate;
+    const report = {
+      silent: 0,
+      left_out: 0,
+      lines: [row('radius_ip_1', 'clients[0].message_authenticator', 'require')],
+    };
+    const first = forDevice(report, device('fortigate'), newIntegration());
+    expect(first).toMatchObject({
+      id: 'fortigate',
+      mode: 'challenge',
+      clients: [{ address: '', message_authenticator: 'require' }],
+    });
+    const clients = [{ address: '192.0.2.1', secret: 'typed' }];
+    const typed = { ...first, clients, exempt_users: ['root'], port: 1645 };
+    const second = forDevice(report, device('asa'), typed, 'fortigate');
+    expect(second).toMatchObject({ id: 'asa', clients, exempt_users: ['root'], port: 1645 });
+    expect(forDevice(report, device('asa'), { ...typed, id: 'mine' }, 'fortigate').id).toBe('mine');
+  });
   it("shows the integration's values in its settings", () => {
     const doc = { port: 1645, clients: [{ address: '10.1.1.1', secret: 'made' }] };
     expect(filled('server 192.0.2.5 port 1812 key Example-Secret-1 from 192.0.2.10', doc, 'gw')).toBe(
       'server gw port 1645 key made from 10.1.1.1',
     );
   });
+});
+
+it('an attribute is added to those that there are, and takes the place of its namesake', () => {
+  const [a, b] = [
+    { name: 'a', number: 1 },
+    { name: 'b', number: 2 },
+  ];
+  expect(having([a, b], { name: 'a', number: 3 })).toEqual([b, { name: 'a', number: 3 }]);
+  expect(having(undefined, a)).toEqual([a]);
+});
+
+it('servers at the usual port go along with their protection, and others stay', () => {
+  const field = authenticatorGroups('ad')
+    .flatMap(({ fields }) => fields)
+    .find(({ path }) => path === 'kind.ad.transport');
+  const doc = (transport: string, ...ports: number[]) => ({
+    kind: { ad: { transport, hosts: ports.map((port) => ({ name: 'dc', port })) } },
+  });
+  const moved = (before: string, after: string, ...ports: number[]) =>
+    get(field?.along?.(doc(before, ...ports), doc(after, ...ports)), 'kind.ad.hosts');
+  expect(moved('ldaps', 'starttls', 636, 3269)).toEqual(get(doc('', 389, 3269), 'kind.ad.hosts'));
+  expect(moved('starttls', 'clear', 389)).toEqual(get(doc('', 389), 'kind.ad.hosts'));
+  expect(moved('clear', 'ldaps', 389, 3268)).toEqual(get(doc('', 636, 3268), 'kind.ad.hosts'));
 });

@@ -1,23 +1,26 @@
 import { Code, Stack, Text } from '@mantine/core';
 import { Cards } from './inputs';
 import { isBuiltIn } from './integration-fields';
-import { type Doc, get, set } from './path';
-import { useForm } from './state';
+import { get, type Json, set } from './path';
+import { useForm, useTyped } from './state';
 
 /** Which service is the second factor: the one that comes with the program, or another. */
 export function WhichSecondFactor() {
   const form = useForm();
   const builtIn = isBuiltIn(form.values);
   const was = form.base.doc;
+  const typed = useTyped(form.base);
   const choose = (wanted: string) => {
     if ((wanted === 'builtin') === builtIn) return;
     // What was read stays as it is, with its secret, when one comes back to it.
     const back = isBuiltIn(was) === (wanted === 'builtin') && !form.fresh;
-    const application: Doc =
+    const begin: Json =
       wanted === 'builtin'
         ? { ikey: '', skey: '', host: 'builtin' }
         : { ikey: '', skey: '', host: '', port: 443 };
-    form.changeAll((doc) => set(doc, 'application', back ? get(was, 'application') : application));
+    typed.set(builtIn ? 'builtin' : 'outside', form.at('application'));
+    const application = typed.get(wanted) ?? (back ? get(was, 'application') : begin);
+    form.changeAll((doc) => set(doc, 'application', application));
     form.touch('mode');
   };
   const made = builtIn && typeof form.at('application.pinned_ca') === 'string';

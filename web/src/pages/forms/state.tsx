@@ -65,6 +65,13 @@ export function useForm(): Form {
   return form;
 }
 
+/** What was typed for one choice, for whoever comes back to it, until something else is read or all is reset. */
+export function useTyped(base: Read): Map<string, Json> {
+  const kept = useRef({ base, typed: new Map<string, Json>() });
+  if (kept.current.base !== base) kept.current = { base, typed: new Map() };
+  return kept.current.typed;
+}
+
 /** How long typing rests before it is looked at, in milliseconds. */
 const PAUSE = 500;
 
@@ -132,8 +139,8 @@ export function useDocument({
     [kind, values, fresh, changedMeanwhile],
   );
 
-  const latest = useRef({ tryOut, refused });
-  latest.current = { tryOut, refused };
+  const latest = useRef({ tryOut, refused, values });
+  latest.current = { tryOut, refused, values };
   const asked = touched.size > 0 || revealed;
   useEffect(() => {
     if (!dirty || !asked || readOnly || outdated) {
@@ -205,13 +212,16 @@ export function useDocument({
     change,
     changeAll,
     touch,
-    reset: () => begin(read, read.doc),
+    reset: () => begin({ ...read }, read.doc),
     takeTheirs: () => begin(read, read.doc),
     keepMine: () => {
       setValues(rebase(base.doc, values, read.doc));
       setBase(read);
     },
-    applied: () => begin(read, read.doc),
+    applied: () => {
+      // What somebody typed while it was on its way stays, and goes on top of what is read next.
+      if (same(latest.current.values, values)) begin(read, read.doc);
+    },
     reveal: () => setRevealed(true),
     check: () => tryOut({ values, patch, tag: base.tag }),
     refused,

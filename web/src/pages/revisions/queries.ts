@@ -42,11 +42,10 @@ export function diffQuery(number: number, from: number) {
       // Text is for those who ask for it.
       return typeof answer === 'string' ? [] : answer.differences;
     },
-    placeholderData: keepPreviousData,
   });
 }
 
-/** A number as it is typed; null where it is none of a revision. */
+/** A number as it stands in an address; null where it is none. */
 export function revisionNumber(text: string | undefined): number | null {
   return text !== undefined && /^\d{1,12}$/.test(text) ? Number(text) : null;
 }

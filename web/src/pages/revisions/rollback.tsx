@@ -1,5 +1,5 @@
 /** Going back to a revision: what would change now, then doing just that, then what the nodes said. */
-import { Alert, Button, Group, List, Modal, Stack, Text, TextInput } from '@mantine/core';
+import { Alert, Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { ApiError, api, ask, type Schemas } from '@/api/client';
@@ -8,6 +8,8 @@ import { Diff } from '@/components/diff';
 import { Loaded } from '@/components/page';
 import { ProblemAlert } from '@/components/problem';
 import { Verdicts } from '@/components/verdicts';
+import { NotServed } from '../configuration/not-served';
+import { isRefused } from '../configuration/source';
 
 function roll(number: number, dryRun: boolean, message: string, basedOn: string | null) {
   return ask(
@@ -30,25 +32,37 @@ export function Rollback({
   opened: boolean;
   onClose: () => void;
 }) {
+  const [busy, setBusy] = useState(false);
+  const close = () => !busy && onClose();
   return (
     <Modal
       opened={opened}
-      onClose={onClose}
+      onClose={close}
       size="xl"
       title={`Go back to revision ${number}?`}
       closeOnClickOutside={false}
       closeButtonProps={{ 'aria-label': 'Close' }}
     >
-      <Trial number={number} onClose={onClose} />
+      <Trial number={number} busy={busy} setBusy={setBusy} onClose={close} />
     </Modal>
   );
 }
 
-function Trial({ number, onClose }: { number: number; onClose: () => void }) {
+function Trial({
+  number,
+  busy,
+  setBusy,
+  onClose,
+}: {
+  number: number;
+  /** While it is done: nobody goes away without what came of it. */
+  busy: boolean;
+  setBusy: (busy: boolean) => void;
+  onClose: () => void;
+}) {
   const client = useQueryClient();
   const about = useQuery(aboutQuery);
   const [message, setMessage] = useState(`Back to revision ${number}`);
-  const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
   const [done, setDone] = useState<Schemas['RolledBack'] | null>(null);
   const query = useQuery({
@@ -65,7 +79,7 @@ function Trial({ number, onClose }: { number: number; onClose: () => void }) {
     setError(null);
     try {
       setDone(await roll(number, false, message, basedOn));
-      await configurationChanged(client);
+      void configurationChanged(client);
     } catch (failure) {
       setError(failure);
       // What is shown is what would change now.
@@ -75,21 +89,15 @@ function Trial({ number, onClose }: { number: number; onClose: () => void }) {
     }
   };
   if (done) {
-    const revision = done.revision?.number ?? done.reload?.revision;
+    const revision = done.revision?.number ?? (isRefused(done.reload) ? null : done.reload?.revision);
     return (
       <Stack gap="sm">
-        {done.reload && done.reload.result === 'refused' && (
-          <Alert color="red" title="It is written, and not served" role="alert">
-            <List size="sm">
-              {done.reload.diagnostics.map((one) => (
-                <List.Item key={`${one.line} ${one.message}`} className="wrap">
-                  {one.message}
-                </List.Item>
-              ))}
-            </List>
-          </Alert>
+        <NotServed reload={done.reload} />
+        {revision ? (
+          <Verdicts revision={revision} />
+        ) : (
+          !isRefused(done.reload) && <Text size="sm">Nothing changed.</Text>
         )}
-        {revision ? <Verdicts revision={revision} /> : <Text size="sm">Nothing changed.</Text>}
         <Group justify="flex-end">
           <Button onClick={onClose} data-autofocus>
             Done
