@@ -7,9 +7,9 @@ import { Loaded, Page } from '@/components/page';
 import { useSession } from '@/session';
 import { Approvals } from './second-factor/approvals';
 import { CreateUser } from './second-factor/create-user';
-import { approvalsQuery, isNotUsed, usersQuery } from './second-factor/data';
 import { DevicesTab } from './second-factor/devices-tab';
 import { NotUsed } from './second-factor/not-used';
+import { approvalsQuery, isNotUsed, usersQuery } from './second-factor/queries';
 import { UsersTab } from './second-factor/users-tab';
 
 const TABS = ['users', 'devices', 'approvals'] as const;
