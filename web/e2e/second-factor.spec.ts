@@ -180,6 +180,28 @@ test('a user who was read and cannot be read again is marked as old', async ({
   faults.take(/403/);
 });
 
+test('a page that is open when the last integration goes says so', async ({ signedInPage: page, faults }) => {
+  await page.goto('/second-factor');
+  await expect(page.getByRole('link', { name: 'bob' })).toBeVisible();
+  await page.route('**/api/v1/second-factor/users?*', (route) =>
+    route.fulfill({
+      status: 409,
+      json: {
+        type: 'urn:countersign:problem:conflict',
+        title: 'Conflict',
+        status: 409,
+        detail: 'it does not run',
+      },
+    }),
+  );
+  await expect(page.getByText('The built-in second factor is not used')).toBeVisible({ timeout: 15_000 });
+  faults.take(/409/);
+  // One comes back, and the users with it.
+  await page.unroute('**/api/v1/second-factor/users?*');
+  await expect(page.getByRole('link', { name: 'bob' })).toBeVisible({ timeout: 15_000 });
+  faults.take(/409/);
+});
+
 test('a bypass code made on the page lets in once', async ({ api, signedInPage: page, sample }) => {
   await api.createUser({ name: 'grace', devices: [totpDevice('')] });
   await page.goto('/second-factor/users/grace');
@@ -387,8 +409,8 @@ test('who is deleted in the list leaves the focus there, and is not shown again'
   await expect(page.getByText('nina is deleted.')).toBeVisible();
   await expect(page.getByRole('dialog')).toBeHidden();
   await expect(page.locator(':focus')).toContainText('Wrong passcodes');
-  await page.goBack();
-  await page.goBack();
+  // Over the tabs to the page of the user.
+  for (let back = 0; back < 3; back += 1) await page.goBack();
   await expect(page.getByText('There is no user nina here')).toBeVisible();
 });
 

@@ -20,7 +20,7 @@ export function SecondFactorPage() {
   const tab = TABS.find((one) => one === search.tab) ?? 'users';
   const { may } = useSession();
   const users = useQuery(usersQuery);
-  const notUsed = isNotUsed(users.error) && !users.data;
+  const notUsed = isNotUsed(users.error);
   const approvals = useQuery({ ...approvalsQuery, enabled: !notUsed });
   const waiting = approvals.data?.items.length ?? 0;
   const [creating, create] = useDisclosure();
