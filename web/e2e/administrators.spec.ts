@@ -57,6 +57,48 @@ test('another link makes the one before worthless', async ({ signedInPage: page,
   expect((await asked(first.invitation ?? '')).response.status).toBe(401);
 });
 
+test('an invitation is taken back, and called that', async ({ signedInPage: page, api }) => {
+  await good(api.client.POST('/api/v1/admins', { body: { name: 'rosa', role: 'viewer' } }));
+  await page.goto('/administrators');
+  await page.getByRole('button', { name: 'Take back the invitation of rosa' }).click();
+  const question = page.getByRole('dialog', { name: 'Take back the invitation of rosa?' });
+  await question.getByRole('button', { name: 'Take back the invitation' }).click();
+  await expect(page.getByText('The invitation of rosa is taken back.')).toBeVisible();
+  await expect(page.getByRole('row', { name: /^rosa/ })).toBeHidden();
+});
+
+test('who has lost the second factor is marked, and what others do is seen without a reload', async ({
+  signedInPage: page,
+  api,
+}) => {
+  await good(
+    api.client.POST('/api/v1/admins', {
+      body: { name: 'tina', role: 'viewer', integration: 'radius_server_auto' },
+    }),
+  );
+  await page.goto('/administrators');
+  const row = page.getByRole('row', { name: /^tina/ });
+  await expect(row).toContainText('invited');
+  // As if the integration were taken out of the configuration.
+  await page.route('**/api/v1/integrations?*', async (route) => {
+    const response = await route.fetch();
+    const body = (await response.json()) as { items: { id: string }[] };
+    body.items = body.items.filter(({ id }) => id !== 'radius_server_auto');
+    await route.fulfill({ response, json: body });
+  });
+  await page.reload();
+  await expect(row).toContainText('cannot sign in');
+  await expect(row).toContainText('radius_server_auto is in the configuration no more');
+  await expectNoSeriousAxe(page);
+  // Somebody else takes the invitation back: the page shows it by itself.
+  await good(
+    api.client.DELETE('/api/v1/admins/{name}', {
+      params: { path: { name: 'tina' }, query: { invited: true } },
+    }),
+  );
+  await expect(row).toBeHidden({ timeout: 15_000 });
+});
+
 test('somebody is invited with the second factor of an integration', async ({ signedInPage: page }) => {
   await page.goto('/administrators');
   await page.getByRole('button', { name: 'Invite an administrator' }).click();
@@ -184,6 +226,12 @@ test('a provider is tried, named, kept with its secret, and forgotten', async ({
     const after = await good(api.client.GET('/api/v1/oidc'));
     expect(after.groups_claim).toBe('roles');
     expect(after.client_secret).toEqual(before.client_secret);
+
+    // Nor does the same one, typed again, stay in the page.
+    await page.getByLabel(/^Client secret/).fill('provider-Secret-1');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await expect(page.getByLabel(/^Client secret/)).toHaveValue('');
+    await expect(page.getByRole('button', { name: 'Save' })).toBeDisabled();
 
     // What is typed is not lost by a link.
     await page.getByLabel('Client ID').fill('another');

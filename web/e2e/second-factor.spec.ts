@@ -149,6 +149,59 @@ test('a push that is answered elsewhere while one is asked is told so', async ({
   await expect(page.getByRole('dialog')).toContainText('Somebody answered the push of bob meanwhile');
 });
 
+test('a push answered on the user’s own page leaves the focus on it', async ({
+  signedInPage: page,
+  sample,
+}) => {
+  await page.goto('/second-factor/users/bob');
+  const waiting = login({ port: sample.ports.auto, secret: sample.secret, user: 'bob' });
+  await page.getByRole('button', { name: 'Deny bob' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Deny: bob' }).click();
+  expect((await waiting).code).toBe('Access-Reject');
+  await expect(page.getByRole('heading', { name: 'A login waits for an answer' })).toBeHidden();
+  await expect(page.getByRole('dialog')).toBeHidden();
+  await expect(page.locator(':focus')).toContainText('Latest logins');
+});
+
+test('a user who was read and cannot be read again is marked as old', async ({
+  signedInPage: page,
+  faults,
+}) => {
+  await page.goto('/second-factor/users/bob');
+  await expect(page.getByRole('heading', { level: 1, name: 'bob' })).toBeVisible();
+  await page.route('**/api/v1/second-factor/users/bob', (route) =>
+    route.fulfill({
+      status: 403,
+      json: { type: 'urn:countersign:problem:forbidden', title: 'Forbidden', status: 403, detail: 'not now' },
+    }),
+  );
+  await expect(page.getByText('What is shown may be old')).toBeVisible({ timeout: 15_000 });
+  await expect(page.getByRole('heading', { level: 1, name: 'bob' })).toBeVisible();
+  faults.take(/403/);
+});
+
+test('a page that is open when the last integration goes says so', async ({ signedInPage: page, faults }) => {
+  await page.goto('/second-factor');
+  await expect(page.getByRole('link', { name: 'bob' })).toBeVisible();
+  await page.route('**/api/v1/second-factor/users?*', (route) =>
+    route.fulfill({
+      status: 409,
+      json: {
+        type: 'urn:countersign:problem:conflict',
+        title: 'Conflict',
+        status: 409,
+        detail: 'it does not run',
+      },
+    }),
+  );
+  await expect(page.getByText('The built-in second factor is not used')).toBeVisible({ timeout: 15_000 });
+  faults.take(/409/);
+  // One comes back, and the users with it.
+  await page.unroute('**/api/v1/second-factor/users?*');
+  await expect(page.getByRole('link', { name: 'bob' })).toBeVisible({ timeout: 15_000 });
+  faults.take(/409/);
+});
+
 test('a bypass code made on the page lets in once', async ({ api, signedInPage: page, sample }) => {
   await api.createUser({ name: 'grace', devices: [totpDevice('')] });
   await page.goto('/second-factor/users/grace');
@@ -332,6 +385,35 @@ test('deleting names the user and what goes with it', async ({ api, signedInPage
   await expect(page.getByRole('link', { name })).toBeHidden();
 });
 
+test('who is deleted in the list leaves the focus there, and is not shown again', async ({
+  api,
+  signedInPage: page,
+}) => {
+  await api.createUser({ name: 'nina', devices: [totpDevice('old token')] });
+  await page.goto('/second-factor/users/nina');
+  await expect(page.getByRole('heading', { level: 1, name: 'nina' })).toBeVisible();
+  await page.getByRole('link', { name: 'All users' }).click();
+  await page.getByRole('tab', { name: 'Devices' }).click();
+  await page.getByRole('button', { name: 'Remove old token of nina' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove old token' }).click();
+  await expect(page.getByText('old token of nina is removed.')).toBeVisible();
+  await expect(page.getByRole('dialog')).toBeHidden();
+  await expect(page.locator(':focus')).toContainText('Used for');
+
+  await page.getByRole('tab', { name: 'Users' }).click();
+  await page.getByRole('button', { name: 'What can be done to nina' }).click();
+  await page.getByRole('menuitem', { name: 'Delete' }).click();
+  // Somebody else was faster: what is wanted is so.
+  await good(api.client.DELETE('/api/v1/second-factor/users/{name}', { params: { path: { name: 'nina' } } }));
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete nina' }).click();
+  await expect(page.getByText('nina is deleted.')).toBeVisible();
+  await expect(page.getByRole('dialog')).toBeHidden();
+  await expect(page.locator(':focus')).toContainText('Wrong passcodes');
+  // Over the tabs to the page of the user.
+  for (let back = 0; back < 3; back += 1) await page.goBack();
+  await expect(page.getByText('There is no user nina here')).toBeVisible();
+});
+
 test('a name that is not here is said so, and can be added', async ({ signedInPage: page }) => {
   await page.goto('/second-factor/users/nobody');
   await expect(page.getByText('There is no user nobody here')).toBeVisible();
@@ -348,11 +430,15 @@ test('the lists are searched, narrowed and sorted by the address', async ({ sign
   await expect(page.getByRole('row', { name: /dave/ })).toContainText('locked out');
   await page.goto('/second-factor?show=bypass&q=alice');
   await expect(page.getByText('No user matches')).toBeVisible();
+  await expect(page.getByText(/The search hides \d+ users\. Whoever logs in/)).toBeVisible();
   await page.getByRole('button', { name: 'Show all' }).click();
   await expect(page.getByRole('link', { name: 'alice' })).toBeVisible();
   await page.getByRole('button', { name: 'Name' }).click();
   await expect(page).toHaveURL(/sort=-name/);
   await expect(page.getByRole('columnheader', { name: 'Name' })).toHaveAttribute('aria-sort', 'descending');
+  await page.goto('/second-factor?tab=devices&kind=hotp');
+  await page.getByRole('button', { name: 'Show all' }).click();
+  await expect(page.getByRole('row', { name: /carol/ })).toBeVisible();
   await page.goto('/second-factor?tab=devices&kind=phone&q=carol');
   await expect(page.getByRole('row')).toHaveCount(2);
   await page.getByRole('link', { name: 'carol' }).click();

@@ -69,6 +69,79 @@ test('a token is made by keyboard alone, works, and is refused after it was revo
   expect((await asked(token)).status).toBe(401);
 });
 
+test('a token that is being made is waited for, and has the focus when it is shown', async ({
+  signedInPage: page,
+}) => {
+  let goOn = () => {};
+  const asked = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  await page.route('**/api/v1/tokens', async (route) => {
+    await asked;
+    await route.continue();
+  });
+  await page.goto('/tokens');
+  await page.getByRole('button', { name: 'Create a token' }).click();
+  await page.getByLabel('Name').fill('slow');
+  await page.getByRole('button', { name: 'Create the token' }).click();
+  // What is on its way cannot be lost: it is shown once.
+  await expect(page.getByRole('button', { name: 'Close' })).toBeDisabled();
+  await page.keyboard.press('Escape');
+  // The list is slow to come, too, and nobody waits for it.
+  await page.route('**/api/v1/tokens?*', () => {});
+  goOn();
+  const shown = page.getByRole('dialog', { name: 'Token slow' });
+  await expect(shown.getByText('This is shown once')).toBeVisible();
+  await expect(shown.locator(':focus')).toContainText('This is shown once');
+  // A second Enter does not close it.
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Escape');
+  await expect(shown).toBeVisible();
+  await shown.getByRole('button', { name: 'I have it' }).click();
+  await expect(shown).toBeHidden();
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+  // And the next one begins anew.
+  await page.getByRole('button', { name: 'Create a token' }).click();
+  await expect(page.getByRole('dialog').getByLabel('Name')).toHaveValue('');
+});
+
+test('many are searched, letter by letter, and those that went before a failure are gone', async ({
+  signedInPage: page,
+  api,
+}) => {
+  for (let made = 0; made < 8; made += 1) await api.withToken(`probe ${made}`, 'viewer');
+  await page.route('**/api/v1/tokens?*', async (route) => {
+    const response = await route.fetch();
+    const body = (await response.json()) as { items: { name: string; expired: boolean }[] };
+    for (const one of body.items) one.expired = one.name === 'probe 1' || one.name === 'probe 2';
+    await route.fulfill({ response, json: body });
+  });
+  await page.goto('/tokens');
+  const search = page.getByLabel('Search');
+  await search.fill('prbe 1');
+  // What is typed in the middle stays there.
+  await search.press('Home');
+  await search.press('ArrowRight');
+  await search.press('ArrowRight');
+  await page.keyboard.type('o');
+  await page.keyboard.press('ArrowRight');
+  await expect(page).toHaveURL(/q=probe/);
+  await expect(page.getByRole('row')).toHaveCount(2);
+  await page.getByLabel('Search').fill('');
+  await expect(page.getByRole('row', { name: /probe 7/ })).toBeVisible();
+
+  let deleted = 0;
+  await page.route('**/api/v1/tokens/*', (route) => {
+    deleted += 1;
+    return deleted === 1 ? route.continue() : route.abort();
+  });
+  await page.getByRole('button', { name: 'Delete 2 expired' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete 2 expired tokens' }).click();
+  await expect(page.getByRole('dialog').getByRole('alert')).toBeVisible();
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+  await expect(page.getByRole('button', { name: 'Delete 1 expired' })).toBeVisible();
+});
+
 test('what the gateway refuses is told at the field, and the name that is taken in words', async ({
   signedInPage: page,
   api,

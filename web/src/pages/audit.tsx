@@ -3,7 +3,7 @@ import { Button, Group, Text } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { ScrollText, SearchX } from 'lucide-react';
-import { useMemo, useState } from 'react';
+import { useMemo, useRef, useState } from 'react';
 import { Empty } from '@/components/empty';
 import { Loading, Page } from '@/components/page';
 import { ProblemAlert } from '@/components/problem';
@@ -22,6 +22,11 @@ export function AuditPage() {
   const query = useInfiniteQuery(auditQuery(filter));
   const proof = useProof();
   const [exportFailed, setExportFailed] = useState<unknown>(null);
+  const told = useRef<HTMLParagraphElement>(null);
+  const older = async () => {
+    // Of the last page the button is gone.
+    if (!(await query.fetchNextPage()).hasNextPage) told.current?.focus();
+  };
   const narrow = (next: Filter) => void navigate({ search: { ...next }, resetScroll: false });
   const entries = query.data?.pages.flatMap(({ items }) => items) ?? [];
   const filtered = Object.keys(filter).length > 0;
@@ -38,7 +43,7 @@ export function AuditPage() {
     >
       <Proof proof={proof} />
       <ProblemAlert error={exportFailed} title="Nothing was exported" />
-      <Filters key={JSON.stringify(filter)} filter={filter} entries={entries} onChange={narrow} />
+      <Filters filter={filter} entries={entries} onChange={narrow} />
       <ProblemAlert error={query.error} retry={() => void query.refetch()} />
       {query.isPending && <Loading />}
       {query.data && entries.length === 0 && (
@@ -62,16 +67,12 @@ export function AuditPage() {
         <>
           <AuditTable entries={entries} narrow={narrow} />
           <Group justify="space-between">
-            <Text size="sm" c="dimmed" role="status">
+            <Text size="sm" c="dimmed" role="status" ref={told} tabIndex={-1} style={{ outline: 'none' }}>
               {plural(entries.length, 'entry', 'entries')}, the newest first
               {query.hasNextPage ? '' : '; these are all'}
             </Text>
             {query.hasNextPage && (
-              <Button
-                variant="default"
-                onClick={() => void query.fetchNextPage()}
-                loading={query.isFetchingNextPage}
-              >
+              <Button variant="default" onClick={older} loading={query.isFetchingNextPage}>
                 Show older
               </Button>
             )}

@@ -3,21 +3,24 @@ import { useDisclosure } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import { LockKeyhole, LockKeyholeOpen, Trash2, TriangleAlert, UserPlus, UserX } from 'lucide-react';
+import { useRef } from 'react';
 import { Empty } from '@/components/empty';
 import { Loaded, Page } from '@/components/page';
+import { ProblemAlert } from '@/components/problem';
 import { useSession } from '@/session';
 import { Approvals } from './second-factor/approvals';
 import { BypassCodes } from './second-factor/bypass-codes';
 import { CreateUser } from './second-factor/create-user';
-import { approvalsQuery, isNotUsed, useDeeds, userQuery } from './second-factor/data';
+import { useDeeds } from './second-factor/deeds';
 import { Devices } from './second-factor/devices';
 import { NotUsed } from './second-factor/not-used';
+import { approvalsQuery, isNotUsed, userQuery } from './second-factor/queries';
 import { RecentLogins } from './second-factor/recent-logins';
 import { Script } from './second-factor/script';
 import classes from './second-factor/second-factor.module.css';
 import { SmsCodes } from './second-factor/sms-codes';
 import { StatusBadge, StatusMenu } from './second-factor/status';
-import { FAILURES_TO_LOCK, isBare, STATUSES, type User } from './second-factor/words';
+import { canUnlock, FAILURES_TO_LOCK, isBare, STATUSES, type User } from './second-factor/words';
 
 /** A user of the built-in second factor: what they can pass it with, and what became of their logins. */
 export function SecondFactorUserPage() {
@@ -39,7 +42,7 @@ export function SecondFactorUserPage() {
       </Page>
     );
   }
-  return <OfUser user={query.data} key={query.data.id} />;
+  return <OfUser user={query.data} failed={query.error} key={query.data.id} />;
 }
 
 function NoUser({ name }: { name: string }) {
@@ -72,7 +75,7 @@ function NoUser({ name }: { name: string }) {
   );
 }
 
-function OfUser({ user }: { user: User }) {
+function OfUser({ user, failed }: { user: User; failed: unknown }) {
   const { may } = useSession();
   const { unlock, remove } = useDeeds();
   const navigate = useNavigate();
@@ -80,7 +83,7 @@ function OfUser({ user }: { user: User }) {
     ...approvalsQuery,
     select: ({ items }) => items.some((push) => push.user === user.name),
   });
-  const canUnlock = user.status === 'locked_out' || (user.status === 'active' && user.failures > 0);
+  const place = useRef<HTMLDivElement>(null);
 
   return (
     <Page
@@ -94,7 +97,7 @@ function OfUser({ user }: { user: User }) {
       actions={
         may('operator') && (
           <>
-            {canUnlock && (
+            {canUnlock(user) && (
               <Button
                 variant={user.status === 'locked_out' ? 'filled' : 'default'}
                 leftSection={<LockKeyholeOpen size={16} aria-hidden />}
@@ -107,7 +110,7 @@ function OfUser({ user }: { user: User }) {
             <Button
               variant="default"
               leftSection={<Trash2 size={16} aria-hidden />}
-              onClick={() => remove(user, () => void navigate({ to: '/second-factor' }))}
+              onClick={() => remove(user, () => navigate({ to: '/second-factor' }))}
             >
               Delete
             </Button>
@@ -118,9 +121,10 @@ function OfUser({ user }: { user: User }) {
       <Anchor component={Link} to="/second-factor" size="sm" style={{ alignSelf: 'flex-start' }}>
         ← All users
       </Anchor>
+      <ProblemAlert error={failed} title="What is shown may be old" />
       <Notices user={user} />
-      {waits.data && <Approvals users={[user]} only={user.name} />}
-      <div className={classes.columns}>
+      {waits.data && <Approvals users={[user]} only={user.name} answered={() => place.current?.focus()} />}
+      <div className={classes.columns} ref={place} tabIndex={-1} style={{ outline: 'none' }}>
         <Stack gap="md">
           <Devices user={user} />
           <RecentLogins name={user.name} />

@@ -7,9 +7,9 @@ import { Loaded, Page } from '@/components/page';
 import { useSession } from '@/session';
 import { Approvals } from './second-factor/approvals';
 import { CreateUser } from './second-factor/create-user';
-import { approvalsQuery, isNotUsed, usersQuery } from './second-factor/data';
 import { DevicesTab } from './second-factor/devices-tab';
 import { NotUsed } from './second-factor/not-used';
+import { approvalsQuery, isNotUsed, usersQuery } from './second-factor/queries';
 import { UsersTab } from './second-factor/users-tab';
 
 const TABS = ['users', 'devices', 'approvals'] as const;
@@ -20,7 +20,7 @@ export function SecondFactorPage() {
   const tab = TABS.find((one) => one === search.tab) ?? 'users';
   const { may } = useSession();
   const users = useQuery(usersQuery);
-  const notUsed = isNotUsed(users.error) && !users.data;
+  const notUsed = isNotUsed(users.error);
   const approvals = useQuery({ ...approvalsQuery, enabled: !notUsed });
   const waiting = approvals.data?.items.length ?? 0;
   const [creating, create] = useDisclosure();

@@ -1,18 +1,19 @@
 /** Who asks the API with a token: made here, shown once, taken back. */
-import { Button, Group, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Group, Stack, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { notifications } from '@mantine/notifications';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { KeyRound, Plus, Search, SearchX } from 'lucide-react';
+import { KeyRound, Plus, SearchX } from 'lucide-react';
 import { useRef } from 'react';
-import { ApiError } from '@/api/client';
 import { useConfirm } from '@/components/confirm';
 import { Empty } from '@/components/empty';
+import { Find } from '@/components/find';
 import { Loaded, Page } from '@/components/page';
 import { NeedsRole } from '@/components/role';
 import { Time } from '@/components/time';
 import { plural } from '@/lib/format';
+import { unlessGone } from '@/lib/gone';
 import { useSession } from '@/session';
 import { CreateToken } from './tokens/create';
 import { revokeToken, type Token, tokensQuery } from './tokens/queries';
@@ -46,12 +47,17 @@ function Tokens() {
   const { q = '' } = useSearch({ from: '/shell/tokens' });
   const navigate = useNavigate({ from: '/tokens' });
   const [creating, { open, close }] = useDisclosure();
-  const list = useRef<HTMLDivElement>(null);
+  const place = useRef<HTMLDivElement>(null);
 
-  const over = async (message: string) => {
-    await client.invalidateQueries({ queryKey: tokensQuery.queryKey });
+  const revokeAll = async (tokens: readonly Token[], message: string) => {
+    try {
+      for (const { id } of tokens) await revokeToken(id).catch(unlessGone);
+    } finally {
+      // Those before one that failed are gone.
+      await client.invalidateQueries({ queryKey: tokensQuery.queryKey });
+    }
     // The button that was pressed is gone with its row.
-    list.current?.focus();
+    place.current?.focus();
     notifications.show({ message });
   };
   const revoke = (token: Token) =>
@@ -72,10 +78,7 @@ function Tokens() {
       ),
       confirm: `${token.expired ? 'Delete' : 'Revoke'} ${token.name}`,
       danger: true,
-      action: async () => {
-        await revokeToken(token.id).catch(unlessGone);
-        await over(`${token.name} opens nothing any more.`);
-      },
+      action: () => revokeAll([token], `${token.name} opens nothing any more.`),
     });
   const clear = (expired: readonly Token[]) =>
     confirm({
@@ -83,10 +86,7 @@ function Tokens() {
       body: `They open nothing any more; only their lines here go: ${expired.map(({ name }) => name).join(', ')}.`,
       confirm: `Delete ${plural(expired.length, 'expired token')}`,
       danger: true,
-      action: async () => {
-        for (const { id } of expired) await revokeToken(id).catch(unlessGone);
-        await over(`${plural(expired.length, 'expired token')} deleted.`);
-      },
+      action: () => revokeAll(expired, `${plural(expired.length, 'expired token')} deleted.`),
     });
 
   const create = (
@@ -97,68 +97,61 @@ function Tokens() {
   return (
     <Page title="Tokens" lead={LEAD} actions={query.data?.items.length ? create : null}>
       <CreateToken opened={creating} close={close} />
-      <Loaded query={query}>
-        {({ items }) => {
-          if (items.length === 0) {
+      <div ref={place} tabIndex={-1} style={{ outline: 'none' }}>
+        <Loaded query={query}>
+          {({ items }) => {
+            if (items.length === 0) {
+              return (
+                <Empty icon={KeyRound} title="No tokens yet" action={create}>
+                  A script, a monitor or a pipeline that reads logins or changes the configuration needs one.
+                  People sign in with a password instead.
+                </Empty>
+              );
+            }
+            const expired = items.filter((one) => one.expired);
+            const shown = items.filter((one) => isLike(one, q));
             return (
-              <Empty icon={KeyRound} title="No tokens yet" action={create}>
-                A script, a monitor or a pipeline that reads logins or changes the configuration needs one.
-                People sign in with a password instead.
-              </Empty>
-            );
-          }
-          const expired = items.filter((one) => one.expired);
-          const shown = items.filter((one) => isLike(one, q));
-          return (
-            <Stack gap="sm" ref={list} tabIndex={-1} style={{ outline: 'none' }}>
-              <Group justify="space-between" align="flex-end" gap="sm">
-                {items.length >= MANY || q ? (
-                  <TextInput
-                    label="Search"
-                    placeholder="name, maker, role"
-                    leftSection={<Search size={16} aria-hidden />}
-                    value={q}
-                    onChange={(event) => {
-                      const text = event.currentTarget.value;
-                      void navigate({
-                        search: text ? { q: text } : {},
-                        replace: true,
-                        resetScroll: false,
-                      });
-                    }}
-                  />
-                ) : null}
-                <Text size="sm" c="dimmed" role="status">
-                  {q ? `${shown.length} of ${plural(items.length, 'token')}` : plural(items.length, 'token')}
-                </Text>
-                {expired.length > 0 && (
-                  <Button variant="default" size="sm" onClick={() => clear(expired)}>
-                    Delete {expired.length} expired
-                  </Button>
-                )}
-              </Group>
-              {shown.length === 0 ? (
-                <Empty
-                  icon={SearchX}
-                  title="No token is like that"
-                  action={
-                    <Button variant="default" onClick={() => void navigate({ search: {} })}>
-                      Show all
+              <Stack gap="sm">
+                <Group justify="space-between" align="flex-end" gap="sm">
+                  {items.length >= MANY || q ? (
+                    <Find
+                      label="Search"
+                      placeholder="name, maker, role"
+                      text={q}
+                      found={(text) =>
+                        void navigate({ search: text ? { q: text } : {}, replace: true, resetScroll: false })
+                      }
+                    />
+                  ) : null}
+                  <Text size="sm" c="dimmed" role="status">
+                    {q
+                      ? `${shown.length} of ${plural(items.length, 'token')}`
+                      : plural(items.length, 'token')}
+                  </Text>
+                  {expired.length > 0 && (
+                    <Button variant="default" size="sm" onClick={() => clear(expired)}>
+                      Delete {expired.length} expired
                     </Button>
-                  }
-                />
-              ) : (
-                <TokenTable tokens={shown} revoke={revoke} />
-              )}
-            </Stack>
-          );
-        }}
-      </Loaded>
+                  )}
+                </Group>
+                {shown.length === 0 ? (
+                  <Empty
+                    icon={SearchX}
+                    title="No token is like that"
+                    action={
+                      <Button variant="default" onClick={() => void navigate({ search: {} })}>
+                        Show all
+                      </Button>
+                    }
+                  />
+                ) : (
+                  <TokenTable tokens={shown} revoke={revoke} />
+                )}
+              </Stack>
+            );
+          }}
+        </Loaded>
+      </div>
     </Page>
   );
-}
-
-/** What is not there any more is what was wanted. */
-function unlessGone(error: unknown): void {
-  if (!(error instanceof ApiError) || error.status !== 404) throw error;
 }

@@ -1,108 +1,109 @@
-import { Button, Group, Modal, Select, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Group, Select, Stack, Text } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import type { Schemas } from '@/api/client';
 import { integrationsQuery } from '@/api/queries';
+import { NamedRoleForm } from '@/components/named-role';
 import { ShownOnce } from '@/components/once';
+import { OnceDialog } from '@/components/once-dialog';
 import { ProblemAlert } from '@/components/problem';
-import { RoleChoice } from '@/components/role';
-import { faultsOf } from '@/lib/faults';
-import { localTime } from '@/lib/format';
-import type { Role } from '@/session';
-import { administratorsQuery, invite } from './queries';
+import { Time } from '@/components/time';
+import {
+  type Administrator,
+  administratorsQuery,
+  type Invitation,
+  type Invited,
+  invite,
+  removeAdministrator,
+} from './queries';
 import { invitationLink } from './words';
 
-export type Invitation = Schemas['Invitation'];
-
-const SHOWN = ['name', 'role', 'integration'];
-
-/** Invites somebody, then shows their link in the one moment in which that can be done. */
+/** Invites somebody, or once more, then shows their link in the one moment in which that can be done. */
 export function Invite({
   opened,
-  made,
-  setMade,
+  again,
   close,
 }: {
   opened: boolean;
-  /** The invitation that is shown: of here, or one that was renewed. */
-  made: Invitation | null;
-  setMade: (invitation: Invitation) => void;
+  /** Who gets another link; null: somebody new is invited. */
+  again: Administrator | null;
   close: () => void;
 }) {
+  const client = useQueryClient();
+  const send = useMutation({
+    mutationFn: async (wanted: Invited) => {
+      if (again) await removeAdministrator(again.name, true);
+      return invite(wanted);
+    },
+    onSettled: () => void client.invalidateQueries({ queryKey: administratorsQuery.queryKey }),
+    gcTime: 0,
+  });
+  const made = send.data;
+  const title = again ? `Make another link for ${again.name}?` : 'Invite an administrator';
+  const form = { busy: send.isPending, error: send.error, send: send.mutate, cancel: close };
   return (
-    <Modal
-      opened={opened || made !== null}
-      onClose={close}
-      title={made ? `Invitation of ${made.name}` : 'Invite an administrator'}
-      size="lg"
-      // Not by accident: it is not shown again.
-      closeOnEscape={!made}
-      closeOnClickOutside={false}
-      closeButtonProps={{ 'aria-label': 'Close' }}
+    <OnceDialog
+      opened={opened}
+      close={close}
+      forget={send.reset}
+      busy={send.isPending}
+      made={made !== undefined}
+      title={made ? `Invitation of ${made.name}` : title}
     >
-      {made ? (
-        <ShownOnce
-          label={`Link for ${made.name}`}
-          secret={invitationLink(window.location.origin, made.invitation ?? '')}
-          note={
-            <>
-              Send it to {made.name} by a way that nobody else reads. Whoever opens it first chooses the
-              password. It is good once
-              {made.invited_until_ms ? `, until ${localTime(made.invited_until_ms)}` : ''}.
-            </>
-          }
-          done={close}
-        >
-          <Text size="sm" c="dimmed">
-            {made.integration
-              ? `They take it with a password and the second factor of ${made.integration}, asked for ${made.name}.`
-              : 'They take it with a password and an application that makes passcodes.'}
-          </Text>
-        </ShownOnce>
-      ) : (
-        opened && <Form cancel={close} made={setMade} />
-      )}
-    </Modal>
+      {made ? <Link made={made} done={close} /> : again ? <Renew {...form} one={again} /> : <New {...form} />}
+    </OnceDialog>
   );
 }
 
-function Form({ cancel, made }: { cancel: () => void; made: (invitation: Invitation) => void }) {
-  const client = useQueryClient();
+function Link({ made, done }: { made: Invitation; done: () => void }) {
+  return (
+    <ShownOnce
+      label={`Link for ${made.name}`}
+      secret={invitationLink(window.location.origin, made.invitation ?? '')}
+      note={
+        <>
+          Send it to {made.name} by a way that nobody else reads. Whoever opens it first chooses the password.
+          It is good once
+          {made.invited_until_ms != null && (
+            <>
+              , until <Time ms={made.invited_until_ms} />
+            </>
+          )}
+          .
+        </>
+      }
+      done={done}
+    >
+      <Text size="sm" c="dimmed">
+        {made.integration
+          ? `They take it with a password and the second factor of ${made.integration}, asked for ${made.name}.`
+          : 'They take it with a password and an application that makes passcodes.'}
+      </Text>
+    </ShownOnce>
+  );
+}
+
+interface FormProps {
+  busy: boolean;
+  error: unknown;
+  send: (wanted: Invited) => void;
+  cancel: () => void;
+}
+
+function New({ busy, error, send, cancel }: FormProps) {
   const integrations = useQuery(integrationsQuery);
-  const [name, setName] = useState('');
-  const [role, setRole] = useState<Role>('viewer');
   const [integration, setIntegration] = useState<string | null>(null);
-  const send = useMutation({
-    mutationFn: () => invite({ name: name.trim(), role, integration }),
-    onSuccess: async (invitation) => {
-      await client.invalidateQueries({ queryKey: administratorsQuery.queryKey });
-      made(invitation);
-    },
-  });
-  const { at, rest } = faultsOf(send.error, (path) => SHOWN.includes(path));
   const known = integrations.data?.items.map(({ id }) => id) ?? [];
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (!send.isPending) send.mutate();
-      }}
+    <NamedRoleForm
+      about="What they sign in with: letters, digits and -_.@"
+      extra="integration"
+      submit="Invite"
+      busy={busy}
+      error={error}
+      send={(named) => send({ ...named, integration })}
+      cancel={cancel}
     >
-      <Stack gap="md">
-        <TextInput
-          label="Name"
-          description="What they sign in with: letters, digits and -_.@"
-          value={name}
-          onChange={(event) => setName(event.currentTarget.value)}
-          error={at.name}
-          maxLength={64}
-          required
-          autoComplete="off"
-          autoCapitalize="none"
-          spellCheck={false}
-          data-autofocus
-        />
-        <RoleChoice value={role} onChange={setRole} error={at.role} />
+      {(fault) => (
         <Select
           label="Second factor"
           description="Passcodes work without anything else. With an integration they are asked as its users are, under the name above."
@@ -110,17 +111,33 @@ function Form({ cancel, made }: { cancel: () => void; made: (invitation: Invitat
           data={known.map((id) => ({ value: id, label: `As at ${id}` }))}
           value={integration}
           onChange={setIntegration}
-          error={at.integration}
+          error={fault}
           clearable
           clearButtonProps={{ 'aria-label': 'Passcodes of an application' }}
         />
-        <ProblemAlert error={rest} />
+      )}
+    </NamedRoleForm>
+  );
+}
+
+function Renew({ one, busy, error, send, cancel }: FormProps & { one: Administrator }) {
+  const { name, role, integration } = one;
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (!busy) send({ name, role, ...(integration ? { integration } : {}) });
+      }}
+    >
+      <Stack gap="sm">
+        <Text size="sm">The link before is good for nothing then. The new one is good for a day.</Text>
+        <ProblemAlert error={error} />
         <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={cancel} disabled={send.isPending}>
+          <Button variant="default" onClick={cancel} disabled={busy}>
             Cancel
           </Button>
-          <Button type="submit" loading={send.isPending}>
-            Invite
+          <Button type="submit" loading={busy}>
+            Another link for {name}
           </Button>
         </Group>
       </Stack>

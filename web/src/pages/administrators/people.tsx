@@ -4,32 +4,38 @@ import { notifications } from '@mantine/notifications';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { TriangleAlert, UserPlus, Users } from 'lucide-react';
 import { useRef, useState } from 'react';
-import { sessionQuery } from '@/api/queries';
+import { integrationsQuery, sessionQuery } from '@/api/queries';
 import { useConfirm } from '@/components/confirm';
 import { Empty } from '@/components/empty';
 import { Loaded } from '@/components/page';
 import { useNow } from '@/components/time';
 import { plural } from '@/lib/format';
 import { useSession } from '@/session';
-import { type Invitation, Invite } from './invite';
-import { type Administrator, administratorsQuery, invite, removeAdministrator } from './queries';
+import { Invite } from './invite';
+import { type Administrator, administratorsQuery, removeAdministrator } from './queries';
 import { PeopleTable } from './table';
-import { isLastAdmin, standingOf } from './words';
+import { isLastAdmin, type Standing, standingOf } from './words';
 
 /** Who signs in here with a password: invited, and removed. */
 export function People() {
   const query = useQuery(administratorsQuery);
+  const integrations = useQuery(integrationsQuery);
   const client = useQueryClient();
   const confirm = useConfirm();
   const { caller } = useSession();
   const now = useNow(10_000);
   const [inviting, { open, close }] = useDisclosure();
-  const [made, setMade] = useState<Invitation | null>(null);
-  const list = useRef<HTMLDivElement>(null);
+  const [again, setAgain] = useState<Administrator | null>(null);
+  const place = useRef<HTMLDivElement>(null);
+  const known = integrations.data && new Set(integrations.data.items.map(({ id }) => id));
 
-  const changed = () => client.invalidateQueries({ queryKey: administratorsQuery.queryKey });
+  const invite = (one: Administrator | null) => {
+    setAgain(one);
+    open();
+  };
   const remove = (one: Administrator, all: readonly Administrator[]) => {
     const own = caller === `admin ${one.name}`;
+    const last = isLastAdmin(one, all, known);
     confirm({
       title: one.active
         ? `Remove the administrator ${one.name}?`
@@ -41,13 +47,13 @@ export function People() {
               ? 'All their sessions end at once, and they cannot sign in any more. To come back they are invited again.'
               : 'Their link is good for nothing then.'}
           </span>
-          {(own || isLastAdmin(one, all)) && (
+          {(own || last) && (
             <Alert color="orange" icon={<TriangleAlert size={18} aria-hidden />} role="note">
               <List size="sm">
                 {own && (
                   <List.Item>This is you: you are signed out, and cannot come back by yourself.</List.Item>
                 )}
-                {isLastAdmin(one, all) && (
+                {last && (
                   <List.Item>
                     Nobody else here has the role admin and can sign in. Who may do what can then be changed
                     by a token of that role, at the provider, or on the gateway’s machine with{' '}
@@ -59,64 +65,48 @@ export function People() {
           )}
         </Stack>
       ),
-      confirm: one.active ? `Remove ${one.name}` : `Take back ${one.name}’s`,
+      confirm: one.active ? `Remove ${one.name}` : 'Take back the invitation',
       danger: true,
       ...(own ? { typed: one.name } : {}),
       action: async () => {
         await removeAdministrator(one.name, !one.active);
         // Whoever removed themselves is told so by the next answer, and asked to sign in.
         if (own) await client.invalidateQueries({ queryKey: sessionQuery.queryKey });
-        await changed();
+        await client.invalidateQueries({ queryKey: administratorsQuery.queryKey });
         // The button that was pressed is gone with its row.
-        list.current?.focus();
-        notifications.show({ message: `${one.name} is removed.` });
+        place.current?.focus();
+        notifications.show({
+          message: one.active ? `${one.name} is removed.` : `The invitation of ${one.name} is taken back.`,
+        });
       },
     });
   };
-  const renew = (one: Administrator) =>
-    confirm({
-      title: `Make another link for ${one.name}?`,
-      body: 'The link before is good for nothing then. The new one is good for a day.',
-      confirm: `Another link for ${one.name}`,
-      action: async () => {
-        await removeAdministrator(one.name, true);
-        try {
-          const { name, role, integration } = one;
-          setMade(await invite({ name, role, ...(integration ? { integration } : {}) }));
-        } finally {
-          await changed();
-        }
-      },
-    });
 
   const button = (
-    <Button onClick={open} leftSection={<UserPlus size={16} aria-hidden />}>
+    <Button onClick={() => invite(null)} leftSection={<UserPlus size={16} aria-hidden />}>
       Invite an administrator
     </Button>
   );
   return (
-    <>
-      <Invite
-        opened={inviting}
-        made={made}
-        setMade={setMade}
-        close={() => {
-          close();
-          setMade(null);
-        }}
-      />
+    <div ref={place} tabIndex={-1} style={{ outline: 'none' }}>
+      <Invite opened={inviting} again={again} close={close} />
       <Loaded query={query}>
-        {({ items }) =>
-          items.length === 0 ? (
-            <Empty icon={Users} title="Nobody signs in with a password" action={button}>
-              Whoever is invited opens a link, chooses a password and has a second factor from the beginning.
-            </Empty>
-          ) : (
-            <Stack gap="sm" ref={list} tabIndex={-1} style={{ outline: 'none' }}>
+        {({ items }) => {
+          if (items.length === 0) {
+            return (
+              <Empty icon={Users} title="Nobody signs in with a password" action={button}>
+                Whoever is invited opens a link, chooses a password and has a second factor from the
+                beginning.
+              </Empty>
+            );
+          }
+          const are = (standing: Standing) =>
+            items.filter((one) => standingOf(one, now, known) === standing).length;
+          return (
+            <Stack gap="sm">
               <Group justify="space-between" gap="sm">
                 <Text size="sm" c="dimmed" role="status">
-                  {plural(items.filter(({ active }) => active).length, 'person', 'people')} can sign in,{' '}
-                  {items.filter((one) => standingOf(one, now) === 'invited').length} invited
+                  {plural(are('active'), 'person', 'people')} can sign in, {are('invited')} invited
                 </Text>
                 {button}
               </Group>
@@ -124,13 +114,14 @@ export function People() {
                 people={items}
                 caller={caller}
                 now={now}
+                known={known}
                 remove={(one) => remove(one, items)}
-                renew={renew}
+                renew={invite}
               />
             </Stack>
-          )
-        }
+          );
+        }}
       </Loaded>
-    </>
+    </div>
   );
 }

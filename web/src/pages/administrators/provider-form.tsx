@@ -13,7 +13,7 @@ import {
 import { notifications } from '@mantine/notifications';
 import { useQueryClient } from '@tanstack/react-query';
 import { CircleCheck } from 'lucide-react';
-import { type FormEvent, useEffect, useRef, useState } from 'react';
+import { type ChangeEvent, type FormEvent, useEffect, useRef, useState } from 'react';
 import { ApiError, api, ask } from '@/api/client';
 import { useConfirm } from '@/components/confirm';
 import { CopyBlock } from '@/components/copy';
@@ -35,13 +35,19 @@ const FIELDS = [
   'roles',
 ];
 
+/** What is typed in one line, or in several. */
+type TextField = 'issuer' | 'public_url' | 'client_id' | 'client_secret' | 'groups_claim' | 'ca_certs';
+
 export function ProviderForm({
   found,
   setDirty,
+  saved,
   cancel,
 }: {
   found: { provider: Provider; tag: string } | null;
   setDirty: (dirty: boolean) => void;
+  /** Called when it is saved, and what is kept was read again: the form begins anew. */
+  saved: () => void;
   cancel: () => void;
 }) {
   const client = useQueryClient();
@@ -90,6 +96,7 @@ export function ProviderForm({
         setDirty(false);
         notifications.show({ message: `Administrators can sign in at ${draft.issuer.trim()} now.` });
         await client.invalidateQueries({ queryKey: providerQuery.queryKey });
+        saved();
       }
     } catch (failure) {
       setError(failure);
@@ -114,6 +121,14 @@ export function ProviderForm({
 
   const shown = faultsOf(error, (path) => FIELDS.includes(fieldOf(path).replace(/\[.*$/, '')));
   const faults = Object.fromEntries(Object.entries(shown.at).map(([path, text]) => [fieldOf(path), text]));
+  const field = (name: TextField) => ({
+    value: draft[name],
+    onChange: (event: ChangeEvent<HTMLInputElement | HTMLTextAreaElement>) =>
+      set({ [name]: event.currentTarget.value }),
+    error: faults[name],
+    autoComplete: 'off',
+    spellCheck: false,
+  });
   const kept = found?.provider.client_secret;
   return (
     <form ref={form} onSubmit={save}>
@@ -122,20 +137,14 @@ export function ProviderForm({
           label="Issuer"
           description="As the provider writes it. Below it, at /.well-known/openid-configuration, it says what it is."
           placeholder="https://idp.example.com/realms/staff"
-          value={draft.issuer}
-          onChange={(event) => set({ issuer: event.currentTarget.value })}
-          error={faults.issuer}
           required
-          spellCheck={false}
+          {...field('issuer')}
         />
         <TextInput
           label="Address of this gateway"
           description="How browsers reach it, without a path."
-          value={draft.public_url}
-          onChange={(event) => set({ public_url: event.currentTarget.value })}
-          error={faults.public_url}
           required
-          spellCheck={false}
+          {...field('public_url')}
         />
         <div>
           <Text size="sm" fw={500}>
@@ -146,12 +155,8 @@ export function ProviderForm({
         <TextInput
           label="Client ID"
           description="What this gateway is called there."
-          value={draft.client_id}
-          onChange={(event) => set({ client_id: event.currentTarget.value })}
-          error={faults.client_id}
           required
-          spellCheck={false}
-          autoComplete="off"
+          {...field('client_id')}
         />
         <PasswordInput
           label="Client secret"
@@ -160,9 +165,7 @@ export function ProviderForm({
               ? `One is kept (fingerprint ${kept.fingerprint.slice(0, 8)}…). Empty: it stays. For another issuer or other authorities it is given anew.`
               : 'What this gateway is known by there. It is sealed, and never shown again.'
           }
-          value={draft.client_secret}
-          onChange={(event) => set({ client_secret: event.currentTarget.value })}
-          error={faults.client_secret}
+          {...field('client_secret')}
           disabled={draft.isPublic}
           required={!draft.isPublic && !kept}
           autoComplete="new-password"
@@ -177,11 +180,8 @@ export function ProviderForm({
         <TextInput
           label="Claim with the groups"
           description="The claim of the ID token that says in which groups somebody is."
-          value={draft.groups_claim}
-          onChange={(event) => set({ groups_claim: event.currentTarget.value })}
-          error={faults.groups_claim}
           required
-          spellCheck={false}
+          {...field('groups_claim')}
         />
         <TagsInput
           label="Scopes"
@@ -195,13 +195,10 @@ export function ProviderForm({
           label="Authorities"
           description="In PEM: the only ones that the provider’s certificate may be of. Empty: those of the system."
           placeholder="-----BEGIN CERTIFICATE-----"
-          value={draft.ca_certs}
-          onChange={(event) => set({ ca_certs: event.currentTarget.value })}
-          error={faults.ca_certs}
+          {...field('ca_certs')}
           autosize
           minRows={2}
           maxRows={12}
-          spellCheck={false}
           classNames={{ input: 'mono' }}
         />
         {error instanceof ApiError && error.kind === 'changed' ? (

@@ -12,10 +12,12 @@ import { providerQuery } from './queries';
 
 /** The provider of OpenID Connect at which administrators sign in, where one is named. */
 export function ProviderSettings({ setDirty }: { setDirty: (dirty: boolean) => void }) {
-  const query = useQuery({ ...providerQuery, refetchOnWindowFocus: false });
+  // Read again only when asked to: what is typed goes with what it was typed over.
+  const query = useQuery({ ...providerQuery, refetchOnWindowFocus: false, refetchOnReconnect: false });
   const client = useQueryClient();
   const confirm = useConfirm();
   const [naming, setNaming] = useState(false);
+  const [saves, setSaves] = useState(0);
 
   const forget = (issuer: string, tag: string) =>
     confirm({
@@ -71,9 +73,10 @@ export function ProviderSettings({ setDirty }: { setDirty: (dirty: boolean) => v
               </Group>
             )}
             <ProviderForm
-              key={found?.tag ?? 'new'}
+              key={`${found?.tag ?? 'new'} ${saves}`}
               found={found}
               setDirty={setDirty}
+              saved={() => setSaves((before) => before + 1)}
               cancel={() => setNaming(false)}
             />
           </Stack>

@@ -1,9 +1,16 @@
 import type { Administrator } from './queries';
 
-export type Standing = 'active' | 'invited' | 'late';
+export type Standing = 'active' | 'locked' | 'invited' | 'late';
 
-/** Whether somebody can sign in, is still to take the invitation, or did not in time. */
-export function standingOf(one: Administrator, now: number): Standing {
+/** The integrations that there are; undefined while nobody knows. */
+export type Known = ReadonlySet<string> | undefined;
+
+/**
+ * Whether somebody can sign in, has a second factor that is nowhere any more, is still to take the
+ * invitation, or did not in time.
+ */
+export function standingOf(one: Administrator, now: number, known: Known): Standing {
+  if (one.integration && known && !known.has(one.integration)) return 'locked';
   if (one.active) return 'active';
   return (one.invited_until_ms ?? 0) > now ? 'invited' : 'late';
 }
@@ -14,7 +21,7 @@ export function invitationLink(origin: string, invitation: string): string {
 }
 
 /** Whether nobody else would be left who can sign in here and do everything. */
-export function isLastAdmin(one: Administrator, all: readonly Administrator[]): boolean {
-  const isFull = ({ active, role }: Administrator) => active && role === 'admin';
+export function isLastAdmin(one: Administrator, all: readonly Administrator[], known: Known): boolean {
+  const isFull = (each: Administrator) => each.role === 'admin' && standingOf(each, 0, known) === 'active';
   return isFull(one) && !all.some((other) => other.name !== one.name && isFull(other));
 }

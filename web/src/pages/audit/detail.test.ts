@@ -47,6 +47,15 @@ describe('an entry’s document', () => {
     });
   });
 
+  test('says moments as times, whether in seconds or in milliseconds', () => {
+    const at = { name: 'expires at', value: localTime(1_795_400_000_000) };
+    expect(detailOf('second-factor.user.enroll', { expires_at: 1_795_400_000 })).toEqual({
+      kind: 'facts',
+      facts: [at],
+    });
+    expect(detailOf('x', { expires_at_ms: 1_795_400_000_000 })).toEqual({ kind: 'facts', facts: [at] });
+  });
+
   test.each([[{}], [[]], [null], [''], [{ before: {}, after: {} }]])('that is %j says nothing', (detail) => {
     expect(detailOf('admin.password', detail)).toEqual({ kind: 'nothing' });
   });

@@ -18,9 +18,11 @@ function isDifference(value: unknown): value is Difference {
   return isFields(value) && typeof value.path === 'string';
 }
 
-/** Milliseconds since 1970 as a time; the rest as it is. */
+/** A moment as a time: in milliseconds since 1970, or in seconds (`expires_at`). The rest as it is. */
 function readable(name: string, value: unknown): unknown {
-  return name.endsWith('_ms') && typeof value === 'number' ? localTime(value) : value;
+  if (typeof value !== 'number') return value;
+  if (name.endsWith('_ms')) return localTime(value);
+  return name.endsWith('_at') ? localTime(value * 1_000) : value;
 }
 
 function empty(value: unknown): boolean {

@@ -24,7 +24,7 @@ export function ExportButton({ filter, failed }: { filter: Filter; failed: (erro
       if (cut) {
         notifications.show({
           color: 'orange',
-          message: `The file has the newest ${count(EXPORTED)} entries. For older ones set “Before” to the time of the last.`,
+          message: `The file has the newest ${count(EXPORTED)} entries. For older ones set “Before” to the minute after the last of them.`,
         });
       }
     },

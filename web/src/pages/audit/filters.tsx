@@ -15,6 +15,13 @@ export function Filters({
   onChange: (filter: Filter) => void;
 }) {
   const [draft, setDraft] = useState<Filter>(filter);
+  const now = JSON.stringify(filter);
+  const [shown, setShown] = useState(now);
+  if (shown !== now) {
+    // The address has another: by a button, or by going back. The fields stay, and with them the focus.
+    setShown(now);
+    setDraft(filter);
+  }
   const seen = (name: 'actor' | 'target' | 'source') => [
     ...new Set(entries.map((entry) => entry[name]).filter(Boolean)),
   ];

@@ -52,8 +52,10 @@ function Outcome({ verified, at }: { verified: Verified; at: number }) {
           </>
         ) : (
           <>
-            {fault}. Up to entry {entries} all is as it was written. Somebody changed the database who has not
-            this installation’s key: compare with a backup, and see who can write to the database.
+            {inWords(fault)}
+            {entries > 0 && ` Up to entry ${entries} all is as it was written.`} Somebody changed the database
+            without having this installation’s key: compare with a backup, and see who can write to the
+            database.
           </>
         )}
       </Text>
@@ -73,4 +75,9 @@ function Outcome({ verified, at }: { verified: Verified; at: number }) {
       )}
     </Alert>
   );
+}
+
+/** `entry 4 is missing` as a sentence. */
+function inWords(fault: string | null | undefined): string {
+  return fault ? `${fault.charAt(0).toUpperCase()}${fault.slice(1)}.` : 'Entries were changed.';
 }

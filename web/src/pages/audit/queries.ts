@@ -23,6 +23,8 @@ export const auditQuery = (filter: Filter) =>
     queryFn: ({ pageParam }) => page(filter, PAGE, pageParam),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last) => last.next ?? undefined,
+    // What was done a moment ago on another page is to be seen.
+    staleTime: 0,
   });
 
 /** All entries that a filter lets through, the newest first; `cut` where there are more than a file holds. */

@@ -36,10 +36,13 @@ export const ACTIONS: Readonly<Record<string, string>> = {
   'second-factor.user.enroll': 'User enrolled',
   'second-factor.device.create': 'Device made',
   'second-factor.device.delete': 'Device deleted',
+  'second-factor.push.approve': 'Push approved in a user’s place',
+  'second-factor.push.deny': 'Push denied in a user’s place',
+  'second-factor.push.fraud': 'Push reported as fraud in a user’s place',
   'second-factor.bypass-codes': 'Bypass codes made',
   'second-factor.sms-codes': 'SMS codes read',
 };
 
 export function actionInWords(action: string): string {
-  return ACTIONS[action] ?? action;
+  return Object.hasOwn(ACTIONS, action) ? (ACTIONS[action] ?? action) : action;
 }

@@ -3,7 +3,6 @@ import {
   Checkbox,
   Collapse,
   Group,
-  Modal,
   NumberInput,
   Radio,
   Select,
@@ -11,48 +10,61 @@ import {
   Stack,
   TextInput,
 } from '@mantine/core';
-import { useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { ChevronDown, ChevronRight } from 'lucide-react';
 import { useState } from 'react';
 import { api, ask, type Schemas } from '@/api/client';
+import { OnceDialog } from '@/components/once-dialog';
 import { ProblemAlert } from '@/components/problem';
-import { changed } from './data';
 import { DeviceOnce } from './once';
+import { changed } from './queries';
 import { KINDS, type Kind, type User } from './words';
 
-type Created = Schemas['CreatedDevice'];
-
 export function AddDevice({ user, opened, close }: { user: User; opened: boolean; close: () => void }) {
-  const [made, setMade] = useState<Created | null>(null);
-  const shut = () => {
-    close();
-    setMade(null);
-  };
+  const client = useQueryClient();
+  const create = useMutation({
+    mutationFn: async (body: Schemas['NewDeviceWrite']) => {
+      const path = { name: user.name };
+      const answer = await ask(
+        api.POST('/api/v1/second-factor/users/{name}/devices', { params: { path }, body }),
+      );
+      return answer as Schemas['CreatedDevice'];
+    },
+    onSuccess: () => void changed(client),
+    gcTime: 0,
+  });
+  const made = create.data;
   return (
-    <Modal
+    <OnceDialog
       opened={opened}
-      onClose={shut}
-      size="lg"
+      close={close}
+      forget={create.reset}
+      busy={create.isPending}
+      made={made !== undefined}
       title={made ? `For ${user.name}, shown once` : `Add a device for ${user.name}`}
-      // What is shown once is not lost by a slip.
-      closeOnClickOutside={!made}
-      closeOnEscape={!made}
-      withCloseButton={!made}
-      closeButtonProps={{ 'aria-label': 'Close' }}
     >
       {made ? (
-        <DeviceOnce made={made} user={user.name} done={shut} />
+        <DeviceOnce made={made} user={user.name} done={close} />
       ) : (
-        <Form user={user} made={setMade} cancel={shut} />
+        <Form busy={create.isPending} error={create.error} send={create.mutate} cancel={close} />
       )}
-    </Modal>
+    </OnceDialog>
   );
 }
 
 type Digits = '6' | '7' | '8';
 
-function Form({ user, made, cancel }: { user: User; made: (device: Created) => void; cancel: () => void }) {
-  const client = useQueryClient();
+function Form({
+  busy,
+  error,
+  send,
+  cancel,
+}: {
+  busy: boolean;
+  error: unknown;
+  send: (device: Schemas['NewDeviceWrite']) => void;
+  cancel: () => void;
+}) {
   const [kind, setKind] = useState<Kind>('totp');
   const [name, setName] = useState('');
   const [number, setNumber] = useState('');
@@ -63,46 +75,25 @@ function Form({ user, made, cancel }: { user: User; made: (device: Created) => v
   const [period, setPeriod] = useState<number | string>(30);
   const [counter, setCounter] = useState<number | string>(0);
   const [secret, setSecret] = useState('');
-  const [error, setError] = useState<unknown>(null);
-  const [busy, setBusy] = useState(false);
 
   const body = (): Schemas['NewDeviceWrite'] => {
     const own = secret.replace(/\s+/g, '');
-    const generator = { name, digits: Number(digits), ...(own ? { secret: own } : {}) };
+    const generator = { name: name.trim(), digits: Number(digits), ...(own ? { secret: own } : {}) };
     if (kind === 'totp') return { kind, ...generator, algorithm, period: Number(period) };
     if (kind === 'hotp') return { kind, ...generator, counter: Number(counter) };
     return {
       kind,
-      name,
-      number,
+      name: name.trim(),
+      number: number.trim(),
       capabilities: { push: can.includes('push'), phone: can.includes('phone'), sms: can.includes('sms') },
     };
-  };
-
-  const create = async () => {
-    setBusy(true);
-    setError(null);
-    try {
-      const answer = await ask(
-        api.POST('/api/v1/second-factor/users/{name}/devices', {
-          params: { path: { name: user.name } },
-          body: body(),
-        }),
-      );
-      await changed(client);
-      made(answer as Created);
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
   };
 
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        void create();
+        if (!busy) send(body());
       }}
     >
       <Stack gap="md">
@@ -132,7 +123,12 @@ function Form({ user, made, cancel }: { user: User; made: (device: Created) => v
               onChange={(event) => setNumber(event.currentTarget.value)}
               autoComplete="off"
             />
-            <Checkbox.Group label="What it can do" value={can} onChange={setCan}>
+            <Checkbox.Group
+              label="What it can do"
+              value={can}
+              onChange={setCan}
+              error={can.length === 0 && 'Choose at least one.'}
+            >
               <Stack gap={6} mt={6}>
                 <Checkbox
                   value="push"
@@ -142,12 +138,12 @@ function Form({ user, made, cancel }: { user: User; made: (device: Created) => v
                 <Checkbox
                   value="phone"
                   label="call"
-                  description="For who types phone. No call is placed: it is answered as a push."
+                  description="For logins that ask for phone. No call is placed: it is answered as a push."
                 />
                 <Checkbox
                   value="sms"
                   label="SMS passcodes"
-                  description="For who types sms. None is sent: administrators read the codes here."
+                  description="For logins that ask for sms. None is sent: administrators read the codes here."
                 />
               </Stack>
             </Checkbox.Group>

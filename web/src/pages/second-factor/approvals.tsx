@@ -11,7 +11,7 @@ import { Loaded } from '@/components/page';
 import { useNow } from '@/components/time';
 import { plural } from '@/lib/format';
 import { useSession } from '@/session';
-import { approvalsQuery } from './data';
+import { approvalsQuery } from './queries';
 import classes from './second-factor.module.css';
 import { deviceLabel, PUSH_WAITS, type Push, secondsLeft, type User } from './words';
 
@@ -39,7 +39,16 @@ const DEEDS: Record<Deed, { title: (user: string) => string; body: string; verb:
 };
 
 /** Pushes that wait for an answer, as they come and go; all, or those of one user. */
-export function Approvals({ users, only }: { users: readonly User[]; only?: string }) {
+export function Approvals({
+  users,
+  only,
+  answered,
+}: {
+  users: readonly User[];
+  only?: string;
+  /** Gives the focus to something that stays, where this goes with the last push. */
+  answered?: () => void;
+}) {
   const query = useQuery(approvalsQuery);
   const client = useQueryClient();
   const confirm = useConfirm();
@@ -82,7 +91,8 @@ export function Approvals({ users, only }: { users: readonly User[]; only?: stri
         });
         await client.invalidateQueries({ queryKey: approvalsQuery.queryKey });
         // The button that was pressed is gone with the push.
-        heading.current?.focus();
+        if (answered) answered();
+        else heading.current?.focus();
         notifications.show({ message: `The login of ${push.user} ${done}.` });
       },
     });

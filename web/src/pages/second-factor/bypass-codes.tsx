@@ -1,24 +1,19 @@
-import { Alert, Button, Group, Modal, NumberInput, Select, Stack, Text } from '@mantine/core';
+import { Alert, Button, CopyButton, Group, NumberInput, Select, Stack, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Copy, KeyRound, Printer } from 'lucide-react';
 import { useState } from 'react';
 import { api, ask, type Schemas } from '@/api/client';
+import { OnceDialog } from '@/components/once-dialog';
 import { ProblemAlert } from '@/components/problem';
 import { localTime, plural } from '@/lib/format';
 import { useSession } from '@/session';
-import { changed } from './data';
+import { changed } from './queries';
 import classes from './second-factor.module.css';
 import { Section } from './section';
-import type { User } from './words';
+import { LIVES, type User } from './words';
 
-const LIVES = [
-  { value: '3600', label: 'an hour' },
-  { value: '86400', label: 'a day' },
-  { value: '604800', label: 'a week' },
-  { value: '2592000', label: '30 days' },
-  { value: '', label: 'for ever' },
-];
+const AS_LONG = [...LIVES, { value: '', label: 'for ever' }];
 
 interface Made {
   codes: string[];
@@ -27,13 +22,25 @@ interface Made {
 }
 
 export function BypassCodes({ user }: { user: User }) {
+  const client = useQueryClient();
   const { may } = useSession();
   const [opened, { open, close }] = useDisclosure();
-  const [made, setMade] = useState<Made | null>(null);
-  const shut = () => {
-    close();
-    setMade(null);
-  };
+  const create = useMutation({
+    mutationFn: async (body: Schemas['NewBypassCodes']): Promise<Made> => {
+      const path = { name: user.name };
+      const answer = await ask(
+        api.POST('/api/v1/second-factor/users/{name}/bypass-codes', { params: { path }, body }),
+      );
+      const { valid_seconds: seconds } = body;
+      return {
+        codes: (answer as Schemas['BypassCodes']).codes,
+        until: seconds == null ? null : Date.now() + seconds * 1_000,
+      };
+    },
+    onSuccess: () => void changed(client),
+    gcTime: 0,
+  });
+  const made = create.data;
   return (
     <Section
       title="Bypass codes"
@@ -50,61 +57,54 @@ export function BypassCodes({ user }: { user: User }) {
         {user.bypass_codes === 0 ? 'can be used.' : 'can still be used.'}
       </Text>
       <Text size="sm" c="dimmed">
-        Nine digits in the place of a passcode, each good once: for who has lost the phone.
+        Nine digits in the place of a passcode, each good once: for somebody who has lost the phone.
         {!may('admin') && ' Made by administrators.'}
       </Text>
-      <Modal
+      <OnceDialog
         opened={opened}
-        onClose={shut}
+        close={close}
+        forget={create.reset}
+        busy={create.isPending}
+        made={made !== undefined}
         title={made ? `Bypass codes of ${user.name}, shown once` : `Make bypass codes for ${user.name}`}
-        closeOnClickOutside={!made}
-        closeOnEscape={!made}
-        withCloseButton={!made}
-        closeButtonProps={{ 'aria-label': 'Close' }}
       >
         {made ? (
-          <Codes made={made} user={user.name} done={shut} />
+          <Codes made={made} user={user.name} done={close} />
         ) : (
-          <Form user={user} made={setMade} cancel={shut} />
+          <Form
+            user={user}
+            busy={create.isPending}
+            error={create.error}
+            send={create.mutate}
+            cancel={close}
+          />
         )}
-      </Modal>
+      </OnceDialog>
     </Section>
   );
 }
 
-function Form({ user, made, cancel }: { user: User; made: (made: Made) => void; cancel: () => void }) {
-  const client = useQueryClient();
+function Form({
+  user,
+  busy,
+  error,
+  send,
+  cancel,
+}: {
+  user: User;
+  busy: boolean;
+  error: unknown;
+  send: (wanted: Schemas['NewBypassCodes']) => void;
+  cancel: () => void;
+}) {
   const [count, setCount] = useState<number | string>(user.devices.length > 0 ? 1 : 5);
   const [life, setLife] = useState('86400');
-  const [error, setError] = useState<unknown>(null);
-  const [busy, setBusy] = useState(false);
-
-  const create = async () => {
-    setBusy(true);
-    setError(null);
-    try {
-      const seconds = life ? Number(life) : null;
-      const answer = await ask(
-        api.POST('/api/v1/second-factor/users/{name}/bypass-codes', {
-          params: { path: { name: user.name } },
-          body: { count: Number(count), valid_seconds: seconds },
-        }),
-      );
-      const until = seconds === null ? null : Date.now() + seconds * 1_000;
-      await changed(client);
-      made({ codes: (answer as Schemas['BypassCodes']).codes, until });
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
-  };
 
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        void create();
+        if (!busy) send({ count: Number(count), valid_seconds: life ? Number(life) : null });
       }}
     >
       <Stack gap="sm">
@@ -120,7 +120,7 @@ function Form({ user, made, cancel }: { user: User; made: (made: Made) => void; 
         />
         <Select
           label="Good for"
-          data={LIVES}
+          data={AS_LONG}
           value={life}
           onChange={(value) => setLife(value ?? '')}
           allowDeselect={false}
@@ -145,7 +145,6 @@ function Form({ user, made, cancel }: { user: User; made: (made: Made) => void; 
 }
 
 function Codes({ made, user, done }: { made: Made; user: string; done: () => void }) {
-  const [copied, setCopied] = useState(false);
   return (
     <Stack gap="sm">
       <div className={classes.printed}>
@@ -163,16 +162,13 @@ function Codes({ made, user, done }: { made: Made; user: string; done: () => voi
         They are shown this once. Whoever has one and the password is let in.
       </Text>
       <Group justify="flex-end" gap="xs">
-        <Button
-          variant="default"
-          leftSection={<Copy size={16} aria-hidden />}
-          onClick={async () => {
-            await navigator.clipboard.writeText(made.codes.join('\n'));
-            setCopied(true);
-          }}
-        >
-          <span aria-live="polite">{copied ? 'Copied' : 'Copy all'}</span>
-        </Button>
+        <CopyButton value={made.codes.join('\n')} timeout={2_000}>
+          {({ copied, copy }) => (
+            <Button variant="default" leftSection={<Copy size={16} aria-hidden />} onClick={copy}>
+              <span aria-live="polite">{copied ? 'Copied' : 'Copy all'}</span>
+            </Button>
+          )}
+        </CopyButton>
         <Button
           variant="default"
           leftSection={<Printer size={16} aria-hidden />}
@@ -180,9 +176,7 @@ function Codes({ made, user, done }: { made: Made; user: string; done: () => voi
         >
           Print
         </Button>
-        <Button onClick={done} data-autofocus>
-          Done
-        </Button>
+        <Button onClick={done}>Done</Button>
       </Group>
     </Stack>
   );

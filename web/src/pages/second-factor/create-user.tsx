@@ -2,9 +2,9 @@ import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
-import { ApiError, api, ask } from '@/api/client';
+import { ApiError, api, ask, type Schemas } from '@/api/client';
 import { ProblemAlert } from '@/components/problem';
-import { changed } from './data';
+import { changed, userQuery } from './queries';
 
 /** Makes a user, then shows them: there they get a device. */
 export function CreateUser({
@@ -39,8 +39,9 @@ export function CreateUser({
     setFault(null);
     setBusy(true);
     try {
-      await ask(api.POST('/api/v1/second-factor/users', { body: { name: wanted } }));
-      await changed(client);
+      const made = await ask(api.POST('/api/v1/second-factor/users', { body: { name: wanted } }));
+      client.setQueryData(userQuery(wanted).queryKey, (made as Schemas['CreatedUser']).user);
+      void changed(client);
       close();
       await navigate({ to: '/second-factor/users/$name', params: { name: wanted } });
     } catch (failure) {
@@ -53,12 +54,19 @@ export function CreateUser({
   };
 
   return (
-    <Modal opened={opened} onClose={close} title="Add a user" closeButtonProps={{ 'aria-label': 'Close' }}>
+    <Modal
+      opened={opened}
+      onClose={() => {
+        if (!busy) close();
+      }}
+      title="Add a user"
+      closeButtonProps={{ 'aria-label': 'Close', disabled: busy }}
+    >
       <form
         noValidate
         onSubmit={(event) => {
           event.preventDefault();
-          void create();
+          if (!busy) void create();
         }}
       >
         <Stack gap="sm">

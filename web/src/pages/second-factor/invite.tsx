@@ -1,58 +1,38 @@
-import { Button, Group, Modal, Select, Stack, Text } from '@mantine/core';
+import { Button, Group, Select, Stack, Text } from '@mantine/core';
+import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, ask, type Schemas } from '@/api/client';
+import { OnceDialog } from '@/components/once-dialog';
 import { ProblemAlert } from '@/components/problem';
 import { Time } from '@/components/time';
 import { LinkOnce } from './once';
-import type { User } from './words';
-
-const LIVES = [
-  { value: '3600', label: 'an hour' },
-  { value: '86400', label: 'a day' },
-  { value: '604800', label: 'a week' },
-  { value: '2592000', label: '30 days' },
-];
+import { LIVES, type User } from './words';
 
 /** A link with which the user sets up a device of their own. */
 export function Invite({ user, opened, close }: { user: User; opened: boolean; close: () => void }) {
-  const [made, setMade] = useState<Schemas['Enrollment'] | null>(null);
   const [life, setLife] = useState('86400');
-  const [error, setError] = useState<unknown>(null);
-  const [busy, setBusy] = useState(false);
-
-  const shut = () => {
-    close();
-    setMade(null);
-    setError(null);
-  };
-  const create = async () => {
-    setBusy(true);
-    setError(null);
-    try {
+  const create = useMutation({
+    mutationFn: async () => {
       const answer = await ask(
         api.POST('/api/v1/second-factor/users/{name}/enroll', {
           params: { path: { name: user.name } },
           body: { valid_seconds: Number(life) },
         }),
       );
-      setMade(answer as Schemas['Enrollment']);
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
-  };
+      return answer as Schemas['Enrollment'];
+    },
+    gcTime: 0,
+  });
+  const made = create.data;
 
   return (
-    <Modal
+    <OnceDialog
       opened={opened}
-      onClose={shut}
-      size="lg"
+      close={close}
+      forget={create.reset}
+      busy={create.isPending}
+      made={made !== undefined}
       title={made ? `Invitation for ${user.name}, shown once` : `Invite ${user.name} to set up a device`}
-      closeOnClickOutside={!made}
-      closeOnEscape={!made}
-      withCloseButton={!made}
-      closeButtonProps={{ 'aria-label': 'Close' }}
     >
       {made ? (
         <Stack gap="md">
@@ -70,16 +50,14 @@ export function Invite({ user, opened, close }: { user: User; opened: boolean; c
             Good until <Time ms={made.expires_at * 1_000} />.
           </Text>
           <Group justify="flex-end">
-            <Button onClick={shut} data-autofocus>
-              Done
-            </Button>
+            <Button onClick={close}>Done</Button>
           </Group>
         </Stack>
       ) : (
         <form
           onSubmit={(event) => {
             event.preventDefault();
-            void create();
+            if (!create.isPending) create.mutate();
           }}
         >
           <Stack gap="sm">
@@ -95,18 +73,18 @@ export function Invite({ user, opened, close }: { user: User; opened: boolean; c
               allowDeselect={false}
               data-autofocus
             />
-            <ProblemAlert error={error} />
+            <ProblemAlert error={create.error} />
             <Group justify="flex-end" gap="xs">
-              <Button variant="default" onClick={shut} disabled={busy}>
+              <Button variant="default" onClick={close} disabled={create.isPending}>
                 Cancel
               </Button>
-              <Button type="submit" loading={busy}>
+              <Button type="submit" loading={create.isPending}>
                 Make the invitation
               </Button>
             </Group>
           </Stack>
         </form>
       )}
-    </Modal>
+    </OnceDialog>
   );
 }

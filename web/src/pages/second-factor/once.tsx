@@ -56,9 +56,7 @@ export function DeviceOnce({
         </Scanned>
       )}
       <Group justify="flex-end">
-        <Button onClick={done} data-autofocus>
-          Done
-        </Button>
+        <Button onClick={done}>Done</Button>
       </Group>
     </Stack>
   );

@@ -2,11 +2,12 @@ import { notifications } from '@mantine/notifications';
 import { useQueryClient } from '@tanstack/react-query';
 import { api, ask } from '@/api/client';
 import { useConfirm } from '@/components/confirm';
-import { changed } from './data';
+import { unlessGone } from '@/lib/gone';
+import { changed } from './queries';
 import { type Device, deviceLabel, deviceName, type User } from './words';
 
-/** Asks, then removes a device; `done` is called before the question closes. */
-export function useRemoveDevice(): (user: User, device: Device, done?: () => void) => void {
+/** Asks, then removes a device; `done` is called before the question closes, to give the focus elsewhere. */
+export function useRemoveDevice(): (user: User, device: Device, done: () => void) => void {
   const client = useQueryClient();
   const confirm = useConfirm();
   return (user, device, done) =>
@@ -25,10 +26,12 @@ export function useRemoveDevice(): (user: User, device: Device, done?: () => voi
       danger: true,
       action: async () => {
         const path = { name: user.name, id: device.id };
-        await ask(api.DELETE('/api/v1/second-factor/users/{name}/devices/{id}', { params: { path } }));
+        await ask(api.DELETE('/api/v1/second-factor/users/{name}/devices/{id}', { params: { path } })).catch(
+          unlessGone,
+        );
         await changed(client);
         notifications.show({ message: `${deviceName(device)} of ${user.name} is removed.` });
-        done?.();
+        done();
       },
     });
 }

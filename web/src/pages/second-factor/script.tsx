@@ -1,11 +1,13 @@
 import { Alert, Button, Group, Modal, NumberInput, Select, Stack, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
+import { useMutation } from '@tanstack/react-query';
 import { FlaskConical } from 'lucide-react';
 import { useState } from 'react';
 import { ProblemAlert } from '@/components/problem';
 import { useSession } from '@/session';
-import { tellFailure, tellWithUndo, useDeeds } from './data';
+import { useDeeds } from './deeds';
 import { Section } from './section';
+import { tellFailure, tellWithUndo } from './tell';
 import { ANSWERS, type Answer, scriptWords, type User } from './words';
 
 /** Answers that come by themselves: for tests, and dangerous elsewhere. */
@@ -14,6 +16,10 @@ export function Script({ user }: { user: User }) {
   const { setScript } = useDeeds();
   const [opened, { open, close }] = useDisclosure();
   const { script } = user;
+  const save = useMutation({
+    mutationFn: (next: NonNullable<User['script']>) => setScript(user, next),
+    onSuccess: close,
+  });
 
   const end = async () => {
     try {
@@ -66,39 +72,39 @@ export function Script({ user }: { user: User }) {
       )}
       <Modal
         opened={opened}
-        onClose={close}
+        onClose={() => {
+          if (!save.isPending) close();
+        }}
+        onExitTransitionEnd={save.reset}
         title={`Script for ${user.name}`}
-        closeButtonProps={{ 'aria-label': 'Close' }}
+        closeButtonProps={{ 'aria-label': 'Close', disabled: save.isPending }}
       >
-        <Form user={user} close={close} />
+        <Form user={user} busy={save.isPending} error={save.error} send={save.mutate} cancel={close} />
       </Modal>
     </Section>
   );
 }
 
-function Form({ user, close }: { user: User; close: () => void }) {
-  const { setScript } = useDeeds();
+function Form({
+  user,
+  busy,
+  error,
+  send,
+  cancel,
+}: {
+  user: User;
+  busy: boolean;
+  error: unknown;
+  send: (script: NonNullable<User['script']>) => void;
+  cancel: () => void;
+}) {
   const [answer, setAnswer] = useState<Answer>(user.script?.answer ?? 'approve');
   const [after, setAfter] = useState<number | string>(user.script?.after_ms ?? 1_500);
-  const [error, setError] = useState<unknown>(null);
-  const [busy, setBusy] = useState(false);
-  const save = async () => {
-    setBusy(true);
-    setError(null);
-    try {
-      await setScript(user, { answer, after_ms: answer === 'ignore' ? 0 : Number(after) });
-      close();
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
-  };
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        void save();
+        if (!busy) send({ answer, after_ms: answer === 'ignore' ? 0 : Number(after) });
       }}
     >
       <Stack gap="sm">
@@ -130,7 +136,7 @@ function Form({ user, close }: { user: User; close: () => void }) {
         )}
         <ProblemAlert error={error} />
         <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={close} disabled={busy}>
+          <Button variant="default" onClick={cancel} disabled={busy}>
             Cancel
           </Button>
           <Button type="submit" loading={busy}>

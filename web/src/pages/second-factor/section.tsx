@@ -14,9 +14,7 @@ export function Section({
   return (
     <Paper withBorder radius="md" p="md" component="section" aria-label={title}>
       <Group justify="space-between" mb="xs" gap="xs">
-        <Title order={2} tabIndex={-1} style={{ outline: 'none' }}>
-          {title}
-        </Title>
+        <Title order={2}>{title}</Title>
         {actions && <Group gap="xs">{actions}</Group>}
       </Group>
       {children}

@@ -1,25 +1,10 @@
-import {
-  ActionIcon,
-  Badge,
-  Button,
-  Group,
-  Menu,
-  Pagination,
-  Select,
-  Stack,
-  Table,
-  Text,
-  TextInput,
-  UnstyledButton,
-} from '@mantine/core';
-import { useNavigate, useSearch } from '@tanstack/react-router';
+import { ActionIcon, Badge, Button, Group, Menu, Table, Text, UnstyledButton } from '@mantine/core';
 import {
   ArrowDown,
   ArrowUp,
   ArrowUpDown,
   EllipsisVertical,
   LockKeyholeOpen,
-  Search,
   Trash2,
   TriangleAlert,
   UserPlus,
@@ -30,44 +15,18 @@ import { Empty } from '@/components/empty';
 import { TextLink } from '@/components/links';
 import { plural } from '@/lib/format';
 import { useSession } from '@/session';
-import { type Users, useDeeds } from './data';
+import { useDeeds } from './deeds';
+import { List, useFilters } from './list';
+import { FILTERS, isFilter, listed, orderOf, type Sort } from './narrow';
+import type { Users } from './queries';
 import classes from './second-factor.module.css';
 import { StatusBadge, StatusItems } from './status';
-import {
-  deviceLabel,
-  FAILURES_TO_LOCK,
-  FILTERS,
-  isBare,
-  isFilter,
-  listed,
-  orderOf,
-  pageOf,
-  type Sort,
-  scriptWords,
-  type User,
-} from './words';
-
-const ROWS = 50;
-
-/** What narrows the list: in the address, so that it can be sent to somebody. */
-export function useFilters() {
-  const search = useSearch({ strict: false }) as Record<string, string | undefined>;
-  const navigate = useNavigate();
-  const set = (changes: Record<string, string | undefined>) => {
-    const next = Object.fromEntries(
-      Object.entries({ ...search, page: undefined, ...changes }).filter(([, value]) => value),
-    );
-    void navigate({ to: '/second-factor', search: next, replace: true, resetScroll: false });
-  };
-  return { search, set };
-}
+import { canUnlock, deviceLabel, FAILURES_TO_LOCK, isBare, scriptWords, type User } from './words';
 
 export function UsersTab({ users, create }: { users: Users; create: () => void }) {
-  const { search, set } = useFilters();
+  const { search } = useFilters();
   const { may } = useSession();
   const filter = isFilter(search.show) ? search.show : undefined;
-  const found = listed(users.items, { text: search.q ?? '', filter, order: search.sort });
-  const { page, pages, items } = pageOf(found, search.page, ROWS);
 
   if (users.items.length === 0) {
     return (
@@ -89,97 +48,47 @@ export function UsersTab({ users, create }: { users: Users; create: () => void }
     );
   }
   return (
-    <Stack gap="sm">
-      <Group gap="sm" align="flex-end">
-        <TextInput
-          label="Search"
-          placeholder="Name, device or number"
-          leftSection={<Search size={16} aria-hidden />}
-          value={search.q ?? ''}
-          onChange={(event) => set({ q: event.currentTarget.value })}
-          type="search"
-          className={classes.search}
-        />
-        <Select
-          label="Show"
-          data={[
-            { value: 'all', label: 'all' },
-            ...Object.entries(FILTERS).map(([value, label]) => ({ value, label })),
-          ]}
-          value={filter ?? 'all'}
-          onChange={(value) => set({ show: value === 'all' || !value ? undefined : value })}
-          allowDeselect={false}
-          w={210}
-        />
-        <Text size="sm" c="dimmed" role="status" pb={8}>
-          {found.length === users.items.length && !users.more
-            ? plural(found.length, 'user')
-            : `${found.length} of ${plural(users.items.length, 'user')}`}
-        </Text>
-      </Group>
-      {!may('operator') && (
-        <Text size="sm" c="dimmed">
-          You can look at everything here. Changes are for operators and administrators.
-        </Text>
-      )}
-      {users.more && (
-        <Text size="sm">
-          There are more users than are listed here: the first {plural(users.items.length, 'user')} by name.{' '}
-          {search.q && (
-            <TextLink to="/second-factor/users/$name" params={{ name: search.q }}>
-              Open {search.q}
-            </TextLink>
+    <List
+      noun="user"
+      label="Users"
+      placeholder="Name, device or number"
+      choice={{ name: 'show', label: 'Show', value: filter, words: FILTERS }}
+      all={users.items.length}
+      found={listed(users.items, { text: search.q ?? '', filter, order: search.sort })}
+      isPart={users.more}
+      notes={
+        <>
+          {!may('operator') && (
+            <Text size="sm" c="dimmed">
+              You can look at everything here. Changes are for operators and administrators.
+            </Text>
           )}
-        </Text>
-      )}
-      {found.length === 0 ? (
-        <Empty
-          icon={Search}
-          title="No user matches"
-          action={
-            <Group justify="center" gap="xs">
-              <Button variant="default" onClick={() => set({ q: undefined, show: undefined })}>
-                Show all
-              </Button>
-            </Group>
-          }
-        >
-          {plural(users.items.length, 'user')} are hidden by the search. Whoever logs in under a name that is
-          not here is refused.
-        </Empty>
-      ) : (
-        <Table.ScrollContainer minWidth={720} type="native">
-          <Table verticalSpacing={6} highlightOnHover aria-label="Users">
-            <Table.Thead>
-              <Table.Tr>
-                <Sortable by="name">Name</Sortable>
-                <Sortable by="status">Status</Sortable>
-                <Sortable by="devices">Devices</Sortable>
-                <Sortable by="codes">Bypass codes</Sortable>
-                <Sortable by="failures">Wrong passcodes</Sortable>
-                <Table.Th className={classes.narrow}>
-                  <span className={classes.hidden}>What can be done</span>
-                </Table.Th>
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {items.map((user) => (
-                <Row key={user.id} user={user} />
-              ))}
-            </Table.Tbody>
-          </Table>
-        </Table.ScrollContainer>
-      )}
-      {pages > 1 && (
-        <Pagination
-          total={pages}
-          value={page}
-          onChange={(next) => set({ page: String(next) })}
-          getItemProps={(item) => ({ 'aria-label': `Page ${item}` })}
-          getControlProps={(control) => ({ 'aria-label': `${control} page` })}
-        />
-      )}
-    </Stack>
+          {users.more && (
+            <Text size="sm">
+              There are more users than are listed here: the first {plural(users.items.length, 'user')} by
+              name.{' '}
+              {search.q && (
+                <TextLink to="/second-factor/users/$name" params={{ name: search.q.trim() }}>
+                  Open {search.q}
+                </TextLink>
+              )}
+            </Text>
+          )}
+        </>
+      }
+      none="Whoever logs in under a name that is not here is refused."
+      minWidth={720}
+      head={
+        <>
+          <Sortable by="name">Name</Sortable>
+          <Sortable by="status">Status</Sortable>
+          <Sortable by="devices">Devices</Sortable>
+          <Sortable by="codes">Bypass codes</Sortable>
+          <Sortable by="failures">Wrong passcodes</Sortable>
+        </>
+      }
+      row={(user, gone) => <Row key={user.id} user={user} gone={gone} />}
+    />
   );
 }
 
@@ -208,7 +117,7 @@ function Sortable({ by, children }: { by: Sort; children: ReactNode }) {
   );
 }
 
-function Row({ user }: { user: User }) {
+function Row({ user, gone }: { user: User; gone: () => void }) {
   return (
     <Table.Tr>
       <Table.Td className="wrap">
@@ -245,7 +154,7 @@ function Row({ user }: { user: User }) {
         <Failures user={user} />
       </Table.Td>
       <Table.Td className={classes.narrow}>
-        <RowMenu user={user} />
+        <RowMenu user={user} gone={gone} />
       </Table.Td>
     </Table.Tr>
   );
@@ -270,10 +179,9 @@ function Failures({ user }: { user: User }) {
   );
 }
 
-function RowMenu({ user }: { user: User }) {
+function RowMenu({ user, gone }: { user: User; gone: () => void }) {
   const { unlock, remove } = useDeeds();
   const { may } = useSession();
-  const canUnlock = user.status === 'locked_out' || (user.status === 'active' && user.failures > 0);
   return (
     <Menu position="bottom-end" width={280}>
       <Menu.Target>
@@ -284,7 +192,7 @@ function RowMenu({ user }: { user: User }) {
       <Menu.Dropdown>
         {may('operator') ? (
           <>
-            {canUnlock && (
+            {canUnlock(user) && (
               <Menu.Item leftSection={<LockKeyholeOpen size={16} aria-hidden />} onClick={() => unlock(user)}>
                 Unlock
               </Menu.Item>
@@ -294,7 +202,7 @@ function RowMenu({ user }: { user: User }) {
             <Menu.Item
               color="red"
               leftSection={<Trash2 size={16} aria-hidden />}
-              onClick={() => remove(user)}
+              onClick={() => remove(user, gone)}
             >
               Delete
             </Menu.Item>

@@ -1,4 +1,4 @@
-/** Users, devices and pushes of the built-in second factor in words, and how a list of them is narrowed. Pure. */
+/** Users, devices and pushes of the built-in second factor in words. Pure. */
 import type { Schemas } from '@/api/client';
 import { plural } from '@/lib/format';
 
@@ -61,9 +61,22 @@ export function uses(device: Device): string[] {
   return [push && 'push', phone && 'call', sms && 'SMS passcodes'].filter((use) => use !== false);
 }
 
+/** How long what is made for somebody can be good for, in seconds. */
+export const LIVES: readonly { value: string; label: string }[] = [
+  { value: '3600', label: 'an hour' },
+  { value: '86400', label: 'a day' },
+  { value: '604800', label: 'a week' },
+  { value: '2592000', label: '30 days' },
+];
+
 /** Nothing that could pass the second factor: to enrol first. */
 export function isBare(user: User): boolean {
   return user.devices.length === 0 && user.bypass_codes === 0;
+}
+
+/** Whether there is a lock-out to end, or wrong passcodes to forget. */
+export function canUnlock(user: User): boolean {
+  return user.status === 'locked_out' || (user.status === 'active' && user.failures > 0);
 }
 
 /** What a deletion takes along. */
@@ -97,105 +110,4 @@ export function isLocalOnly(url: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** What narrows the list beside a text. */
-export const FILTERS = {
-  active: 'active',
-  bypass: 'bypass',
-  disabled: 'disabled',
-  locked_out: 'locked out',
-  failures: 'with wrong passcodes',
-  bare: 'without device and code',
-  script: 'answered by a script',
-} as const;
-export type Filter = keyof typeof FILTERS;
-
-export function isFilter(text: string | undefined): text is Filter {
-  return text !== undefined && Object.hasOwn(FILTERS, text);
-}
-
-function passes(user: User, filter: Filter): boolean {
-  switch (filter) {
-    case 'failures':
-      return user.failures > 0;
-    case 'bare':
-      return isBare(user);
-    case 'script':
-      return user.script != null;
-    default:
-      return user.status === filter;
-  }
-}
-
-/** Whether a text is in a user's name or id, or in one of the devices, whatever the case. */
-function has(user: User, text: string): boolean {
-  const texts = [user.name, user.id, ...user.devices.flatMap((one) => [one.name, one.number, one.id])];
-  return texts.some((each) => each.toLowerCase().includes(text));
-}
-
-export const SORTS = ['name', 'status', 'devices', 'codes', 'failures'] as const;
-export type Sort = (typeof SORTS)[number];
-
-const STATUS_ORDER: readonly Status[] = ['locked_out', 'disabled', 'bypass', 'active'];
-const NAMES = new Intl.Collator(undefined, { sensitivity: 'base', numeric: true });
-
-function compare(one: User, other: User, by: Sort): number {
-  switch (by) {
-    case 'status':
-      return STATUS_ORDER.indexOf(one.status) - STATUS_ORDER.indexOf(other.status);
-    case 'devices':
-      return one.devices.length - other.devices.length;
-    case 'codes':
-      return one.bypass_codes - other.bypass_codes;
-    case 'failures':
-      return one.failures - other.failures;
-    default:
-      return NAMES.compare(one.name, other.name);
-  }
-}
-
-/** `-failures`: the most first. What is no order is by name. */
-export function orderOf(text: string | undefined): { by: Sort; down: boolean } {
-  const down = text?.startsWith('-') ?? false;
-  const by = SORTS.find((sort) => sort === (down ? text?.slice(1) : text));
-  return by ? { by, down } : { by: 'name', down: false };
-}
-
-/** The users that match, in order. Those who are equal are by name. */
-export function listed(
-  users: readonly User[],
-  { text = '', filter, order }: { text?: string; filter?: Filter | undefined; order?: string | undefined },
-): User[] {
-  const wanted = text.trim().toLowerCase();
-  const { by, down } = orderOf(order);
-  return users
-    .filter((user) => (!filter || passes(user, filter)) && (!wanted || has(user, wanted)))
-    .sort((one, other) => (down ? -1 : 1) * compare(one, other, by) || NAMES.compare(one.name, other.name));
-}
-
-/** One page of a list, from 1 on; a page behind the last is the last. */
-export function pageOf<T>(items: readonly T[], wanted: string | undefined, size: number) {
-  const pages = Math.max(1, Math.ceil(items.length / size));
-  const asked = Number(wanted);
-  const page = Math.min(pages, Number.isInteger(asked) && asked > 0 ? asked : 1);
-  return { page, pages, items: items.slice((page - 1) * size, page * size) };
-}
-
-export function isKind(text: string | undefined): text is Kind {
-  return text !== undefined && Object.hasOwn(KINDS, text);
-}
-
-/** The devices that match, by user, each with whose it is. */
-export function devicesOf(
-  users: readonly User[],
-  { text = '', kind }: { text?: string; kind?: Kind | undefined },
-): { user: User; device: Device }[] {
-  const wanted = text.trim().toLowerCase();
-  const all = listed(users, {}).flatMap((user) => user.devices.map((device) => ({ user, device })));
-  return all.filter(
-    ({ user, device }) =>
-      (!kind || device.kind === kind) &&
-      [user.name, device.name, device.number, device.id].some((each) => each.toLowerCase().includes(wanted)),
-  );
 }

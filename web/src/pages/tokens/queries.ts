@@ -8,6 +8,8 @@ export const tokensQuery = queryOptions({
   queryKey: ['tokens'],
   queryFn: () =>
     ask(api.GET('/api/v1/tokens', { params: { query: { limit: 1000, sort: '-created_at_ms' } } })),
+  // When one was used last, and that it expired, shows by itself.
+  refetchInterval: 30_000,
 });
 
 export function revokeToken(id: string): Promise<unknown> {

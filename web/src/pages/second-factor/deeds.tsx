@@ -1,0 +1,130 @@
+import { notifications } from '@mantine/notifications';
+import { useQueryClient } from '@tanstack/react-query';
+import { api, ask } from '@/api/client';
+import { useConfirm } from '@/components/confirm';
+import { plural } from '@/lib/format';
+import { unlessGone } from '@/lib/gone';
+import { useSession } from '@/session';
+import { changed, KEY, put, type Users, userQuery, usersQuery } from './queries';
+import { tellFailure, tellWithUndo } from './tell';
+import { FAILURES_TO_LOCK, goesWith, STATUSES, type Status, type User } from './words';
+
+/** What can be done to a user from more than one place. */
+export function useDeeds() {
+  const client = useQueryClient();
+  const confirm = useConfirm();
+  const { may } = useSession();
+
+  const write = async (user: User, body: Parameters<typeof patch>[1]) => {
+    const now = await patch(user.name, body);
+    put(client, now);
+    return now;
+  };
+
+  /** Shown at once, taken back where the gateway refuses. */
+  const setAtOnce = async (user: User, status: Status) => {
+    await client.cancelQueries({ queryKey: [KEY] });
+    put(client, { ...user, status, failures: status === 'locked_out' ? user.failures : 0 });
+    try {
+      await write(user, { status });
+      return true;
+    } catch (error) {
+      put(client, user);
+      void changed(client);
+      tellFailure(`${user.name} is ${STATUSES[user.status].word} as before`, error);
+      return false;
+    }
+  };
+
+  const setStatus = async (user: User, status: Status) => {
+    if (!may('admin')) {
+      // An operator could not take it back: asked first.
+      confirm({
+        title: `Disable ${user.name}?`,
+        body: 'Every login of this user is refused from now on. Only an administrator can take it back.',
+        confirm: `Disable ${user.name}`,
+        danger: true,
+        action: () => write(user, { status }),
+      });
+      return;
+    }
+    if (await setAtOnce(user, status)) {
+      tellWithUndo(`${user.name} is ${STATUSES[status].word} now.`, async () => {
+        // Somebody else may have decided meanwhile: theirs holds.
+        const now = await ask(
+          api.GET('/api/v1/second-factor/users/{name}', { params: { path: { name: user.name } } }),
+        );
+        if (now.status !== status) {
+          put(client, now);
+          notifications.show({
+            message: `${user.name} is ${STATUSES[now.status].word} by now, which was left so.`,
+          });
+          return;
+        }
+        const before = { ...user, status };
+        if (await setAtOnce(before, user.status)) {
+          notifications.show({ message: `${user.name} is ${STATUSES[user.status].word} again.` });
+        }
+      });
+    }
+  };
+
+  const setScript = async (user: User, script: User['script']) => {
+    await write(user, { script: script ? { set: script } : 'clear' });
+  };
+
+  const unlock = (user: User) =>
+    confirm({
+      title: `Unlock ${user.name}?`,
+      body: (
+        <>
+          {user.status === 'locked_out'
+            ? `${user.name} can log in again. `
+            : `${user.name} is not locked out yet. `}
+          The count of wrong passcodes begins at 0 again ({plural(user.failures, 'wrong passcode')} now;{' '}
+          {FAILURES_TO_LOCK} in a row lock out). If they were somebody else’s guesses, that somebody probably
+          has {user.name}’s password.
+        </>
+      ),
+      confirm: `Unlock ${user.name}`,
+      action: async () => {
+        const path = { name: user.name };
+        put(client, await ask(api.POST('/api/v1/second-factor/users/{name}/unlock', { params: { path } })));
+        notifications.show({ message: `${user.name} is unlocked.` });
+      },
+    });
+
+  /** `done` is called when the user is gone: it leads elsewhere, or gives the focus to something else. */
+  const remove = (user: User, done: () => Promise<void> | void) =>
+    confirm({
+      title: `Delete ${user.name}?`,
+      body: (
+        <>
+          {goesWith(user)} What is gone cannot be brought back: devices are set up anew. A login as{' '}
+          {user.name} is refused then, unless the application lets unknown users in. What is in the logins and
+          in the audit stays.
+        </>
+      ),
+      confirm: `Delete ${user.name}`,
+      danger: true,
+      action: async () => {
+        const path = { name: user.name };
+        await ask(api.DELETE('/api/v1/second-factor/users/{name}', { params: { path } })).catch(unlessGone);
+        notifications.show({ message: `${user.name} is deleted.` });
+        await done();
+        client.removeQueries({ queryKey: userQuery(user.name).queryKey });
+        client.setQueryData<Users>(
+          usersQuery.queryKey,
+          (users) => users && { ...users, items: users.items.filter((one) => one.id !== user.id) },
+        );
+        await client.invalidateQueries({ queryKey: usersQuery.queryKey });
+      },
+    });
+
+  return { setStatus, setScript, unlock, remove };
+}
+
+const patch = (
+  name: string,
+  body: { status: Status } | { script: { set: NonNullable<User['script']> } | 'clear' },
+) => ask(api.PATCH('/api/v1/second-factor/users/{name}', { params: { path: { name } }, body }));
