@@ -324,6 +324,20 @@ fn the_demo_prints_commands_that_work() {
         .to_owned();
     let status = pasted(status.trim_start_matches("Status").trim(), folder.path());
     assert!(status.status.success(), "{status:?}");
+    assert!(text(&status).contains("from the database"), "{status:?}");
+    let import = log()
+        .lines()
+        .find(|line| line.contains(" import "))
+        .unwrap()
+        .to_owned();
+    let config = folder.path().join("data/authproxy.cfg");
+    let changed = fs::read_to_string(&config).unwrap() + "prompt_format=short\n";
+    fs::write(&config, changed).unwrap();
+    let imported = pasted(&format!("{} --yes", import.trim()), folder.path());
+    assert!(
+        text(&imported).contains("revision 2 is served"),
+        "{imported:?}"
+    );
     assert!(
         log().contains("carol"),
         "logins are explained as they happen"

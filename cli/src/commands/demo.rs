@@ -30,7 +30,8 @@ pub(crate) async fn run(args: DemoArgs, log: LogArgs) -> Result<(), Failure> {
     write_config(&config, ports)?;
     let plan = Plan {
         data: data.clone(),
-        config: Some(config.clone()),
+        config: None,
+        seed: Some(config.clone()),
         database: None,
         node: None,
         admin_listen: args.admin_listen,
@@ -96,7 +97,7 @@ fn free_ports(wanted: u16) -> Ports {
 fn write_config(path: &Path, ports: Ports) -> Result<(), Failure> {
     let Ports { auto, challenge } = ports;
     let text = format!(
-        "; Made by `countersign demo`. Change it while the demo runs: it is read again at once.\n\
+        "; What `countersign demo` begins with. `countersign import` brings a changed one in.\n\
          [duo_only_client]\n\n\
          ; A push, without a question.\n\
          [radius_server_auto]\n\
@@ -182,7 +183,8 @@ fn introduce(data: &DataDir, config: &Path, port: u16, admin: &str, codes: &[Str
          echo 'User-Name=bob,User-Password=\"anything,{with_radclient}\",Message-Authenticator=0x00' | radclient -x -t 60 127.0.0.1:{port} auth {SECRET}\n\
          \n  bob's push waits for you. Answer it from a third terminal:\n    {}\n    {program} factor approve bob --data-dir {folder}\n\
          \nPasswords are not checked here (duo_only_client): any will do.\n\
-         Configuration  {}  (edit it: live in under a second)\n\
+         Configuration  on the dashboard; or edit {config} and bring it in, live in under a second:\n\
+         \x20              {program} import {config} --data-dir {folder}\n\
          Status         {program} status --data-dir {folder}\n\
          {dashboard}\n\
          Also there     /api/docs, /healthz, /readyz, /metrics\n\
@@ -199,17 +201,22 @@ fn introduce(data: &DataDir, config: &Path, port: u16, admin: &str, codes: &[Str
             "challenge"
         ),
         login("echo anything", "bob", "auto"),
-        config.display(),
+        config = config.display(),
     ));
 }
 
-/// How this program was called, so that what is pasted finds it from the same folder.
+/// How this program was called, so that what is pasted finds it from any folder.
 fn program() -> String {
     let called = std::env::args_os()
         .next()
         .map(PathBuf::from)
         .unwrap_or_default();
-    called.display().to_string()
+    // A bare name was found on the path, and will be again.
+    let whole = match called.components().count() {
+        0 | 1 => called,
+        _ => std::path::absolute(&called).unwrap_or(called),
+    };
+    whole.display().to_string()
 }
 
 const SECRET: &str = "demo-secret";

@@ -29,6 +29,7 @@ pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
     let plan = Plan {
         data,
         config: args.config,
+        seed: None,
         database,
         node: args.node,
         admin_listen: args.admin_listen,

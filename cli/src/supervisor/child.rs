@@ -255,6 +255,7 @@ mod tests {
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], 8402));
         let plan = Plan {
             data: DataDir::new(Some("/tmp/x".into())).unwrap(),
+            seed: None,
             config: None,
             database: None,
             node: None,

@@ -8,7 +8,7 @@ mod merge;
 pub(crate) mod tell;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -35,6 +35,8 @@ use tell::Teller;
 pub(crate) struct Plan {
     pub(crate) data: DataDir,
     pub(crate) config: Option<PathBuf>,
+    /// A file that an empty database begins with, before anything is served. It names no other files.
+    pub(crate) seed: Option<PathBuf>,
     /// The control plane's database; none means SQLite in the data folder.
     pub(crate) database: Option<PostgresUrl>,
     /// The data plane's name; none means the usual one.
@@ -187,6 +189,11 @@ impl Supervisor {
         if !self.until_ready(Role::ControlPlane).await? {
             return Ok(());
         }
+        if let Some(seed) = self.plan.seed.take() {
+            if !self.import(&seed).await? {
+                return Ok(());
+            }
+        }
         self.start(Role::DataPlane)?;
         if !self.until_serving().await? {
             return Ok(());
@@ -313,6 +320,28 @@ impl Supervisor {
         }
     }
 
+    /// Brings a file into an empty database. The control plane may need another role for that.
+    /// False when a signal came first.
+    async fn import(&mut self, file: &Path) -> Result<bool, Failure> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| Failure::new(format!("cannot read {}", file.display()), &error))?;
+        let control = local::Client::new(self.plan.data.socket(Role::ControlPlane));
+        let document = serde_json::json!({"text": text, "name": file});
+        let path = "/api/v1/config/import";
+        let done = control.post::<_, serde_json::Value>(path, &document, IMPORT_LIMIT);
+        let mut done = std::pin::pin!(done);
+        loop {
+            tokio::select! {
+                turn = self.turn() => if let Turn::Stop = turn? { return Ok(false) },
+                done = &mut done => {
+                    return done.map(|_| true).map_err(|error| {
+                        Failure::new(format!("cannot bring in {}", file.display()), &error)
+                    });
+                }
+            }
+        }
+    }
+
     /// Waits until the data plane serves its first revision, if there is one; fails when it refuses
     /// that one.
     async fn until_serving(&mut self) -> Result<bool, Failure> {
@@ -327,8 +356,8 @@ impl Supervisor {
             .is_ok_and(|status| status.revision.is_some());
         if !configured && self.plan.config.is_none() {
             tracing::info!(
-                "there is no configuration yet: bring one in with `countersign import FILE`, or name \
-                 one with --config"
+                "there is no configuration yet: make one on the dashboard, bring one in with \
+                 `countersign import FILE`, or name one with --config"
             );
             return Ok(true);
         }
@@ -402,6 +431,8 @@ impl Supervisor {
 /// What children said and was not dealt with yet.
 const NEWS: usize = 4_096;
 const CALL_LIMIT: Duration = Duration::from_secs(5);
+/// The built-in second factor may have to start first.
+const IMPORT_LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 /// How long the admin address may take to finish its answers.
 const ADMIN_LIMIT: Duration = Duration::from_secs(1);
