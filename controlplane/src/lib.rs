@@ -51,7 +51,7 @@ mod watch;
 mod web;
 
 pub use access::routes::least_roles;
-pub use admin_tls::{AdminTls, AdminTlsError, CertificateFiles, Unfit};
+pub use admin_tls::{AdminCertificate, AdminTls, AdminTlsError, CertificateFiles, Unfit};
 pub use clock::now_ms;
 pub use disk::FileRead;
 pub use file::AuthproxyFile;

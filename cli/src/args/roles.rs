@@ -4,11 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
-use controlplane::{CertificateFiles, Retention};
+use controlplane::{AdminCertificate, CertificateFiles, Retention};
 use proto::id::NodeId;
 use proto::secret::Secret;
 
-use super::parse::{https_url, node, secret};
+use super::parse::{admin_certificate, https_url, node, secret};
 use super::{DEFAULT_ADMIN, DEFAULT_NODE, DEFAULT_SECOND_FACTOR, DataDirArgs};
 
 /// Given by a supervisor to its children; not for people.
@@ -218,6 +218,10 @@ pub(crate) struct ControlplaneArgs {
     /// Read the URL of the database from standard input: a supervisor's way of handing it on.
     #[arg(long, hide = true)]
     pub(crate) database_from_stdin: bool,
+    /// What the supervisor's admin address is served with: the address, and its certificate's last
+    /// second since 1970.
+    #[arg(long, hide = true, value_name = "ADDR=SECONDS", value_parser = admin_certificate)]
+    pub(crate) admin_certificate: Option<AdminCertificate>,
     /// The name of the data plane that the supervisor runs.
     #[arg(long, hide = true, default_value = DEFAULT_NODE, value_parser = node)]
     pub(crate) local_node: NodeId,

@@ -50,6 +50,7 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
     if supervised {
         settings.local_node = Some(args.local_node);
         settings.api_socket = Some(data.api_socket());
+        settings.api_certificate = args.admin_certificate;
     }
     if let Some(config) = args.config {
         std::fs::DirBuilder::new()
