@@ -33,7 +33,6 @@ mod overview;
 mod primary_only;
 mod protected;
 mod provider;
-mod requests;
 mod revisions;
 mod routes;
 mod rpc;
