@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
@@ -28,8 +28,20 @@ pub struct CertificateFiles {
 pub struct AdminTls {
     /// The server's side of TLS 1.2 and 1.3, with HTTP/2 and HTTP/1.1.
     pub config: Arc<rustls::ServerConfig>,
-    /// What there is to tell of a self-made certificate; none for the owner's.
-    pub self_made: Option<About>,
+    /// What there is to tell of its certificate.
+    pub about: About,
+    /// Whether the certificate is self-made, and not its owner's.
+    pub self_made: bool,
+}
+
+/// The certificate that an admin address is served with, as far as there is anything to tell of it. It is
+/// what was read at the start: a file that was replaced meanwhile is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdminCertificate {
+    /// The address.
+    pub address: SocketAddr,
+    /// Its last second, since 1970.
+    pub not_after: i64,
 }
 
 impl AdminTls {
@@ -46,14 +58,18 @@ impl AdminTls {
         now_s: i64,
     ) -> Result<Option<Self>, AdminTlsError> {
         if let Some(files) = own {
-            let config = config(&read(&files.certificate)?, &read(&files.key)?);
-            let config = config.map_err(|source| AdminTlsError::Unfit {
+            let unfit = |source| AdminTlsError::Unfit {
                 path: files.certificate.clone(),
                 source,
-            })?;
+            };
+            let pem = read(&files.certificate)?;
+            let about = About::of_pem(&pem);
+            let about = about.ok_or_else(|| unfit(pem::Error::NoItemsFound.into()))?;
+            let config = config(&pem, &read(&files.key)?).map_err(unfit)?;
             return Ok(Some(Self {
                 config,
-                self_made: None,
+                about,
+                self_made: false,
             }));
         }
         if address.ip().is_loopback() {
@@ -61,26 +77,20 @@ impl AdminTls {
         }
         self_made(address, folder, now_s).map(Some)
     }
-}
 
-/// The last second, since 1970, of the certificate that an address is served with; none with plain HTTP,
-/// and of one that cannot be read. Reads files.
-pub(crate) fn not_after(
-    address: SocketAddr,
-    own: Option<&CertificateFiles>,
-    folder: &Path,
-) -> Option<i64> {
-    let path = match own {
-        Some(files) => files.certificate.clone(),
-        None if address.ip().is_loopback() => return None,
-        None => folder.join(SELF_MADE),
-    };
-    About::of_pem(&read(&path).ok()?).map(|about| about.not_after)
+    /// The certificate, of the address that is served with it.
+    #[must_use]
+    pub const fn certificate_of(&self, address: SocketAddr) -> AdminCertificate {
+        AdminCertificate {
+            address,
+            not_after: self.about.not_after,
+        }
+    }
 }
 
 fn self_made(address: SocketAddr, folder: &Path, now_s: i64) -> Result<AdminTls, AdminTlsError> {
     let names = names(address)?;
-    let (certificate, key) = (folder.join(SELF_MADE), folder.join("admin.key"));
+    let (certificate, key) = (folder.join("admin.pem"), folder.join("admin.key"));
     if let (Ok(pem), Ok(key)) = (read(&certificate), read(&key))
         && let Some(about) = About::of_pem(&pem)
         && ServerNames::of_certificate(&pem).is_ok_and(|found| found == names)
@@ -89,7 +99,8 @@ fn self_made(address: SocketAddr, folder: &Path, now_s: i64) -> Result<AdminTls,
     {
         return Ok(AdminTls {
             config,
-            self_made: Some(about),
+            about,
+            self_made: true,
         });
     }
     let made = issue::self_signed(&names, now_s, DAYS)?;
@@ -108,7 +119,8 @@ fn self_made(address: SocketAddr, folder: &Path, now_s: i64) -> Result<AdminTls,
     })?;
     Ok(AdminTls {
         config,
-        self_made: Some(made.about),
+        about: made.about,
+        self_made: true,
     })
 }
 
@@ -212,14 +224,12 @@ pub enum AdminTlsError {
 pub enum Unfit {
     /// No PEM.
     #[error("a file holds no PEM of that kind")]
-    Pem(#[from] rustls_pki_types::pem::Error),
+    Pem(#[from] pem::Error),
     /// TLS does not take it, such as when the key is another certificate's.
     #[error(transparent)]
     Tls(#[from] rustls::Error),
 }
 
-/// The file of a self-made certificate.
-const SELF_MADE: &str = "admin.pem";
 const DAY_SECONDS: i64 = 86_400;
 /// How long a self-made certificate is good.
 const DAYS: u32 = 397;
@@ -263,7 +273,7 @@ mod tests {
             let opened = AdminTls::open(address(at), None, &kept, now)
                 .unwrap()
                 .unwrap();
-            opened.self_made.unwrap().sha256
+            opened.about.sha256
         };
         let first = print("192.0.2.1:1", 0);
         assert_eq!(print("192.0.2.1:2", 300), first);
@@ -295,12 +305,19 @@ mod tests {
             AdminTls::open(address("127.0.0.1:1"), Some(files), folder.path(), NOW)
         };
         let opened = open(&one).unwrap().unwrap();
-        assert_eq!(opened.self_made, None);
+        assert!(!opened.self_made);
+        let told = opened.certificate_of(address("127.0.0.1:1"));
+        assert_eq!(told.not_after, NOW + DAY_SECONDS);
         let mixed = CertificateFiles {
             key: two.key,
             ..one.clone()
         };
         assert!(matches!(open(&mixed), Err(AdminTlsError::Unfit { .. })));
+        let swapped = CertificateFiles {
+            certificate: one.key.clone(),
+            ..one.clone()
+        };
+        assert!(matches!(open(&swapped), Err(AdminTlsError::Unfit { .. })));
         let missing = CertificateFiles {
             key: folder.path().join("none"),
             ..one

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::admin::{
     DatabaseHealth, EventCounts, LastLoad, NodeReport, Readiness, Reload, RevisionInfo, Status,
 };
+use crate::admin_tls::AdminCertificate;
 use crate::api::based_on;
 use crate::api::guesses::SignIns;
 use crate::api::masked::{self, Fingerprints};
@@ -37,6 +38,8 @@ use crate::store::{AppliedDraft, DraftVersion, Store};
 /// What the routes share.
 pub(crate) struct App {
     pub(crate) settings: Settings,
+    /// What the admin addresses are served with, whoever holds them.
+    pub(crate) admin_certificates: Vec<AdminCertificate>,
     pub(crate) store: Store,
     pub(crate) key: Key,
     pub(crate) fingerprints: Arc<Fingerprints>,

@@ -33,7 +33,6 @@ mod overview;
 mod primary_only;
 mod protected;
 mod provider;
-mod requests;
 mod revisions;
 mod routes;
 mod rpc;
@@ -51,7 +50,7 @@ mod watch;
 mod web;
 
 pub use access::routes::least_roles;
-pub use admin_tls::{AdminTls, AdminTlsError, CertificateFiles, Unfit};
+pub use admin_tls::{AdminCertificate, AdminTls, AdminTlsError, CertificateFiles, Unfit};
 pub use clock::now_ms;
 pub use disk::FileRead;
 pub use file::AuthproxyFile;

@@ -60,14 +60,18 @@ pub async fn run(
         Some(path) => Some(Listener::bind(path).await?),
         None => None,
     };
-    let tcp = match settings.admin_listen {
+    let (tcp, tls) = match settings.admin_listen {
         Some(address) => {
             let tls = admin_tls(address, &settings).await?;
-            Some(AdminListener::new(bind(address).await?, tls))
+            let config = tls.as_ref().map(|tls| Arc::clone(&tls.config));
+            let tcp = AdminListener::new(bind(address).await?, config);
+            (Some(tcp), tls)
         }
-        None => None,
+        None => (None, None),
     };
     let admin = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
+    let own = tls.and_then(|tls| Some(tls.certificate_of(admin?)));
+    let admin_certificates = own.into_iter().chain(settings.api_certificate).collect();
     let url = tcp.as_ref().and_then(AdminListener::url);
     let for_nodes = match settings.node_listen {
         Some(address) => Some(bind(address).await?),
@@ -159,6 +163,7 @@ pub async fn run(
         tasks: TaskTracker::new(),
         stop: stop.clone(),
         started_ms,
+        admin_certificates,
         settings,
     });
     let authority = match &for_nodes {
@@ -248,10 +253,7 @@ pub async fn run(
 }
 
 /// What the admin address is served with; none is plain HTTP.
-async fn admin_tls(
-    address: SocketAddr,
-    settings: &Settings,
-) -> Result<Option<Arc<rustls::ServerConfig>>, RunError> {
+async fn admin_tls(address: SocketAddr, settings: &Settings) -> Result<Option<AdminTls>, RunError> {
     let own = settings.admin_certificate.clone();
     let folder = settings.data_dir.clone();
     let now_s = i64::try_from(now_ms() / 1_000).unwrap_or(i64::MAX);
@@ -259,11 +261,11 @@ async fn admin_tls(
         .await
         .map_err(|_| RunError::Died)?
         .map_err(|source| RunError::AdminTls { address, source })?;
-    if let Some(about) = opened.as_ref().and_then(|tls| tls.self_made.as_ref()) {
-        let About { sha256, until, .. } = about;
+    if let Some(tls) = opened.as_ref().filter(|tls| tls.self_made) {
+        let About { sha256, until, .. } = &tls.about;
         tracing::info!(%address, sha256, until, "the admin address has a self-made certificate");
     }
-    Ok(opened.map(|tls| tls.config))
+    Ok(opened)
 }
 
 /// Hears of what another control plane of the same database has stored.

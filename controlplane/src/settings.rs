@@ -9,7 +9,7 @@ use std::time::Duration;
 use proto::id::NodeId;
 use proto::secret::Secret;
 
-use crate::admin_tls::CertificateFiles;
+use crate::admin_tls::{AdminCertificate, CertificateFiles};
 use crate::source::ConfigSource;
 use crate::store::PostgresUrl;
 
@@ -42,6 +42,9 @@ pub struct Settings {
     /// A socket where `/api/v1` is served to whoever holds the admin address: each request says who
     /// calls as over TCP, and from where in [`crate::admin::PEER_HEADER`]. None means none.
     pub api_socket: Option<PathBuf>,
+    /// The certificate of the address that hands on to `api_socket`, to tell of it. None means plain HTTP,
+    /// or no such address.
+    pub api_certificate: Option<AdminCertificate>,
     /// A TCP address for nodes of other machines, by mutual TLS. None means no such nodes.
     pub node_listen: Option<SocketAddr>,
     /// How long the certificate of a node is good, in seconds; default 90 days. Nodes renew theirs at
@@ -75,6 +78,7 @@ impl Settings {
             admin_listen: None,
             admin_certificate: None,
             api_socket: None,
+            api_certificate: None,
             node_listen: None,
             node_certificate_seconds: 90 * 86_400,
             retention: Retention::default(),

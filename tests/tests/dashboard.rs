@@ -2,9 +2,14 @@
 //! on what it does not answer itself.
 #![cfg(test)]
 
-use std::fs;
+use std::{fs, time::Duration};
 
-use e2e::{countersign::Countersign, gateway::Site, http};
+use e2e::{
+    clock::wait_until,
+    countersign::{Countersign, Start},
+    gateway::Site,
+    http,
+};
 
 const BROWSER: (&str, &str) = ("accept", "text/html,*/*;q=0.8");
 
@@ -111,4 +116,29 @@ fn while_the_control_plane_is_away_a_browser_is_told_and_a_program_gets_a_proble
     assert_eq!(gateway.get("/healthz").status, 200);
     fs::rename(&aside, &socket).unwrap();
     assert_eq!(gateway.get("/setup").status, before);
+}
+
+#[test]
+fn the_overview_tells_when_the_certificate_of_the_admin_address_ends() {
+    let site = Site::new();
+    let gateway = Start::with(&site.config(""))
+        .argument("--admin-tls-cert=server.pem")
+        .argument("--admin-tls-key=server.key")
+        .launch();
+    let socket = gateway.control_socket();
+    let overview = || http::request_local(&socket, "GET", "/api/v1/overview", "").ok();
+    let mut told = None;
+    wait_until("it tells how it is", Duration::from_secs(20), || {
+        told = overview().filter(|answer| answer.status == 200);
+        told.is_some()
+    });
+    let told = told.unwrap().json();
+    let all = told["certificates"].as_array().unwrap();
+    let own: Vec<_> = all.iter().filter(|one| one["what"] == "admin").collect();
+    assert_eq!(own.len(), 1, "{told}");
+    assert_eq!(own[0]["name"], gateway.admin.to_string());
+    assert!(
+        own[0]["not_after_ms"].as_u64() > told["until_ms"].as_u64(),
+        "{told}"
+    );
 }

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use proto::id::{IntegrationId, NodeId};
 
 use super::parse::{integration, node};
-use super::{DataDirArgs, JsonArgs};
+use super::{PasswordArgs, ToolArgs};
 use crate::span;
 
 #[derive(Clone, Debug, Args)]
@@ -16,9 +16,7 @@ pub(crate) struct NodeArgs {
     #[command(subcommand)]
     pub(crate) command: NodeCommand,
     #[command(flatten)]
-    pub(crate) data: DataDirArgs,
-    #[command(flatten)]
-    pub(crate) output: JsonArgs,
+    pub(crate) tool: ToolArgs,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -86,10 +84,8 @@ pub(crate) enum NodeCommand {
         /// Where the user is, as a device says it in Calling-Station-Id.
         #[arg(long, value_name = "TEXT")]
         calling_station_id: Option<String>,
-        /// A file whose first line is the password [default: asked for, or the first line of standard
-        /// input].
-        #[arg(long, env = "COUNTERSIGN_PASSWORD_FILE", value_name = "FILE")]
-        password_file: Option<PathBuf>,
+        #[command(flatten)]
+        password: PasswordArgs,
     },
     /// Revoke a node's certificate and forget it. Stop its process as well: what it has, it serves.
     Remove {
@@ -104,9 +100,7 @@ pub(crate) struct PrimaryOnlyArgs {
     #[command(subcommand)]
     pub(crate) command: PrimaryOnlyCommand,
     #[command(flatten)]
-    pub(crate) data: DataDirArgs,
-    #[command(flatten)]
-    pub(crate) output: JsonArgs,
+    pub(crate) tool: ToolArgs,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -150,9 +144,7 @@ pub(crate) struct AdminArgs {
     #[command(subcommand)]
     pub(crate) command: AdminCommand,
     #[command(flatten)]
-    pub(crate) data: DataDirArgs,
-    #[command(flatten)]
-    pub(crate) output: JsonArgs,
+    pub(crate) tool: ToolArgs,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -162,7 +154,7 @@ pub(crate) enum AdminCommand {
         /// What they sign in with: letters, digits and -_.@
         name: String,
         /// What they may: viewer sees, operator runs what is there, admin changes it.
-        #[arg(long, value_name = "ROLE", default_value = "admin", value_parser = ["viewer", "operator", "admin"])]
+        #[arg(long, value_name = "ROLE", default_value = "admin", value_parser = ROLES)]
         role: String,
         /// Ask the second factor through this integration, under their name [default: passcodes of
         /// this installation].
@@ -183,9 +175,7 @@ pub(crate) struct TokenArgs {
     #[command(subcommand)]
     pub(crate) command: TokenCommand,
     #[command(flatten)]
-    pub(crate) data: DataDirArgs,
-    #[command(flatten)]
-    pub(crate) output: JsonArgs,
+    pub(crate) tool: ToolArgs,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -195,7 +185,7 @@ pub(crate) enum TokenCommand {
         /// What to know it by: whose it is, or what for.
         name: String,
         /// What it may: viewer sees, operator runs what is there, admin changes it.
-        #[arg(long, value_name = "ROLE", default_value = "viewer", value_parser = ["viewer", "operator", "admin"])]
+        #[arg(long, value_name = "ROLE", default_value = "viewer", value_parser = ROLES)]
         role: String,
         /// Days that it is good for.
         #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3_650))]
@@ -215,9 +205,7 @@ pub(crate) struct FactorArgs {
     #[command(subcommand)]
     pub(crate) command: FactorCommand,
     #[command(flatten)]
-    pub(crate) data: DataDirArgs,
-    #[command(flatten)]
-    pub(crate) output: JsonArgs,
+    pub(crate) tool: ToolArgs,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -329,3 +317,6 @@ pub(crate) enum FactorCommand {
         which: String,
     },
 }
+
+/// What somebody may, from least to most.
+const ROLES: [&str; 3] = ["viewer", "operator", "admin"];

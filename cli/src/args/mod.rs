@@ -127,6 +127,24 @@ pub(crate) struct JsonArgs {
     pub(crate) json: bool,
 }
 
+/// Which gateway a tool is for, and how it prints what it found.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ToolArgs {
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    #[command(flatten)]
+    pub(crate) output: JsonArgs,
+}
+
+/// Where the password of a login is read.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PasswordArgs {
+    /// A file whose first line is the password [default: asked for, or the first line of standard
+    /// input].
+    #[arg(long, env = "COUNTERSIGN_PASSWORD_FILE", value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
 /// The admin address of `run`.
 pub(crate) const DEFAULT_ADMIN: &str = "127.0.0.1:8400";
 const DEFAULT_SECOND_FACTOR: &str = "127.0.0.1:8402";

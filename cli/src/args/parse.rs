@@ -1,5 +1,6 @@
 //! How values of arguments are read.
 
+use controlplane::AdminCertificate;
 use proto::event::{Factor, Outcome, Reason};
 use proto::id::{IntegrationId, LoginId, NodeId};
 use proto::secret::Secret;
@@ -22,6 +23,18 @@ pub(super) fn https_url(text: &str) -> Result<String, String> {
         return Err("write https://NAME or https://NAME:PORT".to_owned());
     }
     Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// `ADDR=SECONDS`.
+pub(super) fn admin_certificate(text: &str) -> Result<AdminCertificate, &'static str> {
+    let read = || {
+        let (address, not_after) = text.split_once('=')?;
+        Some(AdminCertificate {
+            address: address.parse().ok()?,
+            not_after: not_after.parse().ok()?,
+        })
+    };
+    read().ok_or("write ADDR=SECONDS")
 }
 
 /// A word of a list, as events have it.

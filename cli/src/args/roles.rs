@@ -4,11 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
-use controlplane::{CertificateFiles, Retention};
+use controlplane::{AdminCertificate, CertificateFiles, Retention};
 use proto::id::NodeId;
 use proto::secret::Secret;
 
-use super::parse::{https_url, node, secret};
+use super::parse::{admin_certificate, https_url, node, secret};
 use super::{DEFAULT_ADMIN, DEFAULT_NODE, DEFAULT_SECOND_FACTOR, DataDirArgs};
 
 /// Given by a supervisor to its children; not for people.
@@ -75,6 +75,45 @@ pub(crate) struct RetentionArgs {
     pub(crate) event_octets: u64,
 }
 
+/// The file that is the truth, where one is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SourceArgs {
+    /// An authproxy.cfg, which is then the truth: watched, and reloaded live. Without it the
+    /// database is.
+    #[arg(long, env = "COUNTERSIGN_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// With a bad file: serve the last good revision and say so, instead of stopping with exit
+    /// code 2.
+    #[arg(long, env = "COUNTERSIGN_LAST_GOOD")]
+    pub(crate) last_good: bool,
+}
+
+/// How a data plane stops.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct GraceArgs {
+    /// Seconds that logins in flight get to finish at the end.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_GRACE",
+        default_value_t = 10,
+        value_name = "SECONDS"
+    )]
+    pub(crate) grace: u64,
+}
+
+/// Where the built-in second factor listens.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct SecondFactorListenArgs {
+    /// Where the built-in second factor is served, by HTTPS; it runs when a section uses it.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_SECOND_FACTOR_LISTEN",
+        default_value = DEFAULT_SECOND_FACTOR,
+        value_name = "ADDR"
+    )]
+    pub(crate) second_factor_listen: SocketAddr,
+}
+
 /// How people reach the built-in second factor from their phones.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SecondFactorPublicArgs {
@@ -132,10 +171,8 @@ impl AdminTlsArgs {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunArgs {
-    /// An authproxy.cfg, which is then the truth: watched, and reloaded live. Without it the
-    /// database is.
-    #[arg(long, env = "COUNTERSIGN_CONFIG", value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) data: DataDirArgs,
     #[command(flatten)]
@@ -150,30 +187,14 @@ pub(crate) struct RunArgs {
     pub(crate) admin_listen: SocketAddr,
     #[command(flatten)]
     pub(crate) admin_tls: AdminTlsArgs,
-    /// Where the built-in second factor is served, when a section uses it.
-    #[arg(
-        long,
-        env = "COUNTERSIGN_SECOND_FACTOR_LISTEN",
-        default_value = DEFAULT_SECOND_FACTOR,
-        value_name = "ADDR"
-    )]
-    pub(crate) second_factor_listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) second_factor: SecondFactorListenArgs,
     #[command(flatten)]
     pub(crate) public: SecondFactorPublicArgs,
     #[command(flatten)]
     pub(crate) nodes: NodeListenArgs,
-    /// Seconds that logins in flight get to finish when the gateway is told to stop.
-    #[arg(
-        long,
-        env = "COUNTERSIGN_GRACE",
-        default_value_t = 10,
-        value_name = "SECONDS"
-    )]
-    pub(crate) grace: u64,
-    /// With a bad file: serve the last good revision and say so, instead of stopping with exit
-    /// code 2.
-    #[arg(long, env = "COUNTERSIGN_LAST_GOOD")]
-    pub(crate) last_good: bool,
+    #[command(flatten)]
+    pub(crate) stopping: GraceArgs,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -195,9 +216,8 @@ pub(crate) struct DemoArgs {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ControlplaneArgs {
-    /// An authproxy.cfg, which is then the truth.
-    #[arg(long, env = "COUNTERSIGN_CONFIG", value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) data: DataDirArgs,
     #[command(flatten)]
@@ -208,9 +228,6 @@ pub(crate) struct ControlplaneArgs {
     pub(crate) admin_listen: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) admin_tls: AdminTlsArgs,
-    /// With a bad file: serve the last good revision.
-    #[arg(long, env = "COUNTERSIGN_LAST_GOOD")]
-    pub(crate) last_good: bool,
     #[command(flatten)]
     pub(crate) nodes: NodeListenArgs,
     #[command(flatten)]
@@ -218,6 +235,10 @@ pub(crate) struct ControlplaneArgs {
     /// Read the URL of the database from standard input: a supervisor's way of handing it on.
     #[arg(long, hide = true)]
     pub(crate) database_from_stdin: bool,
+    /// What the supervisor's admin address is served with: the address, and its certificate's last
+    /// second since 1970.
+    #[arg(long, hide = true, value_name = "ADDR=SECONDS", value_parser = admin_certificate)]
+    pub(crate) admin_certificate: Option<AdminCertificate>,
     /// The name of the data plane that the supervisor runs.
     #[arg(long, hide = true, default_value = DEFAULT_NODE, value_parser = node)]
     pub(crate) local_node: NodeId,
@@ -239,14 +260,8 @@ pub(crate) struct DataplaneArgs {
     /// Listen on this address of this machine, whatever the sections' `interface` says.
     #[arg(long, env = "COUNTERSIGN_INTERFACE", value_name = "ADDRESS")]
     pub(crate) interface: Option<IpAddr>,
-    /// Seconds that logins in flight get to finish when the node is told to stop.
-    #[arg(
-        long,
-        env = "COUNTERSIGN_GRACE",
-        default_value_t = 10,
-        value_name = "SECONDS"
-    )]
-    pub(crate) grace: u64,
+    #[command(flatten)]
+    pub(crate) stopping: GraceArgs,
     #[command(flatten)]
     pub(crate) supervised: SupervisedArgs,
 }
@@ -255,14 +270,8 @@ pub(crate) struct DataplaneArgs {
 pub(crate) struct SecondfactorArgs {
     #[command(flatten)]
     pub(crate) data: DataDirArgs,
-    /// Where HTTPS is served.
-    #[arg(
-        long,
-        env = "COUNTERSIGN_SECOND_FACTOR_LISTEN",
-        default_value = DEFAULT_SECOND_FACTOR,
-        value_name = "ADDR"
-    )]
-    pub(crate) second_factor_listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) second_factor: SecondFactorListenArgs,
     #[command(flatten)]
     pub(crate) public: SecondFactorPublicArgs,
     #[command(flatten)]

@@ -10,13 +10,11 @@ use proto::event::{Factor, Outcome, Reason};
 use proto::id::{IntegrationId, LoginId, NodeId};
 
 use super::parse::{days, factor, integration, login_id, node, outcome, reason};
-use super::{DEFAULT_ADMIN, DataDirArgs, DatabaseArgs, JsonArgs};
+use super::{DEFAULT_ADMIN, DataDirArgs, DatabaseArgs, JsonArgs, PasswordArgs, ToolArgs};
 use crate::span;
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ValidateArgs {
-    #[command(flatten)]
-    pub(crate) data: DataDirArgs,
     /// The file.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
@@ -24,7 +22,7 @@ pub(crate) struct ValidateArgs {
     #[arg(long)]
     pub(crate) strict: bool,
     #[command(flatten)]
-    pub(crate) output: JsonArgs,
+    pub(crate) tool: ToolArgs,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -59,9 +57,7 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) data: DataDirArgs,
-    #[command(flatten)]
-    pub(crate) output: JsonArgs,
+    pub(crate) tool: ToolArgs,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -72,16 +68,12 @@ pub(crate) struct LoginArgs {
     /// The integration to log in through; needed when there are several.
     #[arg(long, value_name = "ID", value_parser = integration)]
     pub(crate) integration: Option<IntegrationId>,
-    /// A file whose first line is the password [default: asked for, or the first line of standard
-    /// input].
-    #[arg(long, env = "COUNTERSIGN_PASSWORD_FILE", value_name = "FILE")]
-    pub(crate) password_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) password: PasswordArgs,
     #[command(flatten)]
     pub(crate) eap: LoginEapArgs,
     #[command(flatten)]
-    pub(crate) data: DataDirArgs,
-    #[command(flatten)]
-    pub(crate) output: JsonArgs,
+    pub(crate) tool: ToolArgs,
 }
 
 /// How a supplicant logs in, where the integration is of mode eap.
@@ -109,9 +101,7 @@ pub(crate) struct LoginEapArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
-    pub(crate) data: DataDirArgs,
-    #[command(flatten)]
-    pub(crate) output: JsonArgs,
+    pub(crate) tool: ToolArgs,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -168,9 +158,7 @@ pub(crate) struct EventsArgs {
     #[arg(long, conflicts_with_all = ["csv", "json"])]
     pub(crate) steps: bool,
     #[command(flatten)]
-    pub(crate) data: DataDirArgs,
-    #[command(flatten)]
-    pub(crate) output: JsonArgs,
+    pub(crate) tool: ToolArgs,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -201,9 +189,7 @@ pub(crate) struct ImportArgs {
     #[arg(long)]
     pub(crate) yes: bool,
     #[command(flatten)]
-    pub(crate) data: DataDirArgs,
-    #[command(flatten)]
-    pub(crate) output: JsonArgs,
+    pub(crate) tool: ToolArgs,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -225,9 +211,7 @@ pub(crate) struct AuditArgs {
     #[command(subcommand)]
     pub(crate) command: AuditCommand,
     #[command(flatten)]
-    pub(crate) data: DataDirArgs,
-    #[command(flatten)]
-    pub(crate) output: JsonArgs,
+    pub(crate) tool: ToolArgs,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -253,11 +237,9 @@ pub(crate) struct MasterKeyArgs {
     #[command(subcommand)]
     pub(crate) command: MasterKeyCommand,
     #[command(flatten)]
-    pub(crate) data: DataDirArgs,
-    #[command(flatten)]
     pub(crate) database: DatabaseArgs,
     #[command(flatten)]
-    pub(crate) output: JsonArgs,
+    pub(crate) tool: ToolArgs,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -278,11 +260,9 @@ pub(crate) struct BackupArgs {
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
     #[command(flatten)]
-    pub(crate) data: DataDirArgs,
-    #[command(flatten)]
     pub(crate) database: DatabaseArgs,
     #[command(flatten)]
-    pub(crate) output: JsonArgs,
+    pub(crate) tool: ToolArgs,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -294,7 +274,5 @@ pub(crate) struct RestoreArgs {
     #[arg(long)]
     pub(crate) replace: bool,
     #[command(flatten)]
-    pub(crate) data: DataDirArgs,
-    #[command(flatten)]
-    pub(crate) output: JsonArgs,
+    pub(crate) tool: ToolArgs,
 }

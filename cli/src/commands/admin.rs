@@ -15,8 +15,8 @@ use crate::output;
 use crate::paths::DataDir;
 
 pub(crate) async fn run(args: AdminArgs) -> Result<(), Failure> {
-    let control = DataDir::new(args.data.data_dir)?.client(Role::ControlPlane)?;
-    let as_json = args.output.json;
+    let control = DataDir::new(args.tool.data.data_dir)?.client(Role::ControlPlane)?;
+    let as_json = args.tool.output.json;
     let told = |error: CallError| failed(&error);
     match args.command {
         AdminCommand::Invite {

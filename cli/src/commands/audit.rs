@@ -17,13 +17,13 @@ use crate::output;
 use crate::paths::DataDir;
 
 pub(crate) async fn run(args: AuditArgs) -> Result<(), Failure> {
-    let data = DataDir::new(args.data.data_dir)?;
+    let data = DataDir::new(args.tool.data.data_dir)?;
     let plane = data.client(Role::ControlPlane)?;
     match args.command {
         AuditCommand::List { limit } => {
             let path = format!("/api/v1/audit?limit={limit}");
             let page: Value = plane.get(&path, LIMIT).await.map_err(refused)?;
-            if args.output.json {
+            if args.tool.output.json {
                 output::json(&page);
                 return Ok(());
             }
@@ -46,11 +46,11 @@ pub(crate) async fn run(args: AuditArgs) -> Result<(), Failure> {
                 .get("/api/v1/audit/verify", VERIFY)
                 .await
                 .map_err(refused)?;
-            if args.output.json {
+            if args.tool.output.json {
                 output::json(&found);
             }
             match found["fault"].as_str() {
-                None if args.output.json => Ok(()),
+                None if args.tool.output.json => Ok(()),
                 None => {
                     output::line(format_args!(
                         "{} entries, whole; the last is bound by {}",

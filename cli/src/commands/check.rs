@@ -23,12 +23,12 @@ use crate::output;
 use crate::paths::DataDir;
 
 pub(crate) async fn run(args: CheckArgs) -> Result<(), Failure> {
-    let data = DataDir::new(args.data.data_dir)?;
+    let data = DataDir::new(args.tool.data.data_dir)?;
     let checked = match &args.config {
         Some(file) => of_file(file, &data).await?,
         None => of_node(&data).await?,
     };
-    let told = tell(&checked.rows, args.output.json);
+    let told = tell(&checked.rows, args.tool.output.json);
     match checked.file {
         // Which rows say.
         File::Bad => Err(Failure::usage("")),

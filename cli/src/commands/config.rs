@@ -26,7 +26,7 @@ use crate::output;
 use crate::paths::DataDir;
 
 pub(crate) async fn import(args: ImportArgs) -> Result<(), Failure> {
-    let data = DataDir::new(args.data.data_dir)?;
+    let data = DataDir::new(args.tool.data.data_dir)?;
     let plane = data.client(Role::ControlPlane)?;
     let Brought {
         document,
@@ -45,12 +45,12 @@ pub(crate) async fn import(args: ImportArgs) -> Result<(), Failure> {
     };
     let path = format!("/api/v1/config/import?merge={}", args.merge);
     let tried = call(&format!("{path}&dry_run=true")).await?;
-    if !args.output.json {
+    if !args.tool.output.json {
         report::show(&args.file, &tried, args.merge);
     }
     let changes = tried["differences"].as_array().map_or(0, Vec::len);
     if args.dry_run || changes == 0 {
-        if args.output.json {
+        if args.tool.output.json {
             output::json(&tried);
         } else if changes == 0 {
             output::line(format_args!("nothing changes"));
@@ -67,7 +67,7 @@ pub(crate) async fn import(args: ImportArgs) -> Result<(), Failure> {
     let based = tried["based_on"].as_str().unwrap_or_default();
     let based: String = based.chars().filter(char::is_ascii_hexdigit).collect();
     let done = call(&format!("{path}&{message}&based_on={based}")).await?;
-    match args.output.json {
+    match args.tool.output.json {
         true => output::json(&done),
         false => output::line(format_args!(
             "revision {} is served",

@@ -16,8 +16,8 @@ use crate::output;
 use crate::paths::DataDir;
 
 pub(crate) async fn run(args: EventsArgs) -> Result<(), Failure> {
-    let client = DataDir::new(args.data.data_dir.clone())?.client(Role::ControlPlane)?;
-    let shown = match (args.output.json, args.steps) {
+    let client = DataDir::new(args.tool.data.data_dir.clone())?.client(Role::ControlPlane)?;
+    let shown = match (args.tool.output.json, args.steps) {
         (true, _) => Shown::Json,
         (false, true) => Shown::Steps,
         (false, false) => Shown::Lines,

@@ -19,8 +19,8 @@ use crate::output;
 use crate::paths::DataDir;
 
 pub(crate) async fn run(args: FactorArgs) -> Result<(), Failure> {
-    let service = Service::new(&DataDir::new(args.data.data_dir)?)?;
-    let as_json = args.output.json;
+    let service = Service::new(&DataDir::new(args.tool.data.data_dir)?)?;
+    let as_json = args.tool.output.json;
     match args.command {
         FactorCommand::Users => users(&service, as_json).await,
         FactorCommand::Show { user } => {

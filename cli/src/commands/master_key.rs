@@ -10,7 +10,7 @@ use crate::output;
 use crate::paths::DataDir;
 
 pub(crate) async fn run(args: MasterKeyArgs) -> Result<(), Failure> {
-    let data = DataDir::new(args.data.data_dir)?;
+    let data = DataDir::new(args.tool.data.data_dir)?;
     data.refuse_half_restored()?;
     let folder = data.of(Role::ControlPlane);
     let database = database::named(&args.database)?;
@@ -19,7 +19,7 @@ pub(crate) async fn run(args: MasterKeyArgs) -> Result<(), Failure> {
     let made = controlplane::rotate_master_key(&folder, database.as_ref(), new_data_key)
         .await
         .map_err(|error| Failure::new("the master key was not rotated", &error))?;
-    if args.output.json {
+    if args.tool.output.json {
         output::json(&json!({
             "key_file": file,
             "data_keys": made.data_keys,

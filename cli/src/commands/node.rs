@@ -21,8 +21,8 @@ use crate::paths::DataDir;
 use crate::{explain, output};
 
 pub(crate) async fn run(args: NodeArgs) -> Result<(), Failure> {
-    let data = DataDir::new(args.data.data_dir)?;
-    let as_json = args.output.json;
+    let data = DataDir::new(args.tool.data.data_dir)?;
+    let as_json = args.tool.output.json;
     if let NodeCommand::Join {
         url,
         token_file,
@@ -75,12 +75,12 @@ pub(crate) async fn run(args: NodeArgs) -> Result<(), Failure> {
             node,
             client,
             calling_station_id,
-            password_file,
+            password,
         } => {
             let asked = LoginRequest {
                 integration,
                 user,
-                password: Some(login::password(password_file.as_deref())?),
+                password: Some(login::password(password.password_file.as_deref())?),
                 answer: None,
                 state: None,
                 node,

@@ -18,8 +18,8 @@ use crate::output;
 use crate::paths::DataDir;
 
 pub(crate) async fn run(args: PrimaryOnlyArgs) -> Result<(), Failure> {
-    let control = DataDir::new(args.data.data_dir)?.client(Role::ControlPlane)?;
-    let as_json = args.output.json;
+    let control = DataDir::new(args.tool.data.data_dir)?.client(Role::ControlPlane)?;
+    let as_json = args.tool.output.json;
     match args.command {
         PrimaryOnlyCommand::Start {
             integration,

@@ -35,7 +35,7 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
     settings.admin_certificate = args.admin_tls.files();
     settings.node_listen = args.nodes.node_listen;
     settings.node_certificate_seconds = args.nodes.node_certificate_seconds;
-    settings.last_good = args.last_good;
+    settings.last_good = args.source.last_good;
     settings.retention = Retention {
         days: args.retention.event_days,
         events: args.retention.event_count,
@@ -50,8 +50,9 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
     if supervised {
         settings.local_node = Some(args.local_node);
         settings.api_socket = Some(data.api_socket());
+        settings.api_certificate = args.admin_certificate;
     }
-    if let Some(config) = args.config {
+    if let Some(config) = args.source.config {
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -102,7 +103,7 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
         } else {
             LoginLines::Log
         },
-        grace: Duration::from_secs(args.grace),
+        grace: Duration::from_secs(args.stopping.grace),
         eap_threads: dataplane::settings::Settings::default_eap_threads(),
         receive_threads: dataplane::settings::Settings::default_receive_threads(),
         // A login waits without a file of its own where its second factor speaks HTTP/2.
@@ -150,7 +151,7 @@ pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> 
     raise_file_limit();
     let mut settings =
         secondfactor::Settings::new(data.of(Role::SecondFactor), data.socket(Role::SecondFactor));
-    settings.listen = args.second_factor_listen;
+    settings.listen = args.second_factor.second_factor_listen;
     settings.public_url = args.public.second_factor_public_url;
     settings.public_names = args.public.second_factor_names;
     let (ready, bound) = oneshot::channel::<SocketAddr>();

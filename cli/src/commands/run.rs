@@ -18,8 +18,8 @@ pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
     let data = DataDir::new(args.data.data_dir)?;
     let database = database::named(&args.database)?;
     // One verdict with `validate`, and before anything is started or made.
-    if let Some(config) = &args.config
-        && !args.last_good
+    if let Some(config) = &args.source.config
+        && !args.source.last_good
     {
         validate::refuse_bad(config, &data)?;
     }
@@ -28,17 +28,17 @@ pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
     raise_file_limit();
     let plan = Plan {
         data,
-        config: args.config,
+        config: args.source.config,
         seed: None,
         database,
         node: args.node,
         admin_listen: args.admin_listen,
         admin_certificate: args.admin_tls.files(),
-        second_factor_listen: args.second_factor_listen,
+        second_factor_listen: args.second_factor.second_factor_listen,
         second_factor_public: args.public,
         nodes: args.nodes,
-        grace: Duration::from_secs(args.grace),
-        last_good: args.last_good,
+        grace: Duration::from_secs(args.stopping.grace),
+        last_good: args.source.last_good,
         log: log.log,
         log_json: log.log_json,
     };

@@ -15,7 +15,7 @@ use crate::output;
 use crate::paths::DataDir;
 
 pub(crate) async fn status(args: StatusArgs) -> Result<(), Failure> {
-    let data = DataDir::new(args.data.data_dir)?;
+    let data = DataDir::new(args.tool.data.data_dir)?;
     let client = |role| data.client(role);
     let control = client(Role::ControlPlane)?
         .get::<Status>("/status", LIMIT)
@@ -27,7 +27,7 @@ pub(crate) async fn status(args: StatusArgs) -> Result<(), Failure> {
         .get::<secondfactor::admin::Status>("/status", LIMIT)
         .await;
     let none_runs = control.is_err() && node.is_err() && factor.is_err();
-    if args.output.json {
+    if args.tool.output.json {
         output::json(&json!({
             "controlplane": control.as_ref().ok(),
             "dataplane": node.as_ref().ok(),
@@ -163,13 +163,13 @@ fn show(
 }
 
 pub(crate) async fn reload(args: StatusArgs) -> Result<(), Failure> {
-    let data = DataDir::new(args.data.data_dir)?;
+    let data = DataDir::new(args.tool.data.data_dir)?;
     let control = data.client(Role::ControlPlane)?;
     let reload: Reload = control
         .post("/reload", &Value::Null, RELOAD_LIMIT)
         .await
         .map_err(|error| Failure::new("the configuration was not read again", &error))?;
-    if args.output.json {
+    if args.tool.output.json {
         output::json(&reload);
     } else {
         for one in &reload.diagnostics {

@@ -27,8 +27,8 @@ struct Token {
 }
 
 pub(crate) async fn run(args: TokenArgs) -> Result<(), Failure> {
-    let control = DataDir::new(args.data.data_dir)?.client(Role::ControlPlane)?;
-    let as_json = args.output.json;
+    let control = DataDir::new(args.tool.data.data_dir)?.client(Role::ControlPlane)?;
+    let as_json = args.tool.output.json;
     match args.command {
         TokenCommand::Create { name, role, days } => {
             let asked = json!({

@@ -13,7 +13,7 @@ use crate::output;
 use crate::paths::DataDir;
 
 pub(crate) fn run(args: &ValidateArgs) -> Result<(), Failure> {
-    let data = DataDir::new(args.data.data_dir.clone())?;
+    let data = DataDir::new(args.tool.data.data_dir.clone())?;
     let LoadOutcome {
         diagnostics,
         differences,
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &ValidateArgs) -> Result<(), Failure> {
     };
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let good = errors == 0 && !(args.strict && warnings > 0);
-    if args.output.json {
+    if args.tool.output.json {
         output::json(&json!({
             "file": args.file,
             "valid": good,

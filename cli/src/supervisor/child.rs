@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use controlplane::AdminCertificate;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use proto::child::{FromChild, Role};
@@ -54,7 +55,12 @@ impl Child {
     }
 
     /// Starts the process; its lines and its end come as news.
-    pub(crate) fn start(&mut self, plan: &Plan, news: &mpsc::Sender<News>) -> Result<(), Failure> {
+    pub(crate) fn start(
+        &mut self,
+        plan: &Plan,
+        admin: Option<AdminCertificate>,
+        news: &mpsc::Sender<News>,
+    ) -> Result<(), Failure> {
         let role = self.role;
         let failed =
             |error: std::io::Error| Failure::new(format!("cannot start the {role}"), &error);
@@ -65,7 +71,7 @@ impl Child {
             .map_err(failed)?;
         let database = plan.database.clone();
         let database = database.filter(|_| role == Role::ControlPlane);
-        let mut process = command(role, plan, self.was_ready)
+        let mut process = command(role, plan, admin, self.was_ready)
             .stdin(match &database {
                 Some(_) => Stdio::piped(),
                 None => Stdio::null(),
@@ -134,7 +140,7 @@ impl Child {
 
 /// The command of a role. Nothing secret stands in it: secrets come from files and sockets, and the
 /// URL of the database on standard input.
-fn command(role: Role, plan: &Plan, again: bool) -> Command {
+fn command(role: Role, plan: &Plan, admin: Option<AdminCertificate>, again: bool) -> Command {
     // This very program, also when its file was replaced meanwhile by another version.
     let mut command = Command::new("/proc/self/exe");
     command
@@ -163,6 +169,10 @@ fn command(role: Role, plan: &Plan, again: bool) -> Command {
                 command.args(["--node-listen", &address.to_string()]);
                 let seconds = plan.nodes.node_certificate_seconds.to_string();
                 command.args(["--node-certificate-seconds", &seconds]);
+            }
+            if let Some(AdminCertificate { address, not_after }) = admin {
+                let served = format!("{address}={not_after}");
+                command.args(["--admin-certificate", &served]);
             }
             if let Some(node) = &plan.node {
                 command.args(["--local-node", node.as_str()]);
@@ -273,7 +283,7 @@ mod tests {
             log_json: false,
         };
         let line = |role| {
-            let command = command(role, &plan, false);
+            let command = command(role, &plan, None, false);
             let words: Vec<_> = command
                 .as_std()
                 .get_args()

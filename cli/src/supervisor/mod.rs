@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use controlplane::{AdminListener, AdminTls, CertificateFiles, PostgresUrl};
+use controlplane::{AdminCertificate, AdminListener, AdminTls, CertificateFiles, PostgresUrl};
 use proto::child::{FromChild, Role};
 use proto::id::NodeId;
 use proto::rpc::NodeStatus;
@@ -68,7 +68,7 @@ pub(crate) async fn run(
     teller: Teller,
     ready: impl AsyncFnOnce(&str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let admin = bind_admin(&plan).await?;
+    let (admin, admin_certificate) = bind_admin(&plan).await?;
     let signals = Signals::new()?;
     let (sender, news) = mpsc::channel(NEWS);
     let stop_admin = CancellationToken::new();
@@ -86,6 +86,7 @@ pub(crate) async fn run(
     let mut supervisor = Supervisor {
         plan,
         admin_url,
+        admin_certificate,
         teller,
         sender,
         news,
@@ -114,18 +115,19 @@ pub(crate) async fn run(
     result
 }
 
-/// Reads and makes files of a certificate, before anything else runs.
-async fn bind_admin(plan: &Plan) -> Result<AdminListener, Failure> {
+/// The admin address, and what it is served with, if that is TLS. Reads and makes files of a certificate,
+/// before anything else runs.
+async fn bind_admin(plan: &Plan) -> Result<(AdminListener, Option<AdminCertificate>), Failure> {
     let address = plan.admin_listen;
     let folder = plan.data.of(Role::ControlPlane);
     let now_s = i64::try_from(controlplane::now_ms() / 1_000).unwrap_or(i64::MAX);
     let tls = AdminTls::open(address, plan.admin_certificate.as_ref(), &folder, now_s)
         .map_err(|error| Failure::new("the admin address has no certificate", &error))?;
-    if let Some(about) = tls.as_ref().and_then(|tls| tls.self_made.as_ref()) {
+    if let Some(tls) = tls.as_ref().filter(|tls| tls.self_made) {
         tracing::info!(
             %address,
-            sha256 = about.sha256,
-            until = about.until,
+            sha256 = tls.about.sha256,
+            until = tls.about.until,
             "the admin address has a self-made certificate"
         );
     }
@@ -135,7 +137,10 @@ async fn bind_admin(plan: &Plan) -> Result<AdminListener, Failure> {
         );
         Failure::new(text, &error)
     })?;
-    Ok(AdminListener::new(tcp, tls.map(|tls| tls.config)))
+    let bound = tcp.local_addr().unwrap_or(address);
+    let certificate = tls.as_ref().map(|tls| tls.certificate_of(bound));
+    let listener = AdminListener::new(tcp, tls.map(|tls| tls.config));
+    Ok((listener, certificate))
 }
 
 /// The signals of a service.
@@ -161,6 +166,8 @@ struct Supervisor {
     plan: Plan,
     /// How browsers reach the admin address.
     admin_url: Option<String>,
+    /// The admin address's certificate, for the control plane to tell of; none with plain HTTP.
+    admin_certificate: Option<AdminCertificate>,
     teller: Teller,
     sender: mpsc::Sender<News>,
     news: mpsc::Receiver<News>,
@@ -299,7 +306,7 @@ impl Supervisor {
         let Some(child) = self.children.get_mut(at) else {
             return Ok(());
         };
-        match child.start(&self.plan, &self.sender) {
+        match child.start(&self.plan, self.admin_certificate, &self.sender) {
             Err(failure) if self.serving => {
                 let pause = child.ended();
                 tracing::error!(%role, %failure, retry_in_ms = pause.as_millis(), "a role cannot be started");

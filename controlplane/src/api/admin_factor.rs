@@ -14,18 +14,15 @@ use crate::audit::Deed;
 use crate::clock::now_ms;
 use crate::nodes::SecondFactor;
 
-/// What is asked, and through which integration.
-pub(super) struct Typed {
-    integration: IntegrationId,
-    typed: Secret<String>,
-}
+/// What an administrator typed.
+pub(super) struct Typed(Secret<String>);
 
-/// What an administrator typed: a passcode, or `push`, `phone`; nothing is `push`.
+/// What an administrator typed: a passcode, or `push`, `phone`; nothing is `push`. It is looked at before
+/// the password is, so that nobody finds out one without asking.
 ///
 /// # Errors
-/// The integration is gone, or it can be none of these.
-pub(super) fn typed(app: &App, integration: &str, typed: &str) -> Result<Typed, Problem> {
-    let integration = known(app, integration).ok_or_else(|| gone(integration))?;
+/// It can be none of these.
+pub(super) fn typed(typed: &str) -> Result<Typed, Problem> {
     let typed = match typed.trim() {
         "" => "push",
         typed => typed,
@@ -36,24 +33,25 @@ pub(super) fn typed(app: &App, integration: &str, typed: &str) -> Result<Typed, 
             message: format!("is a passcode, push or phone: {TYPED_OCTETS} octets at most"),
         }]));
     }
-    Ok(Typed {
-        integration,
-        typed: Secret::new(typed.to_owned()),
-    })
+    Ok(Typed(Secret::new(typed.to_owned())))
 }
 
 /// Asks an administrator's second factor and waits for the answer, up to
-/// `proto::command::LOGIN_SECONDS`.
+/// `proto::command::LOGIN_SECONDS`. `dry`: nobody is asked.
 ///
 /// # Errors
-/// Anything else than a yes.
+/// The integration is gone; anything else than a yes.
 pub(super) async fn ask(
     app: &App,
     guest: &Guest<'_>,
     name: &str,
-    asked: Typed,
+    (integration, Typed(typed)): (&str, Typed),
+    dry: bool,
 ) -> Result<(), Problem> {
-    let Typed { integration, typed } = asked;
+    let integration = known(app, integration).ok_or_else(|| gone(integration))?;
+    if dry {
+        return Ok(());
+    }
     let asking = guest.asks(app, name)?;
     let by = format!("sign-in of admin {name}");
     let answer = logins::second_factor(app, integration.clone(), name.to_owned(), typed, by).await;

@@ -420,10 +420,8 @@ async fn take(
         return Err(Problem::invalid(errors));
     };
     if let Some(through) = through {
-        let typed = admin_factor::typed(&app, through, &passcode)?;
-        if !dry {
-            admin_factor::ask(&app, &Guest::unnamed(from), &taken.name, typed).await?;
-        }
+        let asked = (through, admin_factor::typed(&passcode)?);
+        admin_factor::ask(&app, &Guest::unnamed(from), &taken.name, asked, dry).await?;
     }
     let done = Taken {
         totp_secret: None,

@@ -207,6 +207,7 @@ pub(super) async fn prove(
     now: u64,
 ) -> Result<AdminSecrets, Problem> {
     guest.enough(app, now)?;
+    let typed = admin_factor::typed(proof.passcode)?;
     let known = match admin::is_name(proof.name) {
         true => app.store.fetch_admin_secrets(proof.name).await,
         false => Ok(None),
@@ -225,10 +226,8 @@ pub(super) async fn prove(
     if let Some(known) = known.as_ref().filter(|_| is)
         && let Some(integration) = &known.integration
     {
-        let typed = admin_factor::typed(app, integration, proof.passcode)?;
-        if !proof.dry {
-            admin_factor::ask(app, guest, proof.name, typed).await?;
-        }
+        let asked = (integration.as_str(), typed);
+        admin_factor::ask(app, guest, proof.name, asked, proof.dry).await?;
         return unchanged(app, proof.name, known).await;
     }
     let step = known

@@ -1,10 +1,8 @@
 //! The ends of the certificates that the control plane knows of.
 
-use crate::admin_tls;
 use crate::api::overview::{CertificateEnd, CertificateUse};
 use crate::api::problem::Problem;
 use crate::app::App;
-use crate::edit::aside;
 
 /// All of them, the first to end first.
 pub(super) async fn all(app: &App) -> Result<Vec<CertificateEnd>, Problem> {
@@ -32,17 +30,13 @@ pub(super) async fn all(app: &App) -> Result<Vec<CertificateEnd>, Problem> {
             node: Some(report.node.clone()),
         }));
     }
-    if let Some(address) = app.settings.admin_listen {
-        let own = app.settings.admin_certificate.clone();
-        let folder = app.settings.data_dir.clone();
-        let read = aside(move || Ok(admin_tls::not_after(address, own.as_ref(), &folder)));
-        all.extend(read.await?.map(|not_after| CertificateEnd {
-            not_after_ms: millis(not_after),
-            what: CertificateUse::Admin,
-            name: address.to_string(),
-            node: None,
-        }));
-    }
+    let served = app.admin_certificates.iter();
+    all.extend(served.map(|served| CertificateEnd {
+        not_after_ms: millis(served.not_after),
+        what: CertificateUse::Admin,
+        name: served.address.to_string(),
+        node: None,
+    }));
     all.sort();
     all.truncate(super::TOLD);
     Ok(all)

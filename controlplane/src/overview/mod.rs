@@ -47,6 +47,22 @@ struct Cell {
     begun: AtomicBool,
 }
 
+/// Somebody has the place to make one, until this is dropped: that may be before it is made.
+struct Begun<'a>(&'a AtomicBool);
+
+impl<'a> Begun<'a> {
+    fn at(begun: &'a AtomicBool) -> Self {
+        begun.store(true, Ordering::Relaxed);
+        Self(begun)
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
 impl Made {
     fn is_fresh(&self, now_ms: u64) -> bool {
         self.cell.made.get().is_none_or(|overview| {
@@ -82,7 +98,7 @@ impl Overviews {
         let in_place = || async {
             let place = self.making.acquire().await;
             let _place = place.map_err(|error| Problem::internal(&error))?;
-            cell.begun.store(true, Ordering::Relaxed);
+            let _begun = Begun::at(&cell.begun);
             make.await.map(Arc::new)
         };
         let mut made = pin!(cell.made.get_or_try_init(in_place));
@@ -170,16 +186,18 @@ async fn make(app: &App, minutes: u32) -> Result<Overview, Problem> {
         .await
         .map_err(failed)?;
     let certificates = certificates::all(app).await?;
+    let counted: u64 = ended.iter().map(|one| one.count).sum();
     let sampled = Sampled {
         events: sample.events(),
-        of: ended.iter().map(|one| one.count).sum(),
+        // Some may have come since they were counted.
+        of: counted.max(sample.events()),
     };
     let newest = app.newest();
     Ok(Overview {
         since_ms,
         until_ms: now,
         bucket_ms: buckets.bucket_ms,
-        buckets: counted(&ended, buckets),
+        buckets: in_buckets(&ended, buckets),
         reasons: reasons(&ended),
         sampled,
         stages: sample.stages(buckets),
@@ -210,7 +228,7 @@ async fn take(app: &App, buckets: Buckets) -> Result<Sample, Problem> {
         octets += rows.iter().map(|row| row.json.len()).sum::<usize>();
         cursor = rows.last().map(|row| row.at);
         sample = aside(move || {
-            sample.take_in(&rows, buckets)?;
+            sample.take_in(&rows, buckets);
             Ok(sample)
         })
         .await?;
@@ -221,7 +239,7 @@ async fn take(app: &App, buckets: Buckets) -> Result<Sample, Problem> {
     Ok(sample)
 }
 
-fn counted(ended: &[Ended], buckets: Buckets) -> Vec<Bucket> {
+fn in_buckets(ended: &[Ended], buckets: Buckets) -> Vec<Bucket> {
     let mut all: Vec<Bucket> = (0..buckets.count)
         .map(|bucket| Bucket {
             at_ms: buckets.at_ms(bucket),

@@ -11,7 +11,6 @@ use super::{Buckets, TOLD};
 use crate::api::overview::{
     AuthenticatorHealth, LastFailure, SecondFactorHealth, StageBucket, StageTimes,
 };
-use crate::api::problem::Problem;
 use crate::store::EventRow;
 
 /// What was taken from events so far.
@@ -50,19 +49,20 @@ impl Sample {
         self.events
     }
 
-    /// Takes in events, the newest first. Tests are passed over.
-    ///
-    /// # Errors
-    /// One that cannot be read.
-    pub(super) fn take_in(&mut self, rows: &[EventRow], buckets: Buckets) -> Result<(), Problem> {
+    /// Takes in events, the newest first. Tests are passed over, and so are those that cannot be read,
+    /// such as of a later program: whoever looks for what is wrong sees the others.
+    pub(super) fn take_in(&mut self, rows: &[EventRow], buckets: Buckets) {
         for row in rows {
-            let event: AuthEvent =
-                serde_json::from_str(&row.json).map_err(|error| Problem::internal(&error))?;
-            if !event.test {
-                self.take(&event, buckets);
+            match serde_json::from_str::<AuthEvent>(&row.json) {
+                Ok(event) if event.test => {}
+                Ok(event) => self.take(&event, buckets),
+                Err(error) => tracing::debug!(
+                    seq = row.at.seq,
+                    error = &error as &dyn std::error::Error,
+                    "an event is in no overview"
+                ),
             }
         }
-        Ok(())
     }
 
     fn take(&mut self, event: &AuthEvent, buckets: Buckets) {

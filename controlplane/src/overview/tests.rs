@@ -55,7 +55,7 @@ fn step(stage: &str, elapsed_us: u64, detail: &str) -> Value {
 fn sampled(rows: &[EventRow]) -> (Sample, Buckets) {
     let buckets = Buckets::of(60, AT_MS);
     let mut sample = Sample::default();
-    sample.take_in(rows, buckets).unwrap();
+    sample.take_in(rows, buckets);
     (sample, buckets)
 }
 
@@ -63,7 +63,14 @@ fn sampled(rows: &[EventRow]) -> (Sample, Buckets) {
 fn waits_are_added_up_in_a_login_and_told_by_stage_and_bucket() {
     let slow = json!({"at_ms": AT_MS - 60_000, "timeline": [step("primary", 9_000, "accepted")]});
     let test = json!({"test": true, "timeline": [step("primary", 1, "accepted")]});
-    let (sample, buckets) = sampled(&[row(2, &json!({})), row(1, &test), row(3, &slow)]);
+    let later = json!({"outcome": "of a later program"});
+    let rows = [
+        row(2, &json!({})),
+        row(1, &test),
+        row(4, &later),
+        row(3, &slow),
+    ];
+    let (sample, buckets) = sampled(&rows);
     assert_eq!(sample.events(), 2, "a test is no login");
     let stages = serde_json::to_value(sample.stages(buckets)).unwrap();
     let at = |at_ms: u64| at_ms / 30_000 * 30_000;
@@ -172,7 +179,7 @@ fn counts_come_into_their_buckets_and_reasons_are_those_of_what_went_wrong() {
         ended(120, "accept", "approved", 1),
         ended(2, "reject", "of a later program", 1),
     ];
-    let told = counted(&all, buckets);
+    let told = in_buckets(&all, buckets);
     assert_eq!(told.len(), 120);
     assert_eq!((told[0].accept, told[1].unanswered), (5, 9));
     let last = told[119];
@@ -244,6 +251,11 @@ async fn who_waits_for_a_place_is_told_to_come_again() {
     let made = overviews.in_turn(&cell, slow).await;
     let answer = axum::response::IntoResponse::into_response(made.unwrap_err());
     assert_eq!(answer.status(), 409, "making it may take longer");
+    // It came to nothing: who comes now begins anew.
+    let _taken = overviews.making.try_acquire_many(2).unwrap();
+    let last = tokio::time::timeout(PATIENCE * 2, overviews.in_turn(&cell, never()));
+    let refused = last.await.expect("it waits no longer").unwrap_err();
+    assert_eq!(refused.kind(), Kind::Unavailable);
 }
 
 const AT_MS: u64 = 1_763_820_010_000;

@@ -115,15 +115,7 @@ impl PrimaryOnly {
         check_request(&asked)?;
         let opens = self.opens(asked.integration.as_ref())?;
         let confirm = asked.confirm.take();
-        let one = Grant {
-            since_ms: now_ms,
-            grant: PrimaryOnlyGrant {
-                integration: asked.integration.clone(),
-                until_ms: now_ms.saturating_add(asked.seconds.saturating_mul(1_000)),
-                reason: asked.reason.clone(),
-                by: asked.by.clone(),
-            },
-        };
+        let one = granted(&asked, now_ms);
         let Some(token) = confirm else {
             let would = view_with(one, opens);
             let mut others = self.list(now_ms).into_iter();
@@ -186,17 +178,8 @@ impl PrimaryOnly {
         if replaces.is_none() && grants.len() >= PRIMARY_ONLY_GRANTS {
             return Err(PrimaryOnlyError::Full);
         }
-        let one = Grant {
-            since_ms: now_ms,
-            grant: PrimaryOnlyGrant {
-                until_ms: now_ms.saturating_add(asked.seconds.saturating_mul(1_000)),
-                integration: asked.integration,
-                reason: asked.reason,
-                by: asked.by,
-            },
-        };
         Ok(PrimaryOnlyAnswer::Would {
-            would: view_with(one, opens),
+            would: view_with(granted(&asked, now_ms), opens),
             replaces: replaces.cloned(),
         })
     }
@@ -412,6 +395,19 @@ fn still_good(grants: Vec<Grant>, now_ms: u64) -> Vec<Grant> {
         .collect();
     grants.truncate(PRIMARY_ONLY_GRANTS);
     grants
+}
+
+/// What is granted when it is asked for now.
+fn granted(asked: &PrimaryOnlyRequest, now_ms: u64) -> Grant {
+    Grant {
+        since_ms: now_ms,
+        grant: PrimaryOnlyGrant {
+            integration: asked.integration.clone(),
+            until_ms: now_ms.saturating_add(asked.seconds.saturating_mul(1_000)),
+            reason: asked.reason.clone(),
+            by: asked.by.clone(),
+        },
+    }
 }
 
 fn view_with(one: Grant, opens: Opens) -> PrimaryOnlyView {

@@ -3,8 +3,9 @@
 use controlplane::now_ms;
 use serde_json::{Value, json};
 
-use crate::access::{PAGE, PASSWORD, Plane, fail_until_waiting, join, passcode, sign_in};
+use crate::access::{PAGE, Plane, fail_until_waiting};
 use crate::builtin;
+use crate::sign_in::{PASSWORD, join, passcode, sign_in};
 use crate::support::{Site, config};
 
 async fn ways(plane: &Plane, headers: &str) -> Value {

@@ -368,3 +368,84 @@ async fn a_file_of_one_control_plane_is_changed_there_and_at_no_other() {
     assert_eq!(port(&other).await, 1813);
     other.running.stop().await;
 }
+
+#[tokio::test]
+async fn several_writes_are_applied_as_one() {
+    let plane = Plane::with_one().await;
+    let draft = plane
+        .post("/drafts", &json!({"message": "a second VPN"}))
+        .await;
+    assert_eq!(
+        (draft.status, &draft.body["id"]),
+        (201, &json!(1)),
+        "{draft:?}"
+    );
+    let mut second = config(1813)["integrations"][0].clone();
+    second["id"] = json!("vpn-two");
+    second["authenticator"] = json!("upstream");
+    // In an order in which the first alone could not be served.
+    let made = plane.post("/integrations?draft=1", &second).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let shown = plane.get("/drafts/1").await.body;
+    assert!(
+        shown["problem"]["detail"]
+            .as_str()
+            .unwrap()
+            .contains("authenticator"),
+        "{shown}"
+    );
+    let early = plane.post("/drafts/1/apply", &json!({})).await;
+    assert_eq!(early.status, 422, "{early:?}");
+    let upstream = json!({"id": "upstream", "kind": {"radius": {
+        "hosts": [{"name": "192.0.2.9", "port": 1812}], "secret": "PLANTED-upstream",
+    }}});
+    assert_eq!(
+        plane
+            .post("/authenticators?draft=1", &upstream)
+            .await
+            .status,
+        201
+    );
+    let port = json!({"port": 1814});
+    let patched = plane
+        .call("PATCH", "/integrations/vpn-two?draft=1", "", Some(&port))
+        .await;
+    assert_eq!((patched.status, &patched.body["port"]), (200, &json!(1814)));
+    let again = plane.post("/authenticators?draft=1", &upstream).await;
+    assert_eq!(again.status, 409, "it is in the draft already");
+    assert_eq!(
+        plane.get("/integrations").await.body["total"],
+        1,
+        "nothing is applied yet"
+    );
+
+    // Somebody changes something else meanwhile.
+    let other = json!({"port": 1645});
+    plane
+        .call(
+            "PATCH",
+            "/integrations/radius_server_auto",
+            "",
+            Some(&other),
+        )
+        .await;
+    let tried = plane
+        .post("/drafts/1/apply?dry_run=true", &json!({}))
+        .await
+        .body;
+    assert_eq!(tried["differences"].as_array().unwrap().len(), 2, "{tried}");
+    let applied = plane.post("/drafts/1/apply", &json!({})).await.body;
+    assert_eq!(applied["revision"]["message"], "a second VPN", "{applied}");
+    let pushed = plane.running.subscribe("one").await.snapshot().await;
+    let ports: Vec<_> = pushed.integrations.iter().map(|one| one.port).collect();
+    assert_eq!((pushed.revision, ports), (4, vec![1645, 1814]));
+    assert_eq!(plane.get("/drafts/1").await.status, 404);
+    assert_eq!(plane.post("/drafts", &json!({})).await.body["id"], 2);
+    assert_eq!(
+        plane.call("DELETE", "/drafts/2", "", None).await.status,
+        204
+    );
+    let none = json!({"items": [], "total": 0});
+    assert_eq!(plane.get("/drafts").await.body, none);
+    plane.running.stop().await;
+}

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use controlplane::AuthproxyFile;
 use serde_json::{Value, json};
 
-use crate::api::{Answer, FILE, Plane};
+use crate::api::{Answer, Plane};
+use crate::config_file::FILE;
 use crate::support::Site;
 
 /// A form as `curl -F` writes it.

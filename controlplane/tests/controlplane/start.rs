@@ -14,6 +14,7 @@ use proto::rpc::{Empty, ToNode, Verdict};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -38,7 +39,7 @@ async fn a_bad_file_stops_the_start_also_when_an_older_revision_was_good() {
 #[tokio::test]
 async fn a_configuration_that_may_not_be_served_stops_the_start_with_each_fault() {
     let mut bad = config(0);
-    bad["authenticators"] = serde_json::json!([]);
+    bad["authenticators"] = json!([]);
     let site = Site::with(&bad);
     let error = ControlPlane::start(site.settings.clone()).await.err();
     let Some(RunError::BadConfiguration { diagnostics }) = error else {
@@ -243,6 +244,14 @@ async fn an_admin_address_off_loopback_speaks_tls_alone() {
     let mut answer = Vec::new();
     drop(plain.read_to_end(&mut answer).await);
     assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+    let told: Value = plane.client.get("/api/v1/overview", LIMIT).await.unwrap();
+    let one = &told["certificates"][0];
+    let want = (&json!("admin"), &json!(format!("0.0.0.0:{port}")));
+    assert_eq!((&one["what"], &one["name"]), want);
+    assert!(
+        one["not_after_ms"].as_u64() > Some(controlplane::now_ms()),
+        "{told}"
+    );
     plane.stop().await;
 }
 

@@ -7,7 +7,8 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::access::{PAGE, PASSWORD, Plane, cookies, join, passcode, sign_in};
+use crate::access::{PAGE, Plane};
+use crate::sign_in::{PASSWORD, cookies, join, passcode, sign_in};
 use crate::support::{LIMIT, Site};
 
 /// Begins to read; gives the connection once the stream goes on.

@@ -26,19 +26,8 @@ pub(crate) fn document() -> String {
             "section": kind.name(), "summary": kind.help(), "options": options,
         }));
     }
-    assert!(
-        faults.is_empty(),
-        "{}",
-        faults.join(
-            "
-"
-        )
-    );
-    format!(
-        "{:#}
-",
-        Value::from(sections)
-    )
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    format!("{:#}\n", Value::from(sections))
 }
 
 fn described(kind: SectionKind, option: &OptionSpec) -> Result<Value, String> {

@@ -60,7 +60,7 @@ impl Part {
 }
 
 pub(crate) async fn run(args: BackupArgs) -> Result<(), Failure> {
-    let data = DataDir::new(args.data.data_dir)?;
+    let data = DataDir::new(args.tool.data.data_dir)?;
     data.refuse_half_restored()?;
     let on_server = database::named(&args.database)?.is_some();
     let to = std::path::absolute(&args.folder)
@@ -89,7 +89,7 @@ pub(crate) async fn run(args: BackupArgs) -> Result<(), Failure> {
     fs::rename(&aside, &to)
         .and_then(|()| sync_parent(&to))
         .map_err(|error| Failure::new(format!("cannot make {}", to.display()), &error))?;
-    if args.output.json {
+    if args.tool.output.json {
         output::json(&json!({ "folder": to, "manifest": manifest }));
         return Ok(());
     }

@@ -20,7 +20,7 @@ use crate::output;
 use crate::paths::DataDir;
 
 pub(crate) async fn run(args: RestoreArgs) -> Result<(), Failure> {
-    let data = DataDir::new(args.data.data_dir)?;
+    let data = DataDir::new(args.tool.data.data_dir)?;
     let from = args.folder.as_path();
     let manifest = Manifest::read(from)?;
     refuse_running(&data)?;
@@ -62,7 +62,7 @@ pub(crate) async fn run(args: RestoreArgs) -> Result<(), Failure> {
     sync(data.path())?;
     drop(lock);
     let aside = aside.map(|name| data.path().join(name));
-    if args.output.json {
+    if args.tool.output.json {
         output::json(&json!({ "folder": data.path(), "replaced": aside, "manifest": manifest }));
         return Ok(());
     }

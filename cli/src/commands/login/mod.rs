@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::paths::DataDir;
 
 pub(crate) async fn run(args: LoginArgs) -> Result<(), Failure> {
-    let data = DataDir::new(args.data.data_dir)?;
+    let data = DataDir::new(args.tool.data.data_dir)?;
     let node = data.client(Role::DataPlane)?;
     let targets: Vec<LoginTarget> = node.get("/login/targets", LIMIT).await.map_err(|error| {
         Failure::new(
@@ -30,7 +30,7 @@ pub(crate) async fn run(args: LoginArgs) -> Result<(), Failure> {
         )
     })?;
     let target = choose(targets, args.integration.as_ref())?;
-    let as_json = args.output.json;
+    let as_json = args.tool.output.json;
     if target.mode != Mode::Eap.as_str() {
         if args.eap != LoginEapArgs::default() {
             return Err(Failure::usage(format!(
@@ -39,13 +39,13 @@ pub(crate) async fn run(args: LoginArgs) -> Result<(), Failure> {
                 target.integration
             )));
         }
-        let password = password(args.password_file.as_deref())?;
+        let password = password(args.password.password_file.as_deref())?;
         let wire = Wire::open(node, &target).await?;
         return plain::run(&wire, &args.user, password, as_json).await;
     }
     let settings = eap::settings(&args.user, &args.eap)?;
     let supplicant = eap::begin(&settings, args.eap.ca.as_deref())?;
-    let password = password(args.password_file.as_deref())?;
+    let password = password(args.password.password_file.as_deref())?;
     let wire = Wire::open(node, &target).await?;
     eap::run(&wire, settings, supplicant, password, as_json).await
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 /// The requests of a connection. In HTTP/2 octets move on it for pings alone, so that whether anything
 /// happens shows here only.
 #[derive(Clone, Debug)]
-pub(crate) struct Requests {
+pub(super) struct Requests {
     head: Duration,
     silence: Duration,
     now: Arc<Mutex<Now>>,
@@ -29,7 +29,7 @@ struct Now {
 
 impl Requests {
     /// `head` is how long there may be none, `silence` how long none of them may go on.
-    pub(crate) fn new(head: Duration, silence: Duration) -> Self {
+    pub(super) fn new(head: Duration, silence: Duration) -> Self {
         let now = Now {
             running: 0,
             moved: Instant::now(),
@@ -50,13 +50,13 @@ impl Requests {
     }
 
     /// Notes that there is one more.
-    pub(crate) fn begin(&self) -> Running {
+    pub(super) fn begin(&self) -> Running {
         self.note(|running| running.saturating_add(1));
         Running(self.clone())
     }
 
     /// Waits until there were none for as long as a head may take, or those that there are stand still.
-    pub(crate) async fn none(&self) {
+    pub(super) async fn none(&self) {
         self.until(|running| match running {
             0 => self.head,
             _ => self.silence,
@@ -65,7 +65,7 @@ impl Requests {
     }
 
     /// Waits until none went on for as long as a connection may be silent.
-    pub(crate) async fn silent(&self) {
+    pub(super) async fn silent(&self) {
         self.until(|_| self.silence).await;
     }
 
@@ -85,7 +85,7 @@ impl Requests {
 
 /// A request, until its answer is out or given up.
 #[derive(Debug)]
-pub(crate) struct Running(Requests);
+pub(super) struct Running(Requests);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -94,9 +94,9 @@ impl Drop for Running {
 }
 
 /// The body of an answer.
-pub(crate) struct Answer {
-    pub(crate) body: Body,
-    pub(crate) running: Running,
+pub(super) struct Answer {
+    pub(super) body: Body,
+    pub(super) running: Running,
 }
 
 impl HttpBody for Answer {
