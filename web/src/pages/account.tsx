@@ -11,7 +11,7 @@ import { PasscodeSecret } from '@/components/passcode-secret';
 import { ProblemAlert } from '@/components/problem';
 import { Time } from '@/components/time';
 import { otpauth } from '@/lib/totp';
-import { useSession } from '@/session';
+import { sessionChanged, useSession } from '@/session';
 import { fieldFault, passwordFault } from './setup/join';
 
 export function AccountPage() {
@@ -318,7 +318,7 @@ function SessionsCard({ name }: { name: string }) {
               danger: true,
               action: async () => {
                 await end({ everywhere: true });
-                client.clear();
+                sessionChanged(client);
                 await router.navigate({ to: '/sign-in' });
               },
             })

@@ -3,10 +3,10 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useRouter } from '@tanstack/react-router';
 import { useState } from 'react';
 import { ApiError, api, ask, type Schemas } from '@/api/client';
-import { sessionQuery } from '@/api/queries';
 import { Outside } from '@/components/outside';
 import { Loading } from '@/components/page';
 import { ProblemAlert } from '@/components/problem';
+import { sessionChanged } from '@/session';
 import { forgetFragments } from './setup/fragment';
 import { fieldFault, Join, Refused } from './setup/join';
 import { useFragment } from './setup/use-fragment';
@@ -19,8 +19,7 @@ function useEntered(to: '/welcome' | '/') {
   const router = useRouter();
   return async (who: Schemas['Who']) => {
     forgetFragments();
-    client.clear();
-    client.setQueryData(sessionQuery.queryKey, who);
+    sessionChanged(client, who);
     await router.navigate({ to });
   };
 }

@@ -1,17 +1,16 @@
 import { Alert, Button, Divider, Loader, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
-import { notifications } from '@mantine/notifications';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useRouter, useSearch } from '@tanstack/react-router';
 import { LogIn, Smartphone } from 'lucide-react';
 import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { ApiError, api, ask, errorOf, type Schemas } from '@/api/client';
-import { aboutQuery, integrationsQuery, sessionQuery } from '@/api/queries';
+import { aboutQuery, integrationsQuery } from '@/api/queries';
 import { Outside } from '@/components/outside';
 import { ProblemAlert } from '@/components/problem';
 import { useNow } from '@/components/time';
 import { seconds } from '@/lib/format';
 import { localPath } from '@/lib/local-path';
-import { tellOtherTabs } from '@/session';
+import { sessionChanged } from '@/session';
 
 /** How long the gateway waits for a person. */
 const PATIENCE_MS = 180_000;
@@ -28,10 +27,7 @@ function useEntered(to: string | undefined) {
   const client = useQueryClient();
   const router = useRouter();
   return async (who: Schemas['Who']) => {
-    client.clear();
-    notifications.clean();
-    tellOtherTabs();
-    client.setQueryData(sessionQuery.queryKey, who);
+    sessionChanged(client, who);
     const wanted = localPath(to);
     if (wanted) return router.history.push(wanted);
     const bare = who.role === 'admin' && (await nothingConfigured(client));
