@@ -8,7 +8,7 @@ import { aboutQuery, integrationsQuery } from '@/api/queries';
 import { Outside } from '@/components/outside';
 import { ProblemAlert } from '@/components/problem';
 import { useNow } from '@/components/time';
-import { seconds } from '@/lib/format';
+import { localClock, seconds } from '@/lib/format';
 import { localPath } from '@/lib/local-path';
 import { sessionChanged } from '@/session';
 
@@ -135,10 +135,13 @@ export function SignInPage() {
                 <Text size="sm">Your phone may still show the question: deny it.</Text>
               </Alert>
             ) : wait > 0 ? (
-              <Alert color="orange" title={`Wait ${seconds(wait)}`}>
-                <Text size="sm">Too many sign-ins failed. The next one is answered after that.</Text>
+              // Not for ears: it would be read out each second.
+              <Alert color="orange" title={<span aria-hidden>Wait {seconds(wait)}</span>}>
+                <Text size="sm">
+                  Too many sign-ins failed. The next one is answered from {localClock(until)} on.
+                </Text>
               </Alert>
-            ) : enter.error instanceof ApiError && enter.error.status === 429 ? null : (
+            ) : enter.error instanceof ApiError && enter.error.status === 429 && until > 0 ? null : (
               <ProblemAlert error={enter.error} title={titleOf(enter.error)} />
             )}
           </div>

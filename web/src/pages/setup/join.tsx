@@ -224,9 +224,15 @@ function FirstSignIn({
       <Stack gap="md">
         <Alert color="green" title="You are an administrator now" role="status">
           <Text size="sm">
-            {integration
-              ? 'Sign in: your second factor is asked once more.'
-              : `A passcode is good once. Type the next one to sign in: the app shows it in ${secondsLeft(now)} s at most.`}
+            {integration ? (
+              'Sign in: your second factor is asked once more.'
+            ) : (
+              <>
+                A passcode is good once. Type the next one to sign in
+                {/* Not for ears: it would be read out each second. */}
+                <span aria-hidden>: the app shows it in {secondsLeft(now)} s at most</span>.
+              </>
+            )}
           </Text>
         </Alert>
         <TextInput
@@ -236,7 +242,7 @@ function FirstSignIn({
           inputMode={integration ? 'text' : 'numeric'}
           value={passcode}
           onChange={(event) => setPasscode(event.currentTarget.value.replace(/\s/g, ''))}
-          data-autofocus
+          autoFocus
         />
         <ProblemAlert error={enter.error} />
         {enter.isPending && integration && (
