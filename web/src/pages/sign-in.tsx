@@ -1,4 +1,14 @@
-import { Alert, Button, Divider, Loader, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
+import {
+  Alert,
+  Button,
+  Divider,
+  Loader,
+  PasswordInput,
+  Stack,
+  Text,
+  TextInput,
+  VisuallyHidden,
+} from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useRouter, useSearch } from '@tanstack/react-router';
 import { LogIn, Smartphone } from 'lucide-react';
@@ -136,7 +146,15 @@ export function SignInPage() {
               </Alert>
             ) : wait > 0 ? (
               // Not for ears: it would be read out each second.
-              <Alert color="orange" title={<span aria-hidden>Wait {seconds(wait)}</span>}>
+              <Alert
+                color="orange"
+                title={
+                  <>
+                    <VisuallyHidden>Wait</VisuallyHidden>
+                    <span aria-hidden>Wait {seconds(wait)}</span>
+                  </>
+                }
+              >
                 <Text size="sm">
                   Too many sign-ins failed. The next one is answered from {localClock(until)} on.
                 </Text>
