@@ -42,7 +42,7 @@ test.describe('with logins', () => {
     await expect(chart.getByText(/^5 requests in the last hour: 2 accepted, 3 rejected\./)).toBeVisible();
     await expect(chart.getByRole('group', { name: /^Logins per minute by outcome/ })).toBeVisible();
 
-    const status = page.getByRole('status', { name: 'Status' });
+    const status = region(page, 'Status');
     await expect(status).toContainText('Authenticator radius_client did not answer: 1 of 1 login failed.');
     await expect(status).toContainText('1 client does not send a Message-Authenticator yet.');
 
@@ -144,7 +144,7 @@ test('primary-only is started with its confirmation, seen, and ended', async ({
   const alarm = page.getByRole('alert').filter({ hasText: 'Primary only' });
   await expect(alarm).toContainText('radius_server_auto2');
   await expect(alarm).toContainText('nora: service down');
-  await expect(page.getByRole('status', { name: 'Status' })).toContainText(
+  await expect(region(page, 'Status')).toContainText(
     'The second factor is not asked for at radius_server_auto2',
   );
   await axe(page);
@@ -171,7 +171,7 @@ test('a viewer sees it all, and is offered nothing that is refused', async ({ pa
   const viewer = await api.signIn(await api.createAdmin('vera', { role: 'viewer' }));
   await signInBrowser(context, viewer);
   await page.goto('/');
-  await expect(page.getByRole('status', { name: 'Status' })).toBeVisible();
+  await expect(region(page, 'Status')).toBeVisible();
   await expect(page.getByRole('button', { name: 'Primary only…' })).toBeHidden();
 });
 

@@ -221,6 +221,31 @@ test.describe('what happens outside of the page', () => {
     await expect(page).toHaveURL(/\/sign-in\?to=/, { timeout: 20_000 });
   });
 
+  test('what is not saved stays when a session ends, and a sign-out asks for it', async ({
+    signedInPage: page,
+    api,
+  }) => {
+    await visit(page, '/integrations/radius_server_auto');
+    await page.getByRole('textbox', { name: 'Users without a second factor' }).click();
+    await page.keyboard.type('root');
+    await page.keyboard.press('Tab');
+    await page.getByRole('button', { name: /^Account/ }).click();
+    await page.getByRole('menuitem', { name: 'Sign out' }).click();
+    const question = page.getByRole('dialog', { name: 'Sign out without saving?' });
+    await question.getByRole('button', { name: 'Cancel' }).click();
+    await expect(question).toBeHidden();
+
+    await good(api.client.DELETE('/api/v1/session'));
+    await expect(async () => {
+      // The window is looked at again: then it asks.
+      await page.evaluate(() => window.dispatchEvent(new Event('visibilitychange')));
+      await expect(page.getByText('You are signed out')).toBeVisible({ timeout: 1_000 });
+    }).toPass({ timeout: 30_000 });
+    expect(new URL(page.url()).pathname).toBe('/integrations/radius_server_auto');
+    await expect(page.getByRole('button', { name: 'Review the change' })).toBeEnabled();
+    await expect(page.getByText('root', { exact: true })).toBeVisible();
+  });
+
   test('a gateway that is away is said to be, and the page comes back with it', async ({
     signedInPage: page,
     gateway,

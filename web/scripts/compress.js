@@ -2,9 +2,10 @@
 // the gateway compresses nothing while it answers. `index.html` gets a nonce each time: not that.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
-const assets = new URL('../dist/assets/', import.meta.url).pathname;
+const assets = fileURLToPath(new URL('../dist/assets/', import.meta.url));
 for (const name of readdirSync(assets)) {
   if (!/\.(js|css|svg|json)$/.test(name)) continue;
   const whole = readFileSync(join(assets, name));

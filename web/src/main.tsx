@@ -7,11 +7,11 @@ import { QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
-import { ApiError } from './api/client';
-import { makeQueryClient, sessionQuery } from './api/queries';
+import { makeQueryClient } from './api/queries';
 import { nonce } from './nonce';
 import { makeRouter } from './router';
 import { hearOtherTabs } from './session';
+import { sessionElsewhere, watchSession } from './signed-out';
 import { cssVariables, theme } from './theme';
 
 // What locks the page behind a modal adds a style element, and looks here.
@@ -20,19 +20,8 @@ Object.assign(globalThis, { __webpack_nonce__: nonce() });
 const client = makeQueryClient();
 const router = makeRouter(client);
 
-// Whatever a page asks: who is told that nobody is signed in any more is asked to sign in again.
-client.getQueryCache().subscribe((event) => {
-  if (event.type !== 'updated' || event.action.type !== 'error') return;
-  const { error } = event.action;
-  if (!(error instanceof ApiError) || error.status !== 401) return;
-  client.removeQueries({ queryKey: sessionQuery.queryKey });
-  const { pathname, href } = router.state.location;
-  if (['/sign-in', '/setup', '/invitation'].includes(pathname)) return;
-  void router.navigate({ to: '/sign-in', search: { to: href } });
-});
-
-// What this tab shows was for whoever was signed in before.
-hearOtherTabs(() => window.location.reload());
+watchSession(client, router);
+hearOtherTabs(() => sessionElsewhere(client, router, window.location));
 
 // After an upgrade of the gateway a page that is open asks for parts that are there no more: the new ones
 // come with a reload. Once, so that a gateway which is away is not asked without end.

@@ -1,4 +1,5 @@
-import { useQuery } from '@tanstack/react-query';
+import { notifications } from '@mantine/notifications';
+import { type QueryClient, useQuery } from '@tanstack/react-query';
 import type { Schemas } from './api/client';
 import { sessionQuery } from './api/queries';
 
@@ -23,9 +24,12 @@ export function useSession() {
 // One for both ways: a channel does not hear itself.
 const tabs = globalThis.BroadcastChannel ? new BroadcastChannel('countersign-session') : null;
 
-/** Says to the other tabs that somebody else, or nobody, is signed in from now on. */
-export function tellOtherTabs(): void {
+/** Somebody else is signed in from now on, or nobody: what was read before is forgotten, in all tabs. */
+export function sessionChanged(client: QueryClient, who?: Schemas['Who']): void {
+  client.clear();
+  notifications.clean();
   tabs?.postMessage('changed');
+  if (who) client.setQueryData(sessionQuery.queryKey, who);
 }
 
 /** Calls `changed` when another tab signed in or out. */

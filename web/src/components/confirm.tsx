@@ -1,5 +1,5 @@
 import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
-import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from 'react';
+import { createContext, type ReactNode, useCallback, useContext, useEffect, useRef, useState } from 'react';
 import { ProblemAlert } from './problem';
 
 export interface Question {
@@ -18,7 +18,10 @@ export interface Question {
 
 const Context = createContext<((question: Question) => void) | null>(null);
 
-/** Asks before something is done. */
+/** When a dialog that closed has given the focus back, in milliseconds. */
+const GIVEN_BACK = 50;
+
+/** Asks before something is done. While one question is open, another is not asked in its place. */
 export function useConfirm(): (question: Question) => void {
   const ask = useContext(Context);
   if (!ask) throw new Error('ConfirmProvider is missing');
@@ -32,13 +35,31 @@ export function ConfirmProvider({ children }: { children: ReactNode }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
 
+  // At once, where the state would come with the next drawing.
+  const open = useRef(false);
   const ask = useCallback((next: Question) => {
+    if (open.current) return;
+    open.current = true;
     setQuestion(next);
     setTyped('');
     setError(null);
     setOpened(true);
   }, []);
-  const value = useMemo(() => ask, [ask]);
+  const close = () => {
+    open.current = false;
+    setOpened(false);
+  };
+
+  // Often what asked is gone with what it was about: then the page has the focus, and not nothing.
+  const asked = question !== null;
+  useEffect(() => {
+    if (opened || !asked) return;
+    const timer = setTimeout(() => {
+      if (document.activeElement === document.body)
+        document.getElementById('main')?.focus({ preventScroll: true });
+    }, GIVEN_BACK);
+    return () => clearTimeout(timer);
+  }, [opened, asked]);
 
   const run = async () => {
     if (!question || busy) return;
@@ -46,7 +67,7 @@ export function ConfirmProvider({ children }: { children: ReactNode }) {
     setError(null);
     try {
       await question.action();
-      setOpened(false);
+      close();
     } catch (failure) {
       setError(failure);
     } finally {
@@ -55,11 +76,11 @@ export function ConfirmProvider({ children }: { children: ReactNode }) {
   };
 
   return (
-    <Context.Provider value={value}>
+    <Context.Provider value={ask}>
       {children}
       <Modal
         opened={opened}
-        onClose={() => !busy && setOpened(false)}
+        onClose={() => !busy && close()}
         title={question?.title}
         closeButtonProps={{ 'aria-label': 'Close' }}
       >
@@ -84,7 +105,7 @@ export function ConfirmProvider({ children }: { children: ReactNode }) {
             )}
             <ProblemAlert error={error} />
             <Group justify="flex-end" gap="xs">
-              <Button variant="default" onClick={() => setOpened(false)} disabled={busy}>
+              <Button variant="default" onClick={close} disabled={busy}>
                 Cancel
               </Button>
               <Button

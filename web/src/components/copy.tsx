@@ -1,18 +1,19 @@
-import { ActionIcon, Box, CopyButton, Tooltip } from '@mantine/core';
-import { Check, Copy } from 'lucide-react';
+import { ActionIcon, Box, Tooltip } from '@mantine/core';
+import { useClipboard } from '@mantine/hooks';
+import { Check, Copy, CopyX } from 'lucide-react';
 
 /** A button that copies; says so to eyes and ears. */
 export function CopyIcon({ value, label }: { value: string; label: string }) {
+  const { copied, error, copy } = useClipboard({ timeout: 2_000 });
+  // Browsers let a page copy by HTTPS and on the machine itself alone.
+  const said = error ? 'This browser lets no page copy here: mark the text' : copied ? 'Copied' : label;
+  const Icon = error ? CopyX : copied ? Check : Copy;
   return (
-    <CopyButton value={value} timeout={2_000}>
-      {({ copied, copy }) => (
-        <Tooltip label={copied ? 'Copied' : label}>
-          <ActionIcon variant="subtle" onClick={copy} aria-label={copied ? 'Copied' : label}>
-            {copied ? <Check size={16} aria-hidden /> : <Copy size={16} aria-hidden />}
-          </ActionIcon>
-        </Tooltip>
-      )}
-    </CopyButton>
+    <Tooltip label={said}>
+      <ActionIcon variant="subtle" onClick={() => copy(value)} aria-label={said}>
+        <Icon size={16} aria-hidden />
+      </ActionIcon>
+    </Tooltip>
   );
 }
 

@@ -1,6 +1,6 @@
 import { Alert, Button, Group, Stack, Text } from '@mantine/core';
 import { KeyRound } from 'lucide-react';
-import type { ReactNode } from 'react';
+import { type ReactNode, useEffect, useRef } from 'react';
 import { CopyBlock } from './copy';
 
 /** A secret in the one moment in which it is shown: to be copied, then gone. */
@@ -19,8 +19,11 @@ export function ShownOnce({
   children?: ReactNode;
   done: () => void;
 }) {
+  // The form before it had the focus, and is gone. Not the button: a key held too long would press it.
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => place.current?.focus(), []);
   return (
-    <Stack gap="sm">
+    <Stack gap="sm" ref={place} tabIndex={-1} data-autofocus style={{ outline: 'none' }}>
       <Alert
         color="orange"
         icon={<KeyRound size={18} aria-hidden />}
@@ -32,9 +35,7 @@ export function ShownOnce({
       <CopyBlock text={secret} label={label} />
       {children}
       <Group justify="flex-end">
-        <Button onClick={done} data-autofocus>
-          I have it
-        </Button>
+        <Button onClick={done}>I have it</Button>
       </Group>
     </Stack>
   );

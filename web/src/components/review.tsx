@@ -5,7 +5,7 @@
 import { Alert, Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { createContext, type ReactNode, useCallback, useContext, useState } from 'react';
+import { createContext, type ReactNode, useCallback, useContext, useEffect, useState } from 'react';
 import { ApiError, api, ask } from '@/api/client';
 import { configurationChanged } from '@/api/queries';
 import { useSession } from '@/session';
@@ -49,6 +49,8 @@ async function drop(id: number): Promise<void> {
 export function ReviewProvider({ children }: { children: ReactNode }) {
   const client = useQueryClient();
   const [open, setOpen] = useState<{ draft: number; change: Change } | null>(null);
+  const [working, setWorking] = useState(false);
+  const [isApplied, setIsApplied] = useState(false);
 
   const begin = useCallback<Begin>(
     async (change) => {
@@ -62,18 +64,28 @@ export function ReviewProvider({ children }: { children: ReactNode }) {
         throw error;
       }
       await client.invalidateQueries({ queryKey: ['drafts'] });
+      setIsApplied(false);
       setOpen({ draft: made.id, change });
     },
     [client],
   );
 
   const close = () => setOpen(null);
+  // Neither applied nor kept: who began has still what was typed, so no draft of it is left behind.
+  const dismiss = () => {
+    if (!open || working) return;
+    close();
+    if (isApplied) return;
+    void drop(open.draft)
+      .catch(() => undefined)
+      .then(() => client.invalidateQueries({ queryKey: ['drafts'] }));
+  };
   return (
     <Context.Provider value={begin}>
       {children}
       <Modal
         opened={open !== null}
-        onClose={close}
+        onClose={dismiss}
         size="xl"
         title="Review the change"
         closeOnClickOutside={false}
@@ -83,7 +95,11 @@ export function ReviewProvider({ children }: { children: ReactNode }) {
           <DraftReview
             key={open.draft}
             id={open.draft}
-            applied={open.change.applied}
+            working={setWorking}
+            applied={(revision) => {
+              setIsApplied(true);
+              open.change.applied?.(revision);
+            }}
             kept={() => {
               open.change.kept?.(open.draft);
               close();
@@ -100,12 +116,15 @@ export function ReviewProvider({ children }: { children: ReactNode }) {
 /** A draft: what it would change, and what can be done with it. */
 export function DraftReview({
   id,
+  working,
   applied,
   kept,
   dropped,
   closed,
 }: {
   id: number;
+  /** Told whether something is being done that is to be waited for. */
+  working?: ((working: boolean) => void) | undefined;
   applied?: ((revision: number) => void) | undefined;
   /** Where it may be left for later. */
   kept?: (() => void) | undefined;
@@ -125,6 +144,7 @@ export function DraftReview({
   const [message, setMessage] = useState<string | null>(null);
   const [busy, setBusy] = useState<'apply' | 'drop' | null>(null);
   const [error, setError] = useState<unknown>(null);
+  useEffect(() => working?.(busy !== null), [working, busy]);
 
   const apply = async () => {
     if (!query.data) return;
@@ -176,7 +196,8 @@ export function DraftReview({
       <Stack gap="sm">
         <Verdicts revision={revision} />
         <Group justify="flex-end">
-          <Button onClick={closed} data-autofocus>
+          {/* What had the focus is gone. */}
+          <Button onClick={closed} autoFocus>
             Done
           </Button>
         </Group>

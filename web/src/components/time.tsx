@@ -2,13 +2,13 @@ import { Tooltip } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { fromNow, localClock, localTime, utcTime } from '@/lib/format';
 
-/** A moment in the reader's zone; the exact one in UTC on hover and on focus. */
+/** A moment in the reader's zone; the exact one in UTC on hover and on touch. */
 export function Time({ ms, form = 'full' }: { ms: number; form?: 'full' | 'clock' | 'relative' }) {
   // Told anew by each drawing: what is shown may be younger than the last tick.
   const now = Math.max(useNow(form === 'relative' ? 10_000 : null), Date.now());
   const text = form === 'full' ? localTime(ms) : form === 'clock' ? localClock(ms) : fromNow(ms, now);
   return (
-    <Tooltip label={utcTime(ms)} events={{ hover: true, focus: true, touch: true }}>
+    <Tooltip label={utcTime(ms)} events={{ hover: true, focus: false, touch: true }}>
       <time dateTime={utcTime(ms)} className="nowrap">
         {text}
       </time>
@@ -21,6 +21,8 @@ export function useNow(every: number | null): number {
   const [now, setNow] = useState(() => Date.now());
   useEffect(() => {
     if (every === null) return;
+    // It may have stood still until now.
+    setNow(Date.now());
     const timer = setInterval(() => setNow(Date.now()), every);
     return () => clearInterval(timer);
   }, [every]);

@@ -39,9 +39,10 @@ import {
 } from 'lucide-react';
 import { useEffect, useRef } from 'react';
 import { ApiError, api, ask } from '@/api/client';
-import { ConfirmProvider } from '@/components/confirm';
+import { ConfirmProvider, useConfirm } from '@/components/confirm';
 import { ReviewProvider } from '@/components/review';
-import { tellOtherTabs, useSession } from '@/session';
+import { hasUnsaved } from '@/lib/unsaved';
+import { sessionChanged, useSession } from '@/session';
 
 const NAVIGATION: { heading: string | null; links: { to: string; label: string; icon: LucideIcon }[] }[] = [
   {
@@ -103,26 +104,36 @@ function Account() {
   const { caller, role } = useSession();
   const client = useQueryClient();
   const router = useRouter();
-  const signOut = async () => {
+  const confirm = useConfirm();
+  const end = async () => {
     try {
       await ask(api.DELETE('/api/v1/session'));
     } catch (error) {
       // Without its answer the session goes on: nobody may believe that it is over.
-      if (!(error instanceof ApiError && error.status === 401)) {
-        notifications.show({
-          color: 'red.9',
-          autoClose: false,
-          title: 'You are still signed in',
-          message: error instanceof Error ? error.message : String(error),
-          closeButtonProps: { 'aria-label': 'Close' },
-        });
-        return;
-      }
+      if (!(error instanceof ApiError && error.status === 401)) throw error;
     }
-    client.clear();
-    notifications.clean();
-    tellOtherTabs();
-    await router.navigate({ to: '/sign-in' });
+    sessionChanged(client);
+    await router.navigate({ to: '/sign-in', ignoreBlocker: true });
+  };
+  const signOut = () => {
+    // Asked before the session is over: afterwards there would be nothing to stay for.
+    if (hasUnsaved()) {
+      confirm({
+        title: 'Sign out without saving?',
+        body: 'What you changed here is lost.',
+        confirm: 'Sign out',
+        action: end,
+      });
+      return;
+    }
+    end().catch((error: unknown) =>
+      notifications.show({
+        color: 'red.9',
+        autoClose: false,
+        title: 'You are still signed in',
+        message: error instanceof Error ? error.message : String(error),
+      }),
+    );
   };
   return (
     // Without what takes the focus before the first item: a menu has items alone.
@@ -205,6 +216,8 @@ export function Shell() {
                         key={to}
                         component={Link}
                         to={to}
+                        // Also where it leads to the page that is shown already.
+                        onClick={close}
                         label={label}
                         active={active}
                         aria-current={active ? 'page' : undefined}

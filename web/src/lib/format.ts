@@ -73,6 +73,11 @@ export function count(n: number): string {
   return COUNT.format(n);
 }
 
+/** `directory’s certificate` as a sentence or a heading begins with it. */
+export function capitalised(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** `1 client`, `3 clients`. */
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${count(n)} ${n === 1 ? one : many}`;

@@ -10,9 +10,10 @@ import { Page } from '@/components/page';
 import { PasscodeSecret } from '@/components/passcode-secret';
 import { ProblemAlert } from '@/components/problem';
 import { Time } from '@/components/time';
+import { faultsOf } from '@/lib/faults';
 import { otpauth } from '@/lib/totp';
-import { useSession } from '@/session';
-import { fieldFault, passwordFault } from './setup/join';
+import { sessionChanged, useSession } from '@/session';
+import { passwordFault } from './setup/join';
 
 export function AccountPage() {
   const { caller, role } = useSession();
@@ -115,7 +116,7 @@ function PasswordCard({ name }: { name: string }) {
   });
   const fault = passwordFault(form.next, name);
   const differs = form.next !== form.again ? 'The two are not the same.' : null;
-  const inField = fieldFault(change.error, 'new_password');
+  const { at, rest } = faultsOf(change.error, (path) => path === 'new_password');
   return (
     <Section title="Password" lead="Changing it ends all your other sessions.">
       <form
@@ -143,7 +144,7 @@ function PasswordCard({ name }: { name: string }) {
             autoComplete="new-password"
             value={form.next}
             onChange={set('next')}
-            error={inField ?? (shown && fault)}
+            error={at.new_password ?? (shown && fault)}
             visibilityToggleButtonProps={EYE}
             required
           />
@@ -163,7 +164,7 @@ function PasswordCard({ name }: { name: string }) {
             value={form.passcode}
             onChange={set('passcode')}
           />
-          {!inField && <ProblemAlert error={change.error} />}
+          <ProblemAlert error={rest} />
           <Group>
             <Button type="submit" loading={change.isPending}>
               Change the password
@@ -185,6 +186,8 @@ function PasscodesCard({ name }: { name: string }) {
       ask(api.POST('/api/v1/session/totp', { body: { password, passcode: passcode.trim() } })),
     onSuccess: ({ totp_secret }) => {
       setPassword('');
+      // What was wrong with a passcode of the secret before.
+      confirm.reset();
       setSecret(totp_secret ?? null);
     },
     onSettled: () => setPasscode(''),
@@ -203,7 +206,7 @@ function PasscodesCard({ name }: { name: string }) {
   const through = want.error instanceof ApiError && want.error.status === 409;
   const lead = 'For another phone, or when somebody may have seen the secret.';
   if (secret !== null) {
-    const inField = fieldFault(confirm.error, 'passcode');
+    const { at, rest } = faultsOf(confirm.error, (path) => path === 'passcode');
     return (
       <Section title="Passcodes" lead="The old secret is good until a passcode of the new one is taken.">
         <PasscodeSecret uri={otpauth(name, secret)} secret={secret} />
@@ -221,11 +224,11 @@ function PasscodesCard({ name }: { name: string }) {
               inputMode="numeric"
               value={confirmed}
               onChange={(event) => setConfirmed(event.currentTarget.value)}
-              error={inField}
+              error={at.passcode}
               autoFocus
               required
             />
-            {!inField && <ProblemAlert error={confirm.error} />}
+            <ProblemAlert error={rest} />
             <Group gap="xs">
               <Button type="submit" loading={confirm.isPending}>
                 Use the new secret
@@ -318,7 +321,7 @@ function SessionsCard({ name }: { name: string }) {
               danger: true,
               action: async () => {
                 await end({ everywhere: true });
-                client.clear();
+                sessionChanged(client);
                 await router.navigate({ to: '/sign-in' });
               },
             })

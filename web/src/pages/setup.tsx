@@ -3,12 +3,13 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useRouter } from '@tanstack/react-router';
 import { useState } from 'react';
 import { ApiError, api, ask, type Schemas } from '@/api/client';
-import { sessionQuery } from '@/api/queries';
 import { Outside } from '@/components/outside';
 import { Loading } from '@/components/page';
 import { ProblemAlert } from '@/components/problem';
+import { faultsOf } from '@/lib/faults';
+import { sessionChanged } from '@/session';
 import { forgetFragments } from './setup/fragment';
-import { fieldFault, Join, Refused } from './setup/join';
+import { Join, Refused } from './setup/join';
 import { useFragment } from './setup/use-fragment';
 
 const NAME = /^[A-Za-z0-9\-_.@]{1,64}$/;
@@ -19,8 +20,7 @@ function useEntered(to: '/welcome' | '/') {
   const router = useRouter();
   return async (who: Schemas['Who']) => {
     forgetFragments();
-    client.clear();
-    client.setQueryData(sessionQuery.queryKey, who);
+    sessionChanged(client, who);
     await router.navigate({ to });
   };
 }
@@ -72,6 +72,7 @@ export function SetupPage() {
     );
   }
   if (!given) return <NoLink title={title} />;
+  const { at, rest } = faultsOf(begin.error, (path) => path === 'name');
   const refused = begin.error instanceof ApiError && begin.error.status === 401;
   return (
     <Outside
@@ -96,17 +97,10 @@ export function SetupPage() {
             spellCheck={false}
             value={name}
             onChange={(event) => setName(event.currentTarget.value)}
-            error={
-              fieldFault(begin.error, 'name') ??
-              (wrong && 'A name has 1 to 64 letters, digits and - _ . @, without blanks.')
-            }
+            error={at.name ?? (wrong && 'A name has 1 to 64 letters, digits and - _ . @, without blanks.')}
             required
           />
-          {refused ? (
-            <Refused error={begin.error} name={name} />
-          ) : (
-            !fieldFault(begin.error, 'name') && <ProblemAlert error={begin.error} />
-          )}
+          {refused ? <Refused error={begin.error} name={name} /> : <ProblemAlert error={rest} />}
           <Button type="submit" loading={begin.isPending}>
             Go on
           </Button>

@@ -1,17 +1,26 @@
-import { Alert, Button, Divider, Loader, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
-import { notifications } from '@mantine/notifications';
+import {
+  Alert,
+  Button,
+  Divider,
+  Loader,
+  PasswordInput,
+  Stack,
+  Text,
+  TextInput,
+  VisuallyHidden,
+} from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useRouter, useSearch } from '@tanstack/react-router';
 import { LogIn, Smartphone } from 'lucide-react';
 import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { ApiError, api, ask, errorOf, type Schemas } from '@/api/client';
-import { aboutQuery, integrationsQuery, sessionQuery } from '@/api/queries';
+import { aboutQuery, integrationsQuery } from '@/api/queries';
 import { Outside } from '@/components/outside';
 import { ProblemAlert } from '@/components/problem';
 import { useNow } from '@/components/time';
-import { seconds } from '@/lib/format';
+import { localClock, seconds } from '@/lib/format';
 import { localPath } from '@/lib/local-path';
-import { tellOtherTabs } from '@/session';
+import { sessionChanged } from '@/session';
 
 /** How long the gateway waits for a person. */
 const PATIENCE_MS = 180_000;
@@ -28,10 +37,7 @@ function useEntered(to: string | undefined) {
   const client = useQueryClient();
   const router = useRouter();
   return async (who: Schemas['Who']) => {
-    client.clear();
-    notifications.clean();
-    tellOtherTabs();
-    client.setQueryData(sessionQuery.queryKey, who);
+    sessionChanged(client, who);
     const wanted = localPath(to);
     if (wanted) return router.history.push(wanted);
     const bare = who.role === 'admin' && (await nothingConfigured(client));
@@ -139,10 +145,21 @@ export function SignInPage() {
                 <Text size="sm">Your phone may still show the question: deny it.</Text>
               </Alert>
             ) : wait > 0 ? (
-              <Alert color="orange" title={`Wait ${seconds(wait)}`}>
-                <Text size="sm">Too many sign-ins failed. The next one is answered after that.</Text>
+              // Not for ears: it would be read out each second.
+              <Alert
+                color="orange"
+                title={
+                  <>
+                    <VisuallyHidden>Wait</VisuallyHidden>
+                    <span aria-hidden>Wait {seconds(wait)}</span>
+                  </>
+                }
+              >
+                <Text size="sm">
+                  Too many sign-ins failed. The next one is answered from {localClock(until)} on.
+                </Text>
               </Alert>
-            ) : enter.error instanceof ApiError && enter.error.status === 429 ? null : (
+            ) : enter.error instanceof ApiError && enter.error.status === 429 && until > 0 ? null : (
               <ProblemAlert error={enter.error} title={titleOf(enter.error)} />
             )}
           </div>

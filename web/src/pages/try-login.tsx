@@ -2,7 +2,7 @@ import { Alert, Stack } from '@mantine/core';
 import { useSearch } from '@tanstack/react-router';
 import { FlaskConical, Lock } from 'lucide-react';
 import { useEffect, useRef, useState } from 'react';
-import { ApiError, api, ask, type Schemas } from '@/api/client';
+import { api, ask, type Schemas } from '@/api/client';
 import { Empty } from '@/components/empty';
 import { TextLink } from '@/components/links';
 import { Page } from '@/components/page';
@@ -40,6 +40,8 @@ export function TryLoginPage() {
 function TryLogin() {
   const search = useSearch({ from: '/shell/try-login' });
   const [typed, setTyped] = useState<Typed>(() => typedOf(search));
+  /** The login that is tried, as it was sent. */
+  const [begun, setBegun] = useState<Typed>(typed);
   const [tried, setTried] = useState<LoginTried[]>([]);
   const [began, setBegan] = useState<number | null>(null);
   const [error, setError] = useState<unknown>(null);
@@ -67,28 +69,28 @@ function TryLogin() {
     const now = { ...typed, integration };
     // It is sent once, and kept nowhere.
     setTyped({ ...now, password: '' });
+    setBegun({ ...now, password: '' });
     void send(requestOf(now), []);
   };
   const stop = () => {
     abort.current?.abort();
     setBegan(null);
   };
-  const faults = error instanceof ApiError ? faultsOf(error) : {};
+  const { at, rest } = faultsOf(error);
   return (
     <Stack gap="md">
       <Alert color="orange" icon={<FlaskConical size={18} aria-hidden />} title="A push is really sent">
         Primary and second factor are asked for real: the user’s phone rings. Nobody is let in anywhere, and
         the audit says that you tried it.
       </Alert>
-      <TryForm typed={typed} setTyped={setTyped} faults={faults} busy={began !== null} onSubmit={start} />
-      {/* What is of no field here, such as a question that is no longer open. */}
-      {Object.keys(faults).every((field) => !(field in typed)) && <ProblemAlert error={error} />}
+      <TryForm typed={typed} setTyped={setTyped} faults={at} busy={began !== null} onSubmit={start} />
+      <ProblemAlert error={rest} />
       {began !== null && <Waiting since={began} onStop={stop} />}
       {tried.length > 0 && (
         <Tried
           tried={tried}
           busy={began !== null}
-          onAnswer={(answer, state) => void send(answerOf(typed, answer, state), tried)}
+          onAnswer={(answer, state) => void send(answerOf(begun, typed.node, answer, state), tried)}
         />
       )}
     </Stack>

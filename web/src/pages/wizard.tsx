@@ -20,6 +20,7 @@ import { aboutQuery, authenticatorsQuery, integrationsQuery } from '@/api/querie
 import { CopyBlock } from '@/components/copy';
 import { UnsavedGuard } from '@/components/guard';
 import { Loaded, Page } from '@/components/page';
+import { ProblemAlert } from '@/components/problem';
 import { deviceTemplates } from '@/devices/template';
 import { plural } from '@/lib/format';
 import { useSession } from '@/session';
@@ -136,6 +137,7 @@ function Wizard({ about }: { about: Schemas['About'] }) {
           setAt(0);
         }}
         ready={devices.isSuccess && integrations.isSuccess && authenticators.isSuccess}
+        missing={[devices, integrations, authenticators].find(({ isError }) => isError)}
       />
     );
   }
@@ -269,15 +271,19 @@ function Start({
   ask,
   bring,
   ready,
+  missing,
 }: {
   configured: number;
   file: { path: string | null } | null;
   ask: () => void;
   bring: () => void;
   ready: boolean;
+  /** What could not be read of all that this needs. */
+  missing: { error: unknown; refetch: () => unknown } | undefined;
 }) {
   return (
     <Stack gap="md">
+      <ProblemAlert error={missing?.error} retry={missing?.refetch} />
       {file && (
         <Alert title="A file is the truth here" role="status">
           <Text size="sm" className="wrap">
@@ -310,6 +316,7 @@ function Start({
           button="Begin with questions"
           go={ask}
           ready={ready}
+          stuck={missing !== undefined}
         />
         <WayCard
           icon={FileInput}
@@ -318,6 +325,7 @@ function Start({
           button="Bring a file"
           go={bring}
           ready={ready}
+          stuck={missing !== undefined}
         />
       </SimpleGrid>
       <Text size="sm" c="dimmed">
@@ -339,6 +347,7 @@ function WayCard({
   button,
   go,
   ready,
+  stuck,
 }: {
   icon: LucideIcon;
   title: string;
@@ -346,6 +355,7 @@ function WayCard({
   button: string;
   go: () => void;
   ready: boolean;
+  stuck: boolean;
 }) {
   return (
     <Card withBorder p="lg">
@@ -357,7 +367,7 @@ function WayCard({
         <Text size="sm" c="dimmed" flex={1}>
           {about}
         </Text>
-        <Button onClick={go} loading={!ready}>
+        <Button onClick={go} loading={!ready && !stuck} disabled={stuck}>
           {button}
         </Button>
       </Stack>

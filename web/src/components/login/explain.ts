@@ -68,7 +68,7 @@ const SAID: Record<Reason, Sentence> = {
   ],
   primary_only: ({ who }) => [
     `${who} was let in on the password alone: an administrator lets that be enough for a time.`,
-    'When the second factor works again, end it on the page of the nodes, or with: countersign primary-only stop.',
+    'When the second factor works again, end it on the overview, or with: countersign primary-only stop.',
   ],
   prompted: ({ who }) => [
     `${who} was asked for a second factor, and the login goes on with the answer.`,

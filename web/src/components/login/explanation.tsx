@@ -1,5 +1,6 @@
 import { Alert, Stack, Text } from '@mantine/core';
 import { Check, CircleHelp, CircleSlash, ShieldAlert, X } from 'lucide-react';
+import { capitalised } from '@/lib/format';
 import { explain } from './explain';
 import { type AuthEvent, mark, OUTCOMES, STAGES } from './words';
 
@@ -15,7 +16,7 @@ export function Explanation({ event }: { event: AuthEvent }) {
     <Alert
       color={weak ? 'orange' : colour}
       icon={<Icon size={20} aria-hidden />}
-      title={`${word.charAt(0).toUpperCase()}${word.slice(1)}${weak ? `: ${weak.word}` : ''}`}
+      title={`${capitalised(word)}${weak ? `: ${weak.word}` : ''}`}
       role="group"
     >
       <Stack gap={6}>

@@ -12,7 +12,7 @@ import { Timeline } from '@/components/login/timeline';
 import { type AuthEvent, addressOf, FACTORS, OUTCOMES, REASONS, shownClient } from '@/components/login/words';
 import { Loaded } from '@/components/page';
 import { Time } from '@/components/time';
-import { micros } from '@/lib/format';
+import { micros, utcTime } from '@/lib/format';
 import { useSession } from '@/session';
 import styles from './detail.module.css';
 import { loginQuery } from './query';
@@ -64,7 +64,7 @@ function Login({ events }: { events: readonly AuthEvent[] }) {
       <Divider />
       <section aria-labelledby="login-ids">
         <Title order={2} id="login-ids" mb="xs">
-          Ids
+          Ids, and the exact time
         </Title>
         <dl className={styles.facts}>
           {events.map((event, index) => (
@@ -73,6 +73,12 @@ function Login({ events }: { events: readonly AuthEvent[] }) {
               <CopyIcon value={event.id} label="Copy the id" />
             </Fact>
           ))}
+          <Fact name="Exact time, in UTC">
+            <time className="mono wrap" dateTime={utcTime(first.at_ms)}>
+              {utcTime(first.at_ms)}
+            </time>
+            <CopyIcon value={utcTime(first.at_ms)} label="Copy the time" />
+          </Fact>
           <Fact name="Key at the second factor">
             <span className="mono wrap">{last.ikey}</span>
             {last.ikey && <CopyIcon value={last.ikey} label="Copy the key" />}

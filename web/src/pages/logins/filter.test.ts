@@ -6,6 +6,7 @@ import {
   fromLocalInput,
   mayGrow,
   queryOf,
+  takenFrom,
   toLocalInput,
   wordsOf,
 } from './filter';
@@ -31,6 +32,7 @@ describe('the filter of an address', () => {
         factor: 'eye',
       }),
     ).toEqual({});
+    expect(filterOf({ outcome: 'toString', reason: 'toString', factor: 'toString' })).toEqual({});
     expect([...(filterOf({ text: 'ä'.repeat(300) }).text ?? '')]).toHaveLength(200);
   });
 
@@ -85,5 +87,13 @@ describe('words and fields', () => {
     expect(toLocalInput(moment)).toBe('2026-11-22T16:30');
     expect(fromLocalInput('')).toBe('');
     expect(toLocalInput(undefined)).toBe('');
+  });
+
+  it('leave a moment with seconds as it is, until somebody changes it', () => {
+    const moment = '2026-11-22T15:00:07.123Z';
+    expect(takenFrom(toLocalInput(moment), moment)).toBeUndefined();
+    expect(takenFrom('', undefined)).toBeUndefined();
+    expect(takenFrom('', moment)).toBe('');
+    expect(takenFrom('2026-11-22T16:30', moment)).toBe(fromLocalInput('2026-11-22T16:30'));
   });
 });

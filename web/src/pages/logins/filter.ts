@@ -40,7 +40,7 @@ const GOOD: Partial<Record<FilterName, (value: string) => boolean>> = {
   to: (value) => momentOf(value) !== null,
   outcome: (value) => Object.hasOwn(OUTCOMES, value),
   reason: (value) => Object.hasOwn(REASONS, value),
-  factor: (value) => value in FACTORS,
+  factor: (value) => Object.hasOwn(FACTORS, value),
   test: (value) => value === 'true' || value === 'false',
   // The API refuses what is no address; here it is refused before it is asked.
   client: (value) => /^[0-9a-f:.]{2,45}$/i.test(value) && /[.:]/.test(value),
@@ -130,6 +130,11 @@ export function wordsOf(name: FilterName, value: string): string {
 export function fromLocalInput(text: string): string {
   const ms = text === '' ? Number.NaN : new Date(text).getTime();
   return Number.isNaN(ms) ? '' : new Date(ms).toISOString().replace(/\.\d{3}Z$/, 'Z');
+}
+
+/** What a field that is left asks for; nothing where nobody changed it, as it shows no seconds. */
+export function takenFrom(text: string, value: string | undefined): string | undefined {
+  return text === toLocalInput(value) ? undefined : fromLocalInput(text);
 }
 
 /** And back: `2026-11-22T16:00`. */

@@ -9,9 +9,9 @@ import {
   type Filter,
   type FilterName,
   faultOf,
-  fromLocalInput,
   SPANS,
   TEXT_CHARACTERS,
+  takenFrom,
   toLocalInput,
   wordsOf,
 } from './filter';
@@ -264,8 +264,8 @@ function MomentField({
       defaultValue={toLocalInput(value)}
       key={value ?? ''}
       onBlur={(event) => {
-        const taken = fromLocalInput(event.currentTarget.value);
-        if (taken !== (value ?? '')) onValue(taken);
+        const taken = takenFrom(event.currentTarget.value, value);
+        if (taken !== undefined) onValue(taken);
       }}
     />
   );

@@ -6,14 +6,9 @@ import { ProblemAlert } from '@/components/problem';
 import { useNow } from '@/components/time';
 import { plural, seconds } from '@/lib/format';
 import { useSession } from '@/session';
-import { CHECKS, faultsFirst } from './words';
+import { CHECKS, faultsFirst, RESULTS } from './words';
 
 type CheckReport = Schemas['CheckReport'];
-const RESULTS: Record<Schemas['CheckResult'], { colour: string; word: string }> = {
-  failed: { colour: 'red', word: 'failed' },
-  warning: { colour: 'orange', word: 'warning' },
-  good: { colour: 'green', word: 'good' },
-};
 
 /** Has one node, or all, try what they serve. */
 export function Checks({ node }: { node?: string }) {
@@ -119,8 +114,8 @@ function Report({ report }: { report: CheckReport }) {
                   </Table.Tr>
                 </Table.Thead>
                 <Table.Tbody>
-                  {faultsFirst(rows ?? []).map((row) => (
-                    <Table.Tr key={`${row.what} ${row.where} ${row.found}`}>
+                  {faultsFirst(rows ?? []).map((row, index) => (
+                    <Table.Tr key={index}>
                       <Table.Td>
                         <Badge variant="light" color={RESULTS[row.result].colour} tt="none" miw="max-content">
                           {RESULTS[row.result].word}

@@ -14,14 +14,15 @@ import {
 import { notifications } from '@mantine/notifications';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { CircleCheck } from 'lucide-react';
-import { useState } from 'react';
-import { ApiError, api, ask, type Schemas } from '@/api/client';
+import { useEffect, useRef, useState } from 'react';
+import { api, ask, type Schemas } from '@/api/client';
 import { nodesQuery } from '@/api/queries';
 import { useConfirm } from '@/components/confirm';
 import { CopyBlock } from '@/components/copy';
 import { TextLink } from '@/components/links';
 import { ProblemAlert } from '@/components/problem';
 import { Time } from '@/components/time';
+import { faultsOf } from '@/lib/faults';
 import { joinAddress, joinCommand, nameFault } from './words';
 
 type Made = Schemas['JoinTokenMade'];
@@ -33,22 +34,24 @@ const SPANS = [
 ];
 
 export function JoinModal({ opened, close }: { opened: boolean; close: () => void }) {
+  const [shown, setShown] = useState(false);
   return (
     <Modal
       opened={opened}
       onClose={close}
       title="Add a node on another machine"
       size="lg"
-      // What is shown is shown once: a click beside it must not lose it.
+      // What is shown is shown once: neither a click beside it nor Escape must lose it.
       closeOnClickOutside={false}
+      closeOnEscape={!shown}
       closeButtonProps={{ 'aria-label': 'Close' }}
     >
-      <Join close={close} />
+      <Join close={close} onShown={setShown} />
     </Modal>
   );
 }
 
-function Join({ close }: { close: () => void }) {
+function Join({ close, onShown }: { close: () => void; onShown: (shown: boolean) => void }) {
   const client = useQueryClient();
   const nodes = useQuery(nodesQuery);
   const [name, setName] = useState('');
@@ -58,6 +61,11 @@ function Join({ close }: { close: () => void }) {
   const [busy, setBusy] = useState(false);
   const taken = nodes.data?.items.some(({ node }) => node === name) ?? false;
   const fault = nameFault(name);
+  const isMade = made !== null;
+  useEffect(() => {
+    onShown(isMade);
+    return () => onShown(false);
+  }, [isMade, onShown]);
 
   if (made) return <Made {...made} close={close} />;
   const make = async () => {
@@ -78,6 +86,7 @@ function Join({ close }: { close: () => void }) {
       setBusy(false);
     }
   };
+  const { at, rest } = faultsOf(error, (path) => path === 'node');
   return (
     <form
       onSubmit={(event) => {
@@ -99,12 +108,7 @@ function Join({ close }: { close: () => void }) {
           }
           value={name}
           onChange={(event) => setName(event.currentTarget.value)}
-          error={
-            fault ??
-            (error instanceof ApiError
-              ? error.problem.errors?.find(({ path }) => path === 'node')?.message
-              : null)
-          }
+          error={fault ?? at.node}
           autoComplete="off"
           autoCapitalize="none"
           spellCheck={false}
@@ -116,7 +120,7 @@ function Join({ close }: { close: () => void }) {
           onChange={(event) => setSpan(event.currentTarget.value)}
           data={SPANS}
         />
-        <ProblemAlert error={error} />
+        <ProblemAlert error={rest} />
         <Group justify="flex-end" gap="xs">
           <Button variant="default" onClick={close}>
             Cancel
@@ -143,8 +147,11 @@ function Made({ token, before, close }: { token: Made; before: string[]; close: 
       !before.includes(node) &&
       (!token.node || node === token.node),
   );
+  // The form before it had the focus, and is gone.
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => place.current?.focus(), []);
   return (
-    <Stack gap="sm">
+    <Stack gap="sm" ref={place} tabIndex={-1} style={{ outline: 'none' }}>
       {!token.listens && (
         <Alert color="orange" title="The control plane does not listen for nodes yet" role="alert">
           <Text size="sm" className="wrap">

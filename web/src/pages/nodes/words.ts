@@ -48,6 +48,12 @@ export function faultsFirst(rows: readonly CheckRow[]): CheckRow[] {
   return [...rows].sort((a, b) => ORDER[a.result] - ORDER[b.result]);
 }
 
+export const RESULTS: Record<CheckRow['result'], { colour: string; word: string }> = {
+  failed: { colour: 'red', word: 'failed' },
+  warning: { colour: 'orange', word: 'warning' },
+  good: { colour: 'green', word: 'good' },
+};
+
 export const CHECKS: Record<CheckRow['what'], string> = {
   file: 'file',
   revision: 'revision',

@@ -4,11 +4,12 @@ import { notifications } from '@mantine/notifications';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { LockOpen } from 'lucide-react';
 import { useEffect, useState } from 'react';
-import { ApiError, api, ask, type Schemas } from '@/api/client';
+import { api, ask, type Schemas } from '@/api/client';
 import { integrationsQuery } from '@/api/queries';
 import { useConfirm } from '@/components/confirm';
 import { ProblemAlert } from '@/components/problem';
 import { Time, useNow } from '@/components/time';
+import { faultsOf } from '@/lib/faults';
 import { seconds } from '@/lib/format';
 import { useSession } from '@/session';
 
@@ -41,8 +42,10 @@ export function PrimaryOnlyAlarms({ grants }: { grants: readonly Grant[] }) {
       <Stack gap={6}>
         <Text size="sm" className="wrap">
           Whoever has a password gets in
-          {grant.opens.length > 0 && ` at ${grant.opens.join(', ')}`}, until <Time ms={grant.until_ms} /> (
-          {seconds((grant.until_ms - now) / 1_000)} from now). Granted by {grant.by}: {grant.reason}
+          {grant.opens.length > 0 && ` at ${grant.opens.join(', ')}`}, until <Time ms={grant.until_ms} />
+          {/* Not for ears: it would be read out each second. */}
+          <span aria-hidden> ({seconds((grant.until_ms - now) / 1_000)} from now)</span>. Granted by{' '}
+          {grant.by}: {grant.reason}
         </Text>
         {(grant.stays_closed?.length ?? 0) > 0 && (
           <Text size="sm" className="wrap">
@@ -161,8 +164,7 @@ function Steps({ close }: { close: () => void }) {
       />
     );
   }
-  const fault = (path: string) =>
-    error instanceof ApiError ? error.problem.errors?.find((one) => one.path === path)?.message : undefined;
+  const { at, rest } = faultsOf(error, (path) => ['integration', 'seconds', 'reason'].includes(path));
   return (
     <form
       onSubmit={(event) => {
@@ -186,7 +188,7 @@ function Steps({ close }: { close: () => void }) {
             ...(integrations.data?.items.map(({ id }) => ({ value: id, label: id })) ?? []),
             { value: ALL, label: 'All integrations whose primary checks a password' },
           ]}
-          error={fault('integration')}
+          error={at.integration}
         />
         <NativeSelect
           label="For how long"
@@ -194,7 +196,7 @@ function Steps({ close }: { close: () => void }) {
           value={span}
           onChange={(event) => setSpan(event.currentTarget.value)}
           data={SPANS}
-          error={fault('seconds')}
+          error={at.seconds}
         />
         <TextInput
           label="Why"
@@ -202,14 +204,14 @@ function Steps({ close }: { close: () => void }) {
           value={reason}
           onChange={(event) => setReason(event.currentTarget.value)}
           maxLength={500}
-          error={fault('reason')}
+          error={at.reason}
         />
         {late && (
           <Alert color="orange" role="alert">
             <Text size="sm">The time to confirm it was over, and nothing was done. Look at it again.</Text>
           </Alert>
         )}
-        <ProblemAlert error={error} />
+        <ProblemAlert error={rest} />
         <ProblemAlert error={integrations.error} />
         <Group justify="flex-end" gap="xs">
           <Button variant="default" onClick={close}>

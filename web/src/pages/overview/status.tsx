@@ -27,7 +27,7 @@ export function Status({ findings }: { findings: Finding[] }) {
   const Icon = level === 'note' ? CircleCheck : SIGNS[level].icon;
   const shown = all ? findings : findings.slice(0, SHOWN);
   return (
-    <Paper component="section" withBorder p="md" aria-label="Status" role="status">
+    <Paper component="section" withBorder p="md" aria-label="Status">
       <Group gap="sm" wrap="nowrap" align="flex-start">
         <ThemeIcon
           size={40}
@@ -39,7 +39,8 @@ export function Status({ findings }: { findings: Finding[] }) {
           <Icon size={22} />
         </ThemeIcon>
         <Stack gap={4} flex={1} miw={0}>
-          <Text fw={650} size="lg" lh={1.3} pt={8}>
+          {/* Of what is below, times and counts go on by themselves: this alone is for ears. */}
+          <Text fw={650} size="lg" lh={1.3} pt={8} role="status">
             {text}
           </Text>
           {shown.length > 0 && (

@@ -8,6 +8,7 @@ import { Loading } from '@/components/page';
 import { PasscodeSecret } from '@/components/passcode-secret';
 import { ProblemAlert } from '@/components/problem';
 import { useNow } from '@/components/time';
+import { faultsOf } from '@/lib/faults';
 import { otpauth, passcodeBehind, secondsLeft } from '@/lib/totp';
 
 type Who = Schemas['Who'];
@@ -20,18 +21,6 @@ export function passwordFault(password: string, name: string): string | null {
   if (name && password.toLowerCase().includes(name.toLowerCase()))
     return 'A password does not contain the name.';
   return null;
-}
-
-/** The message of a field that the gateway refused. */
-export function fieldFault(error: unknown, path: string): string | undefined {
-  if (!(error instanceof ApiError)) return undefined;
-  return error.problem.errors?.find((fault) => fault.path === path)?.message;
-}
-
-/** Whether the fields show all that there is to say of an error. */
-function isInFields(error: unknown, paths: readonly string[]): boolean {
-  const errors = error instanceof ApiError ? (error.problem.errors ?? []) : [];
-  return errors.length > 0 && errors.every(({ path }) => paths.includes(path));
 }
 
 const signIn = (name: string, password: string, passcode: string) =>
@@ -133,6 +122,7 @@ function Take({
     setShown(true);
     if (!fault && !differs && !short && !take.isPending) take.mutate();
   };
+  const { at, rest } = faultsOf(take.error, (path) => path === 'password' || path === 'passcode');
   const failed = take.error instanceof ApiError && (take.error.status === 401 || take.error.status === 409);
   return (
     <form onSubmit={submit} noValidate>
@@ -155,7 +145,7 @@ function Take({
           autoComplete="new-password"
           value={password}
           onChange={(event) => setPassword(event.currentTarget.value)}
-          error={fieldFault(take.error, 'password') ?? (shown && fault)}
+          error={at.password ?? (shown && fault)}
           visibilityToggleButtonProps={{ 'aria-label': 'Show the password', tabIndex: 0 }}
           required
         />
@@ -175,7 +165,7 @@ function Take({
           inputMode={secret ? 'numeric' : 'text'}
           value={passcode}
           onChange={(event) => setPasscode(event.currentTarget.value.replace(/\s/g, ''))}
-          error={fieldFault(take.error, 'passcode') ?? (shown && short)}
+          error={at.passcode ?? (shown && short)}
           required={!!secret}
         />
         {failed && integration ? (
@@ -183,7 +173,7 @@ function Take({
         ) : failed ? (
           <Refused error={take.error} name={name} />
         ) : (
-          !isInFields(take.error, ['password', 'passcode']) && <ProblemAlert error={take.error} />
+          <ProblemAlert error={rest} />
         )}
         <div aria-live="polite">
           {take.isPending && integration && <Text size="sm">Your phone is asked: approve it there.</Text>}
@@ -224,9 +214,15 @@ function FirstSignIn({
       <Stack gap="md">
         <Alert color="green" title="You are an administrator now" role="status">
           <Text size="sm">
-            {integration
-              ? 'Sign in: your second factor is asked once more.'
-              : `A passcode is good once. Type the next one to sign in: the app shows it in ${secondsLeft(now)} s at most.`}
+            {integration ? (
+              'Sign in: your second factor is asked once more.'
+            ) : (
+              <>
+                A passcode is good once. Type the next one to sign in
+                {/* Not for ears: it would be read out each second. */}
+                <span aria-hidden>: the app shows it in {secondsLeft(now)} s at most</span>.
+              </>
+            )}
           </Text>
         </Alert>
         <TextInput
@@ -236,7 +232,7 @@ function FirstSignIn({
           inputMode={integration ? 'text' : 'numeric'}
           value={passcode}
           onChange={(event) => setPasscode(event.currentTarget.value.replace(/\s/g, ''))}
-          data-autofocus
+          autoFocus
         />
         <ProblemAlert error={enter.error} />
         {enter.isPending && integration && (

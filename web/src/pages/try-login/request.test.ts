@@ -32,16 +32,17 @@ describe('what is asked for', () => {
 
   it('as an answer has no password', () => {
     const typed = { ...typedOf({ user: 'alice', integration: 'a' }), password: 'x' };
-    expect(answerOf(typed, '1', 'one:abc')).toEqual({
+    expect(answerOf({ ...typed, node: 'one' }, '', '1', 'one:abc')).toEqual({
       user: 'alice',
       integration: 'a',
       answer: '1',
       state: 'one:abc',
     });
+    expect(answerOf(typed, 'two', '1', 'one:abc').node).toBe('two');
   });
 });
 
-it('faults stand at their fields', () => {
+it('faults stand at their fields, and others beside the form', () => {
   const error = new ApiError(
     422,
     {
@@ -52,14 +53,17 @@ it('faults stand at their fields', () => {
       errors: [
         { path: 'calling_station_id', message: 'has at most 253 octets on one line' },
         { path: 'user', message: 'has 1 to 253 octets' },
+        { path: 'state', message: 'is of no question that is open' },
       ],
     },
     null,
   );
-  expect(faultsOf(error)).toEqual({
+  const { at, rest } = faultsOf(error);
+  expect(at).toEqual({
     calling_station: 'Has at most 253 octets on one line.',
     user: 'Has 1 to 253 octets.',
   });
+  expect((rest as ApiError).problem.errors?.map(({ path }) => path)).toEqual(['state']);
 });
 
 it('what is waited for is said', () => {

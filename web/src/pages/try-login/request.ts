@@ -1,5 +1,7 @@
 /** What a login that is tried asks for, and what of it goes wrong at which field. Pure. */
-import type { ApiError, Schemas } from '@/api/client';
+import type { Schemas } from '@/api/client';
+import { faultsOf as faultsAt } from '@/lib/faults';
+import { capitalised } from '@/lib/format';
 
 export type LoginRequest = Schemas['LoginRequest'];
 
@@ -38,23 +40,31 @@ export function requestOf(typed: Typed): LoginRequest {
   return request;
 }
 
-/** The answer to a question goes to the node that asked, unless another was chosen. */
-export function answerOf(typed: Typed, answer: string, state: string): LoginRequest {
-  const request: LoginRequest = { ...asked(typed), answer, state };
-  if (typed.node !== '') request.node = typed.node;
+/**
+ * The answer to a question: of the login that was begun, whatever the form has by now. It goes to the node
+ * that asked, unless another was chosen since.
+ */
+export function answerOf(begun: Typed, node: string, answer: string, state: string): LoginRequest {
+  const request: LoginRequest = { ...asked(begun), answer, state };
+  if (node !== '') request.node = node;
   return request;
 }
 
-const FIELDS: Record<string, keyof Typed> = { calling_station_id: 'calling_station' };
+/** The fields of the form, by the paths that a fault names. */
+const FIELDS: Record<string, keyof Typed> = {
+  user: 'user',
+  password: 'password',
+  integration: 'integration',
+  client: 'client',
+  calling_station_id: 'calling_station',
+  node: 'node',
+};
 
-/** The faults of an answer of status 422, by field; those of no field stay with the page. */
-export function faultsOf(error: ApiError): Partial<Record<keyof Typed, string>> {
-  const faults: Partial<Record<keyof Typed, string>> = {};
-  for (const { path, message } of error.problem.errors ?? []) {
-    const field = FIELDS[path] ?? (path as keyof Typed);
-    faults[field] ??= `${message.charAt(0).toUpperCase()}${message.slice(1)}.`;
-  }
-  return faults;
+/** What is wrong, by field; and the rest, such as a question that is no longer open. */
+export function faultsOf(error: unknown): { at: Partial<Record<keyof Typed, string>>; rest: unknown } {
+  const { at, rest } = faultsAt(error, (path) => Object.hasOwn(FIELDS, path));
+  const faults = Object.entries(at).map(([path, message]) => [FIELDS[path], `${capitalised(message)}.`]);
+  return { at: Object.fromEntries(faults), rest };
 }
 
 /** What is said while one waits: a machine is asked first, and then a person. */

@@ -120,6 +120,20 @@ describe('the file', () => {
     expect(written.files).toEqual({ a: 'b' });
   });
 
+  it('keeps files of one name apart, and has the same file once', () => {
+    const eap: Partial<Answers> = {
+      primary: 'ad',
+      mode: 'eap',
+      directoryCa: { name: 'ca.pem', content: 'A' },
+      certificate: { name: 'ca.pem', content: 'B' },
+      key: { name: 'ca.pem', content: 'A' },
+    };
+    const { text, files } = writeConfig({ ...BASE, ...DIRECTORY, ...eap }, undefined);
+    expect(files).toEqual({ 'ca.pem': 'A', '2-ca.pem': 'B' });
+    expect(text).toMatch(/ssl_ca_certs_file=ca\.pem\n/);
+    expect(text).toMatch(/certs=2-ca\.pem\npkey=ca\.pem\n/);
+  });
+
   it('leads from a line back to its question, and hides its secrets', () => {
     const written = writeConfig({ ...BASE, ...DIRECTORY, primary: 'ad' }, undefined);
     const line = (text: string) => written.text.split('\n').findIndex((each) => each.startsWith(text)) + 1;

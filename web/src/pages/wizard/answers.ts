@@ -201,8 +201,12 @@ export function writeConfig(
     return value;
   };
   const file = ({ name, content }: NamedFile) => {
-    files[name] = content;
-    return name;
+    // Files of two folders may have one name.
+    let free = name;
+    for (let number = 2; Object.hasOwn(files, free) && files[free] !== content; number++)
+      free = `${number}-${name}`;
+    files[free] = content;
+    return free;
   };
 
   const kind = { ad: 'ad_client', ldap: 'ad_client', radius: 'radius_client', device: 'duo_only_client' };

@@ -7,34 +7,11 @@ import { nodesQuery } from '@/api/queries';
 import { Loading } from '@/components/page';
 import { ProblemAlert } from '@/components/problem';
 import { Verdicts, verdictOf } from '@/components/verdicts';
-import { plural } from '@/lib/format';
+import { capitalised, plural } from '@/lib/format';
+import { CHECKS, faultsFirst, RESULTS } from '../nodes/words';
 import { Onward, Step } from './frame';
 
 type Row = Schemas['CheckRow'];
-
-const WHAT: Record<Row['what'], string> = {
-  file: 'The file',
-  revision: 'Configuration',
-  port: 'Port',
-  eap_certificate: 'Certificate for EAP',
-  second_factor: 'Second factor',
-  second_factor_certificate: 'Its certificate',
-  clock: 'Clock',
-  second_factor_keys: 'Its keys',
-  directory: 'Directory',
-  directory_certificate: 'Its certificate',
-  service_account: 'Service account',
-  search_base: 'Where people are',
-  group: 'Group',
-  users: 'People',
-  upstream: 'Upstream RADIUS',
-};
-
-const RESULT: Record<Row['result'], { colour: string; word: string }> = {
-  good: { colour: 'green', word: 'good' },
-  warning: { colour: 'orange', word: 'warning' },
-  failed: { colour: 'red', word: 'failed' },
-};
 
 /** Whether all that is named can be reached, tried once the nodes serve it. */
 export function CheckStep({
@@ -145,23 +122,16 @@ export function CheckStep({
 
 /** What was tried, the failed ones first. */
 export function CheckRows({ rows }: { rows: readonly Row[] }) {
-  const order: Row['result'][] = ['failed', 'warning', 'good'];
-  const sorted = [...rows].sort((a, b) => order.indexOf(a.result) - order.indexOf(b.result));
   return (
     <Stack gap="xs" component="ul" p={0} m={0} style={{ listStyle: 'none' }} aria-label="What was tried">
-      {sorted.map((row) => (
-        <Card
-          component="li"
-          withBorder
-          p="sm"
-          key={`${row.what} ${row.where} ${row.from} ${row.sections?.join()}`}
-        >
+      {faultsFirst(rows).map((row, index) => (
+        <Card component="li" withBorder p="sm" key={index}>
           <Group gap="xs" justify="space-between" wrap="nowrap" align="flex-start">
             <Text size="sm" className="wrap">
-              <b>{WHAT[row.what]}</b> <span className="mono">{row.where}</span>
+              <b>{capitalised(CHECKS[row.what])}</b> <span className="mono">{row.where}</span>
             </Text>
-            <Badge variant="light" color={RESULT[row.result].colour} tt="none" style={{ flexShrink: 0 }}>
-              {RESULT[row.result].word}
+            <Badge variant="light" color={RESULTS[row.result].colour} tt="none" style={{ flexShrink: 0 }}>
+              {RESULTS[row.result].word}
             </Badge>
           </Group>
           <Text size="sm" className="wrap">

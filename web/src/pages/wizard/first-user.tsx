@@ -27,7 +27,7 @@ export function FirstUser({
     mutationFn: () =>
       ask(
         api.POST('/api/v1/second-factor/users', {
-          body: { name: typed, devices: [{ kind: 'totp', name: 'Authenticator app' }] },
+          body: { name: typed.trim(), devices: [{ kind: 'totp', name: 'Authenticator app' }] },
         }),
       ),
     retry: (failures, error) => failures < 10 && starts(error),

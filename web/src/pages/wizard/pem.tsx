@@ -1,4 +1,5 @@
 import { FileInput } from '@mantine/core';
+import { useMemo } from 'react';
 import type { NamedFile } from './answers';
 
 /** A file in PEM that goes along with the configuration. */
@@ -17,11 +18,14 @@ export function PemInput({
   error?: string | undefined;
   required?: boolean;
 }) {
+  // One that was chosen before the way back is there still, and can be left out.
+  const chosen = useMemo(() => (value ? new File([value.content], value.name) : null), [value]);
   return (
     <FileInput
       label={label}
       description={description}
-      placeholder={value ? value.name : 'Choose a file'}
+      placeholder="Choose a file"
+      value={chosen}
       accept=".pem,.crt,.cer,.key,text/plain,application/x-pem-file"
       clearable
       clearButtonProps={{ 'aria-label': `Leave out: ${label}` }}

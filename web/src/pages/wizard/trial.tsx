@@ -37,20 +37,17 @@ export function TrialStep({
   const [password, setPassword] = useState('');
   const [answer, setAnswer] = useState('');
   const [asked, setAsked] = useState<Tried[]>([]);
+  /** Whose login it is, and where: its question is answered so, whatever the fields have by then. */
+  const [begun, setBegun] = useState({ integration: '', user: '' });
   const cancel = useRef<AbortController | null>(null);
   useEffect(() => () => cancel.current?.abort(), []);
   const login = useMutation({
-    mutationFn: (more: { password: string } | { answer: string; state: string }) => {
+    mutationFn: (body: Schemas['LoginRequest']) => {
       cancel.current = new AbortController();
-      return ask(
-        api.POST('/api/v1/logins', {
-          body: { integration: through, user: name, ...more },
-          signal: cancel.current.signal,
-        }),
-      );
+      return ask(api.POST('/api/v1/logins', { body, signal: cancel.current.signal }));
     },
-    onSuccess: (tried, more) => {
-      setAsked((before) => ('state' in more ? [...before, tried] : [tried]));
+    onSuccess: (tried, { state }) => {
+      setAsked((before) => (state ? [...before, tried] : [tried]));
       setAnswer('');
     },
   });
@@ -78,8 +75,10 @@ export function TrialStep({
             onSubmit={(event) => {
               event.preventDefault();
               if (name && password && through && !login.isPending) {
+                const who = { integration: through, user: name };
                 setAsked([]);
-                login.mutate({ password });
+                setBegun(who);
+                login.mutate({ ...who, password });
               }
             }}
           >
@@ -142,7 +141,7 @@ export function TrialStep({
             <form
               onSubmit={(event) => {
                 event.preventDefault();
-                if (question.state) login.mutate({ answer, state: question.state });
+                if (question.state) login.mutate({ ...begun, answer, state: question.state });
               }}
             >
               <Stack gap="sm" maw={440}>
