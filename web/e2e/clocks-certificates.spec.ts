@@ -1,7 +1,7 @@
 /** Clocks that are wrong, and certificates that are about to end: where it is seen, and what it leads to. */
 
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expectNoSeriousAxe } from './harness/axe.ts';
@@ -154,28 +154,20 @@ test.describe('clocks', () => {
 });
 
 test.describe('the certificate of EAP', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'countersign-e2e-certificate-'));
-  const make = (where: string, days: number) =>
+  let folder = '';
+  const make = (where: string, days: number) => {
+    mkdirSync(join(folder, where));
     execFileSync(program, [
-      'cert',
-      'radius.example.com',
-      '--dir',
-      join(folder, where),
-      '--days',
-      String(days),
+      ...['cert', 'radius.example.com', '--dir', join(folder, where)],
+      ...['--days', String(days)],
     ]);
-
-  test.beforeAll(() => {
+  };
+  // They are there before the gateway is, which reads them.
+  const configuration = ({ ports, secret, deadPort }: Sample) => {
+    folder = mkdtempSync(join(tmpdir(), 'countersign-e2e-certificate-'));
     make('served', 5);
     make('renewed', 365);
-  });
-  test.afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-  test.use({
-    gatewayOptions: {
-      variant: 'file',
-      per: 'test',
-      configuration: ({ ports, secret, deadPort }: Sample) => `[radius_client]
+    return `[radius_client]
 host=127.0.0.1
 port=${deadPort}
 secret=upstream-Secret-1
@@ -189,9 +181,10 @@ radius_ip_1=127.0.0.0/8
 radius_secret_1=${secret}
 certs=${join(folder, 'served/radius.pem')}
 pkey=${join(folder, 'served/radius.key')}
-`,
-    },
-  });
+`;
+  };
+  test.use({ gatewayOptions: { variant: 'file', per: 'test', configuration } });
+  test.afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   test('its end is an alarm that leads to the integration, until a new one is in its place', async ({
     signedInPage: page,

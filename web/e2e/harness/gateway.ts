@@ -97,6 +97,17 @@ export class Gateway {
     return group === undefined ? [] : members(group);
   }
 
+  /** Its process of this part, such as `controlplane`; nothing while there is none. */
+  processOf(part: string): number | undefined {
+    return this.processes().find((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[1] === part;
+      } catch {
+        return false;
+      }
+    });
+  }
+
   /** Asks it to stop, waits for that, and deletes its folder. What is left of it then is killed. */
   async stop(): Promise<void> {
     const child = this.#child;
