@@ -28,9 +28,10 @@ export async function serveDist(context: BrowserContext, origin: string): Promis
         await route.fulfill({ body: readFileSync(file), contentType: TYPES[extname(file)] ?? 'text/plain' });
         return;
       }
-      // As the program does: a page may have a dot in its address, of a user's name.
+      // A page to which the program redirected is its own, since nothing stands in for what follows a
+      // redirect; so are its parts. Others may have a dot in their address, of a user's name.
       if (pathname.startsWith('/assets/')) {
-        await route.fulfill({ status: 404 });
+        await route.continue();
         return;
       }
       const nonce = randomBytes(16).toString('base64');

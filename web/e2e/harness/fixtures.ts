@@ -118,7 +118,7 @@ class Shared {
       await this.stop();
       this.#file = file;
     }
-    const which = JSON.stringify([options.variant, String(options.configuration), options.args]);
+    const which = JSON.stringify([options.variant, String(options.configuration), options.args, options.env]);
     const known = this.#running.get(which);
     if (known) {
       return known;

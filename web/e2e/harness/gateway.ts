@@ -24,6 +24,8 @@ export interface Start {
   configuration?: (sample: Sample) => string;
   /** Further arguments of `countersign run`. */
   args?: string[];
+  /** Further environment of it, such as another clock. */
+  env?: Record<string, string>;
 }
 
 /** The administrator of every gateway but a `fresh` one. */
@@ -48,6 +50,7 @@ export class Gateway {
   api: Api;
   #child: ChildProcess | undefined;
   #args: string[] = [];
+  #env: Record<string, string> = {};
   #log = '';
 
   private constructor(
@@ -62,7 +65,7 @@ export class Gateway {
   }
 
   /** Starts one; it is as its variant says when this returns. */
-  static async start({ variant, configuration, args = [] }: Start): Promise<Gateway> {
+  static async start({ variant, configuration, args = [], env = {} }: Start): Promise<Gateway> {
     const sample = await makeSample();
     const ports = { admin: await freePort(), secondFactor: await freePort() };
     const folder = mkdtempSync(join(tmpdir(), 'countersign-e2e-'));
@@ -72,7 +75,7 @@ export class Gateway {
       if (variant === 'file') {
         await writeFile(gateway.configurationFile, text, { mode: 0o600 });
       }
-      await gateway.#run(args);
+      await gateway.#run(args, env);
       if (variant !== 'fresh') {
         await gateway.#settle(text, configuration === undefined);
       }
@@ -92,6 +95,17 @@ export class Gateway {
   processes(): number[] {
     const group = this.#child?.pid;
     return group === undefined ? [] : members(group);
+  }
+
+  /** Its process of this part, such as `controlplane`; nothing while there is none. */
+  processOf(part: string): number | undefined {
+    return this.processes().find((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[1] === part;
+      } catch {
+        return false;
+      }
+    });
   }
 
   /** Asks it to stop, waits for that, and deletes its folder. What is left of it then is killed. */
@@ -122,9 +136,9 @@ export class Gateway {
     }
   }
 
-  /** Starts it again, in the same folder, at the same addresses. */
-  async resume(): Promise<void> {
-    await this.#run(this.#args);
+  /** Starts it again, in the same folder, at the same addresses; with another environment, if one is given. */
+  async resume(env = this.#env): Promise<void> {
+    await this.#run(this.#args, env);
     await this.#wait('it is ready', async () => {
       const answer = await fetch(`${this.adminUrl}/readyz`);
       await answer.text();
@@ -147,8 +161,9 @@ export class Gateway {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  async #run(args: string[]): Promise<void> {
+  async #run(args: string[], env: Record<string, string>): Promise<void> {
     this.#args = args;
+    this.#env = env;
     const settings = Object.entries(process.env).filter(([name]) => !name.startsWith('COUNTERSIGN_'));
     const child = spawn(
       'setpriv',
@@ -164,7 +179,7 @@ export class Gateway {
         // A group of its own, by which its children are found too.
         detached: true,
         cwd: this.folder,
-        env: Object.fromEntries(settings),
+        env: { ...Object.fromEntries(settings), ...env },
         stdio: ['ignore', 'pipe', 'pipe'],
       },
     );

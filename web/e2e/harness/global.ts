@@ -11,6 +11,7 @@ export default function setUp(): void {
       `no program at ${program}: npm run build && cargo build -p cli, or name one with COUNTERSIGN_BIN`,
     onPath('radclient') || 'no radclient: apt install freeradius-utils',
     onPath('setpriv') || 'no setpriv: apt install util-linux',
+    onPath('faketime') || 'no faketime: apt install faketime',
   ].filter((found) => found !== true);
   if (missing.length > 0) {
     throw new Error(`The tests cannot run:\n  ${missing.join('\n  ')}`);

@@ -9,6 +9,8 @@ import { join } from 'node:path';
 export interface Login {
   /** The integration's UDP port. */
   port: number;
+  /** The node's address. Default: 127.0.0.1. */
+  host?: string;
   secret: string;
   user: string;
   /** The password, or what is typed as the answer to a challenge. Default: `anything`. */
@@ -52,7 +54,7 @@ export async function login(request: Login): Promise<Answer> {
     const secret = join(folder, 'secret');
     await writeFile(secret, `${request.secret}\n`, { mode: 0o600 });
     const patience = String(request.patience ?? 20);
-    const where = `127.0.0.1:${request.port}`;
+    const where = `${request.host ?? '127.0.0.1'}:${request.port}`;
     return read(
       await run(['-x', '-r', '1', '-t', patience, '-S', secret, where, 'auth'], `${lines.join('\n')}\n`),
     );

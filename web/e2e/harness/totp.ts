@@ -14,10 +14,11 @@ const used = new Map<string, number>();
 /**
  * A passcode that was not given out before. Each is good once, and none is taken behind a later
  * one; the step before the present one and the one behind it are taken too. So three come at once,
- * from the oldest on, and a fourth when its time has come.
+ * from the oldest on, and a fourth when its time has come. `ahead`: by how many milliseconds the
+ * clock of whoever takes it is ahead of ours.
  */
-export async function totp(secret: string): Promise<string> {
-  const now = Date.now();
+export async function totp(secret: string, ahead = 0): Promise<string> {
+  const now = Date.now() + ahead;
   const present = Math.floor(now / STEP);
   const oldest = now % STEP > STEP - MARGIN ? present : present - 1;
   const step = Math.max(oldest, (used.get(secret) ?? 0) + 1);

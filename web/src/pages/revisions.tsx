@@ -1,16 +1,17 @@
 /** What was configured when, by whom and why. */
-import { Anchor, Badge, Button, Group, Paper, Table, Text, TextInput } from '@mantine/core';
+import { Anchor, Button, Group, Paper, Table, Text, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { History, SearchX } from 'lucide-react';
 import { useState } from 'react';
-import { aboutQuery } from '@/api/queries';
+import { aboutQuery, nodesQuery } from '@/api/queries';
 import { Empty } from '@/components/empty';
 import { Loaded, Page } from '@/components/page';
 import { Time } from '@/components/time';
 import { plural } from '@/lib/format';
 import { useSession } from '@/session';
 import { type Filter, revisionsQuery } from './revisions/queries';
+import { RevisionState } from './revisions/state';
 
 export { RevisionPage } from './revisions/one';
 
@@ -19,6 +20,7 @@ export function RevisionsPage() {
   const navigate = useNavigate();
   const query = useQuery(revisionsQuery(search));
   const about = useQuery(aboutQuery);
+  const nodes = useQuery(nodesQuery).data?.items ?? [];
   const { may } = useSession();
   const go = (next: Filter, replace = false) =>
     void navigate({ to: '/revisions', search: { ...next }, replace });
@@ -75,11 +77,13 @@ export function RevisionsPage() {
                               <Anchor component={Link} to={`/revisions/${one.number}`} size="sm">
                                 <span className="nowrap">Revision {one.number}</span>
                               </Anchor>
-                              {about.data?.revision === one.number && (
-                                <Badge color="green" variant="light" tt="none" miw="max-content">
-                                  served
-                                </Badge>
-                              )}
+                              <RevisionState
+                                newest={about.data?.revision === one.number}
+                                refusedBy={nodes
+                                  .filter(({ refused }) => refused?.revision === one.number)
+                                  .map(({ node }) => node)}
+                                applied={nodes.some(({ applied }) => applied === one.number)}
+                              />
                             </Group>
                           </Table.Td>
                           <Table.Td className="wrap">

@@ -237,7 +237,7 @@ const FAILED: Record<string, string> = {
   unauthenticated:
     'The provider did not say who you are in a way that is taken here, or nobody who you are there is let in. An administrator sees why in the gateway’s log.',
   'bad-request':
-    'The answer belongs to no sign-in that this browser began, or it took longer than ten minutes. Begin again.',
+    'The provider refused, or it was cancelled there; or this browser did not begin this sign-in, or longer than ten minutes ago. Begin again.',
   unavailable:
     'The provider cannot be reached from the gateway, or its answer cannot be read. Try again in a moment.',
   'too-many': 'Too many sign-ins failed. Wait a moment, then begin again.',

@@ -7,8 +7,10 @@ import {
   type MouseEvent,
   memo,
   type ReactNode,
+  useCallback,
   useEffect,
   useLayoutEffect,
+  useMemo,
   useRef,
   useState,
 } from 'react';
@@ -56,6 +58,8 @@ export function LoginTable({ rows, complete, open, onOpen, onReading, onEnd, loa
     const now = (list.current?.getBoundingClientRect().top ?? 0) + window.scrollY;
     setTop((before) => (Math.abs(before - now) < 1 ? before : now));
   });
+  // The same one for the same rows: with another, the places of all of them are worked out anew.
+  const keyOf = useCallback((index: number) => rows[index]?.id ?? index, [rows]);
   const virtual = useWindowVirtualizer({
     count: rows.length,
     estimateSize: () => size,
@@ -63,7 +67,7 @@ export function LoginTable({ rows, complete, open, onOpen, onReading, onEnd, loa
     scrollMargin: top,
     scrollPaddingStart: HEADER + ROW,
     scrollPaddingEnd: 12,
-    getItemKey: (index) => rows[index]?.id ?? index,
+    getItemKey: keyOf,
   });
   // biome-ignore lint/correctness/useExhaustiveDependencies: measured anew when all rows change their height
   useEffect(() => virtual.measure(), [size]);
@@ -77,7 +81,7 @@ export function LoginTable({ rows, complete, open, onOpen, onReading, onEnd, loa
   // The row that Tab comes to, by its login: what is inserted above does not move it.
   const [active, setActive] = useState<string | null>(null);
   const wanted = useRef<string | null>(null);
-  const activeIndex = active === null ? -1 : rows.findIndex((row) => row.id === active);
+  const activeIndex = useMemo(() => rows.findIndex((row) => row.id === active), [rows, active]);
   const tabIndexAt = items.some((item) => item.index === activeIndex) ? activeIndex : (items[0]?.index ?? 0);
   useLayoutEffect(() => {
     if (wanted.current === null) return;
@@ -98,11 +102,12 @@ export function LoginTable({ rows, complete, open, onOpen, onReading, onEnd, loa
   useEffect(() => onReading(away || focused || open !== undefined), [away, focused, open, onReading]);
 
   const go = (index: number) => {
-    const row = rows[Math.max(0, Math.min(rows.length - 1, index))];
+    const at = Math.max(0, Math.min(rows.length - 1, index));
+    const row = rows[at];
     if (!row) return;
     setActive(row.id);
     wanted.current = row.id;
-    virtual.scrollToIndex(rows.indexOf(row), { align: 'auto' });
+    virtual.scrollToIndex(at, { align: 'auto' });
   };
   const keys = (event: KeyboardEvent) => {
     const at = rows.findIndex((row) => row.id === idAt(event.target));

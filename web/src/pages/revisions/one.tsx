@@ -28,6 +28,7 @@ import { Time } from '@/components/time';
 import { useSession } from '@/session';
 import { diffQuery, revisionNumber, revisionQuery, revisionsQuery } from './queries';
 import { Rollback } from './rollback';
+import { RevisionState } from './state';
 
 export function RevisionPage() {
   const { number: text } = useParams({ strict: false });
@@ -59,11 +60,11 @@ export function RevisionPage() {
       lead={
         data && (
           <Group gap="xs" component="span">
-            {data.served && (
-              <Badge color="green" variant="light" tt="none" miw="max-content">
-                served
-              </Badge>
-            )}
+            <RevisionState
+              newest={data.served}
+              refusedBy={data.nodes.filter(({ type }) => type === 'refused').map(({ node }) => node)}
+              applied={data.nodes.some(({ type }) => type === 'applied')}
+            />
             <Text size="sm" className="wrap" component="span">
               {data.message || 'no reason given'}, by {data.author}, <Time ms={data.created_at_ms} />
             </Text>
