@@ -133,7 +133,7 @@ pub(crate) fn revision(node: &NodeId, status: &NodeStatus) -> CheckRow {
                     refused.revision,
                     faults.join("; ")
                 ),
-                "put right what it refuses, and run countersign reload",
+                "put right what it refuses: a change that is applied, or a file that is read again, is pushed at once",
             )
         }
         (None, None) => Finding::failed(
