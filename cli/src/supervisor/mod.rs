@@ -196,10 +196,10 @@ impl Supervisor {
         if !self.until_ready(Role::ControlPlane).await? {
             return Ok(());
         }
-        if let Some(seed) = self.plan.seed.take() {
-            if !self.import(&seed).await? {
-                return Ok(());
-            }
+        if let Some(seed) = self.plan.seed.take()
+            && !self.import(&seed).await?
+        {
+            return Ok(());
         }
         self.start(Role::DataPlane)?;
         if !self.until_serving().await? {
