@@ -41,7 +41,7 @@ test.describe('clocks', () => {
     await gateway.suspend();
     await gateway.resume(ahead(5 * MINUTE));
     await page.goto('/');
-    const status = page.getByRole('status', { name: 'Status' });
+    const status = page.getByRole('region', { name: 'Status' });
     await expect(status).toContainText(
       /The gateway's clock is (5 min|4 min \d+ s|5 min \d+ s) ahead of this machine's\. One of them is wrong/,
     );
@@ -126,7 +126,7 @@ test.describe('clocks', () => {
       const then = await api.as('nobody').signIn(administrator, later);
       await signInBrowser(context, then);
       await page.goto('/');
-      const status = page.getByRole('status', { name: 'Status' });
+      const status = page.getByRole('region', { name: 'Status' });
       await expect(status).toContainText(/The certificate of node edge-2 ends in 2[45] d/);
       await expect(status).toContainText('Node edge-2 is away');
       await expect(status).not.toContainText('clock');
@@ -191,7 +191,7 @@ pkey=${join(folder, 'served/radius.key')}
   }) => {
     test.setTimeout(180_000);
     await page.goto('/');
-    const status = page.getByRole('status', { name: 'Status' });
+    const status = page.getByRole('region', { name: 'Status' });
     const finding = /The EAP certificate of radius_server_eap at local ends in 4 d \d+ h/;
     await expect(status).toContainText(finding);
     await expect(status.getByRole('img', { name: 'Alarm' })).toHaveCount(1);
