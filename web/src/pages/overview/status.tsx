@@ -92,7 +92,7 @@ export function FindUser() {
             value={name}
             onChange={(event) => setName(event.currentTarget.value)}
             flex={1}
-            miw={190}
+            miw={220}
             maxLength={253}
             autoComplete="off"
             autoCapitalize="none"
