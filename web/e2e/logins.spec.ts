@@ -78,6 +78,38 @@ test('a login that fails is opened and explained, with its timeline and its conf
   await expect(rows(page)).toHaveCount(1);
 });
 
+test('a user whom the second factor does not know is said to be so, and added', async ({
+  signedInPage: page,
+  sample,
+  api,
+}) => {
+  await auto(sample, 'mallory');
+  const { id } = await api.waitForEvent({ user: 'mallory' });
+  await page.goto(`/logins/${id}`);
+  const why = page.getByRole('group', { name: 'Rejected' });
+  await expect(why).toContainText('the second factor does not know this user');
+  await expect(why).toContainText('countersign factor add mallory');
+  await expect(page.getByRole('listitem').filter({ hasText: 'Second factor: who' })).toContainText(
+    'not enrolled',
+  );
+  await bothColours(page, () => expectNoSeriousAxe(page));
+  await screenshot(page, 'login-unknown');
+  await why.getByRole('link', { name: 'Add mallory to the second factor' }).click();
+  await page.getByRole('button', { name: 'Add mallory' }).click();
+  await page
+    .getByRole('dialog')
+    .getByRole('button', { name: 'Add the user' })
+    .click();
+  await expect(page.getByRole('heading', { name: 'mallory', level: 1 })).toBeVisible();
+  // The login says what is to be done by now.
+  await page.goto(`/logins/${id}`);
+  await expect(why).toContainText('knows no device of this user');
+  await expect(page.getByRole('link', { name: 'mallory', exact: true })).toHaveAttribute(
+    'href',
+    '/second-factor/users/mallory',
+  );
+});
+
 test('an id that nobody knows is said to be so', async ({ signedInPage: page }) => {
   await page.goto(`/logins/${'0'.repeat(32)}`);
   await expect(page.getByRole('heading', { name: 'No login has this id' })).toBeVisible();
@@ -94,6 +126,7 @@ test('a login with a question is one row, while it goes on too', async ({ signed
   await rows(page).first().click();
   const drawer = page.getByRole('dialog', { name: 'Login' });
   await expect(drawer).toContainText('bob was asked for a second factor');
+  await expect(page.getByText('paused while this is open')).toBeAttached();
   await answerChallenge(request, question, sample.bypassCodes.shift() ?? '');
   // Who looks at it sees how it ends.
   await expect(drawer).toContainText('bob was let in');

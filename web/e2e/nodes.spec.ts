@@ -92,6 +92,7 @@ test('a node joins with what the page shows, is drained, and removed', async ({ 
     await dialog.getByRole('button', { name: 'Make the token' }).click();
     const command = (await dialog.getByLabel('Command to join', { exact: true }).textContent()) ?? '';
     expect(command).toMatch(/^countersign node join https:\/\/127\.0\.0\.1:\d+ --token-file - <</);
+    await expect(dialog).toContainText('Another machine does not reach this address');
     await expect(dialog).toContainText('Waiting until edge-2 is connected');
     // Escape would lose the token.
     await page.keyboard.press('Escape');
@@ -119,6 +120,16 @@ test('a node joins with what the page shows, is drained, and removed', async ({ 
     await expect(checks.locator('tbody tr').first()).not.toContainText('good');
     await axe(page);
     await screenshot(page, 'node');
+    // What is found and what to do is there on a small screen too.
+    const size = page.viewportSize();
+    await page.setViewportSize({ width: 360, height: 740 });
+    for (const cell of ['Where', 'Found']) {
+      const shown = checks.locator(`td[data-label="${cell}"]`).first();
+      await shown.scrollIntoViewIfNeeded();
+      const box = await shown.boundingBox();
+      expect((box?.x ?? 0) + (box?.width ?? 999), cell).toBeLessThanOrEqual(360);
+    }
+    if (size) await page.setViewportSize(size);
 
     await page.getByRole('button', { name: 'Drain edge-2' }).click();
     await dialog.getByRole('button', { name: 'Drain edge-2' }).click();

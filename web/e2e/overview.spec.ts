@@ -38,13 +38,13 @@ test.describe('with logins', () => {
     // The page finds them by itself.
     const reasons = region(page, 'Why logins were refused');
     await expect(reasons.getByRole('link', { name: 'primary does not answer' })).toBeVisible();
-    const chart = region(page, 'Logins per minute');
+    const chart = region(page, 'Logins over time');
     await expect(chart.getByText(/^5 requests in the last hour: 2 accepted, 3 rejected\./)).toBeVisible();
-    await expect(chart.getByRole('group', { name: /^Logins per minute by outcome/ })).toBeVisible();
+    await expect(chart.getByRole('group', { name: /^Logins by outcome, each bar is/ })).toBeVisible();
 
     const status = region(page, 'Status');
     await expect(status).toContainText('Authenticator radius_client did not answer: 1 of 1 login failed.');
-    await expect(status).toContainText('1 client does not send a Message-Authenticator yet.');
+    await expect(status).toContainText('1 client sent requests without a Message-Authenticator.');
 
     const unsigned = region(page, 'Clients without Message-Authenticator');
     await expect(unsigned).toContainText('127.0.0.1 at radius_server_auto2');
@@ -70,7 +70,7 @@ test.describe('with logins', () => {
 
     test('charts are read as text, as a table, and by keyboard', async ({ signedInPage: page }) => {
       await page.goto('/');
-      const chart = region(page, 'Logins per minute');
+      const chart = region(page, 'Logins over time');
       await chart.getByText('As a table').click();
       const table = chart.getByRole('table', { name: /^Logins by outcome/ });
       await expect(table.getByRole('columnheader')).toHaveText([
@@ -84,7 +84,7 @@ test.describe('with logins', () => {
       const all = await table.getByRole('row').locator('td:last-child').allTextContents();
       expect(all.reduce((sum, text) => sum + Number(text), 0)).toBe(5);
 
-      const drawn = chart.getByRole('group', { name: /^Logins per minute by outcome/ });
+      const drawn = chart.getByRole('group', { name: /^Logins by outcome, each bar is/ });
       await drawn.focus();
       await page.keyboard.press('Home');
       await expect(chart.getByText(/^\d\d:\d\d:\d\d–\d\d:\d\d:\d\d: no login$/)).toBeVisible();
@@ -109,7 +109,7 @@ test.describe('with logins', () => {
 
     test('it can be used by everybody', async ({ signedInPage: page }) => {
       await page.goto('/?minutes=15');
-      await expect(region(page, 'Logins per minute').locator('canvas')).toBeVisible();
+      await expect(region(page, 'Logins over time').locator('canvas')).toBeVisible();
       await expect(page.locator('canvas')).toHaveCount(2);
       await axe(page);
       await screenshot(page, 'overview');

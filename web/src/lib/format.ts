@@ -16,6 +16,13 @@ const LOCAL_TIME = new Intl.DateTimeFormat(undefined, {
   hourCycle: 'h23',
 });
 
+const LOCAL_DAY = new Intl.DateTimeFormat(undefined, { year: 'numeric', month: 'short', day: '2-digit' });
+
+/** The day alone, in the reader's zone: `22 Nov 2026`. */
+export function localDay(ms: number): string {
+  return LOCAL_DAY.format(ms);
+}
+
 /** In the reader's zone: `22 Nov 2026, 16:00:07`. */
 export function localTime(ms: number): string {
   return LOCAL.format(ms);

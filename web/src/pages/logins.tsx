@@ -24,8 +24,9 @@ export function LoginsPage() {
   const { feed, snapshot } = useFeed(filter);
   const [reading, setReading] = useState(false);
   const [paused, setPaused] = useState(false);
-  const held = reading || paused;
-  useEffect(() => feed.hold(held), [feed, held]);
+  const held = paused ? 'paused' : search.open !== undefined ? 'open' : reading ? 'reading' : null;
+  const isHeld = held !== null;
+  useEffect(() => feed.hold(isHeld), [feed, isHeld]);
 
   const set = useCallback(
     (part: Filter) => {
@@ -82,15 +83,11 @@ export function LoginsPage() {
       <Filters filter={filter} set={set} clear={clear} />
       <Group justify="space-between" mih={30}>
         <Text size="sm" c="dimmed">
-          {loading ? '' : `${plural(rows.length, 'login')}${complete ? '' : ', and older ones below'}`}
+          {loading || (error && rows.length === 0)
+            ? ''
+            : `${plural(rows.length, 'login')}${complete ? '' : ', and older ones below'}`}
         </Text>
-        <LiveStatus
-          snapshot={snapshot}
-          held={held}
-          paused={paused}
-          onPaused={setPaused}
-          onRelease={release}
-        />
+        <LiveStatus snapshot={snapshot} held={held} onPaused={setPaused} onRelease={release} />
       </Group>
       {snapshot.connection === 'ended' && snapshot.streamError && (
         <Alert color="orange" title="This list is not live" role="alert">

@@ -1,5 +1,5 @@
 import { Button, Group, Paper, SegmentedControl, Text } from '@mantine/core';
-import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { keepPreviousData, type UseQueryResult, useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { LockOpen, Rocket } from 'lucide-react';
 import { useState } from 'react';
@@ -7,7 +7,7 @@ import { api, ask, type Schemas } from '@/api/client';
 import { aboutQuery, draftsQuery, integrationsQuery, nodesQuery, primaryOnlyQuery } from '@/api/queries';
 import { Empty } from '@/components/empty';
 import { ButtonLink, TextLink } from '@/components/links';
-import { Loaded, Loading, Page } from '@/components/page';
+import { Loading, Page } from '@/components/page';
 import { ProblemAlert } from '@/components/problem';
 import { useNow } from '@/components/time';
 import { count, plural } from '@/lib/format';
@@ -19,6 +19,7 @@ import classes from './overview/overview.module.css';
 import { PrimaryOnlyAlarms, StartPrimaryOnly } from './overview/primary-only';
 import { totals } from './overview/series';
 import { FindUser, Status } from './overview/status';
+import { troublesOf } from './overview/troubles';
 import { verdicts } from './overview/verdicts';
 import { moment, WINDOWS, type Window, windowOf } from './overview/window';
 
@@ -78,19 +79,19 @@ export function OverviewPage() {
       }
     >
       <StartPrimaryOnly opened={starting} close={() => setStarting(false)} />
-      <Loaded query={overview}>
-        {(data) => <Body overview={data} window={window} stage={search.stage} />}
-      </Loaded>
+      <Body overview={overview} integrations={integrations} window={window} stage={search.stage} />
     </Page>
   );
 }
 
 function Body({
-  overview,
+  overview: asked,
+  integrations,
   window,
   stage,
 }: {
-  overview: Schemas['Overview'];
+  overview: UseQueryResult<Schemas['Overview']>;
+  integrations: UseQueryResult<unknown>;
   window: Window;
   stage: string | undefined;
 }) {
@@ -99,6 +100,19 @@ function Body({
   const about = useQuery(clockQuery);
   const drafts = useQuery(draftsQuery);
   const now = useNow(EVERY);
+  const troubles = troublesOf([asked, integrations, nodes, primaryOnly, about, drafts]).map(
+    ({ error, isOld, retry }, place) => (
+      // As many as there are kinds, and none moves.
+      <ProblemAlert
+        key={place}
+        error={error}
+        retry={retry}
+        title={isOld ? 'What is shown may be old' : undefined}
+      />
+    ),
+  );
+  const overview = asked.data;
+  if (!overview) return troubles.length > 0 ? troubles : <Loading />;
   const revision = about.data?.revision ?? null;
   const items = nodes.data?.items ?? [];
   const grants = primaryOnly.data?.grants ?? [];
@@ -114,15 +128,12 @@ function Body({
   });
   return (
     <>
-      {Object.entries({ nodes, primaryOnly, about, drafts }).map(
-        ([what, query]) =>
-          query.error && <ProblemAlert key={what} error={query.error} retry={() => query.refetch()} />,
-      )}
+      {troubles}
       <PrimaryOnlyAlarms grants={grants} />
       <div className={classes.halves}>
         {ready ? (
           <Status findings={findings} />
-        ) : (
+        ) : troubles.length > 0 ? null : (
           <Paper withBorder p="md">
             <Loading />
           </Paper>
@@ -221,7 +232,7 @@ function Served({ nodes, revision }: { nodes: readonly NodeView[]; revision: num
   return behind.slice(0, 3).map(({ node, applied }) => (
     <div key={node}>
       <TextLink underline="always" to="/nodes/$node" params={{ node }} size="sm">
-        {node} serves {applied ?? 'none'}
+        {node} serves {applied ?? 'nothing'}
       </TextLink>
     </div>
   ));

@@ -63,7 +63,14 @@ function options(props: PlotProps, scheme: Scheme, width: number, cursor: (index
         size: 28,
         incrs: [60, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600],
       },
-      { ...axis, size: 58, space: 36, values: (_plot, splits) => splits.map(props.format) },
+      {
+        ...axis,
+        size: 58,
+        space: 36,
+        values: (_plot, splits) => splits.map(props.format),
+        // Bars count: there is nothing between one and two.
+        ...(props.kind === 'bar' && { incrs: WHOLE }),
+      },
     ],
     series: [
       {},
@@ -87,6 +94,9 @@ function options(props: PlotProps, scheme: Scheme, width: number, cursor: (index
   };
   return made;
 }
+
+/** Steps of an axis that counts. */
+const WHOLE = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat();
 
 /** Where a key leads; null: it leads nowhere. */
 function moved(key: string, index: number | null, last: number): number | null {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { explain, inOrder } from './explain';
+import { explain, failedStep, inOrder } from './explain';
+import { namesOf, type Person, refusalOf, shellWord } from './person';
 import {
   type AuthEvent,
   addressOf,
@@ -11,6 +12,7 @@ import {
   REASON_GROUPS,
   REASONS,
   type Reason,
+  reasonOf,
   STAGES,
   shownClient,
 } from './words';
@@ -140,6 +142,116 @@ describe('what is said', () => {
   it('has words for a reason that is newer than the page', () => {
     expect(explain(event({ reason: 'brand_new' as Reason })).why).toContain('brand_new');
   });
+});
+
+describe('a second factor that refuses the user', () => {
+  const said = (detail: string): AuthEvent =>
+    event({
+      reason: 'second_factor_refused',
+      user: 'mallory',
+      factor: undefined,
+      authenticator: 'duo_only_client',
+      timeline: [{ stage: 'preauth', at_us: 1, elapsed_us: 2, detail: `deny: ${detail}` }],
+    });
+  const is = (state: Person['is'], name = 'mallory'): Person => ({ is: state, name });
+
+  it('is told apart by the words that the built-in one has', () => {
+    const words = ['service/login.rs', 'verdict.rs'].flatMap((file) => {
+      const source = readFileSync(`../secondfactor/src/${file}`, 'utf8');
+      return [...source.matchAll(/const (NOT_ENROLLED|LOCKED_OUT|DISABLED): &str =\s*"([^"]+)"/g)];
+    });
+    const told = Object.fromEntries(words.map(([, name, text]) => [name, refusalOf(said(text ?? ''))]));
+    expect(told).toEqual({ NOT_ENROLLED: 'unknown', LOCKED_OUT: 'locked', DISABLED: 'disabled' });
+    expect(refusalOf(said('Access denied.'))).toBe('other');
+  });
+
+  it('does not know the user: says so, and how to add them', () => {
+    const { why, next, atUser } = explain(said('Your account is not enrolled.'), is('nobody'));
+    expect(why).toBe(
+      'mallory was rejected: no password is checked here (duo_only_client), and the second factor does not know this user.',
+    );
+    expect(next).toContain('Add mallory under Second factor, or with: countersign factor add mallory.');
+    expect(atUser).toBe(true);
+  });
+
+  it('knows the user without a device, or by now with one', () => {
+    const bare = explain(said('Your account is not enrolled.'), is('bare', 'mallory'));
+    expect(bare.why).toContain('knows no device of this user');
+    expect(bare.next).toContain('countersign factor enroll mallory');
+    expect(explain(said('Your account is not enrolled.'), is('ready')).next).toContain('try again');
+    expect(explain(said('Your account is not enrolled.'), is('unread')).why).toContain('or no device');
+  });
+
+  it('has disabled the user, or locked them out', () => {
+    expect(explain(said('Your account is disabled.'), is('ready')).next).toContain(
+      'countersign factor set-status mallory active',
+    );
+    expect(explain(said('Your account is locked after too many.'), is('ready')).next).toContain(
+      'countersign factor unlock mallory',
+    );
+  });
+
+  it('is another one than the built-in: no command is named that has nothing to say there', () => {
+    for (const detail of ['Your account is not enrolled.', 'Access denied.']) {
+      const { next, atUser } = explain(said(detail));
+      expect(next).not.toContain('countersign factor');
+      expect(atUser).toBe(false);
+    }
+  });
+
+  it('leads to no user where the service is at fault', () => {
+    expect(explain(event({ reason: 'second_factor_unavailable' }), is('ready')).atUser).toBe(false);
+  });
+
+  it.each([
+    ['alice', ['alice']],
+    ['EXAMPLE\\alice', ['EXAMPLE\\alice', 'alice']],
+    ['alice@example.com', ['alice@example.com', 'alice']],
+    ['@example.com', ['@example.com']],
+  ])('may have %s as %j', (user, names) => expect(namesOf(user)).toEqual(names));
+
+  it.each([
+    ['alice', 'alice'],
+    ['EXAMPLE\\alice', "'EXAMPLE\\alice'"],
+    ["o'hara; reboot", "'o'\\''hara; reboot'"],
+    ['-rf', "'-rf'"],
+  ])('has %s in a command as %s', (name, word) => expect(shellWord(name)).toBe(word));
+});
+
+describe('what failed', () => {
+  const step = (stage: AuthEvent['timeline'][number]['stage']) => ({
+    stage,
+    at_us: 0,
+    elapsed_us: 1,
+    detail: '',
+  });
+  const timeline = [
+    step('packet'),
+    step('client'),
+    step('primary'),
+    step('preauth'),
+    step('factor'),
+    step('answer'),
+  ];
+  it.each<[Partial<AuthEvent>, number]>([
+    [{ reason: 'wrong_password', timeline: timeline.slice(0, 3) }, 2],
+    [{ reason: 'denied', timeline }, 4],
+    [{ reason: 'second_factor_refused', timeline: timeline.slice(0, 4) }, 3],
+    [{ reason: 'fail_mode_safe', outcome: 'accept', timeline }, 4],
+    [{ reason: 'approved', outcome: 'accept', timeline }, -1],
+    [{ reason: 'prompted', outcome: 'challenge', timeline }, -1],
+    [{ reason: 'factor_missing', timeline }, -1],
+  ])('of %j is step %d', (over, want) => expect(failedStep(event(over))).toBe(want));
+
+  it.each<[Partial<AuthEvent>, string]>([
+    [{ factor: 'passcode' }, 'wrong passcode'],
+    [{ factor: 'passcode', outcome: 'challenge' }, 'wrong passcode, asked again'],
+    [{ factor: 'push' }, 'push denied'],
+    [{ factor: 'phone' }, 'phone call denied'],
+    [{ factor: 'auto' }, 'push or call denied'],
+    [{ reason: 'wrong_password' }, 'wrong password'],
+    [{ reason: 'brand_new' as Reason }, 'brand_new'],
+  ])('of %j is said as %s', (over, want) => expect(reasonOf(event(over))).toBe(want));
 });
 
 describe('marks, addresses and order', () => {

@@ -1,4 +1,5 @@
 /** Why a login ended as it did, in whole sentences, and what to do next. Pure. */
+import { nameOf, type Person, refusalOf, shellWord } from './person';
 import type { AuthEvent, Reason, Stage } from './words';
 
 export interface Said {
@@ -8,6 +9,8 @@ export interface Said {
   next: string | null;
   /** What the step that decided says, in its own words. */
   evidence: { stage: Stage; detail: string } | null;
+  /** Whether what is to be done is done at the user, of the built-in second factor. */
+  atUser: boolean;
 }
 
 interface Names {
@@ -16,8 +19,11 @@ interface Names {
   section: string;
   integration: string;
   factor: string;
-  /** Who found the password right. */
+  /** What became of the password, and the word that leads from there to what failed. */
   checked: string;
+  but: 'and' | 'but';
+  /** Of the built-in second factor; undefined: it is another, or nobody knows. */
+  person: Person | undefined;
   event: AuthEvent;
 }
 
@@ -44,6 +50,70 @@ const FACTOR: Record<NonNullable<AuthEvent['factor']>, string> = {
 };
 
 type Sentence = (names: Names) => [why: string, next: string | null];
+
+/** The second factor has no way in for this user: who is not there, has no device, or is not to get in. */
+function refused({ who, checked, but, event, person }: Names): ReturnType<Sentence> {
+  const begin = `${who} was rejected: ${checked}, ${but}`;
+  const refusal = refusalOf(event);
+  if (!person) {
+    if (refusal === 'unknown') {
+      return [
+        `${begin} the second factor does not know this user, or no device of theirs.`,
+        'Is the name spelt as it is there? Else enrol the user at the second factor.',
+      ];
+    }
+    const how = {
+      disabled: 'who is disabled there',
+      locked: 'who is locked out there',
+      other: 'who is not known, disabled or locked out there, or refused by a policy',
+    }[refusal];
+    return [
+      `${begin} the second factor refuses this user, ${how}.`,
+      'Look at the user’s status at the second factor.',
+    ];
+  }
+  const name = shellWord(nameOf(person, event));
+  switch (refusal) {
+    case 'unknown':
+      if (person.is === 'nobody') {
+        return [
+          `${begin} the second factor does not know this user.`,
+          `Add ${who} under Second factor, or with: countersign factor add ${name}. If there is such a person under another name: log in with that one.`,
+        ];
+      }
+      if (person.is === 'bare') {
+        return [
+          `${begin} the second factor knows no device of this user.`,
+          `Add a device for ${who} under Second factor, or with: countersign factor enroll ${name}`,
+        ];
+      }
+      if (person.is === 'unread') {
+        return [
+          `${begin} the second factor does not know this user, or no device of theirs.`,
+          `Look for ${who} under Second factor, or with: countersign factor show ${name}`,
+        ];
+      }
+      return [
+        `${begin} the second factor did not know this user then, or no device of theirs.`,
+        `${who} is there by now, with a device: the user is to try again.`,
+      ];
+    case 'disabled':
+      return [
+        `${begin} the user is disabled at the second factor.`,
+        `If the user is to log in: set ${who} to active under Second factor, or with: countersign factor set-status ${name} active`,
+      ];
+    case 'locked':
+      return [
+        `${begin} the user is locked out at the second factor, after too many wrong passcodes.`,
+        `Unlock ${who} under Second factor, or with: countersign factor unlock ${name}`,
+      ];
+    default:
+      return [
+        `${begin} the second factor refuses this user.`,
+        `Look at ${who} under Second factor, or with: countersign factor show ${name}`,
+      ];
+  }
+}
 
 const SAID: Record<Reason, Sentence> = {
   approved: ({ who, checked, event }) => [
@@ -144,46 +214,47 @@ const SAID: Record<Reason, Sentence> = {
     `${who} was rejected: ${primary} could not be asked, because a setting is wrong.`,
     `The step of the password names which. In ${section}: service_account_username and its password, bind_dn, search_dn, the groups, ssl_ca_certs_file, transport.`,
   ],
-  second_factor_refused: ({ who, checked }) => [
-    `${who} was rejected: ${checked}, but the second factor refuses this user, who is disabled or locked out there, or refused by a policy.`,
-    'Look at the user’s status at the second factor. Built-in: on the page of the second factor, or countersign factor show USER and unlock USER.',
-  ],
-  not_enrolled: ({ who, event }) => [
+  second_factor_refused: refused,
+  not_enrolled: ({ who, event, person }) => [
     event.outcome === 'challenge'
       ? `${who} is to enrol for the second factor first, and was shown the link.`
       : `${who} was rejected: the user is to enrol for the second factor first.`,
-    'The reply to the user has the link; no log or event has it. Built-in: add a device on the page of the second factor.',
+    `The reply to the user has the link; no log or event has it.${
+      person ? ` Or add a device for ${who} under Second factor.` : ''
+    }`,
   ],
   no_usable_factor: ({ who, integration }) => [
     `${who} was rejected: no device of the user can do what ${integration} or the user asks for.`,
     `Compare factors of ${integration} with the user’s devices at the second factor.`,
   ],
-  denied: ({ who, checked, factor, event }) =>
+  denied: ({ who, checked, but, factor, event }) =>
     event.outcome === 'challenge'
       ? [`${who} typed a wrong passcode and was asked for it again.`, 'Nothing, if an answer follows.']
       : event.factor === 'passcode'
         ? [
-            `${who} was rejected: ${checked}, but the passcode was refused.`,
+            `${who} was rejected: ${checked}, ${but} the passcode was refused.`,
             'The user is to try again with a fresh passcode. If it happens again: is the clock right, where the passcode is made and here?',
           ]
         : [
-            `${who} was rejected: ${checked}, but ${factor} was denied, by the person or by the service.`,
+            `${who} was rejected: ${checked}, ${but} ${factor} was denied, by the person or by the service.`,
             'Ask the user. Who did not try to log in and was asked has a password that somebody else knows.',
           ],
   fraud: ({ who, factor }) => [
     `${who} was rejected: ${factor} was reported as fraud, or a passcode was used twice.`,
     'Somebody may know the password. Speak with the user, and change it.',
   ],
-  timed_out: ({ who, checked, factor, event }) =>
+  timed_out: ({ who, checked, but, factor, event }) =>
     event.outcome === 'unanswered' && event.test
       ? ['This test was broken off before it ended.', 'Try it again, if it still matters.']
       : [
-          `${who} was rejected: ${checked}, but nobody answered ${factor} in time.`,
+          `${who} was rejected: ${checked}, ${but} nobody answered ${factor} in time.`,
           'Was the phone at hand, and online? Else look at api_timeout, and at the device’s RADIUS time-out, which should be longer.',
         ],
-  locked_out: ({ who }) => [
+  locked_out: ({ who, person, event }) => [
     `${who} was rejected: one wrong passcode too many, and the user is locked out at the second factor.`,
-    'Unlock the user there. Built-in: on the page of the second factor, or countersign factor unlock USER.',
+    person
+      ? `Unlock ${who} under Second factor, or with: countersign factor unlock ${shellWord(nameOf(person, event))}`
+      : 'Unlock the user there.',
   ],
   passcodes_sent: ({ who, event }) => [
     event.outcome === 'challenge'
@@ -247,6 +318,31 @@ const OF_THE_PRIMARY = new Set<Reason>([
   'primary_misconfigured',
 ]);
 
+const OF_THE_FACTOR = new Set<Reason>([
+  'second_factor_refused',
+  'not_enrolled',
+  'no_usable_factor',
+  'denied',
+  'fraud',
+  'timed_out',
+  'locked_out',
+  'second_factor_unavailable',
+  'second_factor_error',
+  'second_factor_unreadable',
+]);
+
+/** What is put right at the user, and not at the service or the integration. */
+const AT_THE_USER = new Set<Reason>([
+  'bypassed',
+  'second_factor_refused',
+  'not_enrolled',
+  'no_usable_factor',
+  'denied',
+  'fraud',
+  'timed_out',
+  'locked_out',
+]);
+
 const OF_THE_REQUEST = new Set<Reason>(['bad_request', 'unsupported_method', 'unknown_state', 'eap_failed']);
 
 /** The step that decided, if it is one that says more than the reason. */
@@ -264,16 +360,28 @@ function evidence(event: AuthEvent): Said['evidence'] {
   return null;
 }
 
-/** Why, and what next. */
-export function explain(event: AuthEvent): Said {
+/** The step that failed, by its place; -1: none did, or it is not known which. */
+export function failedStep(event: AuthEvent): number {
+  const { reason, outcome, timeline } = event;
+  if (outcome === 'challenge') return -1;
+  if (outcome === 'accept' && reason !== 'fail_mode_safe') return -1;
+  if (OF_THE_PRIMARY.has(reason)) return timeline.findLastIndex(({ stage }) => stage === 'primary');
+  if (!OF_THE_FACTOR.has(reason) && reason !== 'fail_mode_safe') return -1;
+  const asked = timeline.findLastIndex(({ stage }) => stage === 'factor');
+  return asked >= 0 ? asked : timeline.findLastIndex(({ stage }) => stage === 'preauth');
+}
+
+/** Why, and what next. `person` is who this is at the built-in second factor, where that was asked. */
+export function explain(event: AuthEvent, person?: Person): Said {
+  const unchecked = event.authenticator?.startsWith('duo_only_client') ?? false;
   const names: Names = {
     who: event.user ? named(event.user) : 'The user',
     ...primaryOf(event),
     integration: event.integration,
     factor: FACTOR[event.factor ?? 'auto'],
-    checked: event.authenticator?.startsWith('duo_only_client')
-      ? 'the device checked the password'
-      : 'the password was right',
+    checked: unchecked ? `no password is checked here (${event.authenticator})` : 'the password was right',
+    but: unchecked ? 'and' : 'but',
+    person,
     event,
   };
   const sentence: Sentence | undefined = SAID[event.reason];
@@ -282,7 +390,8 @@ export function explain(event: AuthEvent): Said {
     `${names.who}: ${event.outcome}, for the reason ${event.reason}.`,
     'Load the page again: the gateway is newer than it.',
   ];
-  return { why, next, evidence: evidence(event) };
+  const atUser = person !== undefined && AT_THE_USER.has(event.reason);
+  return { why, next, evidence: evidence(event), atUser };
 }
 
 /** All requests of one login, oldest first; the last one says how it ended. */

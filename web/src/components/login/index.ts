@@ -12,6 +12,7 @@ export {
   OUTCOMES,
   REASON_GROUPS,
   REASONS,
+  reasonOf,
   STAGES,
   shownClient,
 } from './words';

@@ -14,6 +14,7 @@ export function OutcomeBadge({ outcome, size = 'md' }: { outcome: Outcome; size?
       color={shown.colour}
       size={size}
       tt="none"
+      miw="max-content"
       leftSection={<Icon size={size === 'lg' ? 15 : 12} aria-hidden />}
     >
       {shown.word}
@@ -32,6 +33,7 @@ export function WeakMark({ event, size = 'md' }: { event: AuthEvent; size?: 'sm'
         color="orange"
         size={size}
         tt="none"
+        miw="max-content"
         leftSection={<ShieldAlert size={12} aria-hidden />}
       >
         {shown.word}

@@ -1,10 +1,12 @@
 import { Group, Stack, Text } from '@mantine/core';
+import { X } from 'lucide-react';
 import { Time } from '@/components/time';
 import { micros } from '@/lib/format';
+import { failedStep } from './explain';
 import { OutcomeBadge } from './outcome';
 import { spans } from './spans';
 import styles from './timeline.module.css';
-import { type AuthEvent, REASONS, STAGES } from './words';
+import { type AuthEvent, reasonOf, STAGES } from './words';
 
 /**
  * What happened, step by step, with a bar for the time that each took. `events` are the requests of one
@@ -22,7 +24,7 @@ export function Timeline({ events }: { events: readonly AuthEvent[] }) {
               </Text>
               <OutcomeBadge outcome={event.outcome} size="sm" />
               <Text size="sm" c="dimmed" className="wrap">
-                {REASONS[event.reason] ?? event.reason}
+                {reasonOf(event)}
                 {' · '}
                 <Time ms={event.at_ms} form="clock" />
               </Text>
@@ -43,6 +45,7 @@ function Steps({ event }: { event: AuthEvent }) {
       </Text>
     );
   }
+  const failed = failedStep(event);
   return (
     <ol className={styles.steps}>
       {spans(event.timeline, event.elapsed_us).map(({ step, from, width, long }, index) => {
@@ -53,14 +56,23 @@ function Steps({ event }: { event: AuthEvent }) {
             <div className={styles.stage}>
               <Text size="sm" fw={600} component="span">
                 {stage?.word ?? step.stage}
+                {index === failed && (
+                  <>
+                    {' '}
+                    <X size={14} className={styles.cross} role="img" aria-label="failed" />
+                  </>
+                )}
               </Text>
-              <span className={styles.at}>at {micros(step.at_us)}</span>
+              <span className={styles.at}>
+                {step.at_us === 0 ? 'at the start' : `after ${micros(step.at_us)}`}
+              </span>
             </div>
             <div className={styles.took}>
               <span className={styles.track} aria-hidden>
                 <span
                   className={styles.bar}
                   data-stage={step.stage}
+                  data-failed={index === failed || undefined}
                   style={{ insetInlineStart: `${from * 100}%`, inlineSize: `${width * 100}%` }}
                 />
               </span>

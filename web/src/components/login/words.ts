@@ -26,7 +26,10 @@ export const STAGES: Record<Stage, { word: string; about: string }> = {
   packet: { word: 'Request read', about: 'The datagram was read and verified.' },
   client: { word: 'Client found', about: 'Its client and integration were found.' },
   primary: { word: 'Password', about: 'The password was checked by the primary.' },
-  preauth: { word: 'What the user can do', about: 'The second factor was asked what the user can do.' },
+  preauth: {
+    word: 'Second factor: who',
+    about: 'The second factor was asked for the user, and what they can do.',
+  },
   factor: { word: 'Second factor', about: 'The second factor was asked to decide.' },
   answer: { word: 'Answer', about: 'The answer was sent.' },
 };
@@ -59,7 +62,7 @@ export const REASONS: Record<Reason, string> = {
   second_factor_refused: 'second factor refuses this user',
   not_enrolled: 'not enrolled yet',
   no_usable_factor: 'no device that can be used',
-  denied: 'denied',
+  denied: 'denied, or wrong passcode',
   fraud: 'reported as fraud',
   timed_out: 'nobody answered in time',
   locked_out: 'locked out at the second factor',
@@ -74,6 +77,21 @@ export const REASONS: Record<Reason, string> = {
   stopping: 'gateway was stopping',
   internal: 'fault of the gateway',
 };
+
+/** Why this one ended so, in a few words: where the event knows more than its reason, that too. */
+export function reasonOf(event: Pick<AuthEvent, 'reason' | 'factor' | 'outcome'>): string {
+  if (event.reason !== 'denied') return REASONS[event.reason] ?? event.reason;
+  switch (event.factor) {
+    case 'passcode':
+      return event.outcome === 'challenge' ? 'wrong passcode, asked again' : 'wrong passcode';
+    case 'push':
+      return 'push denied';
+    case 'phone':
+      return 'phone call denied';
+    default:
+      return 'push or call denied';
+  }
+}
 
 /** In which section of the documentation's table a reason stands. */
 export const REASON_GROUPS: { group: string; items: Reason[] }[] = [

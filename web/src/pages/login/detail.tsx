@@ -1,7 +1,7 @@
 import { Divider, Group, Stack, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { FlaskConical, SearchX } from 'lucide-react';
-import type { ReactNode } from 'react';
+import { Fragment, type ReactNode } from 'react';
 import { ApiError } from '@/api/client';
 import { CopyIcon } from '@/components/copy';
 import { Empty } from '@/components/empty';
@@ -9,7 +9,15 @@ import { ButtonLink, TextLink } from '@/components/links';
 import { Explanation } from '@/components/login/explanation';
 import { OutcomeBadge } from '@/components/login/outcome';
 import { Timeline } from '@/components/login/timeline';
-import { type AuthEvent, addressOf, FACTORS, OUTCOMES, REASONS, shownClient } from '@/components/login/words';
+import { usePerson } from '@/components/login/use-person';
+import {
+  type AuthEvent,
+  addressOf,
+  FACTORS,
+  OUTCOMES,
+  reasonOf,
+  shownClient,
+} from '@/components/login/words';
 import { Loaded } from '@/components/page';
 import { Time } from '@/components/time';
 import { micros, utcTime } from '@/lib/format';
@@ -144,17 +152,17 @@ function Facts({ events }: { events: readonly AuthEvent[] }) {
         <Time ms={first.at_ms} />
       </Fact>
       <Fact name="User">
-        <span className="wrap">{last.user ?? 'no name that could be read'}</span>
+        <User event={last} />
       </Fact>
       <Fact name="Integration">
         <TextLink to="/integrations/$id" params={{ id: last.integration }} size="sm">
-          {last.integration}
+          <Broken name={last.integration} />
         </TextLink>
       </Fact>
       {last.authenticator && (
         <Fact name="Primary">
           <TextLink to="/authenticators/$id" params={{ id: last.authenticator }} size="sm">
-            {last.authenticator}
+            <Broken name={last.authenticator} />
           </TextLink>
         </Fact>
       )}
@@ -182,10 +190,40 @@ function Facts({ events }: { events: readonly AuthEvent[] }) {
         ))}
       </Fact>
       <Fact name="Reason">
-        <span className="mono">{last.reason}</span>
+        <span className="mono">
+          <Broken name={last.reason} />
+        </span>
       </Fact>
     </dl>
   );
+}
+
+/** The name, which leads to the person where the second factor is the built-in one. */
+function User({ event }: { event: AuthEvent }) {
+  const person = usePerson(event);
+  if (!event.user) return 'no name that could be read';
+  if (!person) return <span className="wrap">{event.user}</span>;
+  return (
+    <TextLink to="/second-factor/users/$name" params={{ name: person.name }} size="sm" className="wrap">
+      {event.user}
+    </TextLink>
+  );
+}
+
+/** A name of several words, which goes on in the next line between them and not within one. */
+function Broken({ name }: { name: string }) {
+  const words = name.split('_');
+  return words.map((word, place) => (
+    // None of them moves.
+    <Fragment key={place}>
+      {place > 0 && (
+        <>
+          _<wbr />
+        </>
+      )}
+      {word}
+    </Fragment>
+  ));
 }
 
 function Fact({ name, children }: { name: string; children: ReactNode }) {
@@ -211,7 +249,7 @@ export function Answer({ event, attributes }: { event: AuthEvent; attributes?: r
         <Text size="sm" component="span">
           {event.test ? 'would be ' : ''}
           <b>{OUTCOMES[event.outcome].code}</b> after {micros(event.elapsed_us)}, for the reason:{' '}
-          {REASONS[event.reason] ?? event.reason}
+          {reasonOf(event)}
         </Text>
       </Group>
       {event.reply_message && (

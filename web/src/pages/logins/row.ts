@@ -1,15 +1,11 @@
 /** What the row of a login says. Pure. */
-import { type AuthEvent, FACTORS, REASONS } from '@/components/login/words';
+import { type AuthEvent, FACTORS } from '@/components/login/words';
 import { localClock, plural, seconds } from '@/lib/format';
 import type { Row } from './log';
 
 /** The request that says how it stands. */
 export function finalOf(row: Row): AuthEvent {
   return (row.events.at(-1) ?? row.last).event;
-}
-
-export function reasonOf(event: AuthEvent): string {
-  return REASONS[event.reason] ?? event.reason;
 }
 
 /** The factor of the login: of the last request that used one. */

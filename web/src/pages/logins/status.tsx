@@ -5,17 +5,19 @@ import { plural } from '@/lib/format';
 import type { Snapshot } from './feed';
 import styles from './status.module.css';
 
-export type Shown = 'live' | 'paused' | 'connecting' | 'reconnecting' | 'still';
+/** Why what comes is only counted: a button, a login that is open over the list, or rows that are read. */
+export type Held = 'paused' | 'open' | 'reading';
+export type Shown = 'live' | Held | 'connecting' | 'reconnecting' | 'still';
 
 /** How current the list is. */
-export function shownOf(snapshot: Snapshot, held: boolean): Shown {
+export function shownOf(snapshot: Snapshot, held: Held | null): Shown {
   switch (snapshot.connection) {
     case 'ended':
       return 'still';
     case 'connecting':
       return 'connecting';
     case 'live':
-      return held ? 'paused' : 'live';
+      return held ?? 'live';
     default:
       return 'reconnecting';
   }
@@ -24,6 +26,11 @@ export function shownOf(snapshot: Snapshot, held: boolean): Shown {
 const WORDS: Record<Shown, { word: string; about: string }> = {
   live: { word: 'live', about: 'New logins appear as they end.' },
   paused: { word: 'paused', about: 'New logins are counted, so that what you read does not move.' },
+  open: { word: 'paused while this is open', about: 'New logins are counted, and shown when it is closed.' },
+  reading: {
+    word: 'paused while you read',
+    about: 'New logins are counted, so that what you read does not move. At the top of the list it goes on.',
+  },
   connecting: { word: 'connecting', about: 'The live stream is being opened.' },
   reconnecting: { word: 'reconnecting', about: 'The live stream broke off. It goes on where it was.' },
   still: { word: 'not live', about: 'The time that is asked for is over, or the stream was refused.' },
@@ -32,18 +39,17 @@ const WORDS: Record<Shown, { word: string; about: string }> = {
 export function LiveStatus({
   snapshot,
   held,
-  paused,
   onPaused,
   onRelease,
 }: {
   snapshot: Snapshot;
-  held: boolean;
-  paused: boolean;
+  held: Held | null;
   onPaused: (paused: boolean) => void;
   onRelease: () => void;
 }) {
   const shown = shownOf(snapshot, held);
   const { word, about } = WORDS[shown];
+  const paused = held === 'paused';
   const news = snapshot.stale ? 'Many new' : `${plural(snapshot.pending, 'new login')}`;
   const any = snapshot.stale || snapshot.pending > 0;
   const [said] = useDebouncedValue(any ? news : '', 2_000);
@@ -67,7 +73,7 @@ export function LiveStatus({
           onClick={() => onPaused(!paused)}
           leftSection={paused ? <Play size={14} aria-hidden /> : <Pause size={14} aria-hidden />}
         >
-          {paused ? 'Go on' : 'Pause'}
+          {paused ? 'Go on' : held ? 'Stay paused' : 'Pause'}
         </Button>
       )}
       <VisuallyHidden aria-live="polite">{said}</VisuallyHidden>

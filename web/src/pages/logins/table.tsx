@@ -15,11 +15,11 @@ import {
   useState,
 } from 'react';
 import { OutcomeBadge, WeakMark } from '@/components/login/outcome';
-import { shownClient } from '@/components/login/words';
+import { reasonOf, shownClient } from '@/components/login/words';
 import { useNow } from '@/components/time';
 import { utcTime } from '@/lib/format';
 import type { Row } from './log';
-import { factorOf, finalOf, lasted, reasonOf, rowTime, shortly, stepsOf } from './row';
+import { factorOf, finalOf, lasted, rowTime, shortly, stepsOf } from './row';
 import styles from './table.module.css';
 
 /** Below this width of the list each login is a card of two lines, in CSS pixels. */
@@ -268,7 +268,8 @@ const LoginRow = memo(function LoginRow({
         {event.integration}
       </Cell>
       <Cell className={styles.reason} title={`${reasonOf(event)} (${stepsOf(row)})`}>
-        <WeakMark event={event} size="sm" /> {event.test && <span className={styles.chip}>test</span>}{' '}
+        <WeakMark event={event} size="sm" />{' '}
+        {event.test && <span className={`${styles.chip} ${styles.test}`}>test</span>}{' '}
         {row.events.length > 1 && <span className={styles.chip}>{row.events.length} requests</span>}{' '}
         {reasonOf(event)}
       </Cell>

@@ -84,7 +84,6 @@ export function NodeActions({
       {may('operator') && (
         <Button
           variant="default"
-          size="compact-sm"
           onClick={node.draining ? askToUndrain : askToDrain}
           aria-label={`${node.draining ? 'Undrain' : 'Drain'} ${name}`}
         >
@@ -99,7 +98,6 @@ export function NodeActions({
         >
           <Button
             variant="default"
-            size="compact-sm"
             data-disabled={here || undefined}
             aria-disabled={here}
             onClick={() => !here && askToRemove()}

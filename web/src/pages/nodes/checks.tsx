@@ -1,8 +1,9 @@
-import { Alert, Badge, Button, Group, Loader, Stack, Table, Text } from '@mantine/core';
+import { Alert, Badge, Button, Group, Loader, Stack, Table, Text, Title } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { Stethoscope } from 'lucide-react';
 import { api, ask, type Schemas } from '@/api/client';
 import { ProblemAlert } from '@/components/problem';
+import { Cell, StackedTable } from '@/components/stacked';
 import { useNow } from '@/components/time';
 import { plural, seconds } from '@/lib/format';
 import { useSession } from '@/session';
@@ -95,55 +96,50 @@ function Report({ report }: { report: CheckReport }) {
             </Alert>
           )}
           {(rows?.length ?? 0) > 0 && (
-            <Table.ScrollContainer
-              minWidth={760}
-              type="native"
-              tabIndex={0}
-              role="region"
-              aria-label={`Checks at ${node}`}
-            >
-              <Table withTableBorder verticalSpacing="xs">
-                <Table.Caption>Checks at {node}, faults first</Table.Caption>
-                <Table.Thead>
-                  <Table.Tr>
-                    <Table.Th>Result</Table.Th>
-                    <Table.Th>What</Table.Th>
-                    <Table.Th>Where</Table.Th>
-                    <Table.Th>Found, and what to do</Table.Th>
-                    <Table.Th>Time</Table.Th>
+            <>
+              <Title order={3}>Checks at {node}, faults first</Title>
+              <StackedTable
+                label={`Checks at ${node}, faults first`}
+                columns={[
+                  ['Result', 110],
+                  ['What', 170],
+                  ['Where', 240],
+                  'Found, and what to do',
+                  ['Time', 90],
+                ]}
+              >
+                {faultsFirst(rows ?? []).map((row, index) => (
+                  // None of them moves.
+                  <Table.Tr key={index}>
+                    <Cell of="Result">
+                      <Badge variant="light" color={RESULTS[row.result].colour} tt="none" miw="max-content">
+                        {RESULTS[row.result].word}
+                      </Badge>
+                    </Cell>
+                    <Cell of="What">{CHECKS[row.what]}</Cell>
+                    <Cell of="Where">
+                      {row.where}
+                      {(row.sections?.length ?? 0) > 0 && (
+                        <Text size="xs" c="dimmed" className="wrap">
+                          {row.sections?.join(', ')}
+                        </Text>
+                      )}
+                    </Cell>
+                    <Cell of="Found">
+                      {row.found}
+                      {row.remedy && (
+                        <Text size="sm">
+                          <b>What to do:</b> {row.remedy}
+                        </Text>
+                      )}
+                    </Cell>
+                    <Cell of="Time">
+                      <span className="nowrap">{row.milliseconds} ms</span>
+                    </Cell>
                   </Table.Tr>
-                </Table.Thead>
-                <Table.Tbody>
-                  {faultsFirst(rows ?? []).map((row, index) => (
-                    <Table.Tr key={index}>
-                      <Table.Td>
-                        <Badge variant="light" color={RESULTS[row.result].colour} tt="none" miw="max-content">
-                          {RESULTS[row.result].word}
-                        </Badge>
-                      </Table.Td>
-                      <Table.Td>{CHECKS[row.what]}</Table.Td>
-                      <Table.Td className="wrap">
-                        {row.where}
-                        {(row.sections?.length ?? 0) > 0 && (
-                          <Text size="xs" c="dimmed" className="wrap">
-                            {row.sections?.join(', ')}
-                          </Text>
-                        )}
-                      </Table.Td>
-                      <Table.Td className="wrap">
-                        {row.found}
-                        {row.remedy && (
-                          <Text size="sm">
-                            <b>What to do:</b> {row.remedy}
-                          </Text>
-                        )}
-                      </Table.Td>
-                      <Table.Td className="nowrap">{row.milliseconds} ms</Table.Td>
-                    </Table.Tr>
-                  ))}
-                </Table.Tbody>
-              </Table>
-            </Table.ScrollContainer>
+                ))}
+              </StackedTable>
+            </>
           )}
         </Stack>
       ))}

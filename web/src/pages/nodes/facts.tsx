@@ -1,9 +1,12 @@
 import { Alert, Badge, Code, List, Text, Tooltip } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
 import type { Schemas } from '@/api/client';
+import { aboutQuery } from '@/api/queries';
+import { TextLink } from '@/components/links';
 import { Time } from '@/components/time';
 import { count, seconds } from '@/lib/format';
 import classes from './nodes.module.css';
-import { stateOf } from './words';
+import { servesOf, stateOf } from './words';
 
 type NodeView = Schemas['NodeView'];
 
@@ -75,8 +78,10 @@ export function Facts({ node, revision }: { node: NodeView; revision: number | n
             'needs none'
           ) : (
             <>
-              <Time ms={node.certificate_until_ms} /> (<Time ms={node.certificate_until_ms} form="relative" />
-              )
+              <Time ms={node.certificate_until_ms} form="day" />
+              <Text span inherit c="dimmed" display="block">
+                <Time ms={node.certificate_until_ms} form="relative" />
+              </Text>
             </>
           )}
         </dd>
@@ -85,13 +90,15 @@ export function Facts({ node, revision }: { node: NodeView; revision: number | n
   );
 }
 
-/** Why a node refused its last revision. */
+/** Why a node refused its last revision, what it serves meanwhile, and the way out. */
 export function RefusalAlert({ node }: { node: NodeView }) {
+  const about = useQuery(aboutQuery).data;
   if (!node.refused) return null;
+  const file = about?.configuration.kind === 'file';
   return (
     <Alert
       color="red"
-      title={`${node.node} refused revision ${node.refused.revision}, and serves what it had`}
+      title={`${node.node} refused revision ${node.refused.revision}, and ${servesOf(node)}`}
     >
       <Text size="sm">
         <Time ms={node.refused.at_ms} />
@@ -103,6 +110,23 @@ export function RefusalAlert({ node }: { node: NodeView }) {
           </List.Item>
         ))}
       </List>
+      <Text size="sm" mt={4} className="wrap">
+        <b>What to do:</b>{' '}
+        {file
+          ? 'put that right in the file, and have it read again.'
+          : 'put that right at the node, or change it here and apply it:'}{' '}
+        <TextLink underline="always" to="/configuration" inherit>
+          {file ? 'Show the file' : 'Configuration as text'}
+        </TextLink>
+        {!file && (
+          <>
+            {' or '}
+            <TextLink underline="always" to="/revisions" inherit>
+              go back to a revision
+            </TextLink>
+          </>
+        )}
+      </Text>
     </Alert>
   );
 }

@@ -10,6 +10,7 @@ import {
   Table,
   Text,
   TextInput,
+  Title,
 } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
@@ -21,9 +22,10 @@ import { useConfirm } from '@/components/confirm';
 import { CopyBlock } from '@/components/copy';
 import { TextLink } from '@/components/links';
 import { ProblemAlert } from '@/components/problem';
+import { Actions, Cell, StackedTable } from '@/components/stacked';
 import { Time } from '@/components/time';
 import { faultsOf } from '@/lib/faults';
-import { joinAddress, joinCommand, nameFault } from './words';
+import { isOwn, joinAddress, joinCommand, nameFault } from './words';
 
 type Made = Schemas['JoinTokenMade'];
 
@@ -166,6 +168,18 @@ function Made({ token, before, close }: { token: Made; before: string[]; close: 
         onChange={(event) => setAddress(event.currentTarget.value)}
         spellCheck={false}
       />
+      <div aria-live="polite">
+        {token.listens && isOwn(address) && (
+          <Alert color="orange" title="Another machine does not reach this address">
+            <Text size="sm" className="wrap">
+              At it each machine reaches itself. Type the name or the address that this one has for others; if
+              the control plane listens at {token.listens} alone, start it with{' '}
+              <code>--node-listen ADDRESS:{portOf(token.listens)}</code> first. A second node on this very
+              machine can use it as it is.
+            </Text>
+          </Alert>
+        )}
+      </div>
       {!token.node && (
         <TextInput
           label="Name of the node"
@@ -223,6 +237,10 @@ function Made({ token, before, close }: { token: Made; before: string[]; close: 
   );
 }
 
+function portOf(listens: string): string {
+  return listens.slice(listens.lastIndexOf(':') + 1);
+}
+
 const tokensQuery = {
   queryKey: ['join-tokens'] as const,
   queryFn: () => ask(api.GET('/api/v1/join-tokens', { params: { query: { limit: 100 } } })),
@@ -237,54 +255,47 @@ export function WaitingTokens() {
   if (error) return <ProblemAlert error={error} />;
   if (!data || data.items.length === 0) return null;
   return (
-    <Table.ScrollContainer minWidth={300} type="native">
-      <Table>
-        <Table.Caption>Tokens that wait to be used</Table.Caption>
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>For</Table.Th>
-            <Table.Th>Good until</Table.Th>
-            <Table.Th aria-label="Take back" />
+    <section aria-labelledby="waiting-tokens">
+      <Title order={2} id="waiting-tokens" mb="xs">
+        Tokens that wait to be used
+      </Title>
+      <StackedTable label="Tokens that wait to be used" columns={['For', 'Good until']} actions>
+        {data.items.map(({ id, node, expires_at_ms }) => (
+          <Table.Tr key={id}>
+            <Cell of="For">
+              {node ?? 'any free name'}
+              <Text size="xs" c="dimmed" className="mono">
+                {id}
+              </Text>
+            </Cell>
+            <Cell of="Good until">
+              <Time ms={expires_at_ms} form="relative" />
+            </Cell>
+            <Actions>
+              <Button
+                size="compact-sm"
+                variant="default"
+                aria-label={`Take back the token ${id}`}
+                onClick={() =>
+                  confirm({
+                    title: `Take back the token for ${node ?? 'any free name'}?`,
+                    body: `Nobody can join with ${id} any more.`,
+                    confirm: 'Take it back',
+                    danger: true,
+                    action: async () => {
+                      await ask(api.DELETE('/api/v1/join-tokens/{id}', { params: { path: { id } } }));
+                      notifications.show({ message: 'The token is taken back.' });
+                      await client.invalidateQueries({ queryKey: ['join-tokens'] });
+                    },
+                  })
+                }
+              >
+                Take back
+              </Button>
+            </Actions>
           </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {data.items.map(({ id, node, expires_at_ms }) => (
-            <Table.Tr key={id}>
-              <Table.Td className="wrap">
-                {node ?? 'any free name'}
-                <Text size="xs" c="dimmed" className="mono">
-                  {id}
-                </Text>
-              </Table.Td>
-              <Table.Td>
-                <Time ms={expires_at_ms} form="relative" />
-              </Table.Td>
-              <Table.Td ta="right">
-                <Button
-                  size="compact-sm"
-                  variant="default"
-                  aria-label={`Take back the token ${id}`}
-                  onClick={() =>
-                    confirm({
-                      title: `Take back the token for ${node ?? 'any free name'}?`,
-                      body: `Nobody can join with ${id} any more.`,
-                      confirm: 'Take it back',
-                      danger: true,
-                      action: async () => {
-                        await ask(api.DELETE('/api/v1/join-tokens/{id}', { params: { path: { id } } }));
-                        notifications.show({ message: 'The token is taken back.' });
-                        await client.invalidateQueries({ queryKey: ['join-tokens'] });
-                      },
-                    })
-                  }
-                >
-                  Take back
-                </Button>
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+        ))}
+      </StackedTable>
+    </section>
   );
 }

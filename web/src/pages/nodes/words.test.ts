@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Schemas } from '@/api/client';
-import { faultsFirst, joinAddress, joinCommand, nameFault, stateOf } from './words';
+import { faultsFirst, isOwn, joinAddress, joinCommand, nameFault, servesOf, stateOf } from './words';
 
 const node: Schemas['NodeView'] = { node: 'b', connected: true, last_seen_ms: 1, applied: 3 };
 const refused = { revision: 3, at_ms: 1, faults: [] };
@@ -15,6 +15,25 @@ describe('stateOf', () => {
     ['is behind', { applied: 2 }, 'behind'],
   ])('%s', (_name, more, want) => expect(stateOf({ ...node, ...more }, 3).word).toBe(want));
 });
+
+it('says of no node that it serves what it never had', () => {
+  const fresh = { ...node, applied: null };
+  expect(stateOf({ ...fresh, refused }, 3).about).toBe(
+    'It refused the last revision, and serves nothing: it has no revision yet.',
+  );
+  expect(stateOf({ ...fresh, connected: false }, 3).about).not.toContain('serves what it had');
+  expect(stateOf({ ...node, applied: 2, refused }, 3).about).toContain('serves revision 2');
+  expect(servesOf({})).toContain('nothing');
+});
+
+it.each([
+  ['https://127.0.0.1:8503', true],
+  ['https://localhost:8503', true],
+  ['https://[::1]:8503', true],
+  ['https://192.0.2.1:8503', false],
+  ['https://gw.example.com', false],
+  ['127.0.0', false],
+])('that a machine reaches itself alone at %s: %s', (address, own) => expect(isOwn(address)).toBe(own));
 
 it('shows faults first, else in order', () => {
   const row = (found: string, result: Schemas['CheckResult']): Schemas['CheckRow'] => ({

@@ -10,17 +10,25 @@ export interface State {
   about: string;
 }
 
+/** What a node serves, after whatever became of the newest revision. */
+export function servesOf({ applied }: Pick<NodeView, 'applied'>): string {
+  return applied == null ? 'serves nothing: it has no revision yet' : `serves revision ${applied}`;
+}
+
 /** What a node does, in a word: the worst of what is known. */
 export function stateOf(node: NodeView, revision: number | null): State {
   if (!node.connected) {
     return {
       word: 'away',
       colour: 'red',
-      about: 'It is not connected. If it runs, it serves what it had.',
+      about:
+        node.applied == null
+          ? 'It is not connected, and never had a revision that it could serve.'
+          : 'It is not connected. If it runs, it serves what it had.',
     };
   }
   if (node.refused) {
-    return { word: 'refused', colour: 'red', about: 'It refused the last revision, and serves what it had.' };
+    return { word: 'refused', colour: 'red', about: `It refused the last revision, and ${servesOf(node)}.` };
   }
   if (node.draining || node.status?.state === 'draining') {
     return { word: 'drained', colour: 'orange', about: 'It takes no new logins, and finishes those it has.' };
@@ -78,6 +86,12 @@ export function joinAddress(listens: string, host: string): string {
   const address = listens.replace(/:\d+$/, '');
   const anywhere = address === '0.0.0.0' || address === '[::]' || address === '::';
   return `https://${anywhere ? host : address}:${port}`;
+}
+
+/** Whether it is an address at which a machine reaches nobody but itself. */
+export function isOwn(address: string): boolean {
+  const host = URL.canParse(address) ? new URL(address).hostname : '';
+  return /^(localhost|127(\.\d+){3}|\[::1\])$/i.test(host);
 }
 
 /** What is typed on the new machine to join: the token is in no argument, which others could read. */

@@ -9,9 +9,9 @@ import { TextLink } from '@/components/links';
 import { count, micros } from '@/lib/format';
 import { Card } from './card';
 import {
+  barOf,
   lines,
   nowOf,
-  rate,
   readBucket,
   readStage,
   SHOWN,
@@ -42,7 +42,16 @@ export function LoginsChart({ overview, window }: { overview: Overview; window: 
   const sum = totals(overview);
   const from = moment(overview.since_ms);
   return (
-    <Card title="Logins per minute">
+    <Card
+      title="Logins over time"
+      aside={
+        sum.all > 0 && (
+          <Text size="sm" c="dimmed">
+            {barOf(overview)}
+          </Text>
+        )
+      }
+    >
       {sum.all === 0 ? (
         <Text size="sm" className="wrap">
           No login in the last {window.words}.{' '}
@@ -58,13 +67,13 @@ export function LoginsChart({ overview, window }: { overview: Overview; window: 
       ) : (
         <Chart
           kind="bar"
-          label={`Logins per minute by outcome, the last ${window.words}`}
+          label={`Logins by outcome, ${barOf(overview)}, the last ${window.words}`}
           summary={summaryOfLogins(overview, window.words)}
           height={HEIGHT}
           series={BARS}
           data={data}
           range={rangeOf(overview)}
-          format={rate}
+          format={count}
           legend={SHOWN.map(({ outcome, label, look }) => (
             <Group key={outcome} gap={6} wrap="nowrap">
               <Swatch look={look} />

@@ -242,13 +242,14 @@ export function UnsignedClients({ overview }: { overview: Overview }) {
             (CVE-2024-3596). Have the devices send it, then require it.
           </Text>
           <ul className={classes.list}>
-            {first.slice(0, FIRST).map(({ integration, address, last_unsigned_ms }) => (
+            {first.slice(0, FIRST).map(({ integration, address, last_signed_ms, last_unsigned_ms }) => (
               <li key={`${integration} ${address}`}>
                 <Text size="sm" className="wrap">
                   <span className="mono">{address}</span> at {integration}
                 </Text>
                 <Text size="sm" c="dimmed">
-                  last without one <Time ms={last_unsigned_ms} form="relative" />
+                  {(last_signed_ms ?? 0) > last_unsigned_ms && 'signs now; '}last without one{' '}
+                  <Time ms={last_unsigned_ms} form="relative" />
                 </Text>
               </li>
             ))}

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import type { Schemas } from '@/api/client';
 import {
+  barOf,
   lines,
-  rate,
   readBucket,
   stacked,
   summaryOfLogins,
@@ -38,13 +38,13 @@ it('adds up', () => {
   expect(totals(overview)).toEqual({ accept: 4, reject: 1, challenge: 2, unanswered: 1, all: 8 });
 });
 
-it('stacks per minute, the highest first, and leaves out what is none', () => {
+it('stacks what a bar counts, the highest first, and leaves out what is none', () => {
   expect(stacked(overview)).toEqual([
     [AT / 1_000, AT / 1_000 + 30, AT / 1_000 + 60],
-    [null, null, 6],
-    [10, null, null],
-    [null, null, 4],
-    [8, null, null],
+    [null, null, 3],
+    [5, null, null],
+    [null, null, 2],
+    [4, null, null],
   ]);
 });
 
@@ -77,8 +77,7 @@ it('tells how long a stage took', () => {
   );
 });
 
-it.each([
-  [0, '0'],
-  [1_200, '1,200'],
-  [0.1 + 0.2, '0.3'],
-])('writes the rate %d as %s', (value, want) => expect(rate(value).replace(/\D(?=\d{3}$)/, ',')).toBe(want));
+it('says what a bar counts', () => {
+  expect(barOf({ bucket_ms: 10_000 })).toBe('each bar is 10 s');
+  expect(barOf({ bucket_ms: 720_000 })).toBe('each bar is 12 min');
+});

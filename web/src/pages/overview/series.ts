@@ -1,8 +1,8 @@
 /** The overview's numbers as charts, tables and sentences have them. Pure. */
 import type { Schemas } from '@/api/client';
 import type { Look } from '@/components/chart/style';
-import type { Outcome } from '@/components/login/words';
-import { count, localClock, localTime, micros, plural } from '@/lib/format';
+import { type Outcome, STAGES } from '@/components/login/words';
+import { count, localClock, localTime, micros, plural, seconds } from '@/lib/format';
 
 type Overview = Schemas['Overview'];
 type Bucket = Schemas['OverviewBucket'];
@@ -30,22 +30,21 @@ export function totals({ buckets }: Overview): Record<Outcome, number> & { all: 
   return sum;
 }
 
-/** Bars on top of each other, per minute: the highest first, since each is drawn over the one before. */
-export function stacked({ buckets, bucket_ms }: Overview): (number | null)[][] {
-  const perMinute = 60_000 / bucket_ms;
+/** Bars on top of each other: the highest first, since each is drawn over the one before. */
+export function stacked({ buckets }: Overview): (number | null)[][] {
   const layers = SHOWN.map((_, top) =>
     buckets.map((bucket) => {
       const own = SHOWN[top] && bucket[SHOWN[top].outcome];
       if (!own) return null;
-      return SHOWN.slice(0, top + 1).reduce((sum, { outcome }) => sum + bucket[outcome], 0) * perMinute;
+      return SHOWN.slice(0, top + 1).reduce((sum, { outcome }) => sum + bucket[outcome], 0);
     }),
   );
   return [buckets.map(({ at_ms }) => at_ms / 1_000), ...layers.reverse()];
 }
 
-/** A rate at the axis: whole where it is, and short. */
-export function rate(value: number): string {
-  return Number.isInteger(value) ? count(value) : String(Number(value.toFixed(2)));
+/** What one bar counts. */
+export function barOf({ bucket_ms }: Pick<Overview, 'bucket_ms'>): string {
+  return `each bar is ${seconds(bucket_ms / 1_000)}`;
 }
 
 function spanOf(at: number, length: number): string {
@@ -88,10 +87,20 @@ export function tableOfLogins({ buckets }: Overview): string[][] {
     .reverse();
 }
 
+/** Under the names that the steps of a login have. */
 export const STAGE_WORDS: Record<string, { label: string; about: string }> = {
-  primary: { label: 'Primary', about: 'until the directory or the upstream had checked the password' },
-  preauth: { label: 'Preauth', about: 'until the second factor had said what the user can do' },
-  factor: { label: 'Factor', about: 'until somebody had answered: this one waits for a person' },
+  primary: {
+    label: STAGES.primary.word,
+    about: 'until the directory or the upstream had checked the password',
+  },
+  preauth: {
+    label: STAGES.preauth.word,
+    about: 'until the second factor had said what the user can do',
+  },
+  factor: {
+    label: STAGES.factor.word,
+    about: 'until somebody had answered: this one waits for a person',
+  },
 };
 
 /** The newest bucket of a stage: how it is now. */

@@ -84,7 +84,7 @@ export function FindUser() {
           if (user) void navigate({ to: '/logins', search: { user } });
         }}
       >
-        <Group gap="xs" align="flex-end" wrap="nowrap">
+        <Group gap="xs" align="flex-end">
           <TextInput
             label="Somebody cannot log in?"
             description="Their logins, and why each failed."
@@ -92,6 +92,7 @@ export function FindUser() {
             value={name}
             onChange={(event) => setName(event.currentTarget.value)}
             flex={1}
+            miw={220}
             maxLength={253}
             autoComplete="off"
             autoCapitalize="none"

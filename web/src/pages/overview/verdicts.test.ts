@@ -93,12 +93,12 @@ describe('verdicts', () => {
     [
       'a refusal, not also as being behind',
       { ...well, nodes: [node({ applied: 11, refused: { revision: 12, at_ms: NOW, faults: [] } })] },
-      ['alarm /nodes/local Node local refused revision 12 and serves 11.'],
+      ['alarm /nodes/local Node local refused revision 12, and serves revision 11.'],
     ],
     [
       'a node that serves nothing and refused',
       { ...well, nodes: [node({ applied: null, refused: { revision: 12, at_ms: NOW, faults: [] } })] },
-      ['alarm /nodes/local Node local refused revision 12 and serves none.'],
+      ['alarm /nodes/local Node local refused revision 12, and serves nothing: it has no revision yet.'],
     ],
     [
       'a node that is behind',
@@ -189,7 +189,7 @@ describe('verdicts', () => {
       [
         /^alarm /,
         /^warning /,
-        'note /clients 1 client does not send a Message-Authenticator yet.',
+        'note /clients 1 client sent requests without a Message-Authenticator.',
         'note /drafts 2 drafts of the configuration wait to be applied.',
       ],
     ],

@@ -1,6 +1,7 @@
 /** What is wrong, in plain words and worst first, each with the place of its cause. Pure. */
 import type { Schemas } from '@/api/client';
 import { count, localTime, plural, seconds } from '@/lib/format';
+import { servesOf } from '../nodes/words';
 import { moment } from './window';
 
 type Overview = Schemas['Overview'];
@@ -128,16 +129,17 @@ function ofNodes({ nodes, revision, now }: Known): Finding[] {
       found.push({
         level: 'alarm',
         key: `refused ${node.node}`,
-        text: `Node ${node.node} refused revision ${node.refused.revision}${
-          node.applied == null ? ' and serves none' : ` and serves ${node.applied}`
-        }.`,
+        text: `Node ${node.node} refused revision ${node.refused.revision}, and ${servesOf(node)}.`,
         to,
       });
     } else if (node.connected && revision !== null && (node.applied ?? 0) < revision) {
       found.push({
         level: 'warning',
         key: `behind ${node.node}`,
-        text: `Node ${node.node} does not serve revision ${revision} yet.`,
+        text:
+          node.applied == null
+            ? `Node ${node.node} serves nothing yet.`
+            : `Node ${node.node} does not serve revision ${revision} yet.`,
         to,
       });
     }
@@ -279,7 +281,7 @@ function ofTheRest({ overview, drafts }: Known): Finding[] {
     found.push({
       level: 'note',
       key: 'unsigned',
-      text: `${plural(unsigned, 'client')} ${unsigned === 1 ? 'does' : 'do'} not send a Message-Authenticator yet.`,
+      text: `${plural(unsigned, 'client')} sent requests without a Message-Authenticator.`,
       to: '/clients',
       search: { unsigned: 'true' },
     });

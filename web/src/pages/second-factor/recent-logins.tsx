@@ -2,7 +2,7 @@ import { Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { api, ask, type Schemas } from '@/api/client';
 import { TextLink } from '@/components/links';
-import { OutcomeBadge, REASONS, shownClient } from '@/components/login';
+import { OutcomeBadge, reasonOf, shownClient } from '@/components/login';
 import { Loaded } from '@/components/page';
 import { Time } from '@/components/time';
 import { Section } from './section';
@@ -42,7 +42,7 @@ export function RecentLogins({ name }: { name: string }) {
                   <Group gap="xs">
                     <OutcomeBadge outcome={event.outcome} />
                     <TextLink to="/logins/$id" params={{ id: event.id }} size="sm" className="wrap">
-                      {REASONS[event.reason]}
+                      {reasonOf(event)}
                     </TextLink>
                     <Text size="xs" c="dimmed" className="wrap">
                       {event.integration}, from {shownClient(event)}
