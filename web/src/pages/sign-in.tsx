@@ -1,5 +1,6 @@
 import {
   Alert,
+  Anchor,
   Button,
   Divider,
   Loader,
@@ -14,13 +15,14 @@ import { useRouter, useSearch } from '@tanstack/react-router';
 import { LogIn, Smartphone } from 'lucide-react';
 import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { ApiError, api, ask, errorOf, type Schemas } from '@/api/client';
-import { aboutQuery, integrationsQuery } from '@/api/queries';
 import { Outside } from '@/components/outside';
 import { ProblemAlert } from '@/components/problem';
 import { useNow } from '@/components/time';
 import { localClock, seconds } from '@/lib/format';
 import { localPath } from '@/lib/local-path';
+import { asksPhone, keepWanted, rememberPhone, wanted } from '@/lib/sign-in-memory';
 import { sessionChanged } from '@/session';
+import { firstPage } from './setup/first-page';
 
 /** How long the gateway waits for a person. */
 const PATIENCE_MS = 180_000;
@@ -38,32 +40,25 @@ function useEntered(to: string | undefined) {
   const router = useRouter();
   return async (who: Schemas['Who']) => {
     sessionChanged(client, who);
-    const wanted = localPath(to);
-    if (wanted) return router.history.push(wanted);
-    const bare = who.role === 'admin' && (await nothingConfigured(client));
-    await router.navigate({ to: bare ? '/welcome' : '/' });
+    keepWanted(undefined);
+    const path = localPath(to);
+    if (path) return router.history.push(path);
+    await router.navigate({ to: await firstPage(client, who) });
   };
 }
 
-async function nothingConfigured(client: ReturnType<typeof useQueryClient>): Promise<boolean> {
-  try {
-    const about = await client.fetchQuery(aboutQuery);
-    if (about.configuration.kind !== 'database') return false;
-    return (await client.fetchQuery(integrationsQuery)).items.length === 0;
-  } catch {
-    // The overview says what is the matter.
-    return false;
-  }
-}
-
 export function SignInPage() {
-  const { to, provider, request } = useSearch({ from: '/sign-in' });
+  const { to: given, provider, request } = useSearch({ from: '/sign-in' });
+  // Who comes back from the provider without having been let in wants what they wanted before.
+  const to = given ?? (provider ? wanted() : undefined);
   const entered = useEntered(to);
   const ways = useQuery({ queryKey: ['sign-in'], queryFn: () => ask(api.GET('/api/v1/sign-in')) });
   const [name, setName] = useState('');
   const [password, setPassword] = useState('');
   const [passcode, setPasscode] = useState('');
   const [asked, setAsked] = useState(false);
+  const [phone, setPhone] = useState(asksPhone);
+  const askButton = useRef<HTMLButtonElement>(null);
   const cancel = useRef<AbortController | null>(null);
   const [until, setUntil] = useState(0);
   const now = useNow(until > Date.now() ? 500 : null);
@@ -74,7 +69,10 @@ export function SignInPage() {
       cancel.current = new AbortController();
       return ask(api.POST('/api/v1/session', { body: entry, signal: cancel.current.signal }));
     },
-    onSuccess: entered,
+    onSuccess: (who, { passcode }) => {
+      if (passcode === 'push') rememberPhone();
+      return entered(who);
+    },
     onError: (error) => {
       setPasscode('');
       if (error instanceof ApiError && error.retryAfter) setUntil(Date.now() + error.retryAfter * 1_000);
@@ -136,7 +134,10 @@ export function SignInPage() {
             value={passcode}
             onChange={(event) => setPasscode(event.currentTarget.value.replace(/\s/g, ''))}
             error={
-              asked && passcode === '' && !enter.isError && 'Type a passcode, or be asked on your phone.'
+              asked &&
+              passcode === '' &&
+              !enter.isError &&
+              (phone ? 'Type a passcode, or be asked on your phone.' : 'Type a passcode.')
             }
           />
           <div aria-live="polite">
@@ -172,20 +173,33 @@ export function SignInPage() {
           >
             Sign in
           </Button>
-          <Button
-            variant="default"
-            onClick={push}
-            disabled={wait > 0 || enter.isPending}
-            leftSection={<Smartphone size={16} aria-hidden />}
-          >
-            Ask on my phone
-          </Button>
-          <Text size="xs" c="dimmed">
-            “Ask on my phone” is for administrators whose second factor is one of an integration.
-          </Text>
+          {phone ? (
+            <Button
+              ref={askButton}
+              variant="default"
+              onClick={push}
+              disabled={wait > 0 || enter.isPending}
+              leftSection={<Smartphone size={16} aria-hidden />}
+            >
+              Ask on my phone
+            </Button>
+          ) : (
+            <Anchor
+              component="button"
+              type="button"
+              size="sm"
+              ta="start"
+              onClick={() => {
+                setPhone(true);
+                requestAnimationFrame(() => askButton.current?.focus());
+              }}
+            >
+              Your phone is asked, and there is no passcode?
+            </Anchor>
+          )}
         </Stack>
       </form>
-      {ways.data?.provider && <Provider />}
+      {ways.data?.provider && <Provider to={to} />}
     </Outside>
   );
 }
@@ -202,11 +216,11 @@ function Waiting({ since, cancel }: { since: number; cancel: () => void }) {
       <Stack gap="md" align="center" ta="center">
         <Loader aria-label="Waiting for your phone" role="status" />
         <Text size="sm" role="status">
-          The password is looked at, and your second factor is asked. Approve the request on your phone, and
-          you are in.
+          The password is checked, and then your second factor asks you. Approve the request on your phone,
+          and you are in.
         </Text>
         <Text size="sm" c="dimmed">
-          It is waited for {seconds(left)} more.
+          Waiting for {seconds(left)} more.
         </Text>
         <Button variant="default" onClick={cancel} autoFocus>
           Cancel
@@ -262,12 +276,13 @@ function ProviderFailed({ kind, request }: { kind: string; request: string | und
 const PROVIDER = '/api/v1/session/oidc';
 
 /** Another way in: asked first whether it is there, so that a fault is shown here. */
-function Provider() {
+function Provider({ to }: { to: string | undefined }) {
   const go = useMutation({
     mutationFn: async () => {
       const answer = await fetch(PROVIDER, { redirect: 'manual' });
       if (answer.type !== 'opaqueredirect' && !answer.ok)
         throw errorOf(answer, await answer.json().catch(() => null));
+      keepWanted(to);
       window.location.assign(PROVIDER);
     },
   });

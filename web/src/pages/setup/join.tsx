@@ -9,6 +9,7 @@ import { PasscodeSecret } from '@/components/passcode-secret';
 import { ProblemAlert } from '@/components/problem';
 import { useNow } from '@/components/time';
 import { faultsOf } from '@/lib/faults';
+import { rememberPhone } from '@/lib/sign-in-memory';
 import { otpauth, passcodeBehind, secondsLeft } from '@/lib/totp';
 
 type Who = Schemas['Who'];
@@ -202,7 +203,10 @@ function FirstSignIn({
   const [passcode, setPasscode] = useState('');
   const enter = useMutation({
     mutationFn: () => signIn(name, password, passcode || 'push'),
-    onSuccess: done,
+    onSuccess: (who) => {
+      if (!passcode) rememberPhone();
+      done(who);
+    },
   });
   return (
     <form
