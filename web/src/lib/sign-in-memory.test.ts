@@ -1,9 +1,8 @@
 // @vitest-environment jsdom
 import { afterEach, expect, it } from 'vitest';
-import { asksPhone, keepWanted, rememberPhone, wanted } from './sign-in-memory';
+import { keepWanted, wanted } from './sign-in-memory';
 
 afterEach(() => {
-  localStorage.clear();
   sessionStorage.clear();
 });
 
@@ -32,10 +31,4 @@ it('what somebody else wrote there is nothing', () => {
   expect(wanted({ now: 1_000 })).toBeUndefined();
   sessionStorage.setItem('countersign-wanted', '{');
   expect(wanted({ now: 1_000 })).toBeUndefined();
-});
-
-it('a phone that was asked once is offered again', () => {
-  expect(asksPhone()).toBe(false);
-  rememberPhone();
-  expect(asksPhone()).toBe(true);
 });

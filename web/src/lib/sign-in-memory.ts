@@ -1,7 +1,6 @@
-/** What this browser remembers of a sign-in. A browser that keeps nothing does without. */
+/** What this window remembers of a sign-in. A browser that keeps nothing does without. */
 import { localPath } from './local-path';
 
-const PHONE = 'countersign-asks-phone';
 const WANTED = 'countersign-wanted';
 /** The gateway waits as long for the provider's answer, in milliseconds. */
 const WANTED_FOR = 600_000;
@@ -12,15 +11,6 @@ function tried<T>(deed: () => T): T | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Whether somebody here signed in by being asked on their phone. */
-export function asksPhone(): boolean {
-  return tried(() => localStorage.getItem(PHONE)) === 'yes';
-}
-
-export function rememberPhone(): void {
-  tried(() => localStorage.setItem(PHONE, 'yes'));
 }
 
 /** Keeps where somebody wanted to go while they are at the provider, which leads back to the first page. */

@@ -1,6 +1,5 @@
 import {
   Alert,
-  Anchor,
   Button,
   Divider,
   Loader,
@@ -20,7 +19,7 @@ import { ProblemAlert } from '@/components/problem';
 import { useNow } from '@/components/time';
 import { localClock, seconds } from '@/lib/format';
 import { localPath } from '@/lib/local-path';
-import { asksPhone, keepWanted, rememberPhone, wanted } from '@/lib/sign-in-memory';
+import { keepWanted, wanted } from '@/lib/sign-in-memory';
 import { sessionChanged } from '@/session';
 import { firstPage } from './setup/first-page';
 
@@ -57,8 +56,6 @@ export function SignInPage() {
   const [password, setPassword] = useState('');
   const [passcode, setPasscode] = useState('');
   const [asked, setAsked] = useState(false);
-  const [phone, setPhone] = useState(asksPhone);
-  const askButton = useRef<HTMLButtonElement>(null);
   const cancel = useRef<AbortController | null>(null);
   const [until, setUntil] = useState(0);
   const now = useNow(until > Date.now() ? 500 : null);
@@ -69,10 +66,7 @@ export function SignInPage() {
       cancel.current = new AbortController();
       return ask(api.POST('/api/v1/session', { body: entry, signal: cancel.current.signal }));
     },
-    onSuccess: (who, { passcode }) => {
-      if (passcode === 'push') rememberPhone();
-      return entered(who);
-    },
+    onSuccess: entered,
     onError: (error) => {
       setPasscode('');
       if (error instanceof ApiError && error.retryAfter) setUntil(Date.now() + error.retryAfter * 1_000);
@@ -97,6 +91,7 @@ export function SignInPage() {
     return <Waiting since={enter.submittedAt} cancel={() => cancel.current?.abort()} />;
   }
   const aborted = enter.error instanceof DOMException;
+  const refused = enter.error instanceof ApiError && enter.error.status === 401;
   return (
     <Outside title="Sign in">
       {ways.data?.set_up === false && <NotSetUp />}
@@ -134,10 +129,7 @@ export function SignInPage() {
             value={passcode}
             onChange={(event) => setPasscode(event.currentTarget.value.replace(/\s/g, ''))}
             error={
-              asked &&
-              passcode === '' &&
-              !enter.isError &&
-              (phone ? 'Type a passcode, or be asked on your phone.' : 'Type a passcode.')
+              asked && passcode === '' && !enter.isError && 'Type a passcode, or be asked on your phone.'
             }
           />
           <div aria-live="polite">
@@ -161,7 +153,15 @@ export function SignInPage() {
                 </Text>
               </Alert>
             ) : enter.error instanceof ApiError && enter.error.status === 429 && until > 0 ? null : (
-              <ProblemAlert error={enter.error} title={titleOf(enter.error)} />
+              <>
+                <ProblemAlert error={enter.error} title={titleOf(enter.error)} />
+                {refused && enter.variables?.passcode === 'push' && (
+                  <Text size="sm" mt={6}>
+                    Only administrators whose second factor is one of an integration are asked on their phone.
+                    The others type a passcode.
+                  </Text>
+                )}
+              </>
             )}
           </div>
           <Button
@@ -173,30 +173,14 @@ export function SignInPage() {
           >
             Sign in
           </Button>
-          {phone ? (
-            <Button
-              ref={askButton}
-              variant="default"
-              onClick={push}
-              disabled={wait > 0 || enter.isPending}
-              leftSection={<Smartphone size={16} aria-hidden />}
-            >
-              Ask on my phone
-            </Button>
-          ) : (
-            <Anchor
-              component="button"
-              type="button"
-              size="sm"
-              ta="start"
-              onClick={() => {
-                setPhone(true);
-                requestAnimationFrame(() => askButton.current?.focus());
-              }}
-            >
-              Your phone is asked, and there is no passcode?
-            </Anchor>
-          )}
+          <Button
+            variant="subtle"
+            onClick={push}
+            disabled={wait > 0 || enter.isPending}
+            leftSection={<Smartphone size={16} aria-hidden />}
+          >
+            Ask on my phone
+          </Button>
         </Stack>
       </form>
       {ways.data?.provider && <Provider to={to} />}

@@ -9,7 +9,6 @@ import { PasscodeSecret } from '@/components/passcode-secret';
 import { ProblemAlert } from '@/components/problem';
 import { useNow } from '@/components/time';
 import { faultsOf } from '@/lib/faults';
-import { rememberPhone } from '@/lib/sign-in-memory';
 import { otpauth, passcodeBehind, secondsLeft } from '@/lib/totp';
 
 type Who = Schemas['Who'];
@@ -203,10 +202,7 @@ function FirstSignIn({
   const [passcode, setPasscode] = useState('');
   const enter = useMutation({
     mutationFn: () => signIn(name, password, passcode || 'push'),
-    onSuccess: (who) => {
-      if (!passcode) rememberPhone();
-      done(who);
-    },
+    onSuccess: done,
   });
   return (
     <form
