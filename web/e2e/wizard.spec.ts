@@ -213,7 +213,7 @@ prt=1
 
     // A fault leads to its line.
     await expect(page.getByRole('row', { name: /radius_ip_1/ })).toContainText('not taken over');
-    await page.getByRole('button', { name: 'To line 7' }).click();
+    await fault.getByRole('button', { name: 'To line 7' }).click();
     await expect(editor).toBeFocused();
     await expect(page.locator('.cm-activeLine')).toHaveText('failmode=sure');
     await screenshot(page, 'wizard-mend');
