@@ -1,6 +1,6 @@
 import { Alert, Button, Text } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
-import { type FormEvent, useRef, useState } from 'react';
+import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { api, ask } from '@/api/client';
 import { ProblemAlert } from '@/components/problem';
 import type { DeviceTemplate } from '@/devices/template';
@@ -68,9 +68,7 @@ export function QuestionStep({
   const [shown, setShown] = useState(false);
   const form = useRef<HTMLFormElement>(null);
   const faults = faultsOf(answers, question);
-  const toFault = () =>
-    // The faults are drawn first.
-    requestAnimationFrame(() => form.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus());
+  const toFault = () => form.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus();
   // The gateway reads them as it will in the end, so that a fault is said where it can be put right.
   const look = useMutation({
     mutationFn: async (given: Answers) => {
@@ -85,9 +83,12 @@ export function QuestionStep({
     },
     onSuccess: ({ faults: found, rest }) => {
       if (rest.length === 0 && Object.keys(found).length === 0) next();
-      else toFault();
     },
   });
+  // Drawn by now, and the button is one again.
+  useEffect(() => {
+    if (look.data) form.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus();
+  }, [look.data]);
   // What is said of a field holds until it is changed.
   const found: typeof faults = {};
   for (const [name, text] of Object.entries(look.data?.faults ?? {})) {
@@ -98,7 +99,11 @@ export function QuestionStep({
     event.preventDefault();
     if (look.isPending) return;
     setShown(true);
-    if (Object.keys(faults).length > 0) return void toFault();
+    if (Object.keys(faults).length > 0) {
+      // The faults are drawn first.
+      requestAnimationFrame(toFault);
+      return;
+    }
     look.mutate(answers);
   };
   return (
