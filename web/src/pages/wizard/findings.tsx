@@ -99,7 +99,13 @@ export function FindingsView({
                   </Text>
                 )}
                 {way && (
-                  <Button size="compact-sm" variant="default" mt={6} onClick={way.go}>
+                  <Button
+                    size="compact-sm"
+                    variant="default"
+                    mt={6}
+                    onClick={way.go}
+                    style={{ alignSelf: 'flex-start' }}
+                  >
                     {way.label}
                   </Button>
                 )}
