@@ -87,6 +87,9 @@ test('a person of the provider signs in and out, by keyboard alone', async ({
   // The first page has the session, though the way to it began at another site.
   const account = page.getByRole('button', { name: 'Account: oidc dora@example.com' });
   await expect(account).toBeVisible();
+  // And it is the page that was wanted, once.
+  await expect(page).toHaveURL(`${gateway.adminUrl}/logins`);
+  await page.getByRole('link', { name: 'Overview' }).click();
   await expect(page).toHaveURL(`${gateway.adminUrl}/`);
   expect(await sessionOf(context)).toMatchObject({ httpOnly: true, sameSite: 'Strict' });
   expect(provider.refused).toEqual([]);

@@ -57,6 +57,12 @@ test.describe('without a configuration', () => {
     await page.getByRole('button', NEXT).click();
     await expect(page.getByText('Fill this in.')).toBeVisible();
     await expect(page.getByLabel('Address of the device')).toBeFocused();
+    // What only the gateway knows to be wrong is said at its field too.
+    await page.getByLabel('Address of the device').fill('10.0.0.300');
+    await page.getByRole('button', NEXT).click();
+    await expect(page.getByLabel('Address of the device')).toHaveAccessibleDescription(/10\.0\.0\.300/);
+    await expect(page.getByLabel('Address of the device')).toBeFocused();
+    await screenshot(page, 'wizard-address-fault');
     await page.getByLabel('Address of the device').fill('127.0.0.0/8');
     const port = await freePort();
     await page.getByLabel('UDP port').fill(String(port));
@@ -86,12 +92,25 @@ test.describe('without a configuration', () => {
     await page.getByRole('button', { name: 'Stay' }).last().click();
     await page.getByRole('button', NEXT).click();
 
+    const said = page.getByRole('region', { name: 'Your answers' });
+    await expect(said).toContainText('Requests come from 127.0.0.0/8');
+    await expect(
+      page.getByText('Added: integration radius_server_auto, authenticator duo_only_client.'),
+    ).toBeVisible();
+    // It was written here: nothing of another product is told.
+    await expect(page.getByText(/Duo Authentication Proxy did otherwise/)).toHaveCount(0);
+    await said.getByRole('button', { name: 'Change: Second factor' }).click();
+    await expect(page.getByLabel('First user')).toHaveValue('alice');
+    await page.getByRole('button', NEXT).click();
+    await page.getByRole('button', NEXT).click();
     const text = page.getByLabel('The configuration file', { exact: true });
+    await expect(text).toBeHidden();
     await expect(text).toContainText('radius_secret_1=••••••••');
     await expect(page.getByText(/^It can be served/)).toBeVisible();
     await expect(page.getByRole('heading', { name: 'What changes' })).toBeVisible();
     await screenshot(page, 'wizard-review');
     await expectAccessible(page);
+    await page.getByText('As a configuration file').click();
     await page.getByRole('switch', { name: 'Show secrets' }).press(' ');
     await expect(text).toContainText('message_authenticator_1=require');
     const secret = /radius_secret_1=(\S+)/.exec(await text.innerText())?.[1] ?? '';
@@ -122,6 +141,10 @@ test.describe('without a configuration', () => {
     await expectAccessible(page);
     await page.getByRole('button', NEXT).click();
 
+    // Nothing to take along before it has the gateway's address.
+    await expect(page.getByText(/ADDRESS-OF-THIS-GATEWAY/).first()).toBeVisible();
+    await expect(page.getByRole('button', { name: /^Copy: (Text|conf|sh)/ })).toHaveCount(0);
+    await screenshot(page, 'wizard-settings-empty');
     await page.getByLabel('Address of this gateway').fill('127.0.0.1');
     const settings = page.getByText(/^charon \{/);
     await expect(settings).toContainText('address = 127.0.0.1');
@@ -151,7 +174,7 @@ test.describe('without a configuration', () => {
     const port = await freePort();
     await page.goto('/welcome');
     await page.getByRole('button', { name: 'Bring a file' }).click();
-    await page.getByRole('button', { name: 'Look at it' }).click();
+    await page.getByRole('button', { name: 'Review' }).click();
     await expect(page.getByText('Drop, choose or paste a file first.')).toBeVisible();
     const text = `; of the old machine
 [duo_only_client]
@@ -171,11 +194,13 @@ prt=1
       { name: 'ca.pem', mimeType: 'text/plain', buffer: Buffer.from('not a certificate\n') },
       { name: 'authproxy.cfg', mimeType: 'text/plain', buffer: Buffer.from(text) },
     ]);
-    await expect(page.getByLabel('Its text')).toHaveValue(text);
+    const editor = page.getByRole('textbox', { name: 'Its text' });
+    await expect(editor).toContainText('failmode=sure');
+    await expect(page.getByRole('region', { name: 'Faults' })).toContainText('Line 7');
     await expect(page.getByRole('group', { name: 'Files that go along' })).toContainText('ca.pem');
     await screenshot(page, 'wizard-file');
     await expectAccessible(page);
-    await page.getByRole('button', { name: 'Look at it' }).click();
+    await page.getByRole('button', { name: 'Review' }).click();
 
     const fault = page.getByRole('list', { name: 'Faults' }).getByRole('listitem').first();
     await expect(fault).toContainText('Line 7');
@@ -186,10 +211,20 @@ prt=1
     await screenshot(page, 'wizard-faults');
     await expectAccessible(page);
 
-    await page.getByRole('button', { name: 'Back', exact: true }).click();
-    await page.getByLabel('Its text').fill(text.replace('sure', 'secure'));
+    // A fault leads to its line.
+    await expect(page.getByRole('row', { name: /radius_ip_1/ })).toContainText('not taken over');
+    await fault.getByRole('button', { name: 'To line 7' }).click();
+    await expect(editor).toBeFocused();
+    await expect(page.locator('.cm-activeLine')).toHaveText('failmode=sure');
+    await screenshot(page, 'wizard-mend');
+    await expectAccessible(page);
+    await page.keyboard.press('End');
+    for (let octet = 0; octet < 3; octet++) await page.keyboard.press('Backspace');
+    await page.keyboard.type('ecure');
+    await page.keyboard.press('Escape');
+    await expect(page.getByRole('region', { name: 'Faults' })).not.toContainText('error');
     await page.getByRole('button', { name: 'Leave out ca.pem' }).click();
-    await page.getByRole('button', { name: 'Look at it' }).click();
+    await page.getByRole('button', { name: 'Review' }).click();
     await expect(page.getByRole('row', { name: /prt/ })).toContainText('ignored');
     await expect(page.getByRole('row', { name: /failmode/ })).toContainText('fail_mode');
     await page.getByRole('button', { name: 'Apply', exact: true }).click();

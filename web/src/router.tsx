@@ -15,6 +15,7 @@ import { Empty } from './components/empty';
 import { Loading, Page } from './components/page';
 import { ProblemAlert } from './components/problem';
 import { Shell } from './layout/shell';
+import { wanted } from './lib/sign-in-memory';
 
 const root = createRootRouteWithContext<{ client: QueryClient }>()({
   notFoundComponent: () => (
@@ -58,9 +59,12 @@ const signIn = createRoute({
 const shell = createRoute({
   getParentRoute: () => root,
   id: 'shell',
-  beforeLoad: async ({ context, location }) => {
+  beforeLoad: async ({ context, location, preload }) => {
     try {
       await context.client.ensureQueryData(sessionQuery);
+      // The provider leads back to the first page, whatever page somebody wanted.
+      const kept = location.href === '/' && !preload ? wanted({ take: true }) : undefined;
+      if (kept) throw redirect({ href: kept, replace: true });
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) {
         const to = location.href;

@@ -4,18 +4,26 @@ import { Fragment, type ReactNode } from 'react';
 import { CopyBlock } from './copy';
 import { type Block, parseMarkdown, type Span, spansOf } from './markdown-parse';
 
-/** `level` is that of the page's `##`. */
-export function Markdown({ text, level = 3 }: { text: string; level?: 2 | 3 | 4 }) {
+/** `level` is that of the page's `##`; `copies`: whether its blocks can be copied. */
+export function Markdown({
+  text,
+  level = 3,
+  copies = true,
+}: {
+  text: string;
+  level?: 2 | 3 | 4;
+  copies?: boolean;
+}) {
   return (
     <Stack gap="sm">
       {parseMarkdown(text).map((block, index) => (
-        <Fragment key={index}>{shown(block, level)}</Fragment>
+        <Fragment key={index}>{shown(block, level, copies)}</Fragment>
       ))}
     </Stack>
   );
 }
 
-function shown(block: Block, level: number): ReactNode {
+function shown(block: Block, level: number, copies: boolean): ReactNode {
   switch (block.kind) {
     case 'heading':
       return (
@@ -24,7 +32,13 @@ function shown(block: Block, level: number): ReactNode {
         </Title>
       );
     case 'code':
-      return <CopyBlock text={block.text} label={block.language || 'Text to copy'} />;
+      return copies ? (
+        <CopyBlock text={block.text} label={block.language || 'Text to copy'} />
+      ) : (
+        <Code block tabIndex={0}>
+          {block.text}
+        </Code>
+      );
     case 'list':
       return (
         <List type={block.ordered ? 'ordered' : 'unordered'} size="sm" spacing={6} pr="sm">
@@ -32,7 +46,7 @@ function shown(block: Block, level: number): ReactNode {
             <List.Item key={index} className="wrap">
               {item.map((inner, at) => (
                 <Fragment key={at}>
-                  {inner.kind === 'paragraph' ? <Inline text={inner.text} /> : shown(inner, level)}
+                  {inner.kind === 'paragraph' ? <Inline text={inner.text} /> : shown(inner, level, copies)}
                 </Fragment>
               ))}
             </List.Item>

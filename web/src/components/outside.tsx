@@ -1,6 +1,6 @@
 import { Box, Group, Paper, Stack, Text, Title } from '@mantine/core';
 import { ShieldCheck } from 'lucide-react';
-import { type ReactNode, useEffect } from 'react';
+import { type ReactNode, useEffect, useRef } from 'react';
 
 /** The frame of the pages in front of the sign-in: one card, one heading. */
 export function Outside({
@@ -14,8 +14,13 @@ export function Outside({
   wide?: boolean;
   children: ReactNode;
 }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  const shown = useRef(title);
   useEffect(() => {
     document.title = `${title} · Countersign`;
+    // The next page in the same frame: keyboard and reader go on at its heading, where no field took the focus.
+    if (shown.current !== title && document.activeElement === document.body) heading.current?.focus();
+    shown.current = title;
   }, [title]);
   return (
     <Box component="main" px="sm" py={{ base: 'lg', sm: 64 }}>
@@ -29,7 +34,9 @@ export function Outside({
         <Paper withBorder p={{ base: 'md', sm: 'xl' }} radius="lg" shadow="xs">
           <Stack gap="md">
             <Box>
-              <Title order={1}>{title}</Title>
+              <Title order={1} ref={heading} tabIndex={-1} style={{ outline: 'none' }}>
+                {title}
+              </Title>
               {lead && (
                 <Text c="dimmed" size="sm" component="div" mt={4}>
                   {lead}

@@ -17,6 +17,9 @@ describe('the pages of the documentation', () => {
     async (name) => {
       const device = (await deviceTemplates()).find(({ id }) => `${id}.md` === name);
       expect(device?.title).not.toBe('');
+      // It stands on a card: one line, whole.
+      expect(device?.summary.length).toBeLessThanOrEqual(75);
+      expect(device?.summary).toMatch(/\.$/);
       const sections = sectionsOf(device?.ini ?? '').map((section) => section.name);
       expect(sections.filter((section) => section.startsWith('radius_server_'))).toEqual([
         `radius_server_${device?.mode}`,
@@ -86,6 +89,7 @@ describe('a page', () => {
       PAGE.map((line) => (line === 'ikey=DI' ? '[radius_server_eap]' : line)),
       /2 sections/,
     ],
+    ['a line of what it is', [PAGE[0] ?? '', ...PAGE.slice(5)], /what the device is/],
     ['a mode that is served', PAGE.map((line) => line.replace('_auto', '_iframe')), /by nobody/],
     ['an end of each block', PAGE.slice(0, -1), /without an end/],
   ])('needs %s', (_, lines, fault) => {

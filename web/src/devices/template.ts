@@ -19,7 +19,7 @@ export interface DeviceTemplate {
   /** The page's file name without its ending: `fortigate`. */
   id: string;
   title: string;
-  /** The page's first paragraph without its markup; empty where it has none. */
+  /** What the device is, in a line: the page's first paragraph, without its markup. */
   summary: string;
   /** The page's first configuration, with placeholders. It has one `radius_server_` section. */
   ini: string;
@@ -115,10 +115,12 @@ export function parseDevice(id: string, page: string): DeviceTemplate {
     if (line.trim() === '' ? intro.length > 0 : /^(#|\||```| *- )/.test(line)) break;
     if (line.trim() !== '') intro.push(line);
   }
+  const summary = plainText(intro.join(' '));
+  if (!summary) throw new Error(`${id}: no paragraph that says what the device is`);
   return {
     id,
     title: plainText(title),
-    summary: plainText(intro.join(' ')),
+    summary,
     ini: ini.text,
     mode: mode as DeviceMode,
     options: server.options.filter(([name]) => !ASKED.test(name)),

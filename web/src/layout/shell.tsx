@@ -150,7 +150,7 @@ function Account() {
           role {role}
         </Menu.Label>
         <Menu.Item component={Link} to="/account" leftSection={<UserCog size={16} aria-hidden />}>
-          Password and passcodes
+          Your account
         </Menu.Item>
         <Menu.Item onClick={signOut}>Sign out</Menu.Item>
       </Menu.Dropdown>

@@ -1,7 +1,7 @@
 import { Anchor, Badge, Button, Group, NativeSelect, Table, Text } from '@mantine/core';
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { Network, Plus, Search } from 'lucide-react';
+import { MessageCircleQuestion, Network, Plus, Search } from 'lucide-react';
 import { api, ask, type Schemas } from '@/api/client';
 import { authenticatorsQuery } from '@/api/queries';
 import { Empty } from '@/components/empty';
@@ -9,6 +9,7 @@ import { Find } from '@/components/find';
 import { Loading, Page } from '@/components/page';
 import { ProblemAlert } from '@/components/problem';
 import { count, plural } from '@/lib/format';
+import { useSession } from '@/session';
 import { useReadOnly } from './forms/frame';
 import { isBuiltIn, MODE_NAMES } from './forms/integration-fields';
 import type { Doc } from './forms/path';
@@ -20,6 +21,7 @@ export function IntegrationsPage() {
   const search = useSearch({ strict: false }) as Record<string, string | undefined>;
   const navigate = useNavigate();
   const { readOnly, banner } = useReadOnly();
+  const { may } = useSession();
   const filter = filterOf(search);
   const query = useInfiniteQuery({
     queryKey: ['integrations', 'list', filter],
@@ -42,10 +44,24 @@ export function IntegrationsPage() {
     });
   const items = query.data?.pages.flatMap((page) => page.items) ?? [];
   const total = query.data?.pages[0]?.total;
-  const actions = !readOnly && (
-    <Button component={Link} to="/integrations/new" leftSection={<Plus size={16} aria-hidden />}>
-      New integration
-    </Button>
+  const actions = (
+    <Group gap="xs">
+      {may('admin') && (
+        <Button
+          component={Link}
+          to="/welcome"
+          variant="default"
+          leftSection={<MessageCircleQuestion size={16} aria-hidden />}
+        >
+          Set up a device
+        </Button>
+      )}
+      {!readOnly && (
+        <Button component={Link} to="/integrations/new" leftSection={<Plus size={16} aria-hidden />}>
+          New integration
+        </Button>
+      )}
+    </Group>
   );
   const narrowed = isNarrowed(filter);
   return (

@@ -8,6 +8,7 @@ import { Loading } from '@/components/page';
 import { ProblemAlert } from '@/components/problem';
 import { faultsOf } from '@/lib/faults';
 import { sessionChanged } from '@/session';
+import { firstPage } from './setup/first-page';
 import { forgetFragments } from './setup/fragment';
 import { Join, Refused } from './setup/join';
 import { useFragment } from './setup/use-fragment';
@@ -15,20 +16,20 @@ import { useFragment } from './setup/use-fragment';
 const NAME = /^[A-Za-z0-9\-_.@]{1,64}$/;
 
 /** Signed in for the first time: the token is used, and the way leads on. */
-function useEntered(to: '/welcome' | '/') {
+function useEntered() {
   const client = useQueryClient();
   const router = useRouter();
   return async (who: Schemas['Who']) => {
     forgetFragments();
     sessionChanged(client, who);
-    await router.navigate({ to });
+    await router.navigate({ to: await firstPage(client, who) });
   };
 }
 
 /** `/setup#TOKEN`: the first administrator. */
 export function SetupPage() {
   const given = useFragment();
-  const entered = useEntered('/welcome');
+  const entered = useEntered();
   const ways = useQuery({
     queryKey: ['sign-in'],
     queryFn: () => ask(api.GET('/api/v1/sign-in')),
@@ -99,6 +100,7 @@ export function SetupPage() {
             onChange={(event) => setName(event.currentTarget.value)}
             error={at.name ?? (wrong && 'A name has 1 to 64 letters, digits and - _ . @, without blanks.')}
             required
+            autoFocus
           />
           {refused ? <Refused error={begin.error} name={name} /> : <ProblemAlert error={rest} />}
           <Button type="submit" loading={begin.isPending}>
@@ -135,7 +137,7 @@ function NoLink({ title }: { title: string }) {
 /** `/invitation#TOKEN`, or `#TOKEN&name=NAME`: an administrator who was invited. */
 export function InvitationPage() {
   const given = useFragment();
-  const entered = useEntered('/');
+  const entered = useEntered();
   const [form, setForm] = useState<{ name?: string; token?: string }>({});
   const [joined, setJoined] = useState<{ name: string; token: string } | null>(null);
   const [wrong, setWrong] = useState(false);
@@ -151,7 +153,7 @@ export function InvitationPage() {
   }
   if (joined) {
     return (
-      <Outside title={title} lead={`You sign in as ${joined.name}.`} wide>
+      <Outside title="Password and passcodes" lead={`You sign in as ${joined.name}.`} wide>
         <Join name={joined.name} invitation={joined.token} done={entered} />
         <Button variant="subtle" onClick={() => setJoined(null)}>
           That is not my name
@@ -181,6 +183,7 @@ export function InvitationPage() {
             onChange={(event) => setForm({ ...form, name: event.currentTarget.value })}
             error={wrong && !NAME.test(name) && 'Type the name that you were invited under.'}
             required
+            autoFocus={!given?.name}
           />
           {!given && (
             <TextInput
@@ -194,7 +197,9 @@ export function InvitationPage() {
               required
             />
           )}
-          <Button type="submit">Go on</Button>
+          <Button type="submit" autoFocus={!!given?.name}>
+            Go on
+          </Button>
         </Stack>
       </form>
     </Outside>

@@ -14,13 +14,14 @@ import { useRouter, useSearch } from '@tanstack/react-router';
 import { LogIn, Smartphone } from 'lucide-react';
 import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { ApiError, api, ask, errorOf, type Schemas } from '@/api/client';
-import { aboutQuery, integrationsQuery } from '@/api/queries';
 import { Outside } from '@/components/outside';
 import { ProblemAlert } from '@/components/problem';
 import { useNow } from '@/components/time';
 import { localClock, seconds } from '@/lib/format';
 import { localPath } from '@/lib/local-path';
+import { keepWanted, wanted } from '@/lib/sign-in-memory';
 import { sessionChanged } from '@/session';
+import { firstPage } from './setup/first-page';
 
 /** How long the gateway waits for a person. */
 const PATIENCE_MS = 180_000;
@@ -38,26 +39,17 @@ function useEntered(to: string | undefined) {
   const router = useRouter();
   return async (who: Schemas['Who']) => {
     sessionChanged(client, who);
-    const wanted = localPath(to);
-    if (wanted) return router.history.push(wanted);
-    const bare = who.role === 'admin' && (await nothingConfigured(client));
-    await router.navigate({ to: bare ? '/welcome' : '/' });
+    keepWanted(undefined);
+    const path = localPath(to);
+    if (path) return router.history.push(path);
+    await router.navigate({ to: await firstPage(client, who) });
   };
 }
 
-async function nothingConfigured(client: ReturnType<typeof useQueryClient>): Promise<boolean> {
-  try {
-    const about = await client.fetchQuery(aboutQuery);
-    if (about.configuration.kind !== 'database') return false;
-    return (await client.fetchQuery(integrationsQuery)).items.length === 0;
-  } catch {
-    // The overview says what is the matter.
-    return false;
-  }
-}
-
 export function SignInPage() {
-  const { to, provider, request } = useSearch({ from: '/sign-in' });
+  const { to: given, provider, request } = useSearch({ from: '/sign-in' });
+  // Who comes back from the provider without having been let in wants what they wanted before.
+  const to = given ?? (provider ? wanted() : undefined);
   const entered = useEntered(to);
   const ways = useQuery({ queryKey: ['sign-in'], queryFn: () => ask(api.GET('/api/v1/sign-in')) });
   const [name, setName] = useState('');
@@ -99,6 +91,7 @@ export function SignInPage() {
     return <Waiting since={enter.submittedAt} cancel={() => cancel.current?.abort()} />;
   }
   const aborted = enter.error instanceof DOMException;
+  const refused = enter.error instanceof ApiError && enter.error.status === 401;
   return (
     <Outside title="Sign in">
       {ways.data?.set_up === false && <NotSetUp />}
@@ -160,7 +153,15 @@ export function SignInPage() {
                 </Text>
               </Alert>
             ) : enter.error instanceof ApiError && enter.error.status === 429 && until > 0 ? null : (
-              <ProblemAlert error={enter.error} title={titleOf(enter.error)} />
+              <>
+                <ProblemAlert error={enter.error} title={titleOf(enter.error)} />
+                {refused && enter.variables?.passcode === 'push' && (
+                  <Text size="sm" mt={6}>
+                    Only administrators whose second factor is one of an integration are asked on their phone.
+                    The others type a passcode.
+                  </Text>
+                )}
+              </>
             )}
           </div>
           <Button
@@ -173,19 +174,16 @@ export function SignInPage() {
             Sign in
           </Button>
           <Button
-            variant="default"
+            variant="subtle"
             onClick={push}
             disabled={wait > 0 || enter.isPending}
             leftSection={<Smartphone size={16} aria-hidden />}
           >
             Ask on my phone
           </Button>
-          <Text size="xs" c="dimmed">
-            “Ask on my phone” is for administrators whose second factor is one of an integration.
-          </Text>
         </Stack>
       </form>
-      {ways.data?.provider && <Provider />}
+      {ways.data?.provider && <Provider to={to} />}
     </Outside>
   );
 }
@@ -202,11 +200,11 @@ function Waiting({ since, cancel }: { since: number; cancel: () => void }) {
       <Stack gap="md" align="center" ta="center">
         <Loader aria-label="Waiting for your phone" role="status" />
         <Text size="sm" role="status">
-          The password is looked at, and your second factor is asked. Approve the request on your phone, and
-          you are in.
+          The password is checked, and then your second factor asks you. Approve the request on your phone,
+          and you are in.
         </Text>
         <Text size="sm" c="dimmed">
-          It is waited for {seconds(left)} more.
+          Waiting for {seconds(left)} more.
         </Text>
         <Button variant="default" onClick={cancel} autoFocus>
           Cancel
@@ -262,12 +260,13 @@ function ProviderFailed({ kind, request }: { kind: string; request: string | und
 const PROVIDER = '/api/v1/session/oidc';
 
 /** Another way in: asked first whether it is there, so that a fault is shown here. */
-function Provider() {
+function Provider({ to }: { to: string | undefined }) {
   const go = useMutation({
     mutationFn: async () => {
       const answer = await fetch(PROVIDER, { redirect: 'manual' });
       if (answer.type !== 'opaqueredirect' && !answer.ok)
         throw errorOf(answer, await answer.json().catch(() => null));
+      keepWanted(to);
       window.location.assign(PROVIDER);
     },
   });

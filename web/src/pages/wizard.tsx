@@ -26,6 +26,7 @@ import { plural } from '@/lib/format';
 import { useSession } from '@/session';
 import {
   type Answers,
+  begun,
   freePort,
   hideSecrets,
   makeSecret,
@@ -37,10 +38,13 @@ import {
 } from './wizard/answers';
 import { CheckStep } from './wizard/check';
 import { DoneStep } from './wizard/done';
+import { Fold } from './wizard/fold';
 import { Step, Way } from './wizard/frame';
 import { ImportFile } from './wizard/import-file';
+import type { Sent } from './wizard/look';
 import { QuestionStep } from './wizard/questions';
-import { type Sent, TakeOver } from './wizard/take-over';
+import { Summary } from './wizard/summary';
+import { TakeOver } from './wizard/take-over';
 import { TrialStep } from './wizard/trial';
 
 type By = 'questions' | 'file';
@@ -54,7 +58,7 @@ const STEPS: Record<By, readonly string[]> = {
     'Review',
     'Check',
     'Test login',
-    'Settings',
+    'At the device',
   ],
   file: ['File', 'Review', 'Check', 'Test login', 'Done'],
 };
@@ -98,11 +102,14 @@ function Wizard({ about }: { about: Schemas['About'] }) {
   /** Whether all that is there was set up here, and may be replaced when something is mended. */
   const [alone, setAlone] = useState(false);
   const [made, setMade] = useState<Schemas['CreatedUser'] | null>(null);
+  /** The line of the file that a fault leads to. */
+  const [line, setLine] = useState<number | null>(null);
 
   const file = about.configuration.kind === 'file' ? { path: about.configuration.path } : null;
   const there = integrations.data?.items ?? [];
   const device = devices.data?.find(({ id }) => id === answers.device);
-  const dirty = by !== null && served === null;
+  const dirty =
+    served === null && (begun(answers) || sent.text.trim() !== '' || Object.keys(sent.files).length > 0);
 
   const ask = () => {
     // What was typed before stays.
@@ -128,17 +135,21 @@ function Wizard({ about }: { about: Schemas['About'] }) {
 
   if (by === null) {
     return (
-      <Start
-        configured={there.length}
-        file={file}
-        ask={ask}
-        bring={() => {
-          setBy('file');
-          setAt(0);
-        }}
-        ready={devices.isSuccess && integrations.isSuccess && authenticators.isSuccess}
-        missing={[devices, integrations, authenticators].find(({ isError }) => isError)}
-      />
+      <>
+        {guard}
+        <Start
+          configured={there.length}
+          file={file}
+          ask={ask}
+          asked={begun(answers)}
+          bring={() => {
+            setBy('file');
+            setAt(0);
+          }}
+          ready={devices.isSuccess && integrations.isSuccess && authenticators.isSuccess}
+          missing={[devices, integrations, authenticators].find(({ isError }) => isError)}
+        />
+      </>
     );
   }
 
@@ -172,20 +183,30 @@ function Wizard({ about }: { about: Schemas['About'] }) {
         />
       )}
       {by === 'file' && at === 0 && (
-        <ImportFile sent={sent} change={setSent} back={() => setBy(null)} next={() => show(1)} />
+        <ImportFile
+          sent={sent}
+          change={setSent}
+          line={line}
+          back={() => setBy(null)}
+          next={() => {
+            setLine(null);
+            show(1);
+          }}
+        />
       )}
       {at === reviewAt && (
         <Step
           key="review"
-          title="Look at it"
+          title={by === 'questions' ? 'Check your answers' : 'What becomes of the file'}
           lead={
             by === 'questions'
-              ? 'Your answers as a configuration file. Nothing is served before you apply it.'
+              ? 'Nothing is served before you apply it.'
               : 'What the file says, line by line, and what it would change.'
           }
         >
           <TakeOver
             sent={by === 'questions' && review ? review.sent : sent}
+            brought={by === 'file'}
             how={by === 'file' && there.length > 0 ? 'chosen' : by === 'file' || alone ? 'replace' : 'merge'}
             message={by === 'questions' ? `set up: ${device?.title ?? 'a device'}` : `import of ${sent.name}`}
             file={file}
@@ -197,10 +218,31 @@ function Wizard({ about }: { about: Schemas['About'] }) {
                     const of = questionOf(review.written, line);
                     return of && { label: 'To the question', go: () => show(QUESTIONS.indexOf(of)) };
                   }
-                : undefined
+                : ({ line: faulty, file: of }) =>
+                    // Of the files that go along no line can be shown.
+                    faulty && of === sent.name
+                      ? {
+                          label: `To line ${faulty}`,
+                          go: () => {
+                            setLine(faulty);
+                            show(0);
+                          },
+                        }
+                      : undefined
             }
           >
-            {by === 'questions' && review && <ConfigText written={review.written} />}
+            {by === 'questions' && review && (
+              <>
+                <Summary
+                  answers={answers}
+                  device={device}
+                  change={(question) => show(QUESTIONS.indexOf(question))}
+                />
+                <Fold title="As a configuration file">
+                  <ConfigText written={review.written} />
+                </Fold>
+              </>
+            )}
           </TakeOver>
         </Step>
       )}
@@ -269,6 +311,7 @@ function Start({
   configured,
   file,
   ask,
+  asked,
   bring,
   ready,
   missing,
@@ -276,6 +319,8 @@ function Start({
   configured: number;
   file: { path: string | null } | null;
   ask: () => void;
+  /** Whether some of them are answered already. */
+  asked: boolean;
   bring: () => void;
   ready: boolean;
   /** What could not be read of all that this needs. */
@@ -313,7 +358,7 @@ function Start({
           icon={MessageCircleQuestion}
           title="Answer five questions"
           about="For a new gateway: which device asks, from where, who knows the passwords, what the second factor is. Some three minutes."
-          button="Begin with questions"
+          button={asked ? 'Go on with the questions' : 'Begin with questions'}
           go={ask}
           ready={ready}
           stuck={missing !== undefined}

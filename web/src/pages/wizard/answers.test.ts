@@ -2,7 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { parseDevice } from '@/devices/template';
 import {
   type Answers,
+  answersUpTo,
+  begun,
   faultsOf,
+  foundAt,
   freeName,
   freePort,
   hideSecrets,
@@ -17,6 +20,8 @@ import {
 const FORTIGATE = parseDevice(
   'fortigate',
   `# Box
+
+A box.
 
 \`\`\`ini
 [radius_server_challenge]
@@ -196,4 +201,54 @@ it('a secret is long, of plain characters, and another each time', () => {
 it('names and ports that are taken are passed by', () => {
   expect(freeName('ad_client', new Set(['ad_client', 'ad_client2']))).toBe('ad_client3');
   expect(freePort(new Set([1812, 1822]))).toBe(1832);
+});
+
+describe('what the gateway finds', () => {
+  const found = (question: (typeof QUESTIONS)[number], answers: Answers, want: string, message: string) => {
+    const upTo = answersUpTo(answers, question);
+    const written = writeConfig(upTo, undefined);
+    const line = written.text.split('\n').findIndex((one) => one.startsWith(`${want}=`)) + 1;
+    expect(line).toBeGreaterThan(0);
+    return foundAt(question, upTo, written, [
+      { file: 'authproxy.cfg', severity: 'warning', line, option: want, message: 'not this' },
+      { file: 'authproxy.cfg', severity: 'error', line, option: want, message, remedy: 'write another' },
+    ]);
+  };
+
+  it('is said at the field, as sentences', () => {
+    const answers = { ...BASE, address: '10.0.0.300' };
+    expect(found('address', answers, 'radius_ip_1', 'it is no address').faults).toEqual({
+      address: 'It is no address. Write another.',
+    });
+  });
+
+  it('knows one host from the other', () => {
+    const upstream: Answers = { ...BASE, primary: 'radius', upstreamHost: 'x', upstreamSecret: 's' };
+    expect(Object.keys(found('passwords', upstream, 'host', 'no').faults)).toEqual(['upstreamHost']);
+    const directory: Answers = { ...BASE, ...DIRECTORY, primary: 'ad' };
+    expect(Object.keys(found('passwords', directory, 'host', 'no').faults)).toEqual(['directoryHost']);
+  });
+
+  it('is told beside the fields where it is of none', () => {
+    expect(found('mode', BASE, 'failmode', 'no').rest).toEqual(['No. Write another.']);
+  });
+
+  it('leaves out what is of another question', () => {
+    const written = writeConfig(BASE, undefined);
+    const at = { file: 'authproxy.cfg', severity: 'error', line: 1, message: 'no' } as const;
+    expect(foundAt('address', BASE, written, [at, { ...at, line: null }])).toEqual({ faults: {}, rest: [] });
+  });
+
+  it('is of nothing that was not asked yet', () => {
+    const { text } = writeConfig(
+      answersUpTo({ ...BASE, primary: 'ad', factor: 'duo' }, 'address'),
+      undefined,
+    );
+    expect(text).not.toMatch(/ad_client|ikey/);
+  });
+});
+
+it('an answer is what somebody gave, not what was made for them', () => {
+  expect(begun({ ...NO_ANSWERS, secret: makeSecret(), port: '1822' })).toBe(false);
+  expect(begun({ ...NO_ANSWERS, address: '10.0.0.1' })).toBe(true);
 });

@@ -1,4 +1,5 @@
 /** What the five questions ask, and the `authproxy.cfg` that the answers come to. */
+import type { Schemas } from '@/api/client';
 import type { DeviceMode, DeviceTemplate } from '@/devices/template';
 
 export type Primary = 'ad' | 'ldap' | 'radius' | 'device';
@@ -156,6 +157,66 @@ export function faultsOf(answers: Answers, question: Question): Partial<Record<k
     if (fault) faults[field] = fault;
   }
   return faults;
+}
+
+/** Whether anything was answered that would be lost. What is made here by itself is not. */
+export function begun(answers: Answers): boolean {
+  const { secret: _secret, port: _port, ...others } = NO_ANSWERS;
+  return (Object.keys(others) as (keyof typeof others)[]).some((field) => answers[field] !== others[field]);
+}
+
+/** The answers up to a question, with those behind it such that nothing of them can be wrong. */
+export function answersUpTo(answers: Answers, question: Question): Answers {
+  const asked = (one: Question) => QUESTIONS.indexOf(one) <= QUESTIONS.indexOf(question);
+  return {
+    ...answers,
+    ...(asked('passwords') ? {} : { primary: 'device' }),
+    ...(asked('factor') ? {} : { factor: 'builtin' }),
+    ...(asked('mode') ? {} : { mode: 'auto' }),
+  };
+}
+
+/** Which field of a question an option of the file is. */
+const FIELDS: Record<Question, Record<string, keyof Answers>> = {
+  device: {},
+  address: { radius_ip_1: 'address', radius_secret_1: 'secret', port: 'port' },
+  passwords: {
+    host: 'directoryHost',
+    service_account_username: 'directoryUser',
+    service_account_password: 'directoryPassword',
+    search_dn: 'directoryBase',
+    security_group_dn: 'directoryGroup',
+    ssl_ca_certs_file: 'directoryCa',
+    port: 'upstreamPort',
+    secret: 'upstreamSecret',
+  },
+  factor: { ikey: 'ikey', skey: 'skey', api_host: 'apiHost' },
+  mode: { certs: 'certificate', pkey: 'key' },
+};
+
+/** What the gateway finds wrong with the answers to one question: by field, and what is of none. */
+export function foundAt(
+  question: Question,
+  answers: Answers,
+  written: Written,
+  diagnostics: readonly Schemas['Diagnostic'][],
+): { faults: Partial<Record<keyof Answers, string>>; rest: string[] } {
+  const faults: Partial<Record<keyof Answers, string>> = {};
+  const rest: string[] = [];
+  for (const { severity, line, option, message, remedy } of diagnostics) {
+    if (severity !== 'error' || questionOf(written, line) !== question) continue;
+    const text = sentence(message) + (remedy ? ` ${sentence(remedy)}` : '');
+    const field =
+      option === 'host' && answers.primary === 'radius' ? 'upstreamHost' : FIELDS[question][option ?? ''];
+    if (field) faults[field] ??= text;
+    else rest.push(text);
+  }
+  return { faults, rest };
+}
+
+function sentence(text: string): string {
+  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.?!]$/.test(begun) ? begun : `${begun}.`;
 }
 
 /** The first of a kind's section names that is nobody's: `ad_client`, `ad_client2`, … */

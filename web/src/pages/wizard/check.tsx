@@ -62,7 +62,7 @@ export function CheckStep({
         <div aria-live="polite">
           {check.isPending && (
             <Text size="sm" ta="center">
-              It is tried; that takes up to two minutes where something does not answer.
+              This takes up to two minutes where something does not answer.
             </Text>
           )}
           {check.data && (
@@ -96,12 +96,12 @@ export function CheckStep({
       <Onward>
         {mend && (
           <Button variant="default" onClick={mend} disabled={check.isPending}>
-            Back, and mend it
+            Back, to put it right
           </Button>
         )}
         {!mend && integration && (
           <Button variant="default" component={Link} to={`/integrations/${integration}`}>
-            Mend it at {integration}
+            Put it right at {integration}
           </Button>
         )}
         <Button

@@ -14,7 +14,14 @@ export function Choice({
   mark?: ReactNode;
 }) {
   return (
-    <Radio.Card value={value} p="sm" radius="md" aria-label={title}>
+    // A button has its content in the middle by itself; cards of one row begin at one height.
+    <Radio.Card
+      value={value}
+      p="sm"
+      radius="md"
+      aria-label={title}
+      style={{ display: 'flex', alignItems: 'flex-start' }}
+    >
       <Group wrap="nowrap" align="flex-start" gap="sm">
         <Radio.Indicator mt={2} />
         <div>

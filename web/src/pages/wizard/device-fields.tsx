@@ -5,11 +5,6 @@ import { Choice } from './choice';
 import { MODES } from './modes';
 import type { FieldsProps } from './questions';
 
-/** The rest of a sentence is on the device's page. */
-function brief(summary: string): string {
-  return summary.length > 110 ? `${summary.slice(0, 108).replace(/\s\S*$/, '')} …` : summary;
-}
-
 export function DeviceFields({ answers, change, devices }: FieldsProps) {
   return (
     <Radio.Group
@@ -28,7 +23,7 @@ export function DeviceFields({ answers, change, devices }: FieldsProps) {
             title={device.title}
             about={
               <>
-                {device.summary && <div>{brief(device.summary)}</div>}
+                <div>{device.summary}</div>
                 <div>{MODES[device.mode].short}</div>
               </>
             }

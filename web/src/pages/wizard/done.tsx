@@ -27,7 +27,7 @@ export function DoneStep({
   const notes = useMemo(() => {
     if (!answers || !device) return '';
     return fillDevice(device.notes, {
-      gateway: gateway || undefined,
+      gateway: gateway || 'ADDRESS-OF-THIS-GATEWAY',
       device: answers.address,
       secret: answers.secret,
       port: Number(answers.port),
@@ -49,8 +49,7 @@ export function DoneStep({
               <TextInput
                 maw={440}
                 label="Address of this gateway"
-                description="As the device reaches it; put into the texts below."
-                placeholder="192.0.2.5"
+                description="As the device reaches it: a name or an address. It is put into the texts below."
                 value={gateway}
                 onChange={(event) => setGateway(event.currentTarget.value.trim())}
                 autoComplete="off"
@@ -64,9 +63,11 @@ export function DoneStep({
           <Card withBorder>
             <Title order={3}>{device.title}</Title>
             <Text size="sm" c="dimmed" mb="xs">
-              Menus and commands as its maker documents them, with your values.
+              {gateway
+                ? 'Menus and commands as its maker documents them, with your values.'
+                : 'Menus and commands as its maker documents them. Type the address of this gateway above: it is put in here, and the texts can be copied.'}
             </Text>
-            <Markdown text={notes} level={4} />
+            <Markdown text={notes} level={4} copies={gateway !== ''} />
           </Card>
         )}
         <Card withBorder>

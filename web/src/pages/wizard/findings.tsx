@@ -2,16 +2,20 @@ import { Alert, Badge, Button, Card, Code, Group, Stack, Table, Text, Title } fr
 import { useState } from 'react';
 import type { Schemas } from '@/api/client';
 import { shown } from '@/components/diff';
+import { Cell, StackedTable } from '@/components/stacked';
 import { plural } from '@/lib/format';
+import { Fold } from './fold';
 
 type Findings = Schemas['Findings'];
 type Diagnostic = Schemas['Diagnostic'];
 type LineRow = Schemas['LineRow'];
 
 /** How a row of the report reads, and in which colour. */
-export function resultOf(row: LineRow): { word: string; colour: string } {
+export function resultOf(row: LineRow, good: boolean): { word: string; colour: string } {
   if (row.result === 'refused') return { word: 'refused', colour: 'red' };
   if (row.result === 'ignored') return { word: 'ignored', colour: 'gray' };
+  // A file with faults is not taken over, nor is any line of it.
+  if (!good) return { word: 'not taken over', colour: 'gray' };
   if (row.result === 'kept') return { word: 'kept', colour: 'orange' };
   const changes = new Set(row.became?.map(({ change }) => change).filter(Boolean));
   if (changes.has('replaced')) return { word: 'replaced', colour: 'blue' };
@@ -20,18 +24,26 @@ export function resultOf(row: LineRow): { word: string; colour: string } {
   return { word: 'set', colour: 'green' };
 }
 
+/** A value of a line. A secret is said as one: its fingerprint here is of the file, not of what is kept. */
+function lineValue(value: unknown): string {
+  return typeof value === 'object' && value !== null && 'fingerprint' in value ? 'a secret' : shown(value);
+}
+
 /** What was found in a file: faults first, then what each line becomes. */
 export function FindingsView({
   found,
+  brought,
   lead,
 }: {
   found: Findings;
+  /** Whether it is a file that was there before: only of one is it told how its lines are read. */
+  brought: boolean;
   /** Where a fault is mended, if the page knows. */
   lead?: (diagnostic: Diagnostic) => { label: string; go: () => void } | undefined;
 }) {
   const errors = found.diagnostics.filter(({ severity }) => severity === 'error');
   const warnings = found.diagnostics.filter(({ severity }) => severity === 'warning');
-  const report = found.report.lines;
+  const report = brought ? found.report.lines : [];
   const [open, setOpen] = useState(false);
   const more = report.length > SHORT;
   return (
@@ -49,7 +61,7 @@ export function FindingsView({
       >
         <Text size="sm">
           {errors.length > 0
-            ? 'Nothing is taken over before each of them is mended.'
+            ? 'Nothing is taken over before each of them is put right.'
             : 'Nothing is served yet: look at it first.'}
         </Text>
       </Alert>
@@ -87,7 +99,13 @@ export function FindingsView({
                   </Text>
                 )}
                 {way && (
-                  <Button size="compact-sm" variant="default" mt={6} onClick={way.go}>
+                  <Button
+                    size="compact-sm"
+                    variant="default"
+                    mt={6}
+                    onClick={way.go}
+                    style={{ alignSelf: 'flex-start' }}
+                  >
                     {way.label}
                   </Button>
                 )}
@@ -101,45 +119,32 @@ export function FindingsView({
           Sent along, and named by nothing in it: {found.unused_files?.join(', ')}
         </Text>
       )}
-      {found.differences_in_behaviour.length > 0 && (
-        <details>
-          <summary>
-            <Text size="sm" component="span" fw={600}>
-              {plural(found.differences_in_behaviour.length, 'thing')} that the Duo Authentication Proxy did
-              otherwise
-            </Text>
-          </summary>
-          <Stack component="ul" gap={4} mt="xs">
+      {brought && found.differences_in_behaviour.length > 0 && (
+        <Fold
+          title={`${plural(found.differences_in_behaviour.length, 'thing')} that the Duo Authentication Proxy did otherwise`}
+        >
+          <Stack component="ul" gap={4} m={0}>
             {found.differences_in_behaviour.map((difference) => (
               <Text component="li" size="sm" key={difference} className="wrap">
                 {difference}
               </Text>
             ))}
           </Stack>
-        </details>
+        </Fold>
       )}
       {report.length > 0 && (
         <section aria-label="What each line becomes">
           <Title order={3} mb="xs">
             What each line becomes
           </Title>
-          <Table.ScrollContainer minWidth={560}>
-            <Table verticalSpacing={4} withTableBorder>
-              <Table.Thead>
-                <Table.Tr>
-                  <Table.Th>Line</Table.Th>
-                  <Table.Th>Option</Table.Th>
-                  <Table.Th>Result</Table.Th>
-                  <Table.Th>In the configuration</Table.Th>
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {(open ? report : report.slice(0, SHORT)).map((row) => (
-                  <Line key={`${row.line} ${row.section} ${row.option}`} row={row} />
-                ))}
-              </Table.Tbody>
-            </Table>
-          </Table.ScrollContainer>
+          <StackedTable
+            label="What each line becomes"
+            columns={[['Line', 60], 'Option', ['Result', 130], 'In the configuration']}
+          >
+            {(open ? report : report.slice(0, SHORT)).map((row) => (
+              <Line key={`${row.line} ${row.section} ${row.option}`} row={row} good={found.good} />
+            ))}
+          </StackedTable>
           {more && (
             <Button variant="subtle" size="compact-sm" mt="xs" onClick={() => setOpen(!open)}>
               {open ? 'Show fewer' : `Show all ${report.length} lines`}
@@ -153,24 +158,24 @@ export function FindingsView({
 
 const SHORT = 12;
 
-function Line({ row }: { row: LineRow }) {
-  const result = resultOf(row);
+function Line({ row, good }: { row: LineRow; good: boolean }) {
+  const result = resultOf(row, good);
   return (
     <Table.Tr>
-      <Table.Td>{row.line}</Table.Td>
-      <Table.Td className="wrap">
+      <Cell of="Line">{row.line}</Cell>
+      <Cell of="Option">
         {row.option ? <Code>{row.option}</Code> : <b className="wrap">[{row.section}]</b>}
-      </Table.Td>
-      <Table.Td>
-        <Badge variant="light" color={result.colour} tt="none">
+      </Cell>
+      <Cell of="Result">
+        <Badge variant="light" color={result.colour} tt="none" style={{ flexShrink: 0 }}>
           {result.word}
         </Badge>
-      </Table.Td>
-      <Table.Td className="wrap">
+      </Cell>
+      <Cell of="Becomes">
         {row.became?.map((place) => (
           <Text size="xs" key={place.path} className="mono wrap">
             {place.path}
-            {row.option ? ` = ${shown(place.value)}` : ''}
+            {row.option ? ` = ${lineValue(place.value)}` : ''}
           </Text>
         ))}
         {row.is_default && (
@@ -183,7 +188,7 @@ function Line({ row }: { row: LineRow }) {
             {note}
           </Text>
         ))}
-      </Table.Td>
+      </Cell>
     </Table.Tr>
   );
 }

@@ -1,8 +1,16 @@
-import { Button, FileButton, Group, Paper, Stack, Text, Textarea } from '@mantine/core';
+import { Box, Button, FileButton, Group, Paper, Stack, Text } from '@mantine/core';
+import { useDebouncedValue } from '@mantine/hooks';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Files, FileUp, X } from 'lucide-react';
-import { type DragEvent, useState } from 'react';
+import { type DragEvent, lazy, Suspense, useCallback, useRef, useState } from 'react';
+import { Loading } from '@/components/page';
+import type { EditorHandle } from '../configuration/editor';
+import { Findings } from '../configuration/findings';
 import { Onward, Step } from './frame';
-import type { Sent } from './take-over';
+import classes from './import-file.module.css';
+import { looked, type Sent } from './look';
+
+const Editor = lazy(() => import('../configuration/editor'));
 
 /** Which of several files is the configuration: the one that has such a name, or sections of it. */
 export function sortFiles(files: readonly { name: string; content: string }[]): {
@@ -24,16 +32,37 @@ export function sortFiles(files: readonly { name: string; content: string }[]): 
 export function ImportFile({
   sent,
   change,
+  line,
   back,
   next,
 }: {
   sent: Sent;
   change: (sent: Sent) => void;
+  /** Where a fault is that is to be put right. */
+  line: number | null;
   back: () => void;
   next: () => void;
 }) {
   const [over, setOver] = useState(false);
   const [empty, setEmpty] = useState(false);
+  const [settled] = useDebouncedValue(sent, 400);
+  const look = useQuery({
+    ...looked(settled),
+    enabled: settled.text.trim() !== '',
+    placeholderData: keepPreviousData,
+  });
+  const editor = useRef<EditorHandle | null>(null);
+  const led = useRef(line === null);
+  const handle = useCallback(
+    (made: EditorHandle | null) => {
+      editor.current = made;
+      if (!made || led.current || line === null) return;
+      led.current = true;
+      // The text is drawn a moment after the editor is there.
+      setTimeout(() => editor.current?.goTo(line), 100);
+    },
+    [line],
+  );
   const take = async (list: readonly File[]) => {
     const read = await Promise.all(
       list.map(async (file) => ({ name: file.name, content: await file.text() })),
@@ -106,22 +135,44 @@ export function ImportFile({
             ))}
           </Group>
         )}
-        <Textarea
-          label="Its text"
-          description="Or paste it. Secrets stay between this page and the gateway."
-          value={sent.text}
-          onChange={(event) => {
-            setEmpty(false);
-            change({ ...sent, text: event.currentTarget.value });
-          }}
-          autosize
-          minRows={8}
-          maxRows={24}
-          spellCheck={false}
-          autoComplete="off"
-          error={empty && 'Drop, choose or paste a file first.'}
-          classNames={{ input: 'mono' }}
-        />
+        <Box>
+          <Text size="sm" fw={500} id="file-text">
+            Its text
+          </Text>
+          <Text size="xs" c="dimmed" mb={6} id="file-keys">
+            Or paste it. Secrets stay between this page and the gateway. Esc, then Tab leaves the editor.
+          </Text>
+          <div className={classes.editor}>
+            <Suspense fallback={<Loading />}>
+              <Editor
+                handle={handle}
+                text={sent.text}
+                onText={(text) => {
+                  setEmpty(false);
+                  change({ ...sent, text });
+                }}
+                onLine={() => {}}
+                findings={look.data?.diagnostics ?? []}
+                file={sent.name}
+                readOnly={false}
+                label="Its text"
+                describedBy="file-keys"
+              />
+            </Suspense>
+          </div>
+          {empty && (
+            <Text size="sm" c="red" role="alert" mt={4}>
+              Drop, choose or paste a file first.
+            </Text>
+          )}
+        </Box>
+        {sent.text.trim() !== '' && (
+          <Findings
+            validation={{ found: look.data ?? null, error: look.error, pending: look.isFetching }}
+            file={sent.name}
+            goTo={(wanted) => editor.current?.goTo(wanted)}
+          />
+        )}
       </Stack>
       <Onward>
         <Button variant="default" onClick={back}>
@@ -133,7 +184,7 @@ export function ImportFile({
             else next();
           }}
         >
-          Look at it
+          Review
         </Button>
       </Onward>
     </Step>

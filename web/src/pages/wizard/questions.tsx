@@ -1,7 +1,10 @@
-import { Button } from '@mantine/core';
-import { type FormEvent, useState } from 'react';
+import { Alert, Button, Text } from '@mantine/core';
+import { useMutation } from '@tanstack/react-query';
+import { type FormEvent, useEffect, useRef, useState } from 'react';
+import { api, ask } from '@/api/client';
+import { ProblemAlert } from '@/components/problem';
 import type { DeviceTemplate } from '@/devices/template';
-import { type Answers, faultsOf, type Question } from './answers';
+import { type Answers, answersUpTo, faultsOf, foundAt, type Question, writeConfig } from './answers';
 import { AddressFields, DeviceFields } from './device-fields';
 import { FactorFields, ModeFields } from './factor-fields';
 import { Onward, Step } from './frame';
@@ -63,24 +66,72 @@ export function QuestionStep({
 }) {
   const { title, lead, Fields } = ASKED[question];
   const [shown, setShown] = useState(false);
+  const form = useRef<HTMLFormElement>(null);
   const faults = faultsOf(answers, question);
+  const toFault = () => form.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus();
+  // The gateway reads them as it will in the end, so that a fault is said where it can be put right.
+  const look = useMutation({
+    mutationFn: async (given: Answers) => {
+      const upTo = answersUpTo(given, question);
+      const written = writeConfig(
+        upTo,
+        devices.find(({ id }) => id === given.device),
+      );
+      const body = { text: written.text, files: written.files, name: 'authproxy.cfg' };
+      const { diagnostics } = await ask(api.POST('/api/v1/config/validate', { body }));
+      return foundAt(question, upTo, written, diagnostics);
+    },
+    onSuccess: ({ faults: found, rest }) => {
+      if (rest.length === 0 && Object.keys(found).length === 0) next();
+    },
+  });
+  // Drawn by now, and the button is one again.
+  useEffect(() => {
+    if (look.data) form.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus();
+  }, [look.data]);
+  // What is said of a field holds until it is changed.
+  const found: typeof faults = {};
+  for (const [name, text] of Object.entries(look.data?.faults ?? {})) {
+    const field = name as keyof Answers;
+    if (look.variables?.[field] === answers[field]) found[field] = text;
+  }
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    if (Object.keys(faults).length === 0) return next();
+    if (look.isPending) return;
     setShown(true);
-    const form = event.currentTarget;
-    // The faults are drawn first.
-    requestAnimationFrame(() => form.querySelector<HTMLElement>('[aria-invalid=true]')?.focus());
+    if (Object.keys(faults).length > 0) {
+      // The faults are drawn first.
+      requestAnimationFrame(toFault);
+      return;
+    }
+    look.mutate(answers);
   };
   return (
     <Step title={title} lead={lead}>
-      <form onSubmit={submit} noValidate>
-        <Fields answers={answers} change={change} faults={shown ? faults : {}} devices={devices} />
+      <form onSubmit={submit} noValidate ref={form}>
+        <Fields
+          answers={answers}
+          change={change}
+          faults={shown ? { ...found, ...faults } : {}}
+          devices={devices}
+        />
+        {look.data && look.data.rest.length > 0 && look.variables === answers && (
+          <Alert color="red" title="It cannot be served like this" role="alert" mt="md">
+            {look.data.rest.map((text) => (
+              <Text size="sm" key={text} className="wrap">
+                {text}
+              </Text>
+            ))}
+          </Alert>
+        )}
+        <ProblemAlert error={look.error} />
         <Onward>
           <Button variant="default" onClick={back}>
             Back
           </Button>
-          <Button type="submit">Next</Button>
+          <Button type="submit" loading={look.isPending}>
+            Next
+          </Button>
         </Onward>
       </form>
     </Step>

@@ -9,20 +9,18 @@ import { CopyBlock } from '@/components/copy';
 import { Diff } from '@/components/diff';
 import { Loading } from '@/components/page';
 import { ProblemAlert } from '@/components/problem';
+import { inWords, onlyAdds } from './changes';
 import { FindingsView } from './findings';
+import { Fold } from './fold';
 import { Onward } from './frame';
-
-export interface Sent {
-  text: string;
-  files: Record<string, string>;
-  /** What it is called in messages. */
-  name: string;
-}
+import { looked, type Sent } from './look';
 
 interface Props {
   sent: Sent;
   /** What happens to what is there: left to whoever does it, or settled. */
   how: 'chosen' | 'merge' | 'replace';
+  /** Whether the file was there before, and is not of the answers. */
+  brought: boolean;
   message: string;
   /** Of the file that is the truth here; none where it is the database. */
   file: { path: string | null } | null;
@@ -34,15 +32,8 @@ interface Props {
 }
 
 export function TakeOver(props: Props) {
-  const { sent, lead, back, children } = props;
-  const look = useQuery({
-    queryKey: ['wizard', 'validate', sent],
-    queryFn: () => ask(api.POST('/api/v1/config/validate', { body: sent })),
-    gcTime: 0,
-    staleTime: Number.POSITIVE_INFINITY,
-    retry: false,
-    refetchOnWindowFocus: false,
-  });
+  const { sent, brought, lead, back, children } = props;
+  const look = useQuery(looked(sent));
   const found = look.data;
   const backButton = (
     <Button variant="default" onClick={back}>
@@ -54,7 +45,7 @@ export function TakeOver(props: Props) {
       {children}
       <ProblemAlert error={look.error} retry={() => look.refetch()} />
       {look.isPending && <Loading />}
-      {found && <FindingsView found={found} lead={lead} />}
+      {found && <FindingsView found={found} brought={brought} lead={lead} />}
       {found?.good && props.file && <IntoFile {...props} path={props.file.path} backButton={backButton} />}
       {found?.good && !props.file && <IntoDatabase {...props} backButton={backButton} />}
       {!found?.good && <Onward>{backButton}</Onward>}
@@ -126,7 +117,7 @@ function IntoDatabase({ sent, how, message, taken, backButton }: Props & { backB
           title="It cannot be taken over like this"
           retry={() => tried.refetch()}
         />
-        {tried.data && <Diff differences={tried.data.differences} />}
+        {tried.data && <Changes differences={tried.data.differences} />}
         {changed ? (
           <Alert color="orange" title="Somebody else changed the configuration meanwhile" role="alert">
             <Text size="sm">What is shown is what would change now. Look at it again.</Text>
@@ -146,6 +137,23 @@ function IntoDatabase({ sent, how, message, taken, backButton }: Props & { backB
         </Button>
       </Onward>
     </section>
+  );
+}
+
+/** In words, and whole for whoever wants it: at once where something that is there changes or goes. */
+function Changes({ differences }: { differences: Schemas['Difference'][] }) {
+  if (differences.length === 0) return <Diff differences={differences} />;
+  return (
+    <>
+      {inWords(differences).map((text) => (
+        <Text size="sm" key={text} className="wrap">
+          {text}
+        </Text>
+      ))}
+      <Fold title="Every value of it" open={!onlyAdds(differences)}>
+        <Diff differences={differences} />
+      </Fold>
+    </>
   );
 }
 

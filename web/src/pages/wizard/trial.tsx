@@ -126,8 +126,8 @@ export function TrialStep({
             <Card withBorder>
               <Stack gap="xs" align="flex-start">
                 <Text size="sm">
-                  <Loader size="xs" aria-hidden /> It is asked. A push waits for its person, up to three
-                  minutes.
+                  <Loader size="xs" aria-hidden /> The login is under way. A push waits up to three minutes
+                  for its person.
                 </Text>
                 <Button size="compact-sm" variant="default" onClick={() => cancel.current?.abort()}>
                   Cancel
@@ -175,7 +175,7 @@ export function TrialStep({
           Back
         </Button>
         <Button variant={accepted ? 'filled' : 'default'} onClick={next}>
-          {accepted ? 'Next' : 'Go on without'}
+          {accepted ? 'Next' : 'Skip the test'}
         </Button>
       </Onward>
     </Step>
