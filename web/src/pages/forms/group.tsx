@@ -4,7 +4,7 @@ import type { Field, Group } from './fields';
 import classes from './forms.module.css';
 import { helpOf, uses } from './help';
 import { FieldInput } from './inputs';
-import { get, type Json } from './path';
+import { get, says } from './path';
 import { type Form, useForm } from './state';
 
 /** The fields of a group that the mode uses, and those that it ignores. */
@@ -14,13 +14,6 @@ export function partOf(form: Pick<Form, 'kind' | 'variant' | 'values'>, group: G
     shown: used.filter((field) => field.when?.(form.values) ?? true),
     ignored: group.fields.filter((field) => !used.includes(field)),
   };
-}
-
-/** Whether a field says something else than what holds without it. */
-export function says(value: Json, fallback: string | null): boolean {
-  if (value === undefined || value === null || value === '') return false;
-  if (Array.isArray(value)) return value.length > 0 && value.join(',') !== fallback;
-  return String(value) !== (fallback ?? 'false');
 }
 
 /** A group of fields under its heading. */
