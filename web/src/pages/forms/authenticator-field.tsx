@@ -46,7 +46,7 @@ export function AuthenticatorField({ path, ...shown }: Shown & { path: string })
           </>
         )}
         {!form.readOnly && (
-          <Anchor component={Link} to="/authenticators/new" {...away}>
+          <Anchor component={Link} to="/authenticators/-/new" {...away}>
             New authenticator
             {form.dirty && ', in a new tab'}
           </Anchor>

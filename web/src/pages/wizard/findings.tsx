@@ -2,6 +2,7 @@ import { Alert, Badge, Button, Card, Code, Group, Stack, Table, Text, Title } fr
 import { useState } from 'react';
 import type { Schemas } from '@/api/client';
 import { shown } from '@/components/diff';
+import { Cell, StackedTable } from '@/components/stacked';
 import { plural } from '@/lib/format';
 
 type Findings = Schemas['Findings'];
@@ -123,23 +124,14 @@ export function FindingsView({
           <Title order={3} mb="xs">
             What each line becomes
           </Title>
-          <Table.ScrollContainer minWidth={560}>
-            <Table verticalSpacing={4} withTableBorder>
-              <Table.Thead>
-                <Table.Tr>
-                  <Table.Th>Line</Table.Th>
-                  <Table.Th>Option</Table.Th>
-                  <Table.Th>Result</Table.Th>
-                  <Table.Th>In the configuration</Table.Th>
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {(open ? report : report.slice(0, SHORT)).map((row) => (
-                  <Line key={`${row.line} ${row.section} ${row.option}`} row={row} />
-                ))}
-              </Table.Tbody>
-            </Table>
-          </Table.ScrollContainer>
+          <StackedTable
+            label="What each line becomes"
+            columns={[['Line', 64], 'Option', ['Result', 110], 'In the configuration']}
+          >
+            {(open ? report : report.slice(0, SHORT)).map((row) => (
+              <Line key={`${row.line} ${row.section} ${row.option}`} row={row} />
+            ))}
+          </StackedTable>
           {more && (
             <Button variant="subtle" size="compact-sm" mt="xs" onClick={() => setOpen(!open)}>
               {open ? 'Show fewer' : `Show all ${report.length} lines`}
@@ -157,16 +149,16 @@ function Line({ row }: { row: LineRow }) {
   const result = resultOf(row);
   return (
     <Table.Tr>
-      <Table.Td>{row.line}</Table.Td>
-      <Table.Td className="wrap">
+      <Cell of="Line">{row.line}</Cell>
+      <Cell of="Option">
         {row.option ? <Code>{row.option}</Code> : <b className="wrap">[{row.section}]</b>}
-      </Table.Td>
-      <Table.Td>
+      </Cell>
+      <Cell of="Result">
         <Badge variant="light" color={result.colour} tt="none">
           {result.word}
         </Badge>
-      </Table.Td>
-      <Table.Td className="wrap">
+      </Cell>
+      <Cell of="In the configuration">
         {row.became?.map((place) => (
           <Text size="xs" key={place.path} className="mono wrap">
             {place.path}
@@ -183,7 +175,7 @@ function Line({ row }: { row: LineRow }) {
             {note}
           </Text>
         ))}
-      </Table.Td>
+      </Cell>
     </Table.Tr>
   );
 }
