@@ -8,7 +8,7 @@ import { type Change, inWords, type Line, type Thing } from './diff-words';
 
 const COLOUR: Record<Change, string> = { added: 'green', removed: 'red', changed: 'blue' };
 
-export default function DiffView({ differences }: { differences: readonly Schemas['Difference'][] }) {
+export function DiffView({ differences }: { differences: readonly Schemas['Difference'][] }) {
   const things = useMemo(() => inWords(differences), [differences]);
   return (
     <Stack gap="xs" role="group" aria-label="Changes">

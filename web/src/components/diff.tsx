@@ -1,12 +1,8 @@
 import { Text } from '@mantine/core';
-import { lazy, Suspense } from 'react';
 import type { Schemas } from '@/api/client';
-import { Loading } from './page';
+import { DiffView } from './diff-view';
 
 export { shown } from './shown';
-
-// The words of all forms are many, and a review is behind a button.
-const View = lazy(() => import('./diff-view'));
 
 /** What differs, thing by thing, before and after, in the words of the forms. */
 export function Diff({ differences }: { differences: readonly Schemas['Difference'][] }) {
@@ -17,9 +13,5 @@ export function Diff({ differences }: { differences: readonly Schemas['Differenc
       </Text>
     );
   }
-  return (
-    <Suspense fallback={<Loading />}>
-      <View differences={differences} />
-    </Suspense>
-  );
+  return <DiffView differences={differences} />;
 }
