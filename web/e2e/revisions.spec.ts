@@ -52,7 +52,7 @@ test('two changes are seen, the first is gone back to, and logins are as they we
     await expectNoSeriousAxe(page);
   }
   await page.getByRole('button', { name: 'Go back to this revision' }).click();
-  const dialog = page.getByRole('dialog', { name: 'Go back to revision 1?' });
+  const dialog = page.getByRole('dialog');
   await expect(dialog.getByText('2 changes')).toBeVisible();
   await expectNoSeriousAxe(page);
   await dialog.getByRole('button', { name: 'Go back to revision 1' }).click();

@@ -18,7 +18,7 @@ test('settings are changed, reviewed and taken back', async ({ signedInPage: pag
   }
   await screenshot(page, 'settings');
   await page.getByRole('button', { name: 'Review the change' }).click();
-  const dialog = page.getByRole('dialog', { name: 'Review the change' });
+  const dialog = page.getByRole('dialog', { name: /^Review the change$|is made$/ });
   await expect(dialog.getByText('http_proxy').first()).toBeVisible();
   await dialog.getByRole('button', { name: 'Apply' }).click();
   await expect(dialog.getByText(/applied by 1 of 1/)).toBeVisible();

@@ -101,11 +101,12 @@ const logins = at('/logins', () => import('./pages/logins'), 'LoginsPage');
 const login = at('/logins/$id', () => import('./pages/login'), 'LoginPage');
 const tryLogin = at('/try-login', () => import('./pages/try-login'), 'TryLoginPage');
 const integrations = at('/integrations', () => import('./pages/integrations'), 'IntegrationsPage');
-const newIntegration = at('/integrations/new', () => import('./pages/integration'), 'NewIntegrationPage');
+/** Below `-`, as a thing may be called `new`. */
+const newIntegration = at('/integrations/-/new', () => import('./pages/integration'), 'NewIntegrationPage');
 const integration = at('/integrations/$id', () => import('./pages/integration'), 'IntegrationPage');
 const authenticators = at('/authenticators', () => import('./pages/authenticators'), 'AuthenticatorsPage');
 const newAuthenticator = at(
-  '/authenticators/new',
+  '/authenticators/-/new',
   () => import('./pages/authenticator'),
   'NewAuthenticatorPage',
 );

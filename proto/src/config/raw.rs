@@ -136,11 +136,11 @@ pub struct Application {
     pub skey: Secret<String>,
     /// `api_host`, without a port.
     pub host: String,
-    /// The port of `api_host`; default 443.
+    /// The TCP port of the service.
     #[serde(default = "https_port")]
     pub port: u16,
-    /// PEM text of the only trust roots for this host, never reached through the outbound proxy:
-    /// set for the built-in second factor.
+    /// The only trust roots for this host, in PEM: where they are set, it is reached without the
+    /// outbound proxy. The built-in second factor has its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned_ca: Option<String>,
 }

@@ -10,6 +10,7 @@ import { ApiError, api, ask } from '@/api/client';
 import { configurationChanged } from '@/api/queries';
 import { useSession } from '@/session';
 import { Diff } from './diff';
+import { Focused } from './focused';
 import { Loaded } from './page';
 import { ProblemAlert } from './problem';
 import { Verdicts } from './verdicts';
@@ -50,7 +51,7 @@ export function ReviewProvider({ children }: { children: ReactNode }) {
   const client = useQueryClient();
   const [open, setOpen] = useState<{ draft: number; change: Change } | null>(null);
   const [working, setWorking] = useState(false);
-  const [isApplied, setIsApplied] = useState(false);
+  const [made, setMade] = useState<number | null>(null);
 
   const begin = useCallback<Begin>(
     async (change) => {
@@ -64,7 +65,7 @@ export function ReviewProvider({ children }: { children: ReactNode }) {
         throw error;
       }
       await client.invalidateQueries({ queryKey: ['drafts'] });
-      setIsApplied(false);
+      setMade(null);
       setOpen({ draft: made.id, change });
     },
     [client],
@@ -75,7 +76,7 @@ export function ReviewProvider({ children }: { children: ReactNode }) {
   const dismiss = () => {
     if (!open || working) return;
     close();
-    if (isApplied) return;
+    if (made !== null) return;
     void drop(open.draft)
       .catch(() => undefined)
       .then(() => client.invalidateQueries({ queryKey: ['drafts'] }));
@@ -87,7 +88,7 @@ export function ReviewProvider({ children }: { children: ReactNode }) {
         opened={open !== null}
         onClose={dismiss}
         size="xl"
-        title="Review the change"
+        title={made === null ? 'Review the change' : `Revision ${made} is made`}
         closeOnClickOutside={false}
         closeButtonProps={{ 'aria-label': 'Close' }}
       >
@@ -97,14 +98,15 @@ export function ReviewProvider({ children }: { children: ReactNode }) {
             id={open.draft}
             working={setWorking}
             applied={(revision) => {
-              setIsApplied(true);
+              setMade(revision);
               open.change.applied?.(revision);
             }}
             kept={() => {
               open.change.kept?.(open.draft);
               close();
             }}
-            dropped={close}
+            ofForm={open.change.kept !== undefined}
+            cancel={dismiss}
             closed={close}
           />
         )}
@@ -119,7 +121,8 @@ export function DraftReview({
   working,
   applied,
   kept,
-  dropped,
+  cancel,
+  ofForm = false,
   closed,
 }: {
   id: number;
@@ -128,7 +131,10 @@ export function DraftReview({
   applied?: ((revision: number) => void) | undefined;
   /** Where it may be left for later. */
   kept?: (() => void) | undefined;
-  dropped: () => void;
+  /** Goes back to what it was made with, in a dialog. */
+  cancel?: (() => void) | undefined;
+  /** Whether what it was made with is a form, which still has it. */
+  ofForm?: boolean;
   closed: () => void;
 }) {
   const allowed = useSession().may('admin');
@@ -142,13 +148,15 @@ export function DraftReview({
     retry: false,
   });
   const [message, setMessage] = useState<string | null>(null);
-  const [busy, setBusy] = useState<'apply' | 'drop' | null>(null);
+  const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
-  useEffect(() => working?.(busy !== null), [working, busy]);
+  useEffect(() => working?.(busy), [working, busy]);
+  // Asked again by then, the draft would be one that there is not any more.
+  const changed = () => void setTimeout(() => void configurationChanged(client));
 
   const apply = async () => {
     if (!query.data) return;
-    setBusy('apply');
+    setBusy(true);
     setError(null);
     try {
       const done = await ask(
@@ -168,26 +176,12 @@ export function DraftReview({
         notifications.show({ message: 'Nothing changed: the configuration has it already.' });
         closed();
       }
-      await configurationChanged(client);
+      changed();
     } catch (failure) {
       setError(failure);
       if (failure instanceof ApiError && failure.kind === 'changed') await query.refetch();
     } finally {
-      setBusy(null);
-    }
-  };
-
-  const discard = async () => {
-    setBusy('drop');
-    setError(null);
-    try {
-      await drop(id);
-      await client.invalidateQueries({ queryKey: ['drafts'] });
-      dropped();
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(null);
+      setBusy(false);
     }
   };
 
@@ -204,10 +198,11 @@ export function DraftReview({
       </Stack>
     );
   }
+  const Around = cancel ? Focused : OnPage;
   return (
     <Loaded query={query}>
       {(draft) => (
-        <Stack gap="sm">
+        <Around>
           <Diff differences={draft.differences} />
           {draft.problem && (
             <ProblemAlert
@@ -235,26 +230,37 @@ export function DraftReview({
           )}
           {allowed && (
             <Group justify="flex-end" gap="xs">
-              <Button variant="default" onClick={discard} loading={busy === 'drop'} disabled={busy !== null}>
-                Discard
-              </Button>
+              {ofForm && (
+                <Text size="sm" c="dimmed" flex={1} miw={200}>
+                  Cancel goes back to the form: what you changed stays in it.
+                </Text>
+              )}
+              {cancel && (
+                <Button variant="default" onClick={cancel} disabled={busy}>
+                  Cancel
+                </Button>
+              )}
               {kept && draft.differences.length > 0 && (
-                <Button variant="default" onClick={kept} disabled={busy !== null}>
+                <Button variant="default" onClick={kept} disabled={busy}>
                   Keep as draft
                 </Button>
               )}
               <Button
                 onClick={apply}
-                loading={busy === 'apply'}
-                disabled={busy !== null || draft.differences.length === 0 || !!draft.problem}
-                data-autofocus
+                loading={busy}
+                disabled={busy || draft.differences.length === 0 || !!draft.problem}
               >
                 Apply
               </Button>
             </Group>
           )}
-        </Stack>
+        </Around>
       )}
     </Loaded>
   );
+}
+
+/** On a page nothing takes the focus by itself. */
+function OnPage({ children }: { children: ReactNode }) {
+  return <Stack gap="sm">{children}</Stack>;
 }

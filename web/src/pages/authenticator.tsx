@@ -100,7 +100,7 @@ function UsedBy({ id, users, readOnly }: { id: string; users: string[] | undefin
         <>
           No integration uses it yet.{' '}
           {!readOnly && (
-            <TextLink to="/integrations/new" search={{ authenticator: id }} size="sm" underline="always">
+            <TextLink to="/integrations/-/new" search={{ authenticator: id }} size="sm" underline="always">
               New integration with it
             </TextLink>
           )}

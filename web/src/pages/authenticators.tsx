@@ -9,6 +9,7 @@ import { Find } from '@/components/find';
 import { TextLink } from '@/components/links';
 import { Loading, Page } from '@/components/page';
 import { ProblemAlert } from '@/components/problem';
+import { Cell, StackedTable } from '@/components/stacked';
 import { plural } from '@/lib/format';
 import { KIND_NAMES } from './forms/authenticator-fields';
 import { variantOf } from './forms/faults';
@@ -49,7 +50,7 @@ export function AuthenticatorsPage() {
   const items = query.data?.items ?? [];
   const narrowed = Object.keys(filter).length > 0;
   const actions = !readOnly && (
-    <Button component={Link} to="/authenticators/new" leftSection={<Plus size={16} aria-hidden />}>
+    <Button component={Link} to="/authenticators/-/new" leftSection={<Plus size={16} aria-hidden />}>
       New authenticator
     </Button>
   );
@@ -115,74 +116,58 @@ export function AuthenticatorsPage() {
           <Text size="sm" c="dimmed" aria-live="polite">
             {plural(query.data?.total ?? items.length, 'authenticator')}
           </Text>
-          <Table.ScrollContainer minWidth={600}>
-            <Table highlightOnHover aria-label="Authenticators">
-              <Table.Thead>
-                <Table.Tr>
-                  <Table.Th>Name</Table.Th>
-                  <Table.Th>Kind</Table.Th>
-                  <Table.Th>Servers</Table.Th>
-                  <Table.Th>Used by</Table.Th>
+          <StackedTable label="Authenticators" columns={['Name', 'Kind', 'Servers', 'Used by']}>
+            {items.map((one) => {
+              const doc = one as unknown as Doc;
+              const users = (integrations?.items ?? []).filter(
+                ({ authenticator }) => authenticator === one.id,
+              );
+              return (
+                <Table.Tr key={one.id}>
+                  <Cell of="Name">
+                    <Anchor
+                      component={Link}
+                      to={`/authenticators/${encodeURIComponent(one.id)}`}
+                      size="sm"
+                      fw={600}
+                    >
+                      {one.id}
+                    </Anchor>
+                  </Cell>
+                  <Cell of="Kind">{KIND_NAMES[variantOf('authenticator', doc)]}</Cell>
+                  <Cell of="Servers">
+                    {hostsOf(doc) ? (
+                      <span className="mono">{hostsOf(doc)}</span>
+                    ) : (
+                      <Text size="sm" c="dimmed">
+                        none
+                      </Text>
+                    )}
+                  </Cell>
+                  <Cell of="Used by">
+                    {users.length === 0 ? (
+                      <Text size="sm" c="dimmed">
+                        no integration
+                      </Text>
+                    ) : users.length > 5 ? (
+                      <TextLink to="/integrations" search={{ authenticator: one.id }} size="sm">
+                        {plural(users.length, 'integration')}
+                      </TextLink>
+                    ) : (
+                      users.map(({ id }, index) => (
+                        <span key={id}>
+                          {index > 0 && ', '}
+                          <Anchor component={Link} to={`/integrations/${encodeURIComponent(id)}`} size="sm">
+                            {id}
+                          </Anchor>
+                        </span>
+                      ))
+                    )}
+                  </Cell>
                 </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {items.map((one) => {
-                  const doc = one as unknown as Doc;
-                  const users = (integrations?.items ?? []).filter(
-                    ({ authenticator }) => authenticator === one.id,
-                  );
-                  return (
-                    <Table.Tr key={one.id}>
-                      <Table.Td>
-                        <Anchor
-                          component={Link}
-                          to={`/authenticators/${encodeURIComponent(one.id)}`}
-                          size="sm"
-                          fw={600}
-                        >
-                          {one.id}
-                        </Anchor>
-                      </Table.Td>
-                      <Table.Td>{KIND_NAMES[variantOf('authenticator', doc)]}</Table.Td>
-                      <Table.Td className="wrap">
-                        {hostsOf(doc) ? (
-                          <span className="mono">{hostsOf(doc)}</span>
-                        ) : (
-                          <Text size="sm" c="dimmed">
-                            none
-                          </Text>
-                        )}
-                      </Table.Td>
-                      <Table.Td>
-                        {users.length === 0 ? (
-                          <Text size="sm" c="dimmed">
-                            no integration
-                          </Text>
-                        ) : users.length > 5 ? (
-                          <TextLink to="/integrations" search={{ authenticator: one.id }} size="sm">
-                            {plural(users.length, 'integration')}
-                          </TextLink>
-                        ) : (
-                          users.map(({ id }, index) => (
-                            <span key={id}>
-                              {index > 0 && ', '}
-                              <Anchor
-                                component={Link}
-                                to={`/integrations/${encodeURIComponent(id)}`}
-                                size="sm"
-                              >
-                                {id}
-                              </Anchor>
-                            </span>
-                          ))
-                        )}
-                      </Table.Td>
-                    </Table.Tr>
-                  );
-                })}
-              </Table.Tbody>
-            </Table>
-          </Table.ScrollContainer>
+              );
+            })}
+          </StackedTable>
         </>
       )}
     </Page>

@@ -11,6 +11,7 @@ import { useConfirm } from '@/components/confirm';
 import { Empty } from '@/components/empty';
 import { Loaded, Page } from '@/components/page';
 import { DraftReview, draftQuery } from '@/components/review';
+import { Actions, Cell, StackedTable } from '@/components/stacked';
 import { Time } from '@/components/time';
 import { plural } from '@/lib/format';
 import { useSession } from '@/session';
@@ -42,54 +43,36 @@ export function DraftsPage() {
               before it is applied.
             </Empty>
           ) : (
-            <Paper withBorder radius="md">
-              <Table.ScrollContainer minWidth={560}>
-                <Table verticalSpacing="sm" aria-label="Drafts">
-                  <Table.Thead>
-                    <Table.Tr>
-                      <Table.Th>Draft</Table.Th>
-                      <Table.Th>Why</Table.Th>
-                      <Table.Th>Made by</Table.Th>
-                      <Table.Th>When</Table.Th>
-                      <Table.Th ta="end">Writes</Table.Th>
-                      <Table.Th aria-label="What can be done" />
-                    </Table.Tr>
-                  </Table.Thead>
-                  <Table.Tbody>
-                    {items.map((draft) => (
-                      <Table.Tr key={draft.id}>
-                        <Table.Td>
-                          <Anchor component={Link} to={`/drafts/${draft.id}`} size="sm" className="nowrap">
-                            Draft {draft.id}
-                          </Anchor>
-                        </Table.Td>
-                        <Table.Td className="wrap">
-                          {draft.message || <Text c="dimmed">no reason</Text>}
-                        </Table.Td>
-                        <Table.Td className="wrap">{draft.author}</Table.Td>
-                        <Table.Td>
-                          <Time ms={draft.created_at_ms} form="relative" />
-                        </Table.Td>
-                        <Table.Td ta="end">{draft.writes}</Table.Td>
-                        <Table.Td ta="end">
-                          {may('admin') && (
-                            <Button
-                              size="compact-sm"
-                              variant="subtle"
-                              color="red"
-                              onClick={() => remove(draft)}
-                              aria-label={`Delete draft ${draft.id}`}
-                            >
-                              Delete
-                            </Button>
-                          )}
-                        </Table.Td>
-                      </Table.Tr>
-                    ))}
-                  </Table.Tbody>
-                </Table>
-              </Table.ScrollContainer>
-            </Paper>
+            <StackedTable label="Drafts" columns={['Draft', 'Why', 'Made by', 'When', 'Writes']} actions>
+              {items.map((draft) => (
+                <Table.Tr key={draft.id}>
+                  <Cell of="Draft">
+                    <Anchor component={Link} to={`/drafts/${draft.id}`} size="sm" className="nowrap">
+                      Draft {draft.id}
+                    </Anchor>
+                  </Cell>
+                  <Cell of="Why">{draft.message || <Text c="dimmed">no reason</Text>}</Cell>
+                  <Cell of="Made by">{draft.author}</Cell>
+                  <Cell of="When">
+                    <Time ms={draft.created_at_ms} form="relative" />
+                  </Cell>
+                  <Cell of="Writes">{draft.writes}</Cell>
+                  <Actions>
+                    {may('admin') && (
+                      <Button
+                        size="compact-sm"
+                        variant="subtle"
+                        color="red"
+                        onClick={() => remove(draft)}
+                        aria-label={`Delete draft ${draft.id}`}
+                      >
+                        Delete
+                      </Button>
+                    )}
+                  </Actions>
+                </Table.Tr>
+              ))}
+            </StackedTable>
           )
         }
       </Loaded>
@@ -120,10 +103,10 @@ function useRemove(gone?: () => void) {
 export function DraftPage() {
   const { id } = useParams({ strict: false });
   const number = revisionNumber(id) ?? 0;
-  const query = useQuery({ ...draftQuery(number), retry: false });
+  const [applied, setApplied] = useState(false);
+  const query = useQuery({ ...draftQuery(number), retry: false, enabled: !applied });
   const navigate = useNavigate();
   const { may } = useSession();
-  const [applied, setApplied] = useState(false);
   const back = () => void navigate({ to: '/drafts' });
   const remove = useRemove(back);
   if (query.error instanceof ApiError && query.error.status === 404 && !query.data) {
@@ -173,10 +156,17 @@ export function DraftPage() {
         // It says itself what goes wrong; once it is applied, that there is none any more is no fault.
         <Paper withBorder p="md" radius="md">
           <Stack gap="sm">
-            <DraftReview id={number} applied={() => setApplied(true)} dropped={back} closed={back} />
+            <DraftReview
+              id={number}
+              applied={() => setApplied(true)}
+              closed={() => {
+                setApplied(true);
+                back();
+              }}
+            />
             {!may('admin') && (
               <Text size="sm" c="dimmed">
-                The role admin may apply or discard it.
+                The role admin may apply or delete it.
               </Text>
             )}
           </Stack>

@@ -18,7 +18,7 @@ import { IntegrationForm } from './forms/integration-form';
 import { integrations } from './forms/resources';
 import type { Read } from './forms/state';
 
-/** `/integrations/new`: from nothing, a device, or a copy (`?from=vpn`). */
+/** `/integrations/-/new`: from nothing, a device, or a copy (`?from=vpn`). */
 export function NewIntegrationPage() {
   const { from, authenticator } = useSearch({ strict: false }) as { from?: string; authenticator?: string };
   const query = useQuery({ ...integrations.query(from ?? ''), enabled: from !== undefined });
@@ -124,7 +124,7 @@ export function IntegrationPage() {
               <Menu.Dropdown>
                 <Menu.Item
                   component={Link}
-                  to="/integrations/new"
+                  to="/integrations/-/new"
                   search={{ from: id } as never}
                   leftSection={<Copy size={16} aria-hidden />}
                 >

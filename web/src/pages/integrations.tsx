@@ -8,6 +8,7 @@ import { Empty } from '@/components/empty';
 import { Find } from '@/components/find';
 import { Loading, Page } from '@/components/page';
 import { ProblemAlert } from '@/components/problem';
+import { Cell, StackedTable } from '@/components/stacked';
 import { count, plural } from '@/lib/format';
 import { useSession } from '@/session';
 import { useReadOnly } from './forms/frame';
@@ -57,7 +58,7 @@ export function IntegrationsPage() {
         </Button>
       )}
       {!readOnly && (
-        <Button component={Link} to="/integrations/new" leftSection={<Plus size={16} aria-hidden />}>
+        <Button component={Link} to="/integrations/-/new" leftSection={<Plus size={16} aria-hidden />}>
           New integration
         </Button>
       )}
@@ -159,26 +160,22 @@ export function IntegrationsPage() {
               total > items.length &&
               `, ${count(items.length)} shown`}
           </Text>
-          <Table.ScrollContainer minWidth={720}>
-            <Table highlightOnHover aria-label="Integrations">
-              <Table.Thead>
-                <Table.Tr>
-                  <Table.Th>Name</Table.Th>
-                  <Table.Th>Mode</Table.Th>
-                  <Table.Th>Listens on</Table.Th>
-                  <Table.Th>Authenticator</Table.Th>
-                  <Table.Th>Second factor</Table.Th>
-                  <Table.Th>Clients</Table.Th>
-                  <Table.Th>When unreachable</Table.Th>
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {items.map((one) => (
-                  <Row key={one.id} one={one} />
-                ))}
-              </Table.Tbody>
-            </Table>
-          </Table.ScrollContainer>
+          <StackedTable
+            label="Integrations"
+            columns={[
+              'Name',
+              'Mode',
+              'Listens on',
+              'Authenticator',
+              'Second factor',
+              'Clients',
+              'When unreachable',
+            ]}
+          >
+            {items.map((one) => (
+              <Row key={one.id} one={one} />
+            ))}
+          </StackedTable>
           {query.hasNextPage && (
             <Button
               variant="default"
@@ -198,18 +195,18 @@ export function IntegrationsPage() {
 function Row({ one }: { one: Integration }) {
   return (
     <Table.Tr>
-      <Table.Td>
+      <Cell of="Name">
         <Anchor component={Link} to={`/integrations/${encodeURIComponent(one.id)}`} size="sm" fw={600}>
           {one.id}
         </Anchor>
-      </Table.Td>
-      <Table.Td>{MODE_NAMES[one.mode] ?? one.mode}</Table.Td>
-      <Table.Td>
+      </Cell>
+      <Cell of="Mode">{MODE_NAMES[one.mode] ?? one.mode}</Cell>
+      <Cell of="Listens on">
         <span className="mono">
           {one.listen ? (one.listen.includes(':') ? `[${one.listen}]` : one.listen) : '*'}:{one.port}
         </span>
-      </Table.Td>
-      <Table.Td>
+      </Cell>
+      <Cell of="Authenticator">
         {one.authenticator ? (
           <Anchor component={Link} to={`/authenticators/${encodeURIComponent(one.authenticator)}`} size="sm">
             {one.authenticator}
@@ -219,16 +216,14 @@ function Row({ one }: { one: Integration }) {
             none
           </Text>
         )}
-      </Table.Td>
-      <Table.Td className="wrap">
-        {isBuiltIn(one as unknown as Doc) ? 'built in' : one.application.host}
-      </Table.Td>
-      <Table.Td>{count(one.clients.length)}</Table.Td>
-      <Table.Td>
+      </Cell>
+      <Cell of="Second factor">{isBuiltIn(one as unknown as Doc) ? 'built in' : one.application.host}</Cell>
+      <Cell of="Clients">{count(one.clients.length)}</Cell>
+      <Cell of="When unreachable">
         <Badge variant="light" color={one.fail_mode === 'secure' ? 'green' : 'orange'} tt="none">
           {one.fail_mode === 'secure' ? 'rejects' : 'lets in'}
         </Badge>
-      </Table.Td>
+      </Cell>
     </Table.Tr>
   );
 }

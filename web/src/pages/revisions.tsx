@@ -1,5 +1,5 @@
 /** What was configured when, by whom and why. */
-import { Anchor, Button, Group, Paper, Table, Text, TextInput } from '@mantine/core';
+import { Anchor, Button, Group, Table, Text, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { History, SearchX } from 'lucide-react';
@@ -7,6 +7,7 @@ import { useState } from 'react';
 import { aboutQuery, nodesQuery } from '@/api/queries';
 import { Empty } from '@/components/empty';
 import { Loaded, Page } from '@/components/page';
+import { Cell, StackedTable } from '@/components/stacked';
 import { Time } from '@/components/time';
 import { plural } from '@/lib/format';
 import { useSession } from '@/session';
@@ -58,58 +59,42 @@ export function RevisionsPage() {
               <Text size="sm" c="dimmed" role="status">
                 {plural(total, 'revision')}, the newest first
               </Text>
-              <Paper withBorder radius="md">
-                <Table.ScrollContainer minWidth={520}>
-                  <Table verticalSpacing="sm" aria-label="Revisions">
-                    <Table.Thead>
-                      <Table.Tr>
-                        <Table.Th>Revision</Table.Th>
-                        <Table.Th>Why</Table.Th>
-                        <Table.Th>Made by</Table.Th>
-                        <Table.Th>When</Table.Th>
-                      </Table.Tr>
-                    </Table.Thead>
-                    <Table.Tbody>
-                      {items.map((one) => (
-                        <Table.Tr key={one.number}>
-                          <Table.Td>
-                            <Group gap="xs" wrap="nowrap">
-                              <Anchor component={Link} to={`/revisions/${one.number}`} size="sm">
-                                <span className="nowrap">Revision {one.number}</span>
-                              </Anchor>
-                              <RevisionState
-                                newest={about.data?.revision === one.number}
-                                refusedBy={nodes
-                                  .filter(({ refused }) => refused?.revision === one.number)
-                                  .map(({ node }) => node)}
-                                applied={nodes.some(({ applied }) => applied === one.number)}
-                              />
-                            </Group>
-                          </Table.Td>
-                          <Table.Td className="wrap">
-                            {one.message || <Text c="dimmed">no reason given</Text>}
-                          </Table.Td>
-                          <Table.Td className="wrap">
-                            <Anchor
-                              component="button"
-                              type="button"
-                              size="sm"
-                              ta="start"
-                              onClick={() => go({ author: one.author })}
-                              aria-label={`Only those by ${one.author}`}
-                            >
-                              {one.author}
-                            </Anchor>
-                          </Table.Td>
-                          <Table.Td>
-                            <Time ms={one.created_at_ms} />
-                          </Table.Td>
-                        </Table.Tr>
-                      ))}
-                    </Table.Tbody>
-                  </Table>
-                </Table.ScrollContainer>
-              </Paper>
+              <StackedTable label="Revisions" columns={['Revision', 'Why', 'Made by', 'When']}>
+                {items.map((one) => (
+                  <Table.Tr key={one.number}>
+                    <Cell of="Revision">
+                      <Group gap="xs" wrap="nowrap">
+                        <Anchor component={Link} to={`/revisions/${one.number}`} size="sm">
+                          <span className="nowrap">Revision {one.number}</span>
+                        </Anchor>
+                        <RevisionState
+                          newest={about.data?.revision === one.number}
+                          refusedBy={nodes
+                            .filter(({ refused }) => refused?.revision === one.number)
+                            .map(({ node }) => node)}
+                          applied={nodes.some(({ applied }) => applied === one.number)}
+                        />
+                      </Group>
+                    </Cell>
+                    <Cell of="Why">{one.message || <Text c="dimmed">no reason given</Text>}</Cell>
+                    <Cell of="Made by">
+                      <Anchor
+                        component="button"
+                        type="button"
+                        size="sm"
+                        ta="start"
+                        onClick={() => go({ author: one.author })}
+                        aria-label={`Only those by ${one.author}`}
+                      >
+                        {one.author}
+                      </Anchor>
+                    </Cell>
+                    <Cell of="When">
+                      <Time ms={one.created_at_ms} />
+                    </Cell>
+                  </Table.Tr>
+                ))}
+              </StackedTable>
               <Group justify="flex-end" gap="xs">
                 {search.cursor && (
                   <Button variant="default" onClick={() => go({ author: search.author, q: search.q })}>

@@ -9,6 +9,7 @@ import { FieldGroup } from './forms/group';
 import { helpOf } from './forms/help';
 import { Description, FieldInput } from './forms/inputs';
 import { set } from './forms/path';
+import { ReadText } from './forms/read-field';
 import { settings, settingsQuery } from './forms/resources';
 import { SETTINGS_GROUPS } from './forms/settings-fields';
 import { type Read, useForm } from './forms/state';
@@ -70,6 +71,26 @@ function ProxyFields() {
   // It stays while another host is typed in the place of the one before.
   const last = useRef(80);
   if (typeof port === 'number') last.current = port;
+  if (form.readOnly) {
+    return (
+      <>
+        <ReadText
+          label="HTTP proxy"
+          description={<Description help={helpOf('settings', 'main', 'http_proxy.host')} />}
+        >
+          {text === '' ? 'none' : text}
+        </ReadText>
+        {text !== '' && (
+          <ReadText
+            label="The proxy's port"
+            description={<Description help={helpOf('settings', 'main', 'http_proxy.port')} />}
+          >
+            {String(port ?? '')}
+          </ReadText>
+        )}
+      </>
+    );
+  }
   return (
     <>
       <TextInput
@@ -87,7 +108,6 @@ function ProxyFields() {
         }}
         onBlur={() => form.touch('http_proxy.host')}
         error={form.error('http_proxy.host')}
-        readOnly={form.readOnly}
         autoComplete="off"
         spellCheck={false}
       />
@@ -97,7 +117,7 @@ function ProxyFields() {
         value={typeof port === 'number' || typeof port === 'string' ? port : ''}
         onChange={(next) => text !== '' && form.change('http_proxy.port', next === '' ? undefined : next)}
         error={form.error('http_proxy.port')}
-        readOnly={form.readOnly || text === ''}
+        readOnly={text === ''}
         allowDecimal={false}
         allowNegative={false}
         clampBehavior="none"

@@ -16,7 +16,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "id",
         ALL,
         Kind::Id,
-        "What this authenticator is called everywhere but in this file; the section's name when unset.",
+        "What this authenticator is called; in a file, the section's name when unset.",
     )
     .ours(),
     OptionSpec::new(
@@ -31,20 +31,20 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "port",
         AD,
         Kind::Integer(1, 65_535),
-        "The TCP port of all hosts: 389, or 636 with transport=ldaps.",
+        "The TCP port of the servers: 389, or 636 with LDAPS.",
     ),
     OptionSpec::new(
         "service_account_username",
         AD,
         Kind::Text,
-        "The account that looks users up; read access is enough. DOMAIN\\user, user@domain or a bare name; with auth_type=plain see bind_dn.",
+        "The account that looks users up; read access is enough. DOMAIN\\user, user@domain or a bare name; a simple bind uses the bind DN where there is one.",
     )
     .required(),
     OptionSpec::new(
         "service_account_password",
         AD,
         Kind::Secret,
-        "Its password.",
+        "The password of that account.",
     )
     .required(),
     OptionSpec::new(
@@ -58,7 +58,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "security_group_dn",
         AD,
         Kind::Dn,
-        "The user must be a member of this group, or of one of these when numbered.",
+        "Only members of this group may log in, or of one of several.",
     )
     .numbered(Numbering::FromOne),
     OptionSpec::new(
@@ -93,7 +93,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "auth_type",
         AD,
         Kind::Choice(&["ntlm2", "plain"]),
-        "How to bind to the directory: NTLMv2, or a simple bind. ntlm1 and sspi are refused.",
+        "How to bind to the directory: NTLMv2, or a simple bind.",
     )
     .default("ntlm2")
     .refused(&[
@@ -113,20 +113,20 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "bind_dn",
         AD,
         Kind::Text,
-        "The distinguished name that the service account binds as with auth_type=plain; its user name when unset.",
+        "The distinguished name that the service account binds as in a simple bind; its user name when unset.",
     ),
     OptionSpec::new(
         "ntlm_domain",
         AD,
         Kind::Text,
-        "With auth_type=ntlm2: the domain of a service account that names none, and of users whose entry does not tell its own; empty lets the directory choose.",
+        "With NTLMv2: the domain of a service account that names none, and of users whose entry does not tell its own; empty lets the directory choose.",
     )
     .may_be_empty(),
     OptionSpec::new(
         "ntlm_workstation",
         AD,
         Kind::Text,
-        "The name of this machine in NTLM, with auth_type=ntlm2.",
+        "With NTLMv2: the name that the gateway gives as its own.",
     )
     .may_be_empty(),
     OptionSpec::new(
@@ -140,7 +140,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "ssl_ca_certs_file",
         AD,
         Kind::Path,
-        "PEM file of the trust roots for the directory; the system's when unset.",
+        "The trust roots for the directory, in PEM; the system's when unset.",
     ),
     OptionSpec::new(
         "ssl_verify_hostname",
@@ -160,7 +160,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "timeout",
         AD,
         Kind::Integer(1, 600),
-        "Seconds to wait for each host.",
+        "Seconds to wait for each server.",
     )
     .default("10"),
     OptionSpec::new(
@@ -175,7 +175,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "port",
         RADIUS,
         Kind::Integer(1, 65_535),
-        "The UDP port of the host with the same number.",
+        "The UDP port of this server; in a file, of the host with the same number.",
     )
     .default("1812")
     .numbered(Numbering::FromTwo),
@@ -183,14 +183,14 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "secret",
         RADIUS,
         Kind::Secret,
-        "The secret shared with all hosts of the section.",
+        "The secret shared with the servers, the same with all of them.",
     )
     .required(),
     OptionSpec::new(
         "retries",
         RADIUS,
         Kind::Integer(0, 100),
-        "Repeats after the first try, in turn over the hosts.",
+        "Repeats after the first try, in turn over the servers.",
     )
     .default("3"),
     OptionSpec::new(

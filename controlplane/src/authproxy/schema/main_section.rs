@@ -67,7 +67,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "http_ca_certs_file",
         MAIN,
         Kind::Path,
-        "PEM file of the only trust roots for the second factor.",
+        "The only trust roots for the second factor, in PEM; the system's when unset.",
     ),
     OptionSpec::new(
         "http_proxy_host",

@@ -1,7 +1,8 @@
 /** What is wrong with the text, and what its lines became. */
-import { Alert, Badge, Group, List, Loader, Paper, Stack, Table, Text, UnstyledButton } from '@mantine/core';
+import { Badge, Group, List, Loader, Paper, Stack, Table, Text, UnstyledButton } from '@mantine/core';
 import type { Schemas } from '@/api/client';
 import { ProblemAlert } from '@/components/problem';
+import { plural } from '@/lib/format';
 import classes from './configuration.module.css';
 import { became, counted, type Finding, sorted } from './diagnostics';
 import { helpAt } from './help';
@@ -39,13 +40,17 @@ export function Findings({
         </ul>
       )}
       {found && found.differences_in_behaviour.length > 0 && (
-        <Alert mt="xs" color="blue" title="Otherwise than before">
-          <List size="sm">
+        <details className={classes.otherwise}>
+          <summary>
+            {plural(found.differences_in_behaviour.length, 'thing')} that the Duo Authentication Proxy did
+            otherwise
+          </summary>
+          <List size="sm" mt={4}>
             {found.differences_in_behaviour.map((one) => (
               <List.Item key={one}>{one}</List.Item>
             ))}
           </List>
-        </Alert>
+        </details>
       )}
     </Paper>
   );
@@ -120,7 +125,11 @@ export function AtTheCursor({
       )}
       {row && (
         <Text size="sm" mt="xs" className="wrap">
-          <b>{RESULT[row.result]}.</b> {became(row)}
+          <b>
+            {RESULT[row.result]}
+            {became(row) ? ':' : '.'}
+          </b>{' '}
+          {became(row)}
         </Text>
       )}
     </Paper>

@@ -2,8 +2,10 @@
 import { Alert, Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
+import { ApiError } from '@/api/client';
 import { configurationChanged } from '@/api/queries';
 import { Diff } from '@/components/diff';
+import { Focused } from '@/components/focused';
 import { Loaded } from '@/components/page';
 import { ProblemAlert } from '@/components/problem';
 import { Verdicts } from '@/components/verdicts';
@@ -118,12 +120,25 @@ function Trial({
       setBusy(false);
     }
   };
+  // A fault of the text stays one, however often it is tried.
+  if (query.error instanceof ApiError && query.error.kind === 'invalid' && query.data === undefined) {
+    return (
+      <Focused>
+        <ProblemAlert error={query.error} title="The text has faults" />
+        <Group justify="flex-end">
+          <Button variant="default" onClick={onClose}>
+            Back to the text
+          </Button>
+        </Group>
+      </Focused>
+    );
+  }
   return (
     <Loaded query={query}>
       {(tried) => {
         const nothing = tried.differences.length === 0 && deed.source.kind === 'database';
         return (
-          <Stack gap="sm">
+          <Focused>
             {deed.source.kind === 'file' && (
               <Text size="sm" className="wrap">
                 Applying writes the text into {deed.source.path}, comments too.
@@ -160,16 +175,11 @@ function Trial({
               <Button variant="default" onClick={onClose} disabled={busy}>
                 Back to the text
               </Button>
-              <Button
-                onClick={() => apply(tried.basedOn)}
-                loading={busy}
-                disabled={busy || nothing}
-                data-autofocus
-              >
+              <Button onClick={() => apply(tried.basedOn)} loading={busy} disabled={busy || nothing}>
                 Apply
               </Button>
             </Group>
-          </Stack>
+          </Focused>
         );
       }}
     </Loaded>
@@ -187,7 +197,7 @@ function Applied({ done, onClose }: { done: Done; onClose: () => void }) {
         !isRefused(reload) && <Text size="sm">It is written. What is served stays the same.</Text>
       )}
       <Group justify="flex-end">
-        <Button onClick={onClose} data-autofocus>
+        <Button onClick={onClose} autoFocus>
           Done
         </Button>
       </Group>

@@ -8,6 +8,7 @@ import { UnsavedGuard } from '@/components/guard';
 import { Loading } from '@/components/page';
 import classes from './configuration.module.css';
 import { Conflict } from './conflict';
+import { counted, sorted } from './diagnostics';
 import type { EditorHandle } from './editor';
 import { MissingKeys, NamedFiles } from './files';
 import { AtTheCursor, Findings, LineTable } from './findings';
@@ -40,6 +41,8 @@ export function Workbench({
   // It is in, and is read again as soon as the verdicts were seen.
   const [applied, setApplied] = useState(false);
   const [conflict, setConflict] = useState(false);
+  // A preview was asked for, of a text with faults.
+  const [stopped, setStopped] = useState(false);
   const editor = useRef<EditorHandle>(null);
   const validation = useValidation(source, text, files, !readOnly);
   const { found } = validation;
@@ -48,9 +51,16 @@ export function Workbench({
   const now = useQuery({ ...tagQuery(source), enabled: !readOnly && base.tag !== null });
   const moved = deed === null && !!now.data && !!base.tag && now.data !== base.tag && how === 'replace';
 
+  const goTo = (wanted: number) => editor.current?.goTo(wanted);
+  const errors = sorted(found?.diagnostics ?? []).filter(({ severity }) => severity === 'error');
+  const known = !validation.pending && errors.length > 0;
   const preview = () => {
-    if (!readOnly && text.trim() !== '' && deed === null && !conflict)
-      setDeed({ source, how, text, lineEnd: base.lineEnd, files, tag: base.tag });
+    if (readOnly || text.trim() === '' || deed !== null || conflict) return;
+    setStopped(known);
+    // What is known to be wrong is shown where it stands.
+    const first = errors.find(({ line: at, file }) => at != null && file === nameOf(source));
+    if (known) goTo(first?.line ?? 1);
+    else setDeed({ source, how, text, lineEnd: base.lineEnd, files, tag: base.tag });
   };
   useHotkeys([['mod+S', preview]], [], true);
 
@@ -63,7 +73,6 @@ export function Workbench({
   // It was read again after something was brought in.
   useEffect(() => load(loaded), [loaded, load]);
   const unused = found?.unused_files ?? [];
-  const goTo = (wanted: number) => editor.current?.goTo(wanted);
   const download = () => {
     const link = document.createElement('a');
     link.href = URL.createObjectURL(new Blob([text], { type: 'text/plain' }));
@@ -146,10 +155,16 @@ export function Workbench({
         <Button variant="default" onClick={download} leftSection={<Download size={16} aria-hidden />}>
           Download
         </Button>
-        {dirty && (
-          <Text size="sm" c="dimmed">
-            Not applied yet
+        {stopped && known ? (
+          <Text size="sm" c="red" role="alert">
+            {counted(errors)} to put right first: the list is below the text.
           </Text>
+        ) : (
+          dirty && (
+            <Text size="sm" c="dimmed">
+              Not applied yet
+            </Text>
+          )
         )}
       </Group>
       <div className={classes.columns}>

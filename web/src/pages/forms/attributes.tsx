@@ -36,7 +36,6 @@ export function AttributesField({ path, label, description }: Shown & { path: st
       <Chosen
         label={label}
         list={list}
-        readOnly={form.readOnly}
         // To what there is by then: looking it up takes a while.
         add={(one) => form.changeAll((doc) => set(doc, path, having(get(doc, path), one)), [path])}
         remove={(one) => form.change(path, without(list, one))}
@@ -69,7 +68,6 @@ export function AttributeField({ path, label, description }: Shown & { path: str
         label={label}
         list={isDoc(value) ? [value] : []}
         none="Calling-Station-Id"
-        readOnly={form.readOnly}
         add={(one) => form.change(path, one)}
         remove={() => form.change(path, undefined)}
       />
@@ -81,14 +79,12 @@ function Chosen({
   label,
   list,
   none = 'None',
-  readOnly,
   add,
   remove,
 }: {
   label: string;
   list: Doc[];
   none?: string;
-  readOnly: boolean;
   add: (one: Doc) => void;
   remove: (one: Doc) => void;
 }) {
@@ -125,54 +121,50 @@ function Chosen({
             fw={500}
             title={about(one)}
             rightSection={
-              !readOnly && (
-                <ActionIcon
-                  size="xs"
-                  variant="transparent"
-                  color="gray"
-                  aria-label={`Remove ${String(one.name)}`}
-                  data-remove
-                  onClick={(event) => {
-                    keepFocus(event.currentTarget);
-                    remove(one);
-                  }}
-                >
-                  <X size={12} aria-hidden />
-                </ActionIcon>
-              )
+              <ActionIcon
+                size="xs"
+                variant="transparent"
+                color="gray"
+                aria-label={`Remove ${String(one.name)}`}
+                data-remove
+                onClick={(event) => {
+                  keepFocus(event.currentTarget);
+                  remove(one);
+                }}
+              >
+                <X size={12} aria-hidden />
+              </ActionIcon>
             }
           >
             {String(one.name)}
           </Badge>
         ))}
       </Group>
-      {!readOnly && (
-        <Group gap="xs" align="flex-start">
-          <TextInput
-            aria-label={`Name of an attribute: ${label}`}
-            data-add
-            placeholder="Fortinet-Group-Name"
-            value={name}
-            error={error}
-            onChange={(event) => {
-              setName(event.currentTarget.value);
-              setError(null);
-            }}
-            onKeyDown={(event) => {
-              if (event.key !== 'Enter') return;
-              event.preventDefault();
-              void look();
-            }}
-            spellCheck={false}
-            autoComplete="off"
-            w={260}
-          />
-          <Button variant="default" onClick={look} loading={busy} disabled={name.trim() === ''}>
-            Add
-          </Button>
-          <ByNumber add={add} />
-        </Group>
-      )}
+      <Group gap="xs" align="flex-start">
+        <TextInput
+          aria-label={`Name of an attribute: ${label}`}
+          data-add
+          placeholder="Fortinet-Group-Name"
+          value={name}
+          error={error}
+          onChange={(event) => {
+            setName(event.currentTarget.value);
+            setError(null);
+          }}
+          onKeyDown={(event) => {
+            if (event.key !== 'Enter') return;
+            event.preventDefault();
+            void look();
+          }}
+          spellCheck={false}
+          autoComplete="off"
+          w={260}
+        />
+        <Button variant="default" onClick={look} loading={busy} disabled={name.trim() === ''}>
+          Add
+        </Button>
+        <ByNumber add={add} />
+      </Group>
     </Stack>
   );
 }

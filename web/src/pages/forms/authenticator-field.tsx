@@ -33,7 +33,6 @@ export function AuthenticatorField({ path, ...shown }: Shown & { path: string })
         value={chosen}
         onChange={(event) => form.change(path, event.currentTarget.value || undefined)}
         onBlur={() => form.touch(path)}
-        disabled={form.readOnly}
       />
       <Text size="xs" mt={4}>
         {chosen !== '' && !missing && (
@@ -42,15 +41,13 @@ export function AuthenticatorField({ path, ...shown }: Shown & { path: string })
               Open {chosen}
               {form.dirty && ' in a new tab'}
             </Anchor>
-            {!form.readOnly && ' · '}
+            {' · '}
           </>
         )}
-        {!form.readOnly && (
-          <Anchor component={Link} to="/authenticators/new" {...away}>
-            New authenticator
-            {form.dirty && ', in a new tab'}
-          </Anchor>
-        )}
+        <Anchor component={Link} to="/authenticators/-/new" {...away}>
+          New authenticator
+          {form.dirty && ', in a new tab'}
+        </Anchor>
       </Text>
     </div>
   );

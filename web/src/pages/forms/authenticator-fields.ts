@@ -71,7 +71,7 @@ const DIRECTORY: Group[] = [
       { path: 'kind.ad.service_account_password', label: 'Password', input: 'secret' },
       {
         path: 'kind.ad.auth_type',
-        label: 'Way to bind',
+        label: 'How to bind',
         input: 'words',
         names: { ntlm2: 'NTLMv2', plain: 'Simple bind' },
       },
@@ -143,7 +143,7 @@ const RADIUS: Group[] = [
       },
       {
         path: 'kind.radius.password_codec',
-        label: 'Spelling of passwords',
+        label: 'Encoding of passwords',
         input: 'words',
         names: { 'utf-8': 'UTF-8', 'latin-1': 'Latin-1 (ISO 8859-1)' },
       },

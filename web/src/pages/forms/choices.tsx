@@ -34,7 +34,7 @@ export function FactorsField({
       value={list}
       onChange={(next) => {
         const word = [...next, ...list].find((one) => next.includes(one) !== list.includes(one));
-        if (!form.readOnly && word) form.change(path, toggled(list, word, next.includes(word)));
+        if (word) form.change(path, toggled(list, word, next.includes(word)));
       }}
     >
       <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="xs" mt={8}>
@@ -45,7 +45,6 @@ export function FactorsField({
             <Checkbox
               key={word.value}
               value={word.value}
-              disabled={form.readOnly}
               label={ordered && place > 0 ? `${place}. ${name}` : name}
               description={word.description.replace(/`/g, '')}
             />
@@ -73,14 +72,12 @@ export function SeveralField({
       description={description}
       error={error}
       value={list}
-      onChange={(next) => {
-        if (!form.readOnly) {
-          form.change(
-            path,
-            words.map((word) => word.value).filter((word) => next.includes(word)),
-          );
-        }
-      }}
+      onChange={(next) =>
+        form.change(
+          path,
+          words.map((word) => word.value).filter((word) => next.includes(word)),
+        )
+      }
     >
       <Input.Description mt={6}>
         {list.length === 0
@@ -92,7 +89,6 @@ export function SeveralField({
           <Checkbox
             key={word.value}
             value={word.value}
-            disabled={form.readOnly}
             label={<span className="mono wrap">{word.value}</span>}
             description={word.description}
           />

@@ -357,7 +357,6 @@ function ClientModal({
             words={policyHelp.words.map((word) => ({ ...word, name: nameOf(policy, word.value) }))}
             value={String(draft.message_authenticator ?? 'auto')}
             onChange={(next) => change('message_authenticator', next)}
-            readOnly={false}
           />
           <Group justify="flex-end" gap="xs">
             <Button variant="default" onClick={close}>

@@ -4,7 +4,7 @@ import type { Field, Group } from './fields';
 import classes from './forms.module.css';
 import { helpOf, uses } from './help';
 import { FieldInput } from './inputs';
-import { get, type Json } from './path';
+import { get, says } from './path';
 import { type Form, useForm } from './state';
 
 /** The fields of a group that the mode uses, and those that it ignores. */
@@ -14,13 +14,6 @@ export function partOf(form: Pick<Form, 'kind' | 'variant' | 'values'>, group: G
     shown: used.filter((field) => field.when?.(form.values) ?? true),
     ignored: group.fields.filter((field) => !used.includes(field)),
   };
-}
-
-/** Whether a field says something else than what holds without it. */
-export function says(value: Json, fallback: string | null): boolean {
-  if (value === undefined || value === null || value === '') return false;
-  if (Array.isArray(value)) return value.length > 0 && value.join(',') !== fallback;
-  return String(value) !== (fallback ?? 'false');
 }
 
 /** A group of fields under its heading. */
@@ -40,6 +33,8 @@ export function FieldGroup({
   if (shown.length === 0 && ignored.length === 0) return null;
   // What is ignored and says something is told of by its name: it is kept for another mode.
   const kept = ignored.filter(({ path }) => says(get(form.values, path), fallbackOf(path)));
+  // Of a group that the mode ignores whole nothing is said, unless somebody wrote something there.
+  if (shown.length === 0 && !children && kept.length === 0) return null;
   return (
     <section className={classes.group} id={group.id} aria-labelledby={`${group.id}-title`}>
       <div>
@@ -54,12 +49,12 @@ export function FieldGroup({
         {children ?? <Fields fields={shown} />}
         {modeName && ignored.length > 0 && (
           <Text size="sm" c="dimmed">
-            Mode {modeName} ignores: {ignored.map(({ label }) => label).join(', ')}.
+            Mode {modeName} does not use {listed(ignored)}.
             {kept.length > 0 && (
               <>
                 {' '}
-                What {kept.map(({ label }) => label).join(', ')} {kept.length === 1 ? 'says' : 'say'} is kept
-                for another mode.
+                {kept.length === ignored.length ? 'What is set here' : `What is set for ${listed(kept)}`} is
+                kept for another mode.
               </>
             )}
           </Text>
@@ -68,6 +63,8 @@ export function FieldGroup({
     </section>
   );
 }
+
+const listed = (fields: readonly Field[]) => fields.map(({ label }) => `“${label}”`).join(', ');
 
 function fallbackOf(path: string): string | null {
   return (

@@ -31,7 +31,6 @@ export function HostsField({ path, label, description }: Shown & { path: string 
                 onChange={(event) => form.change(`${at}.name`, event.currentTarget.value)}
                 onBlur={() => form.touch(`${at}.name`)}
                 error={form.error(`${at}.name`)}
-                readOnly={form.readOnly}
                 spellCheck={false}
                 autoComplete="off"
               />
@@ -41,51 +40,44 @@ export function HostsField({ path, label, description }: Shown & { path: string 
                 value={typeof read.port === 'number' || typeof read.port === 'string' ? read.port : ''}
                 onChange={(next) => form.change(`${at}.port`, next === '' ? undefined : next)}
                 error={form.error(`${at}.port`)}
-                readOnly={form.readOnly}
                 allowDecimal={false}
                 allowNegative={false}
                 hideControls
               />
-              {!form.readOnly && (
-                <>
-                  <ActionIcon
-                    variant="default"
-                    size={36}
-                    aria-label={`Ask server ${index + 1} earlier`}
-                    disabled={index === 0}
-                    onClick={() => write(hosts.toSpliced(index - 1, 2, host, hosts[index - 1]))}
-                  >
-                    <ArrowUp size={16} aria-hidden />
-                  </ActionIcon>
-                  <ActionIcon
-                    variant="default"
-                    size={36}
-                    aria-label={`Remove server ${index + 1}`}
-                    data-remove
-                    onClick={(event) => {
-                      keepFocus(event.currentTarget);
-                      write(hosts.toSpliced(index, 1));
-                    }}
-                  >
-                    <Trash2 size={16} aria-hidden />
-                  </ActionIcon>
-                </>
-              )}
+              <ActionIcon
+                variant="default"
+                size={36}
+                aria-label={`Ask server ${index + 1} earlier`}
+                disabled={index === 0}
+                onClick={() => write(hosts.toSpliced(index - 1, 2, host, hosts[index - 1]))}
+              >
+                <ArrowUp size={16} aria-hidden />
+              </ActionIcon>
+              <ActionIcon
+                variant="default"
+                size={36}
+                aria-label={`Remove server ${index + 1}`}
+                data-remove
+                onClick={(event) => {
+                  keepFocus(event.currentTarget);
+                  write(hosts.toSpliced(index, 1));
+                }}
+              >
+                <Trash2 size={16} aria-hidden />
+              </ActionIcon>
             </Group>
           );
         })}
-        {!form.readOnly && (
-          <Button
-            variant="default"
-            size="compact-sm"
-            leftSection={<Plus size={14} aria-hidden />}
-            style={{ alignSelf: 'flex-start' }}
-            data-add
-            onClick={() => write([...hosts, { name: '', port }])}
-          >
-            Add a server
-          </Button>
-        )}
+        <Button
+          variant="default"
+          size="compact-sm"
+          leftSection={<Plus size={14} aria-hidden />}
+          style={{ alignSelf: 'flex-start' }}
+          data-add
+          onClick={() => write([...hosts, { name: '', port }])}
+        >
+          Add a server
+        </Button>
       </Stack>
     </Input.Wrapper>
   );

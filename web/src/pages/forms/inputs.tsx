@@ -20,6 +20,7 @@ import { type Help, helpOf } from './help';
 import { HostsField } from './hosts';
 import { LinesField } from './lines';
 import { get, type Json, set } from './path';
+import { ReadField } from './read-field';
 import { SecretField } from './secret';
 import { useForm } from './state';
 
@@ -35,15 +36,21 @@ export function Description({ help, more }: { help: Help; more?: string | undefi
   const fallback = help.default !== null && help.default !== 'none' ? help.default : null;
   return (
     <>
-      {help.text} {more && <>{more} </>}
-      {fallback !== null && (
-        <>
-          Default: <span className="mono">{fallback}</span>{' '}
-        </>
-      )}
-      {help.option && (
-        <span className={classes.option} title="The option's name in the configuration file">
-          authproxy.cfg: {help.option}
+      {help.text}
+      {more && ` ${more}`}
+      {(fallback !== null || help.option) && (
+        <span className={classes.file}>
+          {fallback !== null && (
+            <>
+              Default: <span className="mono">{fallback}</span>
+            </>
+          )}
+          {fallback !== null && help.option && <span aria-hidden> · </span>}
+          {help.option && (
+            <span className={classes.option} title="The option's name in the configuration file">
+              authproxy.cfg: {help.option}
+            </span>
+          )}
         </span>
       )}
     </>
@@ -65,6 +72,17 @@ export function FieldInput({ field }: { field: Field }) {
     onBlur: () => form.touch(path),
   };
   const change = (next: Json) => form.change(path, next);
+  if (form.readOnly && field.input !== 'own') {
+    return (
+      <ReadField
+        label={field.label}
+        description={shared.description}
+        field={field}
+        value={value}
+        help={help}
+      />
+    );
+  }
   switch (field.input) {
     case 'text':
       return (
@@ -72,7 +90,6 @@ export function FieldInput({ field }: { field: Field }) {
           {...shared}
           value={typeof value === 'string' ? value : ''}
           onChange={(event) => change(kept(event.currentTarget.value, help.optional))}
-          readOnly={form.readOnly}
           autoComplete="off"
           spellCheck={false}
         />
@@ -89,7 +106,6 @@ export function FieldInput({ field }: { field: Field }) {
           allowNegative={false}
           clampBehavior="none"
           styles={{ wrapper: { maxWidth: 220 } }}
-          readOnly={form.readOnly}
         />
       );
     case 'switch':
@@ -100,7 +116,6 @@ export function FieldInput({ field }: { field: Field }) {
           error={error}
           checked={value === undefined ? help.default === 'true' : value === true}
           onChange={(event) => change(event.currentTarget.checked)}
-          disabled={form.readOnly}
           className={classes.switch}
         />
       );
@@ -111,7 +126,6 @@ export function FieldInput({ field }: { field: Field }) {
           data={help.words.map((word) => ({ value: word.value, label: nameOf(field, word.value) }))}
           value={String(value ?? help.default ?? '')}
           onChange={(event) => change(event.currentTarget.value)}
-          disabled={form.readOnly}
           styles={{ wrapper: { maxWidth: 320 } }}
         />
       );
@@ -130,7 +144,6 @@ export function FieldInput({ field }: { field: Field }) {
               [path],
             )
           }
-          readOnly={form.readOnly}
         />
       );
     case 'lines':
@@ -145,7 +158,6 @@ export function FieldInput({ field }: { field: Field }) {
           maxRows={10}
           value={typeof value === 'string' ? value : ''}
           onChange={(event) => change(kept(event.currentTarget.value, help.optional))}
-          readOnly={form.readOnly}
           spellCheck={false}
           classNames={{ input: classes.pem ?? '' }}
         />
@@ -158,7 +170,7 @@ export function FieldInput({ field }: { field: Field }) {
           value={value}
           mask={get(form.base.doc, path)}
           onChange={change}
-          readOnly={form.readOnly}
+          readOnly={false}
           long={field.input === 'secret-pem'}
           made={field.made ?? false}
         />
@@ -197,31 +209,18 @@ export function Cards({
   words,
   value,
   onChange,
-  readOnly,
 }: Pick<Shown, 'label' | 'description' | 'error'> & {
   words: { value: string; name: string; description: string }[];
   value: string;
   onChange: (value: string) => void;
-  readOnly: boolean;
 }) {
   return (
-    <Radio.Group
-      label={label}
-      description={description}
-      error={error}
-      value={value}
-      onChange={(next) => !readOnly && onChange(next)}
-    >
+    <Radio.Group label={label} description={description} error={error} value={value} onChange={onChange}>
       <Stack gap={6} mt={6}>
         {words.map((word) => (
           <label key={word.value} className={classes.card} data-checked={word.value === value || undefined}>
             <Group gap="sm" wrap="nowrap" align="flex-start">
-              <Radio
-                value={word.value}
-                disabled={readOnly && word.value !== value}
-                mt={2}
-                aria-label={word.name}
-              />
+              <Radio value={word.value} mt={2} aria-label={word.name} />
               <div>
                 <Text size="sm" fw={550}>
                   {word.name}

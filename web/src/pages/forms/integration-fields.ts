@@ -63,7 +63,7 @@ export const INTEGRATION_GROUPS: Group[] = [
       { path: 'authenticator', label: 'Authenticator', input: 'authenticator' },
       {
         path: 'password_codec',
-        label: 'Spelling of passwords',
+        label: 'Encoding of passwords',
         input: 'words',
         names: { 'utf-8': 'UTF-8', 'latin-1': 'Latin-1 (ISO 8859-1)' },
       },

@@ -35,7 +35,6 @@ export function LinesField({ path, ...shown }: Shown & { path: string }) {
         form.change(path, linesOf(event.currentTarget.value));
       }}
       onBlur={() => form.touch(path)}
-      readOnly={form.readOnly}
       spellCheck={false}
     />
   );

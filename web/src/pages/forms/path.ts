@@ -103,3 +103,10 @@ export function changes(patch: Json): number {
   if (!isDoc(patch)) return 1;
   return Object.values(patch).reduce<number>((sum, value) => sum + changes(value), 0);
 }
+
+/** Whether a field says something else than what holds without it. */
+export function says(value: Json, fallback: string | null): boolean {
+  if (value === undefined || value === null || value === '') return false;
+  if (Array.isArray(value)) return value.length > 0 && value.join(',') !== fallback;
+  return String(value) !== (fallback ?? 'false');
+}

@@ -2,7 +2,20 @@ import { Code, Stack, Text } from '@mantine/core';
 import { Cards } from './inputs';
 import { isBuiltIn } from './integration-fields';
 import { get, type Json, set } from './path';
+import { ReadText } from './read-field';
 import { useForm, useTyped } from './state';
+
+const SERVICES = {
+  builtin: {
+    name: 'Built in',
+    about:
+      'Comes with this gateway: phones, passcodes and bypass codes of its own users. Nothing is asked elsewhere.',
+  },
+  outside: {
+    name: 'Duo, or a service with its API',
+    about: 'Asked over HTTPS, with the keys of an application that was made there.',
+  },
+};
 
 /** Which service is the second factor: the one that comes with the program, or another. */
 export function WhichSecondFactor() {
@@ -23,6 +36,13 @@ export function WhichSecondFactor() {
     form.changeAll((doc) => set(doc, 'application', application));
     form.touch('mode');
   };
+  if (form.readOnly) {
+    return (
+      <ReadText label="Service" description={builtIn ? SERVICES.builtin.about : SERVICES.outside.about}>
+        {builtIn ? SERVICES.builtin.name : SERVICES.outside.name}
+      </ReadText>
+    );
+  }
   const made = builtIn && typeof form.at('application.pinned_ca') === 'string';
   return (
     <Stack gap="xs">
@@ -30,22 +50,13 @@ export function WhichSecondFactor() {
         label="Service"
         description={null}
         error={builtIn ? form.error('application') : null}
-        words={[
-          {
-            value: 'builtin',
-            name: 'Built in',
-            description:
-              'Comes with this gateway: phones, passcodes and bypass codes of its own users. Nothing leaves the house.',
-          },
-          {
-            value: 'outside',
-            name: 'Duo, or a service with its API',
-            description: 'Asked over HTTPS, with the keys of an application that was made there.',
-          },
-        ]}
+        words={Object.entries(SERVICES).map(([value, { name, about }]) => ({
+          value,
+          name,
+          description: about,
+        }))}
         value={builtIn ? 'builtin' : 'outside'}
         onChange={choose}
-        readOnly={form.readOnly}
       />
       {made && (
         <Text size="sm" c="dimmed">

@@ -5,6 +5,7 @@ import { useState } from 'react';
 import { ApiError, api, ask, type Schemas } from '@/api/client';
 import { aboutQuery, configurationChanged } from '@/api/queries';
 import { Diff } from '@/components/diff';
+import { Focused } from '@/components/focused';
 import { Loaded } from '@/components/page';
 import { ProblemAlert } from '@/components/problem';
 import { Verdicts } from '@/components/verdicts';
@@ -33,17 +34,19 @@ export function Rollback({
   onClose: () => void;
 }) {
   const [busy, setBusy] = useState(false);
+  const [done, setDone] = useState<Schemas['RolledBack'] | null>(null);
   const close = () => !busy && onClose();
   return (
     <Modal
       opened={opened}
       onClose={close}
       size="xl"
-      title={`Go back to revision ${number}?`}
+      onExitTransitionEnd={() => setDone(null)}
+      title={done ? `Back to revision ${number}` : `Go back to revision ${number}?`}
       closeOnClickOutside={false}
       closeButtonProps={{ 'aria-label': 'Close' }}
     >
-      <Trial number={number} busy={busy} setBusy={setBusy} onClose={close} />
+      <Trial number={number} busy={busy} setBusy={setBusy} done={done} setDone={setDone} onClose={close} />
     </Modal>
   );
 }
@@ -52,19 +55,23 @@ function Trial({
   number,
   busy,
   setBusy,
+  done,
+  setDone,
   onClose,
 }: {
   number: number;
   /** While it is done: nobody goes away without what came of it. */
   busy: boolean;
   setBusy: (busy: boolean) => void;
+  /** What came of it; null before. */
+  done: Schemas['RolledBack'] | null;
+  setDone: (done: Schemas['RolledBack']) => void;
   onClose: () => void;
 }) {
   const client = useQueryClient();
   const about = useQuery(aboutQuery);
   const [message, setMessage] = useState(`Back to revision ${number}`);
   const [error, setError] = useState<unknown>(null);
-  const [done, setDone] = useState<Schemas['RolledBack'] | null>(null);
   const query = useQuery({
     queryKey: ['rollback', number],
     queryFn: () => roll(number, true, '', null),
@@ -99,7 +106,7 @@ function Trial({
           !isRefused(done.reload) && <Text size="sm">Nothing changed.</Text>
         )}
         <Group justify="flex-end">
-          <Button onClick={onClose} data-autofocus>
+          <Button onClick={onClose} autoFocus>
             Done
           </Button>
         </Group>
@@ -109,11 +116,11 @@ function Trial({
   return (
     <Loaded query={query}>
       {(tried) => (
-        <Stack gap="sm">
+        <Focused>
           <Text size="sm" className="wrap">
             {file
               ? `The text of revision ${number} is written into ${file}, which is read again. Files that it names are taken as they are now.`
-              : `What revision ${number} configured, secrets too, becomes a new revision. Nothing between is lost: it can be gone back to likewise.`}{' '}
+              : `What revision ${number} configured, secrets too, becomes a new revision. Revisions between stay, and can be gone back to as well.`}{' '}
             This is what would change now:
           </Text>
           <Diff differences={tried.differences} />
@@ -143,12 +150,11 @@ function Trial({
               onClick={() => apply(tried.based_on)}
               loading={busy}
               disabled={busy || tried.differences.length === 0}
-              data-autofocus
             >
               Go back to revision {number}
             </Button>
           </Group>
-        </Stack>
+        </Focused>
       )}
     </Loaded>
   );

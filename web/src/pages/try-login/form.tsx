@@ -110,7 +110,7 @@ export function TryForm({
           Log in
         </Button>
         {integrations.data && ids.length === 0 && (
-          <ButtonLink to="/integrations/new" variant="default">
+          <ButtonLink to="/integrations/-/new" variant="default">
             Make an integration first
           </ButtonLink>
         )}

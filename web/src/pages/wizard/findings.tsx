@@ -171,7 +171,7 @@ function Line({ row, good }: { row: LineRow; good: boolean }) {
           {result.word}
         </Badge>
       </Cell>
-      <Cell of="Becomes">
+      <Cell of="In the configuration">
         {row.became?.map((place) => (
           <Text size="xs" key={place.path} className="mono wrap">
             {place.path}
