@@ -5,7 +5,7 @@ import { PASSWORD } from './harness/api.ts';
 import { expectNoSeriousAxe } from './harness/axe.ts';
 import { expect, test } from './harness/fixtures.ts';
 import { tabTo, tabToElement } from './harness/keyboard.ts';
-import { screenshot } from './harness/shots.ts';
+import { screenshot, toTop } from './harness/shots.ts';
 import { totp } from './harness/totp.ts';
 
 /** The secret that a page shows, as its QR code's text has it. */
@@ -160,10 +160,11 @@ test.describe('an administrator', () => {
     const secret = await shownSecret(page);
     await page.getByLabel(/^Password/).fill(PASSWORD);
     await page.getByLabel('The password again').fill(PASSWORD);
+    await toTop(page);
+    await screenshot(page, 'invitation');
     await page.getByLabel('Passcode').fill('000000');
     await page.getByRole('button', { name: 'Finish and sign in' }).click();
     await expect(page.getByText('is not the present one; is the clock right?')).toBeVisible();
-    await screenshot(page, 'invitation');
     await expectAccessible(page);
     await page.getByLabel('Passcode').fill(await totp(secret));
     await page.getByRole('button', { name: 'Finish and sign in' }).click();

@@ -11,7 +11,7 @@ import { expect, test } from './harness/fixtures.ts';
 import { expectFocusRing } from './harness/keyboard.ts';
 import { login } from './harness/radius.ts';
 import { configurationOf } from './harness/sample.ts';
-import { screenshot } from './harness/shots.ts';
+import { screenshot, toTop } from './harness/shots.ts';
 
 const editor = (page: Page) => page.getByRole('textbox', { name: 'Configuration' });
 const faults = (page: Page) => page.getByRole('region', { name: 'Faults' });
@@ -96,6 +96,7 @@ test.describe('in the database', () => {
     await page.keyboard.press('End');
     await page.keyboard.press('Control+Space');
     await expect(page.getByRole('option', { name: 'secure' })).toBeVisible();
+    await toTop(page);
     await screenshot(page, 'configuration');
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('Enter');

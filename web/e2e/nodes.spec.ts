@@ -12,7 +12,7 @@ import { expect, signInBrowser, test } from './harness/fixtures.ts';
 import { tabTo } from './harness/keyboard.ts';
 import { freePort } from './harness/ports.ts';
 import { configurationOf, type Sample } from './harness/sample.ts';
-import { screenshot } from './harness/shots.ts';
+import { screenshot, toTop } from './harness/shots.ts';
 import { until } from './harness/until.ts';
 
 const NODES = `127.0.0.1:${await freePort()}`;
@@ -103,7 +103,10 @@ test('a node joins with what the page shows, is drained, and removed', async ({ 
 
     const edge = page.getByRole('region', { name: 'Node edge-2' });
     await expect(edge).toContainText('serving');
+    // The token that it came with is used, and goes from the list.
+    await expect(page.getByRole('table', { name: /^Tokens/ })).toBeHidden({ timeout: 15_000 });
     await axe(page);
+    await toTop(page);
     await screenshot(page, 'nodes');
 
     await edge.getByRole('link', { name: 'edge-2' }).click();

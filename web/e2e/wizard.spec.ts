@@ -66,6 +66,7 @@ test.describe('without a configuration', () => {
 
     await expectAccessible(page);
     await page.getByRole('radio', { name: 'The device itself' }).click();
+    await screenshot(page, 'wizard-primary');
     await page.getByRole('button', NEXT).click();
     await page.getByLabel('First user').fill('alice');
     await screenshot(page, 'wizard-factor');
@@ -118,6 +119,7 @@ test.describe('without a configuration', () => {
     await page.getByRole('button', { name: 'Log in', exact: true }).click();
     await expect(page.getByText('This was a test by an administrator')).toBeVisible();
     await expect(page.getByRole('button', NEXT)).toBeVisible();
+    await page.getByText('This was a test by an administrator').scrollIntoViewIfNeeded();
     await screenshot(page, 'wizard-login');
     await expectAccessible(page);
     await page.getByRole('button', NEXT).click();
