@@ -58,7 +58,7 @@ const NAVIGATION: { heading: string | null; links: { to: string; label: string; 
       { to: '/integrations', label: 'Integrations', icon: Network },
       { to: '/authenticators', label: 'Authenticators', icon: Boxes },
       { to: '/settings', label: 'Settings', icon: Settings },
-      { to: '/configuration', label: 'As text', icon: FileCode2 },
+      { to: '/configuration', label: 'Text editor', icon: FileCode2 },
       { to: '/drafts', label: 'Drafts', icon: FilePen },
       { to: '/revisions', label: 'Revisions', icon: History },
     ],
@@ -150,7 +150,7 @@ function Account() {
           role {role}
         </Menu.Label>
         <Menu.Item component={Link} to="/account" leftSection={<UserCog size={16} aria-hidden />}>
-          Password and passcodes
+          Your account
         </Menu.Item>
         <Menu.Item onClick={signOut}>Sign out</Menu.Item>
       </Menu.Dropdown>

@@ -13,7 +13,7 @@ import { Workbench } from './configuration/workbench';
 export function ConfigurationPage() {
   const about = useQuery(aboutQuery);
   return (
-    <Page title="Configuration as text" lead="All of it as one authproxy.cfg, checked while you type.">
+    <Page title="Text editor" lead="The whole configuration as one authproxy.cfg, checked as you type.">
       <Loaded query={about}>{(data) => <Whole about={data} />}</Loaded>
     </Page>
   );

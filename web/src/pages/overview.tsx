@@ -240,7 +240,7 @@ function NothingYet() {
         device asks, who checks the password, and who asks for the second factor. Do you have an{' '}
         <code>authproxy.cfg</code>? It can be taken over as it is, at{' '}
         <TextLink underline="always" to="/configuration">
-          Configuration as text
+          To the text editor
         </TextLink>
         .
       </Empty>

@@ -14,7 +14,7 @@ function written(): string[] {
   const kinds = [...new Set(Object.keys(ACTIONS).map((action) => action.split('.')[0]))].join('|');
   const names = sources.matchAll(new RegExp(`"((?:${kinds})\\.[a-z_.-]+)"`, 'g'));
   const answers = ['approve', 'deny', 'fraud'].map((answer) => `second-factor.push.${answer}`);
-  const drafts = ['create', 'write'].map((what) => `draft.${what}`);
+  const drafts = [...sources.matchAll(/deed\(by, "(\w+)"/g)].map(([, what]) => `draft.${what}`);
   const files = /\.(?:pem|key|http_ca_certs)$/;
   return [...new Set([...[...names].map(([, name]) => name ?? ''), ...answers, ...drafts])].filter(
     (name) => !files.test(name),
@@ -27,12 +27,9 @@ test('each deed that the gateway writes down has words', () => {
   expect(found.filter((action) => !Object.hasOwn(ACTIONS, action))).toEqual([]);
 });
 
-test('what was done to a draft is one of them', () => {
+test('what was done to a draft is among them', () => {
   expect(sources).toContain('format!("draft.{what}")');
-  expect([...sources.matchAll(/deed\(by, "(\w+)"/g)].map(([, what]) => what).sort()).toEqual([
-    'create',
-    'write',
-  ]);
+  expect(written()).toContain('draft.write');
 });
 
 test('what a user’s push was answered with is one of them', () => {

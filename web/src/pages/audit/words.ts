@@ -6,6 +6,7 @@ export const ACTIONS: Readonly<Record<string, string>> = {
   'configuration.export': 'Configuration exported with sealed secrets',
   'draft.create': 'Draft opened',
   'draft.write': 'Draft changed',
+  'draft.delete': 'Draft discarded',
   'draft.apply': 'Draft applied',
   'session.create': 'Signed in',
   'session.delete': 'Signed out',
