@@ -91,7 +91,7 @@ test.describe('a gateway that is nobody’s', () => {
     await page.goto(`${gateway.setupLink.slice(0, -4)}0000`);
     await page.getByLabel('Your name here').fill('olga');
     await page.getByRole('button', { name: 'Go on' }).click();
-    await expect(page.getByText('This link is not good any more')).toBeVisible();
+    await expect(page.getByText('This link no longer works')).toBeVisible();
     await expect(page.getByText('countersign admin invite olga')).toBeVisible();
   });
 });
@@ -173,7 +173,7 @@ test.describe('an administrator', () => {
     await page.goto(`/invitation#${invitation}`);
     await page.getByLabel('Name').fill('oleg');
     await page.getByRole('button', { name: 'Go on' }).click();
-    await expect(page.getByText('This link is not good any more')).toBeVisible();
+    await expect(page.getByText('This link no longer works')).toBeVisible();
   });
 
   test('whose second factor is an integration is asked on the phone', async ({ api, page }) => {
@@ -198,7 +198,7 @@ test.describe('an administrator', () => {
     await expect(page.getByText('Your second factor is asked')).toBeVisible();
     await page.getByLabel(/^Password/).fill(PASSWORD);
     await page.getByLabel('The password again').fill(PASSWORD);
-    await page.getByRole('button', { name: 'Take the invitation' }).click();
+    await page.getByRole('button', { name: 'Accept the invitation' }).click();
     await expect(page.getByText('You are an administrator now')).toBeVisible();
     await page.getByRole('button', { name: 'Sign in' }).click();
     await expect(page.getByRole('button', { name: 'Account: admin rita' })).toBeVisible();
@@ -246,14 +246,14 @@ test.describe('an administrator', () => {
 
     await page.getByLabel('Your password').fill(changed);
     await page.getByLabel('Present passcode').fill(await totp(totpSecret));
-    await page.getByRole('button', { name: 'Make a new secret' }).click();
+    await page.getByRole('button', { name: 'Create a new secret' }).click();
     const secret = await shownSecret(page);
     await page.getByLabel('Passcode of the new secret').fill('000000');
     await page.getByRole('button', { name: 'Use the new secret' }).click();
     await expect(page.getByText('is not the present one of the new secret')).toBeVisible();
     await page.getByLabel('Passcode of the new secret').fill(await totp(secret));
     await page.getByRole('button', { name: 'Use the new secret' }).click();
-    await expect(page.getByText('The new secret is in force.')).toBeVisible();
+    await expect(page.getByText('The new secret is in use.')).toBeVisible();
 
     await page.getByRole('button', { name: 'Sign out everywhere' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Sign out everywhere' }).click();

@@ -226,7 +226,7 @@ test('a login is tried, and its question is answered', async ({ signedInPage: pa
   await page.getByRole('textbox', { name: 'User', exact: true }).fill('somebody-else');
   await answer.fill('1');
   await page.keyboard.press('Enter');
-  const result = page.getByRole('region', { name: 'What came of it' });
+  const result = page.getByRole('region', { name: 'Result' });
   await expect(result).toContainText('the push was approved');
   await expect(result).toContainText('nobody was let in anywhere');
   await expect(result).toContainText('Request 2 of 2');

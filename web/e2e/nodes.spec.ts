@@ -89,7 +89,7 @@ test('a node joins with what the page shows, is drained, and removed', async ({ 
     await dialog.getByLabel('Its name').fill('a b');
     await expect(dialog.getByText(/^Letters, digits, dots/)).toBeVisible();
     await dialog.getByLabel('Its name').fill('edge-2');
-    await dialog.getByRole('button', { name: 'Make the token' }).click();
+    await dialog.getByRole('button', { name: 'Create the token' }).click();
     const command = (await dialog.getByLabel('Command to join', { exact: true }).textContent()) ?? '';
     expect(command).toMatch(/^countersign node join https:\/\/127\.0\.0\.1:\d+ --token-file - <</);
     await expect(dialog).toContainText('Waiting until edge-2 is connected');

@@ -107,7 +107,7 @@ test.describe('without a configuration', () => {
     await expectAccessible(page);
     await page.getByRole('button', NEXT).click();
 
-    await page.getByRole('button', { name: 'Make the user' }).click();
+    await page.getByRole('button', { name: 'Create the user' }).click();
     await expect(page.getByRole('img', { name: /^QR code/ })).toBeVisible();
     const device = (await page.locator('code.mono').first().innerText()).replace(/\s/g, '');
     await expectAccessible(page);

@@ -120,7 +120,7 @@ function Account() {
     if (hasUnsaved()) {
       confirm({
         title: 'Sign out without saving?',
-        body: 'What you changed here is lost.',
+        body: 'Your changes here will be lost.',
         confirm: 'Sign out',
         action: end,
       });

@@ -148,7 +148,7 @@ function Body({
           Countersign {about.data.version}, {about.data.database === 'sqlite' ? 'SQLite' : 'PostgreSQL'}
           {about.data.configuration.kind === 'file' &&
             `, configured by ${about.data.configuration.path ?? 'the file of another control plane'}`}
-          . Looked at again every {EVERY / 1_000} seconds while this page is seen.
+          . Updated every {EVERY / 1_000} seconds while this page is visible.
         </Text>
       )}
     </>

@@ -23,7 +23,7 @@ export function Findings({
     <Paper withBorder p="sm" radius="md" component="section" aria-label="Faults">
       <Group gap="xs">
         <Text size="sm" fw={600} role="status" aria-live="polite">
-          {found ? counted(list) : pending ? 'It is being checked' : 'Nothing to check yet'}
+          {found ? counted(list) : pending ? 'Checking' : 'Nothing to check yet'}
         </Text>
         {/* What is said is of the text a moment ago. */}
         {pending && <Loader size="xs" aria-hidden />}
@@ -39,7 +39,7 @@ export function Findings({
         </ul>
       )}
       {found && found.differences_in_behaviour.length > 0 && (
-        <Alert mt="xs" color="blue" title="Otherwise than before">
+        <Alert mt="xs" color="blue" title="Different from before">
           <List size="sm">
             {found.differences_in_behaviour.map((one) => (
               <List.Item key={one}>{one}</List.Item>

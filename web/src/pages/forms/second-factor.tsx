@@ -35,7 +35,7 @@ export function WhichSecondFactor() {
             value: 'builtin',
             name: 'Built in',
             description:
-              'Comes with this gateway: phones, passcodes and bypass codes of its own users. Nothing leaves the house.',
+              'Comes with this gateway: phones, passcodes and bypass codes of its own users. Nothing leaves your network.',
           },
           {
             value: 'outside',

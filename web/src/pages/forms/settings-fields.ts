@@ -3,7 +3,7 @@ import type { Group } from './fields';
 export const SETTINGS_GROUPS: Group[] = [
   {
     id: 'way',
-    title: 'Way to the second factor',
+    title: 'Connection to the second factor',
     about: 'How nodes reach the service, for all integrations. The built-in second factor is asked directly.',
     fields: [
       { path: 'http_proxy.host', label: 'HTTP proxy', input: 'own', placeholder: 'none' },

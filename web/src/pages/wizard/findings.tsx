@@ -49,7 +49,7 @@ export function FindingsView({
       >
         <Text size="sm">
           {errors.length > 0
-            ? 'Nothing is taken over before each of them is mended.'
+            ? 'Nothing is imported until all of them are fixed.'
             : 'Nothing is served yet: look at it first.'}
         </Text>
       </Alert>

@@ -175,7 +175,7 @@ export function TrialStep({
           Back
         </Button>
         <Button variant={accepted ? 'filled' : 'default'} onClick={next}>
-          {accepted ? 'Next' : 'Go on without'}
+          {accepted ? 'Next' : 'Continue without'}
         </Button>
       </Onward>
     </Step>
