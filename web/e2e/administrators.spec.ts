@@ -88,7 +88,7 @@ test('who has lost the second factor is marked, and what others do is seen witho
   });
   await page.reload();
   await expect(row).toContainText('cannot sign in');
-  await expect(row).toContainText('radius_server_auto is in the configuration no more');
+  await expect(row).toContainText('radius_server_auto is no longer in the configuration');
   await expectNoSeriousAxe(page);
   // Somebody else takes the invitation back: the page shows it by itself.
   await good(
