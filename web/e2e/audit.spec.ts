@@ -24,9 +24,9 @@ test('a change is an entry that opens to before and after', async ({ signedInPag
   await tabTo(page, 'button', /^Entry \d+: Token created/, 80);
   await page.keyboard.press('Enter');
   await expect(entry).toHaveAttribute('aria-expanded', 'true');
-  await expect(page.getByText('nightly backup')).toBeVisible();
+  await expect(page.locator('.diff-after', { hasText: 'nightly backup' })).toBeVisible();
   await entry.click();
-  await expect(page.getByText('nightly backup')).toBeHidden();
+  await expect(page.locator('.diff-after', { hasText: 'nightly backup' })).toBeHidden();
   // On a phone, what is closed has no place.
   await page.setViewportSize({ width: 360, height: 740 });
   for (const row of await page.getByRole('row').all()) await expect(row).not.toHaveText('');
