@@ -162,6 +162,8 @@ test('a provider is tried, named, kept with its secret, and forgotten', async ({
   signedInPage: page,
   api,
 }) => {
+  // Axe and pictures in one test.
+  test.setTimeout(180_000);
   const provider = createServer((request, response) => {
     const { port } = provider.address() as AddressInfo;
     const issuer = `http://127.0.0.1:${port}/staff`;

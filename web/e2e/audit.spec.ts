@@ -80,7 +80,7 @@ test('filters are in the address, and a list without a match says so', async ({
   await page.goto('/audit?to=2020-01-01');
   await expect(page.getByRole('group', { name: 'Filters in use' })).toContainText('Before: ');
   await page.getByRole('button', { name: 'More filters (1)' }).click();
-  await expect(page.getByLabel('Before')).toHaveValue(/^2020-01-01/);
+  await expect(page.getByLabel('Before', { exact: true })).toHaveValue(/^2020-01-01/);
   await expect(page.getByRole('heading', { name: 'No entry matches' })).toBeVisible();
   await page.goBack();
   await page.goto('/audit?from=nonsense');
