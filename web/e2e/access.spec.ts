@@ -5,7 +5,7 @@ import { PASSWORD } from './harness/api.ts';
 import { expectNoSeriousAxe } from './harness/axe.ts';
 import { expect, test } from './harness/fixtures.ts';
 import { tabTo, tabToElement } from './harness/keyboard.ts';
-import { screenshot } from './harness/shots.ts';
+import { screenshot, toTop } from './harness/shots.ts';
 import { totp } from './harness/totp.ts';
 
 /** The secret that a page shows, as its QR code's text has it. */
@@ -91,7 +91,7 @@ test.describe('a gateway that is nobody’s', () => {
     await page.goto(`${gateway.setupLink.slice(0, -4)}0000`);
     await page.getByLabel('Your name here').fill('olga');
     await page.getByRole('button', { name: 'Go on' }).click();
-    await expect(page.getByText('This link is not good any more')).toBeVisible();
+    await expect(page.getByText('This link no longer works')).toBeVisible();
     await expect(page.getByText('countersign admin invite olga')).toBeVisible();
   });
 });
@@ -160,10 +160,11 @@ test.describe('an administrator', () => {
     const secret = await shownSecret(page);
     await page.getByLabel(/^Password/).fill(PASSWORD);
     await page.getByLabel('The password again').fill(PASSWORD);
+    await toTop(page);
+    await screenshot(page, 'invitation');
     await page.getByLabel('Passcode').fill('000000');
     await page.getByRole('button', { name: 'Finish and sign in' }).click();
     await expect(page.getByText('is not the present one; is the clock right?')).toBeVisible();
-    await screenshot(page, 'invitation');
     await expectAccessible(page);
     await page.getByLabel('Passcode').fill(await totp(secret));
     await page.getByRole('button', { name: 'Finish and sign in' }).click();
@@ -172,7 +173,7 @@ test.describe('an administrator', () => {
     await page.goto(`/invitation#${invitation}`);
     await page.getByLabel('Name').fill('oleg');
     await page.getByRole('button', { name: 'Go on' }).click();
-    await expect(page.getByText('This link is not good any more')).toBeVisible();
+    await expect(page.getByText('This link no longer works')).toBeVisible();
   });
 
   test('whose second factor is an integration is asked on the phone', async ({ api, page }) => {
@@ -197,7 +198,7 @@ test.describe('an administrator', () => {
     await expect(page.getByText('Your second factor is asked')).toBeVisible();
     await page.getByLabel(/^Password/).fill(PASSWORD);
     await page.getByLabel('The password again').fill(PASSWORD);
-    await page.getByRole('button', { name: 'Take the invitation' }).click();
+    await page.getByRole('button', { name: 'Accept the invitation' }).click();
     await expect(page.getByText('You are an administrator now')).toBeVisible();
     await page.getByRole('button', { name: 'Sign in' }).click();
     await expect(page.getByRole('button', { name: 'Account: admin rita' })).toBeVisible();
@@ -245,14 +246,14 @@ test.describe('an administrator', () => {
 
     await page.getByLabel('Your password').fill(changed);
     await page.getByLabel('Present passcode').fill(await totp(totpSecret));
-    await page.getByRole('button', { name: 'Make a new secret' }).click();
+    await page.getByRole('button', { name: 'Create a new secret' }).click();
     const secret = await shownSecret(page);
     await page.getByLabel('Passcode of the new secret').fill('000000');
     await page.getByRole('button', { name: 'Use the new secret' }).click();
     await expect(page.getByText('is not the present one of the new secret')).toBeVisible();
     await page.getByLabel('Passcode of the new secret').fill(await totp(secret));
     await page.getByRole('button', { name: 'Use the new secret' }).click();
-    await expect(page.getByText('The new secret is in force.')).toBeVisible();
+    await expect(page.getByText('The new secret is in use.')).toBeVisible();
 
     await page.getByRole('button', { name: 'Sign out everywhere' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Sign out everywhere' }).click();

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { good } from './harness/api.ts';
 import { expectNoSeriousAxe } from './harness/axe.ts';
 import { expect, signInBrowser, test } from './harness/fixtures.ts';
-import { screenshot } from './harness/shots.ts';
+import { screenshot, toTop } from './harness/shots.ts';
 
 test('who is invited takes the link of the page, and signs in', async ({ signedInPage: page, api }) => {
   await page.goto('/administrators');
@@ -47,7 +47,7 @@ test('another link makes the one before worthless', async ({ signedInPage: page,
   await page.goto('/administrators');
   await page.getByRole('button', { name: 'Another link for pavel' }).click();
   await page
-    .getByRole('dialog', { name: 'Make another link for pavel?' })
+    .getByRole('dialog', { name: 'Create another link for pavel?' })
     .getByRole('button', { name: 'Another link for pavel' })
     .click();
   const link = (await page.getByLabel('Link for pavel', { exact: true }).textContent()) ?? '';
@@ -57,13 +57,13 @@ test('another link makes the one before worthless', async ({ signedInPage: page,
   expect((await asked(first.invitation ?? '')).response.status).toBe(401);
 });
 
-test('an invitation is taken back, and called that', async ({ signedInPage: page, api }) => {
+test('an invitation is revoked, and called that', async ({ signedInPage: page, api }) => {
   await good(api.client.POST('/api/v1/admins', { body: { name: 'rosa', role: 'viewer' } }));
   await page.goto('/administrators');
-  await page.getByRole('button', { name: 'Take back the invitation of rosa' }).click();
-  const question = page.getByRole('dialog', { name: 'Take back the invitation of rosa?' });
-  await question.getByRole('button', { name: 'Take back the invitation' }).click();
-  await expect(page.getByText('The invitation of rosa is taken back.')).toBeVisible();
+  await page.getByRole('button', { name: 'Revoke the invitation of rosa' }).click();
+  const question = page.getByRole('dialog', { name: 'Revoke the invitation of rosa?' });
+  await question.getByRole('button', { name: 'Revoke the invitation' }).click();
+  await expect(page.getByText('The invitation of rosa is revoked.')).toBeVisible();
   await expect(page.getByRole('row', { name: /^rosa/ })).toBeHidden();
 });
 
@@ -88,7 +88,7 @@ test('who has lost the second factor is marked, and what others do is seen witho
   });
   await page.reload();
   await expect(row).toContainText('cannot sign in');
-  await expect(row).toContainText('radius_server_auto is in the configuration no more');
+  await expect(row).toContainText('radius_server_auto is no longer in the configuration');
   await expectNoSeriousAxe(page);
   // Somebody else takes the invitation back: the page shows it by itself.
   await good(
@@ -162,6 +162,8 @@ test('a provider is tried, named, kept with its secret, and forgotten', async ({
   signedInPage: page,
   api,
 }) => {
+  // Axe and pictures in one test.
+  test.setTimeout(180_000);
   const provider = createServer((request, response) => {
     const { port } = provider.address() as AddressInfo;
     const issuer = `http://127.0.0.1:${port}/staff`;
@@ -208,6 +210,7 @@ test('a provider is tried, named, kept with its secret, and forgotten', async ({
     await page.getByRole('button', { name: 'Test' }).click();
     await expect(page.getByText('The provider answers')).toBeVisible();
     expect((await api.client.GET('/api/v1/oidc')).response.status).toBe(404);
+    await toTop(page);
     await screenshot(page, 'administrators-provider');
     await expectNoSeriousAxe(page);
 
@@ -220,7 +223,7 @@ test('a provider is tried, named, kept with its secret, and forgotten', async ({
     expect(before.roles).toEqual([{ group: 'netops', role: 'viewer' }]);
 
     // A change without the secret keeps it.
-    await page.getByLabel('Claim with the groups').fill('roles');
+    await page.getByLabel('Groups claim').fill('roles');
     await page.getByRole('button', { name: 'Save' }).click();
     await expect(page.getByRole('button', { name: 'Save' })).toBeDisabled();
     const after = await good(api.client.GET('/api/v1/oidc'));

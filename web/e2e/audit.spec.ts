@@ -20,13 +20,13 @@ test('a change is an entry that opens to before and after', async ({ signedInPag
   expect(changed).toBeTruthy();
   await api.withToken('nightly backup', 'viewer');
   await page.goto('/audit');
-  const entry = page.getByRole('button', { name: /^Entry \d+: Token made/ });
-  await tabTo(page, 'button', /^Entry \d+: Token made/, 80);
+  const entry = page.getByRole('button', { name: /^Entry \d+: Token created/ });
+  await tabTo(page, 'button', /^Entry \d+: Token created/, 80);
   await page.keyboard.press('Enter');
   await expect(entry).toHaveAttribute('aria-expanded', 'true');
-  await expect(page.getByText('nightly backup')).toBeVisible();
+  await expect(page.locator('.diff-after', { hasText: 'nightly backup' })).toBeVisible();
   await entry.click();
-  await expect(page.getByText('nightly backup')).toBeHidden();
+  await expect(page.locator('.diff-after', { hasText: 'nightly backup' })).toBeHidden();
   // On a phone, what is closed has no place.
   await page.setViewportSize({ width: 360, height: 740 });
   for (const row of await page.getByRole('row').all()) await expect(row).not.toHaveText('');
@@ -37,6 +37,8 @@ test('a change is an entry that opens to before and after', async ({ signedInPag
   await expect(page.getByText('monitoring-probe')).toBeVisible();
   await expect(page.getByRole('link', { name: /^To revision \d+$/ })).toBeVisible();
   await screenshot(page, 'audit');
+  await page.getByRole('button', { name: 'More filters' }).click();
+  await expect(page.getByLabel('Since')).toBeVisible();
   await expectNoSeriousAxe(page);
   await page.emulateMedia({ colorScheme: 'dark' });
   await expectNoSeriousAxe(page);
@@ -49,23 +51,25 @@ test('filters are in the address, and a list without a match says so', async ({
   await api.withToken('filtered', 'viewer');
   await page.goto('/audit');
   await page.getByRole('combobox', { name: 'What', exact: true }).click();
-  await page.getByRole('option', { name: 'Token made', exact: true }).click();
+  await page.getByRole('option', { name: 'Token created', exact: true }).click();
   await expect(page).toHaveURL(/action=token\.create/);
   await expect(page.getByRole('combobox', { name: 'What', exact: true })).toBeFocused();
   const entries = page.getByRole('button', { name: /^Entry \d+/ });
-  await expect(entries.first()).toContainText('Token made');
+  await expect(entries.first()).toContainText('Token created');
   await expect(page.getByRole('button', { name: /: Signed in/ })).toHaveCount(0);
   await page.reload();
-  await expect(entries.first()).toContainText('Token made');
+  await expect(entries.first()).toContainText('Token created');
 
   await page.getByRole('combobox', { name: 'Who' }).fill('admin nobody');
   await page.keyboard.press('Enter');
   await expect(page).toHaveURL(/actor=/);
   await expect(page.getByRole('combobox', { name: 'Who' })).toBeFocused();
-  await expect(page.getByRole('heading', { name: 'No entry is like that' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'No entry matches' })).toBeVisible();
   await expect(page).toHaveURL(/actor=admin(\+|%20)nobody/);
   await expectNoSeriousAxe(page);
-  await page.getByRole('button', { name: 'Show all' }).first().click();
+  await page.getByRole('button', { name: 'Remove the filter What: Token created' }).click();
+  await expect(page).not.toHaveURL(/action=/);
+  await page.getByRole('button', { name: 'Remove all' }).click();
   await expect(page).toHaveURL(/\/audit$/);
   await expect(page.getByRole('combobox', { name: 'Who' })).toHaveValue('');
   await expect(entries.first()).toBeVisible();
@@ -74,7 +78,10 @@ test('filters are in the address, and a list without a match says so', async ({
   await page.getByRole('button', { name: 'All by admin nora' }).click();
   await expect(page).toHaveURL(/actor=admin(\+|%20)nora/);
   await page.goto('/audit?to=2020-01-01');
-  await expect(page.getByRole('heading', { name: 'No entry is like that' })).toBeVisible();
+  await expect(page.getByRole('group', { name: 'Filters in use' })).toContainText('Before: ');
+  await page.getByRole('button', { name: 'More filters (1)' }).click();
+  await expect(page.getByLabel('Before', { exact: true })).toHaveValue(/^2020-01-01/);
+  await expect(page.getByRole('heading', { name: 'No entry matches' })).toBeVisible();
   await page.goBack();
   await page.goto('/audit?from=nonsense');
   await expect(page.getByRole('alert')).toBeVisible();
@@ -93,8 +100,8 @@ test('older entries come page by page', async ({ signedInPage: page, api }) => {
   const entries = page.getByRole('button', { name: /^Entry \d+/ });
   await expect(entries).toHaveCount(50);
   await page.getByRole('button', { name: 'Show older' }).click();
-  await expect(page.getByText(/these are all/)).toBeVisible();
-  await expect(page.getByText(/these are all/)).toBeFocused();
+  await expect(page.getByText(/this is all of them/)).toBeVisible();
+  await expect(page.getByText(/this is all of them/)).toBeFocused();
   await expect(page.getByRole('button', { name: /^Entry 1:/ })).toBeVisible();
 });
 
@@ -103,8 +110,8 @@ test('it is proven to be whole, and what is shown can be taken along', async ({
   api,
 }) => {
   await page.goto('/audit');
-  await page.getByRole('button', { name: 'Prove that it is whole' }).click();
-  await expect(page.getByText('The audit is whole')).toBeVisible();
+  await page.getByRole('button', { name: 'Verify the audit' }).click();
+  await expect(page.getByText('The audit is intact')).toBeVisible();
   const { link } = await good(api.client.GET('/api/v1/audit/verify'));
   await expect(page.getByText(link).first()).toBeVisible();
   await expectNoSeriousAxe(page);
@@ -130,8 +137,10 @@ test('one that is not whole says which entry, and what to do', async ({ signedIn
     }),
   );
   await page.goto('/audit');
-  await page.getByRole('button', { name: 'Prove that it is whole' }).click();
-  await expect(page.getByText('The audit is not whole')).toBeVisible();
-  await expect(page.getByText(/Entry 4 is not the one .* Up to entry 3 all is as it was/)).toBeVisible();
+  await page.getByRole('button', { name: 'Verify the audit' }).click();
+  await expect(page.getByText('The audit is not intact')).toBeVisible();
+  await expect(
+    page.getByText(/Entry 4 is not the one .* Up to entry 3, everything is as it was/),
+  ).toBeVisible();
   await expectNoSeriousAxe(page);
 });

@@ -32,7 +32,7 @@ async function send({ ports, secret }: Sample, api: Api): Promise<void> {
 
 test('clients are told apart by what they sent', async ({ signedInPage: page, sample, api }) => {
   await page.goto('/clients');
-  await expect(page.getByRole('heading', { name: 'No client was seen yet' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'No client has been seen yet' })).toBeVisible();
   await send(sample, api);
   await page.reload();
   const rows = page.getByRole('list', { name: 'Clients' }).getByRole('listitem');
@@ -40,7 +40,7 @@ test('clients are told apart by what they sent', async ({ signedInPage: page, sa
   const of = (address: string) => rows.filter({ hasText: address });
   // It signs, and others of the same client do not: nothing may be required of all of them yet.
   await expect(of('127.0.0.5')).toContainText('others of client 127.0.0.0/8 do not');
-  await expect(of('127.0.0.6')).toContainText('Switch on Message-Authenticator at the device');
+  await expect(of('127.0.0.6')).toContainText('Turn on Message-Authenticator on the device');
   await expect(of('127.0.0.7')).toContainText('7 days more');
   await expect(of('127.0.0.6').getByRole('link', { name: 'Its logins' })).toHaveAttribute(
     'href',
@@ -94,6 +94,6 @@ test.describe('that were seen before', () => {
       body: { message_authenticator: 'require' },
     });
     await page.goto('/clients?q=127.0.0.5');
-    await expect(page.getByText('It is required already. Nothing to do.')).toBeVisible();
+    await expect(page.getByText('Already required. Nothing to do.')).toBeVisible();
   });
 });

@@ -11,7 +11,7 @@ import { expect, test } from './harness/fixtures.ts';
 import { expectFocusRing } from './harness/keyboard.ts';
 import { login } from './harness/radius.ts';
 import { configurationOf } from './harness/sample.ts';
-import { screenshot } from './harness/shots.ts';
+import { screenshot, toTop } from './harness/shots.ts';
 
 const editor = (page: Page) => page.getByRole('textbox', { name: 'Configuration' });
 const faults = (page: Page) => page.getByRole('region', { name: 'Faults' });
@@ -96,6 +96,7 @@ test.describe('in the database', () => {
     await page.keyboard.press('End');
     await page.keyboard.press('Control+Space');
     await expect(page.getByRole('option', { name: 'secure' })).toBeVisible();
+    await toTop(page);
     await screenshot(page, 'configuration');
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('Enter');
@@ -185,7 +186,7 @@ pkey=server.key
     await open(page);
     const more = `[duo_only_client2]\n[radius_server_duo_only]\napi_host=builtin\nclient=duo_only_client2\nport=${sample.ports.spare}\nradius_ip_1=127.0.0.0/8\nradius_secret_1=more-Secret-3\n`;
     await openFile(page, more);
-    await page.getByRole('radio', { name: 'It is added to what there is' }).check();
+    await page.getByRole('radio', { name: 'Add to what there is' }).check();
     await page.getByRole('button', { name: 'Into the editor' }).click();
     await expect(page.getByText('This text is added to what there is')).toBeVisible();
     await page.getByRole('button', { name: 'Preview changes' }).click();
@@ -212,7 +213,7 @@ pkey=server.key
     await page.keyboard.type('exempt_username_1=yves');
     await page.keyboard.press('Escape');
     await page.keyboard.press('Control+s');
-    const both = page.getByRole('dialog', { name: 'It was changed meanwhile' });
+    const both = page.getByRole('dialog', { name: 'It has been changed in the meantime' });
     await expect(both.getByText('− retry_wait=3')).toBeVisible();
     await expect(both.getByText('+ exempt_username_1=yves')).toBeVisible();
     await both.getByRole('button', { name: 'Load what is there' }).click();
@@ -313,7 +314,7 @@ test.describe('in a file', () => {
     await page.keyboard.press('Enter');
     await page.keyboard.type('; mine');
     await page.keyboard.press('Control+s');
-    const both = page.getByRole('dialog', { name: 'The file was changed meanwhile' });
+    const both = page.getByRole('dialog', { name: 'The file has been changed in the meantime' });
     await expect(both.getByText('− exempt_username_1=yves')).toBeVisible();
     await expect(both.getByText('+ ; mine')).toBeVisible();
     await axeInBoth(page);

@@ -96,10 +96,7 @@ test('a user whom the second factor does not know is said to be so, and added', 
   await screenshot(page, 'login-unknown');
   await why.getByRole('link', { name: 'Add mallory to the second factor' }).click();
   await page.getByRole('button', { name: 'Add mallory' }).click();
-  await page
-    .getByRole('dialog')
-    .getByRole('button', { name: 'Add the user' })
-    .click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Add the user' }).click();
   await expect(page.getByRole('heading', { name: 'mallory', level: 1 })).toBeVisible();
   // The login says what is to be done by now.
   await page.goto(`/logins/${id}`);
@@ -259,7 +256,7 @@ test('a login is tried, and its question is answered', async ({ signedInPage: pa
   await page.getByRole('textbox', { name: 'User', exact: true }).fill('somebody-else');
   await answer.fill('1');
   await page.keyboard.press('Enter');
-  const result = page.getByRole('region', { name: 'What came of it' });
+  const result = page.getByRole('region', { name: 'Result' });
   await expect(result).toContainText('the push was approved');
   await expect(result).toContainText('nobody was let in anywhere');
   await expect(result).toContainText('Request 2 of 2');

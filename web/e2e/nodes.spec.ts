@@ -12,7 +12,7 @@ import { expect, signInBrowser, test } from './harness/fixtures.ts';
 import { tabTo } from './harness/keyboard.ts';
 import { freePort } from './harness/ports.ts';
 import { configurationOf, type Sample } from './harness/sample.ts';
-import { screenshot } from './harness/shots.ts';
+import { screenshot, toTop } from './harness/shots.ts';
 import { until } from './harness/until.ts';
 
 const NODES = `127.0.0.1:${await freePort()}`;
@@ -89,7 +89,7 @@ test('a node joins with what the page shows, is drained, and removed', async ({ 
     await dialog.getByLabel('Its name').fill('a b');
     await expect(dialog.getByText(/^Letters, digits, dots/)).toBeVisible();
     await dialog.getByLabel('Its name').fill('edge-2');
-    await dialog.getByRole('button', { name: 'Make the token' }).click();
+    await dialog.getByRole('button', { name: 'Create the token' }).click();
     const command = (await dialog.getByLabel('Command to join', { exact: true }).textContent()) ?? '';
     expect(command).toMatch(/^countersign node join https:\/\/127\.0\.0\.1:\d+ --token-file - <</);
     await expect(dialog).toContainText('Another machine does not reach this address');
@@ -104,7 +104,10 @@ test('a node joins with what the page shows, is drained, and removed', async ({ 
 
     const edge = page.getByRole('region', { name: 'Node edge-2' });
     await expect(edge).toContainText('serving');
+    // The token that it came with is used, and goes from the list.
+    await expect(page.getByRole('table', { name: /^Tokens/ })).toBeHidden({ timeout: 15_000 });
     await axe(page);
+    await toTop(page);
     await screenshot(page, 'nodes');
 
     await edge.getByRole('link', { name: 'edge-2' }).click();

@@ -77,7 +77,7 @@ test('they are filtered and paged in the address', async ({ signedInPage: page, 
   await page.getByRole('button', { name: 'The newest' }).click();
   await page.getByRole('textbox', { name: 'Made by' }).fill('admin nobody');
   await page.keyboard.press('Enter');
-  await expect(page.getByText('No revision is like that')).toBeVisible();
+  await expect(page.getByText('No revision matches')).toBeVisible();
   await expect(page).toHaveURL(/author=admin/);
   await page.getByRole('main').getByRole('button', { name: 'Show all' }).last().click();
   await page.getByRole('button', { name: 'Only those by admin nora' }).first().click();

@@ -46,7 +46,7 @@ test('a user is added, gets an authenticator app, and logs in with its passcode'
   await page.getByRole('button', { name: 'Add a user' }).click();
   const add = page.getByRole('dialog', { name: 'Add a user' });
   await add.getByRole('button', { name: 'Add the user' }).click();
-  await expect(add.getByText('Type the name with which this person logs in.')).toBeVisible();
+  await expect(add.getByText('Type the name this person logs in with.')).toBeVisible();
   await add.getByLabel('Name').fill('ALICE');
   await add.getByRole('button', { name: 'Add the user' }).click();
   await expect(add.getByText('that name is taken')).toBeVisible();
@@ -74,7 +74,7 @@ test('a user is added, gets an authenticator app, and logs in with its passcode'
   );
   await expectFit(page);
   await screenshot(page, 'second-factor-secret');
-  await once.getByRole('button', { name: 'Done' }).click();
+  await once.getByRole('button', { name: 'I have it' }).click();
   await expect(once).toBeHidden();
   await expect(page.getByText('Nothing to log in with yet')).toBeHidden();
 
@@ -103,7 +103,7 @@ test('a push that waits appears by itself, and is approved by keyboard alone', a
   await tabTo(page, 'button', 'Approve bob');
   await page.keyboard.press('Enter');
   const question = page.getByRole('dialog', { name: 'Approve the login of bob?' });
-  await expect(question).toContainText('in the place of bob, and is in the audit');
+  await expect(question).toContainText('in place of bob, and is in the audit');
   await tabTo(page, 'button', 'Approve: bob');
   await page.keyboard.press('Enter');
   expect((await waiting).code).toBe('Access-Accept');
@@ -146,7 +146,9 @@ test('a push that is answered elsewhere while one is asked is told so', async ({
   await good(api.client.POST('/api/v1/second-factor/approvals/{txid}/deny', { params: { path: { txid } } }));
   expect((await waiting).code).toBe('Access-Reject');
   await page.getByRole('dialog').getByRole('button', { name: 'Approve: bob' }).click();
-  await expect(page.getByRole('dialog')).toContainText('Somebody answered the push of bob meanwhile');
+  await expect(page.getByRole('dialog')).toContainText(
+    'Somebody has answered the push of bob in the meantime',
+  );
 });
 
 test('a push answered on the user’s own page leaves the focus on it', async ({
@@ -175,7 +177,7 @@ test('a user who was read and cannot be read again is marked as old', async ({
       json: { type: 'urn:countersign:problem:forbidden', title: 'Forbidden', status: 403, detail: 'not now' },
     }),
   );
-  await expect(page.getByText('What is shown may be old')).toBeVisible({ timeout: 15_000 });
+  await expect(page.getByText('What is shown may be out of date')).toBeVisible({ timeout: 15_000 });
   await expect(page.getByRole('heading', { level: 1, name: 'bob' })).toBeVisible();
   faults.take(/403/);
 });
@@ -205,11 +207,11 @@ test('a page that is open when the last integration goes says so', async ({ sign
 test('a bypass code made on the page lets in once', async ({ api, signedInPage: page, sample }) => {
   await api.createUser({ name: 'grace', devices: [totpDevice('')] });
   await page.goto('/second-factor/users/grace');
-  await page.getByRole('button', { name: 'Make codes' }).click();
-  const form = page.getByRole('dialog', { name: 'Make bypass codes for grace' });
+  await page.getByRole('button', { name: 'Create codes' }).click();
+  const form = page.getByRole('dialog', { name: 'Create bypass codes for grace' });
   await form.getByLabel('How many').fill('2');
   await expectFit(page);
-  await form.getByRole('button', { name: 'Make the codes' }).click();
+  await form.getByRole('button', { name: 'Create the codes' }).click();
   const made = page.getByRole('dialog', { name: 'Bypass codes of grace, shown once' });
   const listed = made.getByRole('list', { name: 'Bypass codes' }).getByRole('listitem');
   await expect(listed).toHaveCount(2);
@@ -219,12 +221,12 @@ test('a bypass code made on the page lets in once', async ({ api, signedInPage: 
   // On paper are the codes and whose they are, and nothing else.
   await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
   await expect(page.getByText(codes[0] ?? '')).toBeVisible();
-  await expect(page.getByText('in the place of a passcode of grace')).toBeVisible();
-  await expect(page.getByText('They are shown this once.')).toBeHidden();
+  await expect(page.getByText('in place of a passcode of grace')).toBeVisible();
+  await expect(page.getByText('They are shown only once.')).toBeHidden();
   await expect(page.getByText('Countersign', { exact: true })).toBeHidden();
   await page.screenshot({ path: 'e2e/output/shots/bypass-codes-on-paper.png' });
   await page.emulateMedia({ media: 'screen', colorScheme: 'light' });
-  await made.getByRole('button', { name: 'Done' }).click();
+  await made.getByRole('button', { name: 'I have them' }).click();
   await expect(page.getByText('2 codes can still be used.')).toBeVisible();
 
   const grace = { port: sample.ports.auto, secret: sample.secret, user: 'grace' };
@@ -234,8 +236,8 @@ test('a bypass code made on the page lets in once', async ({ api, signedInPage: 
   await expect(page.getByText('1 code can still be used.')).toBeVisible();
 
   // Others take the place of that one, and the page says so first.
-  await page.getByRole('button', { name: 'Make codes' }).click();
-  await expect(page.getByRole('dialog')).toContainText('1 code of before will be gone');
+  await page.getByRole('button', { name: 'Create codes' }).click();
+  await expect(page.getByRole('dialog')).toContainText('1 earlier code will stop working');
 });
 
 test('a disabled user is refused, and undo takes it back', async ({ api, signedInPage: page, sample }) => {
@@ -290,14 +292,14 @@ test('an invitation and a phone are handed over once, and a device is removed', 
   await api.createUser({ name: 'judy' });
   await page.goto('/second-factor/users/judy');
   await page.getByRole('button', { name: 'Invite' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Make the invitation' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Create the invitation' }).click();
   const once = page.getByRole('dialog', { name: 'Invitation for judy, shown once' });
   await expect(once.getByLabel('Address of the invitation', { exact: true })).toHaveText(
     /^https:.*\/activate\//,
   );
-  await expect(once.getByText('It opens on the gateway’s own machine only')).toBeVisible();
+  await expect(once.getByText('It opens only on the gateway’s own machine')).toBeVisible();
   await expectFit(page);
-  await once.getByRole('button', { name: 'Done' }).click();
+  await once.getByRole('button', { name: 'I have it' }).click();
 
   await page.getByRole('button', { name: 'Add a device' }).click();
   const form = page.getByRole('dialog', { name: 'Add a device for judy' });
@@ -307,7 +309,7 @@ test('an invitation and a phone are handed over once, and a device is removed', 
   await form.getByRole('button', { name: 'Add the device' }).click();
   const address = page.getByLabel('Address of the approval page', { exact: true });
   await expect(address).toHaveText(/^https:.*\/approve\//);
-  await page.getByRole('button', { name: 'Done' }).click();
+  await page.getByRole('button', { name: 'I have it' }).click();
   await expect(page.getByRole('listitem').filter({ hasText: 'XXX-XXX-0155' })).toContainText('push');
 
   // What the service does not take is said, and nothing is lost.
@@ -320,7 +322,7 @@ test('an invitation and a phone are handed over once, and a device is removed', 
   await form.getByRole('button', { name: 'Cancel' }).click();
 
   await page.getByRole('button', { name: 'Remove XXX-XXX-0155' }).click();
-  await expect(page.getByRole('dialog')).toContainText('It is the only one: judy is to enrol then');
+  await expect(page.getByRole('dialog')).toContainText('It is the only one: without it, judy is rejected');
   await page.getByRole('dialog').getByRole('button', { name: 'Remove XXX-XXX-0155' }).click();
   await expect(page.getByText('No device yet.')).toBeVisible();
   expect((await userOf(api, 'judy')).devices).toEqual([]);
@@ -472,7 +474,7 @@ test.describe('roles', () => {
 
       await page.goto('/second-factor/users/erin');
       await expect(page.getByRole('heading', { level: 1, name: 'erin' })).toBeVisible();
-      for (const absent of ['Add a device', 'Invite', 'Make codes', 'Set a script']) {
+      for (const absent of ['Add a device', 'Invite', 'Create codes', 'Set a script']) {
         await expect(page.getByRole('button', { name: absent })).toHaveCount(0);
       }
       await expect(page.getByRole('button', { name: 'Delete' })).toHaveCount(role === 'operator' ? 1 : 0);
@@ -543,6 +545,15 @@ test.describe('pictures', () => {
     await expect(page.getByRole('row', { name: /mia/ })).toContainText('2 of 10');
     await expectFit(page);
     await screenshot(page, 'second-factor');
+    // On a phone each is a card: nothing of it is cut, and an order is chosen above the list.
+    await page.setViewportSize({ width: 360, height: 800 });
+    const card = page.getByRole('row', { name: /mia/ });
+    await expect(card.getByText('2 of 10')).toBeInViewport();
+    await expect(page.getByRole('button', { name: 'What can be done to mia.keller' })).toBeInViewport();
+    await page.getByLabel('Order').selectOption('most wrong passcodes');
+    await expect(page).toHaveURL(/sort=-failures/);
+    await expect(page.getByRole('link', { name: /\w+\.\w+|alice|bob/ }).first()).toHaveText('mia.keller');
+    await page.setViewportSize({ width: 1440, height: 900 });
     await page.goto('/second-factor?tab=devices');
     await expect(page.getByRole('row', { name: /mia/ })).toHaveCount(2);
     await expectFit(page);

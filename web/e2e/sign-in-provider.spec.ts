@@ -136,7 +136,7 @@ test('whom nobody let in is told so, with an id that the log has, and can begin 
   await page.goto('/sign-in');
   await goAs(page, 'Eve');
   const alert = page.getByRole('alert').filter({ hasText: 'You are not signed in' });
-  await expect(alert).toContainText('nobody who you are there is let in');
+  await expect(alert).toContainText('nobody with your name and groups is let in');
   await expect(page).toHaveURL(/\/sign-in\?provider=unauthenticated&request=[\w-]+$/);
   expect(await sessionOf(context)).toBeUndefined();
   const request = new URL(page.url()).searchParams.get('request') ?? '';

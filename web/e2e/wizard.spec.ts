@@ -72,6 +72,7 @@ test.describe('without a configuration', () => {
 
     await expectAccessible(page);
     await page.getByRole('radio', { name: 'The device itself' }).click();
+    await screenshot(page, 'wizard-primary');
     await page.getByRole('button', NEXT).click();
     await page.getByLabel('First user').fill('alice');
     await screenshot(page, 'wizard-factor');
@@ -125,7 +126,7 @@ test.describe('without a configuration', () => {
     await expectAccessible(page);
     await page.getByRole('button', NEXT).click();
 
-    await page.getByRole('button', { name: 'Make the user' }).click();
+    await page.getByRole('button', { name: 'Create the user' }).click();
     await expect(page.getByRole('img', { name: /^QR code/ })).toBeVisible();
     const device = (await page.locator('code.mono').first().innerText()).replace(/\s/g, '');
     await expectAccessible(page);
@@ -137,6 +138,7 @@ test.describe('without a configuration', () => {
     await page.getByRole('button', { name: 'Log in', exact: true }).click();
     await expect(page.getByText('This was a test by an administrator')).toBeVisible();
     await expect(page.getByRole('button', NEXT)).toBeVisible();
+    await page.getByText('This was a test by an administrator').scrollIntoViewIfNeeded();
     await screenshot(page, 'wizard-login');
     await expectAccessible(page);
     await page.getByRole('button', NEXT).click();

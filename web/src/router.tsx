@@ -29,7 +29,7 @@ const root = createRootRouteWithContext<{ client: QueryClient }>()({
           </Anchor>
         }
       >
-        It may have been of a thing that is gone.
+        It may have belonged to something that is gone.
       </Empty>
     </Page>
   ),

@@ -29,6 +29,11 @@ export async function screenshot(page: Page, name: string): Promise<void> {
   await take(page, name);
 }
 
+/** Back to the top, where a title says what the picture is of. */
+export async function toTop(page: Page): Promise<void> {
+  await page.evaluate(() => window.scrollTo(0, 0));
+}
+
 /** Fails where the page is wider than its window, and still is after so many milliseconds. */
 export async function expectNoSidewaysScroll(page: Page, patience = SETTLED): Promise<void> {
   const wider = () =>

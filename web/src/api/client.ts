@@ -68,8 +68,8 @@ function strange(response: Response): Problem {
     status: response.status,
     detail:
       response.status === 502 || response.status === 503 || response.status === 504
-        ? 'The gateway does not answer just now. It may be restarting: this page tries again.'
-        : `The answer has status ${response.status} and says nothing more. A proxy in between may have given it.`,
+        ? 'The gateway is not answering right now. It may be restarting: this page keeps trying.'
+        : `The answer has status ${response.status} and nothing else. It may have come from a proxy in between.`,
   };
 }
 

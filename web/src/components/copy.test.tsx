@@ -16,7 +16,7 @@ test('where a browser lets no page copy, it says that', async () => {
   const { user } = show(<CopyIcon value="cst_1" label="Copy the token" />);
   vi.spyOn(navigator.clipboard, 'writeText').mockRejectedValue(new DOMException('no', 'NotAllowedError'));
   await user.click(screen.getByRole('button', { name: 'Copy the token' }));
-  expect(await screen.findByRole('button', { name: /^This browser lets no page copy/ })).toBeTruthy();
+  expect(await screen.findByRole('button', { name: /^This browser does not allow copying/ })).toBeTruthy();
 });
 
 test('a secret that is shown once has the focus, and not the button that ends it', async () => {

@@ -6,7 +6,11 @@ import { Check, Copy, CopyX } from 'lucide-react';
 export function CopyIcon({ value, label }: { value: string; label: string }) {
   const { copied, error, copy } = useClipboard({ timeout: 2_000 });
   // Browsers let a page copy by HTTPS and on the machine itself alone.
-  const said = error ? 'This browser lets no page copy here: mark the text' : copied ? 'Copied' : label;
+  const said = error
+    ? 'This browser does not allow copying here: select the text instead'
+    : copied
+      ? 'Copied'
+      : label;
   const Icon = error ? CopyX : copied ? Check : Copy;
   return (
     <Tooltip label={said}>

@@ -118,7 +118,7 @@ test('of something new what holds anyway is left out, and what decides who gets 
     ['Authenticator', 'dir'],
     ['Service', 'Built in'],
     ['When it is unreachable', 'Let people in (safe)'],
-    ['Further tries for a wrong passcode', '2'],
+    ['Extra tries after a wrong passcode', '2'],
   ]);
   expect(thing?.lines.filter(({ made }) => made)).toHaveLength(5);
   expect(thing?.defaults).toBe(4);

@@ -18,7 +18,7 @@ export function UnsavedGuard({ dirty, what }: { dirty: boolean; what: string }) 
       title={`Leave ${what} without saving?`}
       closeButtonProps={{ 'aria-label': 'Stay' }}
     >
-      <Text size="sm">What you changed here is lost.</Text>
+      <Text size="sm">Your changes here will be lost.</Text>
       <Group justify="flex-end" mt="md" gap="xs">
         <Button variant="default" onClick={() => blocker.proceed?.()}>
           Leave

@@ -48,7 +48,11 @@ export function Loaded<T>({
     return (
       <>
         {query.error && (
-          <ProblemAlert error={query.error} retry={() => query.refetch()} title="What is shown may be old" />
+          <ProblemAlert
+            error={query.error}
+            retry={() => query.refetch()}
+            title="What is shown may be out of date"
+          />
         )}
         {children(query.data)}
       </>

@@ -12,7 +12,7 @@ export function PasscodeSecret({ uri, secret }: { uri: string; secret: string })
         <List size="sm" type="ordered" spacing={4}>
           <List.Item>Open an authenticator app on your phone.</List.Item>
           <List.Item>Scan the picture, or type the secret.</List.Item>
-          <List.Item>The app shows six digits, others each 30 seconds: passcodes.</List.Item>
+          <List.Item>The app shows a passcode of six digits, and a new one every 30 seconds.</List.Item>
         </List>
         <Box>
           <Text size="sm" fw={500}>

@@ -32,7 +32,7 @@ test('without an error there is nothing', () => {
 
 test.each<[string, () => { status: number; body?: unknown }, string]>([
   ['a refusal of the gateway', () => refusal(403, 'forbidden', 'this wants admin'), 'this wants admin'],
-  ['a proxy in between', () => ({ status: 418 }), 'A proxy in between may have given it'],
+  ['a proxy in between', () => ({ status: 418 }), 'It may have come from a proxy in between'],
   ['a gateway that restarts', () => ({ status: 503 }), 'It may be restarting'],
 ])('%s', async (_, answer, want) => {
   gateway({ 'GET /api/v1/nodes': answer });

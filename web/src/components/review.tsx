@@ -173,7 +173,7 @@ export function DraftReview({
         setRevision(done.revision.number);
         applied?.(done.revision.number);
       } else {
-        notifications.show({ message: 'Nothing changed: the configuration has it already.' });
+        notifications.show({ message: 'Nothing changes: the configuration already says this.' });
         closed();
       }
       changed();
@@ -211,9 +211,13 @@ export function DraftReview({
             />
           )}
           {error instanceof ApiError && error.kind === 'changed' ? (
-            <Alert color="orange" title="Somebody else changed the configuration meanwhile" role="alert">
+            <Alert
+              color="orange"
+              title="Somebody else has changed the configuration in the meantime"
+              role="alert"
+            >
               <Text size="sm">
-                What is shown above is what would change now. Look at it again, then apply.
+                The changes shown above have been updated. Look at them again, then apply.
               </Text>
             </Alert>
           ) : (
@@ -222,7 +226,7 @@ export function DraftReview({
           {allowed && !draft.problem && draft.differences.length > 0 && (
             <TextInput
               label="Why"
-              description="Is kept with the revision, and in the audit."
+              description="Kept with the revision and in the audit."
               value={message ?? draft.message}
               onChange={(event) => setMessage(event.currentTarget.value)}
               maxLength={200}

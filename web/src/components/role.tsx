@@ -9,9 +9,9 @@ export const ROLES: readonly { role: Role; may: string }[] = [
   { role: 'viewer', may: 'Sees everything but secrets.' },
   {
     role: 'operator',
-    may: 'That, and runs what is there: drains nodes, checks, tries logins, disables users and devices.',
+    may: 'Also runs what is there: drains nodes, runs checks, tries logins, disables users and devices.',
   },
-  { role: 'admin', may: 'That, and changes the configuration, and who may do what.' },
+  { role: 'admin', may: 'Also changes the configuration, and decides who may do what.' },
 ];
 
 const COLOUR: Record<Role, string> = { viewer: 'gray', operator: 'blue', admin: 'grape' };
@@ -58,8 +58,8 @@ export function NeedsRole({ wanted, children }: { wanted: Role; children: ReactN
   const { role, caller } = useSession();
   return (
     <Empty icon={Lock} title={`This is for the role ${wanted}`}>
-      {children} You are signed in as {caller}, with the role {role}. Whoever has the role admin can give you
-      another.
+      {children} You are signed in as {caller}, with the role {role}. An administrator with the role admin can
+      give you another.
     </Empty>
   );
 }

@@ -5,30 +5,38 @@ import css from './stacked.module.css';
 
 export function StackedTable({
   label,
-  columns,
+  columns = [],
+  head,
   actions = false,
   fixed = false,
+  dense = false,
   children,
 }: {
   label: string;
   /** Each with its width in pixels, where it has one of its own. */
-  columns: readonly (string | [name: string, width: number])[];
+  columns?: readonly (string | [name: string, width: number])[];
+  /** In place of `columns`: headings with more in them than a name. Cards have none of it. */
+  head?: ReactNode;
   /** Whether a last column has `Actions`. */
   actions?: boolean;
   /** Whether the columns are as wide whatever is in them. */
   fixed?: boolean;
+  /** Whether rows are low, for many of them. */
+  dense?: boolean;
   children: ReactNode;
 }) {
   return (
     <Paper withBorder radius="md">
       <Table
         className={css.table}
-        verticalSpacing="sm"
+        verticalSpacing={dense ? 6 : 'sm'}
+        highlightOnHover={dense}
         aria-label={label}
         {...(fixed ? { layout: 'fixed' } : {})}
       >
         <Table.Thead>
           <Table.Tr>
+            {head}
             {columns.map((column) => {
               const [name, width] = typeof column === 'string' ? [column] : column;
               return (

@@ -58,7 +58,7 @@ const NAVIGATION: { heading: string | null; links: { to: string; label: string; 
       { to: '/integrations', label: 'Integrations', icon: Network },
       { to: '/authenticators', label: 'Authenticators', icon: Boxes },
       { to: '/settings', label: 'Settings', icon: Settings },
-      { to: '/configuration', label: 'As text', icon: FileCode2 },
+      { to: '/configuration', label: 'Text editor', icon: FileCode2 },
       { to: '/drafts', label: 'Drafts', icon: FilePen },
       { to: '/revisions', label: 'Revisions', icon: History },
     ],
@@ -120,7 +120,7 @@ function Account() {
     if (hasUnsaved()) {
       confirm({
         title: 'Sign out without saving?',
-        body: 'What you changed here is lost.',
+        body: 'Your changes here will be lost.',
         confirm: 'Sign out',
         action: end,
       });

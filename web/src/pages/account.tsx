@@ -56,7 +56,7 @@ export function AccountPage() {
           <Text size="sm" mt={4}>
             {kind === 'oidc'
               ? 'You sign in at your provider: password and second factor are changed there.'
-              : 'A token has neither password nor passcodes. It is taken back under Tokens.'}
+              : 'A token has neither password nor passcodes. It is revoked under Tokens.'}
           </Text>
         </Card>
       )}
@@ -115,7 +115,7 @@ function PasswordCard({ name }: { name: string }) {
     onError: () => setForm((before) => ({ ...before, passcode: '' })),
   });
   const fault = passwordFault(form.next, name);
-  const differs = form.next !== form.again ? 'The two are not the same.' : null;
+  const differs = form.next !== form.again ? 'The two do not match.' : null;
   const { at, rest } = faultsOf(change.error, (path) => path === 'new_password');
   return (
     <Section title="Password" lead="Changing it ends all your other sessions.">
@@ -159,7 +159,7 @@ function PasswordCard({ name }: { name: string }) {
           />
           <TextInput
             label="Passcode"
-            description="One that was not used yet. Empty, where your second factor is an integration’s: your phone is asked."
+            description="One that has not been used yet. Empty, where your second factor is an integration’s: your phone is asked."
             autoComplete="one-time-code"
             value={form.passcode}
             onChange={set('passcode')}
@@ -198,7 +198,7 @@ function PasscodesCard({ name }: { name: string }) {
       setSecret(null);
       notifications.show({
         color: 'green',
-        message: 'The new secret is in force. All your other sessions ended.',
+        message: 'The new secret is in use. All your other sessions ended.',
       });
     },
     onSettled: () => setConfirmed(''),
@@ -208,7 +208,7 @@ function PasscodesCard({ name }: { name: string }) {
   if (secret !== null) {
     const { at, rest } = faultsOf(confirm.error, (path) => path === 'passcode');
     return (
-      <Section title="Passcodes" lead="The old secret is good until a passcode of the new one is taken.">
+      <Section title="Passcodes" lead="The old secret works until a passcode of the new one is accepted.">
         <PasscodeSecret uri={otpauth(name, secret)} secret={secret} />
         <form
           noValidate
@@ -262,17 +262,20 @@ function PasscodesCard({ name }: { name: string }) {
           />
           <TextInput
             label="Present passcode"
-            description="One that was not used yet. Without the old app, have yourself removed and invited again."
+            description="One that has not been used yet. Without the old app, have yourself removed and invited again."
             autoComplete="one-time-code"
             inputMode="numeric"
             value={passcode}
             onChange={(event) => setPasscode(event.currentTarget.value)}
             required
           />
-          <ProblemAlert error={want.error} title={through ? 'Your passcodes are not made here' : undefined} />
+          <ProblemAlert
+            error={want.error}
+            title={through ? 'Your passcodes come from elsewhere' : undefined}
+          />
           <Group>
             <Button type="submit" loading={want.isPending} disabled={!password || !passcode}>
-              Make a new secret
+              Create a new secret
             </Button>
           </Group>
         </Stack>
@@ -291,7 +294,7 @@ function SessionsCard({ name }: { name: string }) {
   return (
     <Section
       title="Sessions"
-      lead="A session ends after 12 hours, or one without a request. Lost a browser? End the others."
+      lead="A session ends after 12 hours, or after one hour without activity. Lost a browser? End the others."
     >
       <Group gap="xs">
         <Button
@@ -303,7 +306,7 @@ function SessionsCard({ name }: { name: string }) {
               confirm: 'Sign out elsewhere',
               action: async () => {
                 await end({ elsewhere: true });
-                notifications.show({ color: 'green', message: 'You are signed in here alone.' });
+                notifications.show({ color: 'green', message: 'You are signed in nowhere else.' });
               },
             })
           }

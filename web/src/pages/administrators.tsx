@@ -9,16 +9,14 @@ import { useSession } from '@/session';
 import { People } from './administrators/people';
 import { ProviderSettings } from './administrators/provider';
 
-const LEAD = 'People who sign in to this dashboard and to the API, each with a role. Programs have tokens.';
+const LEAD = 'People who sign in to this dashboard and to the API, each with a role. Programs use tokens.';
 
 export function AdministratorsPage() {
   const { may, role } = useSession();
   if (role && !may('admin')) {
     return (
       <Page title="Administrators" lead={LEAD}>
-        <NeedsRole wanted="admin">
-          Who signs in here, and how, is seen and decided by administrators.
-        </NeedsRole>
+        <NeedsRole wanted="admin">Only administrators see and decide who signs in here, and how.</NeedsRole>
       </Page>
     );
   }
@@ -40,7 +38,7 @@ function Both() {
       >
         <Tabs.List mb="md">
           <Tabs.Tab value="people">People</Tabs.Tab>
-          <Tabs.Tab value="provider">Sign-in at a provider</Tabs.Tab>
+          <Tabs.Tab value="provider">Sign-in through a provider</Tabs.Tab>
         </Tabs.List>
         <Tabs.Panel value="people">
           <People />

@@ -33,7 +33,7 @@ export function AuditPage() {
   return (
     <Page
       title="Audit"
-      lead="Who did what, when and from where. Entries are only added, and each is bound to all before it."
+      lead="Who did what, when and from where. Entries are only ever added, and each is chained to all those before it."
       actions={
         <>
           <ProofButton proof={proof} />
@@ -49,7 +49,7 @@ export function AuditPage() {
       {query.data && entries.length === 0 && (
         <Empty
           icon={filtered ? SearchX : ScrollText}
-          title={filtered ? 'No entry is like that' : 'Nothing was done yet'}
+          title={filtered ? 'No entry matches' : 'Nothing has been done yet'}
           action={
             filtered ? (
               <Button variant="default" onClick={() => narrow({})}>
@@ -59,8 +59,8 @@ export function AuditPage() {
           }
         >
           {filtered
-            ? 'Names are compared as a whole, letter for letter: “admin alice”, “revision 7”.'
-            : 'Whatever somebody changes here or signs in to is an entry.'}
+            ? 'Names must match in full, letter for letter: “admin alice”, “revision 7”.'
+            : 'Every change made here, and every sign-in, becomes an entry.'}
         </Empty>
       )}
       {entries.length > 0 && (
@@ -68,8 +68,8 @@ export function AuditPage() {
           <AuditTable entries={entries} narrow={narrow} />
           <Group justify="space-between">
             <Text size="sm" c="dimmed" role="status" ref={told} tabIndex={-1} style={{ outline: 'none' }}>
-              {plural(entries.length, 'entry', 'entries')}, the newest first
-              {query.hasNextPage ? '' : '; these are all'}
+              {plural(entries.length, 'entry', 'entries')}, newest first
+              {query.hasNextPage ? '' : '; this is all of them'}
             </Text>
             {query.hasNextPage && (
               <Button variant="default" onClick={older} loading={query.isFetchingNextPage}>

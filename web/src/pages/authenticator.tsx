@@ -38,7 +38,7 @@ export function NewAuthenticatorPage() {
   return (
     <Page
       title="New authenticator"
-      lead="Who checks passwords. Integrations name it; nothing uses it before."
+      lead="Who checks passwords. It is not used until an integration names it."
     >
       {banner ?? <AuthenticatorForm form={form} what="this new authenticator" onReview={submit} />}
     </Page>
@@ -56,7 +56,7 @@ export function AuthenticatorPage() {
   const remove = () =>
     confirm({
       title: `Remove authenticator ${id}?`,
-      body: 'No integration uses it. You see the change before it is applied, and every revision can be gone back to.',
+      body: 'No integration uses it. You see the change before it is applied, and can go back to any earlier revision.',
       confirm: `Remove ${id}`,
       danger: true,
       action: () =>
@@ -95,7 +95,7 @@ function UsedBy({ id, users, readOnly }: { id: string; users: string[] | undefin
   return (
     <Text size="sm" id="in-use" component="div">
       {users === undefined ? (
-        'Which integrations use it is not known yet.'
+        'It is not known yet which integrations use it.'
       ) : users.length === 0 ? (
         <>
           No integration uses it yet.{' '}

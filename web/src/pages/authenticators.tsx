@@ -85,7 +85,7 @@ export function AuthenticatorsPage() {
       {query.data && items.length === 0 && (
         <Empty
           icon={narrowed ? Search : Boxes}
-          title={narrowed ? 'None is like that' : 'No authenticator yet'}
+          title={narrowed ? 'None matches' : 'No authenticator yet'}
           action={
             narrowed ? (
               <Button
@@ -108,7 +108,7 @@ export function AuthenticatorsPage() {
         >
           {narrowed
             ? 'No authenticator matches all of what is chosen above.'
-            : 'An authenticator says who checks passwords before the second factor is asked. Make one, or bring in the authproxy.cfg that you have.'}
+            : 'An authenticator says who checks passwords before the second factor is asked. Create one, or import the authproxy.cfg you have.'}
         </Empty>
       )}
       {items.length > 0 && (

@@ -56,7 +56,7 @@ export function SeenClientsPage() {
   return (
     <Page
       title="Clients seen"
-      lead="The addresses that sent logins in the last 90 days, and whether a Message-Authenticator can be required of them. An unsigned request proves no sender: somebody on the network may have forged it under a client’s address."
+      lead="The addresses that sent logins in the last 90 days, and whether a Message-Authenticator can be required of them. An unsigned request does not prove who sent it: somebody on the network may have forged it, using a client’s address."
     >
       <WhatToDo />
       <Group gap="sm" align="flex-end">
@@ -105,15 +105,15 @@ export function SeenClientsPage() {
             ) : (
               <Empty
                 icon={Network}
-                title="No client was seen yet"
+                title="No client has been seen yet"
                 action={
                   <TextLink underline="always" to="/integrations">
                     To the integrations
                   </TextLink>
                 }
               >
-                As soon as a device sends a login it is here. Each integration has the settings to enter at a
-                device.
+                A device appears here as soon as it sends a login. Each integration shows the settings to
+                enter on the device.
               </Empty>
             )
           ) : (
@@ -162,8 +162,8 @@ function WhatToDo() {
       </Text>
       <List size="sm" type="ordered" mt={4}>
         <List.Item>
-          At the device, have it send a Message-Authenticator and want one in answers. Often that is a newer
-          version of its software; the setting may be called “require message authenticator” or “Blast-RADIUS
+          On the device, turn on sending a Message-Authenticator and requiring one in answers. That often
+          needs newer software; the setting may be called “require message authenticator” or “Blast-RADIUS
           protection”.
         </List.Item>
         <List.Item>Wait here until it is ready: 7 days without an unsigned request.</List.Item>

@@ -13,7 +13,7 @@ import { Workbench } from './configuration/workbench';
 export function ConfigurationPage() {
   const about = useQuery(aboutQuery);
   return (
-    <Page title="Configuration as text" lead="All of it as one authproxy.cfg, checked while you type.">
+    <Page title="Text editor" lead="The whole configuration as one authproxy.cfg, checked as you type.">
       <Loaded query={about}>{(data) => <Whole about={data} />}</Loaded>
     </Page>
   );
@@ -47,14 +47,14 @@ function Whole({ about }: { about: Schemas['About'] }) {
       ) : (
         <Text size="sm" className="wrap">
           {source.kind === 'file'
-            ? `This is ${source.path}, as it was typed. Its secrets are shown as sealed values: left as they are, they stay; write a new one in their place to change it. Comments are shown as they are.`
-            : 'Secrets are sealed values that this installation alone opens: left as they are, they stay. To change one, take _protected out of the option’s name and write the secret behind the =.'}{' '}
-          {source.kind === 'database' && 'Comments are not kept. '}The audit notes who opens this page.
+            ? `This is ${source.path}, as it was typed. Its secrets are shown as sealed values: left as they are, they stay; to change one, write the new one in its place. Comments are shown as they are.`
+            : 'Secrets are sealed values that only this installation can open: left unchanged, they stay the same. To change one, take _protected out of the option’s name and write the secret behind the =.'}{' '}
+          {source.kind === 'database' && 'Comments are not kept. '}The audit records who opens this page.
         </Text>
       )}
       {notCarried ? (
         <>
-          <ProblemAlert error={sheet.error} title="No file can hold what there is" />
+          <ProblemAlert error={sheet.error} title="No file can hold this configuration" />
           <Workbench
             source={source}
             loaded={EMPTY}

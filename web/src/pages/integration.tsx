@@ -34,7 +34,7 @@ export function NewIntegrationPage() {
   return (
     <Page
       title={title}
-      lead="A port on which devices ask, who checks their passwords there, and which second factor follows. Nothing is served before it was reviewed."
+      lead="A port on which devices ask, who checks their passwords there, and which second factor follows. Nothing is served before it is reviewed."
     >
       {banner}
       {from === undefined ? (
@@ -90,9 +90,9 @@ export function IntegrationPage() {
       title: `Remove integration ${id}?`,
       body: (
         <>
-          {plural(clients, 'client')} {clients === 1 ? 'is' : 'are'} answered no more on UDP port{' '}
+          {plural(clients, 'client')} {clients === 1 ? 'is' : 'are'} no longer answered on UDP port{' '}
           {String(query.data?.doc.port ?? '')}: nobody logs in through {clients === 1 ? 'it' : 'them'} then.
-          You see the change before it is applied, and every revision can be gone back to.
+          You see the change before it is applied, and can go back to any earlier revision.
         </>
       ),
       confirm: `Remove ${id}`,

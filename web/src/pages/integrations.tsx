@@ -129,14 +129,14 @@ export function IntegrationsPage() {
             </Group>
           }
         >
-          An integration is where a VPN gateway or another device asks whether somebody may log in. Make one,
-          or bring in the authproxy.cfg that you have.
+          An integration is where a VPN gateway or other device asks whether somebody may log in. Create one,
+          or import the authproxy.cfg you have.
         </Empty>
       )}
       {query.data && items.length === 0 && narrowed && (
         <Empty
           icon={Search}
-          title="None is like that"
+          title="None matches"
           action={
             <Button
               variant="default"

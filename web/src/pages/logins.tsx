@@ -117,8 +117,8 @@ export function LoginsPage() {
             title="No login yet"
             action={may('operator') ? <ButtonLink to="/try-login">Try a login</ButtonLink> : undefined}
           >
-            The first one appears here as soon as it ends. Does a device send to an integration already? What
-            a device sends that nobody answers is under <TextLink to="/clients">clients</TextLink>.
+            The first one appears here as soon as it ends. Does a device send to an integration already?
+            Devices whose requests nobody answers are under <TextLink to="/clients">clients</TextLink>.
           </Empty>
         ))}
       {(rows.length > 0 || (!loading && !complete)) && (
@@ -133,7 +133,7 @@ export function LoginsPage() {
           end={
             snapshot.full && !complete ? (
               <EndNote>
-                {count(rows.length)} logins are as many as this page keeps.{' '}
+                {count(rows.length)} logins are as many as this page holds.{' '}
                 <Button
                   size="compact-sm"
                   variant="default"
@@ -142,7 +142,7 @@ export function LoginsPage() {
                     set({ to: new Date((oldest ?? 0) + 1).toISOString(), since: '' });
                   }}
                 >
-                  Go on from here
+                  Continue from here
                 </Button>
               </EndNote>
             ) : snapshot.tired ? (

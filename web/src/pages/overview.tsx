@@ -159,7 +159,7 @@ function Body({
           Countersign {about.data.version}, {about.data.database === 'sqlite' ? 'SQLite' : 'PostgreSQL'}
           {about.data.configuration.kind === 'file' &&
             `, configured by ${about.data.configuration.path ?? 'the file of another control plane'}`}
-          . Looked at again every {EVERY / 1_000} seconds while this page is seen.
+          . Updated every {EVERY / 1_000} seconds while this page is visible.
         </Text>
       )}
     </>
@@ -251,7 +251,7 @@ function NothingYet() {
         device asks, who checks the password, and who asks for the second factor. Do you have an{' '}
         <code>authproxy.cfg</code>? It can be taken over as it is, at{' '}
         <TextLink underline="always" to="/configuration">
-          Configuration as text
+          To the text editor
         </TextLink>
         .
       </Empty>

@@ -29,7 +29,7 @@ export function RevisionsPage() {
   return (
     <Page
       title="Revisions"
-      lead="Each change of the configuration makes one. The last 1,000 are kept, and each can be gone back to."
+      lead="Each change of the configuration creates one. The last 1,000 are kept, and you can go back to any of them."
     >
       <Filters key={`${search.author} ${search.q}`} filter={search} onChange={(next) => go(next, true)} />
       <Loaded query={query}>
@@ -37,7 +37,7 @@ export function RevisionsPage() {
           items.length === 0 ? (
             <Empty
               icon={filtered ? SearchX : History}
-              title={filtered ? 'No revision is like that' : 'No revisions yet'}
+              title={filtered ? 'No revision matches' : 'No revisions yet'}
               action={
                 filtered ? (
                   <Button variant="default" onClick={() => go({})}>
@@ -45,7 +45,7 @@ export function RevisionsPage() {
                   </Button>
                 ) : may('admin') ? (
                   <Button component={Link} to="/configuration">
-                    Bring in a configuration
+                    Import a configuration
                   </Button>
                 ) : undefined
               }

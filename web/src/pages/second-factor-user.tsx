@@ -67,7 +67,7 @@ function NoUser({ name }: { name: string }) {
         }
       >
         A login under this name is refused by the second factor, unless the application lets unknown users in.
-        The user may have been deleted, or has another name here.
+        The user may have been deleted, or may have another name here.
       </Empty>
       <RecentLogins name={name} />
       <CreateUser opened={creating} close={create.close} suggested={name} />
@@ -121,7 +121,7 @@ function OfUser({ user, failed }: { user: User; failed: unknown }) {
       <Anchor component={Link} to="/second-factor" size="sm" style={{ alignSelf: 'flex-start' }}>
         ← All users
       </Anchor>
-      <ProblemAlert error={failed} title="What is shown may be old" />
+      <ProblemAlert error={failed} title="What is shown may be out of date" />
       <Notices user={user} />
       {waits.data && <Approvals users={[user]} only={user.name} answered={() => place.current?.focus()} />}
       <div className={classes.columns} ref={place} tabIndex={-1} style={{ outline: 'none' }}>
@@ -149,9 +149,8 @@ function Notices({ user }: { user: User }) {
       {user.status === 'locked_out' && (
         <Alert color="red" icon={<LockKeyhole size={18} aria-hidden />} title="Locked out">
           <Text size="sm">
-            Every login is refused until somebody unlocks, a right passcode too.
-            {user.failures > 0 &&
-              ' It came by wrong passcodes: look at the logins below from where they came.'}
+            Every login is refused until somebody unlocks the user, even with the right passcode.
+            {user.failures > 0 && ' Wrong passcodes caused it: the logins below show where they came from.'}
           </Text>
         </Alert>
       )}
@@ -165,7 +164,7 @@ function Notices({ user }: { user: User }) {
           />
           <Text size="sm">
             {user.failures} of {FAILURES_TO_LOCK} wrong passcodes in a row until this user is locked out. A
-            right one begins anew.
+            right one resets the count.
           </Text>
         </Group>
       )}
@@ -173,7 +172,7 @@ function Notices({ user }: { user: User }) {
         <Alert
           color="orange"
           icon={<TriangleAlert size={18} aria-hidden />}
-          title="No second factor is asked"
+          title="No second factor is asked for"
         >
           <Text size="sm">
             Whoever has the password of {user.name} is let in. Set the status back to active when it is no

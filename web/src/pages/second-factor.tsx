@@ -35,7 +35,7 @@ export function SecondFactorPage() {
   return (
     <Page
       title="Second factor"
-      lead="Users and devices of the built-in second factor. The primary knows their passwords, this knows their devices: the names must agree."
+      lead="Users and devices of the built-in second factor. The primary knows their passwords, this knows their devices: the names must match."
       actions={
         may('operator') && (
           <Button leftSection={<UserPlus size={16} aria-hidden />} onClick={create.open}>

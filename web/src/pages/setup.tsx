@@ -59,8 +59,7 @@ export function SetupPage() {
     return (
       <Outside title={title}>
         <Text size="sm">
-          It is set up already: there is somebody who may use it, and set-up links are good for nothing any
-          more.
+          It is set up already: there is somebody who may use it, and set-up links no longer work.
         </Text>
         <Button component={Link} to="/sign-in">
           To the sign-in
@@ -118,8 +117,8 @@ function NoLink({ title }: { title: string }) {
       <Alert title="This page needs the link of the gateway’s start" role="status">
         <Stack gap={6}>
           <Text size="sm">
-            The gateway prints it when it starts, with a token behind a <code>#</code>. Open it whole; another
-            start prints another.
+            The gateway prints it when it starts, with a token behind a <code>#</code>. Open the whole link;
+            each start prints a new one.
           </Text>
           <Text size="sm">Or, on the gateway’s machine:</Text>
           <Text component="code" className="mono wrap">
@@ -162,7 +161,7 @@ export function InvitationPage() {
     );
   }
   return (
-    <Outside title={title} lead="An administrator invited you. The invitation is good once, for a day." wide>
+    <Outside title={title} lead="An administrator invited you. The invitation works once, for a day." wide>
       <form
         noValidate
         onSubmit={(event) => {

@@ -123,7 +123,7 @@ export function SignInPage() {
           />
           <TextInput
             label="Passcode"
-            description="Of your authenticator app; each is good once."
+            description="From your authenticator app; each works once."
             name="passcode"
             autoComplete="one-time-code"
             value={passcode}
@@ -200,11 +200,11 @@ function Waiting({ since, cancel }: { since: number; cancel: () => void }) {
       <Stack gap="md" align="center" ta="center">
         <Loader aria-label="Waiting for your phone" role="status" />
         <Text size="sm" role="status">
-          The password is checked, and then your second factor asks you. Approve the request on your phone,
-          and you are in.
+          Your password is checked, then your second factor is asked. Approve the request on your phone, and
+          you are in.
         </Text>
         <Text size="sm" c="dimmed">
-          Waiting for {seconds(left)} more.
+          Waiting for another {seconds(left)}.
         </Text>
         <Button variant="default" onClick={cancel} autoFocus>
           Cancel
@@ -233,13 +233,13 @@ function NotSetUp() {
 /** What each kind of failure means. The address may be anybody's: no text of it is shown but the request's id. */
 const FAILED: Record<string, string> = {
   unauthenticated:
-    'The provider did not say who you are in a way that is taken here, or nobody who you are there is let in. An administrator sees why in the gateway’s log.',
+    'The provider did not say who you are in a way that is accepted here, or nobody with your name and groups is let in. An administrator can see why in the gateway’s log.',
   'bad-request':
     'The provider refused, or it was cancelled there; or this browser did not begin this sign-in, or longer than ten minutes ago. Begin again.',
   unavailable:
     'The provider cannot be reached from the gateway, or its answer cannot be read. Try again in a moment.',
   'too-many': 'Too many sign-ins failed. Wait a moment, then begin again.',
-  'not-found': 'No provider is named here any more.',
+  'not-found': 'No provider is set up here any more.',
 };
 
 function ProviderFailed({ kind, request }: { kind: string; request: string | undefined }) {

@@ -1,4 +1,4 @@
-/** Who asks the API with a token: made here, shown once, taken back. */
+/** Who asks the API with a token: created here, shown once, revoked. */
 import { Button, Group, Stack, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { notifications } from '@mantine/notifications';
@@ -21,16 +21,14 @@ import { TokenTable } from './tokens/table';
 import { isLike } from './tokens/words';
 
 const LEAD =
-  'With a token a program asks the REST API: it sends it along with each request, and may do what its role allows.';
+  'A program uses the REST API with a token: it sends it with every request, and may do what its role allows.';
 
 export function TokensPage() {
   const { may, role } = useSession();
   if (role && !may('admin')) {
     return (
       <Page title="Tokens" lead={LEAD}>
-        <NeedsRole wanted="admin">
-          Who has a token, and of which role, is decided by administrators.
-        </NeedsRole>
+        <NeedsRole wanted="admin">Administrators decide who gets a token, and with which role.</NeedsRole>
       </Page>
     );
   }
@@ -64,26 +62,26 @@ function Tokens() {
     confirm({
       title: token.expired ? `Delete the expired token ${token.name}?` : `Revoke the token ${token.name}?`,
       body: token.expired ? (
-        'It opens nothing any more; only its line here goes.'
+        'It no longer works; this only removes it from the list.'
       ) : (
         <>
-          From the next request on it opens nothing. This cannot be undone: whoever needs it gets another.
+          It stops working with the next request. This cannot be undone: whoever needs one gets a new one.
           {token.last_used_at_ms != null && (
             <>
               {' '}
-              It was used last <Time ms={token.last_used_at_ms} form="relative" />.
+              It was last used <Time ms={token.last_used_at_ms} form="relative" />.
             </>
           )}
         </>
       ),
       confirm: `${token.expired ? 'Delete' : 'Revoke'} ${token.name}`,
       danger: true,
-      action: () => revokeAll([token], `${token.name} opens nothing any more.`),
+      action: () => revokeAll([token], `${token.name} no longer works.`),
     });
   const clear = (expired: readonly Token[]) =>
     confirm({
       title: `Delete ${plural(expired.length, 'expired token')}?`,
-      body: `They open nothing any more; only their lines here go: ${expired.map(({ name }) => name).join(', ')}.`,
+      body: `They no longer work; this only removes them from the list: ${expired.map(({ name }) => name).join(', ')}.`,
       confirm: `Delete ${plural(expired.length, 'expired token')}`,
       danger: true,
       action: () => revokeAll(expired, `${plural(expired.length, 'expired token')} deleted.`),
@@ -116,7 +114,7 @@ function Tokens() {
                   {items.length >= MANY || q ? (
                     <Find
                       label="Search"
-                      placeholder="name, maker, role"
+                      placeholder="name, creator, role"
                       text={q}
                       found={(text) =>
                         void navigate({ search: text ? { q: text } : {}, replace: true, resetScroll: false })
@@ -137,7 +135,7 @@ function Tokens() {
                 {shown.length === 0 ? (
                   <Empty
                     icon={SearchX}
-                    title="No token is like that"
+                    title="No token matches"
                     action={
                       <Button variant="default" onClick={() => void navigate({ search: {} })}>
                         Show all

@@ -27,7 +27,7 @@ export function TryLoginPage() {
       ) : (
         <Empty
           icon={Lock}
-          title="This wants the role operator"
+          title="This needs the role operator"
           action={<TextLink to="/logins">To the logins</TextLink>}
         >
           Who tries a login asks somebody’s phone. An administrator can give you the role.

@@ -357,7 +357,7 @@ function Start({
         <WayCard
           icon={MessageCircleQuestion}
           title="Answer five questions"
-          about="For a new gateway: which device asks, from where, who knows the passwords, what the second factor is. Some three minutes."
+          about="For a new gateway: which device asks, from where, who knows the passwords, what the second factor is. About three minutes."
           button={asked ? 'Go on with the questions' : 'Begin with questions'}
           go={ask}
           ready={ready}
@@ -375,7 +375,7 @@ function Start({
       </SimpleGrid>
       <Text size="sm" c="dimmed">
         Both end with a check of everything that is named, and a test login. Nothing is served before you have
-        seen it. Each piece can also be made by hand, under{' '}
+        seen it. Each piece can also be created by hand, under{' '}
         <Anchor component={Link} to="/integrations" underline="always" inherit>
           Integrations
         </Anchor>

@@ -137,7 +137,7 @@ const SAID: Record<Reason, Sentence> = {
     'Find out why the second factor was unavailable: the step before the answer says it. With failmode=secure such logins are rejected instead.',
   ],
   primary_only: ({ who }) => [
-    `${who} was let in on the password alone: an administrator lets that be enough for a time.`,
+    `${who} was let in on the password alone: an administrator allowed that for a limited time.`,
     'When the second factor works again, end it on the overview, or with: countersign primary-only stop.',
   ],
   prompted: ({ who }) => [
@@ -148,7 +148,7 @@ const SAID: Record<Reason, Sentence> = {
     event.user
       ? `The request for ${named(event.user)} was rejected: it has no password, or one that cannot be read.`
       : 'The request was rejected: it has no user name or no password, or one that cannot be read.',
-    'Mostly the shared secret is wrong, on a device that sends no Message-Authenticator: compare the device’s secret with the section’s. Else look at pw_codec.',
+    'Usually the shared secret is wrong on a device that sends no Message-Authenticator: compare the device’s secret with the section’s. Otherwise look at pw_codec.',
   ],
   unsupported_method: ({ who }) => [
     `${who} was rejected: the device used CHAP, MS-CHAP or a method of EAP that cannot be served here.`,
@@ -156,7 +156,7 @@ const SAID: Record<Reason, Sentence> = {
   ],
   empty_password: ({ who }) => [
     `${who} was rejected: the password, or what stands before the delimiter, is empty.`,
-    'Some devices probe with an empty password: then there is nothing to do. Else the user is to type the password.',
+    'Some devices probe with an empty password: then there is nothing to do. Otherwise the user has to type the password.',
   ],
   factor_missing: ({ who }) => [
     `${who} was rejected: this integration needs a factor appended to the password, and there was none.`,
@@ -164,11 +164,11 @@ const SAID: Record<Reason, Sentence> = {
   ],
   wrong_password: ({ who, primary }) => [
     `${who} was rejected: ${primary} refused the password.`,
-    'The user is to try again with the right password. If it is right elsewhere: does the device send the name and the password as they are typed?',
+    'The user should try again with the right password. If it works elsewhere: does the device send name and password exactly as typed?',
   ],
   unknown_user: ({ who, primary, section }) => [
     `${who} was rejected: ${primary} has no such user where it looks.`,
-    `Is the name typed rightly? Else compare search_dn, username_attribute, at_attribute (names with an @) and ldap_filter of ${section} with the user’s entry.`,
+    `Is the name spelled correctly? If so, compare search_dn, username_attribute, at_attribute (names with an @) and ldap_filter of ${section} with the user’s entry.`,
   ],
   ambiguous_user: ({ who, primary, section }) => [
     `${who} was rejected: more than one entry of ${primary} matches the name.`,
@@ -188,19 +188,19 @@ const SAID: Record<Reason, Sentence> = {
   ],
   account_expired: ({ who, primary }) => [
     `${who} was rejected: the account has expired at ${primary}.`,
-    'Set a later end of the account there, if the user is to log in.',
+    'Extend the account there, if the user is to log in.',
   ],
   password_expired: ({ who, primary }) => [
     `${who} was rejected: the password has expired at ${primary}.`,
-    'The user is to change the password there. By way of RADIUS only an upstream with MS-CHAPv2 changes passwords.',
+    'The user has to change the password there. Over RADIUS, only an upstream with MS-CHAPv2 can change passwords.',
   ],
   password_must_change: ({ who, primary }) => [
-    `${who} was rejected: somebody else set the password at ${primary}, and it is to be changed before the first login.`,
-    'The user is to change the password there; or clear “User must change password at next logon”.',
+    `${who} was rejected: the password was set by somebody else at ${primary}, and has to be changed before the first login.`,
+    'The user has to change the password there; or clear “User must change password at next logon”.',
   ],
   primary_rejected: ({ who, primary }) => [
-    `${who} was rejected: ${primary} refused, and gave no reason that is known here.`,
-    'Look into the log of the primary; the step of the password has its words.',
+    `${who} was rejected: ${primary} refused, for no reason known here.`,
+    'Look at the primary’s log; the password step shows what it said.',
   ],
   primary_challenge: ({ who, primary }) => [
     `${who} was asked a question by ${primary}, which was passed on. The login goes on with the answer.`,
@@ -217,8 +217,8 @@ const SAID: Record<Reason, Sentence> = {
   second_factor_refused: refused,
   not_enrolled: ({ who, event, person }) => [
     event.outcome === 'challenge'
-      ? `${who} is to enrol for the second factor first, and was shown the link.`
-      : `${who} was rejected: the user is to enrol for the second factor first.`,
+      ? `${who} has to enrol for the second factor first, and was shown the link.`
+      : `${who} was rejected: the user has to enrol for the second factor first.`,
     `The reply to the user has the link; no log or event has it.${
       person ? ` Or add a device for ${who} under Second factor.` : ''
     }`,
@@ -233,22 +233,22 @@ const SAID: Record<Reason, Sentence> = {
       : event.factor === 'passcode'
         ? [
             `${who} was rejected: ${checked}, ${but} the passcode was refused.`,
-            'The user is to try again with a fresh passcode. If it happens again: is the clock right, where the passcode is made and here?',
+            'The user should try again with a fresh passcode. If it happens again: are the clocks right, here and on the device that makes the passcode?',
           ]
         : [
             `${who} was rejected: ${checked}, ${but} ${factor} was denied, by the person or by the service.`,
-            'Ask the user. Who did not try to log in and was asked has a password that somebody else knows.',
+            'Ask the user. If they did not try to log in, somebody else knows their password.',
           ],
   fraud: ({ who, factor }) => [
     `${who} was rejected: ${factor} was reported as fraud, or a passcode was used twice.`,
-    'Somebody may know the password. Speak with the user, and change it.',
+    'Somebody else may know the password. Talk to the user, and have it changed.',
   ],
   timed_out: ({ who, checked, but, factor, event }) =>
     event.outcome === 'unanswered' && event.test
-      ? ['This test was broken off before it ended.', 'Try it again, if it still matters.']
+      ? ['This test was cancelled before it ended.', 'Try it again, if it still matters.']
       : [
           `${who} was rejected: ${checked}, ${but} nobody answered ${factor} in time.`,
-          'Was the phone at hand, and online? Else look at api_timeout, and at the device’s RADIUS time-out, which should be longer.',
+          'Was the phone at hand, and online? Else look at api_timeout, and at the device’s RADIUS time-out, which has to be longer.',
         ],
   locked_out: ({ who, person, event }) => [
     `${who} was rejected: one wrong passcode too many, and the user is locked out at the second factor.`,
@@ -272,11 +272,11 @@ const SAID: Record<Reason, Sentence> = {
   ],
   second_factor_unreadable: ({ who }) => [
     `${who} was rejected: the second factor’s answer makes no sense.`,
-    'Something in between may answer in its place: a proxy, a captive portal. Is api_host right?',
+    'Something in between may be answering in its place: a proxy, a captive portal. Is api_host right?',
   ],
   too_many_answers: ({ who }) => [
-    `${who} was rejected: eleven answers to this login’s questions were of no use.`,
-    'Either a device answers by itself, or the user does not see the menu: try it with the device.',
+    `${who} was rejected: eleven answers to this login’s questions were unusable.`,
+    'Either the device answers by itself, or the user does not see the menu: try it on the device.',
   ],
   eap_failed: ({ who }) => [
     `${who} was rejected: the EAP conversation broke off, at TLS, its framing, or what goes on within.`,
@@ -284,7 +284,7 @@ const SAID: Record<Reason, Sentence> = {
   ],
   unknown_state: ({ who }) => [
     `${who} was rejected: the request answers a question that is not open. It came too late, or twice, from another address, for another name, or after the configuration changed.`,
-    'The user is to log in again. If it happens again: state="…" in the log says which of these it was.',
+    'The user has to log in again. If it happens again: state="…" in the log says which of these it was.',
   ],
   overloaded: ({ who, event }) => [
     event.outcome === 'unanswered'
@@ -294,11 +294,11 @@ const SAID: Record<Reason, Sentence> = {
   ],
   stopping: ({ who }) => [
     `${who} got no answer: the gateway stopped before the login ended.`,
-    'The user is to log in again. A longer --grace lets more logins end first.',
+    'The user has to log in again. A longer --grace lets more logins end first.',
   ],
   internal: ({ who }) => [
-    `${who} was not let in: a fault of the gateway, or a bound was reached.`,
-    'Look at the log around that time, with debug=true, and please report it.',
+    `${who} was not let in: the gateway had a fault, or reached a limit.`,
+    'Look at the log of that time, with debug=true, and please report it.',
   ],
 };
 
@@ -388,7 +388,7 @@ export function explain(event: AuthEvent, person?: Person): Said {
   // A gateway that is newer than this page may give a reason that it has no words for.
   const [why, next] = sentence?.(names) ?? [
     `${names.who}: ${event.outcome}, for the reason ${event.reason}.`,
-    'Load the page again: the gateway is newer than it.',
+    'Reload the page: it is older than the gateway.',
   ];
   const atUser = person !== undefined && AT_THE_USER.has(event.reason);
   return { why, next, evidence: evidence(event), atUser };

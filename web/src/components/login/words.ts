@@ -43,7 +43,7 @@ export const REASONS: Record<Reason, string> = {
   primary_only: 'primary only: no second factor asked',
   prompted: 'asked for a second factor',
   bad_request: 'request cannot be read',
-  unsupported_method: 'way of authentication is not served',
+  unsupported_method: 'authentication method not supported',
   empty_password: 'empty password',
   factor_missing: 'nothing appended to the password',
   wrong_password: 'wrong password',
@@ -70,7 +70,7 @@ export const REASONS: Record<Reason, string> = {
   second_factor_unavailable: 'second factor cannot be reached',
   second_factor_error: 'second factor refused our request',
   second_factor_unreadable: 'second factor’s answer makes no sense',
-  too_many_answers: 'too many answers of no use',
+  too_many_answers: 'too many unusable answers',
   eap_failed: 'EAP conversation broke off',
   unknown_state: 'answers a question that is not open',
   overloaded: 'no room for another login',
@@ -157,7 +157,7 @@ export function mark(event: AuthEvent): { word: string; about: string } | null {
   if (event.reason === 'primary_only') {
     return {
       word: 'primary only',
-      about: 'Let in on the password alone: an administrator lets that be enough for a time.',
+      about: 'Let in on the password alone: an administrator allowed that for a limited time.',
     };
   }
   return null;

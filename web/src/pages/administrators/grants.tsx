@@ -27,8 +27,8 @@ export function Grants({
     <Fieldset legend="Who may do what">
       <Stack gap="sm">
         <Text size="sm" c="dimmed">
-          Of several lines that fit somebody, the highest role counts. Whom none fits is not let in. An
-          address counts where the provider says that it is verified.
+          If several lines match somebody, the highest role counts. Anybody no line matches is not let in. An
+          address counts only if the provider says that it is verified.
         </Text>
         {grants.length === 0 && <Text size="sm">Nobody is let in by the provider yet.</Text>}
         {grants.map((grant, index) => {

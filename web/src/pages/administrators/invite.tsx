@@ -38,7 +38,7 @@ export function Invite({
     gcTime: 0,
   });
   const made = send.data;
-  const title = again ? `Make another link for ${again.name}?` : 'Invite an administrator';
+  const title = again ? `Create another link for ${again.name}?` : 'Invite an administrator';
   const form = { busy: send.isPending, error: send.error, send: send.mutate, cancel: close };
   return (
     <OnceDialog
@@ -61,8 +61,8 @@ function Link({ made, done }: { made: Invitation; done: () => void }) {
       secret={invitationLink(window.location.origin, made.invitation ?? '')}
       note={
         <>
-          Send it to {made.name} by a way that nobody else reads. Whoever opens it first chooses the password.
-          It is good once
+          Send it to {made.name} over a channel nobody else can read. Whoever opens it first chooses the
+          password. It works once
           {made.invited_until_ms != null && (
             <>
               , until <Time ms={made.invited_until_ms} />
@@ -75,8 +75,8 @@ function Link({ made, done }: { made: Invitation; done: () => void }) {
     >
       <Text size="sm" c="dimmed">
         {made.integration
-          ? `They take it with a password and the second factor of ${made.integration}, asked for ${made.name}.`
-          : 'They take it with a password and an application that makes passcodes.'}
+          ? `They accept it with a password and the second factor of ${made.integration}, under the name ${made.name}.`
+          : 'They accept it with a password and an authenticator app.'}
       </Text>
     </ShownOnce>
   );
@@ -106,14 +106,14 @@ function New({ busy, error, send, cancel }: FormProps) {
       {(fault) => (
         <Select
           label="Second factor"
-          description="Passcodes work without anything else. With an integration they are asked as its users are, under the name above."
-          placeholder="Passcodes of an application"
+          description="An authenticator app needs nothing else. With an integration, they are asked as its users are, under the name above."
+          placeholder="Passcodes from an app"
           data={known.map((id) => ({ value: id, label: `As at ${id}` }))}
           value={integration}
           onChange={setIntegration}
           error={fault}
           clearable
-          clearButtonProps={{ 'aria-label': 'Passcodes of an application' }}
+          clearButtonProps={{ 'aria-label': 'Passcodes from an app' }}
         />
       )}
     </NamedRoleForm>
@@ -130,7 +130,7 @@ function Renew({ one, busy, error, send, cancel }: FormProps & { one: Administra
       }}
     >
       <Stack gap="sm">
-        <Text size="sm">The link before is good for nothing then. The new one is good for a day.</Text>
+        <Text size="sm">The earlier link stops working. The new one works for a day.</Text>
         <ProblemAlert error={error} />
         <Group justify="flex-end" gap="xs">
           <Button variant="default" onClick={cancel} disabled={busy}>

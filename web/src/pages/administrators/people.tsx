@@ -37,26 +37,26 @@ export function People() {
     const own = caller === `admin ${one.name}`;
     const last = isLastAdmin(one, all, known);
     confirm({
-      title: one.active
-        ? `Remove the administrator ${one.name}?`
-        : `Take back the invitation of ${one.name}?`,
+      title: one.active ? `Remove the administrator ${one.name}?` : `Revoke the invitation of ${one.name}?`,
       body: (
         <Stack gap="xs">
           <span>
             {one.active
-              ? 'All their sessions end at once, and they cannot sign in any more. To come back they are invited again.'
-              : 'Their link is good for nothing then.'}
+              ? 'All their sessions end at once, and they can no longer sign in. To come back, they must be invited again.'
+              : 'Their link stops working.'}
           </span>
           {(own || last) && (
             <Alert color="orange" icon={<TriangleAlert size={18} aria-hidden />} role="note">
               <List size="sm">
                 {own && (
-                  <List.Item>This is you: you are signed out, and cannot come back by yourself.</List.Item>
+                  <List.Item>
+                    This is you: you will be signed out, and cannot get back in by yourself.
+                  </List.Item>
                 )}
                 {last && (
                   <List.Item>
-                    Nobody else here has the role admin and can sign in. Who may do what can then be changed
-                    by a token of that role, at the provider, or on the gateway’s machine with{' '}
+                    Nobody else here has the role admin and can sign in. After that, access can only be
+                    changed with a token of that role, at the provider, or on the gateway’s machine with{' '}
                     <code>countersign admin invite</code>.
                   </List.Item>
                 )}
@@ -65,7 +65,7 @@ export function People() {
           )}
         </Stack>
       ),
-      confirm: one.active ? `Remove ${one.name}` : 'Take back the invitation',
+      confirm: one.active ? `Remove ${one.name}` : 'Revoke the invitation',
       danger: true,
       ...(own ? { typed: one.name } : {}),
       action: async () => {
@@ -76,7 +76,7 @@ export function People() {
         // The button that was pressed is gone with its row.
         place.current?.focus();
         notifications.show({
-          message: one.active ? `${one.name} is removed.` : `The invitation of ${one.name} is taken back.`,
+          message: one.active ? `${one.name} is removed.` : `The invitation of ${one.name} is revoked.`,
         });
       },
     });
@@ -95,7 +95,7 @@ export function People() {
           if (items.length === 0) {
             return (
               <Empty icon={Users} title="Nobody signs in with a password" action={button}>
-                Whoever is invited opens a link, chooses a password and has a second factor from the
+                Somebody who is invited opens a link, chooses a password and gets a second factor from the
                 beginning.
               </Empty>
             );

@@ -112,7 +112,7 @@ export function ProviderForm({
     }
     confirm({
       title: 'Change the provider that you signed in at?',
-      body: 'Whoever signed in there is signed out, and so are you. If the settings are wrong, you cannot come back by it.',
+      body: 'Whoever signed in there is signed out, and so are you. If the settings are wrong, you cannot sign in that way again.',
       confirm: 'Change the provider',
       danger: true,
       action: () => run('save'),
@@ -135,7 +135,7 @@ export function ProviderForm({
       <Stack gap="md">
         <TextInput
           label="Issuer"
-          description="As the provider writes it. Below it, at /.well-known/openid-configuration, it says what it is."
+          description="Exactly as the provider writes it. Its settings are read from /.well-known/openid-configuration below it."
           placeholder="https://idp.example.com/realms/staff"
           required
           {...field('issuer')}
@@ -148,13 +148,13 @@ export function ProviderForm({
         />
         <div>
           <Text size="sm" fw={500}>
-            To be entered at the provider, as the address that it sends browsers back to
+            Enter this at the provider as the redirect URI
           </Text>
           <CopyBlock text={callbackOf(draft.public_url)} label="Redirect URI" />
         </div>
         <TextInput
           label="Client ID"
-          description="What this gateway is called there."
+          description="What this gateway is called at the provider."
           required
           {...field('client_id')}
         />
@@ -162,8 +162,8 @@ export function ProviderForm({
           label="Client secret"
           description={
             kept
-              ? `One is kept (fingerprint ${kept.fingerprint.slice(0, 8)}…). Empty: it stays. For another issuer or other authorities it is given anew.`
-              : 'What this gateway is known by there. It is sealed, and never shown again.'
+              ? `One is kept (fingerprint ${kept.fingerprint.slice(0, 8)}…). Leave empty to keep it. For another issuer or other authorities it has to be entered again.`
+              : 'What this gateway proves itself with there. It is sealed, and never shown again.'
           }
           {...field('client_secret')}
           disabled={draft.isPublic}
@@ -178,14 +178,14 @@ export function ProviderForm({
         />
         <Grants grants={draft.roles} onChange={(roles) => set({ roles })} faults={faults} />
         <TextInput
-          label="Claim with the groups"
-          description="The claim of the ID token that says in which groups somebody is."
+          label="Groups claim"
+          description="The claim of the ID token that lists somebody’s groups."
           required
           {...field('groups_claim')}
         />
         <TagsInput
           label="Scopes"
-          description="What is asked for; openid is among them. Enter adds one."
+          description="What is asked for; must include openid. Press Enter to add one."
           value={draft.scopes}
           onChange={(scopes) => set({ scopes })}
           error={faults.scopes}
@@ -193,7 +193,7 @@ export function ProviderForm({
         />
         <Textarea
           label="Authorities"
-          description="In PEM: the only ones that the provider’s certificate may be of. Empty: those of the system."
+          description="In PEM: the only authorities that may sign the provider’s certificate. Empty: those of the system."
           placeholder="-----BEGIN CERTIFICATE-----"
           {...field('ca_certs')}
           autosize
@@ -202,15 +202,15 @@ export function ProviderForm({
           classNames={{ input: 'mono' }}
         />
         {error instanceof ApiError && error.kind === 'changed' ? (
-          <Alert color="orange" title="Somebody else changed it meanwhile" role="alert">
+          <Alert color="orange" title="Somebody else has changed it in the meantime" role="alert">
             <Group gap="sm">
-              <Text size="sm">Read what is there now; what you typed is lost then.</Text>
+              <Text size="sm">Load what is there now; what you typed will be lost.</Text>
               <Button
                 size="compact-sm"
                 variant="default"
                 onClick={() => client.invalidateQueries({ queryKey: providerQuery.queryKey })}
               >
-                Read it
+                Load it
               </Button>
             </Group>
           </Alert>
@@ -221,15 +221,15 @@ export function ProviderForm({
           {answered && (
             <Alert color="green" icon={<CircleCheck size={18} aria-hidden />} title="The provider answers">
               <Text size="sm">
-                It says the same issuer, and what is needed to sign in. Nothing is changed yet. Client ID and
-                secret are first proven by somebody who signs in.
+                It names the same issuer, and has what is needed to sign in. Nothing has been changed yet.
+                Client ID and secret are only proven when somebody signs in.
               </Text>
             </Alert>
           )}
         </div>
         <Text size="sm" c="dimmed">
           {found ? 'Any change signs out whoever signed in at the provider. ' : ''}
-          The gateway asks the provider directly, by TLS, and not through the outbound proxy.
+          The gateway connects to the provider directly, over TLS, and not through the outbound proxy.
         </Text>
         <Group justify="flex-end" gap="xs">
           {!found && (

@@ -10,7 +10,7 @@ const STANDING: Record<Standing, { colour: string; word: string }> = {
   active: { colour: 'green', word: 'active' },
   locked: { colour: 'red', word: 'cannot sign in' },
   invited: { colour: 'blue', word: 'invited' },
-  late: { colour: 'orange', word: 'invitation ran out' },
+  late: { colour: 'orange', word: 'invitation expired' },
 };
 
 export function PeopleTable({
@@ -81,9 +81,9 @@ export function PeopleTable({
                   variant="default"
                   size="compact-sm"
                   onClick={() => remove(one)}
-                  aria-label={one.active ? `Remove ${one.name}` : `Take back the invitation of ${one.name}`}
+                  aria-label={one.active ? `Remove ${one.name}` : `Revoke the invitation of ${one.name}`}
                 >
-                  {one.active ? 'Remove' : 'Take back'}
+                  {one.active ? 'Remove' : 'Revoke'}
                 </Button>
               </Group>
             </Actions>
@@ -103,7 +103,7 @@ function State({ one, standing }: { one: Administrator; standing: Standing }) {
       </Badge>
       {standing === 'locked' ? (
         <Text size="xs" c="dimmed">
-          {one.integration} is in the configuration no more. Invite them again, under the same name.
+          {one.integration} is no longer in the configuration. Invite them again, under the same name.
         </Text>
       ) : (
         one.invited_until_ms != null && (

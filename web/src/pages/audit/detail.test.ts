@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { localTime } from '@/lib/format';
-import { detailOf, thingOfAction } from './detail';
+import { detailOf, nameIn, thingOfAction } from './detail';
 
 describe('an entry’s document', () => {
   test('of a revision is its list of differences', () => {
@@ -66,6 +66,17 @@ describe('an entry’s document', () => {
       facts: [{ name: 'text', value: 'half a doc' }],
     });
   });
+});
+
+test.each([
+  [{ after: { name: 'ci' } }, 'token 453bfd', 'ci'],
+  [{ before: { name: 'ci' } }, 'token 453bfd', 'ci'],
+  [{ after: { name: 'alice' } }, 'user alice', undefined],
+  [{ after: {} }, 'token 453bfd', undefined],
+  [[], 'revision 7', undefined],
+  [null, '', undefined],
+])('the name in %j beside %j is %j', (detail, target, want) => {
+  expect(nameIn(detail, target)).toBe(want);
 });
 
 test.each([

@@ -51,6 +51,16 @@ export function thingOfAction(action: string): string {
   return (action.split('.').at(-2) ?? action).replaceAll('-', '_');
 }
 
+/** The name of what it was done to, where an entry's target has an id alone. */
+export function nameIn(detail: unknown, target: string): string | undefined {
+  if (!isFields(detail)) return undefined;
+  for (const part of [detail.after, detail.before, detail]) {
+    const name = isFields(part) ? part.name : undefined;
+    if (typeof name === 'string' && name !== '') return target.includes(name) ? undefined : name;
+  }
+  return undefined;
+}
+
 /** An entry's document: a list of differences, `before` and `after`, or some facts. */
 export function detailOf(action: string, detail: unknown): Detail {
   if (Array.isArray(detail) && detail.every(isDifference)) {

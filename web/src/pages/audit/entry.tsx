@@ -29,7 +29,7 @@ export function EntryDetail({ entry, narrow }: { entry: Entry; narrow: (filter: 
       )}
       {detail.kind === 'nothing' && (
         <Text size="sm" c="dimmed">
-          There is nothing more to it.
+          No further details.
         </Text>
       )}
       <Group gap="xs">
@@ -43,7 +43,7 @@ export function EntryDetail({ entry, narrow }: { entry: Entry; narrow: (filter: 
         </Button>
         {entry.target && (
           <Button variant="default" size="compact-sm" onClick={() => narrow({ target: entry.target })}>
-            All of {entry.target}
+            All about {entry.target}
           </Button>
         )}
         {entry.source && (
@@ -54,7 +54,7 @@ export function EntryDetail({ entry, narrow }: { entry: Entry; narrow: (filter: 
       </Group>
       <Group gap={4} wrap="nowrap">
         <Text size="xs" c="dimmed" className="wrap">
-          Entry {entry.seq}, bound by <span className="mono">{entry.link}</span>
+          Entry {entry.seq}, chained by <span className="mono">{entry.link}</span>
         </Text>
         <CopyIcon value={entry.link} label={`Copy the link of entry ${entry.seq}`} />
       </Group>

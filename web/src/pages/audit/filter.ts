@@ -8,10 +8,13 @@ export const LABELS: Record<FilterName, string> = {
   actor: 'Who',
   action: 'What',
   target: 'To what',
-  source: 'From address',
-  from: 'From',
+  source: 'Address',
+  from: 'Since',
   to: 'Before',
 };
+
+/** Those that stand behind a button. */
+export const FURTHER: readonly FilterName[] = ['target', 'source', 'from', 'to'];
 
 /** What of an address is a filter; the rest is left out. */
 export function filterOf(search: Record<string, string | undefined>): Filter {

@@ -1,6 +1,18 @@
-import { Autocomplete, Button, Group, Select, SimpleGrid, TextInput } from '@mantine/core';
+import { Autocomplete, Button, Collapse, Group, Pill, Select, SimpleGrid, TextInput } from '@mantine/core';
+import { ListFilter } from 'lucide-react';
 import { useState } from 'react';
-import { FILTERS, type Filter, filterOf, fromField, LABELS, toField } from './filter';
+import { localTime } from '@/lib/format';
+import {
+  FILTERS,
+  type Filter,
+  type FilterName,
+  FURTHER,
+  filterOf,
+  fromField,
+  LABELS,
+  toField,
+} from './filter';
+import classes from './filters.module.css';
 import type { Entry } from './queries';
 import { ACTIONS, actionInWords } from './words';
 
@@ -17,6 +29,7 @@ export function Filters({
   const [draft, setDraft] = useState<Filter>(filter);
   const now = JSON.stringify(filter);
   const [shown, setShown] = useState(now);
+  const [more, setMore] = useState(false);
   if (shown !== now) {
     // The address has another: by a button, or by going back. The fields stay, and with them the focus.
     setShown(now);
@@ -27,6 +40,7 @@ export function Filters({
   ];
   const text = (name: 'actor' | 'target' | 'source', placeholder: string) => (
     <Autocomplete
+      className={classes.field}
       label={LABELS[name]}
       placeholder={placeholder}
       data={seen(name)}
@@ -52,6 +66,8 @@ export function Filters({
     ...(draft.action ? [draft.action] : []),
   ]);
   const changed = FILTERS.some((name) => (draft[name] ?? '') !== (filter[name] ?? ''));
+  const given = FILTERS.filter((name) => filter[name] !== undefined);
+  const further = given.filter((name) => FURTHER.includes(name)).length;
   return (
     <form
       aria-label="Filter the audit"
@@ -60,9 +76,10 @@ export function Filters({
         onChange(filterOf(draft));
       }}
     >
-      <SimpleGrid cols={{ base: 1, xs: 2, md: 3, xl: 6 }} spacing="sm" verticalSpacing="xs">
-        {text('actor', 'admin alice, token ci')}
+      <Group gap="xs" align="flex-end">
+        {text('actor', 'admin alice')}
         <Select
+          className={classes.field}
           label={LABELS.action}
           placeholder="anything"
           data={[...known].map((value) => ({ value, label: actionInWords(value) }))}
@@ -72,21 +89,59 @@ export function Filters({
           clearable
           clearButtonProps={{ 'aria-label': 'Anything' }}
         />
-        {text('target', 'revision 7')}
-        {text('source', '192.0.2.1')}
-        {moment('from')}
-        {moment('to')}
-      </SimpleGrid>
-      <Group gap="xs" mt="sm">
-        <Button type="submit" variant="default" size="sm" disabled={!changed}>
+        <Button
+          variant="default"
+          onClick={() => setMore(!more)}
+          aria-expanded={more}
+          aria-controls="further-filters"
+          leftSection={<ListFilter size={16} aria-hidden />}
+        >
+          {further > 0 ? `More filters (${further})` : 'More filters'}
+        </Button>
+        <Button type="submit" variant="default" disabled={!changed}>
           Filter
         </Button>
-        {Object.keys(filter).length > 0 && (
-          <Button variant="subtle" size="sm" onClick={() => onChange({})}>
-            Show all
-          </Button>
-        )}
       </Group>
+      <Collapse expanded={more} id="further-filters">
+        {more && (
+          <SimpleGrid cols={{ base: 1, xs: 2, md: 4 }} spacing="xs" verticalSpacing="xs" mt="xs">
+            {text('target', 'revision 7')}
+            {text('source', '192.0.2.1')}
+            {moment('from')}
+            {moment('to')}
+          </SimpleGrid>
+        )}
+      </Collapse>
+      {given.length > 0 && (
+        <Group gap={6} mt="xs" role="group" aria-label="Filters in use">
+          {given.map((name) => (
+            <Pill
+              key={name}
+              size="md"
+              withRemoveButton
+              onRemove={() => onChange(filterOf({ ...filter, [name]: '' }))}
+              removeButtonProps={{
+                'aria-label': `Remove the filter ${inWords(name, filter[name] ?? '')}`,
+                'aria-hidden': undefined,
+                tabIndex: 0,
+              }}
+            >
+              {inWords(name, filter[name] ?? '')}
+            </Pill>
+          ))}
+          <Button size="compact-sm" variant="subtle" onClick={() => onChange({})}>
+            Remove all
+          </Button>
+        </Group>
+      )}
     </form>
   );
+}
+
+/** `Who: admin alice` */
+function inWords(name: FilterName, value: string): string {
+  const local = name === 'from' || name === 'to' ? toField(value) : '';
+  const said =
+    name === 'action' ? actionInWords(value) : local ? localTime(new Date(local).getTime()) : value;
+  return `${LABELS[name]}: ${said}`;
 }

@@ -22,7 +22,7 @@ export function ProofButton({ proof }: { proof: ReturnType<typeof useProof> }) {
       loading={proof.isPending}
       onClick={() => proof.mutate()}
     >
-      Prove that it is whole
+      Verify the audit
     </Button>
   );
 }
@@ -42,19 +42,19 @@ function Outcome({ verified, at }: { verified: Verified; at: number }) {
     <Alert
       color={whole ? 'green' : 'red'}
       icon={whole ? <ShieldCheck size={18} aria-hidden /> : <ShieldAlert size={18} aria-hidden />}
-      title={whole ? 'The audit is whole' : 'The audit is not whole'}
+      title={whole ? 'The audit is intact' : 'The audit is not intact'}
     >
       <Text size="sm" component="div">
         {whole ? (
           <>
-            {plural(entries, 'entry', 'entries')} looked at, <Time ms={at} />: each is the one that was
-            written after those before, and none is missing at the end.
+            {plural(entries, 'entry', 'entries')} checked, <Time ms={at} />: each is as it was written, in its
+            place, and none is missing.
           </>
         ) : (
           <>
             {inWords(fault)}
-            {entries > 0 && ` Up to entry ${entries} all is as it was written.`} Somebody changed the database
-            without having this installation’s key: compare with a backup, and see who can write to the
+            {entries > 0 && ` Up to entry ${entries}, everything is as it was written.`} Somebody changed the
+            database without this installation’s key: compare with a backup, and see who can write to the
             database.
           </>
         )}
@@ -62,8 +62,8 @@ function Outcome({ verified, at }: { verified: Verified; at: number }) {
       {entries > 0 && (
         <>
           <Text size="sm" mt={6}>
-            Keep this somewhere else: entry {entries} must have it later too. It shows then that the whole
-            database was not put back to an earlier state.
+            Keep this value somewhere else: entry {entries} must still have it later. That shows that the
+            whole database was not rolled back to an earlier state.
           </Text>
           <Group gap={4} wrap="nowrap">
             <Text size="sm" className="mono wrap">

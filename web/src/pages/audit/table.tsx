@@ -3,6 +3,7 @@ import { ChevronDown, ChevronRight } from 'lucide-react';
 import { Fragment, useState } from 'react';
 import { Cell, StackedTable, WholeCell } from '@/components/stacked';
 import { Time } from '@/components/time';
+import { nameIn } from './detail';
 import { EntryDetail } from './entry';
 import type { Filter } from './filter';
 import type { Entry } from './queries';
@@ -24,12 +25,13 @@ export function AuditTable({
   return (
     <StackedTable
       label="Entries of the audit"
-      columns={['What', 'To what', 'Who', 'From', ['When', 190]]}
+      columns={['What', 'To what', 'Who', 'Address', ['When', 190]]}
       fixed
     >
       {entries.map((entry) => {
         const open = opened.has(entry.seq);
         const Icon = open ? ChevronDown : ChevronRight;
+        const name = nameIn(entry.detail, entry.target);
         const words = actionInWords(entry.action);
         return (
           <Fragment key={entry.seq}>
@@ -39,7 +41,7 @@ export function AuditTable({
                   onClick={() => toggle(entry.seq)}
                   aria-expanded={open}
                   aria-controls={open ? `entry-${entry.seq}` : undefined}
-                  aria-label={`Entry ${entry.seq}: ${words}, ${entry.target}`}
+                  aria-label={`Entry ${entry.seq}: ${words}, ${name ? `${name}, ` : ''}${entry.target}`}
                   display="flex"
                   style={{ gap: 6, alignItems: 'flex-start' }}
                 >
@@ -49,16 +51,23 @@ export function AuditTable({
                       {words}
                     </Text>
                     {words !== entry.action && (
-                      <Text size="xs" c="dimmed" component="span" display="block" className="mono wrap">
+                      <Text size="xs" c="dimmed" component="span" className="mono wrap" visibleFrom="md">
                         {entry.action}
                       </Text>
                     )}
                   </span>
                 </UnstyledButton>
               </WholeCell>
-              <Cell of="To what">{entry.target}</Cell>
+              <Cell of="To what">
+                {name && (
+                  <Text size="sm" fw={600} component="span" display="block" className="wrap">
+                    {name}
+                  </Text>
+                )}
+                {entry.target}
+              </Cell>
               <Cell of="Who">{entry.actor}</Cell>
-              <Cell of="From">{entry.source || 'this machine'}</Cell>
+              <Cell of="Address">{entry.source || 'this machine'}</Cell>
               <Cell of="When">
                 <Time ms={entry.at_ms} />
               </Cell>

@@ -14,8 +14,9 @@ function written(): string[] {
   const kinds = [...new Set(Object.keys(ACTIONS).map((action) => action.split('.')[0]))].join('|');
   const names = sources.matchAll(new RegExp(`"((?:${kinds})\\.[a-z_.-]+)"`, 'g'));
   const answers = ['approve', 'deny', 'fraud'].map((answer) => `second-factor.push.${answer}`);
+  const drafts = [...sources.matchAll(/deed\(by, "(\w+)"/g)].map(([, what]) => `draft.${what}`);
   const files = /\.(?:pem|key|http_ca_certs)$/;
-  return [...new Set([...[...names].map(([, name]) => name ?? ''), ...answers])].filter(
+  return [...new Set([...[...names].map(([, name]) => name ?? ''), ...answers, ...drafts])].filter(
     (name) => !files.test(name),
   );
 }
@@ -24,6 +25,11 @@ test('each deed that the gateway writes down has words', () => {
   const found = written();
   expect(found.length).toBeGreaterThan(30);
   expect(found.filter((action) => !Object.hasOwn(ACTIONS, action))).toEqual([]);
+});
+
+test('what was done to a draft is among them', () => {
+  expect(sources).toContain('format!("draft.{what}")');
+  expect(written()).toContain('draft.write');
 });
 
 test('what a user’s push was answered with is one of them', () => {

@@ -17,13 +17,13 @@ const integration = (message_authenticator: Schemas['MessageAuthenticator']) =>
 
 describe('nextOf', () => {
   it.each<[string, Partial<Schemas['ClientSeen']>, Schemas['MessageAuthenticator'], string, RegExp]>([
-    ['never signed', { last_unsigned_ms: NOW - DAY }, 'auto', 'unsigned', /at the device/],
+    ['never signed', { last_unsigned_ms: NOW - DAY }, 'auto', 'unsigned', /on the device/],
     [
       'was unsigned again',
       { last_signed_ms: NOW - 2 * DAY, last_unsigned_ms: NOW - DAY },
       'auto',
       'unsigned',
-      /at the device/,
+      /on the device/,
     ],
     [
       'signs since two days',
@@ -35,7 +35,7 @@ describe('nextOf', () => {
     ['signs beside others', { last_signed_ms: NOW }, 'auto', 'others', /others of client 192\.0\.2\.0\/24/],
     ['is ready', { last_signed_ms: NOW, ready: true }, 'off', 'ready', /192\.0\.2\.0\/24 to require/],
     ['is required to', { last_signed_ms: NOW, ready: true }, 'require', 'required', /Nothing to do/],
-    ['is no client now', { client: null, ready: true }, 'auto', 'gone', /no more/],
+    ['is no client now', { client: null, ready: true }, 'auto', 'gone', /no longer/],
   ])('%s', (_name, more, setting, state, text) => {
     const next = nextOf({ ...seen, ...more }, integration(setting), NOW);
     expect(next.state).toBe(state);

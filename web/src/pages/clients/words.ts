@@ -55,7 +55,7 @@ export function nextOf(seen: ClientSeen, integrations: readonly Integration[], n
       state: 'gone',
       word: 'no client now',
       colour: 'gray',
-      text: 'The configuration has it no more. Its requests are dropped.',
+      text: 'It is no longer in the configuration. Its requests are dropped.',
     };
   }
   if (client?.message_authenticator === 'require') {
@@ -63,7 +63,7 @@ export function nextOf(seen: ClientSeen, integrations: readonly Integration[], n
       state: 'required',
       word: 'required',
       colour: 'green',
-      text: 'It is required already. Nothing to do.',
+      text: 'Already required. Nothing to do.',
     };
   }
   if (seen.ready) {
@@ -80,7 +80,7 @@ export function nextOf(seen: ClientSeen, integrations: readonly Integration[], n
       state: 'others',
       word: 'signs',
       colour: 'indigo',
-      text: `This address signs; others of client ${seen.client} do not, or not for 7 days yet. Required would be of all of them.`,
+      text: `This address signs; others of client ${seen.client} do not, or have not for a full 7 days. Requiring it would affect all of them.`,
     };
   }
   if (seen.last_signed_ms !== null && seen.last_signed_ms > (seen.last_unsigned_ms ?? 0)) {
@@ -88,14 +88,14 @@ export function nextOf(seen: ClientSeen, integrations: readonly Integration[], n
       state: 'waiting',
       word: 'signs now',
       colour: 'indigo',
-      text: `It signed its newest request. Wait until 7 days are over without an unsigned one${left(seen, now)}.`,
+      text: `Its latest request was signed. Wait for 7 days without an unsigned one${left(seen, now)}.`,
     };
   }
   return {
     state: 'unsigned',
     word: 'unsigned',
     colour: 'orange',
-    text: 'Switch on Message-Authenticator at the device, or bring its software up to date.',
+    text: 'Turn on Message-Authenticator on the device, or update its software.',
   };
 }
 

@@ -32,7 +32,11 @@ export function Conflict({
       opened={opened}
       onClose={onClose}
       size="xl"
-      title={source.kind === 'file' ? 'The file was changed meanwhile' : 'It was changed meanwhile'}
+      title={
+        source.kind === 'file'
+          ? 'The file has been changed in the meantime'
+          : 'It has been changed in the meantime'
+      }
       closeButtonProps={{ 'aria-label': 'Close' }}
     >
       <Both source={source} text={text} onTheirs={onTheirs} onMine={onMine} />
@@ -70,9 +74,9 @@ function Both({
           <Lines lines={compare(withoutSeals(theirs.text), withoutSeals(text))} />
           <Group justify="flex-end" gap="xs">
             <Button variant="default" onClick={() => onTheirs(theirs)}>
-              Load what is there, drop mine
+              Load the current one, discard mine
             </Button>
-            <Button onClick={() => onMine(theirs)}>Go on with mine</Button>
+            <Button onClick={() => onMine(theirs)}>Continue with mine</Button>
           </Group>
         </Stack>
       )}

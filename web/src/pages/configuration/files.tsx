@@ -29,7 +29,7 @@ export async function textOf(file: File): Promise<string | null> {
     notifications.show({ color: 'red', title: file.name, message: why });
     return null;
   };
-  if (file.size > LIMIT) return refuse('It has more than 4 MiB, which is the most.');
+  if (file.size > LIMIT) return refuse('It is larger than 4 MiB, the maximum.');
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(await file.arrayBuffer());
   } catch {
@@ -79,8 +79,8 @@ export function MissingKeys({
       }
     >
       <Text size="sm">
-        The gateway never gives the private key of an EAP certificate out, so this text came without it. Add
-        it from where you keep it. Everything can be changed without it, too: on the page of each integration
+        The gateway never gives out the private key of an EAP certificate, so this text came without it. Add
+        it from where you keep it. Without it, everything can still be changed on the page of each integration
         and authenticator.
       </Text>
       <Group gap="xs" mt="xs">

@@ -24,7 +24,7 @@ export function Findings({
     <Paper withBorder p="sm" radius="md" component="section" aria-label="Faults">
       <Group gap="xs">
         <Text size="sm" fw={600} role="status" aria-live="polite">
-          {found ? counted(list) : pending ? 'It is being checked' : 'Nothing to check yet'}
+          {found ? counted(list) : pending ? 'Checking' : 'Nothing to check yet'}
         </Text>
         {/* What is said is of the text a moment ago. */}
         {pending && <Loader size="xs" aria-hidden />}

@@ -9,8 +9,8 @@ export function NotServed({ reload }: { reload: Schemas['Reload'] | null | undef
     <Alert color="red" title="It is written, and not served" role="alert">
       <Text size="sm">
         {reload.result === 'refused'
-          ? 'The gateway could not take it: what was served before is served on.'
-          : 'Something that it needs cannot be reached now, so what was served before is served on. The gateway tries it again by itself.'}
+          ? 'The gateway could not take it: what was served before is still served.'
+          : 'Something that it needs cannot be reached now, so what was served before is still served. The gateway tries it again by itself.'}
       </Text>
       <List size="sm">
         {reload.diagnostics.map((one) => (

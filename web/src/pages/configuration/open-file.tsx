@@ -39,20 +39,16 @@ export function OpenFile({
         closeButtonProps={{ 'aria-label': 'Close' }}
       >
         <Stack gap="sm">
-          <Radio.Group
-            label="What is to be done with it"
-            value={how}
-            onChange={(value) => setHow(value as How)}
-          >
+          <Radio.Group label="What to do with it" value={how} onChange={(value) => setHow(value as How)}>
             <Stack gap="xs" mt="xs">
               <Radio
                 value="replace"
-                label="It replaces all there is"
+                label="Replace everything"
                 description="What is not in it goes: sections, clients, settings."
               />
               <Radio
                 value="merge"
-                label="It is added to what there is"
+                label="Add to what there is"
                 description="Its sections are added whole, under names that are free. Settings of [main] stay as they are. Nothing that is there is changed."
               />
             </Stack>

@@ -154,9 +154,13 @@ function Trial({
               </Alert>
             )}
             {isChanged(error) ? (
-              <Alert color="orange" title="Somebody else changed the configuration meanwhile" role="alert">
+              <Alert
+                color="orange"
+                title="Somebody else has changed the configuration in the meantime"
+                role="alert"
+              >
                 <Text size="sm">
-                  What is shown above is what would change now. Look at it again, then apply.
+                  The changes shown above have been updated. Look at them again, then apply.
                 </Text>
               </Alert>
             ) : (
@@ -165,7 +169,7 @@ function Trial({
             {deed.source.kind === 'database' && !nothing && (
               <TextInput
                 label="Why"
-                description="Is kept with the revision, and in the audit."
+                description="Kept with the revision and in the audit."
                 value={message}
                 onChange={(event) => setMessage(event.currentTarget.value)}
                 maxLength={200}

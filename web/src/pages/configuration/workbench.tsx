@@ -88,7 +88,9 @@ export function Workbench({
         <Alert
           color="orange"
           title={
-            source.kind === 'file' ? 'The file was changed meanwhile' : 'The configuration changed meanwhile'
+            source.kind === 'file'
+              ? 'The file has been changed in the meantime'
+              : 'The configuration has been changed in the meantime'
           }
           role="alert"
         >

@@ -65,13 +65,13 @@ const DIRECTORY: Group[] = [
   {
     id: 'account',
     title: 'Service account',
-    about: 'Looks users up before their password is tried. Reading is all that it needs.',
+    about: 'Looks users up before their password is tried. It only needs to read.',
     fields: [
       { path: 'kind.ad.service_account_username', label: 'User name', input: 'text' },
       { path: 'kind.ad.service_account_password', label: 'Password', input: 'secret' },
       {
         path: 'kind.ad.auth_type',
-        label: 'How to bind',
+        label: 'Bind method',
         input: 'words',
         names: { ntlm2: 'NTLMv2', plain: 'Simple bind' },
       },
@@ -143,7 +143,7 @@ const RADIUS: Group[] = [
       },
       {
         path: 'kind.radius.password_codec',
-        label: 'Encoding of passwords',
+        label: 'Password encoding',
         input: 'words',
         names: { 'utf-8': 'UTF-8', 'latin-1': 'Latin-1 (ISO 8859-1)' },
       },

@@ -26,7 +26,7 @@ export function readClients(text: string, known: ReadonlySet<string> = new Set()
     };
     const parts = BETWEEN.exec(line);
     if (!parts) {
-      fault('an address and a secret are needed, with a blank or a comma between');
+      fault('needs an address and a secret, separated by a space or a comma');
       continue;
     }
     const [, address = '', secret = ''] = parts;

@@ -164,7 +164,7 @@ export function ClientsTable() {
               first: 'First page',
               last: 'Last page',
               next: 'Next page',
-              previous: 'Page before',
+              previous: 'Previous page',
             }[control],
           })}
         />
@@ -392,7 +392,7 @@ function PasteModal({
       <Stack gap="sm">
         <Textarea
           label="Clients"
-          description="One in a line: an address and its secret, with a blank or a comma between. Lines that begin with # are left out."
+          description="One per line: an address and its secret, separated by a space or a comma. Lines that begin with # are ignored."
           placeholder={'192.0.2.10 a-long-shared-secret\n192.0.2.0/24, another-one'}
           autosize
           minRows={6}

@@ -110,7 +110,7 @@ export function Missing({ what, all }: { what: string; all: '/integrations' | '/
           </Anchor>
         }
       >
-        It was removed, or never had this name. What was removed is in an earlier revision.
+        It was removed, or never had this name. If it was removed, an earlier revision still has it.
       </Empty>
     </Page>
   );

@@ -107,8 +107,8 @@ export function FormFrame({
       {form.outdated && form.dirty && (
         <Alert color="orange" title={`Somebody changed ${what} meanwhile`} role="alert">
           <Text size="sm">
-            Load theirs, and what you changed here is lost. Keep mine, and what you changed goes on top of
-            theirs: the review shows what comes of it.
+            Load theirs: your changes here are lost. Keep mine: your changes go on top of theirs, and the
+            review shows the result.
           </Text>
           <Group gap="xs" mt="xs">
             <Button size="compact-sm" variant="default" onClick={form.takeTheirs}>

@@ -52,7 +52,7 @@ export const INTEGRATION_GROUPS: Group[] = [
     id: 'clients',
     title: 'Clients',
     about:
-      'The devices that may ask: VPN gateways, firewalls, access points. Each with the secret that it shares with this gateway. Requests of others are discarded.',
+      'The devices that may ask: VPN gateways, firewalls, access points. Each with the secret that it shares with this gateway. Requests from others are discarded.',
     fields: CLIENT_FIELDS,
   },
   {
@@ -63,7 +63,7 @@ export const INTEGRATION_GROUPS: Group[] = [
       { path: 'authenticator', label: 'Authenticator', input: 'authenticator' },
       {
         path: 'password_codec',
-        label: 'Encoding of passwords',
+        label: 'Password encoding',
         input: 'words',
         names: { 'utf-8': 'UTF-8', 'latin-1': 'Latin-1 (ISO 8859-1)' },
       },
@@ -139,7 +139,7 @@ export const INTEGRATION_GROUPS: Group[] = [
         input: 'words',
         names: { console: 'Lines of text', html: 'Lines, joined by <br>', short: 'One line' },
       },
-      { path: 'prompt.passcode_retries', label: 'Further tries for a wrong passcode', input: 'number' },
+      { path: 'prompt.passcode_retries', label: 'Extra tries after a wrong passcode', input: 'number' },
       { path: 'prompt.split', label: 'Long menus over several attributes', input: 'switch' },
       { path: 'prompt.enroll_challenge', label: 'Enrolment link in a challenge', input: 'switch' },
     ],

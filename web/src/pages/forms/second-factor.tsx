@@ -9,7 +9,7 @@ const SERVICES = {
   builtin: {
     name: 'Built in',
     about:
-      'Comes with this gateway: phones, passcodes and bypass codes of its own users. Nothing is asked elsewhere.',
+      'Comes with this gateway: phones, passcodes and bypass codes of its own users. Nothing leaves your network.',
   },
   outside: {
     name: 'Duo, or a service with its API',

@@ -36,7 +36,7 @@ export function LoginDetail({ id }: { id: string }) {
         title="No login has this id"
         action={<TextLink to="/logins">To the logins</TextLink>}
       >
-        Events are kept for a time, and up to a number. This one may have been forgotten.
+        Events are kept for a limited time, and up to a limited number. This one may have been deleted.
       </Empty>
     );
   }

@@ -32,8 +32,11 @@ const WORDS: Record<Shown, { word: string; about: string }> = {
     about: 'New logins are counted, so that what you read does not move. At the top of the list it goes on.',
   },
   connecting: { word: 'connecting', about: 'The live stream is being opened.' },
-  reconnecting: { word: 'reconnecting', about: 'The live stream broke off. It goes on where it was.' },
-  still: { word: 'not live', about: 'The time that is asked for is over, or the stream was refused.' },
+  reconnecting: {
+    word: 'reconnecting',
+    about: 'The live stream was interrupted. It resumes where it stopped.',
+  },
+  still: { word: 'not live', about: 'The chosen time is in the past, or the stream was refused.' },
 };
 
 export function LiveStatus({

@@ -98,8 +98,8 @@ function Join({ close, onShown }: { close: () => void; onShown: (shown: boolean)
     >
       <Stack gap="sm">
         <Text size="sm">
-          It answers RADIUS where it stands, with the same configuration. You get a token for it: good once,
-          and shown once.
+          It answers RADIUS where it stands, with the same configuration. You get a token for it: it works
+          once, and is shown once.
         </Text>
         <TextInput
           label="Its name"
@@ -128,7 +128,7 @@ function Join({ close, onShown }: { close: () => void; onShown: (shown: boolean)
             Cancel
           </Button>
           <Button type="submit" loading={busy} disabled={fault !== null}>
-            Make the token
+            Create the token
           </Button>
         </Group>
       </Stack>
@@ -279,7 +279,7 @@ export function WaitingTokens() {
                 onClick={() =>
                   confirm({
                     title: `Take back the token for ${node ?? 'any free name'}?`,
-                    body: `Nobody can join with ${id} any more.`,
+                    body: `${id} can no longer be used to join.`,
                     confirm: 'Take it back',
                     danger: true,
                     action: async () => {

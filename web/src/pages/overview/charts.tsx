@@ -123,7 +123,7 @@ export function LatencyChart({ overview, stage: wanted }: { overview: Overview; 
   if (!stage) {
     return (
       <Card title="Time by stage">
-        <Text size="sm">As soon as somebody logs in, it says here how long each stage took.</Text>
+        <Text size="sm">As soon as somebody logs in, this shows how long each stage took.</Text>
       </Card>
     );
   }

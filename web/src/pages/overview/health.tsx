@@ -172,7 +172,7 @@ export function Certificates({ overview, now }: { overview: Overview; now: numbe
   return (
     <Card title="Certificates">
       {!first ? (
-        <Text size="sm">There are none to look after.</Text>
+        <Text size="sm">There are none to watch.</Text>
       ) : (
         <>
           <Text size="sm" className="wrap">
@@ -238,8 +238,8 @@ export function UnsignedClients({ overview }: { overview: Overview }) {
       ) : (
         <>
           <Text size="sm" className="wrap">
-            Who can change what is on the way between them and the gateway can forge an answer
-            (CVE-2024-3596). Have the devices send it, then require it.
+            Anybody who can change traffic between them and the gateway can forge an answer (CVE-2024-3596).
+            Have the devices send it, then require it.
           </Text>
           <ul className={classes.list}>
             {first.slice(0, FIRST).map(({ integration, address, last_signed_ms, last_unsigned_ms }) => (

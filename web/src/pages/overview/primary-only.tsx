@@ -174,8 +174,8 @@ function Steps({ close }: { close: () => void }) {
     >
       <Stack gap="sm">
         <Text size="sm">
-          For the day when the second factor cannot be reached: whoever the primary accepts is let in, for a
-          time that ends by itself. Wrong passwords are rejected as ever.
+          For when the second factor cannot be reached: anybody the primary accepts is let in, for a time that
+          ends by itself. Wrong passwords are still rejected.
         </Text>
         <NativeSelect
           label="Where"
@@ -192,7 +192,7 @@ function Steps({ close }: { close: () => void }) {
         />
         <NativeSelect
           label="For how long"
-          description="Short is safe: a new grant takes the place of this one."
+          description="Keep it short: a new grant can replace this one."
           value={span}
           onChange={(event) => setSpan(event.currentTarget.value)}
           data={SPANS}
@@ -200,7 +200,7 @@ function Steps({ close }: { close: () => void }) {
         />
         <TextInput
           label="Why"
-          description="Is shown with it, and kept in the audit and in the record of each login."
+          description="Shown with it, and kept in the audit and in the record of each login."
           value={reason}
           onChange={(event) => setReason(event.currentTarget.value)}
           maxLength={500}
@@ -208,7 +208,7 @@ function Steps({ close }: { close: () => void }) {
         />
         {late && (
           <Alert color="orange" role="alert">
-            <Text size="sm">The time to confirm it was over, and nothing was done. Look at it again.</Text>
+            <Text size="sm">The time to confirm ran out, and nothing was done. Look at it again.</Text>
           </Alert>
         )}
         <ProblemAlert error={rest} />
@@ -255,7 +255,7 @@ function Confirm({
       }}
     >
       <Stack gap="sm">
-        <Alert color="red" icon={<LockOpen size={20} aria-hidden />} title="Nothing was done yet">
+        <Alert color="red" icon={<LockOpen size={20} aria-hidden />} title="Nothing has been done yet">
           <Text size="sm" className="wrap">
             Until <Time ms={would.until_ms} /> whoever has a password gets in <b>without the second factor</b>{' '}
             at:

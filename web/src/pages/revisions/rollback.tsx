@@ -120,14 +120,18 @@ function Trial({
           <Text size="sm" className="wrap">
             {file
               ? `The text of revision ${number} is written into ${file}, which is read again. Files that it names are taken as they are now.`
-              : `What revision ${number} configured, secrets too, becomes a new revision. Revisions between stay, and can be gone back to as well.`}{' '}
+              : `What revision ${number} configured, secrets too, becomes a new revision. The revisions in between are kept: you can go back to those too.`}{' '}
             This is what would change now:
           </Text>
           <Diff differences={tried.differences} />
           {error instanceof ApiError && error.kind === 'changed' ? (
-            <Alert color="orange" title="Somebody else changed the configuration meanwhile" role="alert">
+            <Alert
+              color="orange"
+              title="Somebody else has changed the configuration in the meantime"
+              role="alert"
+            >
               <Text size="sm">
-                What is shown above is what would change now. Look at it again, then go back.
+                The changes shown above have been updated. Look at them again, then go back.
               </Text>
             </Alert>
           ) : (
@@ -136,7 +140,7 @@ function Trial({
           {tried.differences.length > 0 && (
             <TextInput
               label="Why"
-              description="Is kept with the revision, and in the audit."
+              description="Kept with the revision and in the audit."
               value={message}
               onChange={(event) => setMessage(event.currentTarget.value)}
               maxLength={200}

@@ -20,7 +20,7 @@ type Deed = 'approve' | 'deny' | 'fraud';
 const DEEDS: Record<Deed, { title: (user: string) => string; body: string; verb: string; done: string }> = {
   approve: {
     title: (user) => `Approve the login of ${user}?`,
-    body: 'Whoever is logging in is let in now. Do so only if you know that it is this person: ask them, on another way.',
+    body: 'Whoever is logging in is let in now. Do so only if you know that it is this person: ask them by another channel.',
     verb: 'Approve',
     done: 'was approved',
   },
@@ -65,7 +65,7 @@ export function Approvals({
           <span>
             {deviceOf(push, users)}, {push.application}, from {push.ip || 'an unknown address'}.
           </span>
-          <span>It is done in the place of {push.user}, and is in the audit under your name.</span>
+          <span>This is done in place of {push.user}, and is in the audit under your name.</span>
         </Stack>
       ),
       confirm: `${verb}: ${push.user}`,
@@ -81,8 +81,8 @@ export function Approvals({
               404,
               {
                 ...error.problem,
-                title: 'It waits no more',
-                detail: `Somebody answered the push of ${push.user} meanwhile, or its time was over.`,
+                title: 'It is no longer waiting',
+                detail: `Somebody has answered the push of ${push.user} in the meantime, or its time ran out.`,
               },
               error.requestId,
             );
@@ -115,7 +115,7 @@ export function Approvals({
             {shown.length === 0 ? (
               <Empty icon={BellRing} title="No login waits for an answer">
                 When somebody logs in and a push goes to their phone, it is here until it is answered:{' '}
-                {PUSH_WAITS} seconds at most. This page looks each second.
+                {PUSH_WAITS} seconds at most. This page checks every second.
               </Empty>
             ) : (
               <Stack gap="xs" role="list" aria-label="Logins that wait">
@@ -210,16 +210,6 @@ function Waiting({
         </Group>
       </div>
       <Group gap="xs">
-        {approve && (
-          <Button
-            size="sm"
-            onClick={approve}
-            leftSection={<Check size={16} aria-hidden />}
-            aria-label={`Approve ${push.user}`}
-          >
-            Approve
-          </Button>
-        )}
         {deny && (
           <Button
             size="sm"
@@ -240,6 +230,17 @@ function Waiting({
             aria-label={`Report fraud: ${push.user}`}
           >
             Report fraud
+          </Button>
+        )}
+        {approve && (
+          <Button
+            size="sm"
+            variant="default"
+            onClick={approve}
+            leftSection={<Check size={16} aria-hidden />}
+            aria-label={`Approve ${push.user}`}
+          >
+            Approve
           </Button>
         )}
       </Group>

@@ -47,7 +47,7 @@ export function BypassCodes({ user }: { user: User }) {
       actions={
         may('admin') && (
           <Button size="sm" variant="default" onClick={open} leftSection={<KeyRound size={16} aria-hidden />}>
-            Make codes
+            Create codes
           </Button>
         )
       }
@@ -57,8 +57,8 @@ export function BypassCodes({ user }: { user: User }) {
         {user.bypass_codes === 0 ? 'can be used.' : 'can still be used.'}
       </Text>
       <Text size="sm" c="dimmed">
-        Nine digits in the place of a passcode, each good once: for somebody who has lost the phone.
-        {!may('admin') && ' Made by administrators.'}
+        Nine digits in place of a passcode, each good for one login: for somebody who has lost their phone.
+        {!may('admin') && ' Only administrators can create them.'}
       </Text>
       <OnceDialog
         opened={opened}
@@ -66,7 +66,7 @@ export function BypassCodes({ user }: { user: User }) {
         forget={create.reset}
         busy={create.isPending}
         made={made !== undefined}
-        title={made ? `Bypass codes of ${user.name}, shown once` : `Make bypass codes for ${user.name}`}
+        title={made ? `Bypass codes of ${user.name}, shown once` : `Create bypass codes for ${user.name}`}
       >
         {made ? (
           <Codes made={made} user={user.name} done={close} />
@@ -126,8 +126,8 @@ function Form({
           allowDeselect={false}
         />
         {user.bypass_codes > 0 && (
-          <Alert color="orange" title={`${plural(user.bypass_codes, 'code')} of before will be gone`}>
-            <Text size="sm">New codes take the place of those that are there.</Text>
+          <Alert color="orange" title={`${plural(user.bypass_codes, 'earlier code')} will stop working`}>
+            <Text size="sm">The new codes replace all earlier ones.</Text>
           </Alert>
         )}
         <ProblemAlert error={error} />
@@ -136,7 +136,7 @@ function Form({
             Cancel
           </Button>
           <Button type="submit" loading={busy} disabled={count === ''}>
-            Make the codes
+            Create the codes
           </Button>
         </Group>
       </Stack>
@@ -149,7 +149,7 @@ function Codes({ made, user, done }: { made: Made; user: string; done: () => voi
     <Stack gap="sm">
       <div className={classes.printed}>
         <Text size="sm" mb="xs">
-          Each is good once in the place of a passcode of <b className="wrap">{user}</b>
+          Each works once, in place of a passcode of <b className="wrap">{user}</b>
           {made.until !== null && <>, until {localTime(made.until)}</>}.
         </Text>
         <ul className={`mono ${classes.codes}`} aria-label="Bypass codes">
@@ -159,7 +159,7 @@ function Codes({ made, user, done }: { made: Made; user: string; done: () => voi
         </ul>
       </div>
       <Text size="sm" c="dimmed">
-        They are shown this once. Whoever has one and the password is let in.
+        They are shown only once. Whoever has one and the password is let in.
       </Text>
       <Group justify="flex-end" gap="xs">
         <CopyButton value={made.codes.join('\n')} timeout={2_000}>
@@ -176,7 +176,7 @@ function Codes({ made, user, done }: { made: Made; user: string; done: () => voi
         >
           Print
         </Button>
-        <Button onClick={done}>Done</Button>
+        <Button onClick={done}>I have them</Button>
       </Group>
     </Stack>
   );

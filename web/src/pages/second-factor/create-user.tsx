@@ -33,7 +33,7 @@ export function CreateUser({
     const wanted = name.trim();
     setError(null);
     if (!wanted) {
-      setFault('Type the name with which this person logs in.');
+      setFault('Type the name this person logs in with.');
       return;
     }
     setFault(null);
@@ -72,7 +72,7 @@ export function CreateUser({
         <Stack gap="sm">
           <TextInput
             label="Name"
-            description="As the person types it when logging in. Letter case does not count, nor do DOMAIN\ before it and @domain behind it."
+            description="As the person types it when logging in. Letter case is ignored, and so are DOMAIN\ before it and @domain after it."
             value={name}
             onChange={(event) => setName(event.currentTarget.value)}
             error={fault}

@@ -41,7 +41,7 @@ export function useDeeds() {
       // An operator could not take it back: asked first.
       confirm({
         title: `Disable ${user.name}?`,
-        body: 'Every login of this user is refused from now on. Only an administrator can take it back.',
+        body: 'Every login of this user is refused from now on. Only an administrator can undo that.',
         confirm: `Disable ${user.name}`,
         danger: true,
         action: () => write(user, { status }),
@@ -57,7 +57,7 @@ export function useDeeds() {
         if (now.status !== status) {
           put(client, now);
           notifications.show({
-            message: `${user.name} is ${STATUSES[now.status].word} by now, which was left so.`,
+            message: `${user.name} is ${STATUSES[now.status].word} by now: somebody else changed it, and it was left so.`,
           });
           return;
         }
@@ -81,9 +81,9 @@ export function useDeeds() {
           {user.status === 'locked_out'
             ? `${user.name} can log in again. `
             : `${user.name} is not locked out yet. `}
-          The count of wrong passcodes begins at 0 again ({plural(user.failures, 'wrong passcode')} now;{' '}
-          {FAILURES_TO_LOCK} in a row lock out). If they were somebody else’s guesses, that somebody probably
-          has {user.name}’s password.
+          The count of wrong passcodes starts again at 0 ({plural(user.failures, 'wrong passcode')} now;{' '}
+          {FAILURES_TO_LOCK} in a row lock a user out). If somebody else was guessing, they probably have{' '}
+          {user.name}’s password.
         </>
       ),
       confirm: `Unlock ${user.name}`,
@@ -100,9 +100,9 @@ export function useDeeds() {
       title: `Delete ${user.name}?`,
       body: (
         <>
-          {goesWith(user)} What is gone cannot be brought back: devices are set up anew. A login as{' '}
-          {user.name} is refused then, unless the application lets unknown users in. What is in the logins and
-          in the audit stays.
+          {goesWith(user)} This cannot be undone: devices would have to be set up again. A login as{' '}
+          {user.name} is then refused, unless the application lets unknown users in. Logins and audit entries
+          stay.
         </>
       ),
       confirm: `Delete ${user.name}`,

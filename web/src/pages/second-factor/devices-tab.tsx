@@ -2,6 +2,7 @@ import { ActionIcon, Table, Text, Tooltip } from '@mantine/core';
 import { MonitorSmartphone, Trash2 } from 'lucide-react';
 import { Empty } from '@/components/empty';
 import { TextLink } from '@/components/links';
+import { Actions, Cell, WholeCell } from '@/components/stacked';
 import { plural } from '@/lib/format';
 import { useSession } from '@/session';
 import { List, useFilters } from './list';
@@ -44,7 +45,6 @@ export function DevicesTab({ users }: { users: Users }) {
           </Text>
         )
       }
-      minWidth={640}
       head={
         <>
           <Table.Th>Device</Table.Th>
@@ -63,24 +63,28 @@ function Row({ user, device, gone }: { user: User; device: Device; gone: () => v
   const { may } = useSession();
   const removeDevice = useRemoveDevice();
   return (
-    <Table.Tr>
-      <Table.Td className="wrap">
-        {deviceName(device)}
+    <Table.Tr className={classes.row}>
+      <WholeCell>
+        <Text size="sm" fw={600} className="wrap">
+          {deviceName(device)}
+        </Text>
         {device.name && device.number && (
           <Text size="xs" c="dimmed">
             {device.number}
           </Text>
         )}
-      </Table.Td>
-      <Table.Td className="wrap">
+      </WholeCell>
+      <Cell of="User">
         <TextLink to="/second-factor/users/$name" params={{ name: user.name }} size="sm">
           {user.name}
         </TextLink>
-      </Table.Td>
-      <Table.Td>{KINDS[device.kind].word}</Table.Td>
-      <Table.Td>{uses(device).join(', ') || 'nothing'}</Table.Td>
-      <Table.Td className="mono">{device.id}</Table.Td>
-      <Table.Td className={classes.narrow}>
+      </Cell>
+      <Cell of="Kind">{KINDS[device.kind].word}</Cell>
+      <Cell of="Used for">{uses(device).join(', ') || 'nothing'}</Cell>
+      <Cell of="Id">
+        <span className="mono">{device.id}</span>
+      </Cell>
+      <Actions>
         {may('operator') && (
           <Tooltip label="Remove">
             <ActionIcon
@@ -93,7 +97,7 @@ function Row({ user, device, gone }: { user: User; device: Device; gone: () => v
             </ActionIcon>
           </Tooltip>
         )}
-      </Table.Td>
+      </Actions>
     </Table.Tr>
   );
 }

@@ -44,13 +44,13 @@ export function Invite({ user, opened, close }: { user: User; opened: boolean; c
               'The page sets up a phone for pushes or an authenticator app.',
               'It can be used once.',
             ]}
-            warning={`Whoever opens it adds a device of their own to ${user.name}. Hand it over so that nobody else sees it.`}
+            warning={`Whoever opens it can add a device of their own to ${user.name}. Hand it over so that nobody else sees it.`}
           />
           <Text size="sm">
             Good until <Time ms={made.expires_at * 1_000} />.
           </Text>
           <Group justify="flex-end">
-            <Button onClick={close}>Done</Button>
+            <Button onClick={close}>I have it</Button>
           </Group>
         </Stack>
       ) : (
@@ -62,8 +62,8 @@ export function Invite({ user, opened, close }: { user: User; opened: boolean; c
         >
           <Stack gap="sm">
             <Text size="sm">
-              {user.name} gets a link to a page on which a phone or an authenticator app is set up
-              {user.devices.length > 0 && ', beside the devices that are there'}. You pass the link on.
+              {user.name} gets a link to a page for setting up a phone or an authenticator app
+              {user.devices.length > 0 && ', in addition to the devices already there'}. You pass the link on.
             </Text>
             <Select
               label="Good for"
@@ -79,7 +79,7 @@ export function Invite({ user, opened, close }: { user: User; opened: boolean; c
                 Cancel
               </Button>
               <Button type="submit" loading={create.isPending}>
-                Make the invitation
+                Create the invitation
               </Button>
             </Group>
           </Stack>

@@ -1,10 +1,11 @@
 /** A list of users, or of their devices: searched and narrowed in the address, and shown page by page. */
-import { Button, Group, Pagination, Select, Stack, Table, Text } from '@mantine/core';
+import { Box, Button, Group, NativeSelect, Pagination, Select, Stack, Text } from '@mantine/core';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { Search } from 'lucide-react';
 import { type ReactNode, useRef } from 'react';
 import { Empty } from '@/components/empty';
 import { Find } from '@/components/find';
+import { StackedTable } from '@/components/stacked';
 import { plural } from '@/lib/format';
 import { pageOf } from './narrow';
 import classes from './second-factor.module.css';
@@ -34,7 +35,7 @@ export function List<T>({
   isPart = false,
   notes,
   none,
-  minWidth,
+  orders,
   head,
   row,
 }: {
@@ -56,8 +57,8 @@ export function List<T>({
   notes?: ReactNode;
   /** Said where none matches, beside how many are hidden. */
   none?: ReactNode;
-  /** In pixels; below it the table scrolls. */
-  minWidth: number;
+  /** What the list can be sorted by where the headings have no room: `-failures` to what it is called. */
+  orders?: { value: string | undefined; words: Record<string, string> };
   /** The headings, without that of the last column. */
   head: ReactNode;
   /** A row; `gone` is to be called when it was deleted with the button that has the focus. */
@@ -86,8 +87,18 @@ export function List<T>({
           value={choice.value ?? 'all'}
           onChange={(value) => set({ [choice.name]: value === 'all' || !value ? undefined : value })}
           allowDeselect={false}
-          w={210}
+          className={classes.choice}
         />
+        {orders && (
+          <Box hiddenFrom="md" className={classes.choice}>
+            <NativeSelect
+              label="Order"
+              value={orders.value ?? 'name'}
+              onChange={({ currentTarget: { value } }) => set({ sort: value === 'name' ? undefined : value })}
+              data={Object.entries(orders.words).map(([value, word]) => ({ value, label: word }))}
+            />
+          </Box>
+        )}
         <Text size="sm" c="dimmed" role="status" pb={8}>
           {found.length === all && !isPart ? plural(all, noun) : `${found.length} of ${plural(all, noun)}`}
         </Text>
@@ -106,19 +117,9 @@ export function List<T>({
           The search hides {plural(all, noun)}. {none}
         </Empty>
       ) : (
-        <Table.ScrollContainer minWidth={minWidth} type="native">
-          <Table verticalSpacing={6} highlightOnHover aria-label={label}>
-            <Table.Thead>
-              <Table.Tr>
-                {head}
-                <Table.Th className={classes.narrow}>
-                  <span className={classes.hidden}>What can be done</span>
-                </Table.Th>
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>{items.map((one) => row(one, () => place.current?.focus()))}</Table.Tbody>
-          </Table>
-        </Table.ScrollContainer>
+        <StackedTable label={label} head={head} actions dense>
+          {items.map((one) => row(one, () => place.current?.focus()))}
+        </StackedTable>
       )}
       {pages > 1 && (
         <Pagination

@@ -64,6 +64,21 @@ export function orderOf(text: string | undefined): { by: Sort; down: boolean } {
   return by ? { by, down } : { by: 'name', down: false };
 }
 
+/** The orders that are offered beside the headings. */
+export const ORDERS: Record<string, string> = {
+  name: 'name',
+  status: 'status',
+  '-devices': 'most devices',
+  '-codes': 'most bypass codes',
+  '-failures': 'most wrong passcodes',
+};
+
+/** An order as it is offered: the other way round is the same one. */
+export function sortOf(text: string | undefined): string {
+  const { by } = orderOf(text);
+  return by === 'name' || by === 'status' ? by : `-${by}`;
+}
+
 /** The users that match, in order. Those who are equal are by name. */
 export function listed(
   users: readonly User[],

@@ -27,8 +27,8 @@ export function NotUsed() {
       }
     >
       <Text size="sm">
-        It runs where an integration has the host <Code>builtin</Code> in the place of Duo’s. None has it now,
-        so there are no users here: those of Duo are in Duo’s own panel. Logins are asked there as before.
+        It runs where an integration has the host <Code>builtin</Code> in place of Duo’s. None does now, so
+        there are no users here: Duo’s users are in Duo’s own Admin Panel, and Duo still asks them.
       </Text>
       {where?.kind === 'file' && (
         <Text size="sm" mt="xs">

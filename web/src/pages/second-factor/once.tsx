@@ -36,10 +36,10 @@ export function DeviceOnce({
           alt="QR code of the secret, for an authenticator app"
           steps={[
             `${user} opens an authenticator app on the phone.`,
-            'The app scans the picture, or takes the secret typed in.',
-            'What the app shows from then on are the passcodes.',
+            'The app scans the picture, or the secret is typed into it.',
+            'From then on, the app shows the passcodes.',
           ]}
-          warning={`Whoever has this secret makes passcodes of ${user}. It is shown this once.`}
+          warning={`Whoever has this secret can make passcodes for ${user}. It is shown only once.`}
         >
           <div>
             <Text size="sm" fw={500}>
@@ -56,7 +56,7 @@ export function DeviceOnce({
         </Scanned>
       )}
       <Group justify="flex-end">
-        <Button onClick={done}>Done</Button>
+        <Button onClick={done}>I have it</Button>
       </Group>
     </Stack>
   );
@@ -78,10 +78,10 @@ export function LinkOnce({
     <Scanned code={url} alt={`QR code: ${label}`} steps={steps} warning={warning}>
       <CopyBlock text={url} label={label} />
       {isLocalOnly(url) && (
-        <Alert color="blue" title="It opens on the gateway’s own machine only">
+        <Alert color="blue" title="It opens only on the gateway’s own machine">
           <Text size="sm">
-            For phones, let the second factor listen on an address that they reach, and say what they are to
-            open: <Code className="wrap">--second-factor-listen</Code> and{' '}
+            For phones, let the second factor listen on an address they can reach, and name the address they
+            are to open: <Code className="wrap">--second-factor-listen</Code> and{' '}
             <Code className="wrap">--second-factor-public-url</Code> of <Code>countersign run</Code>.
           </Text>
         </Alert>

@@ -32,8 +32,8 @@ export function RecentLogins({ name }: { name: string }) {
         {(items) =>
           items.length === 0 ? (
             <Text size="sm" c="dimmed">
-              None under this very name. One with a domain before or behind it, or in other letter case, is
-              found among all logins.
+              None under exactly this name. For one with a domain, or in other letter case, look among all
+              logins.
             </Text>
           ) : (
             <Stack gap={8} component="ul" p={0} m={0} style={{ listStyle: 'none' }}>

@@ -16,10 +16,10 @@ export function useRemoveDevice(): (user: User, device: Device, done: () => void
       body: (
         <>
           The {deviceLabel(device)}, <span className="mono">{device.id}</span>, is of no use from now on. It
-          cannot be brought back: it is set up anew.
+          cannot be brought back, only set up again.
           {user.devices.length === 1 &&
             user.bypass_codes === 0 &&
-            ` It is the only one: ${user.name} is to enrol then, and is rejected until that is done.`}
+            ` It is the only one: without it, ${user.name} is rejected until another is set up.`}
         </>
       ),
       confirm: `Remove ${deviceName(device)}`,

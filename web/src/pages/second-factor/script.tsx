@@ -26,7 +26,7 @@ export function Script({ user }: { user: User }) {
       await setScript(user, null);
       tellWithUndo(`${user.name} answers their own pushes again.`, () => setScript(user, script));
     } catch (error) {
-      tellFailure('The script goes on', error);
+      tellFailure('The script is still set', error);
     }
   };
 
@@ -56,7 +56,7 @@ export function Script({ user }: { user: User }) {
       ) : (
         <Group justify="space-between" gap="xs">
           <Text size="sm" c="dimmed" flex="1 1 200px">
-            A script can answer pushes in the place of {user.name}. Not for people who log in for real.
+            A script can answer pushes in place of {user.name}. Not for people who log in for real.
           </Text>
           {may('admin') && (
             <Button
@@ -128,7 +128,7 @@ function Form({
           />
         )}
         {answer === 'approve' && (
-          <Alert color="orange" title="The second factor is then worth nothing">
+          <Alert color="orange" title="The second factor then protects nothing">
             <Text size="sm">
               Whoever has the password of {user.name} is let in, until the script is ended.
             </Text>

@@ -64,13 +64,13 @@ export function SmsCodes({ user }: { user: User }) {
       }
     >
       <Text size="sm" c="dimmed">
-        No SMS is sent. When {user.name} asks for passcodes, they are here, for you to pass on.{' '}
-        {may('admin') ? 'Looking at them is in the audit.' : 'Administrators can look at them.'}
+        No SMS is sent. When {user.name} asks for passcodes, they appear here for you to pass on.{' '}
+        {may('admin') ? 'Looking at them is recorded in the audit.' : 'Only administrators can see them.'}
       </Text>
       <Stack gap={4} mt="xs" aria-live="polite">
         <ProblemAlert error={error} />
         {codes?.length === 0 && (
-          <Text size="sm">None waits: {user.name} did not ask for any, or used them all.</Text>
+          <Text size="sm">None waiting: {user.name} has not asked for any, or has used them all.</Text>
         )}
         {codes?.map(({ device, codes: own }) => (
           <div key={device}>

@@ -13,11 +13,12 @@ import {
 import type { ReactNode } from 'react';
 import { Empty } from '@/components/empty';
 import { TextLink } from '@/components/links';
+import { Actions, Cell, WholeCell } from '@/components/stacked';
 import { plural } from '@/lib/format';
 import { useSession } from '@/session';
 import { useDeeds } from './deeds';
 import { List, useFilters } from './list';
-import { FILTERS, isFilter, listed, orderOf, type Sort } from './narrow';
+import { FILTERS, isFilter, listed, ORDERS, orderOf, type Sort, sortOf } from './narrow';
 import type { Users } from './queries';
 import classes from './second-factor.module.css';
 import { StatusBadge, StatusItems } from './status';
@@ -41,8 +42,8 @@ export function UsersTab({ users, create }: { users: Users; create: () => void }
           ) : undefined
         }
       >
-        Whoever is not here is refused after the password. Add each person under the name with which they log
-        in, then give them a device or an invitation to set one up.
+        Anyone not listed here is refused after the password. Add each person under the name they log in with,
+        then give them a device or an invitation to set one up.
         {!may('operator') && ' Adding users is for operators and administrators.'}
       </Empty>
     );
@@ -65,8 +66,8 @@ export function UsersTab({ users, create }: { users: Users; create: () => void }
           )}
           {users.more && (
             <Text size="sm">
-              There are more users than are listed here: the first {plural(users.items.length, 'user')} by
-              name.{' '}
+              There are more users than are listed here. These are the first{' '}
+              {plural(users.items.length, 'user')} by name.{' '}
               {search.q && (
                 <TextLink to="/second-factor/users/$name" params={{ name: search.q.trim() }}>
                   Open {search.q}
@@ -76,8 +77,8 @@ export function UsersTab({ users, create }: { users: Users; create: () => void }
           )}
         </>
       }
-      none="Whoever logs in under a name that is not here is refused."
-      minWidth={720}
+      none="Anyone who logs in under a name that is not here is refused."
+      orders={{ value: sortOf(search.sort), words: ORDERS }}
       head={
         <>
           <Sortable by="name">Name</Sortable>
@@ -119,13 +120,19 @@ function Sortable({ by, children }: { by: Sort; children: ReactNode }) {
 
 function Row({ user, gone }: { user: User; gone: () => void }) {
   return (
-    <Table.Tr>
-      <Table.Td className="wrap">
-        <TextLink to="/second-factor/users/$name" params={{ name: user.name }} fw={600} size="sm">
+    <Table.Tr className={classes.row}>
+      <WholeCell>
+        <TextLink
+          to="/second-factor/users/$name"
+          params={{ name: user.name }}
+          fw={600}
+          size="sm"
+          className="wrap"
+        >
           {user.name}
         </TextLink>
-      </Table.Td>
-      <Table.Td>
+      </WholeCell>
+      <Cell of="Status">
         <Group gap={6}>
           <StatusBadge status={user.status} />
           {user.script && (
@@ -139,23 +146,23 @@ function Row({ user, gone }: { user: User; gone: () => void }) {
             </Badge>
           )}
         </Group>
-      </Table.Td>
-      <Table.Td>
+      </Cell>
+      <Cell of="Devices">
         <Text size="sm" className="wrap" c={user.devices.length === 0 ? 'dimmed' : undefined}>
-          {user.devices.map(deviceLabel).join(', ') || (isBare(user) ? 'none: is to enrol' : 'none')}
+          {user.devices.map(deviceLabel).join(', ') || (isBare(user) ? 'none yet' : 'none')}
         </Text>
-      </Table.Td>
-      <Table.Td>
+      </Cell>
+      <Cell of="Bypass codes">
         <Text size="sm" c={user.bypass_codes === 0 ? 'dimmed' : undefined}>
           {user.bypass_codes}
         </Text>
-      </Table.Td>
-      <Table.Td>
+      </Cell>
+      <Cell of="Wrong passcodes">
         <Failures user={user} />
-      </Table.Td>
-      <Table.Td className={classes.narrow}>
+      </Cell>
+      <Actions>
         <RowMenu user={user} gone={gone} />
-      </Table.Td>
+      </Actions>
     </Table.Tr>
   );
 }

@@ -17,12 +17,12 @@ export const PUSH_WAITS = 60;
 
 export const STATUSES: Record<Status, { word: string; colour: string; about: string }> = {
   active: { word: 'active', colour: 'green', about: 'A login needs the second factor.' },
-  bypass: { word: 'bypass', colour: 'orange', about: 'A login passes on the password alone.' },
+  bypass: { word: 'bypass', colour: 'orange', about: 'A login passes with the password alone.' },
   disabled: { word: 'disabled', colour: 'gray', about: 'A login is refused.' },
   locked_out: {
     word: 'locked out',
     colour: 'red',
-    about: 'A login is refused, after too many wrong passcodes, until somebody unlocks.',
+    about: 'A login is refused, after too many wrong passcodes, until somebody unlocks the user.',
   },
 };
 
@@ -31,7 +31,7 @@ export const CHOICES: readonly Status[] = ['active', 'bypass', 'disabled'];
 
 export const KINDS: Record<Kind, { word: string; about: string }> = {
   phone: { word: 'phone', about: 'A browser that opens its approval page and answers pushes there.' },
-  totp: { word: 'authenticator app', about: 'Shows a new passcode each 30 seconds (TOTP).' },
+  totp: { word: 'authenticator app', about: 'Shows a new passcode every 30 seconds (TOTP).' },
   hotp: { word: 'counter token', about: 'Shows the next passcode at the press of a button (HOTP).' },
 };
 

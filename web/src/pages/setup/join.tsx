@@ -66,11 +66,11 @@ export function Refused({ error, name }: { error: unknown; name: string }) {
   if (!(error instanceof ApiError) || (error.status !== 401 && error.status !== 409))
     return <ProblemAlert error={error} />;
   return (
-    <Alert color="orange" title="This link is not good any more" role="alert">
+    <Alert color="orange" title="This link no longer works" role="alert">
       <Stack gap={6}>
         <Text size="sm">
           It was used, it is older than a day, or a newer one took its place. On the gateway’s machine, this
-          makes another:
+          creates another:
         </Text>
         <Text component="code" className="mono wrap">
           countersign admin invite {name || 'NAME'}
@@ -103,7 +103,7 @@ function Take({
   const [passcode, setPasscode] = useState('');
   const [shown, setShown] = useState(false);
   const fault = passwordFault(password, name);
-  const differs = again !== password ? 'The two are not the same.' : null;
+  const differs = again !== password ? 'The two do not match.' : null;
   const short = secret && !/^\d{6}$/.test(passcode) ? 'Type the six digits that the app shows now.' : null;
 
   const take = useMutation({
@@ -134,7 +134,7 @@ function Take({
             <Text size="sm">
               It is the one of the integration <b className="wrap">{integration}</b>, under the name{' '}
               <b className="wrap">{name}</b>. When you go on, it asks you once: approve it on your phone, or
-              type a passcode of it below.
+              type one of its passcodes below.
             </Text>
           </Alert>
         )}
@@ -179,7 +179,7 @@ function Take({
           {take.isPending && integration && <Text size="sm">Your phone is asked: approve it there.</Text>}
         </div>
         <Button type="submit" loading={take.isPending}>
-          {integration ? 'Take the invitation' : 'Finish and sign in'}
+          {integration ? 'Accept the invitation' : 'Finish and sign in'}
         </Button>
       </Stack>
     </form>
@@ -218,7 +218,7 @@ function FirstSignIn({
               'Sign in: your second factor is asked once more.'
             ) : (
               <>
-                A passcode is good once. Type the next one to sign in
+                A passcode works once. Type the next one to sign in
                 {/* Not for ears: it would be read out each second. */}
                 <span aria-hidden>: the app shows it in {secondsLeft(now)} s at most</span>.
               </>

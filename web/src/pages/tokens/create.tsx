@@ -13,7 +13,7 @@ import { curlLine, DAY_SECONDS, MOST_DAYS } from './words';
 
 type Wanted = Schemas['NewToken'];
 
-/** Makes a token, then shows it in the one moment in which that can be done. */
+/** Creates a token, then shows it in the one moment in which that can be done. */
 export function CreateToken({ opened, close }: { opened: boolean; close: () => void }) {
   const client = useQueryClient();
   const create = useMutation({
@@ -35,7 +35,7 @@ export function CreateToken({ opened, close }: { opened: boolean; close: () => v
         <ShownOnce
           label={`Token ${made.name}`}
           secret={made.token ?? ''}
-          note="The gateway keeps a hash of it alone. Store it where the program that uses it finds it, and nobody else."
+          note="The gateway keeps only a hash of it. Store it where the program that uses it can read it, and nobody else."
           done={close}
         >
           <Text size="sm" fw={600}>
@@ -47,7 +47,7 @@ export function CreateToken({ opened, close }: { opened: boolean; close: () => v
           />
           {window.location.protocol === 'https:' && (
             <Text size="sm" c="dimmed">
-              With the gateway’s self-made certificate, curl wants <code>--cacert admin.pem</code> too.
+              With the gateway’s self-signed certificate, curl also needs <code>--cacert admin.pem</code>.
             </Text>
           )}
         </ShownOnce>
@@ -74,7 +74,7 @@ function Form({
   const seconds = Math.round(Number(days) * DAY_SECONDS);
   return (
     <NamedRoleForm
-      about="To know it by: the program or the person that gets it."
+      about="To recognise it by: the program or person that gets it."
       extra="expires_in_seconds"
       submit="Create the token"
       ready={seconds > 0}
@@ -87,9 +87,7 @@ function Form({
         <NumberInput
           label="Days"
           description={
-            seconds > 0
-              ? `It opens nothing any more from ${localTime(now + seconds * 1_000)} on.`
-              : 'How long it is good for.'
+            seconds > 0 ? `It stops working at ${localTime(now + seconds * 1_000)}.` : 'How long it works.'
           }
           value={days}
           onChange={setDays}

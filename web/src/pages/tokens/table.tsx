@@ -6,7 +6,7 @@ import type { Token } from './queries';
 
 export function TokenTable({ tokens, revoke }: { tokens: readonly Token[]; revoke: (token: Token) => void }) {
   return (
-    <StackedTable label="Tokens" columns={['Name', 'Role', 'Made', 'Used last', 'Expires']} actions>
+    <StackedTable label="Tokens" columns={['Name', 'Role', 'Created', 'Last used', 'Expires']} actions>
       {tokens.map((token) => (
         <Table.Tr key={token.id}>
           <Cell of="Name">
@@ -20,13 +20,13 @@ export function TokenTable({ tokens, revoke }: { tokens: readonly Token[]; revok
           <Cell of="Role">
             <RoleBadge role={token.role} />
           </Cell>
-          <Cell of="Made">
+          <Cell of="Created">
             <Time ms={token.created_at_ms} />
             <Text size="xs" c="dimmed" className="wrap">
               by {token.created_by}
             </Text>
           </Cell>
-          <Cell of="Used last">
+          <Cell of="Last used">
             {token.last_used_at_ms == null ? (
               <Text size="sm" c="dimmed">
                 never

@@ -51,7 +51,7 @@ export function TryForm({
         />
         <PasswordInput
           label="Password"
-          description="Is sent once and kept nowhere. A factor can be appended: password,push."
+          description="Sent once and stored nowhere. A factor can be appended: password,push."
           value={typed.password}
           onChange={(event) => set({ password: event.currentTarget.value })}
           error={faults.password}
@@ -73,7 +73,7 @@ export function TryForm({
         />
         <TextInput
           label="As which client"
-          description="The address of a device of the integration. Empty: as none."
+          description="The address of one of the integration’s devices. Empty: none."
           placeholder="192.0.2.10"
           value={typed.client}
           onChange={(event) => set({ client: event.currentTarget.value })}

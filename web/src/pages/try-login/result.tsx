@@ -34,7 +34,7 @@ export function Tried({
       gap="md"
       ref={place}
       tabIndex={-1}
-      aria-label="What came of it"
+      aria-label="Result"
       role="region"
       style={{ outline: 'none', scrollMarginTop: 72 }}
     >

@@ -17,12 +17,12 @@ describe('a change in words', () => {
       ...ADDED.slice(0, 1),
       { path: 'integrations[vpn].port', before: 1, after: 2 },
       { path: 'integrations[vpn].mode', before: 'auto', after: 'eap' },
-      { path: 'main.log_level', after: 'debug' },
+      { path: 'settings.proxy', after: { host: 'proxy.example.com', port: 3128 } },
       { path: 'authenticators[ad]', before: {} },
     ];
     expect(inWords(differences)).toEqual([
       'Added: integration radius_server_auto.',
-      'Changed: integration vpn, main.',
+      'Changed: integration vpn, settings.',
       'Removed: authenticator ad.',
     ]);
     expect(onlyAdds(differences)).toBe(false);

@@ -96,12 +96,12 @@ export function CheckStep({
       <Onward>
         {mend && (
           <Button variant="default" onClick={mend} disabled={check.isPending}>
-            Back, to put it right
+            Back, and fix it
           </Button>
         )}
         {!mend && integration && (
           <Button variant="default" component={Link} to={`/integrations/${integration}`}>
-            Put it right at {integration}
+            Fix it at {integration}
           </Button>
         )}
         <Button
@@ -113,7 +113,7 @@ export function CheckStep({
           Check again
         </Button>
         <Button onClick={next} disabled={check.isPending}>
-          {failed > 0 ? 'Go on all the same' : 'Next'}
+          {failed > 0 ? 'Continue anyway' : 'Next'}
         </Button>
       </Onward>
     </Step>

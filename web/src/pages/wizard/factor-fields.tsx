@@ -25,8 +25,8 @@ export function FactorFields({ answers, change, faults }: FieldsProps) {
       {answers.factor === 'duo' ? (
         <Stack gap="sm" maw={520}>
           <Text size="sm" c="dimmed">
-            All three stand at the application in Duo’s Admin Panel: Applications, Protect an Application,
-            RADIUS.
+            All three are shown with the application in Duo’s Admin Panel: Applications, Protect an
+            Application, RADIUS.
           </Text>
           <TextInput
             label="Integration key"

@@ -61,7 +61,7 @@ export function FindingsView({
       >
         <Text size="sm">
           {errors.length > 0
-            ? 'Nothing is taken over before each of them is put right.'
+            ? 'Nothing is imported until all of them are fixed.'
             : 'Nothing is served yet: look at it first.'}
         </Text>
       </Alert>

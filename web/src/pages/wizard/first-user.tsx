@@ -70,7 +70,7 @@ export function FirstUser({
                   miw={220}
                 />
                 <Button type="submit" loading={make.isPending} disabled={!typed.trim()}>
-                  Make the user
+                  Create the user
                 </Button>
               </Group>
               {make.error instanceof ApiError && make.error.status === 409 && !starts(make.error) ? (

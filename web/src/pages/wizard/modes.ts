@@ -6,7 +6,7 @@ export const MODES: Record<DeviceMode, { title: string; short: string; about: st
     title: 'Without a prompt (auto)',
     short: 'A push follows the password.',
     about:
-      'Works with every device: after the password a push is sent. Who has no push appends a passcode: password,123456.',
+      'Works with every device: after the password a push is sent. People without push append a passcode: password,123456.',
   },
   challenge: {
     title: 'With a menu (challenge)',
@@ -18,7 +18,7 @@ export const MODES: Record<DeviceMode, { title: string; short: string; about: st
     title: 'Within EAP (eap)',
     short: 'Speaks EAP: PEAP or TTLS.',
     about:
-      'For wireless networks, switches and devices that hand EAP on. Wants a server certificate, which people’s machines check.',
+      'For wireless networks, switches and devices that hand EAP on. Needs a server certificate, which people’s machines check.',
   },
   concat: {
     title: 'Always appended (concat)',

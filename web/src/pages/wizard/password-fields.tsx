@@ -67,7 +67,7 @@ function DirectoryFields(props: FieldsProps) {
       {answers.directoryTransport !== 'clear' && (
         <PemInput
           label="Certificate of its authority"
-          description="In PEM. Left out, the system’s authorities count, which seldom know a directory’s."
+          description="In PEM. If left out, the system’s authorities count, which seldom include a directory’s."
           value={answers.directoryCa}
           onChange={(directoryCa) => change({ directoryCa })}
         />
@@ -95,7 +95,7 @@ function DirectoryFields(props: FieldsProps) {
       />
       <TextInput
         label="Only members of this group"
-        description="Left out, everybody in the directory may log in."
+        description="If left out, everybody in the directory may log in."
         placeholder={ad ? 'CN=VPN,OU=Groups,DC=example,DC=com' : 'cn=vpn,ou=groups,dc=example,dc=com'}
         {...text(props, 'directoryGroup')}
       />

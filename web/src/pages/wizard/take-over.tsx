@@ -114,13 +114,17 @@ function IntoDatabase({ sent, how, message, taken, backButton }: Props & { backB
         {tried.isPending && <Loading />}
         <ProblemAlert
           error={tried.error}
-          title="It cannot be taken over like this"
+          title="It cannot be imported like this"
           retry={() => tried.refetch()}
         />
         {tried.data && <Changes differences={tried.data.differences} />}
         {changed ? (
-          <Alert color="orange" title="Somebody else changed the configuration meanwhile" role="alert">
-            <Text size="sm">What is shown is what would change now. Look at it again.</Text>
+          <Alert
+            color="orange"
+            title="Somebody else has changed the configuration in the meantime"
+            role="alert"
+          >
+            <Text size="sm">The changes shown have been updated. Look at them again.</Text>
           </Alert>
         ) : (
           <ProblemAlert error={apply.error} />
@@ -206,7 +210,7 @@ function IntoFile({
   });
   return (
     <section aria-label="Into the file">
-      <Title order={3}>The file is the truth here</Title>
+      <Title order={3}>The configuration is a file here</Title>
       <Text size="sm" className="wrap" mt={4}>
         {here ? (
           <>
