@@ -128,7 +128,9 @@ test('what somebody else changed meanwhile is shown anew before it can be applie
     { 'POST /api/v1/drafts/7/apply': () => refusal(412, 'changed', 'there is a newer revision') },
   );
   await user.click(await screen.findByRole('button', { name: 'Apply' }));
-  expect((await screen.findByRole('alert')).textContent).toContain('Somebody else changed the configuration');
+  expect((await screen.findByRole('alert')).textContent).toContain(
+    'Somebody else has changed the configuration',
+  );
   expect(asked.filter((what) => what === 'GET /api/v1/drafts/7')).toHaveLength(2);
   expect(screen.getByRole('button', { name: 'Apply' })).toHaveProperty('disabled', false);
 });
