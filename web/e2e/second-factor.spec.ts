@@ -355,7 +355,7 @@ test('a script answers pushes, is marked, and is ended', async ({ api, signedInP
   await page.goto('/second-factor/users/lena');
   await page.getByRole('button', { name: 'Set a script' }).click();
   const form = page.getByRole('dialog', { name: 'Script for lena' });
-  await expect(form).toContainText('The second factor is then worth nothing');
+  await expect(form).toContainText('The second factor then protects nothing');
   await form.getByLabel('After').fill('0');
   await form.getByRole('button', { name: 'Set the script' }).click();
   await expect(page.getByText('Pushes are answered by a script')).toBeVisible();
@@ -432,7 +432,7 @@ test('the lists are searched, narrowed and sorted by the address', async ({ sign
   await expect(page.getByRole('row', { name: /dave/ })).toContainText('locked out');
   await page.goto('/second-factor?show=bypass&q=alice');
   await expect(page.getByText('No user matches')).toBeVisible();
-  await expect(page.getByText(/The search hides \d+ users\. Whoever logs in/)).toBeVisible();
+  await expect(page.getByText(/The search hides \d+ users\. Anyone who logs in/)).toBeVisible();
   await page.getByRole('button', { name: 'Show all' }).click();
   await expect(page.getByRole('link', { name: 'alice' })).toBeVisible();
   await page.getByRole('button', { name: 'Name' }).click();
@@ -548,11 +548,11 @@ test.describe('pictures', () => {
     // On a phone each is a card: nothing of it is cut, and an order is chosen above the list.
     await page.setViewportSize({ width: 360, height: 800 });
     const card = page.getByRole('row', { name: /mia/ });
-    await expect(card.getByText('2 of 10')).toBeInViewport();
-    await expect(page.getByRole('button', { name: 'What can be done to mia.keller' })).toBeInViewport();
     await page.getByLabel('Order').selectOption('most wrong passcodes');
     await expect(page).toHaveURL(/sort=-failures/);
-    await expect(page.getByRole('link', { name: /\w+\.\w+|alice|bob/ }).first()).toHaveText('mia.keller');
+    await expect(card.getByText('2 of 10')).toBeInViewport();
+    await expect(page.getByRole('button', { name: 'What can be done to mia.keller' })).toBeInViewport();
+    expect((await page.getByRole('row').nth(1).textContent()) ?? '').toContain('mia.keller');
     await page.setViewportSize({ width: 1440, height: 900 });
     await page.goto('/second-factor?tab=devices');
     await expect(page.getByRole('row', { name: /mia/ })).toHaveCount(2);
