@@ -93,10 +93,10 @@ test.describe('without a configuration', () => {
     await page.getByRole('button', { name: 'Stay' }).last().click();
     await page.getByRole('button', NEXT).click();
 
-    const said = page.getByRole('region', { name: 'Your answers' });
+    const said = page.getByRole('region', { name: 'Your answers', exact: true });
     await expect(said).toContainText('Requests come from 127.0.0.0/8');
     await expect(
-      page.getByText('Added: integration radius_server_auto, authenticator duo_only_client.'),
+      page.getByText('Added: authenticator duo_only_client, integration radius_server_auto.'),
     ).toBeVisible();
     // It was written here: nothing of another product is told.
     await expect(page.getByText(/Duo Authentication Proxy did otherwise/)).toHaveCount(0);

@@ -15,7 +15,7 @@ import { Empty } from './components/empty';
 import { Loading, Page } from './components/page';
 import { ProblemAlert } from './components/problem';
 import { Shell } from './layout/shell';
-import { wanted } from './lib/sign-in-memory';
+import { forgetWanted, wanted } from './lib/sign-in-memory';
 
 const root = createRootRouteWithContext<{ client: QueryClient }>()({
   notFoundComponent: () => (
@@ -62,9 +62,11 @@ const shell = createRoute({
   beforeLoad: async ({ context, location, preload }) => {
     try {
       await context.client.ensureQueryData(sessionQuery);
-      // The provider leads back to the first page, whatever page somebody wanted.
-      const kept = location.href === '/' && !preload ? wanted({ take: true }) : undefined;
-      if (kept) throw redirect({ href: kept, replace: true });
+      if (preload) return;
+      // The provider leads back to the first page, whatever page somebody wanted. Forgotten only there: the
+      // first load of a page may be begun twice.
+      const kept = location.href === '/' ? wanted() : forgetWanted();
+      if (kept && kept !== '/') throw redirect({ href: kept, replace: true });
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) {
         const to = location.href;

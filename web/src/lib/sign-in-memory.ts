@@ -17,16 +17,20 @@ function tried<T>(deed: () => T): T | undefined {
 export function keepWanted(to: string | undefined, now = Date.now()): void {
   tried(() => {
     if (localPath(to)) sessionStorage.setItem(WANTED, JSON.stringify({ to, at: now }));
-    else sessionStorage.removeItem(WANTED);
+    else forgetWanted();
   });
 }
 
-/** What was kept; `take`: once. */
-export function wanted({ take = false, now = Date.now() } = {}): string | undefined {
+/** What was kept. */
+export function wanted(now = Date.now()): string | undefined {
   return tried(() => {
     const kept = JSON.parse(sessionStorage.getItem(WANTED) ?? 'null') as { to?: string; at?: number } | null;
-    if (take) sessionStorage.removeItem(WANTED);
     const age = now - (kept?.at ?? 0);
     return age >= 0 && age < WANTED_FOR ? localPath(kept?.to) : undefined;
   });
+}
+
+/** It was reached, or is wanted no more. */
+export function forgetWanted(): undefined {
+  tried(() => sessionStorage.removeItem(WANTED));
 }

@@ -19,7 +19,7 @@ import { ProblemAlert } from '@/components/problem';
 import { useNow } from '@/components/time';
 import { localClock, seconds } from '@/lib/format';
 import { localPath } from '@/lib/local-path';
-import { keepWanted, wanted } from '@/lib/sign-in-memory';
+import { forgetWanted, keepWanted, wanted } from '@/lib/sign-in-memory';
 import { sessionChanged } from '@/session';
 import { firstPage } from './setup/first-page';
 
@@ -39,7 +39,7 @@ function useEntered(to: string | undefined) {
   const router = useRouter();
   return async (who: Schemas['Who']) => {
     sessionChanged(client, who);
-    keepWanted(undefined);
+    forgetWanted();
     const path = localPath(to);
     if (path) return router.history.push(path);
     await router.navigate({ to: await firstPage(client, who) });

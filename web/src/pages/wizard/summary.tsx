@@ -68,7 +68,7 @@ export function Summary({
               <Table.Th scope="row" fw={600} w={{ base: 96, sm: 190 }} style={{ verticalAlign: 'top' }}>
                 {NAMES[question]}
               </Table.Th>
-              <Table.Td className="wrap">
+              <Table.Td className="wrap" style={{ verticalAlign: 'top' }}>
                 {texts[question].map((text) => (
                   <Text size="sm" key={text} className="wrap">
                     {text}
