@@ -1,8 +1,9 @@
 /** The answers in words, each with a way back to its question. */
-import { Button, Paper, Table, Text } from '@mantine/core';
+import { Button, Paper, Text } from '@mantine/core';
 import type { DeviceTemplate } from '@/devices/template';
 import { type Answers, QUESTIONS, type Question } from './answers';
 import { MODES } from './modes';
+import classes from './summary.module.css';
 
 const NAMES: Record<Question, string> = {
   device: 'Device',
@@ -60,35 +61,29 @@ export function Summary({
 }) {
   const texts = said(answers, device);
   return (
-    <Paper withBorder p="sm" component="section" aria-label="Your answers">
-      <Table verticalSpacing={6} aria-label="Your answers">
-        <Table.Tbody>
-          {QUESTIONS.map((question) => (
-            <Table.Tr key={question}>
-              <Table.Th scope="row" fw={600} w={{ base: 96, sm: 190 }} style={{ verticalAlign: 'top' }}>
-                {NAMES[question]}
-              </Table.Th>
-              <Table.Td className="wrap" style={{ verticalAlign: 'top' }}>
-                {texts[question].map((text) => (
-                  <Text size="sm" key={text} className="wrap">
-                    {text}
-                  </Text>
-                ))}
-              </Table.Td>
-              <Table.Td w={84} style={{ verticalAlign: 'top' }}>
-                <Button
-                  size="compact-sm"
-                  variant="default"
-                  onClick={() => change(question)}
-                  aria-label={`Change: ${NAMES[question]}`}
-                >
-                  Change
-                </Button>
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
+    <Paper withBorder px="sm" component="section" aria-label="Your answers">
+      {QUESTIONS.map((question) => (
+        <div key={question} className={classes.row}>
+          <Text size="sm" fw={600}>
+            {NAMES[question]}
+          </Text>
+          <div className={classes.texts}>
+            {texts[question].map((text) => (
+              <Text size="sm" key={text} className="wrap">
+                {text}
+              </Text>
+            ))}
+          </div>
+          <Button
+            size="compact-sm"
+            variant="default"
+            onClick={() => change(question)}
+            aria-label={`Change: ${NAMES[question]}`}
+          >
+            Change
+          </Button>
+        </div>
+      ))}
     </Paper>
   );
 }
