@@ -127,18 +127,18 @@ test('a revision that a node refused is told with the reason, until the file is 
 
     await page.goto('/nodes');
     const local = page.getByRole('region', { name: 'Node local' });
-    await expect(local).toContainText('local refused revision 2, and serves what it had');
+    await expect(local).toContainText('local refused revision 2, and serves revision 1');
     await expect(local).toContainText(String(taken));
     await page.goto('/');
     const finding = page.getByRole('link', { name: /Node local refused revision 2 and serves 1\./ });
     await finding.click();
     await expect(page).toHaveURL(/\/nodes\/local$/);
-    await expect(page.getByText('local refused revision 2, and serves what it had')).toBeVisible();
+    await expect(page.getByText('local refused revision 2, and serves revision 1')).toBeVisible();
 
     // Mended on the disk; the page that is open says so by itself.
     writeFileSync(file, before.replace('failmode=secure', 'failmode=safe'));
     await api.waitForRevisionApplied(3);
-    await expect(page.getByText('local refused revision 2, and serves what it had')).toBeHidden();
+    await expect(page.getByText('local refused revision 2, and serves revision 1')).toBeHidden();
     await page.goto('/revisions');
     await expect(row(3)).toContainText('served');
     await expect(page.getByText('refused by local')).toHaveCount(0);

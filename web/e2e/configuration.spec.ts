@@ -216,7 +216,7 @@ pkey=server.key
     const both = page.getByRole('dialog', { name: 'It has been changed in the meantime' });
     await expect(both.getByText('− retry_wait=3')).toBeVisible();
     await expect(both.getByText('+ exempt_username_1=yves')).toBeVisible();
-    await both.getByRole('button', { name: 'Load what is there' }).click();
+    await both.getByRole('button', { name: 'Load the current one, discard mine' }).click();
     await expect(editor(page)).toContainText('retry_wait=3');
     await expect(editor(page)).not.toContainText('yves');
   });

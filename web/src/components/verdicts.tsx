@@ -2,6 +2,7 @@ import { Alert, Badge, Code, Group, List, Loader, Stack, Table, Text } from '@ma
 import { useQuery } from '@tanstack/react-query';
 import type { Schemas } from '@/api/client';
 import { nodesQuery } from '@/api/queries';
+import { servesOf } from '@/pages/nodes/words';
 import { ProblemAlert } from './problem';
 
 type NodeView = Schemas['NodeView'];
@@ -72,7 +73,7 @@ export function Verdicts({ revision }: { revision: number }) {
         <Alert
           key={node.node}
           color="red"
-          title={`${node.node} refused, and serves what it had`}
+          title={`${node.node} refused it, and ${servesOf(node)}`}
           role="alert"
         >
           <List size="sm">
