@@ -432,6 +432,10 @@ pub(super) fn missing(section: &Section, option: &str, kind: Kind, context: &mut
         section,
         Some(option),
         "this option is missing",
-        format!("write '{option}=' and {}", kind.describe()),
+        match support::never_served(section.kind) {
+            // Whoever wants it served is told beside this that it is not.
+            true => format!("remove the section, which is not served, or write '{option}='"),
+            false => format!("write '{option}=' and {}", kind.describe()),
+        },
     );
 }

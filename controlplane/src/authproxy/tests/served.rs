@@ -44,6 +44,14 @@ fn a_file_of_which_nothing_is_served_is_refused() {
 }
 
 #[test]
+fn what_is_missing_where_nothing_is_served_names_the_way_out_first() {
+    let found = said(&run(&file("", "", "", "[cloud]\nikey=x\nskey=y\n")));
+    let want = "error: [cloud] api_host: this option is missing; remove the section, which is not \
+                served, or write 'api_host='";
+    assert!(found.iter().any(|one| one == want), "{found:#?}");
+}
+
+#[test]
 fn a_file_shows_the_differences_it_triggers() {
     let subjects = |text: &str| {
         let found = run(text).differences;
