@@ -70,8 +70,13 @@ impl Slapd {
             .write_all(include_bytes!("people.ldif"))
             .unwrap();
         assert!(add.wait().unwrap().success(), "slapadd takes the entries");
-        let (port, tls_port) = (free_port(), free_port());
-        let process = launch(&conf, port, tls_port);
+        // A port that was free a moment ago may be a connection's by now.
+        let (port, tls_port, process) = (0..TRIES)
+            .find_map(|_| {
+                let (port, tls_port) = (free_port(), free_port());
+                launch(&conf, port, tls_port).map(|process| (port, tls_port, process))
+            })
+            .expect("slapd finds ports to listen on");
         Self {
             folder,
             port,
@@ -89,11 +94,9 @@ impl Slapd {
 
     /// Starts it after a [`Slapd::stop`].
     pub(crate) fn start_again(&mut self) {
-        self.process = launch(
-            &self.folder.path().join("slapd.conf"),
-            self.port,
-            self.tls_port,
-        );
+        let conf = self.folder.path().join("slapd.conf");
+        self.process =
+            launch(&conf, self.port, self.tls_port).expect("slapd listens where it listened");
     }
 
     /// Ends it at once: every connection is lost.
@@ -109,8 +112,9 @@ impl Drop for Slapd {
     }
 }
 
-fn launch(conf: &Path, port: u16, tls_port: u16) -> Child {
-    let child = Command::new("slapd")
+/// None when it ended instead of listening.
+fn launch(conf: &Path, port: u16, tls_port: u16) -> Option<Child> {
+    let mut child = Command::new("slapd")
         .args(["-d", "0", "-f"])
         .arg(conf)
         .arg("-h")
@@ -123,16 +127,23 @@ fn launch(conf: &Path, port: u16, tls_port: u16) -> Child {
         .expect("slapd of Debian's package slapd is needed");
     for port in [port, tls_port] {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let up = (0..500).any(|_| {
-            TcpStream::connect(address).is_ok() || {
-                std::thread::sleep(Duration::from_millis(20));
-                false
+        let mut up = false;
+        for _ in 0..500 {
+            if child.try_wait().unwrap().is_some() {
+                return None;
             }
-        });
+            up = TcpStream::connect(address).is_ok();
+            if up {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
         assert!(up, "slapd listens on {port}");
     }
-    child
+    Some(child)
 }
+
+const TRIES: u32 = 5;
 
 /// A port that nobody listens on.
 pub(crate) fn free_port() -> u16 {
