@@ -130,7 +130,9 @@ test('a revision that a node refused is told with the reason, until the file is 
     await expect(local).toContainText('local refused revision 2, and serves revision 1');
     await expect(local).toContainText(String(taken));
     await page.goto('/');
-    const finding = page.getByRole('link', { name: /Node local refused revision 2, and serves revision 1\./ });
+    const finding = page.getByRole('link', {
+      name: /Node local refused revision 2, and serves revision 1\./,
+    });
     await finding.click();
     await expect(page).toHaveURL(/\/nodes\/local$/);
     await expect(page.getByText('local refused revision 2, and serves revision 1')).toBeVisible();
