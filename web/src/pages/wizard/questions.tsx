@@ -69,6 +69,14 @@ export function QuestionStep({
   const form = useRef<HTMLFormElement>(null);
   const faults = faultsOf(answers, question);
   const toFault = () => form.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus();
+  /** Who went back, or answered otherwise meanwhile, is led nowhere by what is said of it. */
+  const now = useRef<Answers | null>(null);
+  useEffect(() => {
+    now.current = answers;
+    return () => {
+      now.current = null;
+    };
+  }, [answers]);
   // The gateway reads them as it will in the end, so that a fault is said where it can be put right.
   const look = useMutation({
     mutationFn: async (given: Answers) => {
@@ -81,9 +89,11 @@ export function QuestionStep({
       const { diagnostics } = await ask(api.POST('/api/v1/config/validate', { body }));
       return foundAt(question, upTo, written, diagnostics);
     },
-    onSuccess: ({ faults: found, rest }) => {
-      if (rest.length === 0 && Object.keys(found).length === 0) next();
+    onSuccess: ({ faults: found, rest }, given) => {
+      if (now.current === given && rest.length === 0 && Object.keys(found).length === 0) next();
     },
+    // The answers have secrets.
+    gcTime: 0,
   });
   // Drawn by now, and the button is one again.
   useEffect(() => {
