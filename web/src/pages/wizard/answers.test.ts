@@ -233,6 +233,13 @@ describe('what the gateway finds', () => {
     expect(found('mode', BASE, 'failmode', 'no').rest).toEqual(['No. Write another.']);
   });
 
+  it('is told beside the fields where its field is not asked for', () => {
+    expect(found('factor', { ...BASE, factor: 'builtin' }, 'api_host', 'not here')).toEqual({
+      faults: {},
+      rest: ['Not here. Write another.'],
+    });
+  });
+
   it('leaves out what is of another question', () => {
     const written = writeConfig(BASE, undefined);
     const at = { file: 'authproxy.cfg', severity: 'error', line: 1, message: 'no' } as const;

@@ -208,10 +208,18 @@ export function foundAt(
     const text = sentence(message) + (remedy ? ` ${sentence(remedy)}` : '');
     const field =
       option === 'host' && answers.primary === 'radius' ? 'upstreamHost' : FIELDS[question][option ?? ''];
-    if (field) faults[field] ??= text;
+    if (field && isAsked(field, answers)) faults[field] ??= text;
     else rest.push(text);
   }
   return { faults, rest };
+}
+
+/** Whether a field is there to be filled in, beside what else is answered. */
+function isAsked(field: keyof Answers, answers: Answers): boolean {
+  if (field.startsWith('upstream')) return answers.primary === 'radius';
+  if (field === 'directoryCa' && answers.directoryTransport === 'clear') return false;
+  if (field.startsWith('directory')) return byDirectory(answers);
+  return !/^(ikey|skey|apiHost)$/.test(field) || answers.factor === 'duo';
 }
 
 function sentence(text: string): string {

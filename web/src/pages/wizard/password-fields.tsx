@@ -70,6 +70,7 @@ function DirectoryFields(props: FieldsProps) {
           description="In PEM. If left out, the system’s authorities count, which seldom include a directory’s."
           value={answers.directoryCa}
           onChange={(directoryCa) => change({ directoryCa })}
+          error={props.faults.directoryCa}
         />
       )}
       <TextInput
