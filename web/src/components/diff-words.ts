@@ -137,7 +137,7 @@ class Reading {
 
   /** `told`: the API says that it differs, whether or not it shows. */
   read(path: string, before: Json, after: Json, told = false): void {
-    if (!told && same(before, after)) return;
+    if (!told && (same(before, after) || (isNothing(before) && isNothing(after)))) return;
     if (this.kind === null) {
       this.add(path, words(lastOf(path)), before, after);
       return;
@@ -189,9 +189,12 @@ class Reading {
   private fallback(path: string): string | null {
     const { kind } = this;
     if (kind === null) return null;
+    const own = helpOf(kind, this.variant, path);
+    // Of a mode that has the option, and no default, nothing holds by itself.
+    if (own.option !== null) return own.default;
     // What a mode ignores has the default of those that use it.
     return (
-      [this.variant, 'auto', 'challenge', 'eap']
+      ['auto', 'challenge', 'eap']
         .map((variant) => helpOf(kind, variant, path).default)
         .find((found) => found !== null) ?? null
     );

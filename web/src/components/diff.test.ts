@@ -124,6 +124,40 @@ test('of something new what holds anyway is left out, and what decides who gets 
   expect(thing?.defaults).toBe(4);
 });
 
+test('what is a default in other modes alone is said', () => {
+  const [thing] = inWords([
+    {
+      path: 'integrations[wlan]',
+      after: { id: 'wlan', mode: 'eap', factors: ['auto'], append: { allow: false } },
+    },
+  ]);
+  expect(thing?.lines.map(({ label, after }) => [label, after?.text])).toEqual([
+    ['Mode', 'EAP'],
+    ['Factors', 'Automatic'],
+  ]);
+  expect(thing?.defaults).toBe(1);
+});
+
+test('of something that goes only what it said is told', () => {
+  expect(
+    lines([
+      {
+        path: 'integrations[vpn]',
+        before: { id: 'vpn', mode: 'auto', port: 1812, exempt_users: [], listen: null, clients: [] },
+      },
+    ]),
+  ).toEqual([
+    {
+      title: 'Integration vpn',
+      change: 'removed',
+      lines: [
+        ['Mode', 'Auto', null],
+        ['UDP port', '1812', null],
+      ],
+    },
+  ]);
+});
+
 test('a service elsewhere is never said to be built in', () => {
   const application = { ikey: 'DI', skey: secret, host: 'evil.example.com', port: 443, pinned_ca: evil };
   const [thing] = inWords([{ path: 'integrations[vpn]', after: { id: 'vpn', mode: 'auto', application } }]);
