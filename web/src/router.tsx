@@ -18,6 +18,10 @@ import { Shell } from './layout/shell';
 import { forgetWanted, wanted } from './lib/sign-in-memory';
 
 const root = createRootRouteWithContext<{ client: QueryClient }>()({
+  beforeLoad: ({ location, preload }) => {
+    // Where somebody wanted to go is reached, or another page is, or there is none at that address.
+    if (!preload && location.href !== '/' && location.pathname !== '/sign-in') forgetWanted();
+  },
   notFoundComponent: () => (
     <Page title="No such page">
       <Empty
@@ -65,7 +69,7 @@ const shell = createRoute({
       if (preload) return;
       // The provider leads back to the first page, whatever page somebody wanted. Forgotten only there: the
       // first load of a page may be begun twice.
-      const kept = location.href === '/' ? wanted() : forgetWanted();
+      const kept = location.href === '/' ? wanted() : undefined;
       if (kept && kept !== '/') throw redirect({ href: kept, replace: true });
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) {
