@@ -1,6 +1,6 @@
 import { Autocomplete, Button, Collapse, Group, Pill, Select, SimpleGrid, TextInput } from '@mantine/core';
 import { ListFilter } from 'lucide-react';
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import { localTime } from '@/lib/format';
 import {
   FILTERS,
@@ -68,6 +68,13 @@ export function Filters({
   const changed = FILTERS.some((name) => (draft[name] ?? '') !== (filter[name] ?? ''));
   const given = FILTERS.filter((name) => filter[name] !== undefined);
   const further = given.filter((name) => FURTHER.includes(name)).length;
+  const inUse = useRef<HTMLDivElement>(null);
+  const toggle = useRef<HTMLButtonElement>(null);
+  const narrow = (next: Filter) => {
+    // The button that was pressed goes with its filter.
+    if (inUse.current?.contains(document.activeElement)) toggle.current?.focus();
+    onChange(next);
+  };
   return (
     <form
       aria-label="Filter the audit"
@@ -90,6 +97,7 @@ export function Filters({
           clearButtonProps={{ 'aria-label': 'Anything' }}
         />
         <Button
+          ref={toggle}
           variant="default"
           onClick={() => setMore(!more)}
           aria-expanded={more}
@@ -113,13 +121,13 @@ export function Filters({
         )}
       </Collapse>
       {given.length > 0 && (
-        <Group gap={6} mt="xs" role="group" aria-label="Filters in use">
+        <Group gap={6} mt="xs" role="group" aria-label="Filters in use" ref={inUse}>
           {given.map((name) => (
             <Pill
               key={name}
               size="md"
               withRemoveButton
-              onRemove={() => onChange(filterOf({ ...filter, [name]: '' }))}
+              onRemove={() => narrow(filterOf({ ...filter, [name]: '' }))}
               removeButtonProps={{
                 'aria-label': `Remove the filter ${inWords(name, filter[name] ?? '')}`,
                 'aria-hidden': undefined,
@@ -129,7 +137,7 @@ export function Filters({
               {inWords(name, filter[name] ?? '')}
             </Pill>
           ))}
-          <Button size="compact-sm" variant="subtle" onClick={() => onChange({})}>
+          <Button size="compact-sm" variant="subtle" onClick={() => narrow({})}>
             Remove all
           </Button>
         </Group>

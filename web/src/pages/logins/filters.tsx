@@ -1,7 +1,7 @@
 import { Button, Collapse, Group, Pill, Select, SimpleGrid, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { ListFilter, Search } from 'lucide-react';
-import { type FormEvent, useEffect, useState } from 'react';
+import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { integrationsQuery, nodesQuery } from '@/api/queries';
 import { FACTORS, OUTCOMES, REASON_GROUPS, REASONS } from '@/components/login/words';
 import {
@@ -36,6 +36,12 @@ export function Filters({ filter, set, clear }: { filter: Filter; set: SetFilter
   const given = FILTERS.filter((name) => filter[name] !== undefined);
   const [more, setMore] = useState(false);
   const further = given.filter((name) => FURTHER.includes(name)).length;
+  const inUse = useRef<HTMLDivElement>(null);
+  const toggle = useRef<HTMLButtonElement>(null);
+  // The button that was pressed goes with its filter.
+  const leave = () => {
+    if (inUse.current?.contains(document.activeElement)) toggle.current?.focus();
+  };
   return (
     <search aria-label="Filter the logins">
       <Group gap="xs" align="flex-end">
@@ -64,6 +70,7 @@ export function Filters({ filter, set, clear }: { filter: Filter; set: SetFilter
           w={140}
         />
         <Button
+          ref={toggle}
           variant="default"
           onClick={() => setMore(!more)}
           aria-expanded={more}
@@ -77,13 +84,16 @@ export function Filters({ filter, set, clear }: { filter: Filter; set: SetFilter
         {more && <Further filter={filter} set={set} />}
       </Collapse>
       {given.length > 0 && (
-        <Group gap={6} mt="xs" role="group" aria-label="Filters in use">
+        <Group gap={6} mt="xs" role="group" aria-label="Filters in use" ref={inUse}>
           {given.map((name) => (
             <Pill
               key={name}
               size="md"
               withRemoveButton
-              onRemove={() => set({ [name]: '' })}
+              onRemove={() => {
+                leave();
+                set({ [name]: '' });
+              }}
               removeButtonProps={{
                 'aria-label': `Remove the filter ${wordsOf(name, filter[name] ?? '')}`,
                 'aria-hidden': undefined,
@@ -93,7 +103,14 @@ export function Filters({ filter, set, clear }: { filter: Filter; set: SetFilter
               {wordsOf(name, filter[name] ?? '')}
             </Pill>
           ))}
-          <Button size="compact-sm" variant="subtle" onClick={clear}>
+          <Button
+            size="compact-sm"
+            variant="subtle"
+            onClick={() => {
+              leave();
+              clear();
+            }}
+          >
             Remove all
           </Button>
         </Group>
