@@ -2,6 +2,7 @@
 import type { Schemas } from '@/api/client';
 import { plural } from '@/lib/format';
 import { readLine } from './ini';
+import type { Validation } from './use-validation';
 
 export type Finding = Schemas['Diagnostic'];
 
@@ -38,6 +39,12 @@ export function counted(findings: readonly Finding[]): string {
 export function sorted(findings: readonly Finding[]): Finding[] {
   const weight = ({ severity }: Finding) => (severity === 'error' ? 0 : 1);
   return [...findings].sort((a, b) => weight(a) - weight(b) || (a.line ?? 0) - (b.line ?? 0));
+}
+
+/** The errors of the text as it is: none are known while it is checked, or where that failed. */
+export function errorsNow({ found, error, pending }: Validation): Finding[] {
+  if (!found || error || pending) return [];
+  return sorted(found.diagnostics).filter(({ severity }) => severity === 'error');
 }
 
 /** What a line became, in one line of text; empty where there is nothing to say. */

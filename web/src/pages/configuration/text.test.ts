@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { compare } from './compare';
 import { complete } from './complete';
-import { became, counted, type Finding, placeOf, sorted } from './diagnostics';
+import { became, counted, errorsNow, type Finding, placeOf, sorted } from './diagnostics';
 import { helpAt } from './help';
 import { readLine, sectionAt, sectionsOf, withoutSeals } from './ini';
 import { nextName, nextSection, optionSpec, sectionSpec } from './schema';
@@ -155,6 +155,14 @@ describe('findings', () => {
     expect(counted(list)).toBe('2 errors and 1 warning');
     expect(counted([])).toBe('No faults');
     expect(sorted(list).map(({ line }) => line)).toEqual([2, 8, 9]);
+  });
+
+  test('of a text that is checked, or could not be, no errors are known', () => {
+    const found = { diagnostics: [finding({ line: 9, severity: 'warning' }), finding({ line: 8 })] } as never;
+    expect(errorsNow({ found, error: null, pending: false }).map(({ line }) => line)).toEqual([8]);
+    expect(errorsNow({ found, error: null, pending: true })).toEqual([]);
+    expect(errorsNow({ found, error: new Error('away'), pending: false })).toEqual([]);
+    expect(errorsNow({ found: null, error: null, pending: false })).toEqual([]);
   });
 
   test('what a line became is said without secrets', () => {

@@ -8,7 +8,7 @@ import { UnsavedGuard } from '@/components/guard';
 import { Loading } from '@/components/page';
 import classes from './configuration.module.css';
 import { Conflict } from './conflict';
-import { counted, sorted } from './diagnostics';
+import { counted, errorsNow } from './diagnostics';
 import type { EditorHandle } from './editor';
 import { MissingKeys, NamedFiles } from './files';
 import { AtTheCursor, Findings, LineTable } from './findings';
@@ -52,8 +52,8 @@ export function Workbench({
   const moved = deed === null && !!now.data && !!base.tag && now.data !== base.tag && how === 'replace';
 
   const goTo = (wanted: number) => editor.current?.goTo(wanted);
-  const errors = sorted(found?.diagnostics ?? []).filter(({ severity }) => severity === 'error');
-  const known = !validation.pending && errors.length > 0;
+  const errors = errorsNow(validation);
+  const known = errors.length > 0;
   const preview = () => {
     if (readOnly || text.trim() === '' || deed !== null || conflict) return;
     setStopped(known);
