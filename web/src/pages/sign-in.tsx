@@ -71,6 +71,8 @@ export function SignInPage() {
       setPasscode('');
       if (error instanceof ApiError && error.retryAfter) setUntil(Date.now() + error.retryAfter * 1_000);
     },
+    // It has the password.
+    gcTime: 0,
   });
   // Who goes away asks for nothing any more.
   useEffect(() => () => cancel.current?.abort(), []);

@@ -33,6 +33,8 @@ export function FirstUser({
     retry: (failures, error) => failures < 10 && starts(error),
     retryDelay: 1_000,
     onSuccess: (answer) => done(answer as Made),
+    // The answer has a secret.
+    gcTime: 0,
   });
   const device = made?.devices[0];
   return (

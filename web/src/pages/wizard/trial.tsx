@@ -50,6 +50,8 @@ export function TrialStep({
       setAsked((before) => (state ? [...before, tried] : [tried]));
       setAnswer('');
     },
+    // It has the password.
+    gcTime: 0,
   });
   const last = asked.at(-1);
   const question = last?.state ? last : undefined;
