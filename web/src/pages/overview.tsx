@@ -107,7 +107,7 @@ function Body({
         key={place}
         error={error}
         retry={retry}
-        title={isOld ? 'What is shown may be old' : undefined}
+        title={isOld ? 'What is shown may be out of date' : undefined}
       />
     ),
   );
@@ -249,9 +249,9 @@ function NothingYet() {
       >
         Countersign asks for a second factor where a device asks it by RADIUS. It takes three things: which
         device asks, who checks the password, and who asks for the second factor. Do you have an{' '}
-        <code>authproxy.cfg</code>? It can be taken over as it is, at{' '}
+        <code>authproxy.cfg</code>? It can be taken over as it is, in the{' '}
         <TextLink underline="always" to="/configuration">
-          To the text editor
+          text editor
         </TextLink>
         .
       </Empty>

@@ -9,7 +9,7 @@ import type { Help } from './help';
 import { isMask, type Json } from './path';
 import { SecretField } from './secret';
 
-/** What holds, where the form does not say it: the default, or what stands in the empty input. */
+/** What holds, where the form does not say it: the default, or nothing. */
 function unsaid(field: Field, help: Help): string {
   if (help.default !== null && help.default !== 'none') {
     if (help.default === 'true' || help.default === 'false') return help.default === 'true' ? 'yes' : 'no';

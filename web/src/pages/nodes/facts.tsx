@@ -116,7 +116,7 @@ export function RefusalAlert({ node }: { node: NodeView }) {
           ? 'put that right in the file, and have it read again.'
           : 'put that right at the node, or change it here and apply it:'}{' '}
         <TextLink underline="always" to="/configuration" inherit>
-          {file ? 'Show the file' : 'Configuration as text'}
+          {file ? 'Show the file' : 'Open the text editor'}
         </TextLink>
         {!file && (
           <>
