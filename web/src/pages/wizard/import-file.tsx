@@ -168,7 +168,11 @@ export function ImportFile({
         </Box>
         {sent.text.trim() !== '' && (
           <Findings
-            validation={{ found: look.data ?? null, error: look.error, pending: look.isFetching }}
+            validation={{
+              found: look.data ?? null,
+              error: look.error,
+              pending: look.isFetching || settled !== sent,
+            }}
             file={sent.name}
             goTo={(wanted) => editor.current?.goTo(wanted)}
           />
