@@ -21,7 +21,7 @@ export function RevisionsPage() {
   const navigate = useNavigate();
   const query = useQuery(revisionsQuery(search));
   const about = useQuery(aboutQuery);
-  const nodes = useQuery(nodesQuery).data?.items ?? [];
+  const nodes = useQuery(nodesQuery).data?.items;
   const { may } = useSession();
   const go = (next: Filter, replace = false) =>
     void navigate({ to: '/revisions', search: { ...next }, replace });
@@ -67,13 +67,15 @@ export function RevisionsPage() {
                         <Anchor component={Link} to={`/revisions/${one.number}`} size="sm">
                           <span className="nowrap">Revision {one.number}</span>
                         </Anchor>
-                        <RevisionState
-                          newest={about.data?.revision === one.number}
-                          refusedBy={nodes
-                            .filter(({ refused }) => refused?.revision === one.number)
-                            .map(({ node }) => node)}
-                          applied={nodes.some(({ applied }) => applied === one.number)}
-                        />
+                        {nodes && (
+                          <RevisionState
+                            newest={about.data?.revision === one.number}
+                            refusedBy={nodes
+                              .filter(({ refused }) => refused?.revision === one.number)
+                              .map(({ node }) => node)}
+                            applied={nodes.some(({ applied }) => applied === one.number)}
+                          />
+                        )}
                       </Group>
                     </Cell>
                     <Cell of="Why">{one.message || <Text c="dimmed">no reason given</Text>}</Cell>
