@@ -29,7 +29,8 @@ const WORDS: Record<Shown, { word: string; about: string }> = {
   open: { word: 'paused while this is open', about: 'New logins are counted, and shown when it is closed.' },
   reading: {
     word: 'paused while you read',
-    about: 'New logins are counted, so that what you read does not move. At the top of the list it goes on.',
+    about:
+      'New logins are counted, so that what you read does not move. At the top of the list it goes on, when no row has the focus.',
   },
   connecting: { word: 'connecting', about: 'The live stream is being opened.' },
   reconnecting: {
