@@ -3,7 +3,7 @@ import { useNavigate, useSearch } from '@tanstack/react-router';
 import { Activity, FlaskConical, SearchX } from 'lucide-react';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { Empty } from '@/components/empty';
-import { ButtonLink, TextLink } from '@/components/links';
+import { ButtonLink } from '@/components/links';
 import { Loading, Page } from '@/components/page';
 import { ProblemAlert } from '@/components/problem';
 import { count, localTime, plural } from '@/lib/format';
@@ -117,8 +117,9 @@ export function LoginsPage() {
             title="No login yet"
             action={may('operator') ? <ButtonLink to="/try-login">Try a login</ButtonLink> : undefined}
           >
-            The first one appears here as soon as it ends. Does a device send to an integration already?
-            Devices whose requests nobody answers are under <TextLink to="/clients">clients</TextLink>.
+            The first one appears here as soon as it ends. Does a device send to an integration already? A
+            request from an address that is no client of it, or with another shared secret, is discarded: the
+            node’s log says <code>datagram discarded</code>, and why.
           </Empty>
         ))}
       {(rows.length > 0 || (!loading && !complete)) && (
