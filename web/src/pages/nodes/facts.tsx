@@ -113,7 +113,7 @@ export function RefusalAlert({ node }: { node: NodeView }) {
       <Text size="sm" mt={4} className="wrap">
         <b>What to do:</b>{' '}
         {file
-          ? 'put that right in the file, and have it read again.'
+          ? 'put that right at the node, or in the file, which is read again by itself.'
           : 'put that right at the node, or change it here and apply it:'}{' '}
         <TextLink underline="always" to="/configuration" inherit>
           {file ? 'Show the file' : 'Open the text editor'}
