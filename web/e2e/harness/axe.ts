@@ -11,7 +11,8 @@ const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-pra
  */
 async function settled(page: Page): Promise<void> {
   await page.waitForFunction(() => {
-    const root = document.documentElement;
+    const worn = document.documentElement.dataset.mantineColorScheme;
+    if (worn === undefined) return true;
     const dark = matchMedia('(prefers-color-scheme: dark)').matches;
     const chosen = localStorage.getItem('mantine-color-scheme-value') ?? 'auto';
     const wanted = chosen === 'auto' ? (dark ? 'dark' : 'light') : chosen;
@@ -22,7 +23,7 @@ async function settled(page: Page): Promise<void> {
           animation.playState === 'running' &&
           animation.effect?.getComputedTiming().endTime !== Number.POSITIVE_INFINITY,
       );
-    return root.dataset.mantineColorScheme === wanted && !finite;
+    return worn === wanted && !finite;
   });
   // Frames after the change: every style is worked out anew by the second.
   await page.evaluate(
