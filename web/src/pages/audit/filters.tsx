@@ -1,7 +1,8 @@
 import { Autocomplete, Button, Collapse, Group, Pill, Select, SimpleGrid, TextInput } from '@mantine/core';
 import { ListFilter } from 'lucide-react';
-import { useRef, useState } from 'react';
+import { useState } from 'react';
 import { localTime } from '@/lib/format';
+import { useLeavingFocus } from '@/lib/leaving-focus';
 import {
   FILTERS,
   type Filter,
@@ -68,11 +69,9 @@ export function Filters({
   const changed = FILTERS.some((name) => (draft[name] ?? '') !== (filter[name] ?? ''));
   const given = FILTERS.filter((name) => filter[name] !== undefined);
   const further = given.filter((name) => FURTHER.includes(name)).length;
-  const inUse = useRef<HTMLDivElement>(null);
-  const toggle = useRef<HTMLButtonElement>(null);
+  const focus = useLeavingFocus<HTMLDivElement, HTMLButtonElement>();
   const narrow = (next: Filter) => {
-    // The button that was pressed goes with its filter.
-    if (inUse.current?.contains(document.activeElement)) toggle.current?.focus();
+    focus.leave();
     onChange(next);
   };
   return (
@@ -97,7 +96,7 @@ export function Filters({
           clearButtonProps={{ 'aria-label': 'Anything' }}
         />
         <Button
-          ref={toggle}
+          ref={focus.next}
           variant="default"
           onClick={() => setMore(!more)}
           aria-expanded={more}
@@ -121,7 +120,7 @@ export function Filters({
         )}
       </Collapse>
       {given.length > 0 && (
-        <Group gap={6} mt="xs" role="group" aria-label="Filters in use" ref={inUse}>
+        <Group gap={6} mt="xs" role="group" aria-label="Filters in use" ref={focus.within}>
           {given.map((name) => (
             <Pill
               key={name}

@@ -1,9 +1,10 @@
 import { Button, Collapse, Group, Pill, Select, SimpleGrid, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { ListFilter, Search } from 'lucide-react';
-import { type FormEvent, useEffect, useRef, useState } from 'react';
+import { type FormEvent, useEffect, useState } from 'react';
 import { integrationsQuery, nodesQuery } from '@/api/queries';
 import { FACTORS, OUTCOMES, REASON_GROUPS, REASONS } from '@/components/login/words';
+import { useLeavingFocus } from '@/lib/leaving-focus';
 import {
   FILTERS,
   type Filter,
@@ -36,12 +37,7 @@ export function Filters({ filter, set, clear }: { filter: Filter; set: SetFilter
   const given = FILTERS.filter((name) => filter[name] !== undefined);
   const [more, setMore] = useState(false);
   const further = given.filter((name) => FURTHER.includes(name)).length;
-  const inUse = useRef<HTMLDivElement>(null);
-  const toggle = useRef<HTMLButtonElement>(null);
-  // The button that was pressed goes with its filter.
-  const leave = () => {
-    if (inUse.current?.contains(document.activeElement)) toggle.current?.focus();
-  };
+  const { within, next, leave } = useLeavingFocus<HTMLDivElement, HTMLButtonElement>();
   return (
     <search aria-label="Filter the logins">
       <Group gap="xs" align="flex-end">
@@ -70,7 +66,7 @@ export function Filters({ filter, set, clear }: { filter: Filter; set: SetFilter
           w={140}
         />
         <Button
-          ref={toggle}
+          ref={next}
           variant="default"
           onClick={() => setMore(!more)}
           aria-expanded={more}
@@ -84,7 +80,7 @@ export function Filters({ filter, set, clear }: { filter: Filter; set: SetFilter
         {more && <Further filter={filter} set={set} />}
       </Collapse>
       {given.length > 0 && (
-        <Group gap={6} mt="xs" role="group" aria-label="Filters in use" ref={inUse}>
+        <Group gap={6} mt="xs" role="group" aria-label="Filters in use" ref={within}>
           {given.map((name) => (
             <Pill
               key={name}
