@@ -246,6 +246,30 @@ pub(crate) struct ControlplaneArgs {
     pub(crate) supervised: SupervisedArgs,
 }
 
+/// The control plane of another machine that a data plane joins when it starts.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct JoinArgs {
+    /// Join the control plane that listens for nodes at https://HOST:PORT, unless this node has
+    /// joined before: then this is where that control plane is now.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_JOIN",
+        value_name = "URL",
+        requires = "join_token_file",
+        conflicts_with = "control_socket"
+    )]
+    pub(crate) join: Option<String>,
+    /// The file with the token of `countersign node token`, which may come later and may stay: it is
+    /// waited for, and not looked at by a node that has joined.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_JOIN_TOKEN_FILE",
+        value_name = "FILE",
+        requires = "join"
+    )]
+    pub(crate) join_token_file: Option<PathBuf>,
+}
+
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DataplaneArgs {
     #[command(flatten)]
@@ -260,6 +284,8 @@ pub(crate) struct DataplaneArgs {
     /// Listen on this address of this machine, whatever the sections' `interface` says.
     #[arg(long, env = "COUNTERSIGN_INTERFACE", value_name = "ADDRESS")]
     pub(crate) interface: Option<IpAddr>,
+    #[command(flatten)]
+    pub(crate) joining: JoinArgs,
     #[command(flatten)]
     pub(crate) stopping: GraceArgs,
     #[command(flatten)]

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use controlplane::admin::Moment;
+use proto::child::Role;
 use proto::event::{Factor, Outcome, Reason};
 use proto::id::{IntegrationId, LoginId, NodeId};
 
-use super::parse::{days, factor, integration, login_id, node, outcome, reason};
+use super::parse::{days, factor, integration, login_id, node, outcome, reason, role};
 use super::{DEFAULT_ADMIN, DataDirArgs, DatabaseArgs, JsonArgs, PasswordArgs, ToolArgs};
 use crate::span;
 
@@ -170,6 +171,14 @@ pub(crate) struct HealthcheckArgs {
     /// folder.
     #[arg(long, env = "COUNTERSIGN_ADMIN_TLS_CERT", value_name = "FILE")]
     pub(crate) admin_tls_cert: Option<PathBuf>,
+    /// Ask a role that runs by itself, by its socket in the data folder, in place of the admin
+    /// address.
+    #[arg(long, value_name = "ROLE", value_parser = role)]
+    pub(crate) role: Option<Role>,
+    /// Ask whether it runs at all, not whether it is ready: for probes on whose word a container is
+    /// started again.
+    #[arg(long)]
+    pub(crate) live: bool,
     #[command(flatten)]
     pub(crate) data: DataDirArgs,
 }

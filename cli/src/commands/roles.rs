@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use controlplane::{Hooks, Retention};
-use dataplane::joined::KeptJoin;
+use dataplane::joined::{self, JoinError, KeptJoin};
 use dataplane::settings::LoginLines;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -88,7 +88,10 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
 pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
     let (data, stop, supervised) = prepare(args.data.data_dir.clone(), args.supervised)?;
     let files = raise_file_limit();
-    let (node, joined) = who(&args, &data, supervised)?;
+    let Some(joined) = until_joined(&args, &data, supervised, &stop).await? else {
+        return Ok(());
+    };
+    let (node, joined) = who(&args, joined)?;
     let settings = dataplane::settings::Settings {
         node,
         joined,
@@ -120,17 +123,51 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::new("the data plane cannot run", &error))
 }
 
-/// This node's name, and the control plane of another machine that it joined, if it is to follow that.
-fn who(
+/// The control plane of another machine that is to be followed, if one is; joins it first where that
+/// is asked for, however long it takes. Nothing when it was stopped meanwhile.
+async fn until_joined(
     args: &DataplaneArgs,
     data: &DataDir,
     supervised: bool,
-) -> Result<(NodeId, Option<KeptJoin>), Failure> {
-    let joined = match supervised || args.control_socket.is_some() {
-        true => None,
-        false => KeptJoin::load(&data.of(Role::DataPlane))
-            .map_err(|error| Failure::new("cannot read what this node joined with", &error))?,
+    stop: &CancellationToken,
+) -> Result<Option<Option<KeptJoin>>, Failure> {
+    if supervised || args.control_socket.is_some() {
+        return Ok(Some(None));
+    }
+    let folder = data.of(Role::DataPlane);
+    let kept = KeptJoin::load(&folder)
+        .map_err(|error| Failure::new("cannot read what this node joined with", &error))?;
+    let (Some(url), Some(token_file)) = (&args.joining.join, &args.joining.join_token_file) else {
+        return Ok(Some(kept));
     };
+    let no_url = |error| Failure::usage(format!("--join {url}: {error}"));
+    if let Some(kept) = kept {
+        let before = kept.url.clone();
+        let kept = kept.at(url).map_err(no_url)?;
+        if kept.url != before {
+            tracing::info!(before, now = kept.url, "the control plane is elsewhere now");
+        }
+        return Ok(Some(Some(kept)));
+    }
+    let joining = joined::join_when_possible(&folder, url, token_file, args.node.as_ref());
+    tokio::select! {
+        () = stop.cancelled() => Ok(None),
+        done = joining => match done {
+            Ok(kept) => {
+                tracing::info!(url = kept.url, node = %kept.node, "this node has joined");
+                Ok(Some(Some(kept)))
+            }
+            Err(error @ JoinError::Url) => Err(no_url(error)),
+            Err(error) => Err(Failure::new("this node did not join", &error)),
+        },
+    }
+}
+
+/// This node's name, beside what it joined.
+fn who(
+    args: &DataplaneArgs,
+    joined: Option<KeptJoin>,
+) -> Result<(NodeId, Option<KeptJoin>), Failure> {
     let node = match (&joined, &args.node) {
         (Some(joined), Some(asked)) if joined.node != *asked => {
             return Err(Failure::usage(format!(
