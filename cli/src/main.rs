@@ -1,6 +1,7 @@
 //! The program `countersign`: argument parsing, the supervisor and wiring. What it does is decided
 //! in the other crates.
 
+mod admin_address;
 mod args;
 mod commands;
 mod explain;

@@ -125,27 +125,6 @@ fn every_section_has_a_page_and_every_page_is_in_the_book() {
     }
 }
 
-#[test]
-fn every_link_between_pages_leads_somewhere() {
-    let mut pages = Vec::new();
-    markdown(&docs(), &mut pages);
-    for page in pages {
-        let text = fs::read_to_string(&page).unwrap();
-        for target in text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next())
-        {
-            let file = target.split('#').next().unwrap();
-            if file.is_empty() || file.contains("://") {
-                continue;
-            }
-            let path = page.parent().unwrap().join(file);
-            assert!(path.is_file(), "{}: no {target}", page.display());
-        }
-    }
-}
-
 /// The table of one section's options.
 fn table(kind: SectionKind) -> String {
     let mut text = String::new();

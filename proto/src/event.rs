@@ -91,6 +91,9 @@ macro_rules! labels {
             /// Every variant.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
+            /// Their names, in the same order: the closed set of a metric's label.
+            pub const LABELS: &'static [&'static str] = &[$($text),+];
+
             /// Its name in events, logs and metric labels.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
@@ -105,6 +108,7 @@ macro_rules! labels {
         }
     };
 }
+pub(crate) use labels;
 
 labels! {
     /// A stage of a login.

@@ -11,12 +11,14 @@ use std::{
 
 use e2e::{
     clock::wait_until,
-    countersign::{Countersign, Start, command},
+    countersign::{Countersign, Start, command, program},
     gateway::Site,
     http,
     nas::code,
+    nodes::{Node, Nodes},
     peers::require,
     ports,
+    process::Process,
 };
 use nix::sys::signal::{Signal, kill};
 
@@ -127,6 +129,105 @@ fn the_metrics_of_all_roles_are_one_good_text() {
         complaints("# TYPE x gauge\nx 1\nx 1\n").contains('x'),
         "the check can fail"
     );
+}
+
+/// What a whole request over TLS comes to, by a client that trusts this certificate alone.
+fn curl(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(require("curl", "curl"))
+        .args(["--silent", "--show-error", "--max-time", "10"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn a_node_by_itself_is_watched_at_an_address_of_its_own() {
+    let site = Site::new();
+    let gateway = Countersign::run(&site.config("interface=127.0.0.1"));
+    let watched = ports::loopback(ports::free_tcp());
+    let mut node = Node::launch_with(
+        "b",
+        Nodes::B,
+        &gateway.control_socket(),
+        &[],
+        &["--admin-listen", &watched.to_string()],
+    );
+    node.wait_follows();
+    let get = |path| http::get(watched, path).unwrap();
+    assert_eq!(
+        (get("/healthz").status, &*get("/healthz").body),
+        (200, "ok\n")
+    );
+    assert_eq!(
+        (get("/readyz").status, &*get("/readyz").body),
+        (200, r#"{"ready":true}"#)
+    );
+    let metrics = get("/metrics");
+    assert_eq!(
+        metrics.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    assert_eq!(complaints(&metrics.body), "", "{}", metrics.body);
+    assert!(http::metric(&metrics.body, "countersign_serving_revision") >= 1.0);
+    // What needs trust in the caller is not there.
+    for path in ["/status", "/login/targets", "/", "/api/v1/status"] {
+        assert_eq!(get(path).status, 404, "{path}");
+    }
+    let posted = http::request(watched, "POST", "/check", &[], "").unwrap();
+    assert_eq!(posted.status, 404);
+    node.stop();
+    http::get(watched, "/healthz").expect_err("it ends with the node");
+}
+
+#[test]
+fn a_second_factor_by_itself_is_watched_and_off_loopback_by_tls_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let admin = ports::free_tcp();
+    let start = || {
+        let mut command = Command::new(program());
+        command
+            .args(["secondfactor", "--second-factor-listen"])
+            .arg(ports::loopback(ports::free_tcp()).to_string())
+            .args(["--admin-listen", &format!("0.0.0.0:{admin}"), "--data-dir"])
+            .arg(folder.path().join("data"))
+            .current_dir(folder.path());
+        Process::start("secondfactor", &command, &folder.path().join("output.log"))
+    };
+    let mut service = start();
+    let certificate = folder.path().join("data/secondfactor/admin.pem");
+    let certificate = certificate.to_str().unwrap();
+    let url = |path: &str| format!("https://localhost:{admin}{path}");
+    service.until("/readyz answers", LONG, || {
+        curl(&["--cacert", certificate, &url("/readyz")]).1 == r#"{"ready":true}"#
+    });
+    let (_, text) = curl(&["--cacert", certificate, &url("/metrics")]);
+    assert_eq!(complaints(&text), "", "{text}");
+    assert!(
+        text.contains("countersign_secondfactor_pushes_waiting 0"),
+        "{text}"
+    );
+    let (exit, said) = curl(&[&format!("http://localhost:{admin}/metrics")]);
+    assert_ne!(exit, Some(0), "without TLS: {said}");
+    service.stop();
+}
+
+#[test]
+fn a_certificate_for_no_admin_address_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(
+        &[
+            "dataplane",
+            "--data-dir=data",
+            "--admin-tls-cert=a.pem",
+            "--admin-tls-key=a.key",
+        ],
+        folder.path(),
+    );
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("--admin-listen"), "{said}");
 }
 
 #[test]

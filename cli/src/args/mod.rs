@@ -11,7 +11,7 @@ pub(crate) use manage::{
 };
 pub(crate) use roles::{
     ControlplaneArgs, DatabaseArgs, DataplaneArgs, DemoArgs, NodeListenArgs, RunArgs,
-    SecondFactorPublicArgs, SecondfactorArgs, SupervisedArgs,
+    SecondFactorPublicArgs, SecondfactorArgs, SupervisedArgs, WatchArgs,
 };
 pub(crate) use tools::{
     AuditArgs, AuditCommand, BackupArgs, CertArgs, CheckArgs, EventsArgs, ExportArgs,

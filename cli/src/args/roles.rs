@@ -88,6 +88,17 @@ pub(crate) struct SourceArgs {
     pub(crate) last_good: bool,
 }
 
+/// Where a data plane or a second factor that runs by itself can be watched.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct WatchArgs {
+    /// Where /healthz, /readyz and /metrics are served [default: not at all]; with TLS when that is
+    /// not on loopback. Who reaches it needs no token.
+    #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", value_name = "ADDR")]
+    pub(crate) admin_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) tls: AdminTlsArgs,
+}
+
 /// How a data plane stops.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct GraceArgs {
@@ -289,6 +300,8 @@ pub(crate) struct DataplaneArgs {
     #[command(flatten)]
     pub(crate) stopping: GraceArgs,
     #[command(flatten)]
+    pub(crate) watch: WatchArgs,
+    #[command(flatten)]
     pub(crate) supervised: SupervisedArgs,
 }
 
@@ -300,6 +313,8 @@ pub(crate) struct SecondfactorArgs {
     pub(crate) second_factor: SecondFactorListenArgs,
     #[command(flatten)]
     pub(crate) public: SecondFactorPublicArgs,
+    #[command(flatten)]
+    pub(crate) watch: WatchArgs,
     #[command(flatten)]
     pub(crate) supervised: SupervisedArgs,
 }

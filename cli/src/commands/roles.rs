@@ -5,7 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use controlplane::{Hooks, Retention};
+use controlplane::{AdminListener, Hooks, Retention};
 use dataplane::joined::{self, JoinError, KeptJoin};
 use dataplane::settings::LoginLines;
 use nix::sys::prctl;
@@ -18,8 +18,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin_address::{self, Lone};
 use crate::args::{
-    ControlplaneArgs, DEFAULT_NODE, DataplaneArgs, SecondfactorArgs, SupervisedArgs,
+    ControlplaneArgs, DEFAULT_NODE, DataplaneArgs, SecondfactorArgs, SupervisedArgs, WatchArgs,
 };
 use crate::commands::{database, validate};
 use crate::failure::Failure;
@@ -92,6 +93,7 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
         return Ok(());
     };
     let (node, joined) = who(&args, joined)?;
+    let watched = Watched::bind(args.watch, Role::DataPlane, &data).await?;
     let settings = dataplane::settings::Settings {
         node,
         joined,
@@ -118,7 +120,8 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
             output::json_line(&FromChild::Ready);
         }
     };
-    dataplane::run(settings, ready, stop)
+    watched
+        .while_it_runs(dataplane::run(settings, ready, stop))
         .await
         .map_err(|error| Failure::new("the data plane cannot run", &error))
 }
@@ -186,6 +189,7 @@ fn who(
 pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> {
     let (data, stop, supervised) = prepare(args.data.data_dir, args.supervised)?;
     raise_file_limit();
+    let watched = Watched::bind(args.watch, Role::SecondFactor, &data).await?;
     let mut settings =
         secondfactor::Settings::new(data.of(Role::SecondFactor), data.socket(Role::SecondFactor));
     settings.listen = args.second_factor.second_factor_listen;
@@ -198,8 +202,52 @@ pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> 
             output::json_line(&FromChild::Ready);
         }
     };
-    let (done, ()) = tokio::join!(secondfactor::run(settings, stop), say_ready);
+    let run = watched.while_it_runs(secondfactor::run(settings, stop));
+    let (done, ()) = tokio::join!(run, say_ready);
     done.map_err(|error| Failure::new("the built-in second factor cannot run", &error))
+}
+
+/// The admin address of a role that runs by itself, if it has one.
+struct Watched(Option<(AdminListener, Lone)>);
+
+impl Watched {
+    /// Binds it, before the role does anything.
+    async fn bind(args: WatchArgs, role: Role, data: &DataDir) -> Result<Self, Failure> {
+        let Some(address) = args.admin_listen else {
+            return match args.tls.files() {
+                None => Ok(Self(None)),
+                Some(_) => Err(Failure::usage(
+                    "--admin-tls-cert is for an admin address, and there is none; name one with \
+                     --admin-listen",
+                )),
+            };
+        };
+        let own = args.tls.files();
+        let (listener, _) = admin_address::bind(address, own.as_ref(), &data.of(role)).await?;
+        let ready = match role {
+            Role::SecondFactor => "/healthz",
+            Role::ControlPlane | Role::DataPlane => "/readyz",
+        };
+        if let Some(url) = listener.url() {
+            tracing::info!(url, "metrics are served");
+        }
+        Ok(Self(Some((listener, Lone::new(data.socket(role), ready)))))
+    }
+
+    /// Serves it until the role has ended: whoever watches sees the role stop.
+    async fn while_it_runs<T>(self, role: impl Future<Output = T>) -> T {
+        let Some((listener, lone)) = self.0 else {
+            return role.await;
+        };
+        let ended = CancellationToken::new();
+        let role = async {
+            let done = role.await;
+            ended.cancel();
+            done
+        };
+        let (done, ()) = tokio::join!(role, lone.serve(listener, ended.clone()));
+        done
+    }
 }
 
 /// What every role does first: tie itself to its supervisor, make its folders, listen for signals.

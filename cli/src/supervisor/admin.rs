@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::api::{self, Api};
 use super::merge;
+use crate::admin_address::METRICS_TYPE;
 use crate::paths::DataDir;
 
 /// What the routes need to know.
@@ -97,10 +98,7 @@ async fn metrics(State(Gateway { data, .. }): State<Gateway>) -> impl IntoRespon
         }
     }
     (
-        [(
-            header::CONTENT_TYPE,
-            "text/plain; version=0.0.4; charset=utf-8",
-        )],
+        [(header::CONTENT_TYPE, METRICS_TYPE)],
         merge::metrics(&texts),
     )
 }

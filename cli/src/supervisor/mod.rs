@@ -13,16 +13,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use controlplane::{AdminCertificate, AdminListener, AdminTls, CertificateFiles, PostgresUrl};
+use controlplane::{AdminCertificate, CertificateFiles, PostgresUrl};
 use proto::child::{FromChild, Role};
 use proto::id::NodeId;
 use proto::rpc::NodeStatus;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::admin_address;
 use crate::args::{NodeListenArgs, SecondFactorPublicArgs};
 use crate::failure::Failure;
 use crate::output;
@@ -68,7 +68,9 @@ pub(crate) async fn run(
     teller: Teller,
     ready: impl AsyncFnOnce(&str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let (admin, admin_certificate) = bind_admin(&plan).await?;
+    let folder = plan.data.of(Role::ControlPlane);
+    let own = plan.admin_certificate.as_ref();
+    let (admin, admin_certificate) = admin_address::bind(plan.admin_listen, own, &folder).await?;
     let signals = Signals::new()?;
     let (sender, news) = mpsc::channel(NEWS);
     let stop_admin = CancellationToken::new();
@@ -113,34 +115,6 @@ pub(crate) async fn run(
     };
     let (result, ()) = tokio::join!(work, serve);
     result
-}
-
-/// The admin address, and what it is served with, if that is TLS. Reads and makes files of a certificate,
-/// before anything else runs.
-async fn bind_admin(plan: &Plan) -> Result<(AdminListener, Option<AdminCertificate>), Failure> {
-    let address = plan.admin_listen;
-    let folder = plan.data.of(Role::ControlPlane);
-    let now_s = i64::try_from(controlplane::now_ms() / 1_000).unwrap_or(i64::MAX);
-    let tls = AdminTls::open(address, plan.admin_certificate.as_ref(), &folder, now_s)
-        .map_err(|error| Failure::new("the admin address has no certificate", &error))?;
-    if let Some(tls) = tls.as_ref().filter(|tls| tls.self_made) {
-        tracing::info!(
-            %address,
-            sha256 = tls.about.sha256,
-            until = tls.about.until,
-            "the admin address has a self-made certificate"
-        );
-    }
-    let tcp = TcpListener::bind(address).await.map_err(|error| {
-        let text = format!(
-            "cannot serve the admin address {address}; name another with --admin-listen, or see with `ss -ltnp` who has it"
-        );
-        Failure::new(text, &error)
-    })?;
-    let bound = tcp.local_addr().unwrap_or(address);
-    let certificate = tls.as_ref().map(|tls| tls.certificate_of(bound));
-    let listener = AdminListener::new(tcp, tls.map(|tls| tls.config));
-    Ok((listener, certificate))
 }
 
 /// The signals of a service.

@@ -1,0 +1,2 @@
+write_config
+cp -p authproxy.cfg /etc/countersign/
