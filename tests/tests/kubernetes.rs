@@ -3,13 +3,28 @@
 #![cfg(test)]
 
 use std::{
-    fs,
+    fs::{self, Permissions},
+    os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::{Command, Output},
+    time::Duration,
 };
 
-use e2e::{countersign::program, peers::repository, venv};
+use e2e::{
+    countersign::program,
+    gateway::Site,
+    nas::code,
+    peers::{repository, require},
+    ports,
+    process::Process,
+    venv,
+};
 use serde_json::Value;
+use tempfile::TempDir;
+
+const LONG: Duration = Duration::from_secs(60);
+/// The user and the group of the pods.
+const USER: u32 = 10_001;
 
 fn folder() -> PathBuf {
     repository().join("deploy/kubernetes")
@@ -309,4 +324,157 @@ fn the_examples_file_is_good_but_for_what_is_to_be_written() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", said(&output));
+}
+
+/// What stands for a cluster: a program and folders that the pods' user may use as it may there.
+struct Cluster {
+    all: Vec<Value>,
+    folder: TempDir,
+    /// What of a command line is put elsewhere.
+    elsewhere: Vec<(&'static str, String)>,
+}
+
+impl Cluster {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        // Whose folder may be closed to that user.
+        let own = folder.path().join("countersign");
+        if fs::hard_link(program(), &own).is_err() {
+            fs::copy(program(), &own).unwrap();
+        }
+        let nodes = ports::free_tcp();
+        let elsewhere = vec![
+            (
+                "countersign-controlplane:8403",
+                format!("127.0.0.1:{nodes}"),
+            ),
+            (":8403", format!(":{nodes}")),
+            (":8400", format!(":{}", ports::free_tcp())),
+            (":8401", format!(":{}", ports::free_tcp())),
+        ];
+        Self {
+            all: all(),
+            folder,
+            elsewhere,
+        }
+    }
+
+    /// A volume as `fsGroup` leaves one: root's, with the pods' group in it.
+    fn volume(&self, pod: &str, name: &str, mode: u32) -> PathBuf {
+        let volume = self.folder.path().join(format!("{pod}-{name}"));
+        if !volume.exists() {
+            fs::create_dir(&volume).unwrap();
+            chown(&volume, Some(0), Some(USER)).unwrap();
+            fs::set_permissions(&volume, Permissions::from_mode(mode)).unwrap();
+        }
+        volume
+    }
+
+    /// A file of a Secret.
+    fn secret(&self, pod: &str, name: &str, file: &str, text: &str) {
+        let file = self.volume(pod, name, 0o3777).join(file);
+        fs::write(&file, text).unwrap();
+        chown(&file, Some(0), Some(USER)).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o440)).unwrap();
+    }
+
+    fn container(&self, pod: &str) -> &Value {
+        &named(&self.all, "StatefulSet", pod)["spec"]["template"]["spec"]["containers"][0]
+    }
+
+    fn moved(&self, pod: &str, word: &str) -> String {
+        let mut word = word.to_owned();
+        let mut mounts = list(&self.container(pod)["volumeMounts"]).iter();
+        let path = |mount: &Value| mount["mountPath"].as_str().unwrap().to_owned();
+        // In one alone: the place of the others may be in the folder for temporary files.
+        if let Some(mount) = mounts.find(|mount| word.contains(&path(mount))) {
+            let here = self.volume(pod, mount["name"].as_str().unwrap(), 0o2775);
+            word = word.replace(&path(mount), here.to_str().unwrap());
+        }
+        for (from, to) in &self.elsewhere {
+            word = word.replace(from, to);
+        }
+        word
+    }
+
+    /// A command in a pod: as its user, without any capability.
+    fn command(&self, pod: &str, arguments: &[String]) -> Command {
+        let mut command = Command::new(require("setpriv", "util-linux"));
+        let id = USER.to_string();
+        command
+            .args(["--reuid", &id, "--regid", &id, "--groups", &id])
+            .args([
+                "--no-new-privs",
+                "--bounding-set=-all",
+                "--inh-caps=-all",
+                "--",
+            ])
+            .arg(self.folder.path().join("countersign"))
+            .args(arguments.iter().map(|word| self.moved(pod, word)))
+            .current_dir("/")
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin");
+        for variable in list(&self.container(pod)["env"]) {
+            if let Some(value) = variable["value"].as_str() {
+                command.env(variable["name"].as_str().unwrap(), self.moved(pod, value));
+            }
+        }
+        command
+    }
+
+    fn start(&self, pod: &str) -> Process {
+        let command = self.command(pod, &words(&self.container(pod)["args"], pod));
+        Process::start(
+            pod,
+            &command,
+            &self.folder.path().join(format!("{pod}.log")),
+        )
+    }
+
+    fn wait_ready(&self, pod: &str, process: &mut Process) {
+        let mut probe = words(
+            &self.container(pod)["readinessProbe"]["exec"]["command"],
+            pod,
+        );
+        probe.remove(0);
+        let mut probe = self.command(pod, &probe);
+        process.until("it is ready", LONG, || {
+            probe.output().unwrap().status.success()
+        });
+    }
+}
+
+#[test]
+fn the_pods_run_as_their_user_on_volumes_that_are_roots_and_log_users_in() {
+    let (site, cluster) = (Site::new(), Cluster::new());
+    let (control, data) = ("countersign-controlplane", "countersign-dataplane");
+    let bundle = site.bundle();
+    let config = site.config("").replace(bundle.to_str().unwrap(), "ca.pem");
+    cluster.secret(control, "config", "authproxy.cfg", &config);
+    let bundle = fs::read_to_string(bundle).unwrap();
+    cluster.secret(control, "config", "ca.pem", &bundle);
+    let mut control_process = cluster.start(control);
+    cluster.wait_ready(control, &mut control_process);
+    let mut data_process = cluster.start(data);
+    data_process.until("it waits for its token", LONG, || {
+        let log = fs::read_to_string(cluster.folder.path().join(format!("{data}.log")));
+        log.is_ok_and(|log| log.contains("cannot read the join token"))
+    });
+
+    // As the page has it.
+    let node = format!("{data}-0");
+    let arguments = ["node", "token", "--node", &node].map(str::to_owned);
+    let output = cluster.command(control, &arguments).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let token = String::from_utf8(output.stdout).unwrap();
+    cluster.secret(data, "join", &node, &token);
+    cluster.wait_ready(data, &mut data_process);
+    let nas = site.nas();
+    let answer = nas.exchange(&nas.access("alice", "any"), LONG);
+    let code = answer.map(|answer| answer.code);
+    assert_eq!(code, Some(code::ACCESS_ACCEPT), "{}", data_process.output());
+    for mut process in [data_process, control_process] {
+        assert_eq!(process.stop().code(), Some(0), "{}", process.output());
+    }
 }
