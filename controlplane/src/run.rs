@@ -34,7 +34,7 @@ use crate::nodes::Nodes;
 use crate::overview::Overviews;
 use crate::primary_only::{self, PrimaryOnly};
 use crate::provider::{Flows, Providers};
-use crate::revisions::{PublishError, Revisions};
+use crate::revisions::{Current, PublishError, Revisions};
 use crate::seal::{Key, KeyError};
 use crate::settings::{Hooks, Ready, Settings, database_file};
 use crate::store::{FileTruth, Store, StoreError};
@@ -96,6 +96,7 @@ pub async fn run(
     let nodes = Arc::new(Nodes::open(store.clone()).await?);
     let revisions = Revisions::open(store.clone()).await?;
     let watch = revisions.watch();
+    let served = watch.clone();
     let grants = PrimaryOnly::open(store.clone(), watch.clone(), now_ms()).await?;
     let primary_only = Arc::new(grants);
     let mut loader = Loader::new(
@@ -194,6 +195,7 @@ pub async fn run(
         let router = routes::probes(Arc::clone(&app)).merge(api::for_strangers(Arc::clone(&app)));
         servers.spawn(tcp.serve(router, stop.clone()));
     }
+    servers.spawn(tell_applied(served, hooks.applied, stop.clone()));
     let news = Arc::new(Notify::new());
     let for_loader = Arc::new(Notify::new());
     servers.spawn(loader.run(asked, edited, Arc::clone(&for_loader), stop.clone()));
@@ -250,6 +252,26 @@ pub async fn run(
     while writing.join_next().await.is_some() {}
     store.close().await;
     outcome
+}
+
+/// Tells what each revision that is served says of the log.
+async fn tell_applied(
+    mut served: watch::Receiver<Option<Arc<Current>>>,
+    tell: Box<dyn Fn(&proto::config::Settings) + Send + Sync>,
+    stop: CancellationToken,
+) {
+    loop {
+        if let Some(current) = served.borrow_and_update().as_ref() {
+            tell(&current.snapshot().settings);
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = served.changed() => if changed.is_err() {
+                stop.cancelled().await;
+                return;
+            },
+        }
+    }
 }
 
 /// What the admin address is served with; none is plain HTTP.

@@ -60,6 +60,10 @@ pub struct Settings {
     /// How long the built-in second factor may take to answer, all applications together; default
     /// 15 s, since it may be starting.
     pub second_factor_deadline: Duration,
+    /// What the socket serves besides its own, to this user and root alone. Default: nothing.
+    pub admin_routes: axum::Router,
+    /// Further series for `/metrics`. Default: none.
+    pub more_metrics: fn() -> String,
 }
 
 impl Settings {
@@ -85,6 +89,8 @@ impl Settings {
             heartbeat: Duration::from_secs(proto::rpc::HEARTBEAT_SECONDS),
             watch_every: Duration::from_millis(200),
             second_factor_deadline: Duration::from_secs(15),
+            admin_routes: axum::Router::new(),
+            more_metrics: String::new,
         }
     }
 }
@@ -157,6 +163,8 @@ pub struct Hooks {
     /// administrator needs at `POST /api/v1/setup`. To be shown to whoever started this, and kept
     /// nowhere. With the URL of the admin address, where there is one.
     pub setup: Box<dyn FnOnce(Secret<String>, Option<String>) + Send>,
+    /// Called with the settings of each revision that is served from now on. Must not block.
+    pub applied: Box<dyn Fn(&proto::config::Settings) + Send + Sync>,
     /// Called once, when the sockets are bound and a file, if there is one, was accepted.
     pub ready: Box<dyn FnOnce(Ready) + Send>,
 }
@@ -167,6 +175,7 @@ impl Default for Hooks {
         Self {
             needs: Box::new(drop),
             setup: Box::new(|_, _| ()),
+            applied: Box::new(|_| ()),
             ready: Box::new(drop),
         }
     }

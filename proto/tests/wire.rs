@@ -30,6 +30,10 @@ fn snapshot() -> raw::Snapshot {
             "debug": true,
             "http_proxy": {"host": "proxy.example.com", "port": 3128},
             "http_ca_certs": "PEM",
+            "log": {
+                "dir": "/var/log/countersign", "file": false, "stdout": false, "auth_events": true,
+                "syslog": true, "syslog_facility": "LOG_LOCAL3", "max_size_octets": 1, "max_files": 2,
+            },
         },
         "authenticators": [
             {"id": "duo_only_client", "kind": "duo_only"},

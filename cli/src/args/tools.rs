@@ -285,3 +285,20 @@ pub(crate) struct RestoreArgs {
     #[command(flatten)]
     pub(crate) tool: ToolArgs,
 }
+
+/// `countersign log-level`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LogLevelArgs {
+    #[command(flatten)]
+    pub(crate) tool: ToolArgs,
+    /// Targets with their levels (`dataplane=debug`, `dataplane::primary=trace`), or a level for
+    /// all of Countersign [default: only show]. Kept until the process ends.
+    #[arg(value_name = "TARGET=LEVEL")]
+    pub(crate) levels: Vec<String>,
+    /// Only of this part: supervisor, controlplane, dataplane or secondfactor [default: all that run].
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: Option<String>,
+    /// Forget what was changed: what --log and the configuration say holds again.
+    #[arg(long)]
+    pub(crate) reset: bool,
+}

@@ -11,6 +11,7 @@ pub(crate) mod demo;
 pub(crate) mod events;
 pub(crate) mod factor;
 pub(crate) mod healthcheck;
+pub(crate) mod log_level;
 pub(crate) mod login;
 pub(crate) mod master_key;
 pub(crate) mod node;

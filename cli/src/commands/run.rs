@@ -12,7 +12,7 @@ use crate::commands::roles::raise_file_limit;
 use crate::commands::validate;
 use crate::failure::Failure;
 use crate::paths::DataDir;
-use crate::supervisor::{self, Plan, tell::Teller};
+use crate::supervisor::{self, Plan, Teller};
 
 pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
     let data = DataDir::new(args.data.data_dir)?;
@@ -40,7 +40,6 @@ pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
         grace: Duration::from_secs(args.stopping.grace),
         last_good: args.source.last_good,
         log: log.log,
-        log_json: log.log_json,
     };
     let done = supervisor::run(plan, Teller::Log, async |_| Ok(())).await;
     drop(lock);
