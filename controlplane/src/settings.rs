@@ -12,6 +12,7 @@ use proto::secret::Secret;
 use crate::admin_tls::{AdminCertificate, CertificateFiles};
 use crate::source::ConfigSource;
 use crate::store::PostgresUrl;
+use crate::traces::TraceSettings;
 
 /// What a control plane is started with.
 #[derive(Clone)]
@@ -52,6 +53,8 @@ pub struct Settings {
     pub node_certificate_seconds: u32,
     /// How long events are kept.
     pub retention: Retention,
+    /// Where traces of logins are sent; none means nowhere.
+    pub traces: Option<TraceSettings>,
     /// How often streams send a heartbeat; default [`proto::rpc::HEARTBEAT_SECONDS`].
     pub heartbeat: Duration,
     /// How often the source's files are looked at; default 200 ms. A change is read once the files
@@ -86,6 +89,7 @@ impl Settings {
             node_listen: None,
             node_certificate_seconds: 90 * 86_400,
             retention: Retention::default(),
+            traces: None,
             heartbeat: Duration::from_secs(proto::rpc::HEARTBEAT_SECONDS),
             watch_every: Duration::from_millis(200),
             second_factor_deadline: Duration::from_secs(15),
@@ -118,6 +122,7 @@ impl fmt::Debug for Settings {
             .field("admin_listen", &self.admin_listen)
             .field("node_listen", &self.node_listen)
             .field("retention", &self.retention)
+            .field("traces", &self.traces)
             .finish_non_exhaustive()
     }
 }

@@ -39,6 +39,7 @@ pub(crate) async fn run(args: DemoArgs, log: LogArgs) -> Result<(), Failure> {
         second_factor_listen: args.second_factor_listen,
         second_factor_public: SecondFactorPublicArgs::default(),
         nodes: NodeListenArgs::default(),
+        traces: None,
         grace: Duration::from_secs(1),
         last_good: false,
         log: log.log,

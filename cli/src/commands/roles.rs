@@ -38,6 +38,7 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
     settings.admin_certificate = args.admin_tls.files();
     settings.node_listen = args.nodes.node_listen;
     settings.node_certificate_seconds = args.nodes.node_certificate_seconds;
+    settings.traces = args.traces.settings()?;
     settings.last_good = args.source.last_good;
     settings.retention = Retention {
         days: args.retention.event_days,

@@ -17,6 +17,7 @@ use crate::supervisor::{self, Plan, Teller};
 pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
     let data = DataDir::new(args.data.data_dir)?;
     let database = database::named(&args.database)?;
+    let traces = args.traces.settings()?;
     // One verdict with `validate`, and before anything is started or made.
     if let Some(config) = &args.source.config
         && !args.source.last_good
@@ -37,6 +38,7 @@ pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
         second_factor_listen: args.second_factor.second_factor_listen,
         second_factor_public: args.public,
         nodes: args.nodes,
+        traces,
         grace: Duration::from_secs(args.stopping.grace),
         last_good: args.source.last_good,
         log: log.log,

@@ -171,6 +171,18 @@ fn command(role: Role, plan: &Plan, admin: Option<AdminCertificate>, again: bool
                 let seconds = plan.nodes.node_certificate_seconds.to_string();
                 command.args(["--node-certificate-seconds", &seconds]);
             }
+            if let Some(traces) = &plan.traces {
+                command.args(["--otlp-endpoint", &traces.endpoint.to_string()]);
+                if let Some(file) = &traces.header_file {
+                    command.arg("--otlp-header-file").arg(file);
+                }
+                if let Some(file) = &traces.ca {
+                    command.arg("--otlp-ca").arg(file);
+                }
+                if traces.user {
+                    command.arg("--otlp-user");
+                }
+            }
             if let Some(AdminCertificate { address, not_after }) = admin {
                 let served = format!("{address}={not_after}");
                 command.args(["--admin-certificate", &served]);
@@ -294,6 +306,7 @@ mod tests {
                 second_factor_names: vec!["gate.example".to_owned(), "192.0.2.1".to_owned()],
             },
             nodes: NodeListenArgs::default(),
+            traces: None,
             grace: Duration::ZERO,
             last_good: false,
             log: "info".to_owned(),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use controlplane::{AdminCertificate, CertificateFiles, PostgresUrl};
+use controlplane::{AdminCertificate, CertificateFiles, PostgresUrl, TraceSettings};
 use proto::child::{FromChild, Role};
 use proto::config::Log;
 use proto::event::AuthEvent;
@@ -51,6 +51,8 @@ pub(crate) struct Plan {
     pub(crate) second_factor_listen: SocketAddr,
     pub(crate) second_factor_public: SecondFactorPublicArgs,
     pub(crate) nodes: NodeListenArgs,
+    /// Where the control plane sends traces of logins.
+    pub(crate) traces: Option<TraceSettings>,
     pub(crate) grace: Duration,
     pub(crate) last_good: bool,
     pub(crate) log: String,
