@@ -88,6 +88,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::MasterKey(args) => small()?.block_on(commands::master_key::run(args)),
         Command::Backup(args) => small()?.block_on(commands::backup::run(args)),
         Command::Restore(args) => small()?.block_on(commands::backup::restore(args)),
+        Command::Generate(args) => commands::generate::run(&args.folder),
         Command::Version(args) => {
             if args.json {
                 output::json(&serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));

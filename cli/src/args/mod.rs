@@ -14,7 +14,7 @@ pub(crate) use roles::{
     SecondFactorPublicArgs, SecondfactorArgs, SupervisedArgs, WatchArgs,
 };
 pub(crate) use tools::{
-    AuditArgs, AuditCommand, BackupArgs, CertArgs, CheckArgs, EventsArgs, ExportArgs,
+    AuditArgs, AuditCommand, BackupArgs, CertArgs, CheckArgs, EventsArgs, ExportArgs, GenerateArgs,
     HealthcheckArgs, ImportArgs, LogLevelArgs, LoginArgs, LoginEapArgs, MasterKeyArgs,
     MasterKeyCommand, RestoreArgs, SealArgs, StatusArgs, ValidateArgs,
 };
@@ -121,6 +121,9 @@ pub(crate) enum Command {
     Restore(RestoreArgs),
     /// Print the version.
     Version(JsonArgs),
+    /// Write manual pages and completions, for packages.
+    #[command(hide = true)]
+    Generate(GenerateArgs),
 }
 
 /// Where a gateway keeps its files and sockets.

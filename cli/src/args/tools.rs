@@ -22,8 +22,18 @@ pub(crate) struct ValidateArgs {
     /// Take warnings for errors.
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Print the paths of the files that it names, one a line, and nothing of what is found.
+    #[arg(long, conflicts_with_all = ["strict", "json"])]
+    pub(crate) files: bool,
     #[command(flatten)]
     pub(crate) tool: ToolArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// The folder; what is in it is written over.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Clone, Debug, Args)]

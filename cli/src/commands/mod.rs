@@ -10,6 +10,7 @@ pub(crate) mod database;
 pub(crate) mod demo;
 pub(crate) mod events;
 pub(crate) mod factor;
+pub(crate) mod generate;
 pub(crate) mod healthcheck;
 pub(crate) mod log_level;
 pub(crate) mod login;
