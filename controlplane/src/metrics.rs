@@ -5,6 +5,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registr
 
 use crate::admin::{LoadResult, NodeReport, RevisionInfo};
 use crate::node_link::Why;
+use crate::traces::TraceMetrics;
 
 /// The counters; what is a state is read when the metrics are asked for.
 #[derive(Clone, Debug)]
@@ -17,6 +18,7 @@ pub(crate) struct Metrics {
     pub(crate) clients_forgotten: IntCounter,
     pub(crate) database_damaged: IntGauge,
     pub(crate) node_connections_refused: IntCounterVec,
+    pub(crate) traces: TraceMetrics,
     reloads: IntCounterVec,
 }
 
@@ -74,6 +76,7 @@ impl Metrics {
                 "1 when the database was found damaged",
             )?,
             node_connections_refused,
+            traces: TraceMetrics::new()?,
             reloads,
         })
     }
@@ -100,7 +103,7 @@ impl Metrics {
             Box::new(self.node_connections_refused.clone()),
             Box::new(self.reloads.clone()),
         ];
-        for collector in collectors {
+        for collector in collectors.into_iter().chain(self.traces.collectors()) {
             registry.register(collector)?;
         }
         let build = IntGaugeVec::new(

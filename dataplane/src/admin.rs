@@ -67,6 +67,7 @@ struct Routes {
     watches: Arc<Mutex<VecDeque<Watch>>>,
     /// One check at a time, whoever asks.
     checks: Arc<Semaphore>,
+    more_metrics: fn() -> String,
 }
 
 struct Watch {
@@ -91,7 +92,11 @@ impl Routes {
     }
 }
 
-pub(crate) fn router(node: Arc<Node>, checks: Arc<Semaphore>) -> Router {
+pub(crate) fn router(
+    node: Arc<Node>,
+    checks: Arc<Semaphore>,
+    more_metrics: fn() -> String,
+) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -105,6 +110,7 @@ pub(crate) fn router(node: Arc<Node>, checks: Arc<Semaphore>) -> Router {
             node,
             watches: Arc::default(),
             checks,
+            more_metrics,
         })
 }
 
@@ -121,8 +127,12 @@ async fn status(State(Routes { node, .. }): State<Routes>) -> Json<NodeStatus> {
     Json(node.status())
 }
 
-async fn metrics(State(Routes { node, .. }): State<Routes>) -> String {
-    node.metrics()
+async fn metrics(
+    State(Routes {
+        node, more_metrics, ..
+    }): State<Routes>,
+) -> String {
+    node.metrics() + &more_metrics()
 }
 
 /// `POST /check`: tries what is served. One at a time: service accounts are not to be shown to

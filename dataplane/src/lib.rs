@@ -85,6 +85,7 @@ pub async fn run(
         threads,
         second_factors,
         primary_parts,
+        settings.applied,
     ));
     let admin = local::Listener::bind(&settings.admin_socket).await?;
     ready();
@@ -114,7 +115,9 @@ pub async fn run(
         Arc::clone(&metrics),
     );
     let serving = async {
-        let admin = admin.serve(admin::router(Arc::clone(&node), checks), stop_admin.clone());
+        let router = admin::router(Arc::clone(&node), checks, settings.more_metrics)
+            .merge(settings.admin_routes);
+        let admin = admin.serve(router, stop_admin.clone());
         let draining = async {
             shutdown.cancelled().await;
             tracing::info!(in_flight = node.status().logins_in_flight, "stopping");

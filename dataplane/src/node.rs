@@ -42,6 +42,8 @@ pub(crate) struct Node {
     threads: ReceiveThreads,
     second_factors: DuoClients,
     primary_parts: primary::Shared,
+    /// Told the settings of what is served from now on.
+    tell_applied: fn(&Settings),
     connected: AtomicBool,
     started: Instant,
     /// What is served now. Held while a revision is applied, so that two never mix.
@@ -89,6 +91,7 @@ impl Node {
         threads: ReceiveThreads,
         second_factors: DuoClients,
         primary_parts: primary::Shared,
+        applied: fn(&Settings),
     ) -> Self {
         let facts = Facts {
             snapshot: None,
@@ -102,6 +105,7 @@ impl Node {
             threads,
             second_factors,
             primary_parts,
+            tell_applied: applied,
             connected: AtomicBool::new(false),
             started: clock::now(),
             applying: Arc::default(),
@@ -285,6 +289,7 @@ impl Node {
             ConfigSource::SealedCopy => facts.refused.take(),
             ConfigSource::ControlPlane | ConfigSource::None => None,
         };
+        (self.tell_applied)(&snapshot.settings);
         *facts = Facts {
             snapshot: Some(Arc::new(snapshot)),
             source,
@@ -352,11 +357,8 @@ impl Node {
                 return None;
             }
         };
-        let primary = integration
-            .authenticator
-            .as_ref()
-            .and_then(|id| primaries.get(id))
-            .map(Arc::clone);
+        let id = integration.authenticator.as_ref();
+        let primary = id.and_then(|id| primaries.get(id)).map(Arc::clone);
         let primary_use = match (&integration.authenticator, &primary) {
             (None, _) => PrimaryUse::None,
             (Some(_), None) => PrimaryUse::AnyPassword,
@@ -365,10 +367,9 @@ impl Node {
                 relays: primary.is_radius(),
             },
         };
-        let settings: &Settings = &snapshot.settings;
         let duo = match self
             .second_factors
-            .client(&integration.application, settings)
+            .client(&integration.application, &snapshot.settings)
         {
             Ok(duo) => duo,
             Err(error) => {
@@ -384,7 +385,7 @@ impl Node {
             duo,
             eap,
             series: Series::new(&self.shared.metrics, integration.id.as_str()),
-            debug: settings.debug,
+            debug: snapshot.settings.debug,
         }))
     }
 
@@ -591,7 +592,7 @@ pub(crate) fn shared(
     Shared::new(node, metrics, reports, max_in_flight, eap_threads).map(Arc::new)
 }
 
-/// How many handfuls of old answers are let go at a time.
 /// How often conversations of EAP are looked at while the node drains.
 const EXPIRY_CHECK: Duration = Duration::from_secs(1);
+/// How many handfuls of old answers are let go at a time.
 const TIDY_ROUNDS: usize = 256;

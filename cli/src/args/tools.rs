@@ -22,8 +22,18 @@ pub(crate) struct ValidateArgs {
     /// Take warnings for errors.
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Print the paths of the files that it names, one a line, and nothing of what is found.
+    #[arg(long, conflicts_with_all = ["strict", "json"])]
+    pub(crate) files: bool,
     #[command(flatten)]
     pub(crate) tool: ToolArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// The folder; what is in it is written over.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -284,4 +294,21 @@ pub(crate) struct RestoreArgs {
     pub(crate) replace: bool,
     #[command(flatten)]
     pub(crate) tool: ToolArgs,
+}
+
+/// `countersign log-level`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LogLevelArgs {
+    #[command(flatten)]
+    pub(crate) tool: ToolArgs,
+    /// Targets with their levels (`dataplane=debug`, `dataplane::primary=trace`), or a level for
+    /// all of Countersign [default: only show]. Kept until the process ends.
+    #[arg(value_name = "TARGET=LEVEL")]
+    pub(crate) levels: Vec<String>,
+    /// Only of this part: supervisor, controlplane, dataplane or secondfactor [default: all that run].
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: Option<String>,
+    /// Forget what was changed: what --log and the configuration say holds again.
+    #[arg(long)]
+    pub(crate) reset: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use controlplane::{AdminListener, Hooks, Retention};
@@ -13,6 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::getppid;
 use proto::child::{FromChild, Role};
+use proto::config;
 use proto::id::NodeId;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -24,6 +25,7 @@ use crate::args::{
 };
 use crate::commands::{database, validate};
 use crate::failure::Failure;
+use crate::logs::{self, Places};
 use crate::output;
 use crate::paths::DataDir;
 
@@ -36,6 +38,7 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
     settings.admin_certificate = args.admin_tls.files();
     settings.node_listen = args.nodes.node_listen;
     settings.node_certificate_seconds = args.nodes.node_certificate_seconds;
+    settings.traces = args.traces.settings()?;
     settings.last_good = args.source.last_good;
     settings.retention = Retention {
         days: args.retention.event_days,
@@ -53,6 +56,12 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
         settings.api_socket = Some(data.api_socket());
         settings.api_certificate = args.admin_certificate;
     }
+    settings.admin_routes = logs::routes();
+    if !supervised {
+        settings.more_metrics = logs::metrics;
+        let config = args.source.config.as_deref();
+        PLACES.get_or_init(|| Places::new(data.path(), config));
+    }
     if let Some(config) = args.source.config {
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -66,6 +75,7 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
             needs: Box::new(|_| output::json_line(&FromChild::Need(Role::SecondFactor))),
             setup: Box::new(|token, _| output::json_line(&FromChild::Setup { token })),
             ready: Box::new(|_| output::json_line(&FromChild::Ready)),
+            ..Hooks::default()
         }
     } else {
         Hooks {
@@ -74,6 +84,7 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
                     output::setup_link(&url, &token);
                 }
             }),
+            applied: Box::new(follow_log),
             ..Hooks::default()
         }
     };
@@ -106,7 +117,19 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
         login_lines: if supervised {
             LoginLines::Stdout
         } else {
-            LoginLines::Log
+            LoginLines::Told(logs::login)
+        },
+        applied: if supervised {
+            tell_log
+        } else {
+            PLACES.get_or_init(|| Places::new(data.path(), None));
+            follow_log
+        },
+        admin_routes: logs::routes(),
+        more_metrics: if supervised {
+            String::new
+        } else {
+            logs::metrics
         },
         grace: Duration::from_secs(args.stopping.grace),
         eap_threads: dataplane::settings::Settings::default_eap_threads(),
@@ -124,6 +147,25 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
         .while_it_runs(dataplane::run(settings, ready, stop))
         .await
         .map_err(|error| Failure::new("the data plane cannot run", &error))
+}
+
+/// Where a role by itself has its log files.
+static PLACES: OnceLock<Places> = OnceLock::new();
+
+/// For a role by itself: the log goes where the configuration says.
+fn follow_log(settings: &config::Settings) {
+    if let Some(places) = PLACES.get() {
+        logs::apply(&settings.log, places);
+    }
+    logs::set_debug(settings.debug);
+}
+
+/// For a supervised data plane: its supervisor writes the log.
+fn tell_log(settings: &config::Settings) {
+    output::json_line(&FromChild::Log {
+        log: settings.log.clone(),
+        debug: settings.debug,
+    });
 }
 
 /// The control plane of another machine that is to be followed, if one is; joins it first where that
@@ -195,6 +237,7 @@ pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> 
     settings.listen = args.second_factor.second_factor_listen;
     settings.public_url = args.public.second_factor_public_url;
     settings.public_names = args.public.second_factor_names;
+    settings.admin_routes = logs::routes();
     let (ready, bound) = oneshot::channel::<SocketAddr>();
     settings.ready = Some(ready);
     let say_ready = async {
@@ -273,6 +316,7 @@ fn prepare(
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut hang_up = listen(SignalKind::hangup())?;
+    let mut user = listen(SignalKind::user_defined1())?;
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     let supervised = args.supervised.is_some();
@@ -285,7 +329,11 @@ fn prepare(
                 // A terminal sends this one to the whole group: the supervisor decides then.
                 _ = interrupt.recv() => if !supervised { break },
                 // So it may send this one, which means "read the configuration again".
-                _ = hang_up.recv() => if !supervised { reload(&control).await },
+                _ = hang_up.recv() => if !supervised {
+                    logs::reopen();
+                    reload(&control).await;
+                },
+                _ = user.recv() => logs::reopen(),
             }
         }
         stopped.cancel();

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::api::{self, Api};
 use super::merge;
 use crate::admin_address::METRICS_TYPE;
+use crate::logs;
 use crate::paths::DataDir;
 
 /// What the routes need to know.
@@ -91,7 +92,7 @@ fn verdict(asked: Result<Value, local::CallError>) -> Value {
 }
 
 async fn metrics(State(Gateway { data, .. }): State<Gateway>) -> impl IntoResponse {
-    let mut texts = Vec::new();
+    let mut texts = vec![logs::metrics()];
     for role in [Role::ControlPlane, Role::DataPlane, Role::SecondFactor] {
         if let Ok(octets) = client(&data, role).get_octets("/metrics", CALL_LIMIT).await {
             texts.push(String::from_utf8_lossy(&octets).into_owned());

@@ -5,7 +5,6 @@ mod admin;
 mod api;
 mod child;
 mod merge;
-pub(crate) mod tell;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,8 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use controlplane::{AdminCertificate, CertificateFiles, PostgresUrl};
+use controlplane::{AdminCertificate, CertificateFiles, PostgresUrl, TraceSettings};
 use proto::child::{FromChild, Role};
+use proto::config::Log;
+use proto::event::AuthEvent;
 use proto::id::NodeId;
 use proto::rpc::NodeStatus;
 use tokio::signal::unix::{SignalKind, signal};
@@ -24,11 +25,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin_address;
 use crate::args::{NodeListenArgs, SecondFactorPublicArgs};
+use crate::explain;
 use crate::failure::Failure;
+use crate::logs::levels::{Change, PATH, Shown};
+use crate::logs::{self, Places};
 use crate::output;
 use crate::paths::DataDir;
 use child::{Child, Exit};
-use tell::Teller;
+use serde_json::value::RawValue;
 
 /// What a gateway is started with.
 #[derive(Clone, Debug)]
@@ -47,10 +51,32 @@ pub(crate) struct Plan {
     pub(crate) second_factor_listen: SocketAddr,
     pub(crate) second_factor_public: SecondFactorPublicArgs,
     pub(crate) nodes: NodeListenArgs,
+    /// Where the control plane sends traces of logins.
+    pub(crate) traces: Option<TraceSettings>,
     pub(crate) grace: Duration,
     pub(crate) last_good: bool,
     pub(crate) log: String,
-    pub(crate) log_json: bool,
+}
+
+/// How finished logins are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Teller {
+    /// In the log.
+    Log,
+    /// There, and the whole timeline on standard output, for the demo.
+    Timeline,
+}
+
+impl Teller {
+    fn login(self, event: &RawValue) {
+        logs::login(event);
+        if self == Self::Timeline {
+            match serde_json::from_str::<AuthEvent>(event.get()) {
+                Ok(event) => explain::print(&event),
+                Err(_) => tracing::warn!("a finished login cannot be read"),
+            }
+        }
+    }
 }
 
 /// What a child said, or that it ended.
@@ -84,6 +110,11 @@ pub(crate) async fn run(
         },
     };
     let admin_url = admin.url();
+    let places = Places::new(plan.data.path(), plan.config.as_deref());
+    let own = local::Listener::bind(&plan.data.supervisor_socket())
+        .await
+        .map_err(|error| Failure::new("the supervisor cannot be asked", &error))?;
+    let own = own.serve(logs::routes(), stop_admin.clone());
     let serve = admin::serve(admin, gateway, stop_admin.clone());
     let mut supervisor = Supervisor {
         plan,
@@ -94,6 +125,9 @@ pub(crate) async fn run(
         news,
         signals,
         children: Vec::new(),
+        places,
+        debug: false,
+        tasks: TaskTracker::new(),
         serving: false,
         wants_second_factor,
     };
@@ -106,7 +140,7 @@ pub(crate) async fn run(
     // One that holds a connection open to the admin address does not hold up the end.
     let serve = async {
         tokio::select! {
-            () = serve => {}
+            _ = async { tokio::join!(serve, own) } => {}
             () = async {
                 stop_admin.cancelled().await;
                 tokio::time::sleep(ADMIN_LIMIT).await;
@@ -122,6 +156,8 @@ struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     hang_up: tokio::signal::unix::Signal,
+    /// Log files were moved.
+    user: tokio::signal::unix::Signal,
 }
 
 impl Signals {
@@ -132,6 +168,7 @@ impl Signals {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
             hang_up: listen(SignalKind::hangup())?,
+            user: listen(SignalKind::user_defined1())?,
         })
     }
 }
@@ -147,6 +184,11 @@ struct Supervisor {
     news: mpsc::Receiver<News>,
     signals: Signals,
     children: Vec<Child>,
+    /// Where relative log folders begin.
+    places: Places,
+    /// Whether the configuration says `debug`.
+    debug: bool,
+    tasks: TaskTracker,
     /// Whether the first revision is served: until then a role that cannot start is the end, from
     /// then on it is started again.
     serving: bool,
@@ -190,6 +232,33 @@ impl Supervisor {
         }
     }
 
+    /// Does with the log what the configuration says from now on.
+    fn log(&mut self, log: &Log, debug: bool) {
+        logs::apply(log, &self.places);
+        if debug != std::mem::replace(&mut self.debug, debug) {
+            logs::set_debug(debug);
+            self.tell_debug(self.children.iter().map(|child| child.role).collect());
+        }
+    }
+
+    /// Lets roles log as the configuration says.
+    fn tell_debug(&self, roles: Vec<Role>) {
+        let change = Change {
+            debug: Some(self.debug),
+            ..Change::default()
+        };
+        for role in roles {
+            let client = local::Client::new(self.plan.data.socket(role));
+            let change = change.clone();
+            self.tasks.spawn(async move {
+                let told = client.post::<_, Shown>(PATH, &change, CALL_LIMIT).await;
+                if let Err(error) = told {
+                    tracing::warn!(%role, error = &error as &dyn std::error::Error, "a role does not know whether to log each step");
+                }
+            });
+        }
+    }
+
     /// Waits for one thing to happen and deals with it.
     async fn turn(&mut self) -> Result<Turn, Failure> {
         let restart = self.children.iter().filter_map(Child::restart_at).min();
@@ -203,6 +272,10 @@ impl Supervisor {
             news = self.news.recv() => match news {
                 Some(News::Line(_, FromChild::Login(event))) => {
                     self.teller.login(&event);
+                    Ok(Turn::GoOn)
+                }
+                Some(News::Line(_, FromChild::Log { log, debug })) => {
+                    self.log(&log, debug);
                     Ok(Turn::GoOn)
                 }
                 Some(News::Line(_, FromChild::Setup { token })) => {
@@ -221,6 +294,9 @@ impl Supervisor {
                 Some(News::Line(role, FromChild::Ready)) => {
                     if let Some(child) = self.children.iter_mut().find(|child| child.role == role) {
                         child.was_ready = true;
+                    }
+                    if self.debug {
+                        self.tell_debug(vec![role]);
                     }
                     Ok(Turn::Ready(role))
                 }
@@ -243,7 +319,12 @@ impl Supervisor {
             _ = self.signals.terminate.recv() => Ok(Turn::Stop),
             _ = self.signals.interrupt.recv() => Ok(Turn::Stop),
             _ = self.signals.hang_up.recv() => {
+                logs::reopen();
                 self.reload().await;
+                Ok(Turn::GoOn)
+            }
+            _ = self.signals.user.recv() => {
+                logs::reopen();
                 Ok(Turn::GoOn)
             }
         }

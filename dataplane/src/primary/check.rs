@@ -14,7 +14,9 @@ use tokio_util::task::TaskTracker;
 use super::ldap::Directory;
 use super::radius::Upstream;
 use super::trial::{Gate, Trial};
-use super::{Acceptance, Credential, PrimaryFailure, PrimaryRequest, Rejection, Verdict};
+use super::{
+    Acceptance, Credential, HostAsked, PrimaryFailure, PrimaryRequest, Rejection, Verdict,
+};
 
 /// What all primaries of a data plane share. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -239,7 +241,8 @@ impl Primary {
         }
     }
 
-    /// Asks whether the password is the user's. Ends by the deadline; may be dropped at any time.
+    /// Asks whether the password is the user's, and notes which hosts were asked. Ends by the
+    /// deadline; may be dropped at any time.
     ///
     /// # Errors
     /// [`PrimaryFailure`] when nobody could say.
@@ -247,6 +250,7 @@ impl Primary {
         &self,
         request: &PrimaryRequest,
         deadline: Instant,
+        asked: &mut Vec<HostAsked>,
     ) -> Result<Verdict, PrimaryFailure> {
         // An empty password makes a simple bind an unauthenticated one, which many directories
         // answer with success (RFC 4513 section 5.1.2).
@@ -260,7 +264,7 @@ impl Primary {
             )));
         }
         match (&self.kind, &request.credential) {
-            (Kind::Radius(upstream), _) => upstream.check(request, deadline).await,
+            (Kind::Radius(upstream), _) => upstream.check(request, deadline, asked).await,
             // It would be taken for a password, an empty one among them.
             _ if request.answers.is_some() => Ok(Verdict::Rejected(Rejection::new(
                 Reason::UnknownState,
@@ -275,7 +279,8 @@ impl Primary {
                 attributes: Vec::new(),
             })),
             (Kind::Directory(directory), Credential::Password(password)) => {
-                directory.check(&request.user, password, deadline).await
+                let user = &request.user;
+                directory.check(user, password, deadline, asked).await
             }
         }
     }
@@ -353,7 +358,9 @@ mod tests {
                     state: None,
                 }),
             };
-            let Ok(Verdict::Rejected(rejection)) = primary.check(&request, now()).await else {
+            let Ok(Verdict::Rejected(rejection)) =
+                primary.check(&request, now(), &mut Vec::new()).await
+            else {
                 panic!("'{typed}' lets in");
             };
             assert_eq!(rejection.reason, Reason::UnknownState, "'{typed}'");
