@@ -265,11 +265,13 @@ mod tests {
             ReceiveThreads::start(1).unwrap(),
             DuoClients::new(1),
             primary::Shared::new(TaskTracker::new(), &metrics.registry).unwrap(),
+            |_| (),
         );
         Routes {
             node: Arc::new(node),
             watches: Arc::default(),
             checks: Arc::new(Semaphore::new(1)),
+            more_metrics: String::new,
         }
     }
 

@@ -153,6 +153,7 @@ fn node() -> Arc<Node> {
         ReceiveThreads::start(1).unwrap(),
         DuoClients::new(1),
         primary::Shared::new(TaskTracker::new(), &metrics.registry).unwrap(),
+        |_| (),
     ))
 }
 
