@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use proto::metric::LogSink;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -128,15 +129,20 @@ impl Drop for Line {
         let text = std::mem::take(&mut self.text);
         if !text.is_empty() && self.queue.lines.try_send(Message::Line(text)).is_err() {
             self.queue.dropped.fetch_add(1, Ordering::Relaxed);
+            LogSink::Stdout.lose(1);
         }
     }
 }
 
-/// A sink that fails loses the line: there is nowhere left to say so.
+/// A sink that fails loses the line, which is counted: there is nowhere left to say so.
 fn write_all(queued: &Receiver<Message>, dropped: &AtomicU64, mut sink: impl Write) {
     loop {
         match queued.recv_timeout(SAY_DROPPED) {
-            Ok(Message::Line(text)) => drop(sink.write_all(&text)),
+            Ok(Message::Line(text)) => {
+                if sink.write_all(&text).is_err() {
+                    LogSink::Stdout.lose(1);
+                }
+            }
             Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {}
         }

@@ -61,7 +61,7 @@ async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>) {
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Refused> {
-    let text = app.metrics().map_err(|error| {
+    let text = app.metrics().await.map_err(|error| {
         tracing::error!(
             error = &error as &dyn std::error::Error,
             "metrics not written"

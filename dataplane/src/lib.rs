@@ -75,8 +75,7 @@ pub async fn run(
     )
     .map_err(|_| RunError::Random)?;
     let threads = ReceiveThreads::start(settings.receive_threads).map_err(RunError::Threads)?;
-    let primary_parts =
-        primary::Shared::new(TaskTracker::new(), &metrics.registry).map_err(RunError::Metrics)?;
+    let primary_parts = primary::Shared::with(TaskTracker::new(), metrics.primaries.clone());
     let second_factors = DuoClients::new(settings.max_connections);
     let interface = Interface::new(settings.interface);
     let node = Arc::new(Node::new(

@@ -186,7 +186,8 @@ impl Watched {
             };
         };
         let own = args.tls.files();
-        let (listener, _) = admin_address::bind(address, own.as_ref(), &data.of(role)).await?;
+        let (listener, certificate) =
+            admin_address::bind(address, own.as_ref(), &data.of(role)).await?;
         let ready = match role {
             Role::SecondFactor => "/healthz",
             Role::ControlPlane | Role::DataPlane => "/readyz",
@@ -194,7 +195,8 @@ impl Watched {
         if let Some(url) = listener.url() {
             tracing::info!(url, "metrics are served");
         }
-        Ok(Self(Some((listener, Lone::new(data.socket(role), ready)))))
+        let lone = Lone::new(data.socket(role), ready, certificate);
+        Ok(Self(Some((listener, lone))))
     }
 
     /// Serves it until the role has ended: whoever watches sees the role stop.
