@@ -15,8 +15,10 @@ use std::{
 
 use e2e::{
     clock::wait_until,
+    config::client,
     countersign::program,
     gateway::Site,
+    http,
     nas::{Nas, code},
     peers::{repository, require},
     ports,
@@ -38,7 +40,7 @@ fn understood(file: &str) -> Value {
     let output = Command::new(require("docker-compose", "docker-compose"))
         .arg("--file")
         .arg(repository().join(file))
-        .arg("config")
+        .args(["--profile", "second-factor", "config"])
         .current_dir(repository())
         .env_remove("DATAPLANE_1")
         .env_remove("DATAPLANE_2")
@@ -136,6 +138,27 @@ impl Engine {
         word
     }
 
+    /// A file that is mounted, with its addresses and folders put elsewhere.
+    fn moved_file(&self, name: &str, target: &str) -> PathBuf {
+        let volumes = words(&self.service(name)["volumes"]);
+        let mut mounts = volumes.iter().filter_map(|volume| volume.split_once(':'));
+        let found = mounts.find(|(_, rest)| *rest == format!("{target}:ro"));
+        let (source, _) = found.unwrap_or_else(|| panic!("{name} has no {target}"));
+        let mut text = fs::read_to_string(source).unwrap();
+        for (port, free) in &self.ports {
+            text = text.replace(&format!(":{port}\""), &format!(":{free}\""));
+        }
+        for volume in &volumes {
+            let (source, rest) = volume.split_once(':').unwrap();
+            if let (true, Some(folder)) = (Path::new(source).is_dir(), rest.strip_suffix(":ro")) {
+                text = text.replace(folder, source);
+            }
+        }
+        let file = self.folder.path().join(format!("{name}.yml"));
+        fs::write(&file, text).unwrap();
+        file
+    }
+
     fn command(&self, name: &str, words: &[&str]) -> Command {
         let mut command = Command::new(program());
         command
@@ -221,6 +244,7 @@ fn a_control_plane_and_two_data_planes_come_up_by_themselves_and_log_users_in() 
         "controlplane",
         "dataplane-1",
         "dataplane-2",
+        "secondfactor",
         "token-1",
         "token-2",
     ];
@@ -243,6 +267,8 @@ fn a_control_plane_and_two_data_planes_come_up_by_themselves_and_log_users_in() 
         engine.accepts(address, site.port, &format!("user{number}"));
         planes.push(process);
     }
+
+    scrapes_all(&engine);
 
     // Up again: nothing is joined twice.
     for number in [1, 2] {
@@ -267,6 +293,116 @@ fn a_control_plane_and_two_data_planes_come_up_by_themselves_and_log_users_in() 
     }
     assert_eq!(control.stop().code(), Some(0));
     engine.accepts(ADDRESSES[1], port, "alone");
+}
+
+/// Debian's Prometheus, on the file that the container has, finds the three of them.
+fn scrapes_all(engine: &Engine) {
+    let name = "prometheus";
+    let file = engine.moved_file(name, "/etc/prometheus/prometheus.yml");
+    let output = Command::new(require("promtool", "prometheus"))
+        .args(["check", "config"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let told = said(&output);
+    assert!(told.contains("rules found"), "the alerts are there: {told}");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("15s", "1s")).unwrap();
+
+    let listen = ports::loopback(ports::free_tcp());
+    let command_line = words(&engine.service(name)["command"]);
+    assert!(command_line.contains(&"--config.file=/etc/prometheus/prometheus.yml"));
+    let mut command = Command::new(require("prometheus", "prometheus"));
+    for word in command_line {
+        let (option, value) = word.split_once('=').unwrap();
+        let value = match option {
+            "--config.file" => file.to_str().unwrap().to_owned(),
+            "--web.listen-address" => listen.to_string(),
+            _ => engine.moved(name, value),
+        };
+        command.arg(format!("{option}={value}"));
+    }
+    let log = engine.folder.path().join("prometheus.log");
+    let mut prometheus = Process::start(name, &command, &log);
+    prometheus.until("all three are up", LONG, || {
+        let asked = http::get(listen, "/api/v1/query?query=sum(up)");
+        let asked = asked.ok().filter(|answer| answer.status == 200);
+        asked.is_some_and(|answer| answer.json()["data"]["result"][0]["value"][1] == "3")
+    });
+}
+
+#[test]
+fn prometheus_and_grafana_are_given_what_is_there() {
+    let compose = understood("compose.yaml");
+    for name in ["prometheus", "grafana"] {
+        let service = &compose["services"][name];
+        let image = service["image"].as_str().unwrap();
+        let (_, tag) = image.split_once(':').unwrap();
+        assert!(
+            tag.starts_with('v') || tag.starts_with(char::is_numeric),
+            "{image}"
+        );
+        assert_eq!(words(&service["cap_drop"]), ["ALL"], "{name}");
+        for volume in words(&service["volumes"]) {
+            let (source, rest) = volume.split_once(':').unwrap();
+            if source.starts_with('/') {
+                assert!(Path::new(source).exists(), "{name}: {source}");
+                assert!(rest.ends_with(":ro"), "{name}: {volume}");
+            }
+        }
+    }
+    // No password in a variable.
+    let variables = compose["services"]["grafana"]["environment"]
+        .as_object()
+        .unwrap();
+    for (variable, value) in variables {
+        assert!(
+            !variable.contains("PASSWORD") || variable.ends_with("__FILE"),
+            "{variable}={value}"
+        );
+    }
+    let secrets = compose["secrets"].as_object().unwrap();
+    assert!(
+        secrets.values().all(|secret| secret["file"].is_string()),
+        "{secrets:?}"
+    );
+}
+
+#[test]
+fn the_built_in_second_factor_comes_with_its_profile() {
+    let port = ports::free_udp();
+    let config = format!(
+        "[duo_only_client]\n[radius_server_auto]\nport={port}\napi_host=builtin\nfailmode=secure\n{}",
+        client(1, "127.0.0.0/8")
+    );
+    let engine = Engine::new("compose.yaml", &config);
+    let profiles = &engine.service("secondfactor")["profiles"];
+    assert_eq!(words(profiles), ["second-factor"]);
+    let mut running = Vec::new();
+    for name in ["controlplane", "secondfactor", "dataplane-1"] {
+        if name == "dataplane-1" {
+            engine.once("token-1");
+        }
+        let mut process = engine.start(name);
+        engine.wait_healthy(name, &mut process);
+        running.push(process);
+    }
+    // Told of in the control plane's container.
+    let factor = |more: &[&str]| {
+        let words = [&["factor"], more].concat();
+        let output = engine.command("controlplane", &words).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    factor(&["add", "alice"]);
+    let made = factor(&["bypass-codes", "alice", "--count", "1", "--json"]);
+    let made: Value = serde_json::from_str(&made).unwrap();
+    let password = format!("any,{}", made["codes"][0].as_str().unwrap());
+    let nas = Nas::new((ADDRESSES[0], port).into(), e2e::peers::SECRET);
+    let answer = nas.exchange(&nas.access("alice", &password), LONG);
+    let code = answer.map(|answer| answer.code);
+    assert_eq!(code, Some(code::ACCESS_ACCEPT), "{}", running[2].output());
 }
 
 #[test]
