@@ -16,7 +16,7 @@ pub(crate) use roles::{
 pub(crate) use tools::{
     AuditArgs, AuditCommand, BackupArgs, CertArgs, CheckArgs, EventsArgs, ExportArgs,
     HealthcheckArgs, ImportArgs, LoginArgs, LoginEapArgs, MasterKeyArgs, MasterKeyCommand,
-    RestoreArgs, SealArgs, StatusArgs, ValidateArgs,
+    RestoreArgs, SealArgs, StatusArgs, SupportArgs, ValidateArgs,
 };
 
 use std::path::PathBuf;
@@ -106,6 +106,8 @@ pub(crate) enum Command {
     Backup(BackupArgs),
     /// Put a backup into an empty data folder. The gateway must not run.
     Restore(RestoreArgs),
+    /// Put what helps to find a fault into one file, without secrets, while the gateway runs or not.
+    Support(SupportArgs),
     /// Print the version.
     Version(JsonArgs),
 }

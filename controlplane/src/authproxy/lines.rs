@@ -342,6 +342,7 @@ impl<'a> Teller<'a> {
         let setting = |pointer| vec![place(List::Settings, main, pointer)];
         match entry.spec.name {
             "debug" => setting("/debug"),
+            "test_connectivity_on_startup" => setting("/test_connectivity_on_startup"),
             "http_ca_certs_file" => setting("/http_ca_certs"),
             "http_proxy_host" => setting("/http_proxy/host"),
             "http_proxy_port" => setting("/http_proxy/port"),

@@ -13,7 +13,6 @@ const NOT_ACTED_ON: &[(SectionKind, &str)] = &[
     (SectionKind::Main, "log_stdout"),
     (SectionKind::Main, "log_syslog"),
     (SectionKind::Main, "syslog_facility"),
-    (SectionKind::Main, "test_connectivity_on_startup"),
 ];
 
 /// Options that are kept for old files and have nothing left to change.

@@ -43,6 +43,10 @@ pub struct Settings {
     /// `http_ca_certs_file`, its PEM text: the only trust roots for the second factor when set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_ca_certs: Option<String>,
+    /// `test_connectivity_on_startup`: each node tries what its first revision names, and says in its
+    /// log and status what it found.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub test_connectivity_on_startup: bool,
 }
 
 /// An outbound HTTP CONNECT proxy.

@@ -364,7 +364,8 @@ fn authenticators() -> impl Strategy<Value = Vec<(raw::AuthenticatorKind, u8)>> 
 /// A snapshot as a file gives one, but for its ids, which are of every form.
 fn any_snapshot() -> impl Strategy<Value = raw::Snapshot> {
     let proxy = of((select(vec!["proxy", "192.0.2.3", "2001:db8::3"]), 1_u16..));
-    let settings = (any::<bool>(), proxy, any::<bool>()).prop_map(|(debug, proxy, roots)| {
+    let settings = (any::<bool>(), proxy, any::<bool>(), any::<bool>());
+    let settings = settings.prop_map(|(debug, proxy, roots, tried)| {
         let proxy = proxy.map(|(host, port)| config::HttpProxy {
             host: host.to_owned(),
             port,
@@ -373,6 +374,7 @@ fn any_snapshot() -> impl Strategy<Value = raw::Snapshot> {
             debug,
             http_proxy: proxy,
             http_ca_certs: roots.then(|| include_str!("leaf.pem").to_owned()),
+            test_connectivity_on_startup: tried,
         }
     });
     (1_u64.., settings, authenticators(), 1_usize..4).prop_flat_map(

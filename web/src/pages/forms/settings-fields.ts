@@ -15,6 +15,9 @@ export const SETTINGS_GROUPS: Group[] = [
     id: 'log',
     title: 'Log',
     about: 'What nodes write down. Passwords and secrets are never in it.',
-    fields: [{ path: 'debug', label: 'Each step of each login', input: 'switch' }],
+    fields: [
+      { path: 'debug', label: 'Each step of each login', input: 'switch' },
+      { path: 'test_connectivity_on_startup', label: 'A check after each start', input: 'switch' },
+    ],
   },
 ];
