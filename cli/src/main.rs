@@ -57,7 +57,9 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
     let mut log = cli.log.clone();
     match cli.command {
         Command::Demo(_) if log.log == "info" => log.log = "warn".to_owned(),
-        Command::Check(_) if log.log == "info" => log.log = "error".to_owned(),
+        Command::Check(_) | Command::Support(_) if log.log == "info" => {
+            log.log = "error".to_owned();
+        }
         _ => {}
     }
     let _guard = logs::start(&log, part)?;
@@ -89,6 +91,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Backup(args) => small()?.block_on(commands::backup::run(args)),
         Command::Restore(args) => small()?.block_on(commands::backup::restore(args)),
         Command::Generate(args) => commands::generate::run(&args.folder),
+        Command::Support(args) => small()?.block_on(commands::support::run(args)),
         Command::Version(args) => {
             if args.json {
                 output::json(&serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));

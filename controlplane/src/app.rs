@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{
-    DatabaseHealth, EventCounts, LastLoad, NodeReport, Readiness, Reload, RevisionInfo, Status,
+    AdminCertificateEnd, DatabaseHealth, EventCounts, LastLoad, NodeReport, Readiness, Reload,
+    RevisionInfo, Status,
 };
 use crate::admin_tls::AdminCertificate;
 use crate::api::based_on;
@@ -135,6 +136,14 @@ impl App {
                 reports_refused: self.metrics.reports_refused.get(),
             },
             database: self.health.borrow().clone(),
+            admin_certificates: self
+                .admin_certificates
+                .iter()
+                .map(|one| AdminCertificateEnd {
+                    address: one.address.to_string(),
+                    not_after: one.not_after,
+                })
+                .collect(),
         }
     }
 

@@ -52,6 +52,7 @@ mod web;
 
 pub use access::routes::least_roles;
 pub use admin_tls::{AdminCertificate, AdminTls, AdminTlsError, CertificateFiles, Unfit};
+pub use api::masked::SECRETS as SECRET_FIELDS;
 pub use clock::now_ms;
 pub use disk::FileRead;
 pub use file::AuthproxyFile;
@@ -65,5 +66,7 @@ pub use settings::{Hooks, Need, Ready, Retention, Settings, key_file};
 pub use source::{ConfigSource, FileDraft, Finish, LoadOutcome};
 pub use store::{PostgresUrl, PostgresUrlError, Rotated, StoreError};
 pub use traces::{OtlpEndpoint, TraceError, TraceSettings};
-pub use upkeep::{copy_database, look_at_copy, rotate_master_key};
+pub use upkeep::{
+    KeptNode, Stored, copy_database, look_at_copy, look_into_copy, rotate_master_key,
+};
 pub use web::{has_dashboard, note_while_away};

@@ -10,12 +10,10 @@ mod options;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+use std::{env, fs};
 
 use controlplane::authproxy::differences::DIFFERENCES;
-use controlplane::authproxy::schema::{Kind, Numbering, OptionSpec, SectionKind, options_of};
-use controlplane::authproxy::{FileContent, Files, Source, import};
-use controlplane::dictionary::Dictionary;
+use controlplane::authproxy::schema::{Numbering, OptionSpec, SectionKind, options_of};
 use proto::event::Reason;
 use serde_json::Value;
 
@@ -176,7 +174,7 @@ fn table(kind: SectionKind) -> String {
                 Some(default) => format!("`{}`", cell(default)),
                 None => "unset".to_owned(),
             },
-            cell(&meaning(kind, option)),
+            cell(option.help),
         );
     }
     if text.is_empty() {
@@ -198,47 +196,6 @@ fn names(option: &OptionSpec) -> String {
         all.push_str(" (new)");
     }
     all
-}
-
-fn meaning(kind: SectionKind, option: &OptionSpec) -> String {
-    let idle = match not_acted_on(kind, option) {
-        true => " *Not acted on by this version.*",
-        false => "",
-    };
-    format!("{}{idle}", option.help)
-}
-
-/// Whether the reader says so of another value than the default.
-fn not_acted_on(kind: SectionKind, option: &OptionSpec) -> bool {
-    let value = match option.kind {
-        Kind::Boolean if option.default == Some("true") => "false",
-        Kind::Boolean => "true",
-        Kind::Integer(..) => "7",
-        _ => "example",
-    };
-    let text = format!("[{}]\n{}={value}\n", kind.name(), option.name);
-    let source = Source {
-        path: Path::new("authproxy.cfg"),
-        octets: text.as_bytes(),
-        mode: None,
-        now_ms: 0,
-        files: &NoFiles,
-        unseal: &|_| None,
-    };
-    import(&source, &Dictionary::builtin())
-        .diagnostics
-        .iter()
-        .any(|one| {
-            one.option.as_deref() == Some(option.name) && one.message.contains("not acted on")
-        })
-}
-
-struct NoFiles;
-
-impl Files for NoFiles {
-    fn read(&self, _path: &Path) -> io::Result<FileContent> {
-        Err(io::ErrorKind::NotFound.into())
-    }
 }
 
 /// Text within a cell of a table.

@@ -28,14 +28,17 @@ pub mod supplicant;
 
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use proto::config::raw;
+
 use crate::control::last_good::LastGood;
+pub use crate::control::last_good::LastGoodError;
 use crate::control::report::Reports;
 use crate::duo::client::DuoClients;
 use crate::metrics::Metrics;
@@ -92,6 +95,7 @@ pub async fn run(
         None => (local::Client::new(&settings.control_socket), None),
         Some(joined) => {
             let (control, renewal) = joined::link(joined, &settings.data_dir)?;
+            node.start.joined_in(settings.data_dir.clone());
             (control, Some(renewal))
         }
     };
@@ -105,6 +109,7 @@ pub async fn run(
         Arc::clone(&checks),
         stop_links.clone(),
     );
+    let starting = check::start::run(Arc::clone(&node), Arc::clone(&checks), stop_links.clone());
     let renewing = joined::keep_renewed(renewal, stop_links.clone());
     let reporting = control::report::run(
         queue,
@@ -130,12 +135,24 @@ pub async fn run(
             }
             stop_admin.cancel();
         };
-        tokio::join!(links, admin, draining, renewing);
+        tokio::join!(links, admin, draining, renewing, starting);
         // The reports end when the last of their senders is gone, which the node holds.
         drop(node);
     };
     tokio::join!(serving, reporting);
     Ok(())
+}
+
+/// The configuration that a data plane with this folder would start from without its control plane; none
+/// when it has none. It holds secrets. Reads files, and makes none.
+///
+/// # Errors
+/// [`LastGoodError`].
+pub fn last_good(folder: &Path) -> Result<Option<raw::Snapshot>, LastGoodError> {
+    if !folder.join("node.key").exists() {
+        return Ok(None);
+    }
+    LastGood::new(folder).load()
 }
 
 /// Why a data plane cannot start.

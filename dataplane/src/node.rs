@@ -17,7 +17,7 @@ use proto::rpc::{
 };
 
 use crate::causes::with_causes;
-use crate::check;
+use crate::check::{self, start::Start};
 use crate::clock;
 use crate::duo::client::DuoClients;
 use crate::flow::PrimaryUse;
@@ -52,6 +52,7 @@ pub(crate) struct Node {
     facts: Mutex<Facts>,
     certificates: Mutex<CertificateWatch>,
     primary_only: Mutex<Told>,
+    pub(crate) start: Start,
 }
 
 /// What an applied revision left running.
@@ -111,6 +112,7 @@ impl Node {
             facts: Mutex::new(facts),
             certificates: Mutex::default(),
             primary_only: Mutex::default(),
+            start: Start::default(),
         }
     }
 
@@ -280,6 +282,7 @@ impl Node {
             .serving_revision
             .set(i64::try_from(snapshot.revision.0).unwrap_or(i64::MAX));
         let mut facts = self.facts();
+        self.start.serves(&snapshot.settings);
         // A refusal is answered by a good revision, not by falling back on an old one.
         let refused = match source {
             ConfigSource::SealedCopy => facts.refused.take(),
@@ -355,7 +358,7 @@ impl Node {
             }
         };
         let id = integration.authenticator.as_ref();
-        let primary = id.and_then(|id| primaries.get(id)).map(Arc::clone);
+        let primary = id.and_then(|id| primaries.get(id)).cloned();
         let primary_use = match (&integration.authenticator, &primary) {
             (None, _) => PrimaryUse::None,
             (Some(_), None) => PrimaryUse::AnyPassword,
@@ -474,12 +477,14 @@ impl Node {
             certificates: self.certificates().status(),
             refused: facts.refused.clone(),
             primary_only: primary_only_status(&self.shared, &facts.targets),
+            start_check: self.start.told(),
         }
     }
 
     /// Tries what it serves: see [`check::run`]. Takes nothing from logins. Dropped, it stops.
     pub(crate) async fn check(&self) -> Vec<CheckRow> {
         let mut rows = vec![check::revision(&self.shared.node, &self.status())];
+        rows.extend(self.start.certificate().await);
         let (snapshot, bound) = {
             let facts = self.facts();
             let bound = facts.targets.iter().map(|target| {

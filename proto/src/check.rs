@@ -80,6 +80,22 @@ pub enum CheckKind {
     Users,
     /// A host of an upstream RADIUS server answers Status-Server (RFC 5997).
     Upstream,
+    /// How many files the node may open.
+    OpenFiles,
+    /// How much of a burst the system keeps for the node's sockets.
+    ReceiveBuffer,
+    /// What sets this machine's clock.
+    TimeSource,
+    /// The folder of the log files can be written to.
+    LogFolder,
+    /// The HTTP proxy on the way to the second factor takes connections.
+    Proxy,
+    /// Certificates of authorities that are trusted: how many, and until when.
+    Authorities,
+    /// The certificate of the admin address.
+    AdminCertificate,
+    /// The certificate by which this node speaks to a control plane of another machine.
+    NodeCertificate,
 }
 
 impl CheckResult {
@@ -118,6 +134,14 @@ impl CheckKind {
         Self::Group,
         Self::Users,
         Self::Upstream,
+        Self::OpenFiles,
+        Self::ReceiveBuffer,
+        Self::TimeSource,
+        Self::LogFolder,
+        Self::Proxy,
+        Self::Authorities,
+        Self::AdminCertificate,
+        Self::NodeCertificate,
     ];
 
     /// For a person.
@@ -139,6 +163,14 @@ impl CheckKind {
             Self::Group => "group",
             Self::Users => "users",
             Self::Upstream => "upstream RADIUS",
+            Self::OpenFiles => "open files",
+            Self::ReceiveBuffer => "receive buffer",
+            Self::TimeSource => "time source",
+            Self::LogFolder => "log folder",
+            Self::Proxy => "HTTP proxy",
+            Self::Authorities => "trusted CAs",
+            Self::AdminCertificate => "certificate of the admin address",
+            Self::NodeCertificate => "certificate of the node",
         }
     }
 }
@@ -170,6 +202,42 @@ fn shown(text: &str) -> String {
     out
 }
 
+/// What a check at the start of a node found (`test_connectivity_on_startup`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StartCheck {
+    /// When it was done: milliseconds since 1970, UTC.
+    pub at_ms: u64,
+    /// Rows that are good.
+    pub good: usize,
+    /// Rows that somebody should look at.
+    pub warnings: usize,
+    /// Rows whose logins fail.
+    pub failed: usize,
+    /// What is not good, failures first, [`START_ROWS`] at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<CheckRow>,
+}
+
+impl StartCheck {
+    /// Of all that was tried.
+    #[must_use]
+    pub fn of(at_ms: u64, rows: &[CheckRow]) -> Self {
+        let count = |result| rows.iter().filter(|row| row.result == result).count();
+        let with = |result| rows.iter().filter(move |row| row.result == result);
+        let bad = with(CheckResult::Failed).chain(with(CheckResult::Warning));
+        Self {
+            at_ms,
+            good: count(CheckResult::Good),
+            warnings: count(CheckResult::Warning),
+            failed: count(CheckResult::Failed),
+            rows: bad.take(START_ROWS).cloned().collect(),
+        }
+    }
+}
+
+/// Rows of the check at the start that a status has; the log has all.
+pub const START_ROWS: usize = 20;
 /// The most characters of a text in a row.
 pub const TEXT_CHARACTERS: usize = 500;
 
@@ -202,6 +270,24 @@ mod tests {
         for result in [CheckResult::Good, CheckResult::Warning, CheckResult::Failed] {
             assert_eq!(serde_json::to_value(result).unwrap(), result.as_str());
         }
+    }
+
+    #[test]
+    fn a_status_has_the_worst_rows_of_a_check_at_the_start() {
+        let of = |result, number: usize| CheckRow {
+            result,
+            found: number.to_string(),
+            ..row()
+        };
+        let mut rows: Vec<_> = (0..START_ROWS)
+            .map(|number| of(CheckResult::Warning, number))
+            .collect();
+        rows.push(of(CheckResult::Good, 98));
+        rows.push(of(CheckResult::Failed, 99));
+        let told = StartCheck::of(7, &rows);
+        assert_eq!((told.good, told.warnings, told.failed), (1, START_ROWS, 1));
+        assert_eq!(told.rows.len(), START_ROWS);
+        assert_eq!((&*told.rows[0].found, &*told.rows[1].found), ("99", "0"));
     }
 
     #[test]

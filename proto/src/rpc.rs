@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::check::StartCheck;
 use crate::command::Command;
 use crate::config::{Fault, raw};
 use crate::event::AuthEvent;
@@ -218,6 +219,10 @@ pub struct NodeStatus {
     /// Where logins pass on the primary alone now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub primary_only: Vec<PrimaryOnlyStatus>,
+    /// What the check at its start found; none where `test_connectivity_on_startup` asks for none, or
+    /// it is not done yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_check: Option<StartCheck>,
 }
 
 /// A grant that is in force at a node.

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 use insta::assert_json_snapshot;
+use proto::check::StartCheck;
 use proto::command::{
     AnswerAttribute, AskFactor, Command, FactorVerdict, Finished, Outcome as CommandOutcome,
     TestLogin, TestedLogin,
@@ -275,6 +276,13 @@ fn from_the_node() {
             reason: "the service is down".to_owned(),
             by: "root".to_owned(),
         }],
+        start_check: Some(StartCheck {
+            at_ms: 1_763_800_000_000,
+            good: 16,
+            warnings: 1,
+            failed: 0,
+            rows: Vec::new(),
+        }),
     };
     assert_json_snapshot!(
         "status",

@@ -153,9 +153,14 @@ pub fn check_node(gateway: &Countersign) -> Checked {
 pub struct Checked {
     /// The exit code.
     pub code: Option<i32>,
-    /// Its rows.
+    /// Its rows, but for those of the machine.
     pub rows: Vec<Value>,
+    /// What the machine gives, which is not the same everywhere.
+    pub machine: Vec<Value>,
 }
+
+/// Rows that say how the machine is that the tests run on.
+const OF_THE_MACHINE: [&str; 3] = ["open_files", "receive_buffer", "time_source"];
 
 impl Checked {
     /// Reads what `check --json` printed.
@@ -164,10 +169,14 @@ impl Checked {
     /// When it is no JSON.
     #[must_use]
     pub fn new(output: &Output) -> Self {
-        let rows = serde_json::from_slice(&output.stdout);
+        let rows = serde_json::from_slice::<Vec<Value>>(&output.stdout);
+        let rows = rows.unwrap_or_else(|_| panic!("{output:?}"));
+        let of_it = |row: &Value| OF_THE_MACHINE.iter().any(|what| row["what"] == *what);
+        let (machine, rows) = rows.into_iter().partition(of_it);
         Self {
             code: output.status.code(),
-            rows: rows.unwrap_or_else(|_| panic!("{output:?}")),
+            rows,
+            machine,
         }
     }
 

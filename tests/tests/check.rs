@@ -14,16 +14,18 @@ use e2e::{
     config::upstreams,
     countersign::{Countersign, Start},
     nas::{Nas, code},
-    peers::{BlackHoleUdp, SECRET, fakeduo::Endpoint},
+    peers::{BlackHoleUdp, Pki, SECRET, fakeduo::Endpoint},
     ports,
 };
 
 const LONG: Duration = Duration::from_secs(20);
 
-const OF_A_LAB: [&str; 14] = [
+const OF_A_LAB: [&str; 16] = [
     "port",
     "port",
     "eap_certificate",
+    "authorities",
+    "authorities",
     "second_factor",
     "second_factor_certificate",
     "clock",
@@ -45,6 +47,12 @@ fn a_good_file_is_good_from_here_and_from_the_node() {
     free.all_good();
     assert_eq!(free.kinds(), [&["file"][..], &OF_A_LAB].concat());
     assert_eq!(free.row("port")["found"], "free");
+    let machine: Vec<_> = free.machine.iter().map(|row| &row["what"]).collect();
+    assert_eq!(machine, ["open_files", "receive_buffer", "time_source"]);
+    let trusted = free.row("authorities");
+    assert_eq!(trusted["where"], "http_ca_certs_file");
+    let found = trusted["found"].as_str().unwrap();
+    assert!(found.contains("days left"), "{trusted}");
     for what in ["second_factor", "directory", "group", "upstream"] {
         let row = free.row(what);
         assert_eq!(row["from"], "127.0.0.1", "{row}");
@@ -77,7 +85,7 @@ fn a_good_file_is_good_from_here_and_from_the_node() {
     assert_eq!(table.status.code(), Some(0), "{table:?}");
     let table = String::from_utf8(table.stdout).unwrap();
     let last = table.lines().last().unwrap();
-    assert_eq!(last, "16 good, 0 warnings, 0 failed", "{table}");
+    assert!(last.ends_with(", 0 failed"), "{table}");
     assert!(table.contains("[ad_client] 127.0.0.1:"), "{table}");
     let (logins, violations) = (
         lab.duo.count(Endpoint::Preauth) + lab.duo.count(Endpoint::Auth),
@@ -203,6 +211,113 @@ fn logins_go_on_beside_checks_and_one_check_runs_at_a_time() {
         (counted - logins as f64).abs() < 0.5,
         "{counted} of {logins}"
     );
+}
+
+#[test]
+fn a_check_at_the_start_is_told_of_and_holds_up_no_login() {
+    let lab = Lab::start();
+    let hole = BlackHoleUdp::start();
+    let silent = upstreams("radius_client2", &[hole.address()]);
+    let text = format!("{}{silent}retries=0\nretry_wait=3\n", lab.config());
+    let quiet = Countersign::run(&text);
+    let asked = text.replacen("[main]\n", "[main]\ntest_connectivity_on_startup=true\n", 1);
+    let elsewhere = |text: String, port: &u16| {
+        let free = format!("port={}\n", ports::free_udp());
+        text.replace(&format!("port={port}\n"), &free)
+    };
+    let gateway = Countersign::run(&lab.ports.iter().fold(asked, elsewhere));
+    wait_until("the check waits for the upstream", LONG, || {
+        hole.received() > 0
+    });
+    let listens = gateway.status()["dataplane"]["listeners"].clone();
+    let address = listens
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["integrations"][0] == "radius_server_auto")
+        .and_then(|one| one["address"].as_str())
+        .and_then(|address| address.parse::<std::net::SocketAddr>().ok())
+        .unwrap();
+    let nas = Nas::new(ports::loopback(address.port()), SECRET);
+    let answer = nas
+        .exchange(&nas.access("alice", "pw-alice"), LONG)
+        .unwrap();
+    assert_eq!(answer.code, code::ACCESS_ACCEPT, "{}", answer.message());
+
+    let told = || gateway.status()["dataplane"]["start_check"].clone();
+    wait_until("the status has what came of it", LONG, || !told().is_null());
+    let told = told();
+    assert_eq!(told["failed"], 0, "{told}");
+    assert!(told["good"].as_u64().unwrap() >= 16, "{told}");
+    let rows = told["rows"].as_array().unwrap();
+    let upstream = rows.iter().find(|row| row["what"] == "upstream");
+    assert_eq!(upstream.unwrap()["result"], "warning", "{told}");
+    let log = gateway.output();
+    let line = |words: &[&str]| {
+        let has = |line: &&str| words.iter().all(|word| line.contains(word));
+        assert!(log.lines().any(|one| has(&one)), "{words:?} in {log}");
+    };
+    line(&[
+        "INFO",
+        "check: directory: connected",
+        "127.0.0.1",
+        "ad_client",
+    ]);
+    line(&["WARN", "check: upstream RADIUS: warning", "remedy"]);
+    line(&["WARN", "the check at the start found faults", "failed=0"]);
+    let shown = String::from_utf8(gateway.command(&["status"]).stdout).unwrap();
+    assert!(shown.contains("check at the start: "), "{shown}");
+    assert_eq!(lab.duo.pushes("alice"), 1, "a check sends none");
+    assert_eq!(
+        quiet.status()["dataplane"]["start_check"],
+        serde_json::Value::Null
+    );
+    assert!(!quiet.output().contains("check: "), "nobody asked for it");
+}
+
+#[test]
+fn the_proxy_and_the_certificate_of_the_admin_address_have_rows() {
+    let lab = Lab::start();
+    let text = lab.config();
+    let closed = ports::free_tcp();
+    let proxied = text.replacen(
+        "[main]\n",
+        &format!("[main]\nhttp_proxy_host=127.0.0.1\nhttp_proxy_port={closed}\n"),
+        1,
+    );
+    let checked = lab.check(&proxied);
+    let row = checked.row("proxy");
+    assert_eq!(row["result"], "failed", "{row}");
+    assert!(
+        row["remedy"].as_str().unwrap().contains("http_proxy_host"),
+        "{row}"
+    );
+    assert_eq!(checked.code, Some(1));
+
+    let folder = tempfile::tempdir().unwrap();
+    let identity = Pki::shared().server_for(&["gate.example.com"]);
+    let (pem, key) = (folder.path().join("a.pem"), folder.path().join("a.key"));
+    std::fs::write(&pem, &identity.certificate).unwrap();
+    std::fs::write(&key, &identity.key).unwrap();
+    let mut gateway = Start::with(&text)
+        .argument("--admin-tls-cert")
+        .argument(pem.to_str().unwrap())
+        .argument("--admin-tls-key")
+        .argument(key.to_str().unwrap())
+        .launch();
+    wait_until("a revision is served", LONG, || {
+        let status = run(&["status", "--json"], &gateway.data_dir(), &[]);
+        let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap_or_default();
+        status["dataplane"]["revision"] == 1
+    });
+    let node = check_node(&gateway);
+    let row = node.row("admin_certificate");
+    assert_eq!(row["where"], gateway.admin.to_string(), "{row}");
+    assert!(
+        row["found"].as_str().unwrap().contains("good until"),
+        "{row}"
+    );
+    assert!(gateway.stop().success());
 }
 
 #[test]

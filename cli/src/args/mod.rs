@@ -16,7 +16,7 @@ pub(crate) use roles::{
 pub(crate) use tools::{
     AuditArgs, AuditCommand, BackupArgs, CertArgs, CheckArgs, EventsArgs, ExportArgs, GenerateArgs,
     HealthcheckArgs, ImportArgs, LogLevelArgs, LoginArgs, LoginEapArgs, MasterKeyArgs,
-    MasterKeyCommand, RestoreArgs, SealArgs, StatusArgs, ValidateArgs,
+    MasterKeyCommand, RestoreArgs, SealArgs, StatusArgs, SupportArgs, ValidateArgs,
 };
 
 use std::path::PathBuf;
@@ -119,6 +119,8 @@ pub(crate) enum Command {
     Backup(BackupArgs),
     /// Put a backup into an empty data folder. The gateway must not run.
     Restore(RestoreArgs),
+    /// Put what helps to find a fault into one file, without secrets, while the gateway runs or not.
+    Support(SupportArgs),
     /// Print the version.
     Version(JsonArgs),
     /// Write manual pages and completions, for packages.

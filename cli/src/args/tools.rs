@@ -285,6 +285,32 @@ pub(crate) struct BackupArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub(crate) struct SupportArgs {
+    /// The file, or the folder for it; nothing that is there is replaced [default:
+    /// countersign-support-TIME.tar.gz].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// An authproxy.cfg [default: the one that the running gateway reads].
+    // Not from the environment, as with check.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// A log file, or a folder of them, to take the last lines of; again for more. Those of log_dir and
+    /// of the journal are taken anyway.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) logs: Vec<PathBuf>,
+    /// Leave names of users as they are. People type passwords there.
+    #[arg(long)]
+    pub(crate) with_users: bool,
+    /// Try nothing that the configuration names.
+    #[arg(long)]
+    pub(crate) no_check: bool,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) tool: ToolArgs,
+}
+
+#[derive(Clone, Debug, Args)]
 pub(crate) struct RestoreArgs {
     /// The folder of a backup.
     #[arg(value_name = "DIR")]

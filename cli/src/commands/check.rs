@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use controlplane::FileDraft;
 use controlplane::admin::{Diagnostic, LoadResult, Severity, Status};
 use dataplane::check::{self, Ports};
 use local::CallError;
@@ -70,18 +71,8 @@ async fn of_node(data: &DataDir) -> Result<Checked, Failure> {
     // The file is the control plane's, which a node may have elsewhere.
     let control = data.client(Role::ControlPlane)?;
     let (mut rows, file) = match control.get::<Status>("/status", LIMIT).await {
-        Ok(Status {
-            source: Some(path),
-            last_load: Some(last),
-            ..
-        }) => {
-            let file = match last.reload.result {
-                LoadResult::Refused => File::Bad,
-                _ => File::Good,
-            };
-            (of_diagnostics(&path, &last.reload.diagnostics), file)
-        }
-        _ => (Vec::new(), File::Good),
+        Ok(status) => of_status(status),
+        Err(_) => (Vec::new(), File::Good),
     };
     let node = data.client(Role::DataPlane)?;
     let tried: Vec<CheckRow> = node
@@ -99,6 +90,25 @@ async fn of_node(data: &DataDir) -> Result<Checked, Failure> {
     Ok(Checked { rows, file })
 }
 
+/// What the control plane says: of its file, and of what it serves its admin address with.
+fn of_status(status: Status) -> (Vec<CheckRow>, File) {
+    let (mut rows, file) = match (status.source, status.last_load) {
+        (Some(path), Some(last)) => {
+            let file = match last.reload.result {
+                LoadResult::Refused => File::Bad,
+                _ => File::Good,
+            };
+            (of_diagnostics(&path, &last.reload.diagnostics), file)
+        }
+        _ => (Vec::new(), File::Good),
+    };
+    let served = status.admin_certificates.into_iter();
+    rows.extend(served.map(|one| {
+        check::own_certificate(CheckKind::AdminCertificate, one.address, one.not_after)
+    }));
+    (rows, file)
+}
+
 /// What a file names, tried by this process.
 async fn of_file(file: &Path, data: &DataDir) -> Result<Checked, Failure> {
     let outcome = validate::load(file, data)?;
@@ -110,15 +120,12 @@ async fn of_file(file: &Path, data: &DataDir) -> Result<Checked, Failure> {
     let Some(draft) = outcome.draft else {
         return Ok(bad(rows));
     };
-    // The built-in second factor makes them when the file is served, and not for a check.
     let unmade: Vec<String> = draft
         .builtin
         .iter()
         .map(|one| one.integration.clone())
         .collect();
-    let stand_ins: BTreeMap<_, _> = unmade.iter().map(|id| (id.clone(), stand_in())).collect();
-    let mut snapshot = (draft.finish)(&stand_ins);
-    snapshot.revision = 1;
+    let snapshot = whole(draft);
     let snapshot = match Snapshot::try_from(snapshot) {
         Ok(snapshot) => snapshot,
         Err(faults) => {
@@ -144,6 +151,21 @@ async fn of_file(file: &Path, data: &DataDir) -> Result<Checked, Failure> {
         rows,
         file: File::Good,
     })
+}
+
+/// The rows of a file, for a bundle.
+pub(crate) async fn rows_of_file(file: &Path, data: &DataDir) -> Result<Vec<CheckRow>, Failure> {
+    Ok(of_file(file, data).await?.rows)
+}
+
+/// What a file asks for. Applications that the built-in second factor makes when the file is served, and not
+/// before, are nobody's.
+pub(crate) fn whole(draft: FileDraft) -> raw::Snapshot {
+    let unmade = draft.builtin.iter().map(|one| one.integration.clone());
+    let stand_ins: BTreeMap<_, _> = unmade.map(|id| (id, stand_in())).collect();
+    let mut snapshot = (draft.finish)(&stand_ins);
+    snapshot.revision = 1;
+    snapshot
 }
 
 /// An application of nobody, which is never asked.

@@ -23,5 +23,6 @@ pub(crate) mod roles;
 pub(crate) mod run;
 pub(crate) mod seal;
 pub(crate) mod status;
+pub(crate) mod support;
 pub(crate) mod token;
 pub(crate) mod validate;

@@ -143,6 +143,18 @@ fn show(
                     certificate.until
                 ));
             }
+            if let Some(told) = &status.start_check {
+                output::line(format_args!(
+                    "                check at the start: {} good, {} warnings, {} failed",
+                    told.good, told.warnings, told.failed
+                ));
+                for row in &told.rows {
+                    output::line(format_args!(
+                        "                  {} {}: {}: {}",
+                        row.what, row.place, row.result, row.found
+                    ));
+                }
+            }
             if let Some(refused) = &status.refused {
                 output::line(format_args!(
                     "                refused revision {}:",

@@ -58,6 +58,18 @@ pub struct Status {
     /// Whether the database in the data folder is whole; none when it is on a server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseHealth>,
+    /// What the admin addresses are served with, where that is TLS.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub admin_certificates: Vec<AdminCertificateEnd>,
+}
+
+/// Until when the certificate of an admin address is good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdminCertificateEnd {
+    /// The address.
+    pub address: String,
+    /// Its last second, since 1970.
+    pub not_after: i64,
 }
 
 /// Whether a database is whole.

@@ -16,7 +16,7 @@ use crate::edit::BUILTIN;
 use crate::seal::Key;
 
 /// What secrets are called, in every document there is. The only list of them.
-pub(crate) const SECRETS: &[&str] = &[
+pub const SECRETS: &[&str] = &[
     "skey",
     "secret",
     "client_secret",

@@ -219,6 +219,7 @@ fn settings(context: &mut Context<'_>, main: &Section) -> raw::Settings {
         debug: main.boolean("debug"),
         http_proxy,
         http_ca_certs,
+        test_connectivity_on_startup: main.boolean("test_connectivity_on_startup"),
         log: log(context, main),
     }
 }

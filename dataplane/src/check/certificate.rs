@@ -40,7 +40,9 @@ pub(super) fn spans_of_pem(text: &str) -> Vec<Span> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     NotYet,
-    Good,
+    Good {
+        days: i64,
+    },
     /// Less than 30 days are left.
     Soon {
         days: i64,
@@ -58,7 +60,9 @@ impl Standing {
             left @ 0..SOON_SECONDS => Self::Soon {
                 days: left / DAY_SECONDS,
             },
-            _ => Self::Good,
+            left => Self::Good {
+                days: left / DAY_SECONDS,
+            },
         }
     }
 }
@@ -114,8 +118,8 @@ mod tests {
         };
         for (now, want) in [
             (999, Standing::NotYet),
-            (1_000, Standing::Good),
-            (span.not_after - SOON_SECONDS, Standing::Good),
+            (1_000, Standing::Good { days: 9_999 }),
+            (span.not_after - SOON_SECONDS, Standing::Good { days: 30 }),
             (
                 span.not_after - SOON_SECONDS + 1,
                 Standing::Soon { days: 29 },

@@ -181,8 +181,65 @@ pub(super) fn shown_certificate(spans: &[Span], now: i64) -> Option<Finding> {
             ),
             "have the server show the CA's new certificate before that day",
         ),
-        None => Finding::good(format!("good until {until}")),
+        None => Finding::good(format!("good until {until}{}", left_of(*own, now))),
     })
+}
+
+/// The certificates of authorities that a file holds. One that has expired is of no use, and no harm.
+pub(super) fn authorities(spans: &[Span], now: i64) -> Finding {
+    let usable = |one: &&Span| {
+        matches!(
+            Standing::of(**one, now),
+            Standing::Good { .. } | Standing::Soon { .. }
+        )
+    };
+    let good = spans.iter().filter(usable);
+    let Some(first) = good.clone().min_by_key(|one| one.not_after) else {
+        return Finding::failed(
+            match spans {
+                [] => "there is none in it".to_owned(),
+                all => format!("none of {} is good now", all.len()),
+            },
+            "put the certificate of the CA that signs the server's into the file",
+        );
+    };
+    let (good, all) = (good.count(), spans.len());
+    let many = match good {
+        1 => "1 certificate".to_owned(),
+        _ => format!("{good} certificates"),
+    };
+    let until = day(first.not_after);
+    match Standing::of(*first, now) {
+        Standing::Soon { days } => Finding::warning(
+            format!("{many}, the first good until {until}, {}", left(days)),
+            "put the CA's next certificate into the file before that day",
+        ),
+        _ if good < all => Finding::good(format!(
+            "{many}, the first good until {until}{}; {} more that are not good now",
+            left_of(*first, now),
+            all - good
+        )),
+        _ => Finding::good(format!(
+            "{many}, the first good until {until}{}",
+            left_of(*first, now)
+        )),
+    }
+}
+
+/// A certificate that the gateway made for itself, or was given for its admin address.
+pub(super) fn gateways_certificate(span: Span, now: i64) -> Finding {
+    let until = day(span.not_after);
+    match Standing::of(span, now) {
+        Standing::Good { days } => Finding::good(format!("good until {until}, {}", left(days))),
+        Standing::NotYet => Finding::failed(
+            format!("it is not good before {}", day(span.not_before)),
+            "set this machine's clock",
+        ),
+        Standing::Soon { days } => {
+            Finding::warning(format!("good until {until}, {}", left(days)), RENEW)
+        }
+        Standing::Expired => Finding::failed(format!("it has expired, on {until}"), RENEW),
+    }
 }
 
 /// The certificate and chain of a section that serves EAP. `usable` says what TLS has against them.
@@ -200,7 +257,7 @@ pub(super) fn own_certificate(spans: &[Span], usable: Result<(), String>, now: i
             _ => format!("certificate {} of the chain", place + 1),
         };
         let finding = match Standing::of(*span, now) {
-            Standing::Good => continue,
+            Standing::Good { .. } => continue,
             Standing::NotYet => Finding::failed(
                 format!("{which} is not good before {}", day(span.not_before)),
                 "set this machine's clock, or name one that is good in certs",
@@ -231,13 +288,22 @@ pub(super) fn own_certificate(spans: &[Span], usable: Result<(), String>, now: i
     match (worst, spans.first()) {
         (Some(finding), _) => finding,
         (None, Some(own)) => Finding::good(format!(
-            "good until {}, and the key belongs to it",
-            day(own.not_after)
+            "good until {}{}, and the key belongs to it",
+            day(own.not_after),
+            left_of(*own, now)
         )),
         (None, None) => Finding::failed(
             "it cannot be read",
             "name a PEM file of the certificate and its chain in certs",
         ),
+    }
+}
+
+/// `, 31 days left`, of one that is good.
+fn left_of(span: Span, now: i64) -> String {
+    match Standing::of(span, now) {
+        Standing::Good { days } | Standing::Soon { days } => format!(", {}", left(days)),
+        Standing::NotYet | Standing::Expired => String::new(),
     }
 }
 
@@ -405,6 +471,9 @@ pub(super) fn is_held((listen, port): Place, gateway: &[SocketAddr]) -> bool {
 
 /// A clock that far off is said: the codes of tokens change each 30 s.
 const CLOCK_SECONDS: u64 = 30;
+
+const RENEW: &str = "restart the gateway, which renews one that it made itself; put a new one into the file of \
+                     --admin-tls-cert; let a node join again: countersign node join";
 
 const REACH: &str = "check api_host, this machine's name servers, http_proxy_host where it is set, and \
                      that no firewall keeps this machine from it";

@@ -8,10 +8,13 @@
 
 mod certificate;
 mod judge;
+mod machine;
 mod port;
 mod second_factor;
+pub(crate) mod start;
 #[cfg(test)]
 mod tests;
+mod trusted;
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -19,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::check::{CheckKind, CheckResult, CheckRow};
-use proto::config::{AuthenticatorKind, Directory, Integration, Snapshot};
+use proto::config::{AuthenticatorKind, Directory, HttpProxy, Integration, Snapshot};
 use proto::id::{IntegrationId, NodeId};
 use proto::rpc::NodeStatus;
 use tokio::sync::Semaphore;
@@ -76,8 +79,8 @@ impl Ports {
     }
 }
 
-/// Tries everything, in at most [`LONGEST`]. Rows come in the order of the configuration: ports,
-/// certificates, second factors, authenticators. Dropped, it stops.
+/// Tries everything, in at most [`LONGEST`]. Rows come in the order of the configuration: this machine,
+/// ports, certificates, second factors, authenticators. Dropped, it stops.
 ///
 /// `unmade` names the integrations whose application is not made yet, so that there is no second
 /// factor to ask.
@@ -149,12 +152,35 @@ pub(crate) fn revision(node: &NodeId, status: &NodeStatus) -> CheckRow {
     subject.row(CheckKind::Revision, Duration::ZERO, finding)
 }
 
+/// The row of a certificate of the gateway's own of which the end is known, in seconds since 1970.
+#[must_use]
+pub fn own_certificate(what: CheckKind, place: String, not_after: i64) -> CheckRow {
+    let span = certificate::Span {
+        not_before: i64::MIN,
+        not_after,
+    };
+    machine::own(what, place, judge::gateways_certificate(span, unix_now()))
+}
+
+/// The certificate by which a node speaks to a control plane of another machine.
+pub(crate) fn node_certificate(node: &NodeId, pem: &str) -> CheckRow {
+    let finding = match certificate::spans_of_pem(pem).first() {
+        Some(span) => judge::gateways_certificate(*span, unix_now()),
+        None => Finding::failed(
+            "it cannot be read",
+            "let the node join again: countersign node join",
+        ),
+    };
+    machine::own(CheckKind::NodeCertificate, format!("node {node}"), finding)
+}
+
 /// What is tried at one go: one host, one port, one certificate.
 #[derive(Debug)]
 enum Job {
     /// There is nothing to try, and this is why.
     Said(CheckRow),
     Port(Subject, PortToTry),
+    Proxy(Subject, HttpProxy),
     SecondFactor(Box<SecondFactor>),
     Host {
         subject: Subject,
@@ -175,6 +201,7 @@ impl Job {
                 let took = clock::now().saturating_duration_since(began);
                 vec![subject.row(CheckKind::Port, took, judge::port(&found))]
             }
+            Self::Proxy(subject, proxy) => vec![trusted::try_proxy(subject, &proxy).await],
             Self::SecondFactor(second_factor) => second_factor.run().await,
             Self::Host {
                 subject,
@@ -194,6 +221,7 @@ impl Job {
         let (subject, what) = match self {
             Self::Said(row) => return row.clone(),
             Self::Port(subject, _) => (subject, CheckKind::Port),
+            Self::Proxy(subject, _) => (subject, CheckKind::Proxy),
             Self::SecondFactor(one) => (&one.subject, CheckKind::SecondFactor),
             Self::Host {
                 subject, primary, ..
@@ -225,7 +253,8 @@ fn broken_off() -> CheckRow {
 }
 
 fn plan(snapshot: &Snapshot, ports: &Ports, unmade: &HashSet<IntegrationId>) -> Vec<Job> {
-    let mut jobs = plan_ports(snapshot, ports);
+    let mut jobs: Vec<Job> = machine::rows().into_iter().map(Job::Said).collect();
+    jobs.extend(plan_ports(snapshot, ports));
     jobs.extend(snapshot.integrations.iter().filter_map(|one| {
         let eap = one.eap.as_ref()?;
         let subject = Subject {
@@ -241,6 +270,8 @@ fn plan(snapshot: &Snapshot, ports: &Ports, unmade: &HashSet<IntegrationId>) -> 
         let row = subject.row(CheckKind::EapCertificate, Duration::ZERO, finding);
         Some(Job::Said(row))
     }));
+    jobs.extend(trusted::authorities(snapshot).into_iter().map(Job::Said));
+    jobs.extend(trusted::proxy(snapshot).map(|(subject, proxy)| Job::Proxy(subject, proxy)));
     let clients = DuoClients::new(CONNECTIONS);
     jobs.extend(second_factor::plan(snapshot, unmade, &clients));
     jobs.extend(plan_hosts(snapshot));

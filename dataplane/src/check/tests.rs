@@ -59,7 +59,7 @@ fn a_certificate_that_was_shown_is_warned_of_thirty_days_before() {
         (
             "good",
             &[until(31)][..],
-            &["good: good until 2024-11-04"][..],
+            &["good: good until 2024-11-04, 31 days left"][..],
         ),
         (
             "soon",
@@ -96,7 +96,7 @@ fn a_certificate_of_ours_that_has_expired_is_a_failure() {
             "good",
             &[until(31), until(90)][..],
             Ok(()),
-            &["good: good until 2024-11-04, and the key"][..],
+            &["good: good until 2024-11-04, 31 days left, and the key"][..],
         ),
         (
             "soon",
@@ -132,6 +132,83 @@ fn a_certificate_of_ours_that_has_expired_is_a_failure() {
     ] {
         all_have(&judge::own_certificate(spans, usable, NOW), words, name);
     }
+}
+
+#[test]
+fn authorities_are_judged_by_the_first_of_them_to_end() {
+    for (name, spans, words) in [
+        (
+            "good",
+            &[until(90), until(31)][..],
+            &["good: 2 certificates", "31 days left"][..],
+        ),
+        (
+            "one over",
+            &[until(90), until(-1)],
+            &["good: 1 certificate,", "; 1 more"],
+        ),
+        (
+            "soon",
+            &[until(90), until(3)],
+            &["warning: 2 certificates", "3 days left", "next"],
+        ),
+        (
+            "all over",
+            &[until(-1), until(-2)],
+            &["failed: none of 2 is good"],
+        ),
+        ("nothing", &[], &["failed: there is none"]),
+    ] {
+        all_have(&judge::authorities(spans, NOW), words, name);
+    }
+    for (days, words) in [
+        (31, &["good: good until 2024-11-04, 31 days left"][..]),
+        (29, &["warning: ", "29 days left", "restart"]),
+        (-1, &["failed: it has expired, on 2024-10-03"]),
+    ] {
+        all_have(
+            &judge::gateways_certificate(until(days), NOW),
+            words,
+            &days.to_string(),
+        );
+    }
+    let row = own_certificate(CheckKind::AdminCertificate, "a:1".to_owned(), i64::MAX / 2);
+    assert_eq!(
+        (row.what, row.result),
+        (CheckKind::AdminCertificate, CheckResult::Good)
+    );
+    let own = rcgen::generate_simple_self_signed(vec!["node".to_owned()]).unwrap();
+    let node = NodeId::new("a").unwrap();
+    assert_eq!(
+        node_certificate(&node, &own.cert.pem()).result,
+        CheckResult::Good
+    );
+    assert_eq!(node_certificate(&node, "").result, CheckResult::Failed);
+}
+
+#[tokio::test]
+async fn the_proxy_is_a_row_of_its_own() {
+    let snapshot = snapshot(&json!([integration(1, "DIA", "127.0.0.1")]));
+    assert!(trusted::proxy(&snapshot).is_none());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut proxied = (*snapshot).clone();
+    let at = |port| HttpProxy {
+        host: "127.0.0.1".to_owned(),
+        port,
+    };
+    proxied.settings.http_proxy = Some(at(listener.local_addr().unwrap().port()));
+    let (subject, proxy) = trusted::proxy(&proxied).unwrap();
+    let row = trusted::try_proxy(subject.clone(), &proxy).await;
+    assert_eq!(
+        (row.what, row.result),
+        (CheckKind::Proxy, CheckResult::Good)
+    );
+    assert_eq!(row.from, Some([127, 0, 0, 1].into()));
+    assert_eq!(row.sections, ["radius_server_duo_only1"]);
+    drop(listener);
+    let row = trusted::try_proxy(subject, &proxy).await;
+    assert_eq!(row.result, CheckResult::Failed);
+    assert!(row.remedy.unwrap().contains("http_proxy_host"));
 }
 
 #[test]
@@ -365,6 +442,7 @@ fn a_node_says_what_it_serves_and_refuses() {
             primary_only: Vec::new(),
             certificates: Vec::new(),
             refused,
+            start_check: None,
         };
         let row = revision(&node, &status);
         assert_eq!(format!("{}: {}", row.result, row.found), want);
@@ -435,6 +513,9 @@ async fn hosts_and_keys_are_tried_once_however_many_sections_use_them() {
 
     let gateway = vec!["127.0.0.1:1812".parse().unwrap()];
     let rows = run(Arc::clone(&snapshot), Ports::to_try(gateway), unmade).await;
+    let (machine, rows): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|row| row.sections.is_empty());
+    assert_eq!(machine.len(), 3, "{machine:?}");
     let shown: Vec<_> = rows
         .iter()
         .map(|row| (row.what, row.result, row.sections.len()))
@@ -442,8 +523,13 @@ async fn hosts_and_keys_are_tried_once_however_many_sections_use_them() {
     let away = |sections| (CheckKind::SecondFactor, CheckResult::Failed, sections);
     assert_eq!(
         shown,
-        [(CheckKind::Port, CheckResult::Good, 5), away(3), away(1)]
+        [
+            (CheckKind::Port, CheckResult::Good, 5),
+            (CheckKind::Authorities, CheckResult::Good, 1),
+            away(3),
+            away(1)
+        ]
     );
-    assert!(rows[1].found.contains("Connection refused"), "{rows:?}");
+    assert!(rows[2].found.contains("Connection refused"), "{rows:?}");
     assert!(!format!("{rows:?}{jobs:?}").contains("planted"));
 }

@@ -152,7 +152,7 @@ fn key_at(path: &Path) -> Result<Zeroizing<[u8; KEY_OCTETS]>, LastGoodError> {
 /// Why the copy cannot be kept or opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum LastGoodError {
+pub enum LastGoodError {
     /// The disk refused.
     #[error("cannot use {}", path.display())]
     Io {

@@ -46,6 +46,10 @@ pub struct Settings {
     /// Where the log goes.
     #[serde(default, skip_serializing_if = "Log::is_default")]
     pub log: Log,
+    /// `test_connectivity_on_startup`: each node tries what its first revision names, and says in its
+    /// log and status what it found.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub test_connectivity_on_startup: bool,
 }
 
 /// Where a process writes its log, and what of finished logins.

@@ -133,6 +133,11 @@ impl Page {
             main.set("http_proxy_host", "http_proxy.host", &proxy.host);
             main.set("http_proxy_port", "http_proxy.port", proxy.port);
         }
+        main.set(
+            "test_connectivity_on_startup",
+            "test_connectivity_on_startup",
+            settings.test_connectivity_on_startup,
+        );
         if let Some(text) = dictionary {
             main.file("dictionary", "dictionary", "dictionary", &text);
         }

@@ -120,7 +120,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "test_connectivity_on_startup",
         MAIN,
         Kind::Boolean,
-        "Checks all connections at start and logs the outcome.",
+        "Tries all connections after the start, beside logins, and logs the outcome.",
     )
     .default("false"),
     OptionSpec::new(

@@ -385,8 +385,8 @@ fn log() -> impl Strategy<Value = config::Log> {
 /// A snapshot as a file gives one, but for its ids, which are of every form.
 fn any_snapshot() -> impl Strategy<Value = raw::Snapshot> {
     let proxy = of((select(vec!["proxy", "192.0.2.3", "2001:db8::3"]), 1_u16..));
-    let settings = (any::<bool>(), proxy, any::<bool>(), log());
-    let settings = settings.prop_map(|(debug, proxy, roots, log)| {
+    let settings = (any::<bool>(), proxy, any::<bool>(), any::<bool>(), log());
+    let settings = settings.prop_map(|(debug, proxy, roots, tried, log)| {
         let proxy = proxy.map(|(host, port)| config::HttpProxy {
             host: host.to_owned(),
             port,
@@ -396,6 +396,7 @@ fn any_snapshot() -> impl Strategy<Value = raw::Snapshot> {
             http_proxy: proxy,
             http_ca_certs: roots.then(|| include_str!("leaf.pem").to_owned()),
             log,
+            test_connectivity_on_startup: tried,
         }
     });
     (1_u64.., settings, authenticators(), 1_usize..4).prop_flat_map(

@@ -468,12 +468,6 @@ fn what_is_served_with_a_word_is_a_warning() {
             r"log_dir=C:\logs",
             r"[main] log_dir: 'C:\logs' is a path of Windows, and has no effect",
         ),
-        (
-            "connectivity",
-            0,
-            "test_connectivity_on_startup=on",
-            "[main] test_connectivity_on_startup: this option is not acted on",
-        ),
     ] {
         let at = |index: usize| if index == place { lines } else { "" };
         let report = run(&file(at(0), at(1), at(2), at(3)));

@@ -30,6 +30,7 @@ export const SETTINGS_GROUPS: Group[] = [
       { path: 'log.max_files', label: 'Files of before', input: 'number' },
       { path: 'log.syslog', label: 'Syslog', input: 'switch' },
       { path: 'log.syslog_facility', label: "Syslog's facility", input: 'words' },
+      { path: 'test_connectivity_on_startup', label: 'A check after each start', input: 'switch' },
     ],
   },
 ];

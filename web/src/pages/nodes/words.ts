@@ -78,6 +78,14 @@ export const CHECKS: Record<CheckRow['what'], string> = {
   group: 'group',
   users: 'users',
   upstream: 'upstream',
+  open_files: 'open files',
+  receive_buffer: 'receive buffer',
+  time_source: 'time source',
+  log_folder: 'log folder',
+  proxy: 'HTTP proxy',
+  authorities: 'trusted CAs',
+  admin_certificate: 'admin address’s certificate',
+  node_certificate: 'node’s certificate',
 };
 
 /** Where nodes reach the control plane: what it listens at, by a name they know where it says all addresses. */

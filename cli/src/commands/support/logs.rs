@@ -1,0 +1,214 @@
+//! The last lines of logs: of the files that are named, of the folder that the configuration names, of the
+//! journal. As they are: what is secret in them goes later.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use nix::fcntl::OFlag;
+use tokio::process::Command;
+
+use super::Item;
+
+/// Of each file, and of each file of each folder.
+pub(super) fn files(paths: &[PathBuf]) -> Vec<Item> {
+    let mut items = Vec::new();
+    for path in paths {
+        let found = match path.is_dir() {
+            true => within(path),
+            false => Ok(vec![path.clone()]),
+        };
+        match found {
+            Ok(all) if all.is_empty() => items.push(Item::failed(
+                name(path, items.len()),
+                format!("{} has no file in it", path.display()),
+            )),
+            Ok(all) => {
+                for path in all.into_iter().take(FILES.saturating_sub(items.len())) {
+                    let name = name(&path, items.len());
+                    items.push(match tail(&path) {
+                        Ok((octets, shortened)) => Item {
+                            shortened,
+                            ..Item::log(name, octets)
+                        },
+                        Err(error) => {
+                            Item::failed(name, format!("cannot read {}: {error}", path.display()))
+                        }
+                    });
+                }
+            }
+            Err(error) => items.push(Item::failed(
+                name(path, items.len()),
+                format!("cannot read {}: {error}", path.display()),
+            )),
+        }
+    }
+    items
+}
+
+/// The folder that a configuration's text names for its log files, relative to the folder of the file or,
+/// where there is none, to the data folder.
+pub(super) fn folder(text: &str, config: Option<&Path>, data: &Path) -> Option<PathBuf> {
+    let value = text.lines().find_map(|line| {
+        let (name, value) = line.split_once(['=', ':'])?;
+        // Lines as they were typed have their number before them.
+        let name = name.split_whitespace().last()?;
+        (name == "log_dir").then(|| value.trim())
+    })?;
+    let beside = config.and_then(Path::parent).unwrap_or(data);
+    Some(beside.join(value))
+}
+
+/// Where log files are when nothing says where, if there are any.
+pub(super) fn usual_folder(data: &Path) -> Option<PathBuf> {
+    Some(data.join("log")).filter(|path| path.is_dir())
+}
+
+/// What the journal has of the service.
+pub(super) async fn journal() -> Item {
+    let name = "logs/journal.txt".to_owned();
+    let lines = JOURNAL_LINES.to_string();
+    let mut command = Command::new("journalctl");
+    command
+        .args([
+            "--unit",
+            "countersign",
+            "--unit",
+            "countersign@*",
+            "--quiet",
+        ])
+        .args(["--no-pager", "--output", "short-iso", "--lines", &lines])
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    match tokio::time::timeout(JOURNAL_LIMIT, command.output()).await {
+        Ok(Ok(output)) if output.status.success() && !output.stdout.is_empty() => {
+            Item::log(name, last(output.stdout))
+        }
+        Ok(Ok(_)) => Item::failed(
+            name,
+            "the journal has nothing of a unit countersign; name log files with --logs",
+        ),
+        Ok(Err(error)) => Item::failed(
+            name,
+            format!("journalctl cannot be run ({error}); name log files with --logs"),
+        ),
+        Err(_) => Item::failed(
+            name,
+            format!(
+                "journalctl did not end within {} s",
+                JOURNAL_LIMIT.as_secs()
+            ),
+        ),
+    }
+}
+
+/// Regular files of a folder, the newest first.
+fn within(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found: Vec<_> = fs::read_dir(folder)?
+        .flatten()
+        .filter_map(|entry| {
+            let about = entry.metadata().ok()?;
+            let changed = about.modified().ok()?;
+            about.is_file().then(|| (changed, entry.path()))
+        })
+        .collect();
+    found.sort();
+    Ok(found.into_iter().rev().map(|(_, path)| path).collect())
+}
+
+/// The end of a file, from the beginning of a line; and whether there was more.
+fn tail(path: &Path) -> io::Result<(Vec<u8>, bool)> {
+    // A pipe without a writer would be waited for.
+    let mut file = File::options()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)?;
+    let about = file.metadata()?;
+    if !about.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let skipped = about.len().saturating_sub(FILE_OCTETS);
+    file.seek(SeekFrom::Start(skipped))?;
+    let mut octets = Vec::new();
+    file.take(FILE_OCTETS).read_to_end(&mut octets)?;
+    if skipped > 0 {
+        let begin = octets.iter().position(|octet| *octet == b'\n');
+        octets.drain(..begin.map_or(octets.len(), |at| at + 1));
+    }
+    Ok((octets, skipped > 0))
+}
+
+fn last(octets: Vec<u8>) -> Vec<u8> {
+    let most = usize::try_from(FILE_OCTETS).unwrap_or(usize::MAX);
+    let skipped = octets.len().saturating_sub(most);
+    octets.get(skipped..).unwrap_or_default().to_vec()
+}
+
+/// A name in the bundle: the file's own, with its number before it, so that no two are alike.
+fn name(path: &Path, number: usize) -> String {
+    let own: String = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c))
+        .take(48)
+        .collect();
+    format!("logs/{number:02}-{own}")
+}
+
+/// The most files, and of each so many octets.
+const FILES: usize = 32;
+const FILE_OCTETS: u64 = 4 * 1024 * 1024;
+const JOURNAL_LINES: u32 = 20_000;
+const JOURNAL_LIMIT: Duration = Duration::from_secs(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_file_the_end_is_taken_from_the_beginning_of_a_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        let line = format!("{}\n", "x".repeat(99));
+        let most = usize::try_from(FILE_OCTETS).unwrap();
+        fs::write(&path, line.repeat(most / 100 + 10)).unwrap();
+        let (octets, shortened) = tail(&path).unwrap();
+        assert!(shortened && octets.len() <= most && octets.len() > most - 100);
+        assert_eq!(octets.len() % 100, 0, "whole lines");
+        fs::write(&path, "one\n").unwrap();
+        assert_eq!(tail(&path).unwrap(), (b"one\n".to_vec(), false));
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(tail(&pipe).is_err(), "not waited for");
+    }
+
+    #[test]
+    fn files_of_a_folder_are_named_apart_and_what_is_not_there_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a b.log"), "one").unwrap();
+        let gone = folder.path().join("gone.log");
+        let items = files(&[folder.path().to_owned(), gone]);
+        let names: Vec<_> = items.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["logs/00-ab.log", "logs/01-gone.log"]);
+        assert!(items[0].content.is_ok() && items[1].content.is_err());
+    }
+
+    #[test]
+    fn the_folder_of_logs_is_beside_the_file_that_names_it() {
+        let text = "[main]\ndebug=true\nlog_dir = log\n";
+        let config = Path::new("/etc/countersign/authproxy.cfg");
+        let data = Path::new("/data");
+        let beside = folder(text, Some(config), data);
+        assert_eq!(beside, Some(PathBuf::from("/etc/countersign/log")));
+        assert_eq!(folder(text, None, data), Some(PathBuf::from("/data/log")));
+        let typed = folder("    1  [main]\n    2  log_dir=/var/log/x\n", None, data);
+        assert_eq!(typed, Some(PathBuf::from("/var/log/x")));
+        assert_eq!(folder("[main]\n", None, data), None);
+        assert_eq!(usual_folder(data), None);
+    }
+}
