@@ -11,11 +11,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use controlplane::{AdminCertificate, AdminListener, AdminTls, CertificateFiles};
+use proto::metric::Metric;
+use proto::metric::process::CERTIFICATE_EXPIRY;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
+use crate::supervisor::merge;
 
 /// The address, and what it is served with, if that is TLS. Reads and makes files of a certificate, so
 /// it comes before anything else runs; a self-made one is kept in `folder`.
@@ -54,14 +57,21 @@ pub(crate) struct Lone {
     role: local::Client,
     /// What its socket calls readiness.
     ready: &'static str,
+    /// What the address is served with; none with plain HTTP.
+    certificate: Option<AdminCertificate>,
 }
 
 impl Lone {
     /// A role, by its socket.
-    pub(crate) fn new(socket: PathBuf, ready: &'static str) -> Self {
+    pub(crate) fn new(
+        socket: PathBuf,
+        ready: &'static str,
+        certificate: Option<AdminCertificate>,
+    ) -> Self {
         Self {
             role: local::Client::new(socket),
             ready,
+            certificate,
         }
     }
 
@@ -97,10 +107,25 @@ async fn ready(State(lone): State<Lone>) -> (StatusCode, Json<Value>) {
 async fn metrics(State(lone): State<Lone>) -> Response {
     let kind = [(header::CONTENT_TYPE, METRICS_TYPE)];
     match lone.role.get_octets("/metrics", CALL_LIMIT).await {
-        Ok(octets) => (kind, octets).into_response(),
+        Ok(octets) => {
+            let of_role = String::from_utf8_lossy(&octets).into_owned();
+            let own = lone.certificate.map(shown);
+            let texts: Vec<String> = [Some(of_role), own].into_iter().flatten().collect();
+            (kind, merge::metrics(&texts)).into_response()
+        }
         // Prometheus shows that it was not served, and keeps no half of it.
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
     }
+}
+
+/// The end of the address's own certificate, which the role knows nothing of.
+fn shown(certificate: AdminCertificate) -> String {
+    let Metric { name, help, .. } = CERTIFICATE_EXPIRY;
+    let kind = CERTIFICATE_EXPIRY.kind.as_str();
+    let AdminCertificate { address, not_after } = certificate;
+    format!(
+        "# HELP {name} {help}\n# TYPE {name} {kind}\n{name}{{kind=\"admin\",name=\"{address}\"}} {not_after}\n"
+    )
 }
 
 /// Prometheus' text format.

@@ -62,7 +62,7 @@ async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>) {
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Refused> {
-    let mut text = app.metrics().map_err(|error| {
+    let text = app.metrics().await.map_err(|error| {
         tracing::error!(
             error = &error as &dyn std::error::Error,
             "metrics not written"
@@ -72,7 +72,6 @@ async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Refused> {
             "the metrics could not be written",
         )
     })?;
-    text.push_str(&(app.settings.more_metrics)());
     Ok(([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response())
 }
 

@@ -65,8 +65,6 @@ pub struct Settings {
     pub second_factor_deadline: Duration,
     /// What the socket serves besides its own, to this user and root alone. Default: nothing.
     pub admin_routes: axum::Router,
-    /// Further series for `/metrics`. Default: none.
-    pub more_metrics: fn() -> String,
 }
 
 impl Settings {
@@ -94,7 +92,6 @@ impl Settings {
             watch_every: Duration::from_millis(200),
             second_factor_deadline: Duration::from_secs(15),
             admin_routes: axum::Router::new(),
-            more_metrics: String::new,
         }
     }
 }

@@ -7,7 +7,7 @@
 #[path = "docs/options.rs"]
 mod options;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -17,6 +17,7 @@ use controlplane::authproxy::schema::{Kind, Numbering, OptionSpec, SectionKind, 
 use controlplane::authproxy::{FileContent, Files, Source, import};
 use controlplane::dictionary::Dictionary;
 use proto::event::Reason;
+use serde_json::Value;
 
 /// Where each section's options are documented, below `docs/src`.
 const PAGES: &[(&str, &[SectionKind])] = &[
@@ -76,6 +77,39 @@ fn the_table_of_differences_is_that_of_the_code() {
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     check("differences.md", "differences", &text);
+}
+
+#[test]
+fn the_fate_of_each_option_is_told() {
+    let document: Value = serde_json::from_str(&options::document()).unwrap();
+    let mut text = "| section | served | served, and new here | changes nothing |\n\
+                    |---|---|---|---|\n"
+        .to_owned();
+    for section in document.as_array().unwrap() {
+        let (mut served, mut new) = (Vec::new(), Vec::new());
+        let mut idle: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for option in section["options"].as_array().unwrap() {
+            let name = format!("`{}`", option["name"].as_str().unwrap());
+            match (option["why_not"].as_str(), option["new"] == true) {
+                (Some(why), _) => idle.entry(why).or_default().push(name),
+                (None, true) => new.push(name),
+                (None, false) => served.push(name),
+            }
+        }
+        let idle: Vec<String> = idle
+            .into_iter()
+            .map(|(why, names)| format!("{}: {}", names.join(", "), cell(why)))
+            .collect();
+        let _ = writeln!(
+            text,
+            "| `[{}]` | {} | {} | {} |",
+            section["section"].as_str().unwrap(),
+            served.join(", "),
+            new.join(", "),
+            idle.join("; "),
+        );
+    }
+    check("moving.md", "fates", &text);
 }
 
 #[test]

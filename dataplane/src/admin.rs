@@ -67,7 +67,6 @@ struct Routes {
     watches: Arc<Mutex<VecDeque<Watch>>>,
     /// One check at a time, whoever asks.
     checks: Arc<Semaphore>,
-    more_metrics: fn() -> String,
 }
 
 struct Watch {
@@ -92,11 +91,7 @@ impl Routes {
     }
 }
 
-pub(crate) fn router(
-    node: Arc<Node>,
-    checks: Arc<Semaphore>,
-    more_metrics: fn() -> String,
-) -> Router {
+pub(crate) fn router(node: Arc<Node>, checks: Arc<Semaphore>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -110,7 +105,6 @@ pub(crate) fn router(
             node,
             watches: Arc::default(),
             checks,
-            more_metrics,
         })
 }
 
@@ -127,12 +121,11 @@ async fn status(State(Routes { node, .. }): State<Routes>) -> Json<NodeStatus> {
     Json(node.status())
 }
 
-async fn metrics(
-    State(Routes {
-        node, more_metrics, ..
-    }): State<Routes>,
-) -> String {
-    node.metrics() + &more_metrics()
+async fn metrics(State(Routes { node, .. }): State<Routes>) -> Result<String, StatusCode> {
+    // The system is asked about this process.
+    tokio::task::spawn_blocking(move || node.metrics())
+        .await
+        .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// `POST /check`: tries what is served. One at a time: service accounts are not to be shown to
@@ -264,7 +257,8 @@ mod tests {
             Interface::new(None),
             ReceiveThreads::start(1).unwrap(),
             DuoClients::new(1),
-            primary::Shared::new(TaskTracker::new(), &metrics.registry).unwrap(),
+            primary::Shared::with(TaskTracker::new(), metrics.primaries.clone()),
+            |_| (),
         );
         Routes {
             node: Arc::new(node),

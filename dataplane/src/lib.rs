@@ -75,8 +75,7 @@ pub async fn run(
     )
     .map_err(|_| RunError::Random)?;
     let threads = ReceiveThreads::start(settings.receive_threads).map_err(RunError::Threads)?;
-    let primary_parts =
-        primary::Shared::new(TaskTracker::new(), &metrics.registry).map_err(RunError::Metrics)?;
+    let primary_parts = primary::Shared::with(TaskTracker::new(), metrics.primaries.clone());
     let second_factors = DuoClients::new(settings.max_connections);
     let interface = Interface::new(settings.interface);
     let node = Arc::new(Node::new(
@@ -115,7 +114,7 @@ pub async fn run(
         Arc::clone(&metrics),
     );
     let serving = async {
-        let router = admin::router(Arc::clone(&node), checks, settings.more_metrics)
+        let router = admin::router(Arc::clone(&node), checks)
             .merge(settings.admin_routes);
         let admin = admin.serve(router, stop_admin.clone());
         let draining = async {

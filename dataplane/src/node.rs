@@ -59,7 +59,6 @@ pub(crate) struct Node {
 struct Running {
     sites: Sites,
     primaries: HashMap<AuthenticatorId, Arc<Primary>>,
-    integrations: HashSet<IntegrationId>,
 }
 
 #[derive(Debug)]
@@ -149,17 +148,22 @@ impl Node {
         sayings.iter().for_each(Saying::log);
     }
 
-    /// The metrics, as things are now.
+    /// The metrics, as things are now. Asks the system, so it belongs on a thread that may block.
     pub(crate) fn metrics(&self) -> String {
         let at = clock::moment();
         let gauge = &self.shared.metrics.primary_only;
-        for Target { served, .. } in &self.facts().targets {
+        let facts = self.facts();
+        if let Some(snapshot) = &facts.snapshot {
+            keep_series_of(&self.shared.metrics, snapshot);
+        }
+        for Target { served, .. } in &facts.targets {
             let granted = self.shared.primary_only.of(at, &served.config.id).is_some();
             let passes = granted && served.checks_password();
             gauge
                 .with_label_values(&[served.config.id.as_str()])
                 .set(i64::from(passes));
         }
+        drop(facts);
         self.shared.metrics.render()
     }
 
@@ -268,16 +272,8 @@ impl Node {
             .sites
             .commit(prepared, &tables, &self.shared, &self.threads);
         let targets = targets(&tables, &sites);
-        let integrations: HashSet<IntegrationId> = snapshot
-            .integrations
-            .iter()
-            .map(|one| one.id.clone())
-            .collect();
-        for gone in running.integrations.difference(&integrations) {
-            self.shared.metrics.forget_integration(gone.as_str());
-        }
+        keep_series_of(&self.shared.metrics, &snapshot);
         self.watch_certificates(&snapshot);
-        running.integrations = integrations;
         running.primaries = primaries;
         self.shared
             .metrics
@@ -306,6 +302,7 @@ impl Node {
         });
         let mut certificates = self.certificates();
         certificates.replace(served, &self.shared.metrics);
+        certificate::show_files(&self.shared.metrics.certificate_expiry, snapshot);
         certificates.warn(clock::now(), clock::unix_now());
     }
 
@@ -590,6 +587,16 @@ pub(crate) fn shared(
     eap_threads: EapThreads,
 ) -> Result<Arc<Shared>, getrandom::Error> {
     Shared::new(node, metrics, reports, max_in_flight, eap_threads).map(Arc::new)
+}
+
+/// Forgets the series of integrations that are no longer served.
+fn keep_series_of(metrics: &Metrics, snapshot: &Snapshot) {
+    let served: HashSet<&str> = snapshot
+        .integrations
+        .iter()
+        .map(|one| one.id.as_str())
+        .collect();
+    metrics.keep_integrations(|name| served.contains(name));
 }
 
 /// How often conversations of EAP are looked at while the node drains.

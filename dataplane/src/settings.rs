@@ -32,8 +32,6 @@ pub struct Settings {
     pub applied: fn(&proto::config::Settings),
     /// What its admin socket serves besides its own. Default: nothing.
     pub admin_routes: axum::Router,
-    /// Further series for its `/metrics`. Default: none.
-    pub more_metrics: fn() -> String,
     /// How long logins in flight may take to finish once it is told to stop. Default 10 s.
     pub grace: Duration,
     /// Receive threads; sockets are spread over them. Default: the number of cores, at most 4.

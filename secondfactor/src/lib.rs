@@ -78,7 +78,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         Service::new(Parts {
             store,
             vault,
-            metrics: Metrics::new()?,
+            metrics: Metrics::new(address)?,
             rules: Rules {
                 version_one: if settings.signature_version_1 {
                     VersionOne::Accepted

@@ -172,7 +172,6 @@ impl PrivateRoot {
     ///
     /// # Panics
     /// When it fails, with what it printed.
-    #[must_use]
     pub fn ok(&self, line: &[&str]) -> String {
         succeeded(line, &self.run(line))
     }
@@ -189,7 +188,6 @@ impl PrivateRoot {
 ///
 /// # Panics
 /// When it failed, with what it printed.
-#[must_use]
 pub fn succeeded(line: &[&str], output: &Output) -> String {
     let printed = both(output);
     assert!(

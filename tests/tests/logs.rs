@@ -248,8 +248,8 @@ fn rotation_under_load_loses_and_tears_nothing() {
         let attempt = format!("login attempt for username '{user}'\n");
         assert_eq!(text.matches(&attempt).count(), 1, "{user}");
     }
-    for sink in ["stdout", "authproxy.log", "authevents.log", "roles"] {
-        let series = format!("countersign_log_lines_lost_total{{sink=\"{sink}\"}}");
+    for sink in ["stdout", "file", "authevents", "roles"] {
+        let series = lost("supervisor", sink);
         assert!(gateway.get("/metrics").body.contains(&series), "{series}");
         assert!(gateway.metric(&series).abs() < f64::EPSILON, "{series}");
     }
@@ -281,13 +281,9 @@ fn a_disk_that_takes_nothing_stops_no_login_and_is_told_of_once() {
     for _ in 0..5 {
         assert_eq!(site.nas().login("alice", "any").code, code::ACCESS_ACCEPT);
     }
-    let lost = |sink: &str| {
-        gateway.metric(&format!(
-            "countersign_log_lines_lost_total{{sink=\"{sink}\"}}"
-        ))
-    };
+    let lost = |sink: &str| gateway.metric(&lost("supervisor", sink));
     wait_until("what is lost is counted", LONG, || {
-        lost("authevents.log") >= 5.0 && lost("authproxy.log") >= 5.0
+        lost("authevents") >= 5.0 && lost("file") >= 5.0
     });
     let said = "the log cannot be written; its lines are lost until it can";
     let times = |sink: &str| {
@@ -515,11 +511,16 @@ fn a_node_by_itself_has_files_and_levels_of_its_own() {
     wait_until("the login is on standard output", LONG, || {
         nodes.b.output().contains(line)
     });
-    let series = "countersign_log_lines_lost_total{sink=\"authevents.log\"}";
-    assert!(nodes.b.metric(series).abs() < f64::EPSILON);
+    let series = lost("dataplane", "authevents");
+    assert!(nodes.b.metric(&series).abs() < f64::EPSILON);
     let shown = on_data_dir(&["log-level", "debug", "--json"], &nodes.b.data_dir(), "");
     let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
     let roles: Vec<&String> = shown.as_object().unwrap().keys().collect();
     assert_eq!(roles, ["dataplane"]);
     assert_eq!(shown["dataplane"]["set"], "debug");
+}
+
+/// The series of the lines that a process lost.
+fn lost(role: &str, sink: &str) -> String {
+    format!("countersign_log_lines_lost_total{{role=\"{role}\",sink=\"{sink}\"}}")
 }

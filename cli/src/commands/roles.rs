@@ -58,7 +58,6 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
     }
     settings.admin_routes = logs::routes();
     if !supervised {
-        settings.more_metrics = logs::metrics;
         let config = args.source.config.as_deref();
         PLACES.get_or_init(|| Places::new(data.path(), config));
     }
@@ -126,11 +125,6 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
             follow_log
         },
         admin_routes: logs::routes(),
-        more_metrics: if supervised {
-            String::new
-        } else {
-            logs::metrics
-        },
         grace: Duration::from_secs(args.stopping.grace),
         eap_threads: dataplane::settings::Settings::default_eap_threads(),
         receive_threads: dataplane::settings::Settings::default_receive_threads(),
@@ -266,7 +260,8 @@ impl Watched {
             };
         };
         let own = args.tls.files();
-        let (listener, _) = admin_address::bind(address, own.as_ref(), &data.of(role)).await?;
+        let (listener, certificate) =
+            admin_address::bind(address, own.as_ref(), &data.of(role)).await?;
         let ready = match role {
             Role::SecondFactor => "/healthz",
             Role::ControlPlane | Role::DataPlane => "/readyz",
@@ -274,7 +269,8 @@ impl Watched {
         if let Some(url) = listener.url() {
             tracing::info!(url, "metrics are served");
         }
-        Ok(Self(Some((listener, Lone::new(data.socket(role), ready)))))
+        let lone = Lone::new(data.socket(role), ready, certificate);
+        Ok(Self(Some((listener, lone))))
     }
 
     /// Serves it until the role has ended: whoever watches sees the role stop.

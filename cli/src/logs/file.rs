@@ -118,8 +118,23 @@ impl LogFile {
             .ok_or_else(|| io::Error::other("the file is not open"))
     }
 
-    /// `NAME.2` becomes `NAME.3` and so on, `NAME` becomes `NAME.1`.
+    /// Rotates, unless another process did: roles of one data folder write to one file. Whoever has
+    /// the lock of the file that has the name renames it.
     fn rotate(&mut self) -> io::Result<()> {
+        let Some(open) = self.open.take() else {
+            return Ok(());
+        };
+        // Where the disk knows no locks there is one process.
+        drop(open.file.lock());
+        let there = fs::metadata(&self.plan.path);
+        let ours = there.is_ok_and(|it| (it.dev(), it.ino()) == (open.device, open.inode));
+        let shifted = if ours { self.shift() } else { Ok(()) };
+        drop(open);
+        shifted
+    }
+
+    /// `NAME.2` becomes `NAME.3` and so on, `NAME` becomes `NAME.1`.
+    fn shift(&self) -> io::Result<()> {
         let path = &self.plan.path;
         let mut last = 0;
         while last < self.plan.max_files && numbered(path, last + 1).symlink_metadata().is_ok() {
@@ -139,9 +154,7 @@ impl LogFile {
                 fs::rename(numbered(path, number), numbered(path, to))?;
             }
         }
-        fs::rename(path, numbered(path, 1))?;
-        self.open = None;
-        Ok(())
+        fs::rename(path, numbered(path, 1))
     }
 }
 
@@ -287,6 +300,34 @@ mod tests {
         log.reopen().unwrap();
         log.append(b"five\n").unwrap();
         assert_eq!(read(folder.path(), "authproxy.log"), "four\nfive\n");
+    }
+
+    #[test]
+    fn several_processes_rotate_one_file_and_lose_nothing() {
+        const EACH: usize = 300;
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for writer in 0..3 {
+                let mut log = LogFile::new(plan(folder.path(), 100, 900));
+                scope.spawn(move || {
+                    for number in 0..EACH {
+                        let line = format!("{writer}-{number}\n");
+                        assert_eq!(log.append(line.as_bytes()).unwrap(), None);
+                    }
+                });
+            }
+        });
+        let files = fs::read_dir(folder.path().join("log")).unwrap();
+        let texts: Vec<String> = files
+            .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())
+            .collect();
+        assert!(texts.len() > 10, "{} files", texts.len());
+        let mut lines: Vec<&str> = texts.iter().flat_map(|text| text.lines()).collect();
+        lines.sort_unstable();
+        lines.dedup();
+        assert_eq!(lines.len(), 3 * EACH);
+        let all: usize = texts.iter().map(|text| text.lines().count()).sum();
+        assert_eq!(all, 3 * EACH);
     }
 
     #[test]

@@ -12,12 +12,12 @@ mod syslog;
 mod text;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proto::child::Role;
 use proto::config::Log;
+use proto::metric::LogSink;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracing_subscriber::layer::SubscriberExt;
@@ -81,8 +81,6 @@ struct Logs {
     host: String,
     json: bool,
     part: Part,
-    /// Lines that roles lost on their way here.
-    lost_by_roles: AtomicU64,
 }
 
 struct State {
@@ -114,7 +112,6 @@ pub(crate) fn start(args: &LogArgs, part: Part) -> Result<Guard, Failure> {
         host,
         json: args.log_json,
         part,
-        lost_by_roles: AtomicU64::new(0),
     };
     if LOGS.set(logs).is_err() {
         return Err(Failure::plain("the log is started twice"));
@@ -180,9 +177,7 @@ pub(crate) fn from_role(role: Role, line: &[u8]) {
     if let Ok(record) = serde_json::from_slice::<Record>(line) {
         put(Item::Record(record));
     } else if let Ok(Lost { lost }) = serde_json::from_slice(line) {
-        if let Some(logs) = LOGS.get() {
-            logs.lost_by_roles.fetch_add(lost, Ordering::Relaxed);
-        }
+        LogSink::Roles.lose(lost);
         tracing::warn!(target: sink::TROUBLE, %role, lost, "lines of the log were lost: they came faster than they could be read");
     } else {
         let text = String::from_utf8_lossy(line).trim_end().to_owned();
@@ -296,26 +291,6 @@ pub(crate) fn routes() -> axum::Router {
     LOGS.get()
         .map(|logs| logs.levels.routes())
         .unwrap_or_default()
-}
-
-/// What was lost, for `/metrics`.
-pub(crate) fn metrics() -> String {
-    let Some(logs) = LOGS.get() else {
-        return String::new();
-    };
-    let mut text =
-        "# HELP countersign_log_lines_lost_total Lines of the log that a sink did not take.\n\
-                    # TYPE countersign_log_lines_lost_total counter\n"
-            .to_owned();
-    let mut add = |sink: &str, lost: u64| {
-        let line = format!("countersign_log_lines_lost_total{{sink=\"{sink}\"}} {lost}\n");
-        text.push_str(&line);
-    };
-    for sink in &logs.state().sinks {
-        add(sink.kind().label(), sink.lost());
-    }
-    add("roles", logs.lost_by_roles.load(Ordering::Relaxed));
-    text
 }
 
 /// The wall clock, in microseconds since 1970.

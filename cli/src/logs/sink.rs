@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use proto::config::SyslogFacility;
+use proto::metric::LogSink;
 
 use super::file::{FilePlan, LogFile};
 use super::login::{Login, dated};
@@ -17,7 +18,7 @@ use super::record::{Level, Record};
 use super::syslog::{self, Syslog};
 use super::{Item, now, text};
 
-/// The sinks, by the name that metrics have for them.
+/// The sinks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Standard output, or standard error of commands and of supervised roles.
@@ -30,12 +31,22 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Its name in the log; a file's is this.
     pub(crate) const fn label(self) -> &'static str {
         match self {
             Self::Console => "stdout",
             Self::File => "authproxy.log",
             Self::Events => "authevents.log",
             Self::Syslog => "syslog",
+        }
+    }
+
+    const fn counted(self) -> LogSink {
+        match self {
+            Self::Console => LogSink::Stdout,
+            Self::File => LogSink::File,
+            Self::Events => LogSink::AuthEvents,
+            Self::Syslog => LogSink::Syslog,
         }
     }
 }
@@ -82,9 +93,17 @@ struct Shared {
     octets: AtomicUsize,
     /// Lines that found no room and are not told of yet.
     crowded_out: AtomicU64,
+    /// Of this sink; those of the process are [`LogSink::lost`].
     lost: AtomicU64,
     plan: Mutex<Option<Plan>>,
     reopen: AtomicBool,
+}
+
+impl Shared {
+    fn lose(&self, kind: Kind, lines: u64) {
+        self.lost.fetch_add(lines, Ordering::Relaxed);
+        kind.counted().lose(lines);
+    }
 }
 
 #[derive(Debug)]
@@ -137,12 +156,13 @@ impl Sink {
                 .is_err()
         {
             shared.octets.fetch_sub(octets, Ordering::Relaxed);
-            shared.lost.fetch_add(1, Ordering::Relaxed);
+            shared.lose(self.kind, 1);
             shared.crowded_out.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    pub(crate) fn lost(&self) -> u64 {
+    #[cfg(test)]
+    fn lost(&self) -> u64 {
         self.shared.lost.load(Ordering::Relaxed)
     }
 
@@ -242,7 +262,7 @@ impl Writer {
                 }
             }
             (Err(error), before) => {
-                self.shared.lost.fetch_add(lines, Ordering::Relaxed);
+                self.shared.lose(self.kind, lines);
                 self.failing = Some(before.unwrap_or(0) + lines);
                 if before.is_none() {
                     let place = self.out.place();

@@ -4,7 +4,8 @@
 mod admin;
 mod api;
 mod child;
-mod merge;
+pub(crate) mod merge;
+mod metrics;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,7 @@ use crate::logs::{self, Places};
 use crate::output;
 use crate::paths::DataDir;
 use child::{Child, Exit};
+use metrics::Metrics;
 use serde_json::value::RawValue;
 
 /// What a gateway is started with.
@@ -101,9 +103,12 @@ pub(crate) async fn run(
     let (sender, news) = mpsc::channel(NEWS);
     let stop_admin = CancellationToken::new();
     let wants_second_factor = Arc::new(AtomicBool::new(false));
+    let metrics = Metrics::new()
+        .map_err(|error| Failure::new("the supervisor's metrics cannot be made", &error))?;
     let gateway = admin::Gateway {
         data: plan.data.clone(),
         second_factor: Arc::clone(&wants_second_factor),
+        metrics: metrics.clone(),
         api: api::Api {
             socket: plan.data.api_socket(),
             tasks: TaskTracker::new(),
@@ -130,6 +135,7 @@ pub(crate) async fn run(
         tasks: TaskTracker::new(),
         serving: false,
         wants_second_factor,
+        metrics,
     };
     let work = async {
         let result = supervisor.work(ready).await;
@@ -194,6 +200,7 @@ struct Supervisor {
     serving: bool,
     /// Whether readiness includes the built-in second factor.
     wants_second_factor: Arc<AtomicBool>,
+    metrics: Metrics,
 }
 
 /// What to do after one turn of the loop.
@@ -344,6 +351,7 @@ impl Supervisor {
             });
         }
         let pause = child.ended();
+        self.metrics.ended(role);
         tracing::error!(%role, %exit, restart_in_ms = pause.as_millis(), "a role ended by itself");
         Ok(Turn::GoOn)
     }

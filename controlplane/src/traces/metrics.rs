@@ -1,7 +1,8 @@
 //! What is counted of traces. All series are there whether traces are sent or not.
 
-use prometheus::core::Collector;
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
+use prometheus::{Error, IntCounter, IntCounterVec, IntGauge};
+use proto::metric::controlplane as table;
+use series::Maker;
 
 /// The series.
 #[derive(Clone, Debug)]
@@ -28,6 +29,7 @@ pub(super) enum Dropped {
 }
 
 impl Dropped {
+    #[cfg(test)]
     const ALL: [Self; 5] = [
         Self::QueueFull,
         Self::Expired,
@@ -61,6 +63,7 @@ pub(super) enum Failed {
 }
 
 impl Failed {
+    #[cfg(test)]
     const ALL: [Self; 4] = [Self::Connect, Self::TimedOut, Self::Closed, Self::Status];
 
     pub(super) const fn as_str(self) -> &'static str {
@@ -74,48 +77,13 @@ impl Failed {
 }
 
 impl TraceMetrics {
-    pub(crate) fn new() -> Result<Self, prometheus::Error> {
-        let dropped = IntCounterVec::new(
-            Opts::new(
-                "countersign_traces_dropped_spans_total",
-                "Spans of logins that no collector has, by why",
-            ),
-            &["reason"],
-        )?;
-        for reason in Dropped::ALL {
-            dropped.with_label_values(&[reason.as_str()]).inc_by(0);
-        }
-        let failed = IntCounterVec::new(
-            Opts::new(
-                "countersign_traces_failed_requests_total",
-                "Requests to the collector of traces that were in vain, by why",
-            ),
-            &["reason"],
-        )?;
-        for reason in Failed::ALL {
-            failed.with_label_values(&[reason.as_str()]).inc_by(0);
-        }
+    pub(crate) fn new(make: &mut Maker) -> Result<Self, Error> {
         Ok(Self {
-            exported: IntCounter::new(
-                "countersign_traces_exported_spans_total",
-                "Spans of logins that the collector took",
-            )?,
-            queued: IntGauge::new(
-                "countersign_traces_queued_spans",
-                "Spans of logins that wait for the collector",
-            )?,
-            dropped,
-            failed,
+            exported: make.counter(&table::TRACES_EXPORTED)?,
+            queued: make.gauge(&table::TRACES_QUEUED)?,
+            dropped: make.counters(&table::TRACES_DROPPED)?,
+            failed: make.counters(&table::TRACES_FAILED)?,
         })
-    }
-
-    pub(crate) fn collectors(&self) -> [Box<dyn Collector>; 4] {
-        [
-            Box::new(self.exported.clone()),
-            Box::new(self.queued.clone()),
-            Box::new(self.dropped.clone()),
-            Box::new(self.failed.clone()),
-        ]
     }
 
     pub(super) fn dropped(&self, why: Dropped, spans: u64) {
@@ -136,5 +104,16 @@ impl TraceMetrics {
     #[cfg(test)]
     pub(super) fn failed_so_far(&self, why: Failed) -> u64 {
         self.failed.with_label_values(&[why.as_str()]).get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closed_sets_of_the_table_are_those_of_the_code() {
+        assert_eq!(table::TRACES_DROPPED_WHY, Dropped::ALL.map(Dropped::as_str));
+        assert_eq!(table::TRACES_FAILED_WHY, Failed::ALL.map(Failed::as_str));
     }
 }

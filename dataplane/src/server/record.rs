@@ -9,7 +9,7 @@ use proto::id::LoginId;
 
 use super::exchange::Exchange;
 use super::receive::Shared;
-use super::served::Served;
+use super::served::{NO_FACTOR, Served};
 use crate::clock::{self, micros};
 use crate::flow::texts;
 use crate::primary::HostAsked;
@@ -163,7 +163,7 @@ impl Record {
         let served = &self.served;
         let metrics = &shared.metrics;
         let integration = served.config.id.as_str();
-        let factor_label = factor.map_or("none", Factor::as_str);
+        let factor_label = factor.map_or(NO_FACTOR, Factor::as_str);
         metrics
             .logins
             .with_label_values(&[integration, outcome.as_str(), factor_label])
@@ -173,7 +173,7 @@ impl Record {
             .with_label_values(&[integration, reason.as_str()])
             .inc();
         let elapsed = now.saturating_duration_since(self.began);
-        served.series.total_time.observe(elapsed.as_secs_f64());
+        served.series.took(elapsed);
         if matches!(
             reason,
             Reason::FailModeSafe | Reason::SecondFactorUnavailable

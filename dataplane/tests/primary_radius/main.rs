@@ -111,11 +111,19 @@ async fn reads_the_answer() {
         ]
     );
     assert_eq!(
-        counted(&subject.registry, "primary_requests_total", "accepted"),
+        counted(
+            &subject.registry,
+            "countersign_primary_requests_total",
+            "accepted"
+        ),
         1.0
     );
     assert_eq!(
-        counted(&subject.registry, "primary_requests_total", "rejected"),
+        counted(
+            &subject.registry,
+            "countersign_primary_requests_total",
+            "rejected"
+        ),
         2.0
     );
 }
@@ -219,7 +227,11 @@ async fn false_answers_are_dropped_and_the_true_one_counts() {
         "message_authenticator_missing",
     ] {
         assert_eq!(
-            counted(&subject.registry, "primary_discards_total", reason),
+            counted(
+                &subject.registry,
+                "countersign_primary_discards_total",
+                reason
+            ),
             1.0,
             "{reason}"
         );
@@ -329,7 +341,13 @@ async fn the_series_of_an_authenticator_go_with_its_last_primary() {
         );
         verdict.unwrap();
     }
-    let rejected = || counted(&subject.registry, "primary_requests_total", "rejected");
+    let rejected = || {
+        counted(
+            &subject.registry,
+            "countersign_primary_requests_total",
+            "rejected",
+        )
+    };
     assert_eq!(rejected(), 2.0);
     drop(subject.primary);
     assert_eq!(rejected(), 2.0, "another primary asks the same host");

@@ -76,6 +76,38 @@ pub const NODE_CONNECTIONS_REFUSED: Metric = Metric::counter(
      (10 s), `joining` (64 at once, 4 of one address), `connections` (4,096, 32 of one node), `no_node`",
 );
 
+/// Spans that were exported.
+pub const TRACES_EXPORTED: Metric = Metric::counter(
+    "countersign_traces_exported_spans_total",
+    &[],
+    "Spans of logins that the collector of traces took.",
+    "see [Traces](traces.md)",
+);
+
+/// Spans that wait.
+pub const TRACES_QUEUED: Metric = Metric::gauge(
+    "countersign_traces_queued_spans",
+    &[],
+    "Spans of logins that wait for the collector of traces.",
+    "",
+);
+
+/// Spans that are lost.
+pub const TRACES_DROPPED: Metric = Metric::counter(
+    "countersign_traces_dropped_spans_total",
+    &[Label::of("reason", TRACES_DROPPED_WHY)],
+    "Spans of logins that no collector has, by why.",
+    "[what each means](traces.md#when-the-collector-is-away)",
+);
+
+/// Requests in vain.
+pub const TRACES_FAILED: Metric = Metric::counter(
+    "countersign_traces_failed_requests_total",
+    &[Label::of("reason", TRACES_FAILED_WHY)],
+    "Requests to the collector of traces that were in vain, by why.",
+    "",
+);
+
 /// Stored events.
 pub const EVENTS_STORED: Metric = Metric::counter(
     "countersign_controlplane_events_stored_total",
@@ -144,8 +176,19 @@ pub const TABLE: Table = Table {
         CLIENTS_FORGOTTEN,
         DATABASE_DAMAGED,
         CERTIFICATE_EXPIRY,
+        TRACES_EXPORTED,
+        TRACES_QUEUED,
+        TRACES_DROPPED,
+        TRACES_FAILED,
     ],
 };
+
+/// Why spans were dropped.
+pub const TRACES_DROPPED_WHY: &[&str] =
+    &["queue_full", "expired", "refused", "rejected", "stopped"];
+
+/// Why a request to the collector was in vain.
+pub const TRACES_FAILED_WHY: &[&str] = &["connect", "timed_out", "closed", "status"];
 
 /// What comes of reading the configuration.
 pub const RELOAD_RESULTS: &[&str] = &["applied", "unchanged", "refused", "unavailable"];

@@ -201,6 +201,8 @@ labels! {
         AuthEvents = "authevents",
         /// Syslog.
         Syslog = "syslog",
+        /// The way from a role to its supervisor.
+        Roles = "roles",
     }
 }
 
@@ -222,11 +224,13 @@ impl LogSink {
         static FILE: AtomicU64 = AtomicU64::new(0);
         static AUTH_EVENTS: AtomicU64 = AtomicU64::new(0);
         static SYSLOG: AtomicU64 = AtomicU64::new(0);
+        static ROLES: AtomicU64 = AtomicU64::new(0);
         match self {
             Self::Stdout => &STDOUT,
             Self::File => &FILE,
             Self::AuthEvents => &AUTH_EVENTS,
             Self::Syslog => &SYSLOG,
+            Self::Roles => &ROLES,
         }
     }
 }
@@ -360,6 +364,6 @@ mod tests {
             .map(|(now, then)| now - then)
             .collect();
         assert_eq!(more, [1, 2, 3, 4]);
-        assert_eq!(LogSink::LABELS, ["stdout", "file", "authevents", "syslog"]);
+        assert_eq!(LogSink::LABELS, ["stdout", "file", "authevents", "syslog", "roles"]);
     }
 }
