@@ -48,7 +48,7 @@ const READ_ALONE: &[(&str, usize)] = &[
     // It takes a container engine.
     ("container", 4),
     // It takes a database server.
-    ("database", 3),
+    ("database", 2),
 ];
 
 /// How many pages are run at a time.

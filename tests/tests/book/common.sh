@@ -77,3 +77,30 @@ END
     exit 1
   }
 }
+
+# A PostgreSQL at db.example.com, with the role and the database that the page has somebody make, and the
+# authority of its certificate as the page names it.
+database() {
+  bin=$(find /usr/lib/postgresql -name pg_ctl -printf '%h\n' | sort -V | tail -n 1)
+  mkdir /tmp/pki
+  countersign cert db.example.com --dir /tmp/pki >/dev/null
+  cp /tmp/pki/ca.pem /etc/countersign/db-ca.pem
+  mkdir -p /run/postgresql /var/lib/database
+  cp /tmp/pki/radius.pem /tmp/pki/radius.key /var/lib/database
+  chown -R postgres /run/postgresql /var/lib/database
+  chmod 600 /var/lib/database/radius.key
+  as_postgres() { setpriv --reuid postgres --regid postgres --clear-groups -- "$@"; }
+  (
+    cd /var/lib/database
+    as_postgres "$bin/initdb" --no-sync --auth-local=trust --auth-host=scram-sha-256 --encoding=UTF8 \
+      --locale=C.UTF-8 --pgdata=data
+    as_postgres "$bin/pg_ctl" --pgdata=data --log=log --wait start -o "-c listen_addresses=127.0.0.1 -c ssl=on \
+      -c ssl_cert_file=/var/lib/database/radius.pem -c ssl_key_file=/var/lib/database/radius.key \
+      -c unix_socket_directories=/run/postgresql"
+  ) >/tmp/database.log 2>&1 || {
+    cat /tmp/database.log /var/lib/database/log
+    exit 1
+  }
+  psql -q -h /run/postgresql -U postgres -c "create role countersign login password 'PASSWORD'"
+  createdb -h /run/postgresql -U postgres --owner=countersign --encoding=UTF8 --template=template0 countersign
+}

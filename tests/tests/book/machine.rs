@@ -34,7 +34,7 @@ for folder in etc root srv var home; do
 done
 mount -t tmpfs none /run
 mkdir /etc/countersign /root/book
-printf '127.0.0.1 localhost gate.example.com\n192.0.2.1 gate-a.example.com\n192.0.2.2 gate-b.example.com\n' >/etc/hosts
+printf '127.0.0.1 localhost gate.example.com db.example.com\n192.0.2.1 gate-a.example.com\n192.0.2.2 gate-b.example.com\n' >/etc/hosts
 mount -t tmpfs -o mode=1777 none /tmp
 echo the machine is there
 exec tail -f /dev/null
