@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use super::metrics::{Dropped, TraceMetrics};
+use super::metrics::{Dropped, Failed, TraceMetrics};
 use super::otlp::{self, Origin};
 use super::send::{Sent, send};
 use super::span::{self, Person};
@@ -175,7 +175,7 @@ impl Exporter {
                     return;
                 }
                 Sent::Refused(why) => {
-                    self.metrics.failed(super::metrics::Failed::Status);
+                    self.metrics.failed(Failed::Status);
                     self.metrics.dropped(Dropped::Refused, spans);
                     self.tell(why);
                     return;
@@ -185,7 +185,7 @@ impl Exporter {
             self.metrics.failed(failed);
             self.tell(why);
             // Not all control planes come back in the same moment.
-            let wait = after.unwrap_or(pause + pause * spread / 512);
+            let wait = (pause + pause * spread / 512).max(after.unwrap_or_default());
             waited += wait;
             if stopped || waited > self.pace.kept {
                 let why = if stopped {
@@ -231,14 +231,11 @@ impl Exporter {
             // It may be in the middle of being replaced.
             Ok(Err(error)) => {
                 let why = crate::loader::chain(&error);
-                return Sent::Later(super::metrics::Failed::Connect, why, None);
+                return Sent::Later(Failed::Headers, why, None);
             }
             Err(error) => {
-                return Sent::Later(
-                    super::metrics::Failed::Connect,
-                    format!("the file of --otlp-header-file was not read: {error}"),
-                    None,
-                );
+                let why = format!("the file of --otlp-header-file was not read: {error}");
+                return Sent::Later(Failed::Headers, why, None);
             }
         };
         send(&self.target, headers, body).await

@@ -52,6 +52,8 @@ impl Dropped {
 /// Why a request was in vain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failed {
+    /// The headers to say to the collector cannot be read.
+    Headers,
     /// The collector is not reached, or its certificate is not trusted.
     Connect,
     /// It does not answer in time.
@@ -64,10 +66,17 @@ pub(super) enum Failed {
 
 impl Failed {
     #[cfg(test)]
-    const ALL: [Self; 4] = [Self::Connect, Self::TimedOut, Self::Closed, Self::Status];
+    const ALL: [Self; 5] = [
+        Self::Headers,
+        Self::Connect,
+        Self::TimedOut,
+        Self::Closed,
+        Self::Status,
+    ];
 
-    pub(super) const fn as_str(self) -> &'static str {
+    const fn as_str(self) -> &'static str {
         match self {
+            Self::Headers => "headers",
             Self::Connect => "connect",
             Self::TimedOut => "timed_out",
             Self::Closed => "closed",

@@ -105,7 +105,7 @@ pub const TRACES_FAILED: Metric = Metric::counter(
     "countersign_traces_failed_requests_total",
     &[Label::of("reason", TRACES_FAILED_WHY)],
     "Requests to the collector of traces that were in vain, by why.",
-    "",
+    "`headers`: the file of headers cannot be read",
 );
 
 /// Stored events.
@@ -188,7 +188,7 @@ pub const TRACES_DROPPED_WHY: &[&str] =
     &["queue_full", "expired", "refused", "rejected", "stopped"];
 
 /// Why a request to the collector was in vain.
-pub const TRACES_FAILED_WHY: &[&str] = &["connect", "timed_out", "closed", "status"];
+pub const TRACES_FAILED_WHY: &[&str] = &["headers", "connect", "timed_out", "closed", "status"];
 
 /// What comes of reading the configuration.
 pub const RELOAD_RESULTS: &[&str] = &["applied", "unchanged", "refused", "unavailable"];

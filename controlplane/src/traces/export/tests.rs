@@ -7,7 +7,6 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::traces::metrics::Failed;
 use crate::traces::span::tests::event;
 use crate::traces::target::{OtlpEndpoint, TraceSettings};
 
