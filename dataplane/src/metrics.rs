@@ -1,9 +1,11 @@
 //! Every metric of a data plane, made of its table ([`proto::metric::dataplane`]). Label values come from
 //! closed sets and from configured names, never from a user.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use proto::config::Snapshot;
 use proto::metric::dataplane as table;
 use proto::metric::process::CERTIFICATE_EXPIRY;
 use series::{Histograms, Maker, Series, keep};
@@ -138,6 +140,13 @@ impl Metrics {
         self.login_duration.keep(INTEGRATION, &served);
         keep(&self.logins_in_flight, INTEGRATION, &served);
         keep(&self.primary_only, INTEGRATION, &served);
+    }
+
+    /// The same for those of a snapshot.
+    pub(crate) fn keep_those_of(&self, snapshot: &Snapshot) {
+        let integrations = snapshot.integrations.iter();
+        let served: HashSet<&str> = integrations.map(|one| one.id.as_str()).collect();
+        self.keep_integrations(|name| served.contains(name));
     }
 
     /// The Prometheus text. Asks the system how the process is, so it belongs on a thread that may

@@ -152,12 +152,16 @@ impl Node {
 
     /// The metrics, as things are now. Asks the system, so it belongs on a thread that may block.
     pub(crate) fn metrics(&self) -> String {
+        // Not while a revision is applied: the series of its integrations are made before it is served,
+        // and whoever holds one of a series that was forgotten counts into the void.
+        if let Ok(_running) = self.applying.try_lock()
+            && let Some(snapshot) = self.facts().snapshot.clone()
+        {
+            self.shared.metrics.keep_those_of(&snapshot);
+        }
         let at = clock::moment();
         let gauge = &self.shared.metrics.primary_only;
         let facts = self.facts();
-        if let Some(snapshot) = &facts.snapshot {
-            keep_series_of(&self.shared.metrics, snapshot);
-        }
         for Target { served, .. } in &facts.targets {
             let granted = self.shared.primary_only.of(at, &served.config.id).is_some();
             let passes = granted && served.checks_password();
@@ -274,7 +278,7 @@ impl Node {
             .sites
             .commit(prepared, &tables, &self.shared, &self.threads);
         let targets = targets(&tables, &sites);
-        keep_series_of(&self.shared.metrics, &snapshot);
+        self.shared.metrics.keep_those_of(&snapshot);
         self.watch_certificates(&snapshot);
         running.primaries = primaries;
         self.shared
@@ -592,16 +596,6 @@ pub(crate) fn shared(
     eap_threads: EapThreads,
 ) -> Result<Arc<Shared>, getrandom::Error> {
     Shared::new(node, metrics, reports, max_in_flight, eap_threads).map(Arc::new)
-}
-
-/// Forgets the series of integrations that are no longer served.
-fn keep_series_of(metrics: &Metrics, snapshot: &Snapshot) {
-    let served: HashSet<&str> = snapshot
-        .integrations
-        .iter()
-        .map(|one| one.id.as_str())
-        .collect();
-    metrics.keep_integrations(|name| served.contains(name));
 }
 
 /// How often conversations of EAP are looked at while the node drains.

@@ -5,6 +5,8 @@ use std::{
     collections::{BTreeSet, HashSet},
     io::Write,
     process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
     time::Duration,
 };
 
@@ -214,6 +216,53 @@ fn nobody_who_sends_requests_makes_series() {
     gateway.stop();
 }
 
+#[test]
+fn sections_that_come_while_metrics_are_read_are_counted() {
+    let site = Site::new();
+    let gateway = Countersign::run(&site.config(""));
+    let admin = gateway.admin;
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut readings = 0;
+            while !done.load(Ordering::Relaxed) {
+                assert_eq!(http::get(admin, "/metrics").unwrap().status, 200);
+                readings += 1;
+            }
+            readings
+        });
+        let end = Ends(&done);
+        for number in 2..8 {
+            let name = format!("radius_server_auto{number}");
+            let port = ports::free_udp();
+            let section = format!("\n[{name}]\n{}port={port}\n", site.server());
+            let revision = gateway.revision();
+            gateway.rewrite_config(&site.config(&section));
+            wait_until("the section is served", LONG, || {
+                gateway.revision() == revision + 1
+            });
+            let nas = Nas::new(ports::loopback(port), SECRET);
+            assert_eq!(nas.login("alice", "any").code, code::ACCESS_ACCEPT);
+            let labels = format!(r#"{{code="Access-Request",integration="{name}"}}"#);
+            let series = format!("countersign_radius_requests_total{labels}");
+            wait_until("its request is counted", LONG, || {
+                gateway.metric(&series) >= 1.0
+            });
+        }
+        drop(end);
+        assert!(reader.join().unwrap() > 5);
+    });
+}
+
+/// Says that it is done when it is dropped, by a failure too.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// RFC 2865.
 const CALLED_STATION: u8 = 30;
 const CALLING_STATION: u8 = 31;
@@ -342,6 +391,15 @@ fn a_second_factor_by_itself_is_watched_and_off_loopback_by_tls_alone() {
     ] {
         assert!(text.contains(sample), "{sample}: {text}");
     }
+    let asked = ["--admin-listen", &format!("0.0.0.0:{admin}")];
+    let asked = [
+        &["healthcheck"],
+        &asked[..],
+        &["--admin-tls-cert", certificate],
+    ]
+    .concat();
+    let healthy = command(&asked, folder.path());
+    assert_eq!(healthy.stdout, b"ready\n", "{healthy:?}");
     let (exit, said) = curl(&[&format!("http://localhost:{admin}/metrics")]);
     assert_ne!(exit, Some(0), "without TLS: {said}");
     service.stop();

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 /// Joins Prometheus texts: each family's description once, its samples together.
 ///
-/// Roles have families of their own but for `build_info`, whose samples carry the role.
+/// Samples of a family that several roles have differ by a label, which the tables of
+/// [`proto::metric`] see to.
 pub(crate) fn metrics(texts: &[String]) -> String {
     let mut families: BTreeMap<&str, Family<'_>> = BTreeMap::new();
     for text in texts {
@@ -50,6 +51,28 @@ struct Family<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn samples_of_roles_stand_together_in_their_family() {
+        let certificate = |kind: &str| {
+            format!(
+                "# HELP end_seconds When.\n# TYPE end_seconds gauge\nend_seconds{{kind=\"{kind}\"}} 1\n"
+            )
+        };
+        let took = "# HELP took_seconds How long.\n# TYPE took_seconds histogram\n\
+                    took_seconds_bucket{le=\"1\"} 1\ntook_seconds_bucket{le=\"+Inf\"} 2\n\
+                    took_seconds_sum 3\ntook_seconds_count 2\n";
+        let none = "# HELP none_total Nothing.\n# TYPE none_total counter\n";
+        let one = format!("{}{took}", certificate("eap"));
+        let two = format!("{none}{}", certificate("admin"));
+        assert_eq!(
+            metrics(&[one, two]),
+            format!(
+                "# HELP end_seconds When.\n# TYPE end_seconds gauge\nend_seconds{{kind=\"eap\"}} 1\n\
+                 end_seconds{{kind=\"admin\"}} 1\n{took}"
+            )
+        );
+    }
 
     #[test]
     fn a_family_of_two_roles_is_described_once() {

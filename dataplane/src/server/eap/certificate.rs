@@ -210,6 +210,8 @@ const BETWEEN_WARNINGS: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {
+    use proto::config::raw;
+
     use super::*;
     use crate::clock;
 
@@ -249,6 +251,36 @@ mod tests {
         assert_eq!(not_after(&(leaf + &authority)), Some(2_524_694_400));
         assert_eq!(date(2_524_694_400), "2050-01-02");
         assert_eq!(not_after("nothing"), None);
+    }
+
+    #[test]
+    fn bundles_of_the_configuration_are_shown_by_the_last_to_end() {
+        let pem = |year| {
+            let mut parameters = rcgen::CertificateParams::new(vec!["ca.test".into()]).unwrap();
+            parameters.not_after = rcgen::date_time_ymd(year, 1, 2);
+            let key = rcgen::KeyPair::generate().unwrap();
+            parameters.self_signed(&key).unwrap().pem()
+        };
+        let snapshot = |settings: serde_json::Value| {
+            let raw = serde_json::json!({"revision": 1, "settings": settings});
+            Snapshot::try_from(serde_json::from_value::<raw::Snapshot>(raw).unwrap()).unwrap()
+        };
+        let metrics = Metrics::new().unwrap();
+        let gauge = &metrics.certificate_expiry;
+        gauge.with_label_values(&[EAP, "a"]).set(1);
+        let bundle = pem(2_050) + &pem(2_049);
+        show_files(
+            gauge,
+            &snapshot(serde_json::json!({"http_ca_certs": bundle})),
+        );
+        let text = metrics.render();
+        let name = "countersign_certificate_expiry_timestamp_seconds";
+        let sample = format!("{name}{{kind=\"file\",name=\"main\"}} 2524694400\n");
+        assert!(text.contains(&sample), "{text}");
+        show_files(gauge, &snapshot(serde_json::json!({})));
+        let text = metrics.render();
+        assert!(!text.contains("kind=\"file\""), "{text}");
+        assert!(text.contains("kind=\"eap\",name=\"a\""), "{text}");
     }
 
     #[test]
