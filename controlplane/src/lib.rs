@@ -45,6 +45,7 @@ mod sse;
 mod state_keys;
 mod store;
 mod stream;
+mod traces;
 mod upkeep;
 mod watch;
 mod web;
@@ -64,6 +65,7 @@ pub use seal::{Key, KeyError, SealError};
 pub use settings::{Hooks, Need, Ready, Retention, Settings, key_file};
 pub use source::{ConfigSource, FileDraft, Finish, LoadOutcome};
 pub use store::{PostgresUrl, PostgresUrlError, Rotated, StoreError};
+pub use traces::{OtlpEndpoint, TraceError, TraceSettings};
 pub use upkeep::{
     KeptNode, Stored, copy_database, look_at_copy, look_into_copy, rotate_master_key,
 };

@@ -7,16 +7,15 @@
 #[path = "docs/options.rs"]
 mod options;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+use std::{env, fs};
 
 use controlplane::authproxy::differences::DIFFERENCES;
-use controlplane::authproxy::schema::{Kind, Numbering, OptionSpec, SectionKind, options_of};
-use controlplane::authproxy::{FileContent, Files, Source, import};
-use controlplane::dictionary::Dictionary;
+use controlplane::authproxy::schema::{Numbering, OptionSpec, SectionKind, options_of};
 use proto::event::Reason;
+use serde_json::Value;
 
 /// Where each section's options are documented, below `docs/src`.
 const PAGES: &[(&str, &[SectionKind])] = &[
@@ -79,6 +78,39 @@ fn the_table_of_differences_is_that_of_the_code() {
 }
 
 #[test]
+fn the_fate_of_each_option_is_told() {
+    let document: Value = serde_json::from_str(&options::document()).unwrap();
+    let mut text = "| section | served | served, and new here | changes nothing |\n\
+                    |---|---|---|---|\n"
+        .to_owned();
+    for section in document.as_array().unwrap() {
+        let (mut served, mut new) = (Vec::new(), Vec::new());
+        let mut idle: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for option in section["options"].as_array().unwrap() {
+            let name = format!("`{}`", option["name"].as_str().unwrap());
+            match (option["why_not"].as_str(), option["new"] == true) {
+                (Some(why), _) => idle.entry(why).or_default().push(name),
+                (None, true) => new.push(name),
+                (None, false) => served.push(name),
+            }
+        }
+        let idle: Vec<String> = idle
+            .into_iter()
+            .map(|(why, names)| format!("{}: {}", names.join(", "), cell(why)))
+            .collect();
+        let _ = writeln!(
+            text,
+            "| `[{}]` | {} | {} | {} |",
+            section["section"].as_str().unwrap(),
+            served.join(", "),
+            new.join(", "),
+            idle.join("; "),
+        );
+    }
+    check("moving.md", "fates", &text);
+}
+
+#[test]
 fn the_options_that_the_page_knows_are_those_of_the_schema() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/src/generated/options.json");
     let want = options::document();
@@ -125,27 +157,6 @@ fn every_section_has_a_page_and_every_page_is_in_the_book() {
     }
 }
 
-#[test]
-fn every_link_between_pages_leads_somewhere() {
-    let mut pages = Vec::new();
-    markdown(&docs(), &mut pages);
-    for page in pages {
-        let text = fs::read_to_string(&page).unwrap();
-        for target in text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next())
-        {
-            let file = target.split('#').next().unwrap();
-            if file.is_empty() || file.contains("://") {
-                continue;
-            }
-            let path = page.parent().unwrap().join(file);
-            assert!(path.is_file(), "{}: no {target}", page.display());
-        }
-    }
-}
-
 /// The table of one section's options.
 fn table(kind: SectionKind) -> String {
     let mut text = String::new();
@@ -163,7 +174,7 @@ fn table(kind: SectionKind) -> String {
                 Some(default) => format!("`{}`", cell(default)),
                 None => "unset".to_owned(),
             },
-            cell(&meaning(kind, option)),
+            cell(option.help),
         );
     }
     if text.is_empty() {
@@ -185,47 +196,6 @@ fn names(option: &OptionSpec) -> String {
         all.push_str(" (new)");
     }
     all
-}
-
-fn meaning(kind: SectionKind, option: &OptionSpec) -> String {
-    let idle = match not_acted_on(kind, option) {
-        true => " *Not acted on by this version.*",
-        false => "",
-    };
-    format!("{}{idle}", option.help)
-}
-
-/// Whether the reader says so of another value than the default.
-fn not_acted_on(kind: SectionKind, option: &OptionSpec) -> bool {
-    let value = match option.kind {
-        Kind::Boolean if option.default == Some("true") => "false",
-        Kind::Boolean => "true",
-        Kind::Integer(..) => "7",
-        _ => "example",
-    };
-    let text = format!("[{}]\n{}={value}\n", kind.name(), option.name);
-    let source = Source {
-        path: Path::new("authproxy.cfg"),
-        octets: text.as_bytes(),
-        mode: None,
-        now_ms: 0,
-        files: &NoFiles,
-        unseal: &|_| None,
-    };
-    import(&source, &Dictionary::builtin())
-        .diagnostics
-        .iter()
-        .any(|one| {
-            one.option.as_deref() == Some(option.name) && one.message.contains("not acted on")
-        })
-}
-
-struct NoFiles;
-
-impl Files for NoFiles {
-    fn read(&self, _path: &Path) -> io::Result<FileContent> {
-        Err(io::ErrorKind::NotFound.into())
-    }
 }
 
 /// Text within a cell of a table.

@@ -1,19 +1,7 @@
-//! What is read and checked, and yet not served or not acted on.
+//! What is read and checked, and yet not served or without effect.
 
 use super::schema::SectionKind;
 use super::values;
-
-/// Options that are read and change nothing yet, when they have another value than their default.
-const NOT_ACTED_ON: &[(SectionKind, &str)] = &[
-    (SectionKind::Main, "log_dir"),
-    (SectionKind::Main, "log_auth_events"),
-    (SectionKind::Main, "log_max_files"),
-    (SectionKind::Main, "log_max_size"),
-    (SectionKind::Main, "log_file"),
-    (SectionKind::Main, "log_stdout"),
-    (SectionKind::Main, "log_syslog"),
-    (SectionKind::Main, "syslog_facility"),
-];
 
 /// Options that are kept for old files and have nothing left to change.
 const WITHOUT_EFFECT: &[(SectionKind, &str)] = &[
@@ -45,13 +33,9 @@ pub(super) fn idle(
     if default.is_some_and(|default| normal(default) == normal(value)) {
         return None;
     }
-    if NOT_ACTED_ON.contains(&(kind, option)) {
-        Some("this option is not acted on by this version")
-    } else if WITHOUT_EFFECT.contains(&(kind, option)) {
-        Some("this option has no effect")
-    } else {
-        None
-    }
+    WITHOUT_EFFECT
+        .contains(&(kind, option))
+        .then_some("this option has no effect")
 }
 
 /// One spelling for each value.

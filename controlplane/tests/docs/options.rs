@@ -38,7 +38,7 @@ fn described(kind: SectionKind, option: &OptionSpec) -> Result<Value, String> {
         .why
         .iter()
         .find(|why| {
-            ["not served", "not acted on", "no effect"]
+            ["not served", "no effect"]
                 .iter()
                 .any(|words| why.contains(words))
         })

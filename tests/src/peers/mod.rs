@@ -1,6 +1,7 @@
 //! The programs and doubles that the gateway talks to.
 
 mod black_hole;
+mod collector;
 mod duo_client;
 mod eapol;
 pub mod fakeduo;
@@ -21,6 +22,7 @@ use std::{
 };
 
 pub use black_hole::{BlackHoleTcp, BlackHoleUdp};
+pub use collector::{Collector, Export, judge};
 pub use duo_client::{DuoAccount, DuoError, duo_client};
 pub use eapol::{EapMethod, EapOutcome, EapTls, EapolTest};
 pub use fakeduo::FakeDuo;

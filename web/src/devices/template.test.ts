@@ -43,6 +43,8 @@ describe('the pages of the documentation', () => {
     expect(fortigate?.options).toContainEqual(['prompt_format', 'short']);
     expect(fortigate?.settings[0]).toMatchObject({ heading: 'On the FortiGate', language: '' });
     expect(fortigate?.settings[0]?.text).toContain('set secret Example-Secret-1');
+    const pam = (await deviceTemplates()).find(({ id }) => id === 'pam_radius');
+    expect(pam?.settings.map(({ heading }) => heading)).toEqual(['On the machine', 'On the machine']);
   });
 });
 

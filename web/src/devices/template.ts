@@ -45,6 +45,9 @@ const MODES: readonly string[] = ['auto', 'challenge', 'eap', 'concat', 'duo_onl
 /** Options that are asked of whoever sets up, and are placeholders on the page. */
 const ASKED = /^(ikey|skey|api_host|client|radius_ip_\d+|radius_secret_\d+)$/;
 
+/** Commands that try what was set, with what they print: for the notes. */
+const TRIED = /^console(,exit=\d+)?$/;
+
 interface Block {
   language: string;
   text: string;
@@ -125,7 +128,7 @@ export function parseDevice(id: string, page: string): DeviceTemplate {
     mode: mode as DeviceMode,
     options: server.options.filter(([name]) => !ASKED.test(name)),
     settings: blocks
-      .filter((block) => block.language !== 'ini')
+      .filter((block) => block.language !== 'ini' && !TRIED.test(block.language))
       .map(({ heading, language, text }) => ({ heading, language, text })),
     notes: lines.slice(ini.after).join('\n').trim(),
   };

@@ -1,0 +1,187 @@
+//! Every command of the book is run, on a machine of its own, and prints what the book says; those that no
+//! test can run are read: the program has the commands and options that they name.
+//!
+//! `BOOK=quick_start.md cargo test -p e2e --test book` runs those of one page. CONTRIBUTING.md says how a
+//! command is written. The links are followed by `book_links.rs`, `api.md` is run by `rest_api.rs`.
+#![cfg(test)]
+
+#[path = "book/fences.rs"]
+mod fences;
+#[path = "book/machine.rs"]
+mod machine;
+#[path = "book/matching.rs"]
+mod matching;
+#[path = "book/reading.rs"]
+mod reading;
+#[path = "book/running.rs"]
+mod running;
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Mutex,
+    thread,
+};
+
+use e2e::peers::repository;
+
+use crate::{
+    fences::{Fence, fences, named, pages, prompted},
+    running::{manner, run},
+};
+
+/// Labels of blocks without commands.
+const TEXTS: &[&str] = &["", "ini", "json", "text", "xml", "conf", "yaml", "promql"];
+
+/// Why a block of commands is read alone, and how many blocks there are for that reason. A new one is
+/// counted here by whoever looked whether it cannot be run after all.
+const READ_ALONE: &[(&str, usize)] = &[
+    // It builds, or runs what was just built.
+    ("build", 1),
+    // It is typed into a device of another maker.
+    ("device", 4),
+    // It changes the machine itself: packages, services, network interfaces.
+    ("machine", 4),
+    // It asks a host that is not there.
+    ("network", 2),
+    // It takes a container engine.
+    ("container", 4),
+    // It takes a database server.
+    ("database", 2),
+];
+
+/// How many pages are run at a time.
+const AT_ONCE: usize = 2;
+
+#[test]
+fn every_command_of_the_book_does_what_it_says() {
+    let only = env::var("BOOK").ok();
+    let todo: Vec<(String, Vec<Fence>)> = book()
+        .into_iter()
+        .filter(|(page, _)| only.as_ref().is_none_or(|only| only == page))
+        .map(|(page, text)| {
+            let mut blocks = fences(&page, &text);
+            blocks.retain(|fence| manner(&fence.label).is_some());
+            (page, blocks)
+        })
+        .filter(|(_, blocks)| !blocks.is_empty())
+        .collect();
+    assert!(!todo.is_empty(), "no commands in {only:?}");
+    let commands: usize = todo
+        .iter()
+        .flat_map(|(_, blocks)| blocks)
+        .map(|fence| fence.commands().len())
+        .sum();
+    let next = Mutex::new(todo.into_iter());
+    let faults = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let Some((page, blocks)) = next.lock().unwrap().next() else {
+                        break;
+                    };
+                    // A panic says what was printed; here the page is added, and the others are run.
+                    let end = catch_unwind(AssertUnwindSafe(|| run(&page, &blocks)));
+                    let fault = match end {
+                        Ok(Ok(())) => continue,
+                        Ok(Err(fault)) => fault,
+                        Err(panic) => {
+                            let text = panic.downcast_ref::<String>().cloned();
+                            format!("docs/src/{page}: {}", text.unwrap_or_default())
+                        }
+                    };
+                    faults.lock().unwrap().push(fault);
+                }
+            });
+        }
+    });
+    let faults = faults.into_inner().unwrap();
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+    assert!(only.is_some() || commands > 20, "{commands} commands");
+}
+
+#[test]
+fn every_command_that_is_not_run_is_one_of_the_program() {
+    let mut faults = Vec::new();
+    for (page, text) in book() {
+        let mut lines = named(&text);
+        for fence in fences(&page, &text) {
+            if why(&fence.label).is_some() {
+                let commands = fence.commands().into_iter();
+                lines.extend(commands.map(|command| (command.line, command.text)));
+            }
+        }
+        for (line, command) in lines {
+            if let Err(fault) = reading::read(&command) {
+                faults.push(format!("docs/src/{page}:{line}: {command}\n{fault}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+#[test]
+fn every_block_says_what_it_is() {
+    let mut faults = Vec::new();
+    let mut alone: BTreeMap<&str, usize> = READ_ALONE.iter().map(|(why, _)| (*why, 0)).collect();
+    for (page, text) in book() {
+        for fence in fences(&page, &text) {
+            if let Some(count) = why(&fence.label).and_then(|why| alone.get_mut(why)) {
+                *count += 1;
+            } else if TEXTS.contains(&&*fence.label) {
+                let mut lines = fence.lines.iter();
+                // In the files of devices a `#` begins a comment.
+                let command = lines.find(|(_, text)| {
+                    text.starts_with("$ ")
+                        || fence.label.is_empty() && prompted(text).is_some()
+                        || [
+                            "countersign ",
+                            "curl ",
+                            "make ",
+                            "docker ",
+                            "systemctl ",
+                            "apt",
+                        ]
+                        .iter()
+                        .any(|program| text.starts_with(program))
+                });
+                if let Some((line, text)) = command {
+                    faults.push(format!(
+                        "docs/src/{page}:{line}: a command in a block of the kind '{}': {text}; \
+                         write ```console",
+                        fence.label
+                    ));
+                }
+            } else if manner(&fence.label).is_none() && !(fence.label == "sh" && page == "api.md") {
+                faults.push(format!(
+                    "{}: no kind of block: {}",
+                    fence.place(),
+                    fence.label
+                ));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    let counted: BTreeMap<&str, usize> = READ_ALONE.iter().copied().collect();
+    assert_eq!(
+        alone, counted,
+        "blocks that are read alone, beside READ_ALONE"
+    );
+}
+
+/// Why a block of commands is read alone.
+fn why(label: &str) -> Option<&str> {
+    label
+        .strip_prefix("console,")
+        .filter(|why| READ_ALONE.iter().any(|(known, _)| known == why))
+}
+
+/// The pages of the book, with their names.
+fn book() -> Vec<(String, String)> {
+    let pages = pages(&repository().join("docs/src"));
+    assert!(pages.len() > 40, "{} pages", pages.len());
+    assert!(fs::exists(repository().join("docs/book.toml")).unwrap());
+    pages
+}

@@ -1,0 +1,3 @@
+write_config
+gateway --config authproxy.cfg
+mkdir /srv/backup
