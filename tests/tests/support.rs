@@ -149,7 +149,7 @@ impl Lab {
              timeout=1\n\n\
              ; before it was {radius}\n\
              [radius_server_auto]\n{server}client=duo_only_client\nfailmode=secure\nport={port}\n\
-             radius_ip_1=127.0.0.0/8\nradius_secret_1={radius}\n\n\
+             radius_ip_1=127.0.0.0/8\nradius_secret_1={radius}\nexempt_username_1=dave.planted\n\n\
              [radius_server_auto2]\n{server}client=ad_client\nfailmode=secure\nport={second}\n\
              radius_ip_1=127.0.0.0/8\nradius_secret_1={radius}\n\n\
              [radius_server_eap]\n{server}client=radius_client\nfailmode=secure\nport={third}\n\
@@ -319,7 +319,7 @@ fn a_bundle_of_a_running_gateway_has_everything_but_secrets_and_names() {
     assert_eq!(audited(), before, "nothing that the audit would tell of");
 
     bundle.seen().assert_none_of(&lab.planted);
-    for name in ["alice.planted", "carol.planted"] {
+    for name in ["alice.planted", "carol.planted", "dave.planted"] {
         assert!(!bundle.has(name), "{name}");
     }
     let roles = &bundle.manifest["roles_that_answer"];

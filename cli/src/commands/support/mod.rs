@@ -205,6 +205,8 @@ impl Bundle {
         let mut names = Names::default();
         if !self.with_users {
             names.of_events(&self.events);
+            let snapshots = self.found.snapshots.iter();
+            snapshots.for_each(|one| names.of_snapshot(one));
             for one in self.found.items.iter().filter(|one| one.is_log) {
                 if let Ok(octets) = &one.content {
                     names.of_log(&String::from_utf8_lossy(octets));

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use controlplane::admin::StoredEvent;
+use proto::config::raw;
 use ring::hmac;
 
 use super::redact::Pseudonym;
@@ -21,11 +22,22 @@ impl Names {
         }
     }
 
+    /// Those that a configuration names: who is exempt.
+    pub(super) fn of_snapshot(&mut self, snapshot: &raw::Snapshot) {
+        for integration in &snapshot.integrations {
+            integration
+                .exempt_users
+                .iter()
+                .for_each(|name| self.add(name));
+        }
+    }
+
     /// Those that a log has as `user=alice`, `"user":"alice"`, `(('192.0.2.1', 1), alice, id): `.
     pub(super) fn of_log(&mut self, text: &str) {
         for line in text.lines() {
             for key in [
                 "user=",
+                "username=",
                 "\"user\":",
                 "\"username\":",
                 "\"user\": ",
@@ -83,9 +95,9 @@ fn pseudonym(name: &str, key: &hmac::Key) -> String {
     format!("user-{digits}")
 }
 
-/// A value in quotes, as JSON or Rust writes it, or up to a blank.
+/// A value in quotes, within `Some(…)` or not, as JSON or Rust writes it, or up to a blank.
 fn value_of(text: &str) -> String {
-    let text = text.trim_start();
+    let text = text.strip_prefix("Some(").unwrap_or(text);
     if !text.starts_with('"') {
         let end = text.find([' ', ',']).unwrap_or(text.len());
         return text.get(..end).unwrap_or_default().to_owned();
@@ -120,6 +132,7 @@ mod tests {
              INFO login user=bob outcome=reject\n\
              {\"user\":\"CORP\\\\carol\",\"n\":1} {\"username\": \"dave@example.com\"}\n\
              2026 [info] (('192.0.2.1', 40000), erin, 7): Got response\n\
+             DEBUG user=Some(\"frank\") username=grace\n\
              nothing here, user= and so on\n",
         );
         let found: Vec<_> = names.0.iter().map(String::as_str).collect();
@@ -131,6 +144,8 @@ mod tests {
             "dave",
             "dave@example.com",
             "erin",
+            "frank",
+            "grace",
         ];
         assert_eq!(found, want);
     }

@@ -46,8 +46,12 @@ impl Redactor {
                 pseudonyms.push((one.instead.clone(), true));
             }
             if plain.len() >= SHORTEST {
-                for form in writings(plain) {
-                    if form.len() >= SHORTEST && form != plain {
+                let lower = one.name.to_lowercase();
+                for form in writings(plain)
+                    .into_iter()
+                    .chain(writings(lower.as_bytes()))
+                {
+                    if form.len() >= SHORTEST && !form.eq_ignore_ascii_case(plain) {
                         patterns.push(form);
                         pseudonyms.push((one.instead.clone(), false));
                     }

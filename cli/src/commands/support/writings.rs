@@ -32,6 +32,10 @@ pub(super) fn writings(secret: &[u8]) -> Vec<Vec<u8>> {
             add(percent);
         }
     }
+    // By itself base64 holds it whole, short as it may be.
+    for engine in [&BASE64_STANDARD_NO_PAD, &BASE64_URL_SAFE_NO_PAD] {
+        add(engine.encode(secret));
+    }
     // Within a longer text base64 depends on what stands before: three writings, without their edges.
     for before in 0..3 {
         let shifted = [&[0; 3][..before], secret].concat();
