@@ -19,7 +19,8 @@ use crate::{clock, peers, process::Process};
 const UP: Duration = Duration::from_secs(60);
 
 /// Lays the overlay below the folder $1 and enters it. /dev has no devices but these; services of the
-/// machine are not started; no policy keeps packages from starting theirs.
+/// machine are not started; no policy keeps packages from starting theirs; nobody waits for an index of
+/// manual pages.
 const ENTER: &str = r#"
 set -eu
 mount --make-rprivate /
@@ -41,7 +42,8 @@ mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts dev/pts
 ln -s pts/ptmx dev/ptmx
 ln -s /proc/self/fd dev/fd
 ip link set lo up
-rm -f etc/systemd/system/*.wants/* usr/sbin/policy-rc.d
+rm -f etc/systemd/system/*.wants/* usr/sbin/policy-rc.d var/lib/man-db/auto-update
+touch run/entered
 shift
 exec chroot . "$@"
 "#;
@@ -105,7 +107,8 @@ impl PrivateRoot {
                 "--unit=basic.target",
                 "--log-target=console",
             ]),
-            Init::None => command.args(["sleep", "infinity"]),
+            // It takes what ends, as the first process must.
+            Init::None => command.args(["sh", "-c", "while :; do sleep 1d & wait; done"]),
         };
         let mut process = Process::start("private root", &command, &folder.path().join("log"));
         let outer = process.pid();
@@ -114,9 +117,8 @@ impl PrivateRoot {
         process.until("it has a first process", UP, || {
             let listed = fs::read_to_string(&children).unwrap_or_default();
             first = listed.trim().to_owned();
-            let entered = fs::read_to_string(format!("/proc/{first}/comm"));
-            !first.is_empty()
-                && entered.is_ok_and(|name| matches!(name.trim(), "systemd" | "sleep"))
+            // Its root is this one from then on.
+            !first.is_empty() && Path::new(&format!("/proc/{first}/root/run/entered")).exists()
         });
         let machine = Self {
             first,

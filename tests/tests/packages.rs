@@ -1,0 +1,594 @@
+//! The Debian package and the RPM: what is in them, and the Debian package installed, used, upgraded,
+//! removed and purged in a private root, with systemd and without.
+//!
+//! The program in them is the one that the other tests run. `scripts/package` makes them, once for all
+//! tests here.
+#![cfg(test)]
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+    time::Duration,
+};
+
+use e2e::{
+    clock::wait_until,
+    countersign::program,
+    peers::{Pki, repository, require},
+    private_root::{Init, PrivateRoot, succeeded},
+};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// Served on a port that only root, or who was given the right, may open.
+const CONFIG: &str = "\
+[duo_only_client]
+[radius_server_auto]
+api_host=builtin
+client=duo_only_client
+failmode=secure
+port=812
+radius_ip_1=127.0.0.0/8
+radius_secret_1=not-very-secret
+";
+const REPLACED: &str = "/opt/duoauthproxy/conf";
+const ADOPTED: &str = "/etc/countersign/authproxy.cfg";
+
+/// Runs `scripts/package` with the program that the other tests run.
+fn make(kind: &str, version: &str, output: &Path) -> PathBuf {
+    let mut command = Command::new(repository().join("scripts/package"));
+    command
+        .args([kind, "--fast", "--version", version, "--binary"])
+        .arg(program())
+        .arg("--output")
+        .arg(output);
+    succeeded(&["scripts/package", kind], &command.output().unwrap());
+    only(output, kind)
+}
+
+/// The folder of all that is made here.
+fn folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages");
+        // Of a run before, if there was one.
+        drop(fs::remove_dir_all(&folder));
+        folder
+    })
+}
+
+/// The Debian package, made by the first test that asks.
+fn deb() -> &'static Path {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    MADE.get_or_init(|| make("deb", "1.0.0", &folder().join("older")))
+}
+
+/// One of a higher version.
+fn newer_deb() -> &'static Path {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    MADE.get_or_init(|| make("deb", "1.1.0", &folder().join("newer")))
+}
+
+/// The RPM.
+fn rpm() -> &'static Path {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    MADE.get_or_init(|| make("rpm", "1.0.0", &folder().join("rpm")))
+}
+
+/// The one file of a folder with this ending.
+fn only(folder: &Path, ending: &str) -> PathBuf {
+    let listed = fs::read_dir(folder).unwrap();
+    let mut found: Vec<_> = listed
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|is| is == ending))
+        .collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+/// Runs a program of a Debian package with a file, and says what it printed.
+fn shown(package: &str, line: &[&str], file: &Path) -> String {
+    let mut command = Command::new(require(line[0], package));
+    command.args(&line[1..]).arg(file);
+    succeeded(line, &command.output().unwrap())
+}
+
+#[test]
+fn lintian_finds_no_error_and_the_contents_are_owned_by_root() {
+    let deb = deb();
+    let found = shown(
+        "lintian",
+        &["lintian", "--allow-root", "--fail-on", "error"],
+        deb,
+    );
+    assert!(!found.contains("E: "), "{found}");
+    let listed = shown("dpkg", &["dpkg-deb", "--contents"], deb);
+    for line in listed.lines() {
+        assert!(
+            line.contains(" 0/0 ") || line.contains(" root/root "),
+            "{line}"
+        );
+    }
+    for wanted in [
+        "-rwxr-xr-x usr/bin/countersign",
+        "-rwxr-xr-x usr/sbin/authproxyctl",
+        "-rw-r--r-- etc/default/countersign",
+        "-rw-r--r-- usr/lib/systemd/system/countersign.service",
+        "-rw-r--r-- usr/lib/systemd/system/countersign-dataplane.service",
+        "-rw-r--r-- usr/share/man/man1/countersign-node-join.1.gz",
+        "-rw-r--r-- usr/share/man/man8/authproxyctl.8.gz",
+    ] {
+        let (mode, path) = wanted.split_once(' ').unwrap();
+        let is_it = |line: &str| line.starts_with(mode) && line.ends_with(&format!(" ./{path}"));
+        assert!(listed.lines().any(is_it), "{wanted}\n{listed}");
+    }
+    // It asks nothing, so it has no questions for debconf either.
+    let control = shown("dpkg", &["dpkg-deb", "--info"], deb);
+    assert!(
+        control.contains("Depends: ca-certificates, libc6 (>= "),
+        "{control}"
+    );
+    assert!(!control.contains("templates"), "{control}");
+}
+
+#[test]
+fn the_rpm_has_the_same_files_and_keeps_what_the_administrator_wrote() {
+    let rpm = rpm();
+    let asked = |what: &str| shown("rpm", &["rpm", "-qp", what], rpm);
+    let of_rpm = asked("-l");
+    let in_deb = shown("dpkg", &["dpkg-deb", "--contents"], deb());
+    // What lies elsewhere there, or nowhere.
+    let other = ["/usr/share/zsh/", "/usr/share/doc/", "/usr/share/licenses/"];
+    for line in in_deb.lines().filter(|line| !line.ends_with('/')) {
+        let path = line.split_once(" ./").unwrap().1;
+        let path = format!("/{path}");
+        assert!(
+            other.iter().any(|one| path.starts_with(one)) || of_rpm.lines().any(|one| one == path),
+            "{path}\n{of_rpm}"
+        );
+    }
+    assert!(
+        of_rpm.contains("/usr/share/zsh/site-functions/_countersign"),
+        "{of_rpm}"
+    );
+    assert!(
+        of_rpm.contains("/usr/share/licenses/countersign/LICENSE"),
+        "{of_rpm}"
+    );
+    assert_eq!(asked("--configfiles").trim(), "/etc/default/countersign");
+    let needed = asked("--requires");
+    for one in ["shadow-utils", "systemd", "util-linux", "libc.so.6"] {
+        assert!(needed.contains(one), "{one}: {needed}");
+    }
+    let scripts = asked("--scripts");
+    assert!(
+        scripts.contains("/usr/lib/countersign/setup rpm"),
+        "{scripts}"
+    );
+    for deletes in ["rm -", "userdel", "purge "] {
+        assert!(!scripts.contains(deletes), "{deletes}: {scripts}");
+    }
+    let digests = shown("rpm", &["rpm", "--checksig", "--verbose"], rpm);
+    assert!(digests.contains("Payload SHA256 digest: OK"), "{digests}");
+}
+
+#[test]
+fn scripts_are_clean_shell() {
+    let top = repository();
+    let own: Vec<PathBuf> = [
+        "scripts/package",
+        "deploy/packages/authproxyctl",
+        "deploy/packages/setup",
+    ]
+    .iter()
+    .map(|path| top.join(path))
+    .collect();
+    let more = ["deploy/packages/deb", "deploy/packages/rpm"].map(|folder| {
+        fs::read_dir(top.join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+    });
+    let all: Vec<PathBuf> = own.into_iter().chain(more.into_iter().flatten()).collect();
+    assert_eq!(all.len(), 9, "{all:?}");
+    for file in all {
+        shown("shellcheck", &["shellcheck", "--shell=sh"], &file);
+    }
+}
+
+#[test]
+fn manual_pages_and_completions_are_read_by_what_shows_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let unpacked = folder.path();
+    let mut command = Command::new("dpkg-deb");
+    command.arg("--extract").arg(deb()).arg(unpacked);
+    succeeded(&["dpkg-deb", "--extract"], &command.output().unwrap());
+    let mut pages = 0;
+    for section in ["man1", "man8"] {
+        for entry in fs::read_dir(unpacked.join("usr/share/man").join(section)).unwrap() {
+            let page = entry.unwrap().path();
+            let plain = page.with_extension("");
+            let text = Command::new("gunzip")
+                .arg("-c")
+                .arg(&page)
+                .output()
+                .unwrap();
+            fs::write(&plain, text.stdout).unwrap();
+            let mut lint = Command::new(require("mandoc", "mandoc"));
+            let found = lint
+                .args(["-Tlint", "-Wwarning"])
+                .arg(&plain)
+                .output()
+                .unwrap();
+            let found = String::from_utf8_lossy(&found.stdout).into_owned();
+            // clap_mangen breaks lines around empty ones.
+            let faults: Vec<_> = found
+                .lines()
+                .filter(|line| !line.contains("skipping paragraph macro: br"))
+                .collect();
+            assert!(faults.is_empty(), "{faults:?}");
+            pages += 1;
+        }
+    }
+    assert!(pages > 40, "{pages}");
+
+    let share = unpacked.join("usr/share");
+    let text = |path: &str| share.join(path).to_str().unwrap().to_owned();
+    let bash = format!(
+        "source {}; COMP_WORDS=(countersign val); COMP_CWORD=1; _countersign countersign val countersign; \
+         echo \"${{COMPREPLY[@]}}\"",
+        text("bash-completion/completions/countersign")
+    );
+    let zsh = format!(
+        "fpath=({} $fpath); autoload -Uz compinit; compinit -D -u; autoload +X _countersign; \
+         functions _countersign | grep -o validate | head -n 1",
+        text("zsh/vendor-completions")
+    );
+    let fish = format!(
+        "source {}; complete -C 'countersign val'",
+        text("fish/vendor_completions.d/countersign.fish")
+    );
+    for (shell, package, script) in [
+        ("bash", "bash", bash),
+        ("zsh", "zsh", zsh),
+        ("fish", "fish", fish),
+    ] {
+        let mut command = Command::new(require(shell, package));
+        command.args(["-c", &script]).env("HOME", unpacked);
+        let offered = succeeded(&[shell], &command.output().unwrap());
+        assert!(offered.starts_with("validate"), "{shell}: {offered}");
+    }
+}
+
+#[test]
+fn units_are_hardened() {
+    let folder = repository().join("deploy/systemd");
+    let units: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|is| is == "service"))
+        .collect();
+    assert_eq!(units.len(), 4);
+    for unit in units {
+        // The threshold is in tenths: 1.5.
+        let line = [
+            "systemd-analyze",
+            "security",
+            "--offline=true",
+            "--threshold=15",
+        ];
+        let judged = shown("systemd", &line, &unit);
+        assert!(judged.contains("Overall exposure level"), "{judged}");
+    }
+}
+
+/// A machine with both Debian packages in /tmp, and an authproxy.cfg of the replaced product that only
+/// its own user can read.
+fn machine(init: Init) -> PrivateRoot {
+    let machine = PrivateRoot::start(init);
+    fs::copy(deb(), machine.path("/tmp/older.deb")).unwrap();
+    fs::copy(newer_deb(), machine.path("/tmp/newer.deb")).unwrap();
+    let conf = machine.path(REPLACED);
+    fs::create_dir_all(conf.join("certs")).unwrap();
+    Pki::shared().write(&conf.join("certs"));
+    fs::rename(conf.join("certs/ca.pem"), conf.join("certs/bundle.pem")).unwrap();
+    let text = format!("[main]\nhttp_ca_certs_file = certs/bundle.pem\n{CONFIG}");
+    fs::write(conf.join("authproxy.cfg"), text).unwrap();
+    for (path, mode) in [
+        ("certs/bundle.pem", 0o400),
+        ("authproxy.cfg", 0o400),
+        ("certs", 0o700),
+        ("", 0o700),
+    ] {
+        let path = conf.join(path);
+        chown(&path, Some(65534), Some(65534)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    machine
+}
+
+/// Makes a user of the built-in second factor, and logs in with a password and a bypass code.
+fn login(machine: &PrivateRoot, user: &str) {
+    wait_until("the gateway is ready", LONG, || {
+        machine
+            .run(&["countersign", "healthcheck"])
+            .status
+            .success()
+    });
+    machine.ok(&["countersign", "factor", "add", user]);
+    let codes = machine.ok(&[
+        "countersign",
+        "factor",
+        "bypass-codes",
+        user,
+        "--count",
+        "1",
+    ]);
+    let code = codes.split_whitespace().last().unwrap();
+    let request = format!(
+        "printf 'User-Name={user},User-Password=\"anything,{code}\",Message-Authenticator=0x00\\n' \
+         | radclient -x 127.0.0.1:812 auth not-very-secret"
+    );
+    let answer = machine.ok(&["sh", "-c", &request]);
+    assert!(answer.contains("Received Access-Accept"), "{answer}");
+}
+
+/// Whose the gateway is, by its process.
+fn user_of(machine: &PrivateRoot, pid: &str) -> String {
+    machine
+        .ok(&["stat", "-c", "%U", &format!("/proc/{pid}")])
+        .trim()
+        .to_owned()
+}
+
+fn main_pid(machine: &PrivateRoot) -> String {
+    let shown = machine.ok(&["systemctl", "show", "--property=MainPID", "countersign"]);
+    shown.trim().strip_prefix("MainPID=").unwrap().to_owned()
+}
+
+#[test]
+fn with_systemd_it_is_installed_unattended_adopts_serves_is_upgraded_and_purged() {
+    let machine = machine(Init::Systemd);
+    let line = ["dpkg", "-i", "/tmp/older.deb"];
+    let told = succeeded(
+        &line,
+        &machine.run_with(&[("COUNTERSIGN_ADOPT", "1")], &line),
+    );
+    assert!(
+        told.contains("adopted: /opt/duoauthproxy/conf/authproxy.cfg"),
+        "{told}"
+    );
+    for file in [ADOPTED, "/etc/countersign/bundle.pem"] {
+        let is = machine.ok(&["stat", "-c", "%U:%G %a", file]);
+        assert_eq!(is.trim(), "root:countersign 640", "{file}");
+    }
+    let folders = "/etc/countersign /var/lib/countersign /var/log/countersign";
+    let is = machine.ok(&["sh", "-c", &format!("stat -c '%U:%G %a' {folders}")]);
+    assert_eq!(
+        is.lines().collect::<Vec<_>>(),
+        [
+            "root:countersign 750",
+            "countersign:countersign 700",
+            "countersign:countersign 750"
+        ]
+    );
+    assert_eq!(
+        machine
+            .ok(&["systemctl", "is-enabled", "countersign"])
+            .trim(),
+        "enabled"
+    );
+    login(&machine, "alice");
+    let first = main_pid(&machine);
+    assert_eq!(user_of(&machine, &first), "countersign");
+    let log = machine.ok(&["journalctl", "--no-pager", "--unit=countersign"]);
+    for refused in ["not permitted", "Permission denied", "Bad system call"] {
+        assert!(
+            !log.contains(refused),
+            "a hardening takes what it needs: {log}"
+        );
+    }
+
+    // A version that would refuse the configuration does not take the place of one that serves it.
+    let config = machine.path(ADOPTED);
+    let good = fs::read(&config).unwrap();
+    fs::write(&config, [good.as_slice(), b"rubbish\n"].concat()).unwrap();
+    let told = machine.ok(&["dpkg", "-i", "/tmp/newer.deb"]);
+    assert!(told.contains("NOT restarted"), "{told}");
+    assert_eq!(main_pid(&machine), first);
+    fs::write(&config, &good).unwrap();
+    fs::write(
+        machine.path("/etc/default/countersign"),
+        "# mine\nCOUNTERSIGN_CONFIG=/etc/countersign/authproxy.cfg\n",
+    )
+    .unwrap();
+    machine.ok(&["dpkg", "-i", "/tmp/older.deb"]);
+    let second = main_pid(&machine);
+    assert_ne!(second, first);
+    machine.ok(&["dpkg", "-i", "/tmp/newer.deb"]);
+    assert_ne!(main_pid(&machine), second);
+    login(&machine, "bob");
+    let kept = fs::read_to_string(machine.path("/etc/default/countersign")).unwrap();
+    assert!(kept.starts_with("# mine"), "{kept}");
+    assert_eq!(fs::read(&config).unwrap(), good);
+
+    let (code, told) = machine.exit(&["authproxyctl", "restart"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(
+        told.contains("2 good") && told.contains("UDP *:812"),
+        "the check is shown: {told}"
+    );
+    let (code, told) = machine.exit(&["authproxyctl", "support", "/root/support.txt"]);
+    assert_eq!(code, Some(0), "{told}");
+    let support = fs::read_to_string(machine.path("/root/support.txt")).unwrap();
+    assert!(
+        support.contains("== countersign-support") || support.contains("countersign 0"),
+        "{support}"
+    );
+    for secret in ["not-very-secret", "/setup#cst_7", "BEGIN "] {
+        assert!(!support.contains(secret), "{support}");
+    }
+
+    remove_and_purge(&machine);
+}
+
+/// What the gateway's user planted in folders of its own leads root nowhere.
+fn remove_and_purge(machine: &PrivateRoot) {
+    fs::create_dir(machine.path("/root/precious")).unwrap();
+    fs::write(machine.path("/root/precious/file"), "precious").unwrap();
+    let owner = fs::metadata(machine.path("/var/lib/countersign"))
+        .unwrap()
+        .uid();
+    for link in [
+        "/var/lib/countersign/planted",
+        "/var/log/countersign/planted",
+    ] {
+        symlink("/root/precious", machine.path(link)).unwrap();
+    }
+    machine.ok(&["dpkg", "--remove", "countersign"]);
+    assert_eq!(
+        machine.exit(&["pgrep", "-u", &owner.to_string()]).0,
+        Some(1),
+        "it is stopped"
+    );
+    assert!(machine.path(ADOPTED).exists());
+    assert!(machine.path("/var/lib/countersign/controlplane").exists());
+    let told = machine.ok(&["dpkg", "--purge", "countersign"]);
+    assert!(told.contains("are deleted"), "{told}");
+    for gone in [
+        "/etc/countersign",
+        "/etc/default/countersign",
+        "/var/lib/countersign",
+        "/var/log/countersign",
+    ] {
+        assert!(!machine.path(gone).exists(), "{gone}");
+    }
+    let precious = fs::read_to_string(machine.path("/root/precious/file")).unwrap();
+    assert_eq!(precious, "precious");
+    assert!(
+        machine.path(REPLACED).join("authproxy.cfg").exists(),
+        "not ours"
+    );
+    let left = "find /etc /usr /var/lib/systemd -path '*countersign*' -not -name 'cache*'";
+    assert_eq!(machine.ok(&["sh", "-c", left]), "");
+}
+
+#[test]
+fn without_systemd_authproxyctl_starts_it_and_answers_as_an_init_script() {
+    let machine = machine(Init::None);
+    let told = machine.ok(&["dpkg", "-i", "/tmp/older.deb"]);
+    assert!(
+        told.contains("authproxyctl adopt /opt/duoauthproxy/conf/authproxy.cfg"),
+        "offered: {told}"
+    );
+    assert!(
+        !machine.path("/etc/countersign/bundle.pem").exists(),
+        "and not done: {told}"
+    );
+    let ctl = |arguments: &[&str]| {
+        let line: Vec<&str> = ["authproxyctl"].iter().chain(arguments).copied().collect();
+        machine.exit(&line)
+    };
+    let is = |arguments: &[&str], code: i32, says: &str| {
+        let (is, told) = ctl(arguments);
+        assert_eq!(is, Some(code), "{arguments:?}: {told}");
+        assert!(told.contains(says), "{arguments:?}: {told}");
+        told
+    };
+    is(&[], 2, "authproxyctl start");
+    is(&["begin"], 2, "authproxyctl start");
+    is(&["start", "now"], 2, "authproxyctl start");
+    is(&["status"], 3, "does not run");
+    is(&["start"], 6, "/etc/countersign/authproxy.cfg");
+    is(&["stop"], 0, "does not run");
+    is(&["reload"], 7, "does not run");
+    is(&["try-restart"], 0, "does not run");
+    is(&["version"], 0, "countersign ");
+    let stranger = [
+        "setpriv",
+        "--reuid=65534",
+        "--clear-groups",
+        "--",
+        "authproxyctl",
+        "start",
+    ];
+    let (code, told) = machine.exit(&stranger);
+    assert_eq!(code, Some(4), "{told}");
+
+    is(&["adopt", "/nowhere.cfg"], 1, "there is no /nowhere.cfg");
+    is(
+        &["adopt"],
+        0,
+        "copied: /opt/duoauthproxy/conf/certs/bundle.pem",
+    );
+    let adopted = fs::read_to_string(machine.path(ADOPTED)).unwrap();
+    assert!(
+        adopted.contains("http_ca_certs_file =bundle.pem"),
+        "{adopted}"
+    );
+    is(&["adopt"], 1, "--replace");
+
+    let told = is(&["start"], 0, "started as process");
+    assert!(told.contains("UDP *:812"), "the check is shown: {told}");
+    login(&machine, "alice");
+    is(&["start"], 0, "runs already");
+    is(&["status"], 0, "it runs as process");
+    is(&["reload"], 0, "unchanged");
+    let pid_file = machine.path("/run/countersign/countersign.pid");
+    let pid = fs::read_to_string(&pid_file).unwrap().trim().to_owned();
+    assert_eq!(user_of(&machine, &pid), "countersign");
+
+    // An upgrade starts it anew, and so it is the newer one that runs.
+    machine.ok(&["dpkg", "-i", "/tmp/newer.deb"]);
+    let newer = fs::read_to_string(&pid_file).unwrap().trim().to_owned();
+    assert_ne!(newer, pid);
+    login(&machine, "bob");
+
+    machine.ok(&["kill", "-KILL", &newer]);
+    wait_until("the killed one is gone", LONG, || {
+        ctl(&["status"]).0 == Some(1)
+    });
+    is(&["status"], 1, "left over");
+    is(&["start"], 0, "started as process");
+    is(&["restart"], 0, "started as process");
+    let config = machine.path(ADOPTED);
+    let good = fs::read(&config).unwrap();
+    fs::write(&config, "rubbish\n").unwrap();
+    is(&["restart"], 6, "this line has no '='");
+    is(&["status"], 0, "it runs as process");
+    fs::write(&config, &good).unwrap();
+    is(&["stop"], 0, "stopped");
+    is(&["status"], 3, "does not run");
+
+    // By hand, as the user of the service and without this script.
+    let by_hand = "cd / && setsid setpriv --reuid=countersign --regid=countersign --init-groups \
+        --inh-caps=+net_bind_service --ambient-caps=+net_bind_service \
+        env COUNTERSIGN_CONFIG=/etc/countersign/authproxy.cfg COUNTERSIGN_DATA_DIR=/var/lib/countersign \
+        countersign run >/var/log/by-hand.log 2>&1 </dev/null &";
+    machine.ok(&["sh", "-c", by_hand]);
+    login(&machine, "carol");
+    machine.ok(&["pkill", "-TERM", "-u", "countersign", "-o"]);
+    wait_until("it ends", LONG, || {
+        !machine
+            .run(&["pgrep", "-u", "countersign"])
+            .status
+            .success()
+    });
+    fs::remove_file(machine.path("/var/log/by-hand.log")).unwrap();
+
+    fs::rename(
+        machine.path("/usr/bin/countersign"),
+        machine.path("/usr/bin/away"),
+    )
+    .unwrap();
+    is(&["start"], 5, "is not there");
+    fs::rename(
+        machine.path("/usr/bin/away"),
+        machine.path("/usr/bin/countersign"),
+    )
+    .unwrap();
+    is(&["start"], 0, "started as process");
+    remove_and_purge(&machine);
+}
