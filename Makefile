@@ -11,7 +11,7 @@ LOCKED := $(if $(CI),--locked)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check book bench fuzz setup clean
+.PHONY: help run test check book bench package fuzz setup clean
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS='	' read -r t d; do printf '  make %-7s %s\n' "$$t" "$$d"; done
@@ -50,6 +50,9 @@ bench: ## builds the release and measures it against its peers
 	scripts/setup test
 	cargo build $(LOCKED) --release -p cli
 	bench/run
+
+package: ## makes the Debian package and the RPM (scripts/package)
+	scripts/package all
 
 fuzz: ## throws hostile octets at what reads them, 30 s for each target (SECONDS=300: longer)
 	scripts/setup fuzz

@@ -39,6 +39,11 @@ impl Failure {
         }
     }
 
+    /// The same, with exit code 2.
+    pub(crate) fn as_usage(self) -> Self {
+        Self { code: 2, ..self }
+    }
+
     /// The same, with more to say below.
     pub(crate) fn with_more(self, more: &str) -> Self {
         Self {

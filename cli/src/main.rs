@@ -1,11 +1,12 @@
 //! The program `countersign`: argument parsing, the supervisor and wiring. What it does is decided
 //! in the other crates.
 
+mod admin_address;
 mod args;
 mod commands;
 mod explain;
 mod failure;
-mod logging;
+mod logs;
 mod output;
 mod paths;
 mod span;
@@ -18,7 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Cli, Command};
 use crate::failure::Failure;
-use crate::logging::Sink;
+use crate::logs::Part;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -45,10 +46,11 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Secondfactor(args) => Some(args.supervised),
         _ => None,
     };
-    let sink = match (&cli.command, supervised) {
-        (Command::Run(_), _) => Sink::Stdout,
-        (_, Some(role)) if role.supervised.is_none() => Sink::Stdout,
-        _ => Sink::Stderr,
+    let part = match (&cli.command, supervised) {
+        (Command::Run(_), _) => Part::Service,
+        (_, Some(role)) if role.supervised.is_none() => Part::Service,
+        (_, Some(_)) => Part::Supervised,
+        _ => Part::Command,
     };
     // The demo's own output is what matters there, and the rows of a check say what is wrong; the
     // log speaks up for the rest.
@@ -58,7 +60,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Check(_) if log.log == "info" => log.log = "error".to_owned(),
         _ => {}
     }
-    let _guard = logging::start(&log, sink)?;
+    let _guard = logs::start(&log, part)?;
     match cli.command {
         Command::Run(args) => small()?.block_on(commands::run::run(args, log)),
         Command::Demo(args) => small()?.block_on(commands::demo::run(args, log)),
@@ -71,6 +73,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Login(args) => small()?.block_on(commands::login::run(args)),
         Command::Status(args) => small()?.block_on(commands::status::status(args)),
         Command::Events(args) => small()?.block_on(commands::events::run(args)),
+        Command::LogLevel(args) => small()?.block_on(commands::log_level::run(args)),
         Command::Reload(args) => small()?.block_on(commands::status::reload(args)),
         Command::Healthcheck(args) => small()?.block_on(commands::healthcheck::run(args)),
         Command::Node(args) => small()?.block_on(commands::node::run(args)),
@@ -85,6 +88,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::MasterKey(args) => small()?.block_on(commands::master_key::run(args)),
         Command::Backup(args) => small()?.block_on(commands::backup::run(args)),
         Command::Restore(args) => small()?.block_on(commands::backup::restore(args)),
+        Command::Generate(args) => commands::generate::run(&args.folder),
         Command::Version(args) => {
             if args.json {
                 output::json(&serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));

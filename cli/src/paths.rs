@@ -49,6 +49,11 @@ impl DataDir {
         self.sockets().join(format!("{role}.sock"))
     }
 
+    /// The supervisor's own admin socket.
+    pub(crate) fn supervisor_socket(&self) -> PathBuf {
+        self.sockets().join("supervisor.sock")
+    }
+
     /// Where the control plane serves what the gateway's admin address hands on.
     pub(crate) fn api_socket(&self) -> PathBuf {
         self.sockets().join("api.sock")
@@ -77,6 +82,17 @@ impl DataDir {
     /// A caller of a role's admin socket. Sockets that do not lie in the data folder must be in one
     /// of the same owner: it is to them that passwords are typed.
     pub(crate) fn client(&self, role: Role) -> Result<local::Client, Failure> {
+        self.checked()?;
+        Ok(local::Client::new(self.socket(role)))
+    }
+
+    /// A caller of the supervisor's admin socket.
+    pub(crate) fn supervisor(&self) -> Result<local::Client, Failure> {
+        self.checked()?;
+        Ok(local::Client::new(self.supervisor_socket()))
+    }
+
+    fn checked(&self) -> Result<(), Failure> {
         let sockets = self.sockets();
         if let (false, Ok(data)) = (sockets.starts_with(&self.folder), self.folder.metadata()) {
             let theirs = sockets.symlink_metadata();
@@ -88,7 +104,7 @@ impl DataDir {
                 )));
             }
         }
-        Ok(local::Client::new(self.socket(role)))
+        Ok(())
     }
 
     /// Makes the folders, mode 0700, and refuses one of somebody else, and one that a restore was cut

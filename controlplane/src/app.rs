@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proto::config::raw;
 use serde_json::Value;
@@ -24,7 +25,7 @@ use crate::drafts::Drafts;
 use crate::edit::{Change, Edit, Edited, Wanted, aside};
 use crate::events::Events;
 use crate::loader::Request;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Now};
 use crate::node_link::{NodeAuthority, NodeAuthorityError};
 use crate::nodes::Nodes;
 use crate::overview::Overviews;
@@ -165,9 +166,22 @@ impl App {
     }
 
     /// The metrics in Prometheus' text form.
-    pub(crate) fn metrics(&self) -> Result<String, prometheus::Error> {
-        let (nodes, _) = self.nodes.list();
-        self.metrics.render(self.current().as_ref(), &nodes)
+    pub(crate) async fn metrics(self: &Arc<Self>) -> Result<String, prometheus::Error> {
+        // They are shown all the same when the store is away.
+        let asked = tokio::time::timeout(STORE_LIMIT, self.store.list_certificates()).await;
+        let node_certificates = asked.ok().and_then(Result::ok);
+        let app = Arc::clone(self);
+        let render = move || {
+            let now = Now {
+                current: app.current(),
+                nodes: app.nodes.list().0,
+                admin_certificates: &app.admin_certificates,
+                node_certificates,
+            };
+            app.metrics.render(&now)
+        };
+        let rendered = tokio::task::spawn_blocking(render).await;
+        rendered.unwrap_or_else(|error| Err(prometheus::Error::Msg(error.to_string())))
     }
 
     /// Has the configuration changed, and waits for what came of it.
@@ -221,6 +235,9 @@ impl App {
         answer.await.ok()
     }
 }
+
+/// How long the metrics wait for the store.
+const STORE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Why a node does not serve a revision; none when it does.
 fn not_serving(node: Option<&NodeReport>, current: &RevisionInfo) -> Option<String> {

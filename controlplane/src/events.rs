@@ -16,6 +16,7 @@ use crate::clock::now_ms;
 use crate::metrics::Metrics;
 use crate::settings::Retention;
 use crate::store::{CLIENTS_FORGOTTEN_MS, NewEvent, Store, StoreError};
+use crate::traces::Traces;
 use crate::{sse, stream};
 
 /// The way in, and the live stream.
@@ -39,6 +40,8 @@ pub(crate) struct Writer {
     store: Store,
     queue: mpsc::Receiver<Report>,
     live: broadcast::Sender<Arc<Live>>,
+    /// Where traces are made of what was stored; none where nobody wants any.
+    traces: Option<Traces>,
     metrics: Metrics,
 }
 
@@ -47,7 +50,7 @@ struct Report {
     stored: oneshot::Sender<()>,
 }
 
-pub(crate) fn channel(store: Store, metrics: Metrics) -> (Events, Writer) {
+pub(crate) fn channel(store: Store, traces: Option<Traces>, metrics: Metrics) -> (Events, Writer) {
     let (sender, receiver) = mpsc::channel(REPORTS);
     let live = broadcast::Sender::new(LIVE_EVENTS);
     let events = Events {
@@ -59,6 +62,7 @@ pub(crate) fn channel(store: Store, metrics: Metrics) -> (Events, Writer) {
         store,
         queue: receiver,
         live,
+        traces,
         metrics,
     };
     (events, writer)
@@ -150,6 +154,11 @@ impl Writer {
                     for one in waiting {
                         // A reporter that has gone meanwhile needs no answer.
                         let _gone = one.send(());
+                    }
+                    if let Some(traces) = &self.traces {
+                        for one in &stored {
+                            traces.offer(&one.event);
+                        }
                     }
                     self.show(stored);
                 }
@@ -296,7 +305,7 @@ mod tests {
     async fn reports_beyond_the_queue_are_sent_back_and_those_in_it_are_stored_at_the_end() {
         let folder = tempfile::tempdir().unwrap();
         let metrics = Metrics::new().unwrap();
-        let (events, writer) = channel(store(&folder).await, metrics.clone());
+        let (events, writer) = channel(store(&folder).await, None, metrics.clone());
         let events = Arc::new(events);
         let mut waiting = JoinSet::new();
         for _ in 0..REPORTS {
@@ -324,7 +333,7 @@ mod tests {
         let store = store(&folder).await;
         store.close().await;
         let metrics = Metrics::new().unwrap();
-        let (events, writer) = channel(store, metrics.clone());
+        let (events, writer) = channel(store, None, metrics.clone());
         let mut writing = JoinSet::new();
         writing.spawn(writer.run(CancellationToken::new()));
         assert_eq!(events.store(vec![event()]).await, Err(Busy::Failed));

@@ -36,6 +36,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/events", get(events))
         .route("/events/stream", get(events_stream).post(events_stream))
         .with_state(Arc::clone(&app))
+        .merge(app.settings.admin_routes.clone())
         .merge(api::for_one(Arc::clone(&app), this_user()))
         .merge(probes(app))
 }
@@ -61,7 +62,7 @@ async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>) {
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Refused> {
-    let text = app.metrics().map_err(|error| {
+    let text = app.metrics().await.map_err(|error| {
         tracing::error!(
             error = &error as &dyn std::error::Error,
             "metrics not written"

@@ -34,10 +34,11 @@ use crate::nodes::Nodes;
 use crate::overview::Overviews;
 use crate::primary_only::{self, PrimaryOnly};
 use crate::provider::{Flows, Providers};
-use crate::revisions::{PublishError, Revisions};
+use crate::revisions::{Current, PublishError, Revisions};
 use crate::seal::{Key, KeyError};
 use crate::settings::{Hooks, Ready, Settings, database_file};
 use crate::store::{FileTruth, Store, StoreError};
+use crate::traces::{self, TraceError};
 use crate::{routes, rpc};
 
 /// Runs a control plane until the token is cancelled; running requests get 10 s then.
@@ -73,6 +74,13 @@ pub async fn run(
     let own = tls.and_then(|tls| Some(tls.certificate_of(admin?)));
     let admin_certificates = own.into_iter().chain(settings.api_certificate).collect();
     let url = tcp.as_ref().and_then(AdminListener::url);
+    let metrics = Metrics::new()?;
+    let traces = traces::open(
+        settings.traces.clone(),
+        settings.local_node.clone(),
+        metrics.traces.clone(),
+    );
+    let (traces, exporter) = traces.await?.unzip();
     let for_nodes = match settings.node_listen {
         Some(address) => Some(bind(address).await?),
         None => None,
@@ -92,10 +100,10 @@ pub async fn run(
         // Before the file is read: what is stored without knowing it is stored before it.
         truth.hold().await?;
     }
-    let metrics = Metrics::new()?;
     let nodes = Arc::new(Nodes::open(store.clone()).await?);
     let revisions = Revisions::open(store.clone()).await?;
     let watch = revisions.watch();
+    let served = watch.clone();
     let grants = PrimaryOnly::open(store.clone(), watch.clone(), now_ms()).await?;
     let primary_only = Arc::new(grants);
     let mut loader = Loader::new(
@@ -127,7 +135,7 @@ pub async fn run(
         (None, true) => Some(DatabaseHealth::BeingRead),
         (None, false) => Some(DatabaseHealth::Whole),
     });
-    let (events, writer) = events::channel(store.clone(), metrics.clone());
+    let (events, writer) = events::channel(store.clone(), traces, metrics.clone());
     // Ends what runs in the background of requests, whichever way the end comes.
     let stop = shutdown.child_token();
     let setup = Setup::offer(&store, now_ms()).await?;
@@ -194,6 +202,7 @@ pub async fn run(
         let router = routes::probes(Arc::clone(&app)).merge(api::for_strangers(Arc::clone(&app)));
         servers.spawn(tcp.serve(router, stop.clone()));
     }
+    servers.spawn(tell_applied(served, hooks.applied, stop.clone()));
     let news = Arc::new(Notify::new());
     let for_loader = Arc::new(Notify::new());
     servers.spawn(loader.run(asked, edited, Arc::clone(&for_loader), stop.clone()));
@@ -217,6 +226,12 @@ pub async fn run(
     let written = CancellationToken::new();
     let mut writing = JoinSet::new();
     writing.spawn(writer.run(written.clone()));
+    // And what sends traces outlives the writer, which has the way in.
+    let mut exporting = JoinSet::new();
+    let exported = CancellationToken::new();
+    if let Some(exporter) = exporter {
+        exporting.spawn(exporter.run(exported.clone()));
+    }
     if let Some(link) = link {
         (hooks.setup)(link, url);
     }
@@ -229,6 +244,7 @@ pub async fn run(
         () = shutdown.cancelled() => Ok(()),
         _ = servers.join_next() => Err(RunError::Died),
         _ = writing.join_next() => Err(RunError::Died),
+        Some(_) = exporting.join_next() => Err(RunError::Died),
     };
     // A server that saw the token first has ended well.
     let outcome = if shutdown.is_cancelled() {
@@ -248,8 +264,33 @@ pub async fn run(
     }
     written.cancel();
     while writing.join_next().await.is_some() {}
+    exported.cancel();
+    let ending = async { while exporting.join_next().await.is_some() {} };
+    if tokio::time::timeout(LAST_TRACES, ending).await.is_err() {
+        tracing::warn!("the last traces were not taken in time");
+    }
     store.close().await;
     outcome
+}
+
+/// Tells what each revision that is served says of the log.
+async fn tell_applied(
+    mut served: watch::Receiver<Option<Arc<Current>>>,
+    tell: Box<dyn Fn(&proto::config::Settings) + Send + Sync>,
+    stop: CancellationToken,
+) {
+    loop {
+        if let Some(current) = served.borrow_and_update().as_ref() {
+            tell(&current.snapshot().settings);
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = served.changed() => if changed.is_err() {
+                stop.cancelled().await;
+                return;
+            },
+        }
+    }
 }
 
 /// What the admin address is served with; none is plain HTTP.
@@ -411,6 +452,9 @@ pub enum RunError {
         /// The system's reason.
         source: io::Error,
     },
+    /// Traces cannot be sent.
+    #[error("traces cannot be sent")]
+    Traces(#[from] TraceError),
     /// The TCP address cannot be bound.
     #[error("cannot listen on {address}")]
     Listen {
@@ -455,5 +499,7 @@ const EDITS: usize = 64;
 const TRUTH: Duration = Duration::from_secs(5);
 /// An interval of zero is none.
 const SHORTEST: Duration = Duration::from_millis(10);
+/// How long the last traces get at the end.
+const LAST_TRACES: Duration = Duration::from_secs(3);
 /// How long running requests get at the end.
 const GRACE: Duration = Duration::from_secs(10);

@@ -12,6 +12,7 @@ use proto::secret::Secret;
 use crate::admin_tls::{AdminCertificate, CertificateFiles};
 use crate::source::ConfigSource;
 use crate::store::PostgresUrl;
+use crate::traces::TraceSettings;
 
 /// What a control plane is started with.
 #[derive(Clone)]
@@ -52,6 +53,8 @@ pub struct Settings {
     pub node_certificate_seconds: u32,
     /// How long events are kept.
     pub retention: Retention,
+    /// Where traces of logins are sent; none means nowhere.
+    pub traces: Option<TraceSettings>,
     /// How often streams send a heartbeat; default [`proto::rpc::HEARTBEAT_SECONDS`].
     pub heartbeat: Duration,
     /// How often the source's files are looked at; default 200 ms. A change is read once the files
@@ -60,6 +63,8 @@ pub struct Settings {
     /// How long the built-in second factor may take to answer, all applications together; default
     /// 15 s, since it may be starting.
     pub second_factor_deadline: Duration,
+    /// What the socket serves besides its own, to this user and root alone. Default: nothing.
+    pub admin_routes: axum::Router,
 }
 
 impl Settings {
@@ -82,9 +87,11 @@ impl Settings {
             node_listen: None,
             node_certificate_seconds: 90 * 86_400,
             retention: Retention::default(),
+            traces: None,
             heartbeat: Duration::from_secs(proto::rpc::HEARTBEAT_SECONDS),
             watch_every: Duration::from_millis(200),
             second_factor_deadline: Duration::from_secs(15),
+            admin_routes: axum::Router::new(),
         }
     }
 }
@@ -112,6 +119,7 @@ impl fmt::Debug for Settings {
             .field("admin_listen", &self.admin_listen)
             .field("node_listen", &self.node_listen)
             .field("retention", &self.retention)
+            .field("traces", &self.traces)
             .finish_non_exhaustive()
     }
 }
@@ -157,6 +165,8 @@ pub struct Hooks {
     /// administrator needs at `POST /api/v1/setup`. To be shown to whoever started this, and kept
     /// nowhere. With the URL of the admin address, where there is one.
     pub setup: Box<dyn FnOnce(Secret<String>, Option<String>) + Send>,
+    /// Called with the settings of each revision that is served from now on. Must not block.
+    pub applied: Box<dyn Fn(&proto::config::Settings) + Send + Sync>,
     /// Called once, when the sockets are bound and a file, if there is one, was accepted.
     pub ready: Box<dyn FnOnce(Ready) + Send>,
 }
@@ -167,6 +177,7 @@ impl Default for Hooks {
         Self {
             needs: Box::new(drop),
             setup: Box::new(|_, _| ()),
+            applied: Box::new(|_| ()),
             ready: Box::new(drop),
         }
     }

@@ -121,8 +121,11 @@ async fn status(State(Routes { node, .. }): State<Routes>) -> Json<NodeStatus> {
     Json(node.status())
 }
 
-async fn metrics(State(Routes { node, .. }): State<Routes>) -> String {
-    node.metrics()
+async fn metrics(State(Routes { node, .. }): State<Routes>) -> Result<String, StatusCode> {
+    // The system is asked about this process.
+    tokio::task::spawn_blocking(move || node.metrics())
+        .await
+        .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// `POST /check`: tries what is served. One at a time: service accounts are not to be shown to
@@ -254,7 +257,8 @@ mod tests {
             Interface::new(None),
             ReceiveThreads::start(1).unwrap(),
             DuoClients::new(1),
-            primary::Shared::new(TaskTracker::new(), &metrics.registry).unwrap(),
+            primary::Shared::with(TaskTracker::new(), metrics.primaries.clone()),
+            |_| (),
         );
         Routes {
             node: Arc::new(node),

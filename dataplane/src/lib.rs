@@ -75,8 +75,7 @@ pub async fn run(
     )
     .map_err(|_| RunError::Random)?;
     let threads = ReceiveThreads::start(settings.receive_threads).map_err(RunError::Threads)?;
-    let primary_parts =
-        primary::Shared::new(TaskTracker::new(), &metrics.registry).map_err(RunError::Metrics)?;
+    let primary_parts = primary::Shared::with(TaskTracker::new(), metrics.primaries.clone());
     let second_factors = DuoClients::new(settings.max_connections);
     let interface = Interface::new(settings.interface);
     let node = Arc::new(Node::new(
@@ -85,6 +84,7 @@ pub async fn run(
         threads,
         second_factors,
         primary_parts,
+        settings.applied,
     ));
     let admin = local::Listener::bind(&settings.admin_socket).await?;
     ready();
@@ -114,7 +114,9 @@ pub async fn run(
         Arc::clone(&metrics),
     );
     let serving = async {
-        let admin = admin.serve(admin::router(Arc::clone(&node), checks), stop_admin.clone());
+        let router = admin::router(Arc::clone(&node), checks)
+            .merge(settings.admin_routes);
+        let admin = admin.serve(router, stop_admin.clone());
         let draining = async {
             shutdown.cancelled().await;
             tracing::info!(in_flight = node.status().logins_in_flight, "stopping");

@@ -1,18 +1,17 @@
-//! Every metric of a data plane, with its labels. Label values come from closed sets and from
-//! configured names, never from a user.
+//! Every metric of a data plane, made of its table ([`proto::metric::dataplane`]). Label values come from
+//! closed sets and from configured names, never from a user.
 
 use std::sync::Arc;
 
-use prometheus::core::Collector;
-use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
-};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use proto::metric::dataplane as table;
+use proto::metric::process::CERTIFICATE_EXPIRY;
+use series::{Histograms, Maker, Series, keep};
 
 /// The metrics of one data plane.
 #[derive(Debug)]
 pub struct Metrics {
-    pub(crate) registry: Registry,
+    series: Series,
     /// `radius_requests_total{integration,code}`: requests that were verified.
     pub radius_requests: IntCounterVec,
     /// `radius_discards_total{reason}`: datagrams that got no answer.
@@ -28,7 +27,7 @@ pub struct Metrics {
     /// `login_reasons_total{integration,reason}`.
     pub login_reasons: IntCounterVec,
     /// `login_duration_seconds{integration,stage}`: a stage's time, and `total`.
-    pub login_duration: HistogramVec,
+    pub login_duration: Histograms,
     /// `logins_in_flight{integration}`.
     pub logins_in_flight: IntGaugeVec,
     /// `fail_mode_total{integration,mode}`: each time `failmode` decided.
@@ -44,8 +43,7 @@ pub struct Metrics {
     /// `eap_refused_total{limit}`: conversations that could not begin, by the bound that was
     /// reached.
     pub eap_refused: IntCounterVec,
-    /// `certificate_expiry_timestamp_seconds{integration}`: when the certificate that supplicants
-    /// are shown expires, in seconds since 1970.
+    /// `certificate_expiry_timestamp_seconds{kind,name}`: when a certificate ends, in seconds since 1970.
     pub certificate_expiry: IntGaugeVec,
     /// `serving_revision`: the revision served. The control plane has `config_revision{node}`.
     pub serving_revision: IntGauge,
@@ -55,275 +53,157 @@ pub struct Metrics {
     pub events_dropped: IntCounter,
     /// `primary_only{integration}`: 1 while logins pass on the primary alone there, else 0.
     pub primary_only: IntGaugeVec,
+    /// Those of the hosts of primaries.
+    pub primaries: PrimaryCounters,
     /// `control_connected`: 1 while the subscription is up.
     pub control_connected: IntGauge,
+}
+
+/// What is counted of the hosts of primaries.
+#[derive(Clone, Debug)]
+pub struct PrimaryCounters {
+    /// `primary_requests_total{authenticator,host,result}`.
+    pub requests: IntCounterVec,
+    /// `primary_discards_total{authenticator,host,reason}`.
+    pub discards: IntCounterVec,
+    /// `primary_unsigned_answers_total{authenticator,host}`.
+    pub unsigned: IntCounterVec,
+}
+
+impl PrimaryCounters {
+    /// Those that nobody is shown, such as of a check.
+    ///
+    /// # Errors
+    /// When the table is not good, which the tests rule out.
+    pub fn apart() -> prometheus::Result<Self> {
+        Ok(Self {
+            requests: series::counters_apart(&table::PRIMARY_REQUESTS)?,
+            discards: series::counters_apart(&table::PRIMARY_DISCARDS)?,
+            unsigned: series::counters_apart(&table::PRIMARY_UNSIGNED)?,
+        })
+    }
 }
 
 impl Metrics {
     /// Makes all of them.
     ///
     /// # Errors
-    /// Only when two share a name, which the tests rule out.
+    /// Only when they are not those of the table, which the tests rule out.
     pub fn new() -> prometheus::Result<Arc<Self>> {
-        let registry = Registry::new_custom(Some(NAMESPACE.to_owned()), None)?;
-        let counters = |name: &str, help: &str, labels: &[&str]| {
-            kept(&registry, IntCounterVec::new(options(name, help), labels))
-        };
-        let counter =
-            |name: &str, help: &str| kept(&registry, IntCounter::with_opts(options(name, help)));
-        let gauge =
-            |name: &str, help: &str| kept(&registry, IntGauge::with_opts(options(name, help)));
-        let login_duration = HistogramOpts::new(
-            "login_duration_seconds",
-            "How long the stages of a login take, and the whole (stage total).",
-        )
-        .buckets(DURATION_BUCKETS.to_vec());
+        let mut make = Maker::new("dataplane", table::TABLE)?;
         let metrics = Self {
-            radius_requests: counters(
-                "radius_requests_total",
-                "RADIUS requests of known clients that were verified.",
-                &["integration", "code"],
-            )?,
-            radius_discards: counters(
-                "radius_discards_total",
-                "Datagrams that got no answer, by reason.",
-                &["reason"],
-            )?,
-            duplicates: counters(
-                "duplicates_total",
-                "Repeated requests: in_progress ones are ignored, replayed ones get the stored answer.",
-                &["kind"],
-            )?,
-            duplicate_evictions: counter(
-                "duplicate_answers_evicted_total",
-                "Stored answers dropped before their time, because the cache was full.",
-            )?,
-            unsigned_requests: counters(
-                "requests_without_message_authenticator_total",
-                "Requests that carried no Message-Authenticator.",
-                &["integration"],
-            )?,
-            logins: counters(
-                "logins_total",
-                "Finished logins.",
-                &["integration", "outcome", "factor"],
-            )?,
-            login_reasons: counters(
-                "login_reasons_total",
-                "Finished logins by why they ended so.",
-                &["integration", "reason"],
-            )?,
-            login_duration: kept(
-                &registry,
-                HistogramVec::new(login_duration, &["integration", "stage"]),
-            )?,
-            logins_in_flight: kept(
-                &registry,
-                IntGaugeVec::new(
-                    options("logins_in_flight", "Logins that wait for something."),
-                    &["integration"],
-                ),
-            )?,
-            fail_mode: counters(
-                "fail_mode_total",
-                "Logins decided by failmode, because the second factor was unavailable.",
-                &["integration", "mode"],
-            )?,
-            duo_requests: counters(
-                "duo_requests_total",
-                "Calls of the second factor by endpoint and result.",
-                &["endpoint", "result"],
-            )?,
-            states: counters(
-                "states_total",
-                "States of challenges: sealed and opened ones, and those that were refused or forgotten, by reason.",
-                &["result"],
-            )?,
-            eap_sessions: gauge("eap_sessions", "EAP conversations under way.")?,
-            eap_refused: counters(
-                "eap_refused_total",
-                "EAP conversations that could not begin, by the bound that was reached.",
-                &["limit"],
-            )?,
-            certificate_expiry: kept(
-                &registry,
-                IntGaugeVec::new(
-                    options(
-                        "certificate_expiry_timestamp_seconds",
-                        "When the certificate shown to supplicants expires, in seconds since 1970.",
-                    ),
-                    &["integration"],
-                ),
-            )?,
-            primary_only: kept(
-                &registry,
-                IntGaugeVec::new(
-                    options(
-                        "primary_only",
-                        "1 while an administrator lets logins pass without the second factor.",
-                    ),
-                    &["integration"],
-                ),
-            )?,
-            state_spills: counter(
-                "state_spills_total",
-                "Challenges whose context did not fit into a State, and was kept on the node.",
-            )?,
-            serving_revision: gauge("serving_revision", "The configuration revision served.")?,
-            config_applies: counters(
-                "config_applies_total",
-                "Revisions received, by what became of them.",
-                &["result"],
-            )?,
-            events_dropped: counter(
-                "events_dropped_total",
-                "Login events dropped, because the report queue was full.",
-            )?,
-            control_connected: gauge(
-                "control_connected",
-                "1 while the subscription to the control plane is up.",
-            )?,
-            registry,
+            radius_requests: make.counters(&table::RADIUS_REQUESTS)?,
+            radius_discards: make.counters(&table::RADIUS_DISCARDS)?,
+            duplicates: make.counters(&table::DUPLICATES)?,
+            duplicate_evictions: make.counter(&table::DUPLICATE_EVICTIONS)?,
+            unsigned_requests: make.counters(&table::UNSIGNED_REQUESTS)?,
+            logins: make.counters(&table::LOGINS)?,
+            login_reasons: make.counters(&table::LOGIN_REASONS)?,
+            login_duration: make.histograms(&table::LOGIN_DURATION)?,
+            logins_in_flight: make.gauges(&table::LOGINS_IN_FLIGHT)?,
+            fail_mode: make.counters(&table::FAIL_MODE)?,
+            duo_requests: make.counters(&table::DUO_REQUESTS)?,
+            states: make.counters(&table::STATES)?,
+            state_spills: make.counter(&table::STATE_SPILLS)?,
+            eap_sessions: make.gauge(&table::EAP_SESSIONS)?,
+            eap_refused: make.counters(&table::EAP_REFUSED)?,
+            certificate_expiry: make.gauges(&CERTIFICATE_EXPIRY)?,
+            serving_revision: make.gauge(&table::SERVING_REVISION)?,
+            config_applies: make.counters(&table::CONFIG_APPLIES)?,
+            events_dropped: make.counter(&table::EVENTS_DROPPED)?,
+            primary_only: make.gauges(&table::PRIMARY_ONLY)?,
+            primaries: PrimaryCounters {
+                requests: make.counters(&table::PRIMARY_REQUESTS)?,
+                discards: make.counters(&table::PRIMARY_DISCARDS)?,
+                unsigned: make.counters(&table::PRIMARY_UNSIGNED)?,
+            },
+            control_connected: make.gauge(&table::CONTROL_CONNECTED)?,
+            series: make.finish()?,
         };
-        let build = kept(
-            &metrics.registry,
-            IntGaugeVec::new(
-                options(
-                    "build_info",
-                    "Always 1; the role and its version as labels.",
-                ),
-                &["role", "version"],
-            ),
-        )?;
-        build
-            .with_label_values(&["dataplane", env!("CARGO_PKG_VERSION")])
-            .set(1);
         Ok(metrics.into())
     }
 
-    /// Forgets the series of integrations that are gone, so that names do not pile up.
-    pub fn forget_integration(&self, integration: &str) {
-        let family = |all: Vec<prometheus::proto::MetricFamily>| -> Vec<Vec<String>> {
-            all.iter()
-                .flat_map(prometheus::proto::MetricFamily::get_metric)
-                .map(|metric| {
-                    metric
-                        .get_label()
-                        .iter()
-                        .map(|pair| pair.value().to_owned())
-                        .collect()
-                })
-                .collect()
-        };
-        // Labels come sorted by name; each of these vectors has the integration among two or three.
-        let counters: [(&IntCounterVec, &[&str]); 5] = [
-            (&self.radius_requests, &["integration", "code"]),
-            (&self.unsigned_requests, &["integration"]),
-            (&self.logins, &["integration", "outcome", "factor"]),
-            (&self.login_reasons, &["integration", "reason"]),
-            (&self.fail_mode, &["integration", "mode"]),
-        ];
-        for (counter, names) in counters {
-            for values in family(counter.collect()) {
-                forget(integration, names, &values, |labels| {
-                    counter.remove_label_values(labels)
-                });
-            }
+    /// Forgets the series of integrations that are not served, so that names do not pile up. A login
+    /// that ends after its integration has gone makes some anew, which the next call forgets.
+    pub fn keep_integrations(&self, served: impl Fn(&str) -> bool) {
+        for counters in [
+            &self.radius_requests,
+            &self.unsigned_requests,
+            &self.logins,
+            &self.login_reasons,
+            &self.fail_mode,
+        ] {
+            keep(counters, INTEGRATION, &served);
         }
-        for values in family(self.login_duration.collect()) {
-            forget(integration, &["integration", "stage"], &values, |labels| {
-                self.login_duration.remove_label_values(labels)
-            });
-        }
-        drop(self.logins_in_flight.remove_label_values(&[integration]));
-        drop(self.primary_only.remove_label_values(&[integration]));
+        self.login_duration.keep(INTEGRATION, &served);
+        keep(&self.logins_in_flight, INTEGRATION, &served);
+        keep(&self.primary_only, INTEGRATION, &served);
     }
 
-    /// The Prometheus text.
+    /// The Prometheus text. Asks the system how the process is, so it belongs on a thread that may
+    /// block.
     #[must_use]
     pub fn render(&self) -> String {
-        let mut text = Vec::new();
-        // Writing into memory fails for inconsistent families only, which `new` rules out.
-        drop(TextEncoder::new().encode(&self.registry.gather(), &mut text));
-        String::from_utf8_lossy(&text).into_owned()
+        // It fails for inconsistent families only, which `new` rules out.
+        self.series.text().unwrap_or_default()
     }
 }
 
-/// Removes one series if it is the integration's. `values` are in the order of sorted names.
-fn forget(
-    integration: &str,
-    names: &[&str],
-    values: &[String],
-    remove: impl Fn(&[&str]) -> prometheus::Result<()>,
-) {
-    let mut sorted: Vec<&str> = names.to_vec();
-    sorted.sort_unstable();
-    let value_of = |name: &&str| {
-        let at = sorted.iter().position(|other| other == name)?;
-        values.get(at).map(String::as_str)
-    };
-    let labels: Vec<&str> = names.iter().filter_map(value_of).collect();
-    if labels.first() == Some(&integration) {
-        drop(remove(&labels));
-    }
-}
-
-fn options(name: &str, help: &str) -> Opts {
-    Opts::new(name, help)
-}
-
-fn kept<C: Collector + Clone + 'static>(
-    registry: &Registry,
-    made: prometheus::Result<C>,
-) -> prometheus::Result<C> {
-    let made = made?;
-    registry.register(Box::new(made.clone()))?;
-    Ok(made)
-}
-
-const NAMESPACE: &str = "countersign";
-
-/// A primary answers in milliseconds, a person in seconds.
-const DURATION_BUCKETS: &[f64] = &[
-    0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0,
-    60.0, 90.0, 120.0,
-];
+const INTEGRATION: &str = "integration";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::duo::failure::FailureKind;
+    use crate::radius::DiscardReason;
 
     #[test]
     fn an_integration_that_is_gone_leaves_no_series() {
         let metrics = Metrics::new().unwrap();
-        for integration in ["gone", "kept"] {
-            metrics
-                .radius_requests
-                .with_label_values(&[integration, "Access-Request"])
-                .inc();
-            metrics
-                .logins
-                .with_label_values(&[integration, "accept", "push"])
-                .inc();
-            metrics
-                .login_duration
-                .with_label_values(&[integration, "total"])
-                .observe(0.1);
-            metrics
-                .logins_in_flight
-                .with_label_values(&[integration])
-                .inc();
-            metrics
-                .primary_only
-                .with_label_values(&[integration])
-                .set(0);
-        }
-        metrics.forget_integration("gone");
+        let count = || {
+            for integration in ["gone", "kept"] {
+                metrics
+                    .radius_requests
+                    .with_label_values(&[integration, "Access-Request"])
+                    .inc();
+                metrics
+                    .logins
+                    .with_label_values(&[integration, "accept", "push"])
+                    .inc();
+                metrics
+                    .login_duration
+                    .of(&[integration], "total")
+                    .unwrap()
+                    .observe(0.1);
+                let [in_flight, primary_only] = [&metrics.logins_in_flight, &metrics.primary_only]
+                    .map(|gauge| gauge.with_label_values(&[integration]));
+                in_flight.inc();
+                primary_only.set(0);
+            }
+        };
+        count();
+        metrics.keep_integrations(|name| name == "kept");
         let text = metrics.render();
         assert!(!text.contains("gone"), "{text}");
         assert!(text.contains(
             r#"countersign_logins_total{factor="push",integration="kept",outcome="accept"} 1"#
         ));
         assert!(text.contains("countersign_build_info"));
+        // A login that ends late makes them anew.
+        count();
+        assert!(metrics.render().contains("gone"));
+        metrics.keep_integrations(|name| name == "kept");
+        assert!(!metrics.render().contains("gone"));
+    }
+
+    /// The sets of the table are written there, since the page of the book is made of them. They are
+    /// those of the code.
+    #[test]
+    fn closed_sets_of_the_table_are_those_of_the_code() {
+        assert_eq!(table::DISCARD_REASONS, DiscardReason::LABELS);
+        let (ok, failures) = table::DUO_RESULTS.split_first().unwrap();
+        assert_eq!(*ok, "ok");
+        let kinds: Vec<_> = FailureKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        assert_eq!(failures, kinds);
     }
 }

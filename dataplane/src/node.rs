@@ -42,6 +42,8 @@ pub(crate) struct Node {
     threads: ReceiveThreads,
     second_factors: DuoClients,
     primary_parts: primary::Shared,
+    /// Told the settings of what is served from now on.
+    tell_applied: fn(&Settings),
     connected: AtomicBool,
     started: Instant,
     /// What is served now. Held while a revision is applied, so that two never mix.
@@ -57,7 +59,6 @@ pub(crate) struct Node {
 struct Running {
     sites: Sites,
     primaries: HashMap<AuthenticatorId, Arc<Primary>>,
-    integrations: HashSet<IntegrationId>,
 }
 
 #[derive(Debug)]
@@ -89,6 +90,7 @@ impl Node {
         threads: ReceiveThreads,
         second_factors: DuoClients,
         primary_parts: primary::Shared,
+        applied: fn(&Settings),
     ) -> Self {
         let facts = Facts {
             snapshot: None,
@@ -102,6 +104,7 @@ impl Node {
             threads,
             second_factors,
             primary_parts,
+            tell_applied: applied,
             connected: AtomicBool::new(false),
             started: clock::now(),
             applying: Arc::default(),
@@ -145,17 +148,22 @@ impl Node {
         sayings.iter().for_each(Saying::log);
     }
 
-    /// The metrics, as things are now.
+    /// The metrics, as things are now. Asks the system, so it belongs on a thread that may block.
     pub(crate) fn metrics(&self) -> String {
         let at = clock::moment();
         let gauge = &self.shared.metrics.primary_only;
-        for Target { served, .. } in &self.facts().targets {
+        let facts = self.facts();
+        if let Some(snapshot) = &facts.snapshot {
+            keep_series_of(&self.shared.metrics, snapshot);
+        }
+        for Target { served, .. } in &facts.targets {
             let granted = self.shared.primary_only.of(at, &served.config.id).is_some();
             let passes = granted && served.checks_password();
             gauge
                 .with_label_values(&[served.config.id.as_str()])
                 .set(i64::from(passes));
         }
+        drop(facts);
         self.shared.metrics.render()
     }
 
@@ -264,16 +272,8 @@ impl Node {
             .sites
             .commit(prepared, &tables, &self.shared, &self.threads);
         let targets = targets(&tables, &sites);
-        let integrations: HashSet<IntegrationId> = snapshot
-            .integrations
-            .iter()
-            .map(|one| one.id.clone())
-            .collect();
-        for gone in running.integrations.difference(&integrations) {
-            self.shared.metrics.forget_integration(gone.as_str());
-        }
+        keep_series_of(&self.shared.metrics, &snapshot);
         self.watch_certificates(&snapshot);
-        running.integrations = integrations;
         running.primaries = primaries;
         self.shared
             .metrics
@@ -285,6 +285,7 @@ impl Node {
             ConfigSource::SealedCopy => facts.refused.take(),
             ConfigSource::ControlPlane | ConfigSource::None => None,
         };
+        (self.tell_applied)(&snapshot.settings);
         *facts = Facts {
             snapshot: Some(Arc::new(snapshot)),
             source,
@@ -301,6 +302,7 @@ impl Node {
         });
         let mut certificates = self.certificates();
         certificates.replace(served, &self.shared.metrics);
+        certificate::show_files(&self.shared.metrics.certificate_expiry, snapshot);
         certificates.warn(clock::now(), clock::unix_now());
     }
 
@@ -352,11 +354,8 @@ impl Node {
                 return None;
             }
         };
-        let primary = integration
-            .authenticator
-            .as_ref()
-            .and_then(|id| primaries.get(id))
-            .map(Arc::clone);
+        let id = integration.authenticator.as_ref();
+        let primary = id.and_then(|id| primaries.get(id)).map(Arc::clone);
         let primary_use = match (&integration.authenticator, &primary) {
             (None, _) => PrimaryUse::None,
             (Some(_), None) => PrimaryUse::AnyPassword,
@@ -365,10 +364,9 @@ impl Node {
                 relays: primary.is_radius(),
             },
         };
-        let settings: &Settings = &snapshot.settings;
         let duo = match self
             .second_factors
-            .client(&integration.application, settings)
+            .client(&integration.application, &snapshot.settings)
         {
             Ok(duo) => duo,
             Err(error) => {
@@ -384,7 +382,7 @@ impl Node {
             duo,
             eap,
             series: Series::new(&self.shared.metrics, integration.id.as_str()),
-            debug: settings.debug,
+            debug: snapshot.settings.debug,
         }))
     }
 
@@ -591,7 +589,17 @@ pub(crate) fn shared(
     Shared::new(node, metrics, reports, max_in_flight, eap_threads).map(Arc::new)
 }
 
-/// How many handfuls of old answers are let go at a time.
+/// Forgets the series of integrations that are no longer served.
+fn keep_series_of(metrics: &Metrics, snapshot: &Snapshot) {
+    let served: HashSet<&str> = snapshot
+        .integrations
+        .iter()
+        .map(|one| one.id.as_str())
+        .collect();
+    metrics.keep_integrations(|name| served.contains(name));
+}
+
 /// How often conversations of EAP are looked at while the node drains.
 const EXPIRY_CHECK: Duration = Duration::from_secs(1);
+/// How many handfuls of old answers are let go at a time.
 const TIDY_ROUNDS: usize = 256;

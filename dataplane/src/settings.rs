@@ -28,6 +28,10 @@ pub struct Settings {
     pub admin_socket: PathBuf,
     /// Where finished logins are told besides the control plane.
     pub login_lines: LoginLines,
+    /// Told the settings of each revision that is served from now on. Must not wait.
+    pub applied: fn(&proto::config::Settings),
+    /// What its admin socket serves besides its own. Default: nothing.
+    pub admin_routes: axum::Router,
     /// How long logins in flight may take to finish once it is told to stop. Default 10 s.
     pub grace: Duration,
     /// Receive threads; sockets are spread over them. Default: the number of cores, at most 4.

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::config::Log;
 use crate::secret::Secret;
 
 /// One line.
@@ -20,6 +21,13 @@ pub enum FromChild {
         /// What stands behind the `#` of the link.
         #[serde(with = "crate::secret::on_the_wire")]
         token: Secret<String>,
+    },
+    /// The log settings of the revision that is served from now on.
+    Log {
+        /// Where the log goes.
+        log: Log,
+        /// Whether each step of each login is logged.
+        debug: bool,
     },
     /// A login finished: an [`AuthEvent`](crate::event::AuthEvent), encoded once for all readers.
     Login(Box<RawValue>),

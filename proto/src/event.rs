@@ -1,4 +1,7 @@
 //! One login as one record, with its timeline. No field can hold a secret.
+//!
+//! Fields that are not known are passed over, so that a node may be one release ahead of the
+//! control plane that it tells its logins, and one control plane ahead of another on its database.
 
 use std::net::SocketAddr;
 
@@ -9,7 +12,6 @@ use crate::id::{AuthenticatorId, IntegrationId, LoginId, NodeId, Revision};
 /// A finished login.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
 pub struct AuthEvent {
     /// Its id.
     pub id: LoginId,
@@ -66,7 +68,6 @@ pub struct AuthEvent {
 /// One step of a login.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
 pub struct Step {
     /// Which stage.
     pub stage: Stage,
@@ -76,6 +77,26 @@ pub struct Step {
     pub elapsed_us: u64,
     /// What came of it, for a person: `accepted by 192.0.2.1:1812`.
     pub detail: String,
+    /// What was asked of other machines in it, 16 at most; none of a data plane that does not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<Call>,
+}
+
+/// What one host was asked in a step, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Call {
+    /// What was asked.
+    pub ask: Ask,
+    /// Whom, as the configuration names it, with the port: `ldap1.example.com:636`.
+    pub host: String,
+    /// When it began: microseconds after the request's arrival.
+    pub at_us: u64,
+    /// How long it took, in microseconds.
+    pub elapsed_us: u64,
+    /// What came of it, one word for programs: `accepted`, `rejected`, `asked`, `auth`, `allow`, `deny`,
+    /// `enroll`, `started`, `waiting`, or how it failed, as the metrics have it: `timed_out`.
+    pub result: String,
 }
 
 macro_rules! labels {
@@ -91,6 +112,9 @@ macro_rules! labels {
             /// Every variant.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
+            /// Their names, in the same order: the closed set of a metric's label.
+            pub const LABELS: &'static [&'static str] = &[$($text),+];
+
             /// Its name in events, logs and metric labels.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
@@ -105,6 +129,7 @@ macro_rules! labels {
         }
     };
 }
+pub(crate) use labels;
 
 labels! {
     /// A stage of a login.
@@ -121,6 +146,25 @@ labels! {
         Factor = "factor",
         /// The answer was sent.
         Answer = "answer",
+    }
+}
+
+labels! {
+    /// What a host is asked.
+    Ask {
+        /// A directory, whether the password is right.
+        Ldap = "ldap",
+        /// An upstream RADIUS server, the same.
+        Radius = "radius",
+        /// The second factor, what the user can do.
+        Preauth = "preauth",
+        /// The second factor, to decide.
+        Auth = "auth",
+        /// The second factor, what the person has decided.
+        AuthStatus = "auth_status",
+        /// Something of a later version.
+        #[serde(other)]
+        Unknown = "unknown",
     }
 }
 
@@ -257,6 +301,9 @@ impl AuthEvent {
         user.chars().take(USER_CHARACTERS).collect()
     }
 }
+
+/// The most calls in [`Step::calls`]: an authenticator may have any number of hosts.
+pub const CALLS_PER_STEP: usize = 16;
 
 /// The most characters of a user name that events and logs show.
 pub const USER_CHARACTERS: usize = 64;

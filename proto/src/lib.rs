@@ -4,7 +4,7 @@
 //!
 //! Read first: [`config::Snapshot`] (one whole, checked configuration), [`config::raw`] (its JSON
 //! form on the wire and at rest), [`event::AuthEvent`] (one login, with its timeline) and
-//! [`rpc`] (the methods between the planes).
+//! [`rpc`] (the methods between the planes). [`metric`] has every metric of every role.
 
 pub mod address;
 pub mod check;
@@ -15,6 +15,7 @@ pub mod date;
 pub mod event;
 pub mod id;
 pub mod join;
+pub mod metric;
 pub mod rpc;
 pub mod second_factor;
 pub mod secret;

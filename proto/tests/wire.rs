@@ -8,7 +8,7 @@ use proto::command::{
     TestLogin, TestedLogin,
 };
 use proto::config::{Fault, raw};
-use proto::event::{AuthEvent, Factor, Outcome, Reason, Stage, Step};
+use proto::event::{Ask, AuthEvent, Call, Factor, Outcome, Reason, Stage, Step};
 use proto::id::{AuthenticatorId, IntegrationId, LoginId, NodeId, Revision};
 use proto::rpc::{
     Acknowledge, CertificateStatus, ConfigSource, ListenerStatus, NodeState, NodeStatus,
@@ -30,6 +30,10 @@ fn snapshot() -> raw::Snapshot {
             "debug": true,
             "http_proxy": {"host": "proxy.example.com", "port": 3128},
             "http_ca_certs": "PEM",
+            "log": {
+                "dir": "/var/log/countersign", "file": false, "stdout": false, "auth_events": true,
+                "syslog": true, "syslog_facility": "LOG_LOCAL3", "max_size_octets": 1, "max_files": 2,
+            },
         },
         "authenticators": [
             {"id": "duo_only_client", "kind": "duo_only"},
@@ -90,6 +94,13 @@ fn event() -> AuthEvent {
             at_us: 100,
             elapsed_us: 2_000,
             detail: "bound".to_owned(),
+            calls: vec![Call {
+                ask: Ask::Ldap,
+                host: "ldap1.example.com:636".to_owned(),
+                at_us: 101,
+                elapsed_us: 1_990,
+                result: "accepted".to_owned(),
+            }],
         }],
     }
 }
@@ -293,6 +304,28 @@ fn a_snapshot_of_the_first_release_is_still_read() {
     let raw: raw::Snapshot = serde_json::from_value(old).unwrap();
     assert_eq!(raw.integrations[0].clients[0].secret, Secret::from("s"));
     assert!(proto::config::Snapshot::try_from(raw).is_ok());
+}
+
+/// A node of a later version tells its logins, and so does one of an earlier version.
+#[test]
+fn an_event_of_another_version_is_taken() {
+    let mut later = serde_json::to_value(event()).unwrap();
+    later["later"] = serde_json::json!({"a": [1]});
+    later["timeline"][0]["later"] = serde_json::json!(7);
+    later["timeline"][0]["calls"][0]["later"] = serde_json::json!(null);
+    let report = serde_json::json!({"node": "local", "events": [later], "dropped": 0, "later": 1});
+    let read: ReportEvents = serde_json::from_value(report).unwrap();
+    assert_eq!(read.events, [event()]);
+    let mut asks = serde_json::to_value(event()).unwrap();
+    asks["timeline"][0]["calls"][0]["ask"] = "kerberos".into();
+    let read: AuthEvent = serde_json::from_value(asks).unwrap();
+    assert_eq!(read.timeline[0].calls[0].ask, Ask::Unknown);
+    let mut before = serde_json::to_value(event()).unwrap();
+    let step = before["timeline"][0].as_object_mut().unwrap();
+    step.remove("calls").unwrap();
+    let read: AuthEvent = serde_json::from_value(before.clone()).unwrap();
+    assert_eq!(read.timeline[0].calls, []);
+    assert_eq!(serde_json::to_value(&read).unwrap(), before);
 }
 
 /// A later control plane sends what this node does not know, and a node of the release before says

@@ -62,12 +62,8 @@ impl ServedLeaf {
         })
     }
 
-    /// Seconds until the leaf is at its end; 0 when it is past it.
-    pub(crate) fn seconds_left(&self, now_s: i64) -> i64 {
-        (self.expires_at_s() - now_s).max(0)
-    }
-
-    fn expires_at_s(&self) -> i64 {
+    /// When the leaf is at its end, in seconds since 1970.
+    pub(crate) fn expires_at_s(&self) -> i64 {
         self.now.read().unwrap_or_else(PoisonError::into_inner).1
     }
 }
@@ -377,34 +373,21 @@ mod tests {
         let third = open(folder.path(), &names[..3], NOW + 340 * DAY_SECONDS).unwrap();
         assert_ne!(leaf(), renewed, "other names");
         assert_eq!(first.ca_pem, third.ca_pem);
-        assert_eq!(
-            third.leaf.seconds_left(NOW + 340 * DAY_SECONDS) / DAY_SECONDS,
-            LEAF_DAYS
-        );
+        let days_left = |now_s: i64| (third.leaf.expires_at_s() - now_s) / DAY_SECONDS;
+        assert_eq!(days_left(NOW + 340 * DAY_SECONDS), LEAF_DAYS);
         let served = || third.leaf.now.read().unwrap().0.cert[0].clone();
         let before = served();
         let later = NOW + 641 * DAY_SECONDS;
         assert_eq!(third.leaf.renew(later).unwrap(), Renewal::NotYet);
-        assert_eq!(
-            (served(), third.leaf.seconds_left(later) / DAY_SECONDS),
-            (before.clone(), 96)
-        );
+        assert_eq!((served(), days_left(later)), (before.clone(), 96));
         let later = NOW + 690 * DAY_SECONDS;
         assert_eq!(third.leaf.renew(later).unwrap(), Renewal::Renewed);
         assert_ne!(served(), before, "renewed while it is served");
-        assert_eq!(third.leaf.seconds_left(later) / DAY_SECONDS, LEAF_DAYS);
+        assert_eq!(days_left(later), LEAF_DAYS);
         std::fs::remove_file(folder.path().join("ca.key")).unwrap();
         let later = later + 390 * DAY_SECONDS;
         assert!(third.leaf.renew(later).is_err());
-        assert_eq!(
-            third.leaf.seconds_left(later) / DAY_SECONDS,
-            7,
-            "what is served stays"
-        );
-        assert_eq!(
-            third.leaf.seconds_left(later + 8 * DAY_SECONDS) / DAY_SECONDS,
-            0
-        );
+        assert_eq!(days_left(later), 7, "what is served stays");
         assert!(matches!(
             open(folder.path(), &names, NOW),
             Err(CertificateError::KeyMissing { .. })

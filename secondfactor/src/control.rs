@@ -24,7 +24,6 @@ use crate::admin::{
     NewEnrollment, NewUser, SmsCodes, Status, User, UserStatus, UsernameNormalization, Users,
     WaitingPush,
 };
-use crate::clock;
 use crate::push::Txid;
 use crate::service::{EnrollError, Enrollee, LoginError, NewSecret, Service};
 use crate::store::StoreError;
@@ -355,10 +354,16 @@ async fn metrics(State(control): State<Control>) -> Response {
     let service = &control.service;
     let waiting = i64::try_from(service.pushes.waiting()).unwrap_or(i64::MAX);
     service.metrics.pushes_waiting.set(waiting);
-    let seconds_left = service.leaf.seconds_left(clock::unix_s());
-    service.metrics.certificate_seconds_left.set(seconds_left);
+    let end = service.leaf.expires_at_s();
+    service.metrics.certificate_expiry.set(end);
+    let service = Arc::clone(service);
+    // The system is asked about this process.
+    let text = tokio::task::spawn_blocking(move || service.metrics.text()).await;
     let kind = [("content-type", "text/plain; version=0.0.4; charset=utf-8")];
-    (kind, service.metrics.text()).into_response()
+    match text {
+        Ok(text) => (kind, text).into_response(),
+        Err(_) => Refusal::Internal.into_response(),
+    }
 }
 
 /// Read from the database, not from memory: what is shown is the truth.

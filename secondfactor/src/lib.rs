@@ -78,7 +78,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         Service::new(Parts {
             store,
             vault,
-            metrics: Metrics::new()?,
+            metrics: Metrics::new(address)?,
             rules: Rules {
                 version_one: if settings.signature_version_1 {
                     VersionOne::Accepted
@@ -113,7 +113,10 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
             Arc::clone(&service),
             settings.shutdown_grace
         ),
-        socket.serve(control::router(control), shutdown.clone()),
+        socket.serve(
+            control::router(control).merge(settings.admin_routes),
+            shutdown.clone()
+        ),
         renew_daily(&identity.leaf, &shutdown),
         service.pushes.run(shutdown.clone(), |push, verdict| service
             .push_ended(push, verdict)),

@@ -1,6 +1,11 @@
-//! Every metric of the service, with its labels, in one place.
+//! Every metric of the service, made of its table ([`proto::metric::secondfactor`]).
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use std::net::SocketAddr;
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge};
+use proto::metric::process::CERTIFICATE_EXPIRY;
+use proto::metric::secondfactor as table;
+use series::{Maker, Series};
 
 use crate::verdict::Verdict;
 
@@ -72,7 +77,7 @@ impl Factor {
 
 /// Counters and gauges, resolved once.
 pub(crate) struct Metrics {
-    registry: Registry,
+    series: Series,
     requests: Vec<(Endpoint, [IntCounter; RESULTS.len()])>,
     authentications: IntCounterVec,
     pub(crate) pushes_waiting: IntGauge,
@@ -82,52 +87,19 @@ pub(crate) struct Metrics {
     pub(crate) connections_refused: IntCounter,
     pub(crate) handshakes_failed: IntCounter,
     pub(crate) cached_users: IntGauge,
-    pub(crate) certificate_seconds_left: IntGauge,
+    /// When the certificate served is at its end.
+    pub(crate) certificate_expiry: IntGauge,
 }
 
 impl Metrics {
-    /// Makes and registers them.
+    /// Makes them, for a service that calls itself by this address.
     ///
     /// # Errors
-    /// Those of the library: a name that is not possible or used twice.
-    pub(crate) fn new() -> Result<Self, prometheus::Error> {
-        let registry = Registry::new();
-        let requests = IntCounterVec::new(
-            options(
-                "requests_total",
-                "Requests, by endpoint and HTTP status class.",
-            ),
-            &["endpoint", "result"],
-        )?;
-        let authentications = IntCounterVec::new(
-            options(
-                "authentications_total",
-                "Authentications that ended, by factor and status.",
-            ),
-            &["factor", "status"],
-        )?;
-        let build_info = IntGauge::with_opts(
-            Opts::new(
-                "countersign_build_info",
-                "Always 1; the role and its version as labels.",
-            )
-            .const_label("role", "secondfactor")
-            .const_label("version", env!("CARGO_PKG_VERSION")),
-        )?;
-        build_info.set(1);
-        registry.register(Box::new(build_info))?;
-        registry.register(Box::new(requests.clone()))?;
-        registry.register(Box::new(authentications.clone()))?;
-        let counter = |name, help| {
-            let counter = IntCounter::with_opts(options(name, help))?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok::<_, prometheus::Error>(counter)
-        };
-        let gauge = |name, help| {
-            let gauge = IntGauge::with_opts(options(name, help))?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok::<_, prometheus::Error>(gauge)
-        };
+    /// When they are not those of the table, which the tests rule out.
+    pub(crate) fn new(address: SocketAddr) -> Result<Self, prometheus::Error> {
+        let mut make = Maker::new("secondfactor", table::TABLE)?;
+        let requests = make.counters(&table::REQUESTS)?;
+        let expiry = make.gauges(&CERTIFICATE_EXPIRY)?;
         Ok(Self {
             requests: Endpoint::ALL
                 .into_iter()
@@ -136,25 +108,16 @@ impl Metrics {
                     (endpoint, RESULTS.map(child))
                 })
                 .collect(),
-            authentications,
-            pushes_waiting: gauge("pushes_waiting", "Pushes that wait for an answer.")?,
-            pushes_refused: counter("pushes_refused_total", "Pushes refused at the bound.")?,
-            lockouts: counter("lockouts_total", "Users locked out after wrong passcodes.")?,
-            connections: gauge("connections", "Open connections.")?,
-            connections_refused: counter(
-                "connections_refused_total",
-                "Connections refused at the bound.",
-            )?,
-            handshakes_failed: counter(
-                "tls_handshakes_failed_total",
-                "TLS handshakes that failed.",
-            )?,
-            cached_users: gauge("cached_users", "Users kept in memory.")?,
-            certificate_seconds_left: gauge(
-                "certificate_seconds_left",
-                "Seconds until the certificate served is at its end. It is renewed 60 days before.",
-            )?,
-            registry,
+            authentications: make.counters(&table::AUTHENTICATIONS)?,
+            pushes_waiting: make.gauge(&table::PUSHES_WAITING)?,
+            pushes_refused: make.counter(&table::PUSHES_REFUSED)?,
+            lockouts: make.counter(&table::LOCKOUTS)?,
+            connections: make.gauge(&table::CONNECTIONS)?,
+            connections_refused: make.counter(&table::CONNECTIONS_REFUSED)?,
+            handshakes_failed: make.counter(&table::HANDSHAKES_FAILED)?,
+            cached_users: make.gauge(&table::CACHED_USERS)?,
+            certificate_expiry: expiry.with_label_values(&["second_factor", &address.to_string()]),
+            series: make.finish()?,
         })
     }
 
@@ -181,18 +144,52 @@ impl Metrics {
             .inc();
     }
 
-    /// Prometheus' text format.
+    /// Prometheus' text format. Asks the system how the process is, so it belongs on a thread that may
+    /// block.
     pub(crate) fn text(&self) -> String {
-        TextEncoder::new()
-            .encode_to_string(&self.registry.gather())
-            .unwrap_or_default()
+        // It fails for inconsistent families only, which `new` rules out.
+        self.series.text().unwrap_or_default()
     }
 }
 
-fn options(name: &str, help: &str) -> Opts {
-    Opts::new(name, help)
-        .namespace("countersign")
-        .subsystem("secondfactor")
-}
-
 const RESULTS: [&str; 5] = ["ok", "refused", "unauthorized", "too_many", "failed"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sets of the table are written there, since the page of the book is made of them. They are
+    /// those of the code.
+    #[test]
+    fn closed_sets_of_the_table_are_those_of_the_code() {
+        assert_eq!(table::ENDPOINTS, Endpoint::ALL.map(Endpoint::label));
+        assert_eq!(table::RESULTS, RESULTS);
+        let factors = [Factor::Push, Factor::Phone, Factor::Passcode, Factor::Sms];
+        assert_eq!(table::FACTORS, factors.map(Factor::as_str));
+        for verdict in [
+            Verdict::Allow,
+            Verdict::Bypass,
+            Verdict::Deny,
+            Verdict::WrongPasscode,
+            Verdict::UsedPasscode,
+            Verdict::Fraud,
+            Verdict::Timeout,
+            Verdict::LockedOut,
+            Verdict::Disabled,
+            Verdict::SmsSent,
+        ] {
+            assert!(table::STATUSES.contains(&verdict.words().1), "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn they_are_those_of_the_table() {
+        let metrics = Metrics::new(([127, 0, 0, 1], 8_402).into()).unwrap();
+        metrics.answered(Endpoint::Ping, 200);
+        let text = metrics.text();
+        let sample = "countersign_secondfactor_requests_total{endpoint=\"ping\",result=\"ok\"} 1\n";
+        assert!(text.contains(sample), "{text}");
+        let sample = "countersign_certificate_expiry_timestamp_seconds{kind=\"second_factor\",name=\"127.0.0.1:8402\"}";
+        assert!(text.contains(sample), "{text}");
+    }
+}

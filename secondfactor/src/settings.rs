@@ -38,6 +38,8 @@ pub struct Settings {
     pub shutdown_grace: Duration,
     /// Told the address once everything is bound. Default none.
     pub ready: Option<oneshot::Sender<SocketAddr>>,
+    /// What the admin socket serves besides its own. Default: nothing.
+    pub admin_routes: axum::Router,
 }
 
 impl Settings {
@@ -57,6 +59,7 @@ impl Settings {
             lockout_after: 10,
             shutdown_grace: Duration::from_secs(10),
             ready: None,
+            admin_routes: axum::Router::new(),
         }
     }
 }

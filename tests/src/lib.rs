@@ -38,5 +38,6 @@ pub mod nas;
 pub mod nodes;
 pub mod peers;
 pub mod ports;
+pub mod private_root;
 pub mod process;
 pub mod venv;

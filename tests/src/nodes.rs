@@ -120,6 +120,18 @@ impl Node {
         control: &Path,
         environment: &[(String, String)],
     ) -> Self {
+        Self::launch_with(name, address, control, environment, &[])
+    }
+
+    /// The same with further arguments.
+    #[must_use]
+    pub fn launch_with(
+        name: &str,
+        address: IpAddr,
+        control: &Path,
+        environment: &[(String, String)],
+        arguments: &[&str],
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new(program());
         command
@@ -129,6 +141,7 @@ impl Node {
             .arg(control)
             .arg("--data-dir")
             .arg(folder.path().join("data"))
+            .args(arguments)
             .envs(environment.iter().cloned())
             .current_dir(folder.path());
         let process = Process::start(name, &command, &folder.path().join("output.log"));

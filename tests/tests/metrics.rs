@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
-    fs,
     io::Write,
     process::{Command, Stdio},
     time::Duration,
@@ -11,14 +10,17 @@ use std::{
 
 use e2e::{
     clock::wait_until,
-    countersign::{Countersign, Start, command},
+    countersign::{Countersign, Start, command, program},
     gateway::Site,
     http,
-    nas::code,
-    peers::require,
+    nas::{Nas, code},
+    nodes::{Node, Nodes},
+    peers::{SECRET, require},
     ports,
+    process::Process,
 };
 use nix::sys::signal::{Signal, kill};
+use proto::metric::{Kind, Metric, TABLES, Values};
 
 const LONG: Duration = Duration::from_secs(15);
 
@@ -50,46 +52,172 @@ fn complaints(text: &str) -> String {
 
 /// Series that are not there before the first of what they count.
 const NOT_AT_FIRST: &[&str] = &[
-    "countersign_certificate_expiry_timestamp_seconds",
-    "countersign_duplicates_total",
-    "countersign_eap_refused_total",
-    "countersign_fail_mode_total",
     "countersign_primary_discards_total",
     "countersign_primary_requests_total",
     "countersign_primary_unsigned_answers_total",
-    "countersign_radius_discards_total",
-    "countersign_requests_without_message_authenticator_total",
-    "countersign_secondfactor_authentications_total",
-    "countersign_secondfactor_requests_total",
-    "countersign_states_total",
 ];
 
-/// Holds the page of metrics against what is scraped, both ways.
-fn assert_documented(text: &str) {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/src/metrics.md");
-    let page = fs::read_to_string(page).unwrap();
+fn rows() -> impl Iterator<Item = &'static Metric> {
+    TABLES.iter().flat_map(|table| table.metrics)
+}
+
+/// Holds the tables, of which the book's page is made, against what is scraped, both ways.
+fn assert_as_the_tables_say(text: &str) {
+    let line = |row: &Metric| format!("# TYPE {} {}", row.name, row.kind.as_str());
     let scraped: BTreeSet<&str> = text
         .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .filter(|line| line.starts_with("# TYPE "))
         .collect();
-    let documented: BTreeSet<&str> = page
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .filter_map(|code| code.split('{').next())
-        .filter(|name| name.starts_with("countersign_"))
+    let known: BTreeSet<String> = rows().map(line).collect();
+    let unknown: Vec<_> = scraped
+        .iter()
+        .filter(|one| !known.contains(**one))
         .collect();
-    let missing: Vec<_> = scraped.difference(&documented).collect();
-    assert_eq!(missing, Vec::<&&str>::new(), "not documented");
-    let gone: Vec<_> = documented
-        .difference(&scraped)
-        .filter(|name| !NOT_AT_FIRST.contains(name))
+    assert_eq!(unknown, Vec::<&&str>::new(), "in no table");
+    let gone: BTreeSet<&str> = rows()
+        .filter(|row| !scraped.contains(&*line(row)) && !NOT_AT_FIRST.contains(&row.name))
+        .map(|row| row.name)
         .collect();
-    assert_eq!(gone, Vec::<&&str>::new(), "documented and not there");
-    for name in NOT_AT_FIRST {
-        assert!(documented.contains(name), "{name} is not documented");
+    assert_eq!(gone, BTreeSet::new(), "in a table and not there");
+    for row in rows() {
+        let help = format!("# HELP {} {}\n", row.name, row.help);
+        assert!(!text.contains(&line(row)) || text.contains(&help), "{help}");
+    }
+    for sample in samples(text) {
+        assert_closed(&sample);
     }
 }
+
+/// A line of a text of metrics, without its value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Sample {
+    name: String,
+    labels: Vec<(String, String)>,
+}
+
+fn samples(text: &str) -> BTreeSet<Sample> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let sample = |line: &str| {
+        let (series, _value) = line.rsplit_once(' ').unwrap();
+        let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+        let labels = labels.strip_suffix('}').unwrap();
+        let pair = |pair: &str| {
+            let (label, value) = pair.split_once("=\"").unwrap();
+            (label.to_owned(), value.trim_end_matches('"').to_owned())
+        };
+        Sample {
+            name: name.to_owned(),
+            labels: labels
+                .split("\",")
+                .filter(|one| !one.is_empty())
+                .map(pair)
+                .collect(),
+        }
+    };
+    let all: Vec<Sample> = lines.map(sample).collect();
+    let different: BTreeSet<Sample> = all.iter().cloned().collect();
+    assert_eq!(
+        all.len(),
+        different.len(),
+        "a series is there twice: {text}"
+    );
+    different
+}
+
+/// A sample's labels are those of its row, and say what that lets them say.
+fn assert_closed(sample: &Sample) {
+    let row = rows().find(|row| {
+        let rest = sample.name.strip_prefix(row.name);
+        let own = match row.kind {
+            Kind::Histogram(_) => ["_bucket", "_sum", "_count"].as_slice(),
+            Kind::Counter | Kind::Gauge => &[""],
+        };
+        rest.is_some_and(|rest| own.contains(&rest))
+    });
+    let row = row.unwrap_or_else(|| panic!("{sample:?} is in no table"));
+    let own = sample.labels.iter().filter(|(label, _)| label != "le");
+    let own: BTreeSet<&str> = own.map(|(label, _)| label.as_str()).collect();
+    let wanted: BTreeSet<&str> = row.labels.iter().map(|label| label.name).collect();
+    assert_eq!(own, wanted, "{sample:?}");
+    for (name, value) in &sample.labels {
+        let label = row.labels.iter().find(|label| label.name == name);
+        if let Some(Values::Of(set)) = label.map(|label| label.values) {
+            assert!(set.contains(&value.as_str()), "{sample:?}");
+        }
+    }
+}
+
+#[test]
+fn nobody_who_sends_requests_makes_series() {
+    let site = Site::new();
+    let other = ports::free_udp();
+    let second = format!("\n[radius_server_auto2]\n{}port={other}\n", site.server());
+    let mut gateway = Countersign::run(&site.config(&second));
+    let scrape = || gateway.get("/metrics").body;
+    // A round of logins and of what is none, all with words of their own.
+    let round = |word: &str| {
+        let nas = site.nas();
+        for number in 0..20 {
+            let user = format!("{word}{number}");
+            let request = nas
+                .access(&user, "any")
+                .text(CALLED_STATION, &format!("called-{user}"))
+                .text(CALLING_STATION, &format!("calling-{user}"))
+                .text(NAS_IDENTIFIER, &format!("nas-{user}"));
+            assert!(nas.exchange(&request, LONG).is_some(), "{user}");
+        }
+        let guess = Nas::new(site.radius(), word);
+        guess.send(&guess.access(word, word).encode());
+        guess.send(word.as_bytes());
+        let second = Nas::new(ports::loopback(other), SECRET);
+        assert!(second.exchange(&second.access(word, "any"), LONG).is_some());
+        let answer = http::get(gateway.admin, &format!("/{word}")).unwrap();
+        assert!(answer.status > 0);
+    };
+    let discarded = r#"countersign_radius_discards_total{reason="message_authenticator_wrong"}"#;
+    let mut before = String::new();
+    round("warmth");
+    wait_until("the first round is counted", LONG, || {
+        before = scrape();
+        http::metric(&before, discarded) >= 1.0
+            && http::metric(&before, "countersign_controlplane_events_stored_total") >= 21.0
+    });
+    let mut after = String::new();
+    for word in ["mallory", "evelyn"] {
+        round(word);
+    }
+    wait_until("the others are counted", LONG, || {
+        after = scrape();
+        http::metric(&after, discarded) >= 3.0
+            && http::metric(&after, "countersign_controlplane_events_stored_total") >= 63.0
+    });
+    let (was, is) = (samples(&before), samples(&after));
+    let more: Vec<_> = is.difference(&was).collect();
+    assert_eq!(more, Vec::<&Sample>::new(), "requests have made series");
+    for word in ["warmth", "mallory", "evelyn"] {
+        assert!(!after.contains(word), "{word}: {after}");
+    }
+    for sample in &is {
+        assert_closed(sample);
+    }
+
+    // What a section has goes with it.
+    assert!(after.contains(r#"integration="radius_server_auto2""#));
+    let revision = gateway.revision();
+    gateway.rewrite_config(&site.config(""));
+    wait_until("the section is gone", LONG, || {
+        gateway.revision() == revision + 1
+    });
+    let left = gateway.get("/metrics").body;
+    assert!(!left.contains("radius_server_auto2"), "{left}");
+    assert!(left.contains(r#"integration="radius_server_auto""#));
+    gateway.stop();
+}
+
+/// RFC 2865.
+const CALLED_STATION: u8 = 30;
+const CALLING_STATION: u8 = 31;
+const NAS_IDENTIFIER: u8 = 32;
 
 #[test]
 fn the_metrics_of_all_roles_are_one_good_text() {
@@ -113,20 +241,127 @@ fn the_metrics_of_all_roles_are_one_good_text() {
         text.contains("countersign_controlplane_events_stored_total 1\n")
     });
     assert_eq!(complaints(&text), "", "{text}");
-    for role in ["controlplane", "dataplane", "secondfactor"] {
+    for role in ["supervisor", "controlplane", "dataplane", "secondfactor"] {
         let sample = format!("countersign_build_info{{role=\"{role}\"");
         assert!(text.contains(&sample), "{sample}");
+    }
+    for role in ["controlplane", "dataplane", "secondfactor"] {
+        let socket = gateway.data_dir().join(format!("run/{role}.sock"));
+        let own = http::request_local(&socket, "GET", "/metrics", "").unwrap();
+        assert_eq!(complaints(&own.body), "", "{role}: {}", own.body);
     }
     let mut names = HashSet::new();
     for line in text.lines().filter(|line| line.starts_with("# TYPE ")) {
         assert!(names.insert(line), "described twice: {line}");
     }
     assert!(!text.contains("alice"), "no user is a label");
-    assert_documented(&text);
+    assert_as_the_tables_say(&text);
     assert!(
         complaints("# TYPE x gauge\nx 1\nx 1\n").contains('x'),
         "the check can fail"
     );
+}
+
+/// What a whole request over TLS comes to, by a client that trusts this certificate alone.
+fn curl(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(require("curl", "curl"))
+        .args(["--silent", "--show-error", "--max-time", "10"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn a_node_by_itself_is_watched_at_an_address_of_its_own() {
+    let site = Site::new();
+    let gateway = Countersign::run(&site.config("interface=127.0.0.1"));
+    let watched = ports::loopback(ports::free_tcp());
+    let mut node = Node::launch_with(
+        "b",
+        Nodes::B,
+        &gateway.control_socket(),
+        &[],
+        &["--admin-listen", &watched.to_string()],
+    );
+    node.wait_follows();
+    let get = |path| http::get(watched, path).unwrap();
+    assert_eq!(
+        (get("/healthz").status, &*get("/healthz").body),
+        (200, "ok\n")
+    );
+    assert_eq!(
+        (get("/readyz").status, &*get("/readyz").body),
+        (200, r#"{"ready":true}"#)
+    );
+    let metrics = get("/metrics");
+    assert_eq!(
+        metrics.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    assert_eq!(complaints(&metrics.body), "", "{}", metrics.body);
+    assert!(http::metric(&metrics.body, "countersign_serving_revision") >= 1.0);
+    // What needs trust in the caller is not there.
+    for path in ["/status", "/login/targets", "/", "/api/v1/status"] {
+        assert_eq!(get(path).status, 404, "{path}");
+    }
+    let posted = http::request(watched, "POST", "/check", &[], "").unwrap();
+    assert_eq!(posted.status, 404);
+    node.stop();
+    http::get(watched, "/healthz").expect_err("it ends with the node");
+}
+
+#[test]
+fn a_second_factor_by_itself_is_watched_and_off_loopback_by_tls_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let admin = ports::free_tcp();
+    let start = || {
+        let mut command = Command::new(program());
+        command
+            .args(["secondfactor", "--second-factor-listen"])
+            .arg(ports::loopback(ports::free_tcp()).to_string())
+            .args(["--admin-listen", &format!("0.0.0.0:{admin}"), "--data-dir"])
+            .arg(folder.path().join("data"))
+            .current_dir(folder.path());
+        Process::start("secondfactor", &command, &folder.path().join("output.log"))
+    };
+    let mut service = start();
+    let certificate = folder.path().join("data/secondfactor/admin.pem");
+    let certificate = certificate.to_str().unwrap();
+    let url = |path: &str| format!("https://localhost:{admin}{path}");
+    service.until("/readyz answers", LONG, || {
+        curl(&["--cacert", certificate, &url("/readyz")]).1 == r#"{"ready":true}"#
+    });
+    let (_, text) = curl(&["--cacert", certificate, &url("/metrics")]);
+    assert_eq!(complaints(&text), "", "{text}");
+    for sample in [
+        "countersign_secondfactor_pushes_waiting 0\n",
+        "certificate_expiry_timestamp_seconds{kind=\"second_factor\",",
+        "certificate_expiry_timestamp_seconds{kind=\"admin\",",
+    ] {
+        assert!(text.contains(sample), "{sample}: {text}");
+    }
+    let (exit, said) = curl(&[&format!("http://localhost:{admin}/metrics")]);
+    assert_ne!(exit, Some(0), "without TLS: {said}");
+    service.stop();
+}
+
+#[test]
+fn a_certificate_for_no_admin_address_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(
+        &[
+            "dataplane",
+            "--data-dir=data",
+            "--admin-tls-cert=a.pem",
+            "--admin-tls-key=a.key",
+        ],
+        folder.path(),
+    );
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("--admin-listen"), "{said}");
 }
 
 #[test]

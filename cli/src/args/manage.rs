@@ -30,6 +30,13 @@ pub(crate) enum NodeCommand {
         /// For how long it is good: 90s, 30m, 1h30m.
         #[arg(long = "for", value_name = "TIME", value_parser = span::read, default_value = "1h")]
         span: Duration,
+        /// Write it to this file, for its owner alone, in place of what was there [default:
+        /// standard output].
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Make none when the node of this name has joined and its certificate is good.
+        #[arg(long, requires = "node")]
+        unless_joined: bool,
     },
     /// List the tokens that nobody has used yet, or take one back.
     Tokens {

@@ -11,12 +11,12 @@ pub(crate) use manage::{
 };
 pub(crate) use roles::{
     ControlplaneArgs, DatabaseArgs, DataplaneArgs, DemoArgs, NodeListenArgs, RunArgs,
-    SecondFactorPublicArgs, SecondfactorArgs, SupervisedArgs,
+    SecondFactorPublicArgs, SecondfactorArgs, SupervisedArgs, WatchArgs,
 };
 pub(crate) use tools::{
-    AuditArgs, AuditCommand, BackupArgs, CertArgs, CheckArgs, EventsArgs, ExportArgs,
-    HealthcheckArgs, ImportArgs, LoginArgs, LoginEapArgs, MasterKeyArgs, MasterKeyCommand,
-    RestoreArgs, SealArgs, StatusArgs, ValidateArgs,
+    AuditArgs, AuditCommand, BackupArgs, CertArgs, CheckArgs, EventsArgs, ExportArgs, GenerateArgs,
+    HealthcheckArgs, ImportArgs, LogLevelArgs, LoginArgs, LoginEapArgs, MasterKeyArgs,
+    MasterKeyCommand, RestoreArgs, SealArgs, StatusArgs, ValidateArgs,
 };
 
 use std::path::PathBuf;
@@ -36,7 +36,9 @@ pub(crate) struct Cli {
 /// How to log.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LogArgs {
-    /// What to log: a level, or targets with levels (`info`, `dataplane=debug,info`).
+    /// What to log: a level, or targets with levels (`info`, `dataplane=debug,info`). A level alone
+    /// is for Countersign's own targets: libraries log more than `info` only when they are named
+    /// (`trace,hyper=trace`), as they log what they carry.
     #[arg(
         long,
         global = true,
@@ -48,6 +50,15 @@ pub(crate) struct LogArgs {
     /// Log as JSON, one document a line.
     #[arg(long, global = true, env = "COUNTERSIGN_LOG_JSON")]
     pub(crate) log_json: bool,
+    /// The socket of the machine's syslog, for `log_syslog` of the configuration.
+    #[arg(
+        long,
+        global = true,
+        env = "COUNTERSIGN_SYSLOG_SOCKET",
+        default_value = "/dev/log",
+        value_name = "PATH"
+    )]
+    pub(crate) syslog_socket: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
@@ -77,6 +88,8 @@ pub(crate) enum Command {
     Events(EventsArgs),
     /// Make a running gateway read its configuration file again.
     Reload(StatusArgs),
+    /// Show and change how much a running gateway logs, without a restart.
+    LogLevel(LogLevelArgs),
     /// Exit 0 when the running gateway is ready, for containers and monitors.
     Healthcheck(HealthcheckArgs),
     /// Data planes on other machines: let them join, list, drain, check and remove them.
@@ -108,6 +121,9 @@ pub(crate) enum Command {
     Restore(RestoreArgs),
     /// Print the version.
     Version(JsonArgs),
+    /// Write manual pages and completions, for packages.
+    #[command(hide = true)]
+    Generate(GenerateArgs),
 }
 
 /// Where a gateway keeps its files and sockets.

@@ -1,6 +1,7 @@
 //! How values of arguments are read.
 
 use controlplane::AdminCertificate;
+use proto::child::Role;
 use proto::event::{Factor, Outcome, Reason};
 use proto::id::{IntegrationId, LoginId, NodeId};
 use proto::secret::Secret;
@@ -35,6 +36,12 @@ pub(super) fn admin_certificate(text: &str) -> Result<AdminCertificate, &'static
         })
     };
     read().ok_or("write ADDR=SECONDS")
+}
+
+pub(super) fn role(text: &str) -> Result<Role, String> {
+    let mut all = [Role::ControlPlane, Role::DataPlane, Role::SecondFactor].into_iter();
+    all.find(|role| role.as_str() == text)
+        .ok_or_else(|| "write controlplane, dataplane or secondfactor".to_owned())
 }
 
 /// A word of a list, as events have it.

@@ -4,12 +4,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
-use controlplane::{AdminCertificate, CertificateFiles, Retention};
+use controlplane::{
+    AdminCertificate, CertificateFiles, OtlpEndpoint, Retention, TraceError, TraceSettings,
+};
 use proto::id::NodeId;
 use proto::secret::Secret;
 
 use super::parse::{admin_certificate, https_url, node, secret};
 use super::{DEFAULT_ADMIN, DEFAULT_NODE, DEFAULT_SECOND_FACTOR, DataDirArgs};
+use crate::failure::Failure;
 
 /// Given by a supervisor to its children; not for people.
 #[derive(Clone, Copy, Debug, Args)]
@@ -86,6 +89,17 @@ pub(crate) struct SourceArgs {
     /// code 2.
     #[arg(long, env = "COUNTERSIGN_LAST_GOOD")]
     pub(crate) last_good: bool,
+}
+
+/// Where a data plane or a second factor that runs by itself can be watched.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct WatchArgs {
+    /// Where /healthz, /readyz and /metrics are served [default: not at all]; with TLS when that is
+    /// not on loopback. Who reaches it needs no token.
+    #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", value_name = "ADDR")]
+    pub(crate) admin_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) tls: AdminTlsArgs,
 }
 
 /// How a data plane stops.
@@ -169,6 +183,52 @@ impl AdminTlsArgs {
     }
 }
 
+/// Where traces of logins are sent.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct OtlpArgs {
+    /// Send a trace of each login to this collector of OpenTelemetry, by OTLP over HTTP
+    /// [default: nowhere]. /v1/traces is added to the URL: http://127.0.0.1:4318.
+    #[arg(long, env = "COUNTERSIGN_OTLP_ENDPOINT", hide_env_values = true, value_name = "URL", value_parser = secret)]
+    pub(crate) otlp_endpoint: Option<Secret<String>>,
+    /// A file with headers for the collector, `NAME: VALUE` a line, such as Authorization.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_OTLP_HEADER_FILE",
+        value_name = "FILE",
+        requires = "otlp_endpoint"
+    )]
+    pub(crate) otlp_header_file: Option<PathBuf>,
+    /// The authorities (PEM) that the collector's certificate must be of [default: the system's].
+    #[arg(
+        long,
+        env = "COUNTERSIGN_OTLP_CA",
+        value_name = "FILE",
+        requires = "otlp_endpoint"
+    )]
+    pub(crate) otlp_ca: Option<PathBuf>,
+    /// Name users in traces, and say where they are.
+    #[arg(long, env = "COUNTERSIGN_OTLP_USER", requires = "otlp_endpoint")]
+    pub(crate) otlp_user: bool,
+}
+
+impl OtlpArgs {
+    /// What they ask for, with all that they name looked at.
+    pub(crate) fn settings(self) -> Result<Option<TraceSettings>, Failure> {
+        let Some(url) = self.otlp_endpoint else {
+            return Ok(None);
+        };
+        let bad = |error: TraceError| Failure::new("--otlp-endpoint", &error).as_usage();
+        let settings = TraceSettings {
+            endpoint: OtlpEndpoint::parse(url.expose()).map_err(bad)?,
+            header_file: self.otlp_header_file,
+            ca: self.otlp_ca,
+            user: self.otlp_user,
+        };
+        settings.check().map_err(bad)?;
+        Ok(Some(settings))
+    }
+}
+
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
@@ -193,6 +253,8 @@ pub(crate) struct RunArgs {
     pub(crate) public: SecondFactorPublicArgs,
     #[command(flatten)]
     pub(crate) nodes: NodeListenArgs,
+    #[command(flatten)]
+    pub(crate) traces: OtlpArgs,
     #[command(flatten)]
     pub(crate) stopping: GraceArgs,
 }
@@ -231,6 +293,8 @@ pub(crate) struct ControlplaneArgs {
     #[command(flatten)]
     pub(crate) nodes: NodeListenArgs,
     #[command(flatten)]
+    pub(crate) traces: OtlpArgs,
+    #[command(flatten)]
     pub(crate) retention: RetentionArgs,
     /// Read the URL of the database from standard input: a supervisor's way of handing it on.
     #[arg(long, hide = true)]
@@ -244,6 +308,30 @@ pub(crate) struct ControlplaneArgs {
     pub(crate) local_node: NodeId,
     #[command(flatten)]
     pub(crate) supervised: SupervisedArgs,
+}
+
+/// The control plane of another machine that a data plane joins when it starts.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct JoinArgs {
+    /// Join the control plane that listens for nodes at https://HOST:PORT, unless this node has
+    /// joined before: then this is where that control plane is now.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_JOIN",
+        value_name = "URL",
+        requires = "join_token_file",
+        conflicts_with = "control_socket"
+    )]
+    pub(crate) join: Option<String>,
+    /// The file with the token of `countersign node token`, which may come later and may stay: it is
+    /// waited for, and not looked at by a node that has joined.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_JOIN_TOKEN_FILE",
+        value_name = "FILE",
+        requires = "join"
+    )]
+    pub(crate) join_token_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -261,7 +349,11 @@ pub(crate) struct DataplaneArgs {
     #[arg(long, env = "COUNTERSIGN_INTERFACE", value_name = "ADDRESS")]
     pub(crate) interface: Option<IpAddr>,
     #[command(flatten)]
+    pub(crate) joining: JoinArgs,
+    #[command(flatten)]
     pub(crate) stopping: GraceArgs,
+    #[command(flatten)]
+    pub(crate) watch: WatchArgs,
     #[command(flatten)]
     pub(crate) supervised: SupervisedArgs,
 }
@@ -274,6 +366,8 @@ pub(crate) struct SecondfactorArgs {
     pub(crate) second_factor: SecondFactorListenArgs,
     #[command(flatten)]
     pub(crate) public: SecondFactorPublicArgs,
+    #[command(flatten)]
+    pub(crate) watch: WatchArgs,
     #[command(flatten)]
     pub(crate) supervised: SupervisedArgs,
 }

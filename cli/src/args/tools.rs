@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use controlplane::admin::Moment;
+use proto::child::Role;
 use proto::event::{Factor, Outcome, Reason};
 use proto::id::{IntegrationId, LoginId, NodeId};
 
-use super::parse::{days, factor, integration, login_id, node, outcome, reason};
+use super::parse::{days, factor, integration, login_id, node, outcome, reason, role};
 use super::{DEFAULT_ADMIN, DataDirArgs, DatabaseArgs, JsonArgs, PasswordArgs, ToolArgs};
 use crate::span;
 
@@ -21,8 +22,18 @@ pub(crate) struct ValidateArgs {
     /// Take warnings for errors.
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Print the paths of the files that it names, one a line, and nothing of what is found.
+    #[arg(long, conflicts_with_all = ["strict", "json"])]
+    pub(crate) files: bool,
     #[command(flatten)]
     pub(crate) tool: ToolArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// The folder; what is in it is written over.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -170,6 +181,14 @@ pub(crate) struct HealthcheckArgs {
     /// folder.
     #[arg(long, env = "COUNTERSIGN_ADMIN_TLS_CERT", value_name = "FILE")]
     pub(crate) admin_tls_cert: Option<PathBuf>,
+    /// Ask a role that runs by itself, by its socket in the data folder, in place of the admin
+    /// address.
+    #[arg(long, value_name = "ROLE", value_parser = role)]
+    pub(crate) role: Option<Role>,
+    /// Ask whether it runs at all, not whether it is ready: for probes on whose word a container is
+    /// started again.
+    #[arg(long)]
+    pub(crate) live: bool,
     #[command(flatten)]
     pub(crate) data: DataDirArgs,
 }
@@ -275,4 +294,21 @@ pub(crate) struct RestoreArgs {
     pub(crate) replace: bool,
     #[command(flatten)]
     pub(crate) tool: ToolArgs,
+}
+
+/// `countersign log-level`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LogLevelArgs {
+    #[command(flatten)]
+    pub(crate) tool: ToolArgs,
+    /// Targets with their levels (`dataplane=debug`, `dataplane::primary=trace`), or a level for
+    /// all of Countersign [default: only show]. Kept until the process ends.
+    #[arg(value_name = "TARGET=LEVEL")]
+    pub(crate) levels: Vec<String>,
+    /// Only of this part: supervisor, controlplane, dataplane or secondfactor [default: all that run].
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: Option<String>,
+    /// Forget what was changed: what --log and the configuration say holds again.
+    #[arg(long)]
+    pub(crate) reset: bool,
 }

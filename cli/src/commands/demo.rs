@@ -15,7 +15,7 @@ use crate::commands::run::only_one;
 use crate::failure::Failure;
 use crate::output;
 use crate::paths::DataDir;
-use crate::supervisor::{self, Plan, tell::Teller};
+use crate::supervisor::{self, Plan, Teller};
 
 pub(crate) async fn run(args: DemoArgs, log: LogArgs) -> Result<(), Failure> {
     let folder = args.data_dir.unwrap_or_else(|| {
@@ -39,10 +39,10 @@ pub(crate) async fn run(args: DemoArgs, log: LogArgs) -> Result<(), Failure> {
         second_factor_listen: args.second_factor_listen,
         second_factor_public: SecondFactorPublicArgs::default(),
         nodes: NodeListenArgs::default(),
+        traces: None,
         grace: Duration::from_secs(1),
         last_good: false,
         log: log.log,
-        log_json: log.log_json,
     };
     let ready = async |admin: &str| {
         let codes = make_users(&Service::new(&data)?).await?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
+use local::CallError;
 use proto::child::Role;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -24,6 +25,13 @@ use crate::output;
 use crate::paths::DataDir;
 
 pub(crate) async fn run(args: HealthcheckArgs) -> Result<(), Failure> {
+    let asked = match args.live {
+        true => "/healthz",
+        false => "/readyz",
+    };
+    if let Some(role) = args.role {
+        return ask_role(&DataDir::new(args.data.data_dir)?, role, asked).await;
+    }
     let address = reached(args.admin_listen);
     let certificate = match args.admin_tls_cert {
         Some(own) => Some(own),
@@ -35,7 +43,7 @@ pub(crate) async fn run(args: HealthcheckArgs) -> Result<(), Failure> {
             .await
             .map_err(|error| Failure::new(format!("no gateway answers at {address}"), &error))?;
         match certificate {
-            None => ask(stream, address).await,
+            None => ask(stream, address, asked).await,
             Some(path) => {
                 let name = ServerName::from(address.ip());
                 let tls = TlsConnector::from(pinned(&path)?).connect(name, stream);
@@ -46,7 +54,7 @@ pub(crate) async fn run(args: HealthcheckArgs) -> Result<(), Failure> {
                     );
                     Failure::new(text, &error)
                 })?;
-                ask(stream, address).await
+                ask(stream, address, asked).await
             }
         }
     };
@@ -57,6 +65,30 @@ pub(crate) async fn run(args: HealthcheckArgs) -> Result<(), Failure> {
                 "no answer from {address} within {LIMIT:?}"
             )))
         })
+}
+
+/// One role, by its socket.
+async fn ask_role(data: &DataDir, role: Role, path: &str) -> Result<(), Failure> {
+    // The second factor has nothing to wait for: it is ready once it runs.
+    let path = match role {
+        Role::SecondFactor => "/healthz",
+        Role::ControlPlane | Role::DataPlane => path,
+    };
+    match data.client(role)?.get_octets(path, LIMIT).await {
+        Ok(_) => {
+            output::line(format_args!("{}", word(path)));
+            Ok(())
+        }
+        Err(CallError::Refused { body, .. }) => Err(Failure::plain(format!("not ready: {body}"))),
+        Err(error) => Err(Failure::new(format!("no {role} answers"), &error)),
+    }
+}
+
+fn word(path: &str) -> &'static str {
+    match path {
+        "/healthz" => "alive",
+        _ => "ready",
+    }
 }
 
 /// Every address of this machine is reached over loopback.
@@ -78,12 +110,13 @@ fn self_made(data_dir: Option<PathBuf>) -> Result<PathBuf, Failure> {
 async fn ask(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     address: SocketAddr,
+    path: &str,
 ) -> Result<(), Failure> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| failed(&error))?;
     let ask = async {
-        let request = Request::get("/readyz")
+        let request = Request::get(path)
             .header(header::HOST, address.to_string())
             .body(Empty::<bytes::Bytes>::new())
             .map_err(|error| Failure::new("the request is not possible", &error))?;
@@ -98,7 +131,7 @@ async fn ask(
             .map_err(|error| Failure::plain(format!("the answer cannot be read: {error}")))?;
         let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
         if status.is_success() {
-            output::line(format_args!("ready"));
+            output::line(format_args!("{}", word(path)));
             Ok(())
         } else {
             Err(Failure::plain(format!("not ready: {text}")))

@@ -1,6 +1,9 @@
 //! `countersign node`: data planes on other machines.
 
-use std::path::Path;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use controlplane::admin::{
@@ -33,7 +36,20 @@ pub(crate) async fn run(args: NodeArgs) -> Result<(), Failure> {
     }
     let control = data.client(Role::ControlPlane)?;
     match args.command {
-        NodeCommand::Token { node, span } => token(&control, node, span, as_json).await,
+        NodeCommand::Token {
+            node,
+            span,
+            file,
+            unless_joined,
+        } => {
+            if let (true, Some(node)) = (unless_joined, &node)
+                && has_joined(&control, node).await?
+            {
+                done_without(node, as_json);
+                return Ok(());
+            }
+            token(&control, node, span, file.as_deref(), as_json).await
+        }
         NodeCommand::Tokens { take_back: None } => tokens(&control, as_json).await,
         NodeCommand::Tokens {
             take_back: Some(id),
@@ -187,30 +203,114 @@ async fn token(
     control: &local::Client,
     node: Option<NodeId>,
     span: Duration,
+    file: Option<&Path>,
     as_json: bool,
 ) -> Result<(), Failure> {
+    // One that cannot be written is not made.
+    let place = file.map(TokenFile::open).transpose()?;
     let asked = JoinTokenRequest {
         node,
         seconds: Some(span.as_secs()),
     };
     let made: JoinTokenMade = called(control.post(JOIN_TOKENS, &asked, LIMIT).await)?;
-    if as_json {
-        output::json(&made);
-        return Ok(());
+    match (place, as_json) {
+        (Some(place), _) => {
+            place.fill(made.token.expose())?;
+            if as_json {
+                let (id, node) = (&made.id, &made.node);
+                output::json(&serde_json::json!({
+                    "id": id, "node": node, "expires_at_ms": made.expires_at_ms, "file": file,
+                }));
+            }
+        }
+        (None, true) => {
+            output::json(&made);
+            return Ok(());
+        }
+        // The token alone on standard output, so that it can be sent into a file.
+        (None, false) => output::line(format_args!("{}", made.token.expose())),
     }
-    // The token alone on standard output, so that it can be sent into a file.
-    output::line(format_args!("{}", made.token.expose()));
-    match made.listens {
-        Some(address) => output::question(format_args!(
+    match (made.listens, file) {
+        (Some(address), None) => output::question(format_args!(
             "good once; on the new machine, with the token in a file:\n  countersign node join \
              https://HOST:{} --token-file FILE\n",
             address.port()
         )),
-        None => output::question(format_args!(
+        (Some(_), Some(file)) => output::question(format_args!(
+            "a token, good once, is in {}\n",
+            file.display()
+        )),
+        (None, _) => output::question(format_args!(
             "good once; this control plane listens for no nodes yet: start it with --node-listen\n"
         )),
     }
     Ok(())
+}
+
+/// Whether a node of this name has a certificate that is good.
+async fn has_joined(control: &local::Client, node: &NodeId) -> Result<bool, Failure> {
+    let found = control.get(&format!("{NODES}/{node}"), LIMIT).await;
+    if matches!(found, Err(CallError::Refused { status: 404, .. })) {
+        return Ok(false);
+    }
+    let view: NodeView = called(found)?;
+    let until_ms = view.certificate_until_ms;
+    Ok(until_ms.is_some_and(|until_ms| until_ms > controlplane::now_ms()))
+}
+
+fn done_without(node: &NodeId, as_json: bool) {
+    if as_json {
+        output::json(&serde_json::json!({ "node": node, "joined": true }));
+    } else {
+        output::question(format_args!(
+            "{node} has joined: no token was made. If its data folder is lost, let it join again \
+             with a token made without --unless-joined\n"
+        ));
+    }
+}
+
+/// A file that a token goes into: written aside, for its owner alone, and then put in place.
+struct TokenFile<'a> {
+    path: &'a Path,
+    aside: PathBuf,
+    file: File,
+}
+
+impl<'a> TokenFile<'a> {
+    fn open(path: &'a Path) -> Result<Self, Failure> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".new");
+        let aside = path.with_file_name(name);
+        // One that was left behind might have another mode.
+        drop(std::fs::remove_file(&aside));
+        let opened = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&aside);
+        match opened {
+            Ok(file) => Ok(Self { path, aside, file }),
+            Err(error) => Err(Failure::new(
+                format!("cannot write {}", aside.display()),
+                &error,
+            )),
+        }
+    }
+
+    fn fill(mut self, token: &str) -> Result<(), Failure> {
+        let written = writeln!(self.file, "{token}")
+            .and_then(|()| self.file.sync_all())
+            .and_then(|()| std::fs::rename(&self.aside, self.path));
+        written
+            .map_err(|error| Failure::new(format!("cannot write {}", self.path.display()), &error))
+    }
+}
+
+impl Drop for TokenFile<'_> {
+    /// What was not put in place is not left behind.
+    fn drop(&mut self) {
+        drop(std::fs::remove_file(&self.aside));
+    }
 }
 
 async fn tokens(control: &local::Client, as_json: bool) -> Result<(), Failure> {

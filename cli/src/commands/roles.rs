@@ -2,27 +2,30 @@
 
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use controlplane::{Hooks, Retention};
-use dataplane::joined::KeptJoin;
+use controlplane::{AdminListener, Hooks, Retention};
+use dataplane::joined::{self, JoinError, KeptJoin};
 use dataplane::settings::LoginLines;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::getppid;
 use proto::child::{FromChild, Role};
+use proto::config;
 use proto::id::NodeId;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin_address::{self, Lone};
 use crate::args::{
-    ControlplaneArgs, DEFAULT_NODE, DataplaneArgs, SecondfactorArgs, SupervisedArgs,
+    ControlplaneArgs, DEFAULT_NODE, DataplaneArgs, SecondfactorArgs, SupervisedArgs, WatchArgs,
 };
 use crate::commands::{database, validate};
 use crate::failure::Failure;
+use crate::logs::{self, Places};
 use crate::output;
 use crate::paths::DataDir;
 
@@ -35,6 +38,7 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
     settings.admin_certificate = args.admin_tls.files();
     settings.node_listen = args.nodes.node_listen;
     settings.node_certificate_seconds = args.nodes.node_certificate_seconds;
+    settings.traces = args.traces.settings()?;
     settings.last_good = args.source.last_good;
     settings.retention = Retention {
         days: args.retention.event_days,
@@ -52,6 +56,11 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
         settings.api_socket = Some(data.api_socket());
         settings.api_certificate = args.admin_certificate;
     }
+    settings.admin_routes = logs::routes();
+    if !supervised {
+        let config = args.source.config.as_deref();
+        PLACES.get_or_init(|| Places::new(data.path(), config));
+    }
     if let Some(config) = args.source.config {
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -65,6 +74,7 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
             needs: Box::new(|_| output::json_line(&FromChild::Need(Role::SecondFactor))),
             setup: Box::new(|token, _| output::json_line(&FromChild::Setup { token })),
             ready: Box::new(|_| output::json_line(&FromChild::Ready)),
+            ..Hooks::default()
         }
     } else {
         Hooks {
@@ -73,6 +83,7 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
                     output::setup_link(&url, &token);
                 }
             }),
+            applied: Box::new(follow_log),
             ..Hooks::default()
         }
     };
@@ -88,7 +99,11 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
 pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
     let (data, stop, supervised) = prepare(args.data.data_dir.clone(), args.supervised)?;
     let files = raise_file_limit();
-    let (node, joined) = who(&args, &data, supervised)?;
+    let Some(joined) = until_joined(&args, &data, supervised, &stop).await? else {
+        return Ok(());
+    };
+    let (node, joined) = who(&args, joined)?;
+    let watched = Watched::bind(args.watch, Role::DataPlane, &data).await?;
     let settings = dataplane::settings::Settings {
         node,
         joined,
@@ -101,8 +116,15 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
         login_lines: if supervised {
             LoginLines::Stdout
         } else {
-            LoginLines::Log
+            LoginLines::Told(logs::login)
         },
+        applied: if supervised {
+            tell_log
+        } else {
+            PLACES.get_or_init(|| Places::new(data.path(), None));
+            follow_log
+        },
+        admin_routes: logs::routes(),
         grace: Duration::from_secs(args.stopping.grace),
         eap_threads: dataplane::settings::Settings::default_eap_threads(),
         receive_threads: dataplane::settings::Settings::default_receive_threads(),
@@ -115,22 +137,76 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
             output::json_line(&FromChild::Ready);
         }
     };
-    dataplane::run(settings, ready, stop)
+    watched
+        .while_it_runs(dataplane::run(settings, ready, stop))
         .await
         .map_err(|error| Failure::new("the data plane cannot run", &error))
 }
 
-/// This node's name, and the control plane of another machine that it joined, if it is to follow that.
-fn who(
+/// Where a role by itself has its log files.
+static PLACES: OnceLock<Places> = OnceLock::new();
+
+/// For a role by itself: the log goes where the configuration says.
+fn follow_log(settings: &config::Settings) {
+    if let Some(places) = PLACES.get() {
+        logs::apply(&settings.log, places);
+    }
+    logs::set_debug(settings.debug);
+}
+
+/// For a supervised data plane: its supervisor writes the log.
+fn tell_log(settings: &config::Settings) {
+    output::json_line(&FromChild::Log {
+        log: settings.log.clone(),
+        debug: settings.debug,
+    });
+}
+
+/// The control plane of another machine that is to be followed, if one is; joins it first where that
+/// is asked for, however long it takes. Nothing when it was stopped meanwhile.
+async fn until_joined(
     args: &DataplaneArgs,
     data: &DataDir,
     supervised: bool,
-) -> Result<(NodeId, Option<KeptJoin>), Failure> {
-    let joined = match supervised || args.control_socket.is_some() {
-        true => None,
-        false => KeptJoin::load(&data.of(Role::DataPlane))
-            .map_err(|error| Failure::new("cannot read what this node joined with", &error))?,
+    stop: &CancellationToken,
+) -> Result<Option<Option<KeptJoin>>, Failure> {
+    if supervised || args.control_socket.is_some() {
+        return Ok(Some(None));
+    }
+    let folder = data.of(Role::DataPlane);
+    let kept = KeptJoin::load(&folder)
+        .map_err(|error| Failure::new("cannot read what this node joined with", &error))?;
+    let (Some(url), Some(token_file)) = (&args.joining.join, &args.joining.join_token_file) else {
+        return Ok(Some(kept));
     };
+    let no_url = |error| Failure::usage(format!("--join {url}: {error}"));
+    if let Some(kept) = kept {
+        let before = kept.url.clone();
+        let kept = kept.at(url).map_err(no_url)?;
+        if kept.url != before {
+            tracing::info!(before, now = kept.url, "the control plane is elsewhere now");
+        }
+        return Ok(Some(Some(kept)));
+    }
+    let joining = joined::join_when_possible(&folder, url, token_file, args.node.as_ref());
+    tokio::select! {
+        () = stop.cancelled() => Ok(None),
+        done = joining => match done {
+            Ok(kept) => {
+                tracing::info!(url = kept.url, node = %kept.node, "this node has joined");
+                Ok(Some(Some(kept)))
+            }
+            Err(error @ JoinError::Url) => Err(no_url(error)),
+            Err(error) => Err(Failure::new("this node did not join", &error)),
+        },
+    }
+}
+
+/// This node's name, beside what it joined.
+fn who(
+    args: &DataplaneArgs,
+    joined: Option<KeptJoin>,
+) -> Result<(NodeId, Option<KeptJoin>), Failure> {
     let node = match (&joined, &args.node) {
         (Some(joined), Some(asked)) if joined.node != *asked => {
             return Err(Failure::usage(format!(
@@ -149,11 +225,13 @@ fn who(
 pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> {
     let (data, stop, supervised) = prepare(args.data.data_dir, args.supervised)?;
     raise_file_limit();
+    let watched = Watched::bind(args.watch, Role::SecondFactor, &data).await?;
     let mut settings =
         secondfactor::Settings::new(data.of(Role::SecondFactor), data.socket(Role::SecondFactor));
     settings.listen = args.second_factor.second_factor_listen;
     settings.public_url = args.public.second_factor_public_url;
     settings.public_names = args.public.second_factor_names;
+    settings.admin_routes = logs::routes();
     let (ready, bound) = oneshot::channel::<SocketAddr>();
     settings.ready = Some(ready);
     let say_ready = async {
@@ -161,8 +239,54 @@ pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> 
             output::json_line(&FromChild::Ready);
         }
     };
-    let (done, ()) = tokio::join!(secondfactor::run(settings, stop), say_ready);
+    let run = watched.while_it_runs(secondfactor::run(settings, stop));
+    let (done, ()) = tokio::join!(run, say_ready);
     done.map_err(|error| Failure::new("the built-in second factor cannot run", &error))
+}
+
+/// The admin address of a role that runs by itself, if it has one.
+struct Watched(Option<(AdminListener, Lone)>);
+
+impl Watched {
+    /// Binds it, before the role does anything.
+    async fn bind(args: WatchArgs, role: Role, data: &DataDir) -> Result<Self, Failure> {
+        let Some(address) = args.admin_listen else {
+            return match args.tls.files() {
+                None => Ok(Self(None)),
+                Some(_) => Err(Failure::usage(
+                    "--admin-tls-cert is for an admin address, and there is none; name one with \
+                     --admin-listen",
+                )),
+            };
+        };
+        let own = args.tls.files();
+        let (listener, certificate) =
+            admin_address::bind(address, own.as_ref(), &data.of(role)).await?;
+        let ready = match role {
+            Role::SecondFactor => "/healthz",
+            Role::ControlPlane | Role::DataPlane => "/readyz",
+        };
+        if let Some(url) = listener.url() {
+            tracing::info!(url, "metrics are served");
+        }
+        let lone = Lone::new(data.socket(role), ready, certificate);
+        Ok(Self(Some((listener, lone))))
+    }
+
+    /// Serves it until the role has ended: whoever watches sees the role stop.
+    async fn while_it_runs<T>(self, role: impl Future<Output = T>) -> T {
+        let Some((listener, lone)) = self.0 else {
+            return role.await;
+        };
+        let ended = CancellationToken::new();
+        let role = async {
+            let done = role.await;
+            ended.cancel();
+            done
+        };
+        let (done, ()) = tokio::join!(role, lone.serve(listener, ended.clone()));
+        done
+    }
 }
 
 /// What every role does first: tie itself to its supervisor, make its folders, listen for signals.
@@ -188,6 +312,7 @@ fn prepare(
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut hang_up = listen(SignalKind::hangup())?;
+    let mut user = listen(SignalKind::user_defined1())?;
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     let supervised = args.supervised.is_some();
@@ -200,7 +325,11 @@ fn prepare(
                 // A terminal sends this one to the whole group: the supervisor decides then.
                 _ = interrupt.recv() => if !supervised { break },
                 // So it may send this one, which means "read the configuration again".
-                _ = hang_up.recv() => if !supervised { reload(&control).await },
+                _ = hang_up.recv() => if !supervised {
+                    logs::reopen();
+                    reload(&control).await;
+                },
+                _ = user.recv() => logs::reopen(),
             }
         }
         stopped.cancel();

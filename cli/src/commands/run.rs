@@ -12,11 +12,12 @@ use crate::commands::roles::raise_file_limit;
 use crate::commands::validate;
 use crate::failure::Failure;
 use crate::paths::DataDir;
-use crate::supervisor::{self, Plan, tell::Teller};
+use crate::supervisor::{self, Plan, Teller};
 
 pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
     let data = DataDir::new(args.data.data_dir)?;
     let database = database::named(&args.database)?;
+    let traces = args.traces.settings()?;
     // One verdict with `validate`, and before anything is started or made.
     if let Some(config) = &args.source.config
         && !args.source.last_good
@@ -37,10 +38,10 @@ pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
         second_factor_listen: args.second_factor.second_factor_listen,
         second_factor_public: args.public,
         nodes: args.nodes,
+        traces,
         grace: Duration::from_secs(args.stopping.grace),
         last_good: args.source.last_good,
         log: log.log,
-        log_json: log.log_json,
     };
     let done = supervisor::run(plan, Teller::Log, async |_| Ok(())).await;
     drop(lock);

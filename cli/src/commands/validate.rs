@@ -1,9 +1,10 @@
 //! `countersign validate`, and the same verdict for `run`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use controlplane::admin::{Diagnostic, Severity};
-use controlplane::{AuthproxyFile, ConfigSource, Key, LoadOutcome, key_file};
+use controlplane::{AuthproxyFile, ConfigSource, FileRead, Key, LoadOutcome, key_file};
 use proto::child::Role;
 use serde_json::json;
 
@@ -15,10 +16,21 @@ use crate::paths::DataDir;
 pub(crate) fn run(args: &ValidateArgs) -> Result<(), Failure> {
     let data = DataDir::new(args.tool.data.data_dir.clone())?;
     let LoadOutcome {
+        files,
         diagnostics,
         differences,
-        ..
+        draft,
     } = load(&args.file, &data)?;
+    if args.files {
+        if draft.is_none() {
+            return Err(bad(&diagnostics));
+        }
+        let named: BTreeSet<_> = files.iter().map(FileRead::path).collect();
+        for one in named.into_iter().filter(|one| *one != args.file) {
+            output::line(format_args!("{}", one.display()));
+        }
+        return Ok(());
+    }
     let count = |severity| {
         diagnostics
             .iter()

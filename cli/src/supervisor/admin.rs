@@ -18,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::api::{self, Api};
 use super::merge;
+use super::metrics::Metrics;
+use crate::admin_address::METRICS_TYPE;
 use crate::paths::DataDir;
 
 /// What the routes need to know.
@@ -26,6 +28,8 @@ pub(crate) struct Gateway {
     pub(crate) data: DataDir,
     /// Whether the configuration uses the built-in second factor.
     pub(crate) second_factor: Arc<AtomicBool>,
+    /// What the supervisor itself measures.
+    pub(crate) metrics: Metrics,
     /// Where all else is handed on to.
     pub(crate) api: Api,
 }
@@ -89,18 +93,32 @@ fn verdict(asked: Result<Value, local::CallError>) -> Value {
     }
 }
 
-async fn metrics(State(Gateway { data, .. }): State<Gateway>) -> impl IntoResponse {
-    let mut texts = Vec::new();
-    for role in [Role::ControlPlane, Role::DataPlane, Role::SecondFactor] {
-        if let Ok(octets) = client(&data, role).get_octets("/metrics", CALL_LIMIT).await {
-            texts.push(String::from_utf8_lossy(&octets).into_owned());
+/// All roles at once: one that does not answer costs its own series, and is shown as away.
+async fn metrics(State(gateway): State<Gateway>) -> impl IntoResponse {
+    let ask = async |role| {
+        let asked = client(&gateway.data, role)
+            .get_octets("/metrics", CALL_LIMIT)
+            .await;
+        let text = asked.map(|octets| String::from_utf8_lossy(&octets).into_owned());
+        // The built-in second factor is away where no section uses it.
+        if role != Role::SecondFactor || gateway.second_factor.load(Ordering::Relaxed) {
+            gateway.metrics.role_is(role, text.is_ok());
         }
-    }
+        text.ok()
+    };
+    let roles = tokio::join!(
+        ask(Role::ControlPlane),
+        ask(Role::DataPlane),
+        ask(Role::SecondFactor)
+    );
+    let of_roles = [roles.0, roles.1, roles.2];
+    let metrics = gateway.metrics.clone();
+    // The system is asked about this process.
+    let own = tokio::task::spawn_blocking(move || metrics.text()).await;
+    let own = own.ok().and_then(Result::ok);
+    let texts: Vec<String> = of_roles.into_iter().chain([own]).flatten().collect();
     (
-        [(
-            header::CONTENT_TYPE,
-            "text/plain; version=0.0.4; charset=utf-8",
-        )],
+        [(header::CONTENT_TYPE, METRICS_TYPE)],
         merge::metrics(&texts),
     )
 }

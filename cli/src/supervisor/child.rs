@@ -1,7 +1,6 @@
 //! One role as a child process.
 
 use std::fmt;
-use std::os::fd::AsFd;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -9,13 +8,14 @@ use controlplane::AdminCertificate;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use proto::child::{FromChild, Role};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{News, Plan};
 use crate::failure::Failure;
+use crate::logs;
 
 /// A role, running or about to.
 #[derive(Debug)]
@@ -64,11 +64,6 @@ impl Child {
         let role = self.role;
         let failed =
             |error: std::io::Error| Failure::new(format!("cannot start the {role}"), &error);
-        // All of a gateway's log goes one way.
-        let log = std::io::stdout()
-            .as_fd()
-            .try_clone_to_owned()
-            .map_err(failed)?;
         let database = plan.database.clone();
         let database = database.filter(|_| role == Role::ControlPlane);
         let mut process = command(role, plan, admin, self.was_ready)
@@ -77,7 +72,7 @@ impl Child {
                 None => Stdio::null(),
             })
             .stdout(Stdio::piped())
-            .stderr(log)
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .map_err(failed)?;
@@ -91,6 +86,7 @@ impl Child {
         self.state = State::Running(pid);
         self.started = Instant::now();
         let (stdin, stdout, news) = (process.stdin.take(), process.stdout.take(), news.clone());
+        let stderr = process.stderr.take();
         #[expect(
             clippy::disallowed_methods,
             reason = "ends with the process, whose end `stop` waits for"
@@ -100,9 +96,17 @@ impl Child {
                 // One that ended before it read this is dealt with as one that ended.
                 drop(stdin.write_all(database.expose().as_bytes()).await);
             }
-            if let Some(stdout) = stdout {
-                read_lines(role, stdout, &news).await;
-            }
+            let said = async {
+                if let Some(stdout) = stdout {
+                    read_lines(role, stdout, &news).await;
+                }
+            };
+            let logged = async {
+                if let Some(stderr) = stderr {
+                    read_log(role, stderr).await;
+                }
+            };
+            tokio::join!(said, logged);
             let exit = Exit::from(process.wait().await.ok());
             drop(news.send(News::Ended(role, exit)).await);
         }));
@@ -150,9 +154,6 @@ fn command(role: Role, plan: &Plan, admin: Option<AdminCertificate>, again: bool
         .arg("--data-dir")
         .arg(plan.data.path())
         .args(["--log", &plan.log]);
-    if plan.log_json {
-        command.arg("--log-json");
-    }
     match role {
         Role::ControlPlane => {
             if let Some(config) = &plan.config {
@@ -169,6 +170,18 @@ fn command(role: Role, plan: &Plan, admin: Option<AdminCertificate>, again: bool
                 command.args(["--node-listen", &address.to_string()]);
                 let seconds = plan.nodes.node_certificate_seconds.to_string();
                 command.args(["--node-certificate-seconds", &seconds]);
+            }
+            if let Some(traces) = &plan.traces {
+                command.args(["--otlp-endpoint", &traces.endpoint.to_string()]);
+                if let Some(file) = &traces.header_file {
+                    command.arg("--otlp-header-file").arg(file);
+                }
+                if let Some(file) = &traces.ca {
+                    command.arg("--otlp-ca").arg(file);
+                }
+                if traces.user {
+                    command.arg("--otlp-user");
+                }
             }
             if let Some(AdminCertificate { address, not_after }) = admin {
                 let served = format!("{address}={not_after}");
@@ -221,6 +234,20 @@ async fn read_lines(role: Role, stdout: impl AsyncRead + Unpin, news: &mpsc::Sen
     }
 }
 
+/// Takes its log in, line by line. What is longer than any line of ours is several.
+async fn read_log(role: Role, stderr: impl AsyncRead + Unpin) {
+    let mut stderr = BufReader::new(stderr);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let mut one = (&mut stderr).take(LINE_OCTETS);
+        match one.read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => logs::from_role(role, line.strip_suffix(b"\n").unwrap_or(&line)),
+        }
+    }
+}
+
 /// How a process ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Exit {
@@ -249,6 +276,8 @@ impl fmt::Display for Exit {
     }
 }
 
+/// The longest line of a role's log.
+const LINE_OCTETS: u64 = 1024 * 1024;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
 /// A role that ran this long starts again quickly.
@@ -277,10 +306,10 @@ mod tests {
                 second_factor_names: vec!["gate.example".to_owned(), "192.0.2.1".to_owned()],
             },
             nodes: NodeListenArgs::default(),
+            traces: None,
             grace: Duration::ZERO,
             last_good: false,
             log: "info".to_owned(),
-            log_json: false,
         };
         let line = |role| {
             let command = command(role, &plan, None, false);

@@ -4,8 +4,8 @@
 mod admin;
 mod api;
 mod child;
-mod merge;
-pub(crate) mod tell;
+pub(crate) mod merge;
+mod metrics;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,22 +13,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use controlplane::{AdminCertificate, AdminListener, AdminTls, CertificateFiles, PostgresUrl};
+use controlplane::{AdminCertificate, CertificateFiles, PostgresUrl, TraceSettings};
 use proto::child::{FromChild, Role};
+use proto::config::Log;
+use proto::event::AuthEvent;
 use proto::id::NodeId;
 use proto::rpc::NodeStatus;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::admin_address;
 use crate::args::{NodeListenArgs, SecondFactorPublicArgs};
+use crate::explain;
 use crate::failure::Failure;
+use crate::logs::levels::{Change, PATH, Shown};
+use crate::logs::{self, Places};
 use crate::output;
 use crate::paths::DataDir;
 use child::{Child, Exit};
-use tell::Teller;
+use metrics::Metrics;
+use serde_json::value::RawValue;
 
 /// What a gateway is started with.
 #[derive(Clone, Debug)]
@@ -47,10 +53,32 @@ pub(crate) struct Plan {
     pub(crate) second_factor_listen: SocketAddr,
     pub(crate) second_factor_public: SecondFactorPublicArgs,
     pub(crate) nodes: NodeListenArgs,
+    /// Where the control plane sends traces of logins.
+    pub(crate) traces: Option<TraceSettings>,
     pub(crate) grace: Duration,
     pub(crate) last_good: bool,
     pub(crate) log: String,
-    pub(crate) log_json: bool,
+}
+
+/// How finished logins are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Teller {
+    /// In the log.
+    Log,
+    /// There, and the whole timeline on standard output, for the demo.
+    Timeline,
+}
+
+impl Teller {
+    fn login(self, event: &RawValue) {
+        logs::login(event);
+        if self == Self::Timeline {
+            match serde_json::from_str::<AuthEvent>(event.get()) {
+                Ok(event) => explain::print(&event),
+                Err(_) => tracing::warn!("a finished login cannot be read"),
+            }
+        }
+    }
 }
 
 /// What a child said, or that it ended.
@@ -68,20 +96,30 @@ pub(crate) async fn run(
     teller: Teller,
     ready: impl AsyncFnOnce(&str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let (admin, admin_certificate) = bind_admin(&plan).await?;
+    let folder = plan.data.of(Role::ControlPlane);
+    let own = plan.admin_certificate.as_ref();
+    let (admin, admin_certificate) = admin_address::bind(plan.admin_listen, own, &folder).await?;
     let signals = Signals::new()?;
     let (sender, news) = mpsc::channel(NEWS);
     let stop_admin = CancellationToken::new();
     let wants_second_factor = Arc::new(AtomicBool::new(false));
+    let metrics = Metrics::new()
+        .map_err(|error| Failure::new("the supervisor's metrics cannot be made", &error))?;
     let gateway = admin::Gateway {
         data: plan.data.clone(),
         second_factor: Arc::clone(&wants_second_factor),
+        metrics: metrics.clone(),
         api: api::Api {
             socket: plan.data.api_socket(),
             tasks: TaskTracker::new(),
         },
     };
     let admin_url = admin.url();
+    let places = Places::new(plan.data.path(), plan.config.as_deref());
+    let own = local::Listener::bind(&plan.data.supervisor_socket())
+        .await
+        .map_err(|error| Failure::new("the supervisor cannot be asked", &error))?;
+    let own = own.serve(logs::routes(), stop_admin.clone());
     let serve = admin::serve(admin, gateway, stop_admin.clone());
     let mut supervisor = Supervisor {
         plan,
@@ -92,8 +130,12 @@ pub(crate) async fn run(
         news,
         signals,
         children: Vec::new(),
+        places,
+        debug: false,
+        tasks: TaskTracker::new(),
         serving: false,
         wants_second_factor,
+        metrics,
     };
     let work = async {
         let result = supervisor.work(ready).await;
@@ -104,7 +146,7 @@ pub(crate) async fn run(
     // One that holds a connection open to the admin address does not hold up the end.
     let serve = async {
         tokio::select! {
-            () = serve => {}
+            _ = async { tokio::join!(serve, own) } => {}
             () = async {
                 stop_admin.cancelled().await;
                 tokio::time::sleep(ADMIN_LIMIT).await;
@@ -115,39 +157,13 @@ pub(crate) async fn run(
     result
 }
 
-/// The admin address, and what it is served with, if that is TLS. Reads and makes files of a certificate,
-/// before anything else runs.
-async fn bind_admin(plan: &Plan) -> Result<(AdminListener, Option<AdminCertificate>), Failure> {
-    let address = plan.admin_listen;
-    let folder = plan.data.of(Role::ControlPlane);
-    let now_s = i64::try_from(controlplane::now_ms() / 1_000).unwrap_or(i64::MAX);
-    let tls = AdminTls::open(address, plan.admin_certificate.as_ref(), &folder, now_s)
-        .map_err(|error| Failure::new("the admin address has no certificate", &error))?;
-    if let Some(tls) = tls.as_ref().filter(|tls| tls.self_made) {
-        tracing::info!(
-            %address,
-            sha256 = tls.about.sha256,
-            until = tls.about.until,
-            "the admin address has a self-made certificate"
-        );
-    }
-    let tcp = TcpListener::bind(address).await.map_err(|error| {
-        let text = format!(
-            "cannot serve the admin address {address}; name another with --admin-listen, or see with `ss -ltnp` who has it"
-        );
-        Failure::new(text, &error)
-    })?;
-    let bound = tcp.local_addr().unwrap_or(address);
-    let certificate = tls.as_ref().map(|tls| tls.certificate_of(bound));
-    let listener = AdminListener::new(tcp, tls.map(|tls| tls.config));
-    Ok((listener, certificate))
-}
-
 /// The signals of a service.
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     hang_up: tokio::signal::unix::Signal,
+    /// Log files were moved.
+    user: tokio::signal::unix::Signal,
 }
 
 impl Signals {
@@ -158,6 +174,7 @@ impl Signals {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
             hang_up: listen(SignalKind::hangup())?,
+            user: listen(SignalKind::user_defined1())?,
         })
     }
 }
@@ -173,11 +190,17 @@ struct Supervisor {
     news: mpsc::Receiver<News>,
     signals: Signals,
     children: Vec<Child>,
+    /// Where relative log folders begin.
+    places: Places,
+    /// Whether the configuration says `debug`.
+    debug: bool,
+    tasks: TaskTracker,
     /// Whether the first revision is served: until then a role that cannot start is the end, from
     /// then on it is started again.
     serving: bool,
     /// Whether readiness includes the built-in second factor.
     wants_second_factor: Arc<AtomicBool>,
+    metrics: Metrics,
 }
 
 /// What to do after one turn of the loop.
@@ -216,6 +239,33 @@ impl Supervisor {
         }
     }
 
+    /// Does with the log what the configuration says from now on.
+    fn log(&mut self, log: &Log, debug: bool) {
+        logs::apply(log, &self.places);
+        if debug != std::mem::replace(&mut self.debug, debug) {
+            logs::set_debug(debug);
+            self.tell_debug(self.children.iter().map(|child| child.role).collect());
+        }
+    }
+
+    /// Lets roles log as the configuration says.
+    fn tell_debug(&self, roles: Vec<Role>) {
+        let change = Change {
+            debug: Some(self.debug),
+            ..Change::default()
+        };
+        for role in roles {
+            let client = local::Client::new(self.plan.data.socket(role));
+            let change = change.clone();
+            self.tasks.spawn(async move {
+                let told = client.post::<_, Shown>(PATH, &change, CALL_LIMIT).await;
+                if let Err(error) = told {
+                    tracing::warn!(%role, error = &error as &dyn std::error::Error, "a role does not know whether to log each step");
+                }
+            });
+        }
+    }
+
     /// Waits for one thing to happen and deals with it.
     async fn turn(&mut self) -> Result<Turn, Failure> {
         let restart = self.children.iter().filter_map(Child::restart_at).min();
@@ -229,6 +279,10 @@ impl Supervisor {
             news = self.news.recv() => match news {
                 Some(News::Line(_, FromChild::Login(event))) => {
                     self.teller.login(&event);
+                    Ok(Turn::GoOn)
+                }
+                Some(News::Line(_, FromChild::Log { log, debug })) => {
+                    self.log(&log, debug);
                     Ok(Turn::GoOn)
                 }
                 Some(News::Line(_, FromChild::Setup { token })) => {
@@ -247,6 +301,9 @@ impl Supervisor {
                 Some(News::Line(role, FromChild::Ready)) => {
                     if let Some(child) = self.children.iter_mut().find(|child| child.role == role) {
                         child.was_ready = true;
+                    }
+                    if self.debug {
+                        self.tell_debug(vec![role]);
                     }
                     Ok(Turn::Ready(role))
                 }
@@ -269,7 +326,12 @@ impl Supervisor {
             _ = self.signals.terminate.recv() => Ok(Turn::Stop),
             _ = self.signals.interrupt.recv() => Ok(Turn::Stop),
             _ = self.signals.hang_up.recv() => {
+                logs::reopen();
                 self.reload().await;
+                Ok(Turn::GoOn)
+            }
+            _ = self.signals.user.recv() => {
+                logs::reopen();
                 Ok(Turn::GoOn)
             }
         }
@@ -289,6 +351,7 @@ impl Supervisor {
             });
         }
         let pause = child.ended();
+        self.metrics.ended(role);
         tracing::error!(%role, %exit, restart_in_ms = pause.as_millis(), "a role ended by itself");
         Ok(Turn::GoOn)
     }

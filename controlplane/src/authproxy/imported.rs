@@ -219,6 +219,34 @@ fn settings(context: &mut Context<'_>, main: &Section) -> raw::Settings {
         debug: main.boolean("debug"),
         http_proxy,
         http_ca_certs,
+        log: log(context, main),
+    }
+}
+
+fn log(context: &mut Context<'_>, main: &Section) -> config::Log {
+    let mut dir = main.optional_text("log_dir");
+    if let Some(entry) = main
+        .entry("log_dir")
+        .filter(|entry| is_windows(&entry.value))
+    {
+        let message = format!("'{}' is a path of Windows, and has no effect", *entry.value);
+        let remedy = "name a folder of this machine, or remove it: log in the data folder is used";
+        context.warn(main, entry, message, remedy);
+        dir = None;
+    }
+    let facility = main.effective("syslog_facility");
+    let facility = config::SyslogFacility::ALL
+        .iter()
+        .find(|one| one.as_str().eq_ignore_ascii_case(facility));
+    config::Log {
+        dir,
+        file: main.boolean("log_file"),
+        stdout: main.boolean("log_stdout"),
+        auth_events: main.boolean("log_auth_events"),
+        syslog: main.boolean("log_syslog"),
+        syslog_facility: facility.copied().unwrap_or_default(),
+        max_size_octets: main.number("log_max_size"),
+        max_files: main.number("log_max_files"),
     }
 }
 

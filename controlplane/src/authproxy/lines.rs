@@ -342,6 +342,14 @@ impl<'a> Teller<'a> {
         let setting = |pointer| vec![place(List::Settings, main, pointer)];
         match entry.spec.name {
             "debug" => setting("/debug"),
+            "log_dir" => setting("/log/dir"),
+            "log_file" => setting("/log/file"),
+            "log_stdout" => setting("/log/stdout"),
+            "log_auth_events" => setting("/log/auth_events"),
+            "log_max_size" => setting("/log/max_size_octets"),
+            "log_max_files" => setting("/log/max_files"),
+            "log_syslog" => setting("/log/syslog"),
+            "syslog_facility" => setting("/log/syslog_facility"),
             "http_ca_certs_file" => setting("/http_ca_certs"),
             "http_proxy_host" => setting("/http_proxy/host"),
             "http_proxy_port" => setting("/http_proxy/port"),

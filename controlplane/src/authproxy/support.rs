@@ -4,17 +4,7 @@ use super::schema::SectionKind;
 use super::values;
 
 /// Options that are read and change nothing yet, when they have another value than their default.
-const NOT_ACTED_ON: &[(SectionKind, &str)] = &[
-    (SectionKind::Main, "log_dir"),
-    (SectionKind::Main, "log_auth_events"),
-    (SectionKind::Main, "log_max_files"),
-    (SectionKind::Main, "log_max_size"),
-    (SectionKind::Main, "log_file"),
-    (SectionKind::Main, "log_stdout"),
-    (SectionKind::Main, "log_syslog"),
-    (SectionKind::Main, "syslog_facility"),
-    (SectionKind::Main, "test_connectivity_on_startup"),
-];
+const NOT_ACTED_ON: &[(SectionKind, &str)] = &[(SectionKind::Main, "test_connectivity_on_startup")];
 
 /// Options that are kept for old files and have nothing left to change.
 const WITHOUT_EFFECT: &[(SectionKind, &str)] = &[

@@ -14,4 +14,5 @@ pub use authority::NodeAuthorityError;
 pub(crate) use join::{renew, written};
 pub(crate) use listener::serve;
 pub(crate) use peer::{Certified, NodePeer};
+#[cfg(test)]
 pub(crate) use refused::Why;

@@ -26,6 +26,7 @@ pub(crate) enum Why {
 
 impl Why {
     /// Each.
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 6] = [
         Self::Handshakes,
         Self::Tls,

@@ -172,6 +172,7 @@ impl ControlPlane {
             setup: Box::new(move |link, _| *shown.lock().unwrap() = Some(link)),
             needs: Box::new(move |need| noted.lock().unwrap().push(need)),
             ready: Box::new(move |ready: Ready| said.send(ready).unwrap()),
+            ..Hooks::default()
         };
         let mut running = JoinSet::new();
         running.spawn(run(settings, hooks, stop.clone()));

@@ -18,7 +18,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus::Registry;
 use proto::check::{CheckKind, CheckResult, CheckRow};
 use proto::config::{AuthenticatorKind, Directory, Integration, Snapshot};
 use proto::id::{IntegrationId, NodeId};
@@ -34,6 +33,7 @@ use self::second_factor::SecondFactor;
 use crate::causes::with_causes;
 use crate::clock;
 use crate::duo::client::DuoClients;
+use crate::metrics::PrimaryCounters;
 use crate::primary::trial::Gate;
 use crate::primary::{Primary, Shared};
 use crate::server::eap::tls;
@@ -284,9 +284,10 @@ fn plan_ports(snapshot: &Snapshot, ports: &Ports) -> Vec<Job> {
 fn plan_hosts(snapshot: &Snapshot) -> Vec<Job> {
     let mut jobs = Vec::new();
     // Counters of its own, which nobody reads.
-    let Ok(shared) = Shared::new(TaskTracker::new(), &Registry::new()) else {
+    let Ok(counters) = PrimaryCounters::apart() else {
         return jobs;
     };
+    let shared = Shared::with(TaskTracker::new(), counters);
     let mut gates = Vec::new();
     for authenticator in &snapshot.authenticators {
         let id = authenticator.id.to_string();

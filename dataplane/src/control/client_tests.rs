@@ -152,7 +152,8 @@ fn node() -> Arc<Node> {
         Interface::new(None),
         ReceiveThreads::start(1).unwrap(),
         DuoClients::new(1),
-        primary::Shared::new(TaskTracker::new(), &metrics.registry).unwrap(),
+        primary::Shared::with(TaskTracker::new(), metrics.primaries.clone()),
+        |_| (),
     ))
 }
 

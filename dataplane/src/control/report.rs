@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use local::Client;
-use proto::event::{AuthEvent, Reason, Stage};
+use proto::event::AuthEvent;
 use proto::id::NodeId;
 use proto::rpc::{EVENTS_PER_REPORT, Empty, SERVICE};
 use serde::Serialize;
@@ -60,12 +60,12 @@ impl Reports {
 pub(crate) struct Queue(mpsc::Receiver<AuthEvent>);
 
 /// Where finished logins are told besides the control plane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum LoginLines {
     /// One JSON line each on standard output, for the supervisor.
     Stdout,
-    /// One line each in the log.
-    Log,
+    /// This is told of each. Must not wait.
+    Told(fn(&RawValue)),
 }
 
 /// Moves events out until every [`Reports`] is gone, then flushes.
@@ -84,18 +84,25 @@ pub(crate) async fn run(
         let mut text = Vec::new();
         while queue.recv_many(&mut events, EVENTS_PER_REPORT).await > 0 {
             for event in events.drain(..) {
-                if lines == LoginLines::Log {
-                    log(&event);
-                }
                 // An event holds numbers and text only: it always has a JSON form.
                 let Ok(json) = serde_json::value::to_raw_value(&event) else {
                     continue;
                 };
-                if lines == LoginLines::Stdout {
-                    // The wire form of `FromChild::Login`, without copying the event once more.
-                    text.extend_from_slice(b"{\"login\":");
-                    text.extend_from_slice(json.get().as_bytes());
-                    text.extend_from_slice(b"}\n");
+                match lines {
+                    LoginLines::Told(tell) => tell(&json),
+                    LoginLines::Stdout => {
+                        // The wire form of `FromChild::Login`, without copying the event once more.
+                        text.extend_from_slice(b"{\"login\":");
+                        text.extend_from_slice(json.get().as_bytes());
+                        text.extend_from_slice(b"}\n");
+                    }
+                }
+                // Whole lines, in less than one write of the runtime's: another thread may have a line
+                // for the supervisor, too.
+                if text.len() >= OCTETS_AT_ONCE {
+                    drop(stdout.write_all(&text).await);
+                    drop(stdout.flush().await);
+                    text.clear();
                 }
                 if waiting.try_send(json).is_err() {
                     metrics.events_dropped.inc();
@@ -193,35 +200,8 @@ struct Report<'a> {
     dropped: u64,
 }
 
-/// As the supervisor says it of its own data plane.
-fn log(event: &AuthEvent) {
-    let why = |reason, stage| {
-        let steps = event.timeline.iter().rev();
-        let mut of_stage = steps.filter(|step| step.stage == stage);
-        (event.reason == reason)
-            .then(|| of_stage.next())
-            .flatten()
-            .map(|step| step.detail.as_str())
-    };
-    tracing::info!(
-        login = %event.id,
-        first = event.first.map(tracing::field::display),
-        integration = %event.integration,
-        client = %event.client,
-        test = event.test.then_some(true),
-        user = event.user.as_deref(),
-        outcome = %event.outcome,
-        reason = %event.reason,
-        factor = event.factor.map(proto::event::Factor::as_str),
-        revision = event.revision.0,
-        elapsed_ms = event.elapsed_us / 1000,
-        primary = why(Reason::PrimaryMisconfigured, Stage::Primary)
-            .or_else(|| why(Reason::PrimaryUnavailable, Stage::Primary)),
-        state = why(Reason::UnknownState, Stage::Client),
-        "login"
-    );
-}
-
+/// An event has at most about a twentieth of that; the runtime takes 2 MiB at once.
+const OCTETS_AT_ONCE: usize = 1024 * 1024;
 /// Events that wait at most, in each of the two queues.
 const QUEUED_EVENTS: usize = 20_000;
 /// Events that a watcher may lag behind.

@@ -36,6 +36,20 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// Every kind, in the order of the table of metrics.
+    pub const ALL: &'static [Self] = &[
+        Self::Connect,
+        Self::TimedOut,
+        Self::Closed,
+        Self::Server,
+        Self::RateLimited,
+        Self::Credentials,
+        Self::BadRequest,
+        Self::Refused,
+        Self::Unreadable,
+        Self::Internal,
+    ];
+
     /// Its name in metric labels.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

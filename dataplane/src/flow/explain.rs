@@ -2,7 +2,7 @@
 //! a secret; texts of others are cut.
 
 use proto::date::utc;
-use proto::event::{Reason, Stage};
+use proto::event::{Ask, Reason, Stage};
 use proto::rpc::PrimaryOnlyGrant;
 
 use super::texts::{self, clean, shorten};
@@ -19,6 +19,41 @@ pub const fn stage(action: &Action) -> Option<Stage> {
         Action::Preauth { .. } => Some(Stage::Preauth),
         Action::Auth { .. } | Action::Poll { .. } => Some(Stage::Factor),
         Action::Answer(_) => None,
+    }
+}
+
+/// What an action asks the second factor; none for what it is not asked.
+#[must_use]
+pub const fn ask(action: &Action) -> Option<Ask> {
+    match action {
+        Action::Preauth { .. } => Some(Ask::Preauth),
+        Action::Auth { .. } => Some(Ask::Auth),
+        Action::Poll { .. } => Some(Ask::AuthStatus),
+        Action::Primary { .. } | Action::Answer(_) => None,
+    }
+}
+
+/// What came of an action, in one word for programs.
+#[must_use]
+pub const fn result(event: &Event) -> &'static str {
+    match event {
+        Event::Begin => "begins",
+        Event::TimedOut => "timed_out",
+        Event::Primary(Ok(verdict)) => verdict.label(),
+        Event::Primary(Err(failure)) => failure.kind.as_str(),
+        Event::Preauth(Ok(preauth)) => match preauth {
+            Preauth::Auth { .. } => "auth",
+            Preauth::Allow { .. } => "allow",
+            Preauth::Deny { .. } => "deny",
+            Preauth::Enroll { .. } => "enroll",
+        },
+        Event::Auth(Ok(AuthReply::Started(_))) => "started",
+        Event::Auth(Ok(AuthReply::Decided(decision))) | Event::Poll(Ok(decision)) => {
+            decision_word(decision.result)
+        }
+        Event::Preauth(Err(failure)) | Event::Auth(Err(failure)) | Event::Poll(Err(failure)) => {
+            failure.kind.as_str()
+        }
     }
 }
 
@@ -91,12 +126,15 @@ fn device(device: &Device) -> String {
 }
 
 fn decision_detail(decision: &Decision) -> String {
-    let word = match decision.result {
+    said(decision_word(decision.result), &decision.status_msg)
+}
+
+const fn decision_word(result: AuthResult) -> &'static str {
+    match result {
         AuthResult::Allow => "allow",
         AuthResult::Deny => "deny",
         AuthResult::Waiting => "waiting",
-    };
-    said(word, &decision.status_msg)
+    }
 }
 
 fn said(word: &str, detail: &str) -> String {
@@ -293,8 +331,28 @@ mod tests {
                 "failed: status 502",
             ),
         ];
-        for (event, want) in table {
+        let words = [
+            "begins",
+            "timed_out",
+            "accepted",
+            "rejected",
+            "unavailable",
+            "misconfigured",
+            "auth",
+            "auth",
+            "allow",
+            "deny",
+            "enroll",
+            "started",
+            "deny",
+            "waiting",
+            "allow",
+            "server_error",
+        ];
+        assert_eq!(table.len(), words.len());
+        for ((event, want), word) in table.into_iter().zip(words) {
             assert_eq!(detail(&event), want, "{event:?}");
+            assert_eq!(result(&event), word, "{event:?}");
         }
     }
 

@@ -10,7 +10,7 @@ use proto::secret::{Secret, on_the_wire};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::JoinError;
+use super::{JoinError, address_of};
 
 /// A control plane that was joined, and with what.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,6 +51,16 @@ impl KeptJoin {
         serde_json::from_slice(&octets)
             .map(Some)
             .map_err(|_| JoinError::Unreadable { path })
+    }
+
+    /// The same control plane at another address; that it is the same is proven by its authority.
+    ///
+    /// # Errors
+    /// [`JoinError::Url`] when that is no `https://HOST:PORT`.
+    pub fn at(self, url: &str) -> Result<Self, JoinError> {
+        address_of(url)?;
+        let url = url.trim_end_matches('/').to_owned();
+        Ok(Self { url, ..self })
     }
 
     /// Whether the folder still has this one.

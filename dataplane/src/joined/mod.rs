@@ -1,6 +1,7 @@
 //! A node's tie to a control plane of another machine: how it joins, what it keeps of that, and the
 //! renewal of its certificate. The key is made here and never leaves.
 
+mod at_start;
 mod file;
 mod renew;
 mod tls;
@@ -18,6 +19,7 @@ use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::sync::watch;
 
+pub use at_start::join_when_possible;
 pub use file::KeptJoin;
 pub(crate) use renew::{Renewal, keep_renewed};
 
@@ -130,6 +132,14 @@ pub enum JoinError {
     /// The token is none.
     #[error("the file holds no join token; make one with 'countersign node token'")]
     Token,
+    /// The file of the token cannot be read.
+    #[error("cannot read the join token in {}", path.display())]
+    TokenFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// No key could be made.
     #[error("cannot make a key")]
     Key(#[source] rcgen::Error),

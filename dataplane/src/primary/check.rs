@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use prometheus::core::Collector;
-use prometheus::{IntCounterVec, Opts, Registry};
+use prometheus::{IntCounterVec, Registry};
 use proto::config::{Authenticator, AuthenticatorKind, Host, PassThrough};
 use proto::event::Reason;
 use tokio_util::task::TaskTracker;
@@ -14,7 +13,10 @@ use tokio_util::task::TaskTracker;
 use super::ldap::Directory;
 use super::radius::Upstream;
 use super::trial::{Gate, Trial};
-use super::{Acceptance, Credential, PrimaryFailure, PrimaryRequest, Rejection, Verdict};
+use super::{
+    Acceptance, Credential, HostAsked, PrimaryFailure, PrimaryRequest, Rejection, Verdict,
+};
+use crate::metrics::PrimaryCounters;
 
 /// What all primaries of a data plane share. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -33,42 +35,33 @@ pub struct Shared {
 type Asked = (String, String);
 
 impl Shared {
-    /// Registers the counters of all primaries. Called once for a registry.
+    /// Counts by counters of its own, which the registry shows. Called once for a registry.
     ///
     /// # Errors
     /// When the registry has counters of these names already.
     pub fn new(tasks: TaskTracker, registry: &Registry) -> Result<Self, prometheus::Error> {
-        let requests = IntCounterVec::new(
-            Opts::new(
-                "primary_requests_total",
-                "Passwords asked of a primary's host, by what came of it",
-            ),
-            &["authenticator", "host", "result"],
-        )?;
-        let discards = IntCounterVec::new(
-            Opts::new(
-                "primary_discards_total",
-                "Datagrams from a RADIUS upstream that were no answer to a request of ours",
-            ),
-            &["authenticator", "host", "reason"],
-        )?;
-        let unsigned = IntCounterVec::new(
-            Opts::new(
-                "primary_unsigned_answers_total",
-                "Answers of a RADIUS upstream without Message-Authenticator, accepted",
-            ),
-            &["authenticator", "host"],
-        )?;
-        for counters in [&requests, &discards, &unsigned] {
-            registry.register(Box::new(counters.clone()))?;
+        let counters = PrimaryCounters::apart()?;
+        for one in [&counters.requests, &counters.discards, &counters.unsigned] {
+            registry.register(Box::new(one.clone()))?;
         }
-        Ok(Self {
+        Ok(Self::with(tasks, counters))
+    }
+
+    /// Counts by these.
+    #[must_use]
+    pub fn with(tasks: TaskTracker, counters: PrimaryCounters) -> Self {
+        let PrimaryCounters {
+            requests,
+            discards,
+            unsigned,
+        } = counters;
+        Self {
             tasks,
             requests,
             discards,
             unsigned,
             asking: Arc::default(),
-        })
+        }
     }
 }
 
@@ -117,21 +110,10 @@ impl Drop for Series {
 
 /// Removes the series of an authenticator's host, whatever their other labels are.
 fn forget(counters: &IntCounterVec, (id, host): &Asked) {
-    for family in counters.collect() {
-        for metric in family.get_metric() {
-            let labels: HashMap<&str, &str> = metric
-                .get_label()
-                .iter()
-                .map(|label| (label.name(), label.value()))
-                .collect();
-            if labels.get("authenticator") == Some(&id.as_str())
-                && labels.get("host") == Some(&host.as_str())
-                && let Err(error) = counters.remove(&labels)
-            {
-                tracing::debug!(error = %error, "series not removed");
-            }
-        }
-    }
+    series::forget(counters, |labels| {
+        labels.get("authenticator") == Some(&id.as_str())
+            && labels.get("host") == Some(&host.as_str())
+    });
 }
 
 /// One authenticator, with its connections. Kept across revisions that leave its settings alone.
@@ -239,7 +221,8 @@ impl Primary {
         }
     }
 
-    /// Asks whether the password is the user's. Ends by the deadline; may be dropped at any time.
+    /// Asks whether the password is the user's, and notes which hosts were asked. Ends by the
+    /// deadline; may be dropped at any time.
     ///
     /// # Errors
     /// [`PrimaryFailure`] when nobody could say.
@@ -247,6 +230,7 @@ impl Primary {
         &self,
         request: &PrimaryRequest,
         deadline: Instant,
+        asked: &mut Vec<HostAsked>,
     ) -> Result<Verdict, PrimaryFailure> {
         // An empty password makes a simple bind an unauthenticated one, which many directories
         // answer with success (RFC 4513 section 5.1.2).
@@ -260,7 +244,7 @@ impl Primary {
             )));
         }
         match (&self.kind, &request.credential) {
-            (Kind::Radius(upstream), _) => upstream.check(request, deadline).await,
+            (Kind::Radius(upstream), _) => upstream.check(request, deadline, asked).await,
             // It would be taken for a password, an empty one among them.
             _ if request.answers.is_some() => Ok(Verdict::Rejected(Rejection::new(
                 Reason::UnknownState,
@@ -275,7 +259,8 @@ impl Primary {
                 attributes: Vec::new(),
             })),
             (Kind::Directory(directory), Credential::Password(password)) => {
-                directory.check(&request.user, password, deadline).await
+                let user = &request.user;
+                directory.check(user, password, deadline, asked).await
             }
         }
     }
@@ -353,7 +338,9 @@ mod tests {
                     state: None,
                 }),
             };
-            let Ok(Verdict::Rejected(rejection)) = primary.check(&request, now()).await else {
+            let Ok(Verdict::Rejected(rejection)) =
+                primary.check(&request, now(), &mut Vec::new()).await
+            else {
                 panic!("'{typed}' lets in");
             };
             assert_eq!(rejection.reason, Reason::UnknownState, "'{typed}'");

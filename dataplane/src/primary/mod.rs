@@ -12,7 +12,9 @@ pub(crate) mod trial;
 
 pub use check::{BuildError, Primary, Shared};
 
-use proto::event::Reason;
+use std::time::{Duration, Instant};
+
+use proto::event::{Ask, Reason};
 use proto::secret::Secret;
 
 use crate::radius::AttributeType;
@@ -68,6 +70,21 @@ pub struct Asked {
     pub state: Option<Vec<u8>>,
 }
 
+/// One host that was asked, for the timeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostAsked {
+    /// In which way.
+    pub ask: Ask,
+    /// Which, as events and metrics name it.
+    pub host: String,
+    /// Since when.
+    pub began: Instant,
+    /// For how long.
+    pub elapsed: Duration,
+    /// What came of it, as metrics name it.
+    pub result: &'static str,
+}
+
 /// A primary's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -80,8 +97,8 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Its name in metrics.
-    const fn label(&self) -> &'static str {
+    /// Its name in metrics and events.
+    pub(crate) const fn label(&self) -> &'static str {
         match self {
             Self::Accepted(_) => "accepted",
             Self::Rejected(_) => "rejected",
@@ -196,4 +213,16 @@ pub enum PrimaryFailureKind {
     Misconfigured,
     /// A fault of ours, or a bound was reached.
     Internal,
+}
+
+impl PrimaryFailureKind {
+    /// Its name in events.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::Misconfigured => "misconfigured",
+            Self::Internal => "internal",
+        }
+    }
 }

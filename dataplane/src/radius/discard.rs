@@ -53,29 +53,7 @@ impl DiscardReason {
     }
 
     /// Every label, so that each counter is there from the start.
-    pub const LABELS: &'static [&'static str] = &[
-        "short_datagram",
-        "length_too_small",
-        "length_too_large",
-        "length_past_end",
-        "attribute_cut",
-        "attribute_length",
-        "attribute_past_end",
-        "unknown_client",
-        "message_authenticator_missing",
-        "message_authenticator_missing_proxy_state",
-        "message_authenticator_missing_eap",
-        "message_authenticator_missing_status_server",
-        "message_authenticator_repeated",
-        "message_authenticator_length",
-        "message_authenticator_wrong",
-        "accounting",
-        "unserved_code",
-        "proxy_state_too_long",
-        "overloaded",
-        "draining",
-        "no_configuration",
-    ];
+    pub const LABELS: &'static [&'static str] = proto::metric::dataplane::DISCARD_REASONS;
 }
 
 impl From<DecodeError> for DiscardReason {

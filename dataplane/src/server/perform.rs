@@ -13,7 +13,7 @@ use super::served::Served;
 use crate::clock;
 use crate::duo::failure::Failure;
 use crate::flow::{Action, Answer, Event, Flow, explain};
-use crate::primary::{PrimaryRequest, Verdict, reply_attributes};
+use crate::primary::{HostAsked, PrimaryRequest, Verdict, reply_attributes};
 
 /// Whom a flow's actions reach, and with what.
 #[derive(Debug)]
@@ -37,10 +37,12 @@ impl Performer {
     ) -> Answer {
         loop {
             let stage = explain::stage(&action);
+            let ask = explain::ask(&action);
             let began = clock::now();
+            let mut asked = Vec::new();
             let event = match action {
                 Action::Answer(answer) => return answer,
-                action => self.perform(action).await,
+                action => self.perform(action, &mut asked).await,
             };
             let now = clock::now();
             let elapsed = now.saturating_duration_since(began);
@@ -48,7 +50,16 @@ impl Performer {
                 if let Some(histogram) = self.served.series.stage_time(stage) {
                     histogram.observe(elapsed.as_secs_f64());
                 }
-                record.note(stage, began, elapsed, explain::detail(&event));
+                if let Some(ask) = ask {
+                    asked.push(HostAsked {
+                        ask,
+                        host: second_factor(&self.served),
+                        began,
+                        elapsed,
+                        result: explain::result(&event),
+                    });
+                }
+                record.note_asked(stage, began, elapsed, explain::detail(&event), asked);
             }
             // Looked at anew for each step: what has been revoked meanwhile lets nobody pass.
             let grant = self.grant();
@@ -78,7 +89,7 @@ impl Performer {
 
     /// Performs one action. Each kind of call has its own short-lived allocation, so that a login
     /// that waits for a person holds no room for the calls it is not making.
-    async fn perform(&self, action: Action) -> Event {
+    async fn perform(&self, action: Action, asked: &mut Vec<HostAsked>) -> Event {
         let served = &self.served;
         let duo = &served.duo;
         match action {
@@ -97,7 +108,7 @@ impl Performer {
                     pass_through: self.pass_through.clone(),
                     answers,
                 };
-                let check = Box::pin(async move { primary.check(&request, deadline).await });
+                let check = Box::pin(async move { primary.check(&request, deadline, asked).await });
                 let mut result = within(deadline, check).await;
                 // What never goes to the client takes no room in a State.
                 if let Some(Ok(Verdict::Accepted(acceptance))) = &mut result {
@@ -149,6 +160,12 @@ impl Performer {
             .with_label_values(&[endpoint, result])
             .inc();
     }
+}
+
+/// Whom the second factor's calls go to, as events name it.
+fn second_factor(served: &Served) -> String {
+    let application = &served.config.application;
+    format!("{}:{}", application.host, application.port)
 }
 
 /// Counts a login that waits, until it ends in whatever way.

@@ -4,14 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proto::event::{AuthEvent, Factor, Outcome, Reason, Stage, Step};
+use proto::event::{AuthEvent, CALLS_PER_STEP, Call, Factor, Outcome, Reason, Stage, Step};
 use proto::id::LoginId;
 
 use super::exchange::Exchange;
 use super::receive::Shared;
-use super::served::Served;
+use super::served::{NO_FACTOR, Served};
 use crate::clock::{self, micros};
 use crate::flow::texts;
+use crate::primary::HostAsked;
 use crate::radius::Packet;
 
 /// A login's record. Says nothing by itself: [`Record::tell`] does.
@@ -88,18 +89,41 @@ impl Record {
         &self.served
     }
 
-    /// Notes a step, and when it began.
+    /// Notes a step that asked nobody, and when it began.
     pub(super) fn note(&mut self, stage: Stage, at: Instant, elapsed: Duration, detail: String) {
+        self.note_asked(stage, at, elapsed, detail, Vec::new());
+    }
+
+    /// Notes a step, when it began, and who was asked in it.
+    pub(super) fn note_asked(
+        &mut self,
+        stage: Stage,
+        at: Instant,
+        elapsed: Duration,
+        detail: String,
+        asked: Vec<HostAsked>,
+    ) {
         if self.served.debug {
             let elapsed_ms = elapsed.as_millis();
             tracing::info!(login = %self.id, %stage, elapsed_ms, detail, "step");
         }
         if self.timeline.len() < MAX_STEPS {
+            let began = self.began;
+            let after = |at: Instant| micros(at.saturating_duration_since(began));
+            let asked = asked.into_iter().take(CALLS_PER_STEP);
+            let calls = asked.map(|one| Call {
+                ask: one.ask,
+                host: one.host,
+                at_us: after(one.began),
+                elapsed_us: micros(one.elapsed),
+                result: one.result.to_owned(),
+            });
             self.timeline.push(Step {
                 stage,
-                at_us: micros(at.saturating_duration_since(self.began)),
+                at_us: after(at),
                 elapsed_us: micros(elapsed),
                 detail,
+                calls: calls.collect(),
             });
         }
     }
@@ -139,7 +163,7 @@ impl Record {
         let served = &self.served;
         let metrics = &shared.metrics;
         let integration = served.config.id.as_str();
-        let factor_label = factor.map_or("none", Factor::as_str);
+        let factor_label = factor.map_or(NO_FACTOR, Factor::as_str);
         metrics
             .logins
             .with_label_values(&[integration, outcome.as_str(), factor_label])
@@ -149,7 +173,7 @@ impl Record {
             .with_label_values(&[integration, reason.as_str()])
             .inc();
         let elapsed = now.saturating_duration_since(self.began);
-        served.series.total_time.observe(elapsed.as_secs_f64());
+        served.series.took(elapsed);
         if matches!(
             reason,
             Reason::FailModeSafe | Reason::SecondFactorUnavailable

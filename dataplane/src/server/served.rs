@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use prometheus::{Histogram, IntCounter, IntGauge};
-use proto::config::{Integration, MessageAuthenticator, Mode, PassThrough};
-use proto::event::Stage;
+use proto::config::{FailMode, Integration, MessageAuthenticator, Mode, PassThrough};
+use proto::event::{Outcome, Reason, Stage};
 use proto::id::Revision;
 
 use super::clients::ClientTable;
@@ -53,6 +53,9 @@ impl Served {
     }
 }
 
+/// What the label `factor` says of logins without one.
+pub(crate) const NO_FACTOR: &str = "none";
+
 /// The metrics of the hot path, resolved once.
 #[derive(Debug)]
 pub(crate) struct Series {
@@ -60,10 +63,10 @@ pub(crate) struct Series {
     pub(crate) status_requests: IntCounter,
     pub(crate) unsigned: IntCounter,
     pub(crate) in_flight: IntGauge,
-    pub(crate) total_time: Histogram,
-    primary_time: Histogram,
-    preauth_time: Histogram,
-    factor_time: Histogram,
+    total_time: Option<Histogram>,
+    primary_time: Option<Histogram>,
+    preauth_time: Option<Histogram>,
+    factor_time: Option<Histogram>,
 }
 
 impl Series {
@@ -73,11 +76,18 @@ impl Series {
                 .radius_requests
                 .with_label_values(&[integration, code])
         };
-        let time = |stage| {
-            metrics
-                .login_duration
-                .with_label_values(&[integration, stage])
-        };
+        let time = |stage| metrics.login_duration.of(&[integration], stage);
+        // What alerts wait for is there from the start: the first of it is a step then.
+        for mode in FailMode::ALL {
+            let labels = [integration, mode.as_str()];
+            drop(metrics.fail_mode.with_label_values(&labels));
+        }
+        let fault = [integration, Reason::Internal.as_str()];
+        drop(metrics.login_reasons.with_label_values(&fault));
+        for outcome in Outcome::ALL {
+            let none = [integration, outcome.as_str(), NO_FACTOR];
+            drop(metrics.logins.with_label_values(&none));
+        }
         Self {
             access_requests: requests("Access-Request"),
             status_requests: requests("Status-Server"),
@@ -90,12 +100,19 @@ impl Series {
         }
     }
 
+    /// Notes how long a whole login took.
+    pub(crate) fn took(&self, whole: Duration) {
+        if let Some(histogram) = &self.total_time {
+            histogram.observe(whole.as_secs_f64());
+        }
+    }
+
     /// The histogram of a stage that waits for another server.
     pub(crate) const fn stage_time(&self, stage: Stage) -> Option<&Histogram> {
         match stage {
-            Stage::Primary => Some(&self.primary_time),
-            Stage::Preauth => Some(&self.preauth_time),
-            Stage::Factor => Some(&self.factor_time),
+            Stage::Primary => self.primary_time.as_ref(),
+            Stage::Preauth => self.preauth_time.as_ref(),
+            Stage::Factor => self.factor_time.as_ref(),
             Stage::Packet | Stage::Client | Stage::Answer => None,
         }
     }

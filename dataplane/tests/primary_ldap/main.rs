@@ -16,7 +16,7 @@ use dataplane::primary::{
 };
 use prometheus::Registry;
 use proto::config::{Authenticator, Snapshot, raw};
-use proto::event::Reason;
+use proto::event::{Ask, Reason};
 use proto::secret::Secret;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -67,15 +67,19 @@ fn primary(hosts: Value, over: Value) -> Arc<Primary> {
 }
 
 async fn login(primary: &Primary, user: &str, password: &str) -> Result<Verdict, PrimaryFailure> {
-    let request = PrimaryRequest {
+    let deadline = (Instant::now() + primary.budget()).into_std();
+    let request = request(user, password);
+    primary.check(&request, deadline, &mut Vec::new()).await
+}
+
+fn request(user: &str, password: &str) -> PrimaryRequest {
+    PrimaryRequest {
         user: user.to_owned(),
         credential: Credential::Password(Secret::from(password)),
         calling_station: None,
         pass_through: Vec::new(),
         answers: None,
-    };
-    let deadline = (Instant::now() + primary.budget()).into_std();
-    primary.check(&request, deadline).await
+    }
 }
 
 /// None for an accept, the reason for a rejection.
@@ -486,8 +490,26 @@ async fn the_next_host_is_asked_when_one_is_away() {
         "a host that was away is asked last"
     );
 
-    let nobody = primary(json!([host(free_port()), host(free_port())]), json!({}));
-    let got = failure(&nobody).await;
+    let (one, other) = (free_port(), free_port());
+    let nobody = primary(json!([host(one), host(other)]), json!({}));
+    let mut asked = Vec::new();
+    let deadline = (Instant::now() + nobody.budget()).into_std();
+    let got = nobody
+        .check(&request("alice", "pw-alice"), deadline, &mut asked)
+        .await;
+    let told: Vec<_> = asked
+        .iter()
+        .map(|one| (one.ask, one.host.as_str(), one.result))
+        .collect();
+    let at = |port| format!("127.0.0.1:{port}");
+    let (one, other) = (at(one), at(other));
+    let want = [
+        (Ask::Ldap, one.as_str(), "unavailable"),
+        (Ask::Ldap, other.as_str(), "unavailable"),
+    ];
+    assert_eq!(told, want, "each host that was asked is noted");
+    assert!(asked[0].began + asked[0].elapsed <= asked[1].began);
+    let got = got.unwrap_err();
     assert_eq!(got.kind, PrimaryFailureKind::Unavailable);
     assert_eq!(got.detail.matches("not reached").count(), 2);
 }

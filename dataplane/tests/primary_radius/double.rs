@@ -136,7 +136,7 @@ pub(super) async fn check(
     request: &PrimaryRequest,
 ) -> Result<Verdict, PrimaryFailure> {
     let deadline = (Instant::now() + primary.budget()).into_std();
-    primary.check(request, deadline).await
+    primary.check(request, deadline, &mut Vec::new()).await
 }
 
 pub(super) fn counted(registry: &Registry, name: &str, label: &str) -> f64 {

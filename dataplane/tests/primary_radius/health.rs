@@ -142,7 +142,13 @@ async fn answers_without_message_authenticator_are_counted_and_warned_of_once() 
         let ((), verdict) = tokio::join!(script, check(&subject.primary, &request));
         assert!(matches!(verdict, Ok(Verdict::Accepted(_))), "{verdict:?}");
     }
-    let count = |label: &str| counted(&subject.registry, "primary_unsigned_answers_total", label);
+    let count = |label: &str| {
+        counted(
+            &subject.registry,
+            "countersign_primary_unsigned_answers_total",
+            label,
+        )
+    };
     let address = upstream.socket.local_addr().unwrap().to_string();
     assert_eq!((count("radius_client"), count(&address)), (3.0, 3.0));
     assert_eq!(log.count(Level::WARN, "without Message-Authenticator"), 1);
@@ -162,7 +168,7 @@ async fn answers_without_message_authenticator_are_counted_and_warned_of_once() 
             .registry
             .gather()
             .iter()
-            .all(|family| family.name() != "primary_unsigned_answers_total")
+            .all(|family| family.name() != "countersign_primary_unsigned_answers_total")
     );
 }
 
@@ -227,13 +233,17 @@ async fn a_dead_host_is_probed_said_to_be_away_once_and_back_once() {
     assert_eq!(
         counted(
             &subject.registry,
-            "primary_discards_total",
+            "countersign_primary_discards_total",
             "response_authenticator_wrong"
         ),
         1.0
     );
     assert_eq!(
-        counted(&subject.registry, "primary_discards_total", "late"),
+        counted(
+            &subject.registry,
+            "countersign_primary_discards_total",
+            "late"
+        ),
         0.0
     );
 }

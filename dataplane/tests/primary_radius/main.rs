@@ -15,7 +15,7 @@ use dataplane::radius::{
     AttributeType, Code, MAX_PACKET_OCTETS, Packet, SharedSecret, password, verify_request,
 };
 use proto::config::MessageAuthenticator;
-use proto::event::Reason;
+use proto::event::{Ask, Reason};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -111,11 +111,19 @@ async fn reads_the_answer() {
         ]
     );
     assert_eq!(
-        counted(&subject.registry, "primary_requests_total", "accepted"),
+        counted(
+            &subject.registry,
+            "countersign_primary_requests_total",
+            "accepted"
+        ),
         1.0
     );
     assert_eq!(
-        counted(&subject.registry, "primary_requests_total", "rejected"),
+        counted(
+            &subject.registry,
+            "countersign_primary_requests_total",
+            "rejected"
+        ),
         2.0
     );
 }
@@ -165,11 +173,24 @@ async fn repeats_go_to_the_hosts_in_turn_and_a_late_answer_counts() {
         first.socket.send_to(&octets, from).await.unwrap();
         first.socket.local_addr().unwrap()
     };
-    let (first, verdict) = tokio::join!(script, check(&subject.primary, &request));
+    let deadline = (Instant::now() + subject.primary.budget()).into_std();
+    let mut asked = Vec::new();
+    let checking = subject.primary.check(&request, deadline, &mut asked);
+    let (answering, verdict) = tokio::join!(script, checking);
     let Ok(Verdict::Accepted(acceptance)) = verdict else {
         panic!("{verdict:?}");
     };
-    assert_eq!(acceptance.detail, format!("by {first}"));
+    assert_eq!(acceptance.detail, format!("by {answering}"));
+    let told: Vec<_> = asked
+        .iter()
+        .map(|one| (one.ask, one.host.clone(), one.result))
+        .collect();
+    let silent = second.socket.local_addr().unwrap();
+    let want = [
+        (Ask::Radius, answering.to_string(), "accepted"),
+        (Ask::Radius, silent.to_string(), "unanswered"),
+    ];
+    assert_eq!(told, want, "each host that was asked is noted");
 }
 
 #[tokio::test]
@@ -206,7 +227,11 @@ async fn false_answers_are_dropped_and_the_true_one_counts() {
         "message_authenticator_missing",
     ] {
         assert_eq!(
-            counted(&subject.registry, "primary_discards_total", reason),
+            counted(
+                &subject.registry,
+                "countersign_primary_discards_total",
+                reason
+            ),
             1.0,
             "{reason}"
         );
@@ -316,7 +341,13 @@ async fn the_series_of_an_authenticator_go_with_its_last_primary() {
         );
         verdict.unwrap();
     }
-    let rejected = || counted(&subject.registry, "primary_requests_total", "rejected");
+    let rejected = || {
+        counted(
+            &subject.registry,
+            "countersign_primary_requests_total",
+            "rejected",
+        )
+    };
     assert_eq!(rejected(), 2.0);
     drop(subject.primary);
     assert_eq!(rejected(), 2.0, "another primary asks the same host");

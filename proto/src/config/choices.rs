@@ -76,6 +76,80 @@ choice! {
 }
 
 choice! {
+    /// `syslog_facility`: what syslog files the log under (RFC 5424 section 6.2.1).
+    #[derive(Default)]
+    SyslogFacility {
+        /// Programs of users.
+        #[default]
+        User = "LOG_USER",
+        /// Mail.
+        Mail = "LOG_MAIL",
+        /// Services.
+        Daemon = "LOG_DAEMON",
+        /// Authentication.
+        Auth = "LOG_AUTH",
+        /// Syslog itself.
+        Syslog = "LOG_SYSLOG",
+        /// Printers.
+        Lpr = "LOG_LPR",
+        /// News.
+        News = "LOG_NEWS",
+        /// UUCP.
+        Uucp = "LOG_UUCP",
+        /// Scheduled work.
+        Cron = "LOG_CRON",
+        /// Authentication, private.
+        Authpriv = "LOG_AUTHPRIV",
+        /// FTP.
+        Ftp = "LOG_FTP",
+        /// Local use.
+        Local0 = "LOG_LOCAL0",
+        /// Local use.
+        Local1 = "LOG_LOCAL1",
+        /// Local use.
+        Local2 = "LOG_LOCAL2",
+        /// Local use.
+        Local3 = "LOG_LOCAL3",
+        /// Local use.
+        Local4 = "LOG_LOCAL4",
+        /// Local use.
+        Local5 = "LOG_LOCAL5",
+        /// Local use.
+        Local6 = "LOG_LOCAL6",
+        /// Local use.
+        Local7 = "LOG_LOCAL7",
+    }
+}
+
+impl SyslogFacility {
+    /// Its number on the wire.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::User => 1,
+            Self::Mail => 2,
+            Self::Daemon => 3,
+            Self::Auth => 4,
+            Self::Syslog => 5,
+            Self::Lpr => 6,
+            Self::News => 7,
+            Self::Uucp => 8,
+            Self::Cron => 9,
+            Self::Authpriv => 10,
+            Self::Ftp => 11,
+            Self::Local0 => 16,
+            Self::Local1 => 17,
+            Self::Local2 => 18,
+            Self::Local3 => 19,
+            Self::Local4 => 20,
+            Self::Local5 => 21,
+            Self::Local6 => 22,
+            Self::Local7 => 23,
+        }
+    }
+}
+
+choice! {
     /// `pw_codec`: how the octets of a password spell characters.
     #[derive(Default)]
     PasswordCodec {

@@ -12,13 +12,13 @@ pub mod raw;
 pub use authenticator::{Authenticator, AuthenticatorKind, Directory, RadiusUpstream};
 pub use choices::{
     AttributeType, CipherSuite, DirectoryAuth, FactorChoice, FailMode, MessageAuthenticator, Mode,
-    PasswordCodec, PromptFormat, TlsVersion, Transport,
+    PasswordCodec, PromptFormat, SyslogFacility, TlsVersion, Transport,
 };
 pub use fault::{Fault, Faults, PRIVATE};
 pub use integration::{
     Append, Application, AttributeRef, Client, Eap, Integration, PassThrough, Prompt,
 };
-pub use raw::{Host, HttpProxy, Settings};
+pub use raw::{Host, HttpProxy, Log, MAX_LOG_FILES, Settings};
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -52,6 +52,7 @@ impl TryFrom<raw::Snapshot> for Snapshot {
         }
         let roots = raw.settings.http_ca_certs.as_deref();
         faults.no_key("settings.http_ca_certs", roots);
+        check_log(&raw.settings.log, &mut faults);
         let mut authenticators = Vec::with_capacity(raw.authenticators.len());
         let mut known: HashMap<AuthenticatorId, bool> = HashMap::new();
         for (index, one) in raw.authenticators.into_iter().enumerate() {
@@ -92,6 +93,27 @@ impl TryFrom<raw::Snapshot> for Snapshot {
         })
     }
 }
+
+fn check_log(log: &Log, faults: &mut Faults) {
+    let path = "settings.log.dir";
+    if let Some(dir) = &log.dir {
+        if dir.is_empty() {
+            faults.add(path, "it is empty; name a folder, or leave it out");
+        } else if dir.chars().any(char::is_control) {
+            faults.add(path, "a folder's name has no control characters");
+        } else if dir.len() > LOG_DIR_OCTETS {
+            let message = format!("it has {} octets, more than {LOG_DIR_OCTETS}", dir.len());
+            faults.add(path, message);
+        }
+    }
+    if log.max_files > MAX_LOG_FILES {
+        let message = format!("{} is more than {MAX_LOG_FILES}", log.max_files);
+        faults.add("settings.log.max_files", message);
+    }
+}
+
+/// The longest path of the log's folder, so that files in it have one that the system takes.
+const LOG_DIR_OCTETS: usize = 3_000;
 
 /// Where a RADIUS client is listened to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

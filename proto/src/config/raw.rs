@@ -43,7 +43,64 @@ pub struct Settings {
     /// `http_ca_certs_file`, its PEM text: the only trust roots for the second factor when set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_ca_certs: Option<String>,
+    /// Where the log goes.
+    #[serde(default, skip_serializing_if = "Log::is_default")]
+    pub log: Log,
 }
+
+/// Where a process writes its log, and what of finished logins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `log_dir`: the folder of the log files; made, mode 0750, when missing. Relative to the folder of
+    /// the configuration file, or to the data folder where there is none. None means `log` in the
+    /// data folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dir: Option<String>,
+    /// `log_file`: whether `authproxy.log` is written; default true.
+    pub file: bool,
+    /// `log_stdout`: whether the log goes to standard output as well; default true.
+    pub stdout: bool,
+    /// `log_auth_events`: whether `authevents.log` is written, one JSON document a line; default false.
+    pub auth_events: bool,
+    /// `log_syslog`: whether the log goes to the machine's syslog as well; default false.
+    pub syslog: bool,
+    /// `syslog_facility`: what syslog files it under; default `LOG_USER`.
+    pub syslog_facility: super::SyslogFacility,
+    /// `log_max_size`: the size in octets that a log file does not outgrow; default 10,485,760. 0
+    /// means that it may.
+    pub max_size_octets: u32,
+    /// `log_max_files`: how many files of before are kept, at most [`MAX_LOG_FILES`]; default 6. 0
+    /// means that files are not rotated here.
+    pub max_files: u32,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            dir: None,
+            file: true,
+            stdout: true,
+            auth_events: false,
+            syslog: false,
+            syslog_facility: super::SyslogFacility::default(),
+            max_size_octets: 10 * 1024 * 1024,
+            max_files: 6,
+        }
+    }
+}
+
+impl Log {
+    /// Whether it is what a file without any of these options asks for.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The most of [`Log::max_files`].
+pub const MAX_LOG_FILES: u32 = 1_000;
 
 /// An outbound HTTP CONNECT proxy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

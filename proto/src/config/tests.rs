@@ -67,6 +67,42 @@ fn a_key_among_certificates_is_a_fault() {
 }
 
 #[test]
+fn a_log_that_cannot_be_written_is_a_fault() {
+    let long = format!("/{}", "x".repeat(4_000));
+    for (log, want) in [
+        (serde_json::json!({}), None),
+        (
+            serde_json::json!({"dir": "/var/log/cs", "max_files": 1_000}),
+            None,
+        ),
+        (
+            serde_json::json!({"dir": ""}),
+            Some("settings.log.dir: it is empty"),
+        ),
+        (
+            serde_json::json!({"dir": "/var/log\n"}),
+            Some("settings.log.dir: a folder's name has no control characters"),
+        ),
+        (
+            serde_json::json!({"dir": long}),
+            Some("settings.log.dir: it has 4001 octets, more than 3000"),
+        ),
+        (
+            serde_json::json!({"max_files": 1_001}),
+            Some("settings.log.max_files: 1001 is more than 1000"),
+        ),
+    ] {
+        let mut json = sample();
+        json["settings"] = serde_json::json!({ "log": log });
+        match (check(json), want) {
+            (Ok(_), None) => {}
+            (Err(faults), Some(want)) => assert!(faults.to_string().contains(want), "{faults}"),
+            (checked, want) => panic!("{want:?}: {checked:?}"),
+        }
+    }
+}
+
+#[test]
 fn names_every_fault_by_its_path() {
     let mut json = sample();
     json["revision"] = 0.into();

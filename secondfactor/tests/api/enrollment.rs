@@ -1,6 +1,7 @@
 //! Enrollment, the pages, and what outlives a restart.
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::support::{Call, LIMIT, Running, Signing, phone, totp};
 use http::HeaderMap;
@@ -473,14 +474,20 @@ async fn the_admin_socket_says_what_it_refuses() {
     );
     let metrics = running.admin.get_octets("/metrics", LIMIT).await.unwrap();
     let metrics = String::from_utf8(metrics.to_vec()).unwrap();
-    let left = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix("countersign_secondfactor_certificate_seconds_left "));
-    let days = left
-        .and_then(|left| left.parse::<u64>().ok())
-        .unwrap_or_default()
-        / 86_400;
-    assert!((396..=397).contains(&days), "{left:?}");
+    let name = "countersign_certificate_expiry_timestamp_seconds{kind=\"second_factor\",";
+    let end = metrics.lines().find_map(|line| {
+        line.strip_prefix(name)?
+            .rsplit(' ')
+            .next()?
+            .parse::<i64>()
+            .ok()
+    });
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let days = (end.unwrap() - i64::try_from(now).unwrap()) / 86_400;
+    assert!((396..=397).contains(&days), "{end:?}");
     let _: Done = running
         .admin
         .post("/applications/vpn/delete", &Done {}, LIMIT)

@@ -136,7 +136,7 @@ fn put(data: &Path, stage: &Path, aside: Option<&str>, there: &[OsString]) -> st
     fs::remove_dir(stage)
 }
 
-/// What is in the data folder, but for sockets, the lock, and what was kept aside before.
+/// What is in the data folder, but for sockets, the lock, the log, and what was kept aside before.
 fn occupied(data: &DataDir) -> Result<Vec<OsString>, Failure> {
     let read = || -> std::io::Result<Vec<OsString>> {
         let mut found = Vec::new();
@@ -145,6 +145,7 @@ fn occupied(data: &DataDir) -> Result<Vec<OsString>, Failure> {
             let name = entry.file_name();
             let kept = name == "run"
                 || name == "lock"
+                || name == "log"
                 || entry.path() == data.half_restored()
                 || name.as_encoded_bytes().starts_with(REPLACED.as_bytes());
             if !kept {

@@ -106,6 +106,21 @@ impl Page {
         let kind = SectionKind::Main;
         let mut main = self.part(kind, kind.name(), "settings".to_owned());
         main.set("debug", "debug", settings.debug);
+        let log = &settings.log;
+        if let Some(dir) = &log.dir {
+            main.set("log_dir", "log.dir", dir);
+        }
+        main.set("log_file", "log.file", log.file);
+        main.set("log_stdout", "log.stdout", log.stdout);
+        main.set("log_auth_events", "log.auth_events", log.auth_events);
+        main.set("log_max_size", "log.max_size_octets", log.max_size_octets);
+        main.set("log_max_files", "log.max_files", log.max_files);
+        main.set("log_syslog", "log.syslog", log.syslog);
+        main.set(
+            "syslog_facility",
+            "log.syslog_facility",
+            log.syslog_facility,
+        );
         if let Some(text) = &settings.http_ca_certs {
             main.file(
                 "http_ca_certs_file",

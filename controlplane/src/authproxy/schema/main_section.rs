@@ -2,6 +2,29 @@
 
 use super::{Kind, Numbering, OptionSpec, SectionKind};
 
+/// The words of [`proto::config::SyslogFacility`].
+const FACILITIES: &[&str] = &[
+    "LOG_USER",
+    "LOG_MAIL",
+    "LOG_DAEMON",
+    "LOG_AUTH",
+    "LOG_SYSLOG",
+    "LOG_LPR",
+    "LOG_NEWS",
+    "LOG_UUCP",
+    "LOG_CRON",
+    "LOG_AUTHPRIV",
+    "LOG_FTP",
+    "LOG_LOCAL0",
+    "LOG_LOCAL1",
+    "LOG_LOCAL2",
+    "LOG_LOCAL3",
+    "LOG_LOCAL4",
+    "LOG_LOCAL5",
+    "LOG_LOCAL6",
+    "LOG_LOCAL7",
+];
+
 const MAIN: &[SectionKind] = &[SectionKind::Main];
 
 pub(super) const OPTIONS: &[OptionSpec] = &[
@@ -9,15 +32,20 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "debug",
         MAIN,
         Kind::Boolean,
-        "Logs each step of each login.",
+        "Logs each step of each login as it happens, and Countersign's own targets at debug.",
     )
     .default("false"),
-    OptionSpec::new("log_dir", MAIN, Kind::Path, "The folder of the log files."),
+    OptionSpec::new(
+        "log_dir",
+        MAIN,
+        Kind::Path,
+        "The folder of the log files, made when missing; relative to this file's folder. When unset, log in the data folder.",
+    ),
     OptionSpec::new(
         "log_auth_events",
         MAIN,
         Kind::Boolean,
-        "Writes each finished login as a JSON line to authevents.log.",
+        "Writes logins to authevents.log, one JSON document a line.",
     )
     .default("false"),
     OptionSpec::new(
@@ -30,15 +58,15 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     OptionSpec::new(
         "log_max_files",
         MAIN,
-        Kind::Integer(0, 100_000),
-        "How many rotated log files are kept; 0 means no rotation.",
+        Kind::Integer(0, proto::config::MAX_LOG_FILES),
+        "How many log files of before are kept, NAME.1 the newest; 0 means no rotation.",
     )
     .default("6"),
     OptionSpec::new(
         "log_max_size",
         MAIN,
         Kind::Integer(0, u32::MAX),
-        "The size in octets at which a log file is rotated.",
+        "The size in octets that a log file does not outgrow: another is begun; 0 means that it may.",
     )
     .default("10485760"),
     OptionSpec::new("log_file", MAIN, Kind::Boolean, "Writes authproxy.log.").default("true"),
@@ -46,21 +74,21 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "log_stdout",
         MAIN,
         Kind::Boolean,
-        "Writes the log to standard output too.",
+        "Writes the log to standard output; false leaves only what is wrong with the log there.",
     )
-    .default("false"),
+    .default("true"),
     OptionSpec::new(
         "log_syslog",
         MAIN,
         Kind::Boolean,
-        "Sends the log to the local syslog.",
+        "Sends the log to the local syslog, without its times.",
     )
     .default("false"),
     OptionSpec::new(
         "syslog_facility",
         MAIN,
-        Kind::Text,
-        "The syslog facility, such as LOG_AUTH.",
+        Kind::Choice(FACILITIES),
+        "What syslog files the log under.",
     )
     .default("LOG_USER"),
     OptionSpec::new(

@@ -135,6 +135,7 @@ client_ip_attr=Calling-Station-Id
 const FULL_EXPORTED: &str = "\
 [main]
 debug=true
+log_dir=/var/log
 http_ca_certs_file=main.http_ca_certs.pem
 http_proxy_host=proxy
 dictionary=main.dictionary

@@ -361,10 +361,32 @@ fn authenticators() -> impl Strategy<Value = Vec<(raw::AuthenticatorKind, u8)>> 
     })
 }
 
+fn log() -> impl Strategy<Value = config::Log> {
+    let dir = of(select(vec!["log", "/var/log/countersign", "../my logs"]));
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let facility = select(config::SyslogFacility::ALL.to_vec());
+    let bounds = (any::<u32>(), 0..=config::MAX_LOG_FILES);
+    (dir, flags, facility, bounds).prop_map(
+        |(dir, (file, stdout, auth_events, syslog), syslog_facility, (octets, files))| {
+            config::Log {
+                dir: dir.map(str::to_owned),
+                file,
+                stdout,
+                auth_events,
+                syslog,
+                syslog_facility,
+                max_size_octets: octets,
+                max_files: files,
+            }
+        },
+    )
+}
+
 /// A snapshot as a file gives one, but for its ids, which are of every form.
 fn any_snapshot() -> impl Strategy<Value = raw::Snapshot> {
     let proxy = of((select(vec!["proxy", "192.0.2.3", "2001:db8::3"]), 1_u16..));
-    let settings = (any::<bool>(), proxy, any::<bool>()).prop_map(|(debug, proxy, roots)| {
+    let settings = (any::<bool>(), proxy, any::<bool>(), log());
+    let settings = settings.prop_map(|(debug, proxy, roots, log)| {
         let proxy = proxy.map(|(host, port)| config::HttpProxy {
             host: host.to_owned(),
             port,
@@ -373,6 +395,7 @@ fn any_snapshot() -> impl Strategy<Value = raw::Snapshot> {
             debug,
             http_proxy: proxy,
             http_ca_certs: roots.then(|| include_str!("leaf.pem").to_owned()),
+            log,
         }
     });
     (1_u64.., settings, authenticators(), 1_usize..4).prop_flat_map(

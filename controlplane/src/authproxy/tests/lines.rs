@@ -49,7 +49,7 @@ fn each_line_is_told_with_its_place_and_value() {
         "2 []: Set".to_owned(),
         format!("3 interface: Set {server}.listen=\"192.0.2.7\""),
         "4 debug: Set settings.debug=true".to_owned(),
-        "5 log_max_size: Ignored".to_owned(),
+        "5 log_max_size: Set settings.log.max_size_octets=9".to_owned(),
         "7 []: Set authenticators[campus].kind={\"radius\":{\"hosts\":[{\"name\":\"10.1.0.1\",\""
             .to_owned(),
         "8 id: Set authenticators[campus].id=\"campus\"".to_owned(),

@@ -92,6 +92,18 @@ fn bad_values_are_errors() {
             "[main] debug: 'perhaps' is neither true nor false",
         ),
         (
+            "a facility that syslog has not",
+            0,
+            "syslog_facility=LOG_LOUD",
+            "[main] syslog_facility: 'LOG_LOUD' is no value of this option",
+        ),
+        (
+            "too many log files",
+            0,
+            "log_max_files=1001",
+            "[main] log_max_files: '1001' is out of range",
+        ),
+        (
             "a bad interface",
             0,
             "interface=eth0",
@@ -451,34 +463,10 @@ fn what_is_served_with_a_word_is_a_warning() {
             "[main] server: this option has no effect",
         ),
         (
-            "log_dir",
-            0,
-            "log_dir=log",
-            "[main] log_dir: this option is not acted on by this version",
-        ),
-        (
-            "a folder of Windows",
+            "a log folder of Windows",
             0,
             r"log_dir=C:\logs",
-            r"[main] log_dir: 'C:\logs' is a path of Windows, and this option is not acted on",
-        ),
-        (
-            "log_auth_events",
-            0,
-            "log_auth_events=true",
-            "[main] log_auth_events: this option is not acted on",
-        ),
-        (
-            "log_syslog",
-            0,
-            "log_syslog=1",
-            "[main] log_syslog: this option is not acted on",
-        ),
-        (
-            "syslog_facility",
-            0,
-            "syslog_facility=LOG_AUTH",
-            "[main] syslog_facility: this option is not acted on",
+            r"[main] log_dir: 'C:\logs' is a path of Windows, and has no effect",
         ),
         (
             "connectivity",

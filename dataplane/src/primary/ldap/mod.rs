@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use prometheus::IntCounterVec;
 use proto::config::{Directory as Settings, DirectoryAuth, Transport};
-use proto::event::Reason;
+use proto::event::{Ask, Reason};
 use proto::secret::Secret;
 use rustls_pki_types::ServerName;
 use tokio_util::sync::CancellationToken;
@@ -42,7 +42,7 @@ use self::login::Login;
 use self::query::Names;
 use self::sign_on::{Method, SignOn};
 use super::check::{BuildError, Shared, now};
-use super::{PrimaryFailure, PrimaryFailureKind, Rejection, Verdict};
+use super::{HostAsked, PrimaryFailure, PrimaryFailureKind, Rejection, Verdict};
 
 /// A directory and its hosts.
 #[derive(Debug)]
@@ -153,6 +153,7 @@ impl Directory {
         user: &str,
         password: &Secret<String>,
         deadline: Instant,
+        asked: &mut Vec<HostAsked>,
     ) -> Result<Verdict, PrimaryFailure> {
         // What keeps its strings in C behind the directory may see an empty password, and an empty
         // one makes a bind that succeeds for any name (RFC 4513 section 5.1.2).
@@ -194,7 +195,18 @@ impl Directory {
             let outcome = login
                 .check(host, deadline.min(started + self.timeout))
                 .await;
-            self.count(host, &outcome);
+            let result = match &outcome {
+                Ok(verdict) => verdict.label(),
+                Err(fault) => fault.label(),
+            };
+            self.count(host, result);
+            asked.push(HostAsked {
+                ask: Ask::Ldap,
+                host: host.label.clone(),
+                began: started,
+                elapsed: now().saturating_duration_since(started),
+                result,
+            });
             match outcome {
                 Ok(verdict) => {
                     host.answered();
@@ -221,11 +233,7 @@ impl Directory {
         up.into_iter().chain(down)
     }
 
-    fn count(&self, host: &Host, outcome: &Result<Verdict, Fault>) {
-        let result = match outcome {
-            Ok(verdict) => verdict.label(),
-            Err(fault) => fault.label(),
-        };
+    fn count(&self, host: &Host, result: &str) {
         self.requests
             .with_label_values(&[self.id.as_str(), &host.label, result])
             .inc();

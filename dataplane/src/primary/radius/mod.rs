@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use prometheus::IntCounterVec;
 use proto::config::{MessageAuthenticator, PasswordCodec, RadiusUpstream};
-use proto::event::Reason;
+use proto::event::{Ask, Reason};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep_until;
 
@@ -37,7 +37,7 @@ use self::outgoing::Outgoing;
 use self::silence::{Silence, failure};
 use self::socket::{Answer, Ticket, Waiter};
 use super::check::{Shared, host_label, now};
-use super::{PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Rejection, Verdict};
+use super::{HostAsked, PrimaryFailure, PrimaryFailureKind, PrimaryRequest, Rejection, Verdict};
 use crate::radius::salted::Hop;
 use crate::radius::{AUTHENTICATOR_OCTETS, Authenticator, Packet, SharedSecret};
 
@@ -52,6 +52,17 @@ pub(super) struct Upstream {
     codec: PasswordCodec,
     random: Random,
     requests: IntCounterVec,
+}
+
+/// Until now.
+fn host_asked(host: &Sockets, began: Instant, result: &'static str) -> HostAsked {
+    HostAsked {
+        ask: Ask::Radius,
+        host: host.peer.label.clone(),
+        began,
+        elapsed: now().saturating_duration_since(began),
+        result,
+    }
 }
 
 /// A request to one host, the same for each repeat. Holds no password in clear.
@@ -122,6 +133,7 @@ impl Upstream {
         &self,
         request: &PrimaryRequest,
         deadline: Instant,
+        hosts: &mut Vec<HostAsked>,
     ) -> Result<Verdict, PrimaryFailure> {
         let outgoing = match Outgoing::new(request, self.codec) {
             Ok(outgoing) => outgoing,
@@ -181,6 +193,7 @@ impl Upstream {
                             }
                         }
                         self.count(host, silence.label());
+                        hosts.push(host_asked(host, started, silence.label()));
                         silences.push((&host.peer.label, silence));
                         continue;
                     }
@@ -205,7 +218,15 @@ impl Upstream {
             tokio::select! {
                 biased;
                 Some(answer) = answers.recv() => {
-                    return self.finish(&exchanges, &answer, request);
+                    let verdict = self.finish(&exchanges, &answer, request);
+                    for one in &exchanges {
+                        let result = match &verdict {
+                            Ok(verdict) if one.authenticator == answer.request => verdict.label(),
+                            _ => "unanswered",
+                        };
+                        hosts.push(host_asked(one.host, one.began, result));
+                    }
+                    return verdict;
                 }
                 // The host's system says that nobody listens.
                 () = host.peer.refused(started), if others_live() => left += 1,
@@ -222,6 +243,7 @@ impl Upstream {
             let sign = peer.health.seen_since(exchange.began);
             let silence = Silence::Unanswered(exchange.ticket.local(), sign);
             self.count(exchange.host, silence.label());
+            hosts.push(host_asked(exchange.host, exchange.began, silence.label()));
             exchange.host.inner.renew();
             asked.push((peer.label.as_str(), silence));
         }

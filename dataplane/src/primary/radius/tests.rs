@@ -102,7 +102,8 @@ async fn login_as(user: &str, upstream: &Upstream) -> Result<Verdict, PrimaryFai
         pass_through: Vec::new(),
         answers: None,
     };
-    upstream.check(&request, now() + upstream.budget()).await
+    let deadline = now() + upstream.budget();
+    upstream.check(&request, deadline, &mut Vec::new()).await
 }
 
 async fn logins(upstream: &Arc<Upstream>, count: usize) -> Vec<Result<Verdict, PrimaryFailure>> {

@@ -1,9 +1,11 @@
 //! When the certificates of tunnels expire: for the metric, the status and the log. Refuses nothing:
 //! whether a certificate is good enough is the supplicant's affair.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
+use prometheus::IntGaugeVec;
+use proto::config::{AuthenticatorKind, Snapshot};
 use proto::id::IntegrationId;
 use proto::rpc::CertificateStatus;
 use rustls_pki_types::CertificateDer;
@@ -20,6 +22,38 @@ pub(crate) fn not_after(chain: &str) -> Option<i64> {
     let leaf = CertificateDer::from_pem_slice(chain.as_bytes()).ok()?;
     let (_, leaf) = X509Certificate::from_der(&leaf).ok()?;
     Some(leaf.validity().not_after.timestamp())
+}
+
+/// Seconds since 1970 after which no certificate of a PEM text is good any more. None when there is
+/// none to be read.
+fn last_not_after(bundle: &str) -> Option<i64> {
+    let all = CertificateDer::pem_slice_iter(bundle.as_bytes()).filter_map(Result::ok);
+    let ends = all.filter_map(|one| {
+        let (_, one) = X509Certificate::from_der(&one).ok()?;
+        Some(one.validity().not_after.timestamp())
+    });
+    ends.max()
+}
+
+/// Shows when the last of the certificates ends that a configuration trusts by a file of its own, by
+/// section.
+pub(crate) fn show_files(gauge: &IntGaugeVec, snapshot: &Snapshot) {
+    let of_directories = snapshot.authenticators.iter().map(|one| match &one.kind {
+        AuthenticatorKind::Ad(directory) => (one.id.as_str(), directory.ca_certs.as_deref()),
+        _ => (one.id.as_str(), None),
+    });
+    let of_second_factors = ("main", snapshot.settings.http_ca_certs.as_deref());
+    let mut shown = HashSet::new();
+    for (name, bundle) in of_directories.chain([of_second_factors]) {
+        if let Some(end) = bundle.and_then(last_not_after) {
+            gauge.with_label_values(&[FILE, name]).set(end);
+            shown.insert(name);
+        }
+    }
+    series::forget(gauge, |labels| {
+        labels.get("kind") == Some(&FILE)
+            && labels.get("name").is_some_and(|name| !shown.contains(name))
+    });
 }
 
 /// The certificates that are served, by their integrations.
@@ -61,7 +95,7 @@ impl CertificateWatch {
         let gauge = &metrics.certificate_expiry;
         for (integration, not_after) in now_served {
             gauge
-                .with_label_values(&[integration.as_str()])
+                .with_label_values(&[EAP, integration.as_str()])
                 .set(not_after);
             let watched = before
                 .remove(&integration)
@@ -75,7 +109,7 @@ impl CertificateWatch {
         for gone in before.keys() {
             if !self.served.contains_key(gone) {
                 // It is there: it was set when it came.
-                drop(gauge.remove_label_values(&[gone.as_str()]));
+                drop(gauge.remove_label_values(&[EAP, gone.as_str()]));
             }
         }
     }
@@ -166,6 +200,9 @@ fn date(seconds: i64) -> String {
     }
 }
 
+/// The kinds of certificates that are shown here.
+const EAP: &str = "eap";
+const FILE: &str = "file";
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 /// As `validate` has it.
 const SOON_SECONDS: i64 = 30 * DAY_SECONDS;
@@ -290,7 +327,7 @@ mod tests {
         let mut watch = CertificateWatch::default();
         let series = |name: &str, value: &str| {
             let series = "countersign_certificate_expiry_timestamp_seconds";
-            format!("{series}{{integration=\"{name}\"}} {value}\n")
+            format!("{series}{{kind=\"eap\",name=\"{name}\"}} {value}\n")
         };
         serve(&mut watch, &metrics, &[("a", 1), ("b", 2)]);
         let text = metrics.render();
@@ -298,7 +335,7 @@ mod tests {
         assert!(text.contains(&series("b", "1800000002")), "{text}");
         serve(&mut watch, &metrics, &[("b", 3)]);
         let text = metrics.render();
-        assert!(!text.contains("integration=\"a\""), "{text}");
+        assert!(!text.contains("name=\"a\""), "{text}");
         assert!(text.contains(&series("b", "1800000003")), "{text}");
         assert_eq!(
             watch.status(),

@@ -26,7 +26,8 @@ async fn login(primary: &Primary, user: &str, password: &str) -> Result<Verdict,
         pass_through: Vec::new(),
         answers: None,
     };
-    primary.check(&request, now() + primary.budget()).await
+    let deadline = now() + primary.budget();
+    primary.check(&request, deadline, &mut Vec::new()).await
 }
 
 #[tokio::test]

@@ -1,0 +1,412 @@
+//! Logins as lines, by tables.
+
+use serde_json::{Value, json};
+
+use super::super::text;
+use super::*;
+
+const AT_MS: u64 = 1_763_822_487_000;
+
+fn event(outcome: &str, reason: &str, steps: &[(&str, &str)]) -> Value {
+    let timeline: Vec<_> = (0_u64..)
+        .zip(steps)
+        .map(|(at, (stage, detail))| {
+            json!({"stage": stage, "at_us": at * 1_000_000, "elapsed_us": 250_000, "detail": detail})
+        })
+        .collect();
+    json!({
+        "id": "0".repeat(32), "at_ms": AT_MS, "node": "local", "revision": 7,
+        "integration": "radius_server_auto", "ikey": "DIXXXXXXXXXXXXXXXXXX",
+        "client": "192.0.2.10:50123", "user": "alice", "outcome": outcome, "reason": reason,
+        "elapsed_us": 4_000_000, "timeline": timeline,
+    })
+}
+
+fn raw(event: &Value) -> Box<RawValue> {
+    serde_json::value::to_raw_value(event).unwrap()
+}
+
+fn lines(event: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    let event = raw(event);
+    Login::read(&event)
+        .unwrap()
+        .lines(|at_us, line| lines.push(dated(at_us, &line)));
+    lines
+}
+
+fn events(event: &Value) -> Vec<Value> {
+    let event = raw(event);
+    let text = Login::read(&event).unwrap().events("gate");
+    let each = text.lines();
+    each.map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+const PACKET: (&str, &str) = (
+    "packet",
+    "Access-Request id 12 from 192.0.2.10:50123, 82 octets, Message-Authenticator verified",
+);
+const WHOSE: (&str, &str) = ("client", "client 192.0.2.10 of radius_server_auto");
+const PRIMARY_YES: (&str, &str) = ("primary", "accepted: by 192.0.2.1:1812");
+const PREAUTH: (&str, &str) = ("preauth", "auth: Phone (push)");
+const ALLOW: (&str, &str) = ("factor", "allow: Success. Logging you in...");
+
+#[test]
+fn a_login_has_the_lines_that_people_look_for() {
+    let steps = [
+        PACKET,
+        WHOSE,
+        PRIMARY_YES,
+        PREAUTH,
+        ("factor", "started"),
+        ALLOW,
+        ("answer", "Access-Accept"),
+    ];
+    let lines = lines(&event("accept", "approved", &steps));
+    let who = "[radius_server_auto] (('192.0.2.10', 50123), alice, 12): ";
+    let want = [
+        ("27", "login attempt for username 'alice'"),
+        (
+            "29",
+            "Primary authentication successful - by 192.0.2.1:1812",
+        ),
+        ("30", "Got preauth result for: 'auth': 'Phone (push)'"),
+        ("31", "Duo authentication - started"),
+        (
+            "32",
+            "Duo authentication returned 'allow': 'Success. Logging you in...'",
+        ),
+        ("31", "Returning response code 2: AccessAccept"),
+        ("31", "Sending response"),
+        (
+            "31",
+            "login 00000000000000000000000000000000: accept (approved) after 4000 ms, revision 7",
+        ),
+    ];
+    let want = want.map(|(second, text)| format!("2025-11-22T14:41:{second}+0000 {who}{text}\n"));
+    assert_eq!(lines, want);
+}
+
+#[test]
+fn nothing_that_somebody_typed_makes_a_line_or_speaks_to_a_terminal() {
+    let mut hostile = event(
+        "reject",
+        "wrong_password",
+        &[
+            PACKET,
+            ("primary", "rejected (wrong_password): \u{9b}31m\nx"),
+        ],
+    );
+    let name = "a\n2025-11-22T14:41:27+0000 [x] \u{1b}[2J\r\u{202e}";
+    hostile["user"] = json!(name);
+    hostile["calling_station"] = json!("\u{7f}\n\u{2028}");
+    let mut all = lines(&hostile);
+    let read = raw(&hostile);
+    let login = Login::read(&read).unwrap();
+    all.extend(
+        login
+            .events("gate")
+            .split_inclusive('\n')
+            .map(str::to_owned),
+    );
+    all.push(text::line(&login.record()));
+    all.push(text::document(&login.record()));
+    for line in &all {
+        let line = line.strip_suffix('\n').unwrap();
+        let shown = line
+            .chars()
+            .find(|one| one.is_control() || ('\u{2028}'..='\u{202e}').contains(one));
+        assert_eq!(shown, None, "{line:?}");
+    }
+    // What a parser reads is what was typed.
+    assert_eq!(events(&hostile)[0]["username"], name);
+}
+
+#[test]
+fn a_record_of_authevents_has_the_old_names_in_the_old_order() {
+    let mut event = event("accept", "approved", &[PACKET, PRIMARY_YES, PREAUTH, ALLOW]);
+    event["calling_station"] = json!("198.51.100.7");
+    event["factor"] = json!("push");
+    event["reply_message"] = json!("Success. Logging you in...");
+    let event = raw(&event);
+    let text = Login::read(&event).unwrap().events("gate");
+    let rest = r#""client_ip":"198.51.100.7","server_section":"radius_server_auto","server_section_ikey":"DIXXXXXXXXXXXXXXXXXX","factor":"push","hostname":"gate"}"#;
+    let want = format!(
+        "{{\"timestamp\":\"2025-11-22T14:41:28.250000Z\",\"msg\":\"Primary authentication successful - by 192.0.2.1:1812\",\
+         \"username\":\"alice\",\"auth_stage\":\"Primary authentication\",\"status\":\"Allow\",{rest}\n\
+         {{\"timestamp\":\"2025-11-22T14:41:31.000000Z\",\"msg\":\"Success. Logging you in...\",\
+         \"username\":\"alice\",\"auth_stage\":\"Secondary authentication\",\"status\":\"Allow\",{rest}\n"
+    );
+    assert_eq!(text, want);
+}
+
+#[test]
+fn each_end_has_its_stage_its_status_and_its_words() {
+    let no = ("primary", "rejected (wrong_password): 52e");
+    for (name, outcome, reason, steps, want) in [
+        (
+            "accepted, no primary",
+            "accept",
+            "approved",
+            vec![PACKET, PREAUTH, ALLOW],
+            vec![
+                (
+                    PRIMARY,
+                    "Allow",
+                    "Primary authentication successful - Ignoring primary credentials",
+                ),
+                (SECONDARY, "Allow", "Success. Logging you in..."),
+            ],
+        ),
+        (
+            "wrong password",
+            "reject",
+            "wrong_password",
+            vec![PACKET, no],
+            vec![(PRIMARY, "Reject", "Primary credentials rejected - 52e")],
+        ),
+        (
+            "no password",
+            "reject",
+            "empty_password",
+            vec![PACKET],
+            vec![(
+                PRIMARY,
+                "Reject",
+                "Primary credentials rejected - empty_password",
+            )],
+        ),
+        (
+            "primary away",
+            "reject",
+            "primary_unavailable",
+            vec![PACKET, ("primary", "no answer: 192.0.2.1:1812 is silent")],
+            vec![(
+                PRIMARY,
+                "Error",
+                "Primary credentials rejected - 192.0.2.1:1812 is silent",
+            )],
+        ),
+        (
+            "denied",
+            "reject",
+            "denied",
+            vec![
+                PACKET,
+                PRIMARY_YES,
+                PREAUTH,
+                ("factor", "deny: Login request denied."),
+            ],
+            vec![
+                (
+                    PRIMARY,
+                    "Allow",
+                    "Primary authentication successful - by 192.0.2.1:1812",
+                ),
+                (SECONDARY, "Reject", "Login request denied."),
+            ],
+        ),
+        (
+            "to enrol",
+            "reject",
+            "not_enrolled",
+            vec![PACKET, PRIMARY_YES, ("preauth", "enroll")],
+            vec![
+                (
+                    PRIMARY,
+                    "Allow",
+                    "Primary authentication successful - by 192.0.2.1:1812",
+                ),
+                (
+                    SECONDARY,
+                    "Reject",
+                    "User is not enrolled. Enrollment link sent.",
+                ),
+            ],
+        ),
+        (
+            "fail open",
+            "accept",
+            "fail_mode_safe",
+            vec![PACKET, PRIMARY_YES, ("preauth", "failed: no connection")],
+            vec![
+                (
+                    PRIMARY,
+                    "Allow",
+                    "Primary authentication successful - by 192.0.2.1:1812",
+                ),
+                (
+                    SECONDARY,
+                    "Allow",
+                    "Failmode Safe - Allowed Duo login on preauth failure",
+                ),
+            ],
+        ),
+        (
+            "fail closed",
+            "reject",
+            "second_factor_unavailable",
+            vec![
+                PACKET,
+                PRIMARY_YES,
+                PREAUTH,
+                ("factor", "failed: no connection"),
+            ],
+            vec![
+                (
+                    PRIMARY,
+                    "Allow",
+                    "Primary authentication successful - by 192.0.2.1:1812",
+                ),
+                (
+                    SECONDARY,
+                    "Reject",
+                    "Failmode Secure - Denied Duo login on auth failure",
+                ),
+            ],
+        ),
+        (
+            "a wrong key",
+            "reject",
+            "second_factor_error",
+            vec![
+                PACKET,
+                PRIMARY_YES,
+                ("preauth", "failed: 40102 Invalid identity"),
+            ],
+            vec![
+                (
+                    PRIMARY,
+                    "Allow",
+                    "Primary authentication successful - by 192.0.2.1:1812",
+                ),
+                (SECONDARY, "Error", "second_factor_error"),
+            ],
+        ),
+        (
+            "exempt",
+            "accept",
+            "exempt_user",
+            vec![PACKET, PRIMARY_YES],
+            vec![(
+                PRIMARY,
+                "Allow",
+                "Primary authentication successful - by 192.0.2.1:1812 (exempt_user)",
+            )],
+        ),
+        (
+            "a question",
+            "challenge",
+            "prompted",
+            vec![PACKET, PRIMARY_YES, PREAUTH],
+            vec![(
+                PRIMARY,
+                "Allow",
+                "Primary authentication successful - by 192.0.2.1:1812",
+            )],
+        ),
+        (
+            "a lost State",
+            "reject",
+            "unknown_state",
+            vec![PACKET],
+            vec![("Unknown", "Reject", "unknown_state")],
+        ),
+        (
+            "the node stopped",
+            "unanswered",
+            "stopping",
+            vec![PACKET],
+            vec![("Unknown", "Error", "stopping")],
+        ),
+    ] {
+        let lines = events(&event(outcome, reason, &steps));
+        let found: Vec<_> = lines
+            .iter()
+            .map(|line| {
+                let text = |key: &str| line[key].as_str().unwrap();
+                (text("auth_stage"), text("status"), text("msg"))
+            })
+            .collect();
+        assert_eq!(found, want, "{name}");
+        for line in &lines {
+            assert!(
+                line["client_ip"].is_null() && line["factor"].is_null(),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_answer_to_a_question_and_a_test_are_told_once() {
+    let mut answered = event("accept", "approved", &[PACKET, PREAUTH, ALLOW]);
+    answered["first"] = json!("1".repeat(32));
+    assert_eq!(events(&answered).len(), 1);
+    let mut test = event("accept", "approved", &[PACKET, PREAUTH, ALLOW]);
+    test["test"] = json!(true);
+    assert_eq!(events(&test).len(), 0);
+    assert!(lines(&test)[1].contains("a test by an administrator"));
+}
+
+#[test]
+fn the_line_of_a_conversation_that_broke_off_says_why() {
+    let agreed = ("client", "PEAP with TLS 1.3");
+    let why = ("client", "the supplicant does not trust the certificate");
+    let end = ("answer", "Access-Reject");
+    for (name, outcome, reason, steps, want) in [
+        (
+            "broken off",
+            "reject",
+            "eap_failed",
+            vec![WHOSE, why, end],
+            Some(why.1),
+        ),
+        (
+            "within",
+            "reject",
+            "eap_failed",
+            vec![WHOSE, agreed, why, end],
+            Some(why.1),
+        ),
+        (
+            "method",
+            "reject",
+            "unsupported_method",
+            vec![WHOSE, why, end],
+            Some(why.1),
+        ),
+        (
+            "silence",
+            "unanswered",
+            "timed_out",
+            vec![WHOSE, agreed, why],
+            Some(why.1),
+        ),
+        (
+            "a person's silence",
+            "reject",
+            "timed_out",
+            vec![WHOSE, agreed, end],
+            None,
+        ),
+        (
+            "no EAP",
+            "reject",
+            "unsupported_method",
+            vec![WHOSE, end],
+            None,
+        ),
+        (
+            "accepted",
+            "accept",
+            "approved",
+            vec![WHOSE, agreed, end],
+            None,
+        ),
+    ] {
+        let text = raw(&event(outcome, reason, &steps));
+        assert_eq!(Login::read(&text).unwrap().eap_trouble(), want, "{name}");
+    }
+}

@@ -1,0 +1,230 @@
+//! A data plane that joins when it starts, as in a container: with nobody there to run a command.
+#![cfg(test)]
+
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::Duration,
+};
+
+use e2e::{
+    clock::wait_until,
+    config::{MAIN, server},
+    countersign::{Countersign, Start, program},
+    gateway::on_data_dir,
+    http,
+    nas::{Nas, code},
+    peers::{FakeDuo, Pki, SECRET},
+    ports,
+    process::Process,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const LONG: Duration = Duration::from_secs(60);
+const B: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+
+/// A gateway that listens for nodes, which is started when its test wants that.
+struct Site {
+    start: Option<Start>,
+    gateway: Option<Countersign>,
+    radius: u16,
+    url: String,
+    folder: TempDir,
+    _duo: FakeDuo,
+}
+
+impl Site {
+    fn new() -> Self {
+        let duo = FakeDuo::start(Pki::shared());
+        let (radius, port) = (ports::free_udp(), ports::free_tcp());
+        let text = format!(
+            "{MAIN}[duo_only_client]\n{}client=duo_only_client\nfailmode=secure\n",
+            server("radius_server_auto", radius, &duo)
+        );
+        let listen = format!("127.0.0.1:{port}");
+        Self {
+            start: Some(
+                Start::with(&text)
+                    .argument("--node-listen")
+                    .argument(&listen),
+            ),
+            gateway: None,
+            radius,
+            url: format!("https://{listen}"),
+            folder: tempfile::tempdir().unwrap(),
+            _duo: duo,
+        }
+    }
+
+    fn begin(&mut self) {
+        self.gateway = self.start.take().map(Start::ready);
+    }
+
+    /// `countersign node token`, into the file.
+    #[track_caller]
+    fn token(&self, more: &[&str]) -> String {
+        let file = self.token_file();
+        let fixed = ["node", "token", "--node", "b", "--file", text(&file)];
+        let arguments = [&fixed, more].concat();
+        let gateway = self.gateway.as_ref().unwrap();
+        let output = on_data_dir(&arguments, &gateway.data_dir(), "");
+        assert!(output.status.success(), "{}", said(&output));
+        said(&output)
+    }
+
+    fn token_file(&self) -> PathBuf {
+        self.folder.path().join("b.token")
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn command(&self, url: &str) -> Command {
+        let mut command = Command::new(program());
+        command
+            .args(["dataplane", "--join", url, "--join-token-file"])
+            .arg(self.token_file())
+            .args(["--interface", &B.to_string(), "--data-dir"])
+            .arg(self.data())
+            .current_dir(self.folder.path());
+        command
+    }
+
+    fn launch(&self) -> Process {
+        let log = self.folder.path().join("output.log");
+        Process::start("b", &self.command(&self.url), &log)
+    }
+
+    fn wait_serves(&self, node: &mut Process) {
+        let socket = self.data().join("run/dataplane.sock");
+        node.until("it follows the control plane", LONG, || {
+            let answer = http::request_local(&socket, "GET", "/status", "");
+            answer.is_ok_and(|answer| {
+                let status: Value = answer.json();
+                status["connected"] == true && status["source"] == "control_plane"
+            })
+        });
+    }
+
+    fn accepts(&self, user: &str) -> bool {
+        let nas = Nas::new((B, self.radius).into(), SECRET);
+        nas.exchange(&nas.access(user, "any"), LONG)
+            .is_some_and(|answer| answer.code == code::ACCESS_ACCEPT)
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    let both = [output.stdout.as_slice(), &output.stderr].concat();
+    String::from_utf8(both).unwrap()
+}
+
+#[test]
+fn a_node_waits_for_its_token_and_its_control_plane_and_joins_once() {
+    let mut site = Site::new();
+    let mut node = site.launch();
+    let no_file = "cannot read the join token in";
+    wait_until("it waits for the token", LONG, || {
+        node.output().contains(no_file)
+    });
+    fs::write(site.token_file(), "half of").unwrap();
+    wait_until("it waits for the rest of the token", LONG, || {
+        node.output().contains("the file holds no join token")
+    });
+    let health = ["healthcheck", "--role", "dataplane"];
+    assert!(!on_data_dir(&health, &site.data(), "").status.success());
+
+    site.begin();
+    let told = site.token(&["--unless-joined"]);
+    assert!(told.contains("a token, good once, is in"), "{told}");
+    let written = fs::read_to_string(site.token_file()).unwrap();
+    assert!(written.starts_with("csj_"), "the file was written over");
+    assert!(!told.contains(written.trim()), "it is in the file alone");
+    let mode = fs::metadata(site.token_file())
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    site.wait_serves(&mut node);
+    assert!(site.accepts("bob"), "{}", node.output());
+    let event = site.gateway.as_ref().unwrap().event_of("bob", 1);
+    assert_eq!(event["node"], "b", "{event:#}");
+    for arguments in [&health[..], &[&health[..], &["--live"]].concat()] {
+        let output = on_data_dir(arguments, &site.data(), "");
+        assert!(output.status.success(), "{}", said(&output));
+    }
+
+    // The token is used up, and the file stays as it is.
+    node.stop();
+    let mut node = site.launch();
+    site.wait_serves(&mut node);
+    assert_eq!(node.output().matches("this node has joined").count(), 1);
+    let told = site.token(&["--unless-joined"]);
+    assert!(told.contains("b has joined: no token was made"), "{told}");
+    assert_eq!(fs::read_to_string(site.token_file()).unwrap(), written);
+    assert!(!node.output().contains(written.trim()));
+}
+
+#[test]
+fn a_node_that_lost_its_folder_says_so_until_there_is_another_token() {
+    let mut site = Site::new();
+    site.begin();
+    site.token(&[]);
+    let mut node = site.launch();
+    site.wait_serves(&mut node);
+    node.stop();
+    fs::remove_dir_all(site.data()).unwrap();
+    let mut node = site.launch();
+    wait_until("the used token is refused", LONG, || {
+        node.output().contains("is none, was used, or has expired")
+    });
+    // It takes the place of the one that was.
+    site.token(&[]);
+    site.wait_serves(&mut node);
+    assert!(site.accepts("bob"), "{}", node.output());
+}
+
+#[test]
+fn a_control_plane_that_moved_is_followed_where_it_is_now() {
+    let mut site = Site::new();
+    site.begin();
+    site.token(&[]);
+    let mut node = site.launch();
+    site.wait_serves(&mut node);
+    node.stop();
+    site.url = site.url.replace("127.0.0.1", "localhost");
+    let mut node = site.launch();
+    site.wait_serves(&mut node);
+    let moved = "the control plane is elsewhere now";
+    assert!(node.output().contains(moved), "{}", node.output());
+}
+
+#[test]
+fn what_waiting_does_not_mend_ends_the_start_and_a_signal_ends_the_waiting() {
+    let site = Site::new();
+    for (arguments, says) in [
+        (
+            &["--join", "http://x:1", "--join-token-file", "f"][..],
+            "write https://HOST:PORT",
+        ),
+        (&["--join", "https://x:1"], "--join-token-file <FILE>"),
+        (&["--join-token-file", "f"], "--join <URL>"),
+    ] {
+        let output = on_data_dir(&[&["dataplane"], arguments].concat(), &site.data(), "");
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(said(&output).contains(says), "{}", said(&output));
+    }
+    let mut node = site.launch();
+    wait_until("it waits", LONG, || {
+        node.output().contains("this node has not joined yet")
+    });
+    assert_eq!(node.stop().code(), Some(0), "{}", node.output());
+}
