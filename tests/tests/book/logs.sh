@@ -1,0 +1,2 @@
+write_config
+gateway --config authproxy.cfg
