@@ -6,8 +6,10 @@ mod commands;
 mod explain;
 mod failure;
 mod logging;
+mod notify;
 mod output;
 mod paths;
+mod program;
 mod span;
 mod supervisor;
 
@@ -72,6 +74,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Status(args) => small()?.block_on(commands::status::status(args)),
         Command::Events(args) => small()?.block_on(commands::events::run(args)),
         Command::Reload(args) => small()?.block_on(commands::status::reload(args)),
+        Command::Upgrade(args) => small()?.block_on(commands::upgrade::run(args)),
         Command::Healthcheck(args) => small()?.block_on(commands::healthcheck::run(args)),
         Command::Node(args) => small()?.block_on(commands::node::run(args)),
         Command::PrimaryOnly(args) => small()?.block_on(commands::primary_only::run(args)),

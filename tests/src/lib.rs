@@ -39,4 +39,5 @@ pub mod nodes;
 pub mod peers;
 pub mod ports;
 pub mod process;
+pub mod upgrading;
 pub mod venv;

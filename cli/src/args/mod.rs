@@ -16,7 +16,7 @@ pub(crate) use roles::{
 pub(crate) use tools::{
     AuditArgs, AuditCommand, BackupArgs, CertArgs, CheckArgs, EventsArgs, ExportArgs,
     HealthcheckArgs, ImportArgs, LoginArgs, LoginEapArgs, MasterKeyArgs, MasterKeyCommand,
-    RestoreArgs, SealArgs, StatusArgs, ValidateArgs,
+    RestoreArgs, SealArgs, StatusArgs, UpgradeArgs, ValidateArgs,
 };
 
 use std::path::PathBuf;
@@ -77,6 +77,8 @@ pub(crate) enum Command {
     Events(EventsArgs),
     /// Make a running gateway read its configuration file again.
     Reload(StatusArgs),
+    /// Let the program that lies on the disk now take over from the one that runs, without a lost login.
+    Upgrade(UpgradeArgs),
     /// Exit 0 when the running gateway is ready, for containers and monitors.
     Healthcheck(HealthcheckArgs),
     /// Data planes on other machines: let them join, list, drain, check and remove them.

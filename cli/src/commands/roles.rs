@@ -21,13 +21,21 @@ use tokio_util::sync::CancellationToken;
 use crate::args::{
     ControlplaneArgs, DEFAULT_NODE, DataplaneArgs, SecondfactorArgs, SupervisedArgs,
 };
+use crate::commands::lone::Lone;
 use crate::commands::{database, validate};
 use crate::failure::Failure;
+use crate::notify;
 use crate::output;
 use crate::paths::DataDir;
+use crate::program::Program;
 
 pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> {
-    let (data, stop, supervised) = prepare(args.data.data_dir, args.supervised)?;
+    let Prepared {
+        data,
+        stop,
+        supervised,
+        ..
+    } = prepare(Role::ControlPlane, args.data.data_dir, args.supervised)?;
     let mut settings = controlplane::Settings::new(data.of(Role::ControlPlane));
     settings.socket = data.socket(Role::ControlPlane);
     settings.second_factor = Some(data.socket(Role::SecondFactor));
@@ -86,7 +94,13 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
 }
 
 pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
-    let (data, stop, supervised) = prepare(args.data.data_dir.clone(), args.supervised)?;
+    let Prepared {
+        data,
+        stop,
+        supervised,
+        lone,
+    } = prepare(Role::DataPlane, args.data.data_dir.clone(), args.supervised)?;
+    let handed_over = CancellationToken::new();
     let files = raise_file_limit();
     let (node, joined) = who(&args, &data, supervised)?;
     let settings = dataplane::settings::Settings {
@@ -98,6 +112,9 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
             .control_socket
             .unwrap_or_else(|| data.socket(Role::ControlPlane)),
         admin_socket: data.socket(Role::DataPlane),
+        handover_socket: Some(data.handover_socket(Role::DataPlane)),
+        take_over: args.supervised.take_over,
+        handed_over: handed_over.clone(),
         login_lines: if supervised {
             LoginLines::Stdout
         } else {
@@ -110,13 +127,21 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
         max_logins_in_flight: dataplane::settings::Settings::DEFAULT_BOUND,
         max_connections: files.min(dataplane::settings::Settings::DEFAULT_BOUND),
     };
+    let (is_ready, readied) = oneshot::channel();
     let ready = || {
         if supervised {
             output::json_line(&FromChild::Ready);
         }
+        // Nobody waits for it where there is a supervisor.
+        let _ = is_ready.send(());
     };
-    dataplane::run(settings, ready, stop)
-        .await
+    let done = with_upgrades(
+        lone,
+        readied,
+        handed_over,
+        dataplane::run(settings, ready, stop),
+    );
+    done.await
         .map_err(|error| Failure::new("the data plane cannot run", &error))
 }
 
@@ -147,7 +172,12 @@ fn who(
 }
 
 pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> {
-    let (data, stop, supervised) = prepare(args.data.data_dir, args.supervised)?;
+    let Prepared {
+        data,
+        stop,
+        supervised,
+        ..
+    } = prepare(Role::SecondFactor, args.data.data_dir, args.supervised)?;
     raise_file_limit();
     let mut settings =
         secondfactor::Settings::new(data.of(Role::SecondFactor), data.socket(Role::SecondFactor));
@@ -165,11 +195,48 @@ pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> 
     done.map_err(|error| Failure::new("the built-in second factor cannot run", &error))
 }
 
+/// Runs a role to its end, and lets it be upgraded meanwhile where no supervisor does that.
+async fn with_upgrades<E>(
+    lone: Option<Lone>,
+    ready: oneshot::Receiver<()>,
+    handed_over: CancellationToken,
+    role: impl Future<Output = Result<(), E>>,
+) -> Result<(), E> {
+    let over = CancellationToken::new();
+    let role = async {
+        let done = role.await;
+        over.cancel();
+        done
+    };
+    let upgrades = async {
+        let Some(lone) = lone else { return };
+        tokio::select! {
+            // One that ends before it is ready says why.
+            ready = ready => if ready.is_err() { return },
+            () = over.cancelled() => return,
+        }
+        notify::ready("serving");
+        lone.serve(handed_over, over.clone()).await;
+    };
+    tokio::join!(role, upgrades).0
+}
+
+/// What every role has.
+struct Prepared {
+    data: DataDir,
+    stop: CancellationToken,
+    supervised: bool,
+    /// Without a supervisor a role is upgraded by itself.
+    lone: Option<Lone>,
+}
+
 /// What every role does first: tie itself to its supervisor, make its folders, listen for signals.
 fn prepare(
+    role: Role,
     data_dir: Option<std::path::PathBuf>,
     args: SupervisedArgs,
-) -> Result<(DataDir, CancellationToken, bool), Failure> {
+) -> Result<Prepared, Failure> {
+    let program = Program::this()?;
     if let Some(supervisor) = args.supervised {
         // Started through /proc/self/exe, it would be called "exe" in process lists.
         prctl::set_name(c"countersign")
@@ -188,6 +255,8 @@ fn prepare(
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut hang_up = listen(SignalKind::hangup())?;
+    // Listened for in any case, since it would end the process otherwise.
+    let upgrade = listen(SignalKind::user_defined2())?;
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     let supervised = args.supervised.is_some();
@@ -203,9 +272,23 @@ fn prepare(
                 _ = hang_up.recv() => if !supervised { reload(&control).await },
             }
         }
+        if !supervised {
+            notify::stopping();
+        }
         stopped.cancel();
     }));
-    Ok((data, stop, supervised))
+    let lone = (!supervised).then(|| Lone {
+        role,
+        data: data.clone(),
+        program,
+        signal: upgrade,
+    });
+    Ok(Prepared {
+        data,
+        stop,
+        supervised,
+        lone,
+    })
 }
 
 /// What SIGHUP asks for, by the way that `countersign reload` takes.
