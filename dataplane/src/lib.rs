@@ -130,6 +130,7 @@ pub async fn run(
         settings.node.clone(),
         control,
         Arc::clone(&metrics),
+        settings.handed_over.clone(),
     );
     let serving = async {
         let admin = admin.serve(admin::router(Arc::clone(&node), checks), stop_admin.clone());

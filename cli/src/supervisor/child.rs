@@ -1,19 +1,26 @@
 //! One role as a child process.
 
 use std::fmt;
-use std::os::fd::AsFd;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use controlplane::AdminCertificate;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use proto::child::{FromChild, Role};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+use rustix::process::PidfdFlags;
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::unix::pipe;
 use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::heritage::Left;
 use super::{News, Plan};
 use crate::failure::Failure;
 
@@ -23,6 +30,8 @@ pub(crate) struct Child {
     pub(crate) role: Role,
     /// Whether it was ever ready: one that never was is not started again.
     pub(crate) was_ready: bool,
+    /// Whether it was told to end, to be started as another program.
+    pub(crate) replaced: bool,
     state: State,
     started: Instant,
     pause: Duration,
@@ -30,16 +39,29 @@ pub(crate) struct Child {
 
 #[derive(Debug)]
 enum State {
-    Running(Pid),
+    Running(Running),
     Waiting(Instant),
     Stopped,
 }
+
+/// A process, and what it said.
+#[derive(Debug)]
+struct Running {
+    pid: Pid,
+    /// The pipe of its lines, for a program that goes on listening.
+    pipe: OwnedFd,
+    /// What was read of it and not dealt with.
+    said: Said,
+}
+
+type Said = Arc<Mutex<Vec<u8>>>;
 
 impl Child {
     pub(crate) fn new(role: Role) -> Self {
         Self {
             role,
             was_ready: false,
+            replaced: false,
             state: State::Stopped,
             started: Instant::now(),
             pause: FIRST_PAUSE,
@@ -54,24 +76,33 @@ impl Child {
         }
     }
 
+    /// Its process; none while it does not run.
+    pub(crate) const fn pid(&self) -> Option<Pid> {
+        match &self.state {
+            State::Running(running) => Some(running.pid),
+            State::Waiting(_) | State::Stopped => None,
+        }
+    }
+
     /// Starts the process; its lines and its end come as news.
     pub(crate) fn start(
         &mut self,
         plan: &Plan,
         admin: Option<AdminCertificate>,
+        how: Start,
         news: &mpsc::Sender<News>,
     ) -> Result<(), Failure> {
         let role = self.role;
-        let failed =
-            |error: std::io::Error| Failure::new(format!("cannot start the {role}"), &error);
+        let failed = |error: io::Error| Failure::new(format!("cannot start the {role}"), &error);
         // All of a gateway's log goes one way.
-        let log = std::io::stdout()
-            .as_fd()
-            .try_clone_to_owned()
-            .map_err(failed)?;
+        let log = io::stdout().as_fd().try_clone_to_owned().map_err(failed)?;
         let database = plan.database.clone();
         let database = database.filter(|_| role == Role::ControlPlane);
-        let mut process = command(role, plan, admin, self.was_ready)
+        let mut command = command(role, plan, admin, self.was_ready);
+        if how == Start::TakeOver {
+            command.arg("--take-over");
+        }
+        let mut process = command
             .stdin(match &database {
                 Some(_) => Stdio::piped(),
                 None => Stdio::null(),
@@ -85,12 +116,12 @@ impl Child {
             .id()
             .and_then(|pid| i32::try_from(pid).ok())
             .map(Pid::from_raw);
-        let Some(pid) = pid else {
+        let (Some(pid), Some(stdout)) = (pid, process.stdout.take()) else {
             return Err(Failure::plain(format!("the {role} ended while it started")));
         };
-        self.state = State::Running(pid);
-        self.started = Instant::now();
-        let (stdin, stdout, news) = (process.stdin.take(), process.stdout.take(), news.clone());
+        let pipe = stdout.into_owned_fd().map_err(failed)?;
+        let (reader, said) = self.runs(pid, pipe, Vec::new()).map_err(failed)?;
+        let (stdin, news) = (process.stdin.take(), news.clone());
         #[expect(
             clippy::disallowed_methods,
             reason = "ends with the process, whose end `stop` waits for"
@@ -100,13 +131,80 @@ impl Child {
                 // One that ended before it read this is dealt with as one that ended.
                 drop(stdin.write_all(database.expose().as_bytes()).await);
             }
-            if let Some(stdout) = stdout {
-                read_lines(role, stdout, &news).await;
-            }
+            read_lines((role, pid), reader, &said, &news).await;
             let exit = Exit::from(process.wait().await.ok());
-            drop(news.send(News::Ended(role, exit)).await);
+            drop(news.send(News::Ended(role, pid, exit)).await);
         }));
         Ok(())
+    }
+
+    /// Goes on with a process that was started by the program before in this process.
+    pub(crate) fn adopt(
+        &mut self,
+        pid: Pid,
+        pipe: OwnedFd,
+        said: Vec<u8>,
+        news: &mpsc::Sender<News>,
+    ) -> io::Result<()> {
+        let role = self.role;
+        self.was_ready = true;
+        let end = rustix::process::Pid::from_raw(pid.as_raw())
+            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let end = rustix::process::pidfd_open(end, PidfdFlags::empty())?;
+        #[expect(
+            deprecated,
+            reason = "what is to be called instead is unsafe; this file is owned, and open for as long as it is watched"
+        )]
+        let end = AsyncFd::with_interest(end, Interest::READABLE)?;
+        let (reader, said) = self.runs(pid, pipe, said)?;
+        let news = news.clone();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "ends with the process, whose end `stop` waits for"
+        )]
+        drop(tokio::spawn(async move {
+            read_lines((role, pid), reader, &said, &news).await;
+            drop(end.readable().await);
+            let exit = Exit::of(waitpid(pid, None));
+            drop(news.send(News::Ended(role, pid, exit)).await);
+        }));
+        Ok(())
+    }
+
+    fn runs(
+        &mut self,
+        pid: Pid,
+        pipe: OwnedFd,
+        said: Vec<u8>,
+    ) -> io::Result<(pipe::Receiver, Said)> {
+        let said = Arc::new(Mutex::new(said));
+        let running = Running {
+            pid,
+            pipe: pipe.try_clone()?,
+            said: Arc::clone(&said),
+        };
+        let reader = pipe::Receiver::from_owned_fd(pipe)?;
+        self.state = State::Running(running);
+        self.started = Instant::now();
+        Ok((reader, said))
+    }
+
+    /// What the next program in this process has to know of it; none when it does not run. The file is
+    /// the one that it names.
+    pub(crate) fn left(&self, leaving: bool) -> io::Result<Option<(Left, OwnedFd)>> {
+        let State::Running(running) = &self.state else {
+            return Ok(None);
+        };
+        let pipe = running.pipe.try_clone()?;
+        let said = running.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = Left {
+            role: self.role,
+            pid: running.pid.as_raw(),
+            lines: pipe.as_raw_fd(),
+            said: said.clone(),
+            leaving,
+        };
+        Ok(Some((left, pipe)))
     }
 
     /// Notes the end and gives the pause before the next start.
@@ -120,22 +218,37 @@ impl Child {
         pause
     }
 
+    /// Notes the end that was asked for.
+    pub(crate) fn stopped(&mut self) {
+        self.replaced = false;
+        self.pause = FIRST_PAUSE;
+        self.state = State::Stopped;
+    }
+
     /// Asks it to stop; false when it does not run.
     pub(crate) fn signal_to_stop(&mut self) -> bool {
-        match std::mem::replace(&mut self.state, State::Stopped) {
-            State::Running(pid) => {
-                self.state = State::Running(pid);
-                kill(pid, Signal::SIGTERM).is_ok()
+        match self.pid() {
+            Some(pid) => kill(pid, Signal::SIGTERM).is_ok(),
+            None => {
+                self.state = State::Stopped;
+                false
             }
-            State::Waiting(_) | State::Stopped => false,
         }
     }
 
     pub(crate) fn kill(&self) {
-        if let State::Running(pid) = self.state {
+        if let Some(pid) = self.pid() {
             let _ = kill(pid, Signal::SIGKILL);
         }
     }
+}
+
+/// How a process is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    Fresh,
+    /// In the place of the one that runs.
+    TakeOver,
 }
 
 /// The command of a role. Nothing secret stands in it: secrets come from files and sockets, and the
@@ -198,6 +311,8 @@ fn command(role: Role, plan: &Plan, admin: Option<AdminCertificate>, again: bool
             }
         }
     }
+    // Whose supervisor this is, the service manager knows by this process alone.
+    command.env_remove("NOTIFY_SOCKET");
     // What this process got from its own environment was turned into arguments above.
     for (name, _) in std::env::vars_os() {
         if name.as_encoded_bytes().starts_with(b"COUNTERSIGN_") {
@@ -207,16 +322,45 @@ fn command(role: Role, plan: &Plan, admin: Option<AdminCertificate>, again: bool
     command
 }
 
-async fn read_lines(role: Role, stdout: impl AsyncRead + Unpin, news: &mpsc::Sender<News>) {
-    let mut lines = BufReader::new(stdout).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        match serde_json::from_str::<FromChild>(&line) {
-            Ok(line) => drop(news.send(News::Line(role, line)).await),
-            Err(error) => tracing::warn!(
-                %role,
-                error = &error as &dyn std::error::Error,
-                "a role said something that is not understood"
-            ),
+/// Makes news of each line, until there are no more. What is no whole line yet, or has no room among
+/// the news, stays in `said`.
+async fn read_lines(
+    (role, pid): (Role, Pid),
+    mut reader: pipe::Receiver,
+    said: &Said,
+    news: &mpsc::Sender<News>,
+) {
+    let mut chunk = vec![0; CHUNK_OCTETS];
+    loop {
+        while said
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&b'\n')
+        {
+            let Ok(room) = news.reserve().await else {
+                return;
+            };
+            let line = {
+                let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+                let end = said.iter().position(|octet| *octet == b'\n');
+                let rest = said.split_off(end.map_or(0, |end| end + 1));
+                std::mem::replace(&mut *said, rest)
+            };
+            match serde_json::from_slice::<FromChild>(&line) {
+                Ok(line) => room.send(News::Line(role, pid, line)),
+                Err(error) => tracing::warn!(
+                    %role,
+                    error = &error as &dyn std::error::Error,
+                    "a role said something that is not understood"
+                ),
+            }
+        }
+        match reader.read(&mut chunk).await {
+            Ok(0) | Err(_) => return,
+            Ok(read) => said
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend(chunk.iter().take(read)),
         }
     }
 }
@@ -239,6 +383,22 @@ impl From<Option<ExitStatus>> for Exit {
     }
 }
 
+impl Exit {
+    fn of(status: nix::Result<WaitStatus>) -> Self {
+        match status {
+            Ok(WaitStatus::Exited(_, code)) => Self {
+                code: Some(code),
+                signal: None,
+            },
+            Ok(WaitStatus::Signaled(_, signal, _)) => Self {
+                code: None,
+                signal: Some(signal as i32),
+            },
+            _ => Self::from(None),
+        }
+    }
+}
+
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.code, self.signal) {
@@ -249,6 +409,7 @@ impl fmt::Display for Exit {
     }
 }
 
+const CHUNK_OCTETS: usize = 16 * 1024;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
 /// A role that ran this long starts again quickly.
@@ -278,6 +439,7 @@ mod tests {
             },
             nodes: NodeListenArgs::default(),
             grace: Duration::ZERO,
+            program: None,
             last_good: false,
             log: "info".to_owned(),
             log_json: false,

@@ -40,6 +40,10 @@ use crate::clock;
 pub(crate) struct Heir(ArcSwapOption<mpsc::Sender<Frame>>);
 
 impl Heir {
+    #[expect(
+        clippy::result_large_err,
+        reason = "what is not told is dealt with at once, and boxing it would cost each answer"
+    )]
     /// Tells the new process; gives it back where there is none, or none that listens.
     pub(crate) fn tell(&self, frame: Frame) -> Result<(), Frame> {
         match &*self.0.load() {
@@ -126,6 +130,10 @@ struct Moved {
     answers: usize,
 }
 
+#[expect(
+    clippy::result_large_err,
+    reason = "what is none of the state is dealt with at once"
+)]
 /// Takes in what one process says to the one that took its place. Gives whether it was of the state,
 /// which ends with [`Frame::Complete`].
 fn take_in(shared: &Shared, frame: Frame, moved: &mut Moved) -> Result<Option<Which>, Frame> {
