@@ -2,6 +2,7 @@
 //! by itself serves there. What a whole gateway serves there is `supervisor::admin`.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,13 +21,38 @@ use tokio_util::sync::CancellationToken;
 use crate::failure::Failure;
 use crate::supervisor::merge;
 
-/// The address, and what it is served with, if that is TLS. Reads and makes files of a certificate, so
-/// it comes before anything else runs; a self-made one is kept in `folder`.
-pub(crate) async fn bind(
+/// Listens there. `bound` is what a program before in this process has bound.
+pub(crate) async fn listen(
     address: SocketAddr,
+    bound: Option<OwnedFd>,
+) -> Result<TcpListener, Failure> {
+    let tcp = match bound {
+        None => TcpListener::bind(address).await,
+        Some(bound) => {
+            let bound = std::net::TcpListener::from(bound);
+            bound
+                .set_nonblocking(true)
+                .and_then(|()| TcpListener::from_std(bound))
+        }
+    };
+    tcp.map_err(|error| {
+        let text = format!(
+            "cannot serve the admin address {address}; name another with --admin-listen, or see with `ss -ltnp` who has it"
+        );
+        Failure::new(text, &error)
+    })
+}
+
+/// What is listened to, and what it is served with, if that is TLS. Reads and makes files of a
+/// certificate, so it comes before anything else runs; a self-made one is kept in `folder`.
+pub(crate) fn with_certificate(
+    tcp: TcpListener,
     own: Option<&CertificateFiles>,
     folder: &Path,
 ) -> Result<(AdminListener, Option<AdminCertificate>), Failure> {
+    let address = tcp
+        .local_addr()
+        .map_err(|error| Failure::new("the admin address is not known", &error))?;
     let now_s = i64::try_from(controlplane::now_ms() / 1_000).unwrap_or(i64::MAX);
     let tls = AdminTls::open(address, own, folder, now_s)
         .map_err(|error| Failure::new("the admin address has no certificate", &error))?;
@@ -38,14 +64,7 @@ pub(crate) async fn bind(
             "the admin address has a self-made certificate"
         );
     }
-    let tcp = TcpListener::bind(address).await.map_err(|error| {
-        let text = format!(
-            "cannot serve the admin address {address}; name another with --admin-listen, or see with `ss -ltnp` who has it"
-        );
-        Failure::new(text, &error)
-    })?;
-    let bound = tcp.local_addr().unwrap_or(address);
-    let certificate = tls.as_ref().map(|tls| tls.certificate_of(bound));
+    let certificate = tls.as_ref().map(|tls| tls.certificate_of(address));
     let listener = AdminListener::new(tcp, tls.map(|tls| tls.config));
     Ok((listener, certificate))
 }

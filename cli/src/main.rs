@@ -7,8 +7,10 @@ mod commands;
 mod explain;
 mod failure;
 mod logs;
+mod notify;
 mod output;
 mod paths;
+mod program;
 mod span;
 mod supervisor;
 
@@ -77,6 +79,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Events(args) => small()?.block_on(commands::events::run(args)),
         Command::LogLevel(args) => small()?.block_on(commands::log_level::run(args)),
         Command::Reload(args) => small()?.block_on(commands::status::reload(args)),
+        Command::Upgrade(args) => small()?.block_on(commands::upgrade::run(args)),
         Command::Healthcheck(args) => small()?.block_on(commands::healthcheck::run(args)),
         Command::Node(args) => small()?.block_on(commands::node::run(args)),
         Command::PrimaryOnly(args) => small()?.block_on(commands::primary_only::run(args)),

@@ -54,6 +54,27 @@ impl DataDir {
         self.sockets().join("supervisor.sock")
     }
 
+    /// Where a role listens for the process that takes its place.
+    pub(crate) fn handover_socket(&self, role: Role) -> PathBuf {
+        let name = match role {
+            Role::ControlPlane => "control.next",
+            Role::DataPlane => "data.next",
+            Role::SecondFactor => "factor.next",
+        };
+        self.sockets().join(name)
+    }
+
+    /// Where the gateway, or a role that runs by itself, is asked to make place for another program.
+    pub(crate) fn upgrade_socket(&self, alone: Option<Role>) -> PathBuf {
+        let name = match alone {
+            None => "upgrade.sock",
+            Some(Role::ControlPlane) => "ctl-upgrade.sock",
+            Some(Role::DataPlane) => "data-upgrade.sock",
+            Some(Role::SecondFactor) => "2fa-upgrade.sock",
+        };
+        self.sockets().join(name)
+    }
+
     /// Where the control plane serves what the gateway's admin address hands on.
     pub(crate) fn api_socket(&self) -> PathBuf {
         self.sockets().join("api.sock")

@@ -26,6 +26,8 @@ pub mod settings;
 mod state;
 pub mod supplicant;
 
+pub use crate::server::handover::TakeError;
+
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -44,6 +46,7 @@ use crate::duo::client::DuoClients;
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::server::eap::EapThreads;
+use crate::server::handover::{self, Giver};
 use crate::server::interface::Interface;
 use crate::server::threads::ReceiveThreads;
 use crate::settings::Settings;
@@ -89,7 +92,22 @@ pub async fn run(
         primary_parts,
         settings.applied,
     ));
-    let admin = local::Listener::bind(&settings.admin_socket).await?;
+    let handover = settings.handover_socket.as_deref();
+    let taken = match handover {
+        Some(path) if settings.take_over => handover::ask(path).await?,
+        _ => None,
+    };
+    let (admin, following) = match taken {
+        None => (local::Listener::bind(&settings.admin_socket).await?, None),
+        Some(taken) => {
+            let following = node.take_over(taken).await?;
+            (
+                local::Listener::bind_over(&settings.admin_socket)?,
+                Some(following),
+            )
+        }
+    };
+    let giver = handover.map(Giver::bind).transpose()?;
     ready();
     let (control, renewal) = match settings.joined {
         None => (local::Client::new(&settings.control_socket), None),
@@ -117,16 +135,33 @@ pub async fn run(
         settings.node.clone(),
         control,
         Arc::clone(&metrics),
+        settings.handed_over.clone(),
     );
     let serving = async {
-        let router = admin::router(Arc::clone(&node), checks)
-            .merge(settings.admin_routes);
+        let router = admin::router(Arc::clone(&node), checks).merge(settings.admin_routes);
         let admin = admin.serve(router, stop_admin.clone());
+        let given = async {
+            match &giver {
+                Some(giver) => giver.given(node.shared(), async || node.hold().await).await,
+                None => std::future::pending().await,
+            }
+        };
+        let ended = CancellationToken::new();
         let draining = async {
-            shutdown.cancelled().await;
-            tracing::info!(in_flight = node.status().logins_in_flight, "stopping");
-            stop_links.cancel();
-            let left = node.drain(settings.grace).await;
+            let left = tokio::select! {
+                () = shutdown.cancelled() => {
+                    tracing::info!(in_flight = node.status().logins_in_flight, "stopping");
+                    stop_links.cancel();
+                    node.drain(settings.grace).await
+                }
+                (given, held) = given => {
+                    stop_links.cancel();
+                    stop_admin.cancel();
+                    settings.handed_over.cancel();
+                    node.end_after(given, held, &shutdown, settings.grace).await
+                }
+            };
+            ended.cancel();
             if left > 0 {
                 tracing::warn!(
                     left,
@@ -135,7 +170,15 @@ pub async fn run(
             }
             stop_admin.cancel();
         };
-        tokio::join!(links, admin, draining, renewing, starting);
+        let following = async {
+            if let Some(following) = following {
+                tokio::select! {
+                    () = following.run(node.shared()) => {}
+                    () = ended.cancelled() => {}
+                }
+            }
+        };
+        tokio::join!(links, admin, draining, renewing, starting, following);
         // The reports end when the last of their senders is gone, which the node holds.
         drop(node);
     };
@@ -168,8 +211,11 @@ pub enum RunError {
         source: io::Error,
     },
     /// Its admin socket cannot be made.
-    #[error("the admin socket cannot be made")]
+    #[error("the admin socket, or that of a handover, cannot be made")]
     Admin(#[from] local::ServeError),
+    /// It was to take the place of another process, and did not.
+    #[error("it cannot take over")]
+    TakeOver(#[from] TakeError),
     /// What it joined with is no good.
     #[error("cannot speak to the control plane that this node joined")]
     Joined(#[from] joined::JoinError),

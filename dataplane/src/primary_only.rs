@@ -55,6 +55,14 @@ impl PrimaryOnly {
         self.0.store(Arc::new(held.collect()));
     }
 
+    /// All that are held, for the process that takes this one's place. One that the monotonic clock
+    /// ended is not.
+    pub(crate) fn held(&self, at: Moment) -> Vec<PrimaryOnlyGrant> {
+        let held = self.0.load();
+        let holding = held.iter().filter(|one| one.holds(at));
+        holding.map(|one| (*one.grant).clone()).collect()
+    }
+
     /// The grant that is in force for an integration: its own before that for all.
     pub(crate) fn of(
         &self,

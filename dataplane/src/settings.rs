@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use proto::id::NodeId;
+use tokio_util::sync::CancellationToken;
 
 use crate::joined::KeptJoin;
 
@@ -26,6 +27,12 @@ pub struct Settings {
     pub joined: Option<KeptJoin>,
     /// Where its own admin socket goes. The folder must exist.
     pub admin_socket: PathBuf,
+    /// Where it listens for a process that takes its place. The folder must exist. Default: nowhere.
+    pub handover_socket: Option<PathBuf>,
+    /// Whether to take the place of the process that listens there, if one does. Default: no.
+    pub take_over: bool,
+    /// Cancelled once another process has taken over; from then on this one only ends its logins.
+    pub handed_over: CancellationToken,
     /// Where finished logins are told besides the control plane.
     pub login_lines: LoginLines,
     /// Told the settings of each revision that is served from now on. Must not wait.

@@ -7,4 +7,4 @@ mod client;
 mod serve;
 
 pub use client::{CallError, Client, Lines, Tls};
-pub use serve::{Listener, ServeError, serve};
+pub use serve::{Listener, ServeError, is_ours, listen_over, serve};

@@ -1,7 +1,7 @@
 //! The server's side: mode 0600, and the peer's user checked on every connection.
 
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use axum::Router;
@@ -30,6 +30,8 @@ pub async fn serve(
 pub struct Listener {
     inner: UnixListener,
     path: PathBuf,
+    /// The socket file: another process may have put its own there since.
+    file: Option<(u64, u64)>,
 }
 
 impl Listener {
@@ -64,6 +66,21 @@ impl Listener {
         Ok(Self {
             inner,
             path: path.to_owned(),
+            file: file_at(path),
+        })
+    }
+
+    /// Binds in the place of a process that serves there still, and is about to stop: whoever calls
+    /// reaches the one or the other.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub fn bind_over(path: &Path) -> Result<Self, ServeError> {
+        let inner = listen_over(path)?;
+        Ok(Self {
+            inner,
+            path: path.to_owned(),
+            file: file_at(path),
         })
     }
 
@@ -79,8 +96,42 @@ impl Listener {
                 "local socket failed"
             );
         }
-        drop(tokio::fs::remove_file(&path).await);
+        if self.file.is_some() && file_at(&path) == self.file {
+            drop(tokio::fs::remove_file(&path).await);
+        }
     }
+}
+
+/// Listens on a socket of mode 0600 in the place of whatever was there.
+///
+/// # Errors
+/// [`ServeError`].
+pub fn listen_over(path: &Path) -> Result<UnixListener, ServeError> {
+    let fail = |source| ServeError::Bind {
+        path: path.to_owned(),
+        source,
+    };
+    let aside = path.with_extension("new");
+    match std::fs::remove_file(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fail(error)),
+        _ => {}
+    }
+    let inner = UnixListener::bind(&aside).map_err(fail)?;
+    std::fs::set_permissions(&aside, std::fs::Permissions::from_mode(0o600))
+        .and_then(|()| std::fs::rename(&aside, path))
+        .map_err(fail)?;
+    Ok(inner)
+}
+
+/// Whether the other end is this user's, or root's.
+#[must_use]
+pub fn is_ours(stream: &UnixStream) -> bool {
+    stream.peer_cred().is_ok_and(|peer| may_talk(peer.uid()))
+}
+
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    let found = std::fs::symlink_metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 /// Accepts connections of this user and of root only.

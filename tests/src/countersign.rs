@@ -26,6 +26,7 @@ const STORED: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Start {
     config: String,
+    program: Option<PathBuf>,
     /// Whether the file is the truth.
     named: bool,
     arguments: Vec<String>,
@@ -39,6 +40,7 @@ impl Start {
     pub fn with(config: &str) -> Self {
         Self {
             config: config.to_owned(),
+            program: None,
             named: true,
             arguments: Vec::new(),
             environment: Vec::new(),
@@ -52,6 +54,13 @@ impl Start {
             named: false,
             ..Self::with(config)
         }
+    }
+
+    /// Starts this file in the place of the program where it was built.
+    #[must_use]
+    pub fn program(mut self, program: PathBuf) -> Self {
+        self.program = Some(program);
+        self
     }
 
     /// Adds an argument.
@@ -78,7 +87,7 @@ impl Start {
         fs::set_permissions(&config, Permissions::from_mode(0o600)).unwrap();
         Pki::shared().write(folder.path());
         let admin = ports::loopback(ports::free_tcp());
-        let mut command = Command::new(program());
+        let mut command = Command::new(self.program.unwrap_or_else(program));
         command.arg("run");
         if self.named {
             command.arg("--config").arg(&config);

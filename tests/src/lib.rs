@@ -40,4 +40,5 @@ pub mod peers;
 pub mod ports;
 pub mod private_root;
 pub mod process;
+pub mod upgrading;
 pub mod venv;

@@ -16,7 +16,7 @@ pub(crate) use roles::{
 pub(crate) use tools::{
     AuditArgs, AuditCommand, BackupArgs, CertArgs, CheckArgs, EventsArgs, ExportArgs, GenerateArgs,
     HealthcheckArgs, ImportArgs, LogLevelArgs, LoginArgs, LoginEapArgs, MasterKeyArgs,
-    MasterKeyCommand, RestoreArgs, SealArgs, StatusArgs, SupportArgs, ValidateArgs,
+    MasterKeyCommand, RestoreArgs, SealArgs, StatusArgs, SupportArgs, UpgradeArgs, ValidateArgs,
 };
 
 use std::path::PathBuf;
@@ -90,6 +90,8 @@ pub(crate) enum Command {
     Reload(StatusArgs),
     /// Show and change how much a running gateway logs, without a restart.
     LogLevel(LogLevelArgs),
+    /// Let the program that lies on the disk now take over from the one that runs, without a lost login.
+    Upgrade(UpgradeArgs),
     /// Exit 0 when the running gateway is ready, for containers and monitors.
     Healthcheck(HealthcheckArgs),
     /// Data planes on other machines: let them join, list, drain, check and remove them.

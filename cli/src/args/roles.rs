@@ -20,6 +20,9 @@ pub(crate) struct SupervisedArgs {
     /// The supervisor's process id: the role ends with it and speaks to it on standard output.
     #[arg(long, hide = true, value_name = "PID")]
     pub(crate) supervised: Option<i32>,
+    /// Take the place of the process of this role that runs.
+    #[arg(long, hide = true)]
+    pub(crate) take_over: bool,
 }
 
 /// Where a control plane keeps its data, if not in the data folder.

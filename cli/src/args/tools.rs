@@ -116,6 +116,12 @@ pub(crate) struct StatusArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub(crate) struct UpgradeArgs {
+    #[command(flatten)]
+    pub(crate) tool: ToolArgs,
+}
+
+#[derive(Clone, Debug, Args)]
 pub(crate) struct EventsArgs {
     /// Of this user, as it was typed.
     #[arg(long, value_name = "NAME")]

@@ -43,15 +43,14 @@ pub(crate) async fn run(args: DemoArgs, log: LogArgs) -> Result<(), Failure> {
         grace: Duration::from_secs(1),
         last_good: false,
         log: log.log,
+        program: None,
     };
     let ready = async |admin: &str| {
         let codes = make_users(&Service::new(&data)?).await?;
         introduce(&data, &config, ports.auto, admin, &codes);
         Ok(())
     };
-    let done = supervisor::run(plan, Teller::Timeline, ready).await;
-    drop(lock);
-    done
+    supervisor::run(plan, Teller::Timeline, lock, None, ready).await
 }
 
 /// What an earlier demo left.

@@ -19,18 +19,26 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin_address::{self, Lone};
+use crate::admin_address::{self, Lone as WatchedRole};
 use crate::args::{
     ControlplaneArgs, DEFAULT_NODE, DataplaneArgs, SecondfactorArgs, SupervisedArgs, WatchArgs,
 };
+use crate::commands::lone::Lone;
 use crate::commands::{database, validate};
 use crate::failure::Failure;
 use crate::logs::{self, Places};
+use crate::notify;
 use crate::output;
 use crate::paths::DataDir;
+use crate::program::Program;
 
 pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> {
-    let (data, stop, supervised) = prepare(args.data.data_dir, args.supervised)?;
+    let Prepared {
+        data,
+        stop,
+        supervised,
+        ..
+    } = prepare(Role::ControlPlane, args.data.data_dir, args.supervised)?;
     let mut settings = controlplane::Settings::new(data.of(Role::ControlPlane));
     settings.socket = data.socket(Role::ControlPlane);
     settings.second_factor = Some(data.socket(Role::SecondFactor));
@@ -97,13 +105,25 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
 }
 
 pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
-    let (data, stop, supervised) = prepare(args.data.data_dir.clone(), args.supervised)?;
+    let Prepared {
+        data,
+        stop,
+        supervised,
+        lone,
+    } = prepare(Role::DataPlane, args.data.data_dir.clone(), args.supervised)?;
+    let handed_over = CancellationToken::new();
     let files = raise_file_limit();
     let Some(joined) = until_joined(&args, &data, supervised, &stop).await? else {
         return Ok(());
     };
     let (node, joined) = who(&args, joined)?;
-    let watched = Watched::bind(args.watch, Role::DataPlane, &data).await?;
+    let watched = Watched::bind(
+        args.watch,
+        Role::DataPlane,
+        &data,
+        args.supervised.take_over,
+    )
+    .await?;
     let settings = dataplane::settings::Settings {
         node,
         joined,
@@ -113,6 +133,9 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
             .control_socket
             .unwrap_or_else(|| data.socket(Role::ControlPlane)),
         admin_socket: data.socket(Role::DataPlane),
+        handover_socket: Some(data.handover_socket(Role::DataPlane)),
+        take_over: args.supervised.take_over,
+        handed_over: handed_over.clone(),
         login_lines: if supervised {
             LoginLines::Stdout
         } else {
@@ -132,13 +155,22 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
         max_logins_in_flight: dataplane::settings::Settings::DEFAULT_BOUND,
         max_connections: files.min(dataplane::settings::Settings::DEFAULT_BOUND),
     };
+    let (is_ready, readied) = oneshot::channel();
     let ready = || {
         if supervised {
             output::json_line(&FromChild::Ready);
         }
+        // Nobody waits for it where there is a supervisor.
+        let _ = is_ready.send(());
     };
+    let role = with_upgrades(
+        lone,
+        readied,
+        handed_over.clone(),
+        dataplane::run(settings, ready, stop),
+    );
     watched
-        .while_it_runs(dataplane::run(settings, ready, stop))
+        .until(role, &handed_over)
         .await
         .map_err(|error| Failure::new("the data plane cannot run", &error))
 }
@@ -223,9 +255,14 @@ fn who(
 }
 
 pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> {
-    let (data, stop, supervised) = prepare(args.data.data_dir, args.supervised)?;
+    let Prepared {
+        data,
+        stop,
+        supervised,
+        ..
+    } = prepare(Role::SecondFactor, args.data.data_dir, args.supervised)?;
     raise_file_limit();
-    let watched = Watched::bind(args.watch, Role::SecondFactor, &data).await?;
+    let watched = Watched::bind(args.watch, Role::SecondFactor, &data, false).await?;
     let mut settings =
         secondfactor::Settings::new(data.of(Role::SecondFactor), data.socket(Role::SecondFactor));
     settings.listen = args.second_factor.second_factor_listen;
@@ -239,29 +276,44 @@ pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> 
             output::json_line(&FromChild::Ready);
         }
     };
-    let run = watched.while_it_runs(secondfactor::run(settings, stop));
+    let handed_over = CancellationToken::new();
+    let run = watched.until(secondfactor::run(settings, stop), &handed_over);
     let (done, ()) = tokio::join!(run, say_ready);
     done.map_err(|error| Failure::new("the built-in second factor cannot run", &error))
 }
 
 /// The admin address of a role that runs by itself, if it has one.
-struct Watched(Option<(AdminListener, Lone)>);
+enum Watched {
+    No,
+    At(AdminListener, WatchedRole),
+    /// The process that is taken over from has it until then.
+    Later(WatchArgs, Role, DataDir),
+}
 
 impl Watched {
     /// Binds it, before the role does anything.
-    async fn bind(args: WatchArgs, role: Role, data: &DataDir) -> Result<Self, Failure> {
+    async fn bind(
+        args: WatchArgs,
+        role: Role,
+        data: &DataDir,
+        take_over: bool,
+    ) -> Result<Self, Failure> {
         let Some(address) = args.admin_listen else {
             return match args.tls.files() {
-                None => Ok(Self(None)),
+                None => Ok(Self::No),
                 Some(_) => Err(Failure::usage(
                     "--admin-tls-cert is for an admin address, and there is none; name one with \
                      --admin-listen",
                 )),
             };
         };
+        if take_over {
+            return Ok(Self::Later(args, role, data.clone()));
+        }
+        let tcp = admin_address::listen(address, None).await?;
         let own = args.tls.files();
         let (listener, certificate) =
-            admin_address::bind(address, own.as_ref(), &data.of(role)).await?;
+            admin_address::with_certificate(tcp, own.as_ref(), &data.of(role))?;
         let ready = match role {
             Role::SecondFactor => "/healthz",
             Role::ControlPlane | Role::DataPlane => "/readyz",
@@ -269,31 +321,96 @@ impl Watched {
         if let Some(url) = listener.url() {
             tracing::info!(url, "metrics are served");
         }
-        let lone = Lone::new(data.socket(role), ready, certificate);
-        Ok(Self(Some((listener, lone))))
+        let watched = WatchedRole::new(data.socket(role), ready, certificate);
+        Ok(Self::At(listener, watched))
     }
 
-    /// Serves it until the role has ended: whoever watches sees the role stop.
-    async fn while_it_runs<T>(self, role: impl Future<Output = T>) -> T {
-        let Some((listener, lone)) = self.0 else {
-            return role.await;
-        };
-        let ended = CancellationToken::new();
+    /// Serves it until the role has ended, so that whoever watches sees the role stop, or another
+    /// process has taken over.
+    async fn until<T>(self, role: impl Future<Output = T>, handed_over: &CancellationToken) -> T {
+        let over = handed_over.child_token();
         let role = async {
             let done = role.await;
-            ended.cancel();
+            over.cancel();
             done
         };
-        let (done, ()) = tokio::join!(role, lone.serve(listener, ended.clone()));
-        done
+        let watched = async {
+            if let Some((listener, watched)) = self.bound(&over).await {
+                watched.serve(listener, over.clone()).await;
+            }
+        };
+        tokio::join!(role, watched).0
     }
+
+    /// Binds it as soon as the process of before has let go of it; none when there is none, or it is
+    /// too late.
+    async fn bound(self, over: &CancellationToken) -> Option<(AdminListener, WatchedRole)> {
+        let (args, role, data) = match self {
+            Self::No => return None,
+            Self::At(listener, watched) => return Some((listener, watched)),
+            Self::Later(args, role, data) => (args, role, data),
+        };
+        let mut said = false;
+        loop {
+            match Self::bind(args.clone(), role, &data, false).await {
+                Ok(Self::At(listener, watched)) => return Some((listener, watched)),
+                Ok(_) => return None,
+                Err(failure) if !said => {
+                    tracing::debug!(%failure, "the admin address is not free yet");
+                    said = true;
+                }
+                Err(_) => {}
+            }
+            tokio::select! {
+                () = over.cancelled() => return None,
+                () = tokio::time::sleep(BIND_AGAIN) => {}
+            }
+        }
+    }
+}
+
+/// Runs a role to its end, and lets it be upgraded meanwhile where no supervisor does that.
+async fn with_upgrades<E>(
+    lone: Option<Lone>,
+    ready: oneshot::Receiver<()>,
+    handed_over: CancellationToken,
+    role: impl Future<Output = Result<(), E>>,
+) -> Result<(), E> {
+    let over = CancellationToken::new();
+    let role = async {
+        let done = role.await;
+        over.cancel();
+        done
+    };
+    let upgrades = async {
+        let Some(lone) = lone else { return };
+        tokio::select! {
+            // One that ends before it is ready says why.
+            ready = ready => if ready.is_err() { return },
+            () = over.cancelled() => return,
+        }
+        notify::ready("serving");
+        lone.serve(handed_over, over.clone()).await;
+    };
+    tokio::join!(role, upgrades).0
+}
+
+/// What every role has.
+struct Prepared {
+    data: DataDir,
+    stop: CancellationToken,
+    supervised: bool,
+    /// Without a supervisor a role is upgraded by itself.
+    lone: Option<Lone>,
 }
 
 /// What every role does first: tie itself to its supervisor, make its folders, listen for signals.
 fn prepare(
+    role: Role,
     data_dir: Option<std::path::PathBuf>,
     args: SupervisedArgs,
-) -> Result<(DataDir, CancellationToken, bool), Failure> {
+) -> Result<Prepared, Failure> {
+    let program = Program::this()?;
     if let Some(supervisor) = args.supervised {
         // Started through /proc/self/exe, it would be called "exe" in process lists.
         prctl::set_name(c"countersign")
@@ -313,6 +430,8 @@ fn prepare(
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut hang_up = listen(SignalKind::hangup())?;
     let mut user = listen(SignalKind::user_defined1())?;
+    // Listened for in any case, since it would end the process otherwise.
+    let upgrade = listen(SignalKind::user_defined2())?;
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     let supervised = args.supervised.is_some();
@@ -332,9 +451,23 @@ fn prepare(
                 _ = user.recv() => logs::reopen(),
             }
         }
+        if !supervised {
+            notify::stopping();
+        }
         stopped.cancel();
     }));
-    Ok((data, stop, supervised))
+    let lone = (!supervised).then(|| Lone {
+        role,
+        data: data.clone(),
+        program,
+        signal: upgrade,
+    });
+    Ok(Prepared {
+        data,
+        stop,
+        supervised,
+        lone,
+    })
 }
 
 /// What SIGHUP asks for, by the way that `countersign reload` takes.
@@ -367,5 +500,7 @@ pub(crate) fn raise_file_limit() -> usize {
 /// Files that sockets, databases and logs may need besides logins.
 const FILES_KEPT: usize = 2_048;
 const RELOAD_LIMIT: Duration = Duration::from_secs(30);
+/// How often a process that took over tries to bind the admin address.
+const BIND_AGAIN: Duration = Duration::from_millis(50);
 /// What to assume when the system does not say.
 const FILES_UNKNOWN: usize = 768;

@@ -12,20 +12,30 @@ use crate::commands::roles::raise_file_limit;
 use crate::commands::validate;
 use crate::failure::Failure;
 use crate::paths::DataDir;
-use crate::supervisor::{self, Plan, Teller};
+use crate::program::Program;
+use crate::supervisor::{self, Heritage, Plan, Teller};
 
 pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
+    let program = Program::this()?;
+    let heritage = Heritage::take();
+    let mut heritage = heritage
+        .map_err(|error| Failure::new("cannot go on where the program before stood", &error))?;
     let data = DataDir::new(args.data.data_dir)?;
     let database = database::named(&args.database)?;
     let traces = args.traces.settings()?;
-    // One verdict with `validate`, and before anything is started or made.
+    // One verdict with `validate`, and before anything is started or made. What is served already
+    // is served on, whatever lies there now.
     if let Some(config) = &args.source.config
         && !args.source.last_good
+        && heritage.is_none()
     {
         validate::refuse_bad(config, &data)?;
     }
     data.make()?;
-    let lock = only_one(&data)?;
+    let lock = match heritage.as_mut().and_then(Heritage::take_lock) {
+        Some(held) => locked(held, &data)?,
+        None => only_one(&data)?,
+    };
     raise_file_limit();
     let plan = Plan {
         data,
@@ -42,10 +52,9 @@ pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
         grace: Duration::from_secs(args.stopping.grace),
         last_good: args.source.last_good,
         log: log.log,
+        program: Some(program),
     };
-    let done = supervisor::run(plan, Teller::Log, async |_| Ok(())).await;
-    drop(lock);
-    done
+    supervisor::run(plan, Teller::Log, lock, heritage, async |_| Ok(())).await
 }
 
 /// Two gateways on one data folder would fight over its databases.
@@ -58,6 +67,10 @@ pub(crate) fn only_one(data: &DataDir) -> Result<Flock<File>, Failure> {
         .mode(0o600)
         .open(&path)
         .map_err(|error| Failure::new(format!("cannot use {}", path.display()), &error))?;
+    locked(file, data)
+}
+
+fn locked(file: File, data: &DataDir) -> Result<Flock<File>, Failure> {
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
         Failure::plain(format!(
             "another gateway runs in {}; stop that one, or name another folder with --data-dir",

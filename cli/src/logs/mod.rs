@@ -279,6 +279,17 @@ pub(crate) fn reopen() {
     }
 }
 
+/// Waits until what was logged is written, for [`END`] at most: this process is about to become another
+/// program.
+pub(crate) fn settle() {
+    if let Some(logs) = LOGS.get() {
+        let deadline = now() + END;
+        for sink in &logs.state().sinks {
+            sink.settle(deadline);
+        }
+    }
+}
+
 /// Logs each step of each login, or does not.
 pub(crate) fn set_debug(debug: bool) {
     if let Some(logs) = LOGS.get() {

@@ -111,6 +111,8 @@ enum Message {
     Item(Arc<Item>),
     /// The plan is another, or the file is to be opened again.
     Look,
+    /// Somebody waits until all of before is written.
+    Settle(SyncSender<()>),
 }
 
 impl Sink {
@@ -186,6 +188,15 @@ impl Sink {
         drop(self.sender.try_send(Message::Look));
     }
 
+    /// Waits until what is queued is written, for as long as somebody takes it.
+    pub(crate) fn settle(&self, deadline: Instant) {
+        let (written, wait) = sync_channel(1);
+        // A queue that is full is not written by then.
+        if self.sender.try_send(Message::Settle(written)).is_ok() {
+            let _ = wait.recv_timeout(deadline.saturating_duration_since(now()));
+        }
+    }
+
     /// Writes what is still queued, for as long as somebody takes it.
     pub(crate) fn end(self, deadline: Instant) {
         drop(self.sender);
@@ -216,6 +227,10 @@ impl Writer {
                     let octets = item.octets();
                     self.write(&item);
                     self.shared.octets.fetch_sub(octets, Ordering::Relaxed);
+                }
+                Ok(Message::Settle(written)) => {
+                    self.out.flush();
+                    let _ = written.try_send(());
                 }
                 Ok(Message::Look) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,

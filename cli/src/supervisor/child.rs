@@ -1,18 +1,26 @@
 //! One role as a child process.
 
 use std::fmt;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use controlplane::AdminCertificate;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use proto::child::{FromChild, Role};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
+use rustix::process::PidfdFlags;
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::unix::pipe;
 use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::heritage::{Heir, Left, LeftPipe};
 use super::{News, Plan};
 use crate::failure::Failure;
 use crate::logs;
@@ -23,6 +31,8 @@ pub(crate) struct Child {
     pub(crate) role: Role,
     /// Whether it was ever ready: one that never was is not started again.
     pub(crate) was_ready: bool,
+    /// Whether it was told to end, to be started as another program.
+    pub(crate) replaced: bool,
     state: State,
     started: Instant,
     pause: Duration,
@@ -30,9 +40,36 @@ pub(crate) struct Child {
 
 #[derive(Debug)]
 enum State {
-    Running(Pid),
+    Running(Running),
     Waiting(Instant),
     Stopped,
+}
+
+/// A process, and what it said.
+#[derive(Debug)]
+struct Running {
+    pid: Pid,
+    /// What it says to us.
+    lines: Kept,
+    /// What it logs.
+    log: Kept,
+}
+
+/// A pipe of a process, for a program that goes on listening.
+#[derive(Debug)]
+struct Kept {
+    file: OwnedFd,
+    said: Said,
+}
+
+/// What was read of a pipe and not dealt with.
+type Said = Arc<Mutex<Vec<u8>>>;
+
+/// The end of a pipe that is listened to.
+#[derive(Debug)]
+struct Heard {
+    reader: pipe::Receiver,
+    said: Said,
 }
 
 impl Child {
@@ -40,6 +77,7 @@ impl Child {
         Self {
             role,
             was_ready: false,
+            replaced: false,
             state: State::Stopped,
             started: Instant::now(),
             pause: FIRST_PAUSE,
@@ -54,19 +92,31 @@ impl Child {
         }
     }
 
+    /// Its process; none while it does not run.
+    pub(crate) const fn pid(&self) -> Option<Pid> {
+        match &self.state {
+            State::Running(running) => Some(running.pid),
+            State::Waiting(_) | State::Stopped => None,
+        }
+    }
+
     /// Starts the process; its lines and its end come as news.
     pub(crate) fn start(
         &mut self,
         plan: &Plan,
         admin: Option<AdminCertificate>,
+        how: Start,
         news: &mpsc::Sender<News>,
     ) -> Result<(), Failure> {
         let role = self.role;
-        let failed =
-            |error: std::io::Error| Failure::new(format!("cannot start the {role}"), &error);
+        let failed = |error: io::Error| Failure::new(format!("cannot start the {role}"), &error);
         let database = plan.database.clone();
         let database = database.filter(|_| role == Role::ControlPlane);
-        let mut process = command(role, plan, admin, self.was_ready)
+        let mut command = command(role, plan, admin, self.was_ready);
+        if how == Start::TakeOver {
+            command.arg("--take-over");
+        }
+        let mut process = command
             .stdin(match &database {
                 Some(_) => Stdio::piped(),
                 None => Stdio::null(),
@@ -80,13 +130,15 @@ impl Child {
             .id()
             .and_then(|pid| i32::try_from(pid).ok())
             .map(Pid::from_raw);
-        let Some(pid) = pid else {
+        let pipes = (process.stdout.take(), process.stderr.take());
+        let (Some(pid), (Some(stdout), Some(stderr))) = (pid, pipes) else {
             return Err(Failure::plain(format!("the {role} ended while it started")));
         };
-        self.state = State::Running(pid);
-        self.started = Instant::now();
-        let (stdin, stdout, news) = (process.stdin.take(), process.stdout.take(), news.clone());
-        let stderr = process.stderr.take();
+        let stdout = stdout.into_owned_fd().map_err(failed)?;
+        let stderr = stderr.into_owned_fd().map_err(failed)?;
+        let pipes = ((stdout, Vec::new()), (stderr, Vec::new()));
+        let (lines, log) = self.runs(pid, pipes).map_err(failed)?;
+        let (stdin, news) = (process.stdin.take(), news.clone());
         #[expect(
             clippy::disallowed_methods,
             reason = "ends with the process, whose end `stop` waits for"
@@ -96,21 +148,67 @@ impl Child {
                 // One that ended before it read this is dealt with as one that ended.
                 drop(stdin.write_all(database.expose().as_bytes()).await);
             }
-            let said = async {
-                if let Some(stdout) = stdout {
-                    read_lines(role, stdout, &news).await;
-                }
-            };
-            let logged = async {
-                if let Some(stderr) = stderr {
-                    read_log(role, stderr).await;
-                }
-            };
-            tokio::join!(said, logged);
+            tokio::join!(read_lines((role, pid), lines, &news), read_log(role, log));
             let exit = Exit::from(process.wait().await.ok());
-            drop(news.send(News::Ended(role, exit)).await);
+            drop(news.send(News::Ended(role, pid, exit)).await);
         }));
         Ok(())
+    }
+
+    /// Goes on with a process that was started by the program before in this process.
+    pub(crate) fn adopt(&mut self, heir: Heir, news: &mpsc::Sender<News>) -> io::Result<()> {
+        let role = self.role;
+        let pid = Pid::from_raw(heir.pid);
+        self.was_ready = true;
+        let end = rustix::process::Pid::from_raw(pid.as_raw())
+            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let end = rustix::process::pidfd_open(end, PidfdFlags::empty())?;
+        #[expect(
+            deprecated,
+            reason = "what is to be called instead is unsafe; this file is owned, and open for as long as it is watched"
+        )]
+        let end = AsyncFd::with_interest(end, Interest::READABLE)?;
+        let (lines, log) = self.runs(pid, (heir.lines, heir.log))?;
+        let news = news.clone();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "ends with the process, whose end `stop` waits for"
+        )]
+        drop(tokio::spawn(async move {
+            tokio::join!(read_lines((role, pid), lines, &news), read_log(role, log));
+            drop(end.readable().await);
+            let exit = Exit::of(waitpid(pid, None));
+            drop(news.send(News::Ended(role, pid, exit)).await);
+        }));
+        Ok(())
+    }
+
+    /// Notes that it runs. Its pipes are that of its lines and that of its log, with what was read of
+    /// them already.
+    fn runs(&mut self, pid: Pid, (lines, log): (Pipe, Pipe)) -> io::Result<(Heard, Heard)> {
+        let (lines, heard) = listen(lines)?;
+        let (log, logged) = listen(log)?;
+        self.state = State::Running(Running { pid, lines, log });
+        self.started = Instant::now();
+        Ok((heard, logged))
+    }
+
+    /// What the next program in this process has to know of it; none when it does not run. The files
+    /// are those that it names.
+    pub(crate) fn left(&self, leaving: bool) -> io::Result<Option<(Left, [OwnedFd; 2])>> {
+        let State::Running(running) = &self.state else {
+            return Ok(None);
+        };
+        let (lines, lines_file) = running.lines.left()?;
+        let (log, log_file) = running.log.left()?;
+        let left = Left {
+            role: self.role,
+            pid: running.pid.as_raw(),
+            lines,
+            log,
+            leaving,
+        };
+        Ok(Some((left, [lines_file, log_file])))
     }
 
     /// Notes the end and gives the pause before the next start.
@@ -124,22 +222,61 @@ impl Child {
         pause
     }
 
+    /// Notes the end that was asked for.
+    pub(crate) fn stopped(&mut self) {
+        self.replaced = false;
+        self.pause = FIRST_PAUSE;
+        self.state = State::Stopped;
+    }
+
     /// Asks it to stop; false when it does not run.
     pub(crate) fn signal_to_stop(&mut self) -> bool {
-        match std::mem::replace(&mut self.state, State::Stopped) {
-            State::Running(pid) => {
-                self.state = State::Running(pid);
-                kill(pid, Signal::SIGTERM).is_ok()
+        match self.pid() {
+            Some(pid) => kill(pid, Signal::SIGTERM).is_ok(),
+            None => {
+                self.state = State::Stopped;
+                false
             }
-            State::Waiting(_) | State::Stopped => false,
         }
     }
 
     pub(crate) fn kill(&self) {
-        if let State::Running(pid) = self.state {
+        if let Some(pid) = self.pid() {
             let _ = kill(pid, Signal::SIGKILL);
         }
     }
+}
+
+/// A pipe, and what was read of it already.
+pub(crate) type Pipe = (OwnedFd, Vec<u8>);
+
+fn listen((file, said): Pipe) -> io::Result<(Kept, Heard)> {
+    let said = Arc::new(Mutex::new(said));
+    let kept = Kept {
+        file: file.try_clone()?,
+        said: Arc::clone(&said),
+    };
+    let reader = pipe::Receiver::from_owned_fd(file)?;
+    Ok((kept, Heard { reader, said }))
+}
+
+impl Kept {
+    fn left(&self) -> io::Result<(LeftPipe, OwnedFd)> {
+        let file = self.file.try_clone()?;
+        let left = LeftPipe {
+            file: file.as_raw_fd(),
+            said: lock(&self.said).clone(),
+        };
+        Ok((left, file))
+    }
+}
+
+/// How a process is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    Fresh,
+    /// In the place of the one that runs.
+    TakeOver,
 }
 
 /// The command of a role. Nothing secret stands in it: secrets come from files and sockets, and the
@@ -211,6 +348,8 @@ fn command(role: Role, plan: &Plan, admin: Option<AdminCertificate>, again: bool
             }
         }
     }
+    // Whose supervisor this is, the service manager knows by this process alone.
+    command.env_remove("NOTIFY_SOCKET");
     // What this process got from its own environment was turned into arguments above.
     for (name, _) in std::env::vars_os() {
         if name.as_encoded_bytes().starts_with(b"COUNTERSIGN_") {
@@ -220,32 +359,80 @@ fn command(role: Role, plan: &Plan, admin: Option<AdminCertificate>, again: bool
     command
 }
 
-async fn read_lines(role: Role, stdout: impl AsyncRead + Unpin, news: &mpsc::Sender<News>) {
-    let mut lines = BufReader::new(stdout).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        match serde_json::from_str::<FromChild>(&line) {
-            Ok(line) => drop(news.send(News::Line(role, line)).await),
-            Err(error) => tracing::warn!(
-                %role,
-                error = &error as &dyn std::error::Error,
-                "a role said something that is not understood"
-            ),
+/// Makes news of each line, until there are no more. What is no whole line yet, or has no room among
+/// the news, stays in `said`.
+async fn read_lines((role, pid): (Role, Pid), mut heard: Heard, news: &mpsc::Sender<News>) {
+    loop {
+        while heard.has_line() {
+            let Ok(room) = news.reserve().await else {
+                return;
+            };
+            let line = heard.take_line();
+            match serde_json::from_slice::<FromChild>(&line) {
+                Ok(line) => room.send(News::Line(role, pid, line)),
+                Err(error) => tracing::warn!(
+                    %role,
+                    error = &error as &dyn std::error::Error,
+                    "a role said something that is not understood"
+                ),
+            }
+        }
+        if !heard.more().await {
+            return;
         }
     }
 }
 
 /// Takes its log in, line by line. What is longer than any line of ours is several.
-async fn read_log(role: Role, stderr: impl AsyncRead + Unpin) {
-    let mut stderr = BufReader::new(stderr);
-    let mut line = Vec::new();
+async fn read_log(role: Role, mut heard: Heard) {
+    let take = |line: &[u8]| logs::from_role(role, line.strip_suffix(b"\n").unwrap_or(line));
     loop {
-        line.clear();
-        let mut one = (&mut stderr).take(LINE_OCTETS);
-        match one.read_until(b'\n', &mut line).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => logs::from_role(role, line.strip_suffix(b"\n").unwrap_or(&line)),
+        while heard.has_line() || heard.octets() >= LINE_OCTETS {
+            take(&heard.take_line());
+        }
+        if !heard.more().await {
+            // A process that was killed may have said half a line.
+            if heard.octets() > 0 {
+                take(&heard.take_line());
+            }
+            return;
         }
     }
+}
+
+impl Heard {
+    fn has_line(&self) -> bool {
+        lock(&self.said).contains(&b'\n')
+    }
+
+    fn octets(&self) -> usize {
+        lock(&self.said).len()
+    }
+
+    /// The first line with its end, or all that there is when there is no whole one.
+    fn take_line(&self) -> Vec<u8> {
+        let mut said = lock(&self.said);
+        let end = said.iter().position(|octet| *octet == b'\n');
+        let end = end.map_or(said.len(), |end| end + 1);
+        let rest = said.split_off(end);
+        std::mem::replace(&mut *said, rest)
+    }
+
+    /// Reads on; false when there is no more.
+    async fn more(&mut self) -> bool {
+        let mut chunk = [0; CHUNK_OCTETS];
+        match self.reader.read(&mut chunk).await {
+            Ok(0) | Err(_) => false,
+            Ok(read) => {
+                lock(&self.said).extend(chunk.iter().take(read));
+                true
+            }
+        }
+    }
+}
+
+fn lock(said: &Said) -> MutexGuard<'_, Vec<u8>> {
+    said.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How a process ended.
@@ -266,6 +453,22 @@ impl From<Option<ExitStatus>> for Exit {
     }
 }
 
+impl Exit {
+    fn of(status: nix::Result<WaitStatus>) -> Self {
+        match status {
+            Ok(WaitStatus::Exited(_, code)) => Self {
+                code: Some(code),
+                signal: None,
+            },
+            Ok(WaitStatus::Signaled(_, signal, _)) => Self {
+                code: None,
+                signal: Some(signal as i32),
+            },
+            _ => Self::from(None),
+        }
+    }
+}
+
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.code, self.signal) {
@@ -276,8 +479,9 @@ impl fmt::Display for Exit {
     }
 }
 
+const CHUNK_OCTETS: usize = 16 * 1024;
 /// The longest line of a role's log.
-const LINE_OCTETS: u64 = 1024 * 1024;
+const LINE_OCTETS: usize = 1024 * 1024;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
 /// A role that ran this long starts again quickly.
@@ -308,6 +512,7 @@ mod tests {
             nodes: NodeListenArgs::default(),
             traces: None,
             grace: Duration::ZERO,
+            program: None,
             last_good: false,
             log: "info".to_owned(),
         };

@@ -4,16 +4,22 @@
 mod admin;
 mod api;
 mod child;
+mod heritage;
 pub(crate) mod merge;
 mod metrics;
+mod upgrade;
 
+use std::fs::File;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use controlplane::{AdminCertificate, CertificateFiles, PostgresUrl, TraceSettings};
+use controlplane::{AdminCertificate, AdminListener, CertificateFiles, PostgresUrl, TraceSettings};
+use nix::fcntl::Flock;
+use nix::unistd::Pid;
 use proto::child::{FromChild, Role};
 use proto::config::Log;
 use proto::event::AuthEvent;
@@ -26,13 +32,17 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin_address;
 use crate::args::{NodeListenArgs, SecondFactorPublicArgs};
+use crate::commands::upgrade::{Ask, Door, Standing};
 use crate::explain;
 use crate::failure::Failure;
 use crate::logs::levels::{Change, PATH, Shown};
 use crate::logs::{self, Places};
+use crate::notify;
 use crate::output;
 use crate::paths::DataDir;
-use child::{Child, Exit};
+use crate::program::Program;
+use child::{Child, Exit, Start};
+pub(crate) use heritage::Heritage;
 use metrics::Metrics;
 use serde_json::value::RawValue;
 
@@ -58,6 +68,8 @@ pub(crate) struct Plan {
     pub(crate) grace: Duration,
     pub(crate) last_good: bool,
     pub(crate) log: String,
+    /// What may take its place; none where nothing may.
+    pub(crate) program: Option<Program>,
 }
 
 /// How finished logins are told.
@@ -84,27 +96,40 @@ impl Teller {
 /// What a child said, or that it ended.
 #[derive(Debug)]
 pub(crate) enum News {
-    Line(Role, FromChild),
-    Ended(Role, Exit),
+    Line(Role, Pid, FromChild),
+    Ended(Role, Pid, Exit),
 }
 
 /// Runs a gateway until a signal stops it.
 ///
 /// `ready` is called once, when the first revision is served, with how browsers reach the admin address.
+/// With a heritage, it goes on where the program before stood.
 pub(crate) async fn run(
     plan: Plan,
     teller: Teller,
+    lock: Flock<File>,
+    heritage: Option<Heritage>,
     ready: impl AsyncFnOnce(&str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let folder = plan.data.of(Role::ControlPlane);
-    let own = plan.admin_certificate.as_ref();
-    let (admin, admin_certificate) = admin_address::bind(plan.admin_listen, own, &folder).await?;
     let signals = Signals::new()?;
+    let (standing, admin_fd, wanted, before) = match heritage {
+        Some(left) => (
+            left.standing,
+            Some(left.admin),
+            left.wants_second_factor,
+            Some((left.log, left.debug, left.children)),
+        ),
+        None => (Standing::default(), None, false, None),
+    };
+    let (admin, admin_fd, admin_certificate) = bind_admin(&plan, admin_fd).await?;
     let (sender, news) = mpsc::channel(NEWS);
     let stop_admin = CancellationToken::new();
-    let wants_second_factor = Arc::new(AtomicBool::new(false));
+    let wants_second_factor = Arc::new(AtomicBool::new(wanted));
     let metrics = Metrics::new()
         .map_err(|error| Failure::new("the supervisor's metrics cannot be made", &error))?;
+    let (door, asked) = Door::new(standing);
+    let may_upgrade = plan.program.is_some();
+    let (serve_door, door_socket) = (door.clone(), plan.data.upgrade_socket(None));
     let gateway = admin::Gateway {
         data: plan.data.clone(),
         second_factor: Arc::clone(&wants_second_factor),
@@ -130,18 +155,46 @@ pub(crate) async fn run(
         news,
         signals,
         children: Vec::new(),
+        leaving: Vec::new(),
+        successor: None,
         places,
+        log: None,
         debug: false,
         tasks: TaskTracker::new(),
         serving: false,
         wants_second_factor,
         metrics,
+        door,
+        asked,
+        admin_fd,
+        lock,
     };
     let work = async {
-        let result = supervisor.work(ready).await;
+        let result = match before {
+            None => supervisor.work(ready).await,
+            Some((log, debug, children)) => {
+                if let Some(log) = log {
+                    supervisor.log(&log, debug);
+                }
+                supervisor.go_on(children).await
+            }
+        };
+        notify::stopping();
         supervisor.stop().await;
         stop_admin.cancel();
         result
+    };
+    let serve_door = async {
+        let served = match may_upgrade {
+            true => serve_door.serve(&door_socket, stop_admin.clone()).await,
+            false => Ok(()),
+        };
+        if let Err(error) = served {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "`countersign upgrade` cannot ask this gateway; SIGUSR2 can"
+            );
+        }
     };
     // One that holds a connection open to the admin address does not hold up the end.
     let serve = async {
@@ -153,8 +206,23 @@ pub(crate) async fn run(
             } => {}
         }
     };
-    let (result, ()) = tokio::join!(work, serve);
+    let (result, (), ()) = tokio::join!(work, serve, serve_door);
     result
+}
+
+/// The admin address, as [`admin_address::with_certificate`] says. `bound` is what a program before has
+/// bound; the file is a copy, for the next.
+async fn bind_admin(
+    plan: &Plan,
+    bound: Option<OwnedFd>,
+) -> Result<(AdminListener, OwnedFd, Option<AdminCertificate>), Failure> {
+    let tcp = admin_address::listen(plan.admin_listen, bound).await?;
+    let copy = tcp.as_fd().try_clone_to_owned();
+    let copy = copy.map_err(|error| Failure::new("cannot keep the admin address", &error))?;
+    let folder = plan.data.of(Role::ControlPlane);
+    let own = plan.admin_certificate.as_ref();
+    let (listener, certificate) = admin_address::with_certificate(tcp, own, &folder)?;
+    Ok((listener, copy, certificate))
 }
 
 /// The signals of a service.
@@ -164,6 +232,7 @@ struct Signals {
     hang_up: tokio::signal::unix::Signal,
     /// Log files were moved.
     user: tokio::signal::unix::Signal,
+    upgrade: tokio::signal::unix::Signal,
 }
 
 impl Signals {
@@ -175,6 +244,7 @@ impl Signals {
             interrupt: listen(SignalKind::interrupt())?,
             hang_up: listen(SignalKind::hangup())?,
             user: listen(SignalKind::user_defined1())?,
+            upgrade: listen(SignalKind::user_defined2())?,
         })
     }
 }
@@ -192,15 +262,27 @@ struct Supervisor {
     children: Vec<Child>,
     /// Where relative log folders begin.
     places: Places,
+    /// Where the configuration says that the log goes; none until it has.
+    log: Option<Log>,
     /// Whether the configuration says `debug`.
     debug: bool,
     tasks: TaskTracker,
+    /// Processes that others took over from: they end by themselves.
+    leaving: Vec<Child>,
+    /// One that is to take over.
+    successor: Option<Child>,
     /// Whether the first revision is served: until then a role that cannot start is the end, from
     /// then on it is started again.
     serving: bool,
     /// Whether readiness includes the built-in second factor.
     wants_second_factor: Arc<AtomicBool>,
     metrics: Metrics,
+    door: Door,
+    asked: mpsc::Receiver<Ask>,
+    /// A copy of the admin address's socket, for the next program.
+    admin_fd: OwnedFd,
+    /// The lock on the data folder.
+    lock: Flock<File>,
 }
 
 /// What to do after one turn of the loop.
@@ -208,6 +290,14 @@ enum Turn {
     GoOn,
     Stop,
     Ready(Role),
+    /// The successor has taken over, or ended.
+    TookOver,
+    NotTaken(Exit),
+    /// One that was told to end has.
+    Gone(Role),
+    /// One ended by itself, and is started again.
+    Ended(Role, Exit),
+    Upgrade(Option<Ask>),
 }
 
 impl Supervisor {
@@ -230,11 +320,18 @@ impl Supervisor {
         }
         self.serving = true;
         tracing::info!(admin = %self.plan.admin_listen, "ready");
+        notify::ready("serving");
         ready(self.admin_url.as_deref().unwrap_or_default()).await?;
+        self.watch().await
+    }
+
+    /// Until a signal stops it.
+    async fn watch(&mut self) -> Result<(), Failure> {
         loop {
             match self.turn().await? {
                 Turn::Stop => return Ok(()),
-                Turn::GoOn | Turn::Ready(_) => {}
+                Turn::Upgrade(ask) => self.make_place(ask).await,
+                _ => {}
             }
         }
     }
@@ -242,6 +339,7 @@ impl Supervisor {
     /// Does with the log what the configuration says from now on.
     fn log(&mut self, log: &Log, debug: bool) {
         logs::apply(log, &self.places);
+        self.log = Some(log.clone());
         if debug != std::mem::replace(&mut self.debug, debug) {
             logs::set_debug(debug);
             self.tell_debug(self.children.iter().map(|child| child.role).collect());
@@ -277,37 +375,29 @@ impl Supervisor {
         };
         tokio::select! {
             news = self.news.recv() => match news {
-                Some(News::Line(_, FromChild::Login(event))) => {
+                Some(News::Line(_, _, FromChild::Login(event))) => {
                     self.teller.login(&event);
                     Ok(Turn::GoOn)
                 }
-                Some(News::Line(_, FromChild::Log { log, debug })) => {
+                Some(News::Line(_, _, FromChild::Log { log, debug })) => {
                     self.log(&log, debug);
                     Ok(Turn::GoOn)
                 }
-                Some(News::Line(_, FromChild::Setup { token })) => {
+                Some(News::Line(_, _, FromChild::Setup { token })) => {
                     if let Some(url) = &self.admin_url {
                         output::setup_link(url, &token);
                     }
                     Ok(Turn::GoOn)
                 }
-                Some(News::Line(_, FromChild::Need(role))) => {
+                Some(News::Line(_, _, FromChild::Need(role))) => {
                     if !self.children.iter().any(|child| child.role == role) {
                         self.wants_second_factor.store(true, Ordering::Relaxed);
                         self.start(role)?;
                     }
                     Ok(Turn::GoOn)
                 }
-                Some(News::Line(role, FromChild::Ready)) => {
-                    if let Some(child) = self.children.iter_mut().find(|child| child.role == role) {
-                        child.was_ready = true;
-                    }
-                    if self.debug {
-                        self.tell_debug(vec![role]);
-                    }
-                    Ok(Turn::Ready(role))
-                }
-                Some(News::Ended(role, exit)) => self.ended(role, exit),
+                Some(News::Line(role, pid, FromChild::Ready)) => Ok(self.readied(role, pid)),
+                Some(News::Ended(role, pid, exit)) => self.ended(role, pid, exit),
                 None => Ok(Turn::Stop),
             },
             () = restart_due => {
@@ -334,15 +424,48 @@ impl Supervisor {
                 logs::reopen();
                 Ok(Turn::GoOn)
             }
+            Some(ask) = self.asked.recv() => Ok(Turn::Upgrade(Some(ask))),
+            _ = self.signals.upgrade.recv() => Ok(Turn::Upgrade(None)),
+        }
+    }
+
+    fn readied(&mut self, role: Role, pid: Pid) -> Turn {
+        if self.successor.as_ref().and_then(Child::pid) == Some(pid) {
+            return Turn::TookOver;
+        }
+        let mut children = self.children.iter_mut();
+        match children.find(|child| child.pid() == Some(pid)) {
+            Some(child) => {
+                child.was_ready = true;
+                if self.debug {
+                    self.tell_debug(vec![role]);
+                }
+                Turn::Ready(role)
+            }
+            None => Turn::GoOn,
         }
     }
 
     /// A child that dies is started again, at once at first and later more slowly. Before anything
     /// is served, one that never became ready is the end: what it lacks will not come by itself.
-    fn ended(&mut self, role: Role, exit: Exit) -> Result<Turn, Failure> {
-        let Some(child) = self.children.iter_mut().find(|child| child.role == role) else {
+    fn ended(&mut self, role: Role, pid: Pid, exit: Exit) -> Result<Turn, Failure> {
+        let before = self.leaving.len();
+        self.leaving.retain(|child| child.pid() != Some(pid));
+        if self.leaving.len() < before {
+            tracing::info!(%role, %exit, "the process that was taken over from has ended");
+            return Ok(Turn::GoOn);
+        }
+        if self.successor.as_ref().and_then(Child::pid) == Some(pid) {
+            return Ok(Turn::NotTaken(exit));
+        }
+        let mut children = self.children.iter_mut();
+        let Some(child) = children.find(|child| child.pid() == Some(pid)) else {
             return Ok(Turn::GoOn);
         };
+        if child.replaced {
+            child.stopped();
+            return Ok(Turn::Gone(role));
+        }
         if !self.serving && !child.was_ready {
             return Err(match exit.code {
                 // It has said why.
@@ -353,7 +476,7 @@ impl Supervisor {
         let pause = child.ended();
         self.metrics.ended(role);
         tracing::error!(%role, %exit, restart_in_ms = pause.as_millis(), "a role ended by itself");
-        Ok(Turn::GoOn)
+        Ok(Turn::Ended(role, exit))
     }
 
     /// Starts a role. Once the gateway serves, a start that fails is tried again later: what runs
@@ -369,7 +492,12 @@ impl Supervisor {
         let Some(child) = self.children.get_mut(at) else {
             return Ok(());
         };
-        match child.start(&self.plan, self.admin_certificate, &self.sender) {
+        match child.start(
+            &self.plan,
+            self.admin_certificate,
+            Start::Fresh,
+            &self.sender,
+        ) {
             Err(failure) if self.serving => {
                 let pause = child.ended();
                 tracing::error!(%role, %failure, retry_in_ms = pause.as_millis(), "a role cannot be started");
@@ -385,7 +513,8 @@ impl Supervisor {
             match self.turn().await? {
                 Turn::Stop => return Ok(false),
                 Turn::Ready(role) if role == wanted => return Ok(true),
-                Turn::Ready(_) | Turn::GoOn => {}
+                Turn::Upgrade(ask) => self.refuse_upgrade(ask),
+                _ => {}
             }
         }
     }
@@ -470,29 +599,33 @@ impl Supervisor {
     /// Data plane first, so that it can still report its last logins.
     async fn stop(&mut self) {
         tracing::info!("stopping");
+        if let Some(successor) = self.successor.take() {
+            successor.kill();
+        }
         for (role, limit) in [
             (Role::DataPlane, self.plan.grace + STOP_LIMIT),
             (Role::ControlPlane, STOP_LIMIT),
             (Role::SecondFactor, STOP_LIMIT),
         ] {
-            let Some(child) = self.children.iter_mut().find(|child| child.role == role) else {
-                continue;
-            };
-            if !child.signal_to_stop() {
-                continue;
-            }
+            // Those that are leaving have a way to those that took over from them.
+            let all = self.leaving.iter_mut().chain(self.children.iter_mut());
+            let mut of_role: Vec<&mut Child> = all.filter(|child| child.role == role).collect();
+            of_role.retain_mut(|child| child.signal_to_stop());
+            let mut left: Vec<Pid> = of_role.iter().filter_map(|child| child.pid()).collect();
             let ended = async {
-                while let Some(news) = self.news.recv().await {
+                while !left.is_empty()
+                    && let Some(news) = self.news.recv().await
+                {
                     match news {
-                        News::Line(_, FromChild::Login(event)) => self.teller.login(&event),
-                        News::Ended(ended, _) if ended == role => break,
-                        News::Line(..) | News::Ended(..) => {}
+                        News::Line(_, _, FromChild::Login(event)) => self.teller.login(&event),
+                        News::Ended(_, pid, _) => left.retain(|one| *one != pid),
+                        News::Line(..) => {}
                     }
                 }
             };
             if tokio::time::timeout(limit, ended).await.is_err() {
                 tracing::warn!(%role, "did not stop in time; killed");
-                child.kill();
+                of_role.iter().for_each(|child| child.kill());
             }
         }
     }

@@ -13,7 +13,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
 
+use crate::clock;
 use crate::metrics::Metrics;
 
 /// Where the driver leaves finished logins. Never waits.
@@ -75,6 +77,7 @@ pub(crate) async fn run(
     node: NodeId,
     control: Client,
     metrics: Arc<Metrics>,
+    handed_over: CancellationToken,
 ) {
     let dropped = Arc::clone(&metrics);
     let (waiting, backlog) = mpsc::channel(QUEUED_EVENTS);
@@ -116,18 +119,24 @@ pub(crate) async fn run(
             }
         }
     };
-    tokio::join!(tell, deliver(backlog, &node, &control, &dropped));
+    let patience = move || match handed_over.is_cancelled() {
+        true => LAST_TRIES,
+        false => Duration::ZERO,
+    };
+    tokio::join!(tell, deliver(backlog, &node, &control, &dropped, patience));
 }
 
 /// Delivers in order, in reports as large as what waits. Keeps trying while the control plane is away, and gives up at once
-/// when the node stops.
+/// when the node stops, or when its `patience` is at an end.
 async fn deliver(
     mut backlog: mpsc::Receiver<Box<RawValue>>,
     node: &NodeId,
     control: &Client,
     metrics: &Metrics,
+    patience: impl Fn() -> Duration,
 ) {
     let mut pause = FIRST_PAUSE;
+    let mut until = None;
     let mut held: VecDeque<Box<RawValue>> = VecDeque::new();
     loop {
         if held.is_empty() {
@@ -175,6 +184,12 @@ async fn deliver(
                         event = backlog.recv() => match event {
                             Some(event) if held.len() < QUEUED_EVENTS => held.push_back(event),
                             Some(_) => metrics.events_dropped.inc(),
+                            // After a handover nobody waits for this process to end, and the control
+                            // plane may just be started anew.
+                            None if *until.get_or_insert_with(|| clock::now() + patience()) > clock::now() => {
+                                rest.as_mut().await;
+                                break;
+                            }
                             // The node stops: what could not be delivered is lost, and was told on
                             // its other way out.
                             None => {
@@ -209,3 +224,5 @@ const LIVE_EVENTS: usize = 1_024;
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
+/// How long a process that was taken over from goes on trying.
+const LAST_TRIES: Duration = Duration::from_secs(30);

@@ -48,6 +48,22 @@ impl Key {
             identifier,
         }
     }
+
+    /// The source's address and port, the port that was asked, the identifier.
+    pub(crate) const fn parts(&self) -> (IpAddr, u16, u16, u8) {
+        (self.address, self.port, self.local_port, self.identifier)
+    }
+}
+
+/// One entry, on its way to a process that goes on with this cache.
+#[derive(Clone)]
+pub(crate) struct Kept {
+    pub(crate) key: Key,
+    pub(crate) authenticator: Authenticator,
+    /// Another request came under its key since.
+    pub(crate) superseded: bool,
+    /// Its answer, and how long ago that was last asked for; none while it is in progress.
+    pub(crate) answer: Option<(Arc<[u8]>, Duration)>,
 }
 
 /// What is known of a request. `Debug` shows nothing of an answer but its length.
@@ -305,6 +321,72 @@ impl DuplicateCache {
             let_go += 1;
         }
         let_go
+    }
+
+    /// All that is worth keeping, the answers that were asked for longest ago first.
+    pub(crate) fn kept(&self, now: Instant) -> Vec<Kept> {
+        let mut all = Vec::with_capacity(self.occupancy.running + self.occupancy.answers);
+        let mut next = self.oldest;
+        while let Some(entry) = next.and_then(|index| self.entries.get(index)) {
+            all.extend(self.kept_entry(entry, now));
+            next = entry.newer;
+        }
+        let running = self.entries.iter();
+        let running = running.filter(|entry| matches!(entry.state, State::Running));
+        all.extend(running.filter_map(|entry| self.kept_entry(entry, now)));
+        all
+    }
+
+    fn kept_entry(&self, entry: &Entry, now: Instant) -> Option<Kept> {
+        let answer = match &entry.state {
+            State::Unused => return None,
+            State::Running => None,
+            State::Answered { asked_at, .. } if is_over(*asked_at, now) => return None,
+            State::Answered { reply, asked_at } => {
+                let age = now.saturating_duration_since(*asked_at);
+                Some((Arc::clone(reply), age))
+            }
+        };
+        let current = self.current.get(&entry.key);
+        let current = current.and_then(|index| self.entries.get(*index));
+        Some(Kept {
+            key: entry.key,
+            authenticator: entry.authenticator,
+            superseded: current.is_none_or(|one| one.authenticator != entry.authenticator),
+            answer,
+        })
+    }
+
+    /// Takes in what another cache had. One that is known here already stays as it is.
+    ///
+    /// # Errors
+    /// Too many are in progress.
+    pub(crate) fn take_in(&mut self, now: Instant, kept: Kept) -> Result<(), TooManyRunning> {
+        let Kept {
+            key,
+            authenticator,
+            superseded,
+            answer,
+        } = kept;
+        if self.find(&key, &authenticator).is_some() {
+            return Ok(());
+        }
+        let running = self.limits.running;
+        if self.occupancy.running >= running {
+            return Err(TooManyRunning { running });
+        }
+        let index = self.allocate(key, authenticator);
+        self.occupancy.running += 1;
+        if superseded || self.current.contains_key(&key) {
+            self.superseded.insert((key, authenticator), index);
+        } else {
+            self.current.insert(key, index);
+        }
+        if let Some((reply, age)) = answer {
+            let asked_at = now.checked_sub(age).unwrap_or(now);
+            self.finish(asked_at, &key, &authenticator, reply);
+        }
+        Ok(())
     }
 
     /// What the cache holds.

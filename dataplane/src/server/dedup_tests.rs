@@ -585,3 +585,80 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn another_cache_goes_on_with_all_of_one() {
+    let now = start();
+    let mut old = DuplicateCache::default();
+    // Running; answered; answered and then superseded by one that runs; superseded while running by one
+    // that was answered; too old.
+    old.begin(now, key(5), &A).unwrap();
+    old.finish(now, &key(5), &A, reply(5));
+    let now = now + seconds(100);
+    old.begin(now, key(1), &A).unwrap();
+    old.begin(now, key(2), &A).unwrap();
+    old.finish(now, &key(2), &A, reply(2));
+    old.begin(now, key(3), &A).unwrap();
+    old.begin(now, key(3), &B).unwrap();
+    old.finish(now, &key(3), &A, reply(3));
+    old.begin(now, key(4), &A).unwrap();
+    old.begin(now, key(4), &B).unwrap();
+    old.finish(now, &key(4), &B, reply(4));
+    let now = now + seconds(90);
+    let mut new = DuplicateCache::default();
+    for kept in old.kept(now) {
+        new.take_in(now, kept.clone()).unwrap();
+        // Said twice, it changes nothing.
+        new.take_in(now, kept).unwrap();
+    }
+    let wanted = Occupancy {
+        answers: 3,
+        octets: 60,
+        running: 3,
+        evicted: 0,
+    };
+    assert_eq!(new.occupancy(), wanted);
+    for (identifier, authenticator, want) in [
+        (1, A, Lookup::InProgress),
+        (1, B, Lookup::New),
+        (2, A, Lookup::Replay(reply(2))),
+        (3, A, Lookup::Replay(reply(3))),
+        (3, B, Lookup::InProgress),
+        (4, A, Lookup::InProgress),
+        (4, B, Lookup::Replay(reply(4))),
+        (5, A, Lookup::New),
+    ] {
+        let found = new.lookup(now, &key(identifier), &authenticator);
+        assert_eq!(found, want, "{identifier}");
+    }
+    // What runs ends here, under its own request.
+    new.finish(now, &key(4), &A, reply(9));
+    assert_eq!(new.lookup(now, &key(4), &A), Lookup::Replay(reply(9)));
+    assert_eq!(new.lookup(now, &key(4), &B), Lookup::Replay(reply(4)));
+    new.abandon(&key(1), &A);
+    assert_eq!(new.lookup(now, &key(1), &A), Lookup::New);
+    // Ages went with the answers.
+    let mut later = now;
+    for _ in 0..4 {
+        later += KEPT;
+        new.expire(later);
+    }
+    assert_eq!(new.occupancy().answers, 0);
+}
+
+#[test]
+fn no_more_are_taken_in_than_can_be_known() {
+    let now = start();
+    let mut old = DuplicateCache::default();
+    for identifier in 0..3 {
+        old.begin(now, key(identifier), &A).unwrap();
+    }
+    let limits = Limits {
+        running: 2,
+        ..Limits::default()
+    };
+    let mut new = DuplicateCache::new(limits);
+    let taken = old.kept(now).into_iter().map(|one| new.take_in(now, one));
+    let refused = taken.filter(Result::is_err).count();
+    assert_eq!((refused, new.occupancy().running), (1, 2));
+}

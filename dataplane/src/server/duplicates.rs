@@ -33,6 +33,11 @@ impl Duplicates {
         cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The cache of EAP, or the other.
+    pub(crate) fn of_eap(&self, eap: bool) -> MutexGuard<'_, DuplicateCache> {
+        self.of(if eap { Mode::Eap } else { Mode::Auto })
+    }
+
     /// Each in turn.
     pub(crate) fn each(&self) -> impl Iterator<Item = MutexGuard<'_, DuplicateCache>> {
         [Mode::Auto, Mode::Eap]

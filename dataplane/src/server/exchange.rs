@@ -6,7 +6,8 @@ use std::time::Instant;
 use proto::config::Mode;
 
 use super::dedup::Key;
-use super::receive::{Arrival, Shared, send};
+use super::handover::{self, Reply, Which};
+use super::receive::{Arrival, Shared};
 use super::served::{ServedClient, Site};
 use crate::clock;
 use crate::radius::ReplyTo;
@@ -48,20 +49,24 @@ impl Exchange {
     pub(super) fn answer(&mut self, octets: Vec<u8>) -> Instant {
         let octets: Arc<[u8]> = octets.into();
         let now = clock::now();
-        // Kept before it is sent: a repeat that crosses the answer is not to find the login running.
-        self.shared.duplicates.of(self.mode()).finish(
-            now,
-            &self.key,
-            self.reply_to.authenticator(),
-            Arc::clone(&octets),
-        );
-        send(&self.site, &octets, self.arrival);
+        let reply = Reply {
+            which: self.which(),
+            local: self.site.socket.address(),
+            to: self.arrival.source,
+            asked: self.arrival.asked,
+            octets,
+        };
+        handover::deliver(&self.shared, &self.site, now, reply);
         self.answered = true;
         now
     }
 
-    fn mode(&self) -> Mode {
-        self.client.served.config.mode
+    fn which(&self) -> Which {
+        Which {
+            eap: self.client.served.config.mode == Mode::Eap,
+            key: self.key,
+            authenticator: *self.reply_to.authenticator(),
+        }
     }
 
     pub(super) const fn is_answered(&self) -> bool {
@@ -74,10 +79,7 @@ impl Drop for Exchange {
     /// place) leaves the duplicate cache, so that its repeat is served anew.
     fn drop(&mut self) {
         if !self.answered {
-            self.shared
-                .duplicates
-                .of(self.mode())
-                .abandon(&self.key, self.reply_to.authenticator());
+            handover::abandon(&self.shared, &self.which());
         }
     }
 }

@@ -7,6 +7,7 @@ mod driver;
 mod duplicates;
 pub(crate) mod eap;
 mod exchange;
+pub(crate) mod handover;
 pub(crate) mod holder;
 pub(crate) mod interface;
 mod perform;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use arc_swap::ArcSwapOption;
 use prometheus::IntCounter;
 use proto::config::Mode;
 use proto::id::{LoginId, NodeId};
@@ -20,6 +21,7 @@ use super::driver::Login;
 use super::duplicates::Duplicates;
 use super::eap::{self, EapThreads, Line, QueueFull, Sessions};
 use super::exchange::Exchange;
+use super::handover::{self, Forward, Gate, Heir, Predecessor, Reply, Which};
 use super::served::{ServedClient, Site};
 use super::socket::Asked;
 use crate::clock;
@@ -46,6 +48,10 @@ pub(crate) struct Shared {
     pub(crate) primary_only: PrimaryOnly,
     sessions: Mutex<Sessions>,
     eap_threads: EapThreads,
+    /// Whether the sockets are read by this process.
+    pub(crate) gate: Gate,
+    /// The process whose place this one took, while it has logins under way.
+    predecessor: ArcSwapOption<Predecessor>,
     pub(crate) draining: AtomicBool,
     /// Ends the logins that the grace period did not suffice for.
     pub(crate) abandoned: CancellationToken,
@@ -82,6 +88,8 @@ impl Shared {
             runtime: Handle::current(),
             telling: TaskTracker::new(),
             duplicates: Duplicates::default(),
+            gate: Gate::default(),
+            predecessor: ArcSwapOption::empty(),
             draining: AtomicBool::new(false),
             abandoned: CancellationToken::new(),
             in_flight: AtomicUsize::new(0),
@@ -96,6 +104,29 @@ impl Shared {
     /// The id of a login that begins.
     pub(crate) fn next_login(&self) -> LoginId {
         self.login_ids.next()
+    }
+
+    /// Who goes on with this process's logins, where somebody does.
+    pub(crate) fn heir(&self) -> &Heir {
+        self.states.heir()
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_predecessor(&self, predecessor: Option<Arc<Predecessor>>) {
+        self.predecessor.store(predecessor);
+    }
+
+    /// Whether nobody waits here for anything any more: no request, no conversation, nor the process
+    /// before this one.
+    pub(crate) fn is_idle(&self) -> bool {
+        let mut caches = self.duplicates.each();
+        caches.all(|cache| cache.occupancy().running == 0)
+            && self.telling.is_empty()
+            && self.sessions().len() == 0
+            && self.predecessor.load().is_none()
     }
 
     /// The EAP conversations that are under way.
@@ -121,32 +152,84 @@ impl LoginIds {
     }
 }
 
-/// Serves one socket until told to stop.
+/// Serves one socket while the gate is open, until told to stop.
 pub(crate) async fn serve(shared: Arc<Shared>, site: Arc<Site>, stop: CancellationToken) {
     loop {
-        let received = tokio::select! {
+        let reading = tokio::select! {
             () = stop.cancelled() => return,
-            received = site.socket.receive(|datagram, source, asked| {
-                let arrival = Arrival { now: clock::now(), source, asked };
-                // A fault of ours in one datagram must not make the port deaf.
-                let received = AssertUnwindSafe(|| receive(&shared, &site, datagram, arrival));
-                match catch_unwind(received) {
-                    Ok(Ok(())) => {}
-                    Ok(Err(reason)) => shared.discards.note(arrival.now, reason, source),
-                    Err(_) => tracing::error!(client = %source, "a datagram could not be handled"),
-                }
-            }) => received,
+            reading = shared.gate.enter() => reading,
         };
-        if let Err(error) = received {
-            // An ICMP error of an earlier answer, or a moment without memory: neither is the end.
-            tracing::warn!(
-                listener = %site.socket.address(),
-                error = &error as &dyn std::error::Error,
-                "reading failed"
-            );
-            tokio::task::yield_now().await;
+        let mut closed = std::pin::pin!(shared.gate.closed());
+        loop {
+            let received = tokio::select! {
+                () = stop.cancelled() => return,
+                () = &mut closed => break,
+                received = site.socket.receive(|datagram, source, asked| {
+                    let arrival = Arrival { now: clock::now(), source, asked };
+                    drop(guarded(&shared, &site, datagram, arrival, Way::Socket));
+                }) => received,
+            };
+            if let Err(error) = received {
+                // An ICMP error of an earlier answer, or a moment without memory: neither is the end.
+                tracing::warn!(
+                    listener = %site.socket.address(),
+                    error = &error as &dyn std::error::Error,
+                    "reading failed"
+                );
+                tokio::task::yield_now().await;
+            }
         }
+        drop(reading);
     }
+}
+
+/// Takes a datagram that the process which took over cannot answer.
+pub(crate) fn handed_back(
+    shared: &Arc<Shared>,
+    site: &Arc<Site>,
+    datagram: &[u8],
+    arrival: Arrival,
+) {
+    if guarded(shared, site, datagram, arrival, Way::HandedBack).is_ok() {
+        return;
+    }
+    if let Ok(packet) = Packet::parse(datagram) {
+        let port = site.socket.address().port();
+        let which = Which {
+            eap: true,
+            key: Key::new(arrival.source, port, packet.identifier()),
+            authenticator: *packet.authenticator(),
+        };
+        handover::abandon(shared, &which);
+    }
+}
+
+/// A fault of ours in one datagram must not make the port deaf.
+fn guarded(
+    shared: &Arc<Shared>,
+    site: &Arc<Site>,
+    datagram: &[u8],
+    arrival: Arrival,
+    way: Way,
+) -> Result<(), Dropped> {
+    let received = AssertUnwindSafe(|| receive(shared, site, datagram, arrival, way));
+    match catch_unwind(received) {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(reason)) => shared.discards.note(arrival.now, reason, arrival.source),
+        Err(_) => tracing::error!(client = %arrival.source, "a datagram could not be handled"),
+    }
+    Err(Dropped)
+}
+
+/// A datagram that nobody answers.
+struct Dropped;
+
+/// How a datagram came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Socket,
+    /// By the process that took over, because it belongs to a conversation of this one.
+    HandedBack,
 }
 
 /// When and from where a datagram came.
@@ -162,6 +245,7 @@ fn receive(
     site: &Arc<Site>,
     datagram: &[u8],
     arrival: Arrival,
+    way: Way,
 ) -> Result<(), DiscardReason> {
     let (client, packet) = verified(site, datagram, arrival)?;
     let series = &client.served.series;
@@ -180,6 +264,15 @@ fn receive(
         site.socket.address().port(),
         packet.identifier(),
     );
+    let which = |packet: &Packet<'_>| Which {
+        eap: mode == Mode::Eap,
+        key,
+        authenticator: *packet.authenticator(),
+    };
+    let predecessor = shared
+        .predecessor
+        .load_full()
+        .filter(|_| eap.is_some() && eap::is_elsewhere(shared, &packet));
     {
         let mut duplicates = shared.duplicates.of(mode);
         match duplicates.lookup(arrival.now, &key, packet.authenticator()) {
@@ -187,16 +280,44 @@ fn receive(
                 shared.in_progress.inc();
                 return Ok(());
             }
-            Lookup::Replay(reply) => {
+            Lookup::Replay(octets) => {
                 drop(duplicates);
                 shared.replayed.inc();
-                send(site, &reply, arrival);
+                let reply = Reply {
+                    which: which(&packet),
+                    local: site.socket.address(),
+                    to: arrival.source,
+                    asked: arrival.asked,
+                    octets,
+                };
+                match way {
+                    Way::Socket => send(site, &reply.octets, arrival),
+                    Way::HandedBack => handover::deliver(shared, site, arrival.now, reply),
+                }
                 return Ok(());
             }
             Lookup::New => {}
         }
-        // A conversation of EAP can go on here alone.
-        let begins = eap.is_none_or(|line| line == Line::Beginning);
+        if let Some(predecessor) = &predecessor {
+            duplicates
+                .begin(arrival.now, key, packet.authenticator())
+                .map_err(|_| DiscardReason::Overloaded)?;
+            drop(duplicates);
+            let forward = Forward {
+                local: site.socket.address(),
+                source: arrival.source,
+                asked: arrival.asked,
+                datagram: datagram.into(),
+            };
+            let which = which(&packet);
+            if !predecessor.forward(which, forward) {
+                handover::abandon(shared, &which);
+                return Err(DiscardReason::Overloaded);
+            }
+            return Ok(());
+        }
+        // A conversation of EAP can go on here alone, and one that is handed back ends here.
+        let begins = way == Way::Socket && eap.is_none_or(|line| line == Line::Beginning);
         if begins && shared.draining.load(Ordering::Relaxed) {
             return Err(DiscardReason::Draining);
         }

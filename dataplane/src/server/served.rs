@@ -157,6 +157,11 @@ impl Site {
         self.clients.store(Arc::new(clients));
     }
 
+    /// Serves the same clients as another site does now.
+    pub(crate) fn share_clients(&self, other: &Self) {
+        self.clients.store(other.clients.load_full());
+    }
+
     /// Who sends from this address, by configuration.
     pub(crate) fn client(&self, source: SocketAddr) -> Option<Arc<ServedClient>> {
         self.clients.load().find(source.ip()).map(Arc::clone)

@@ -35,6 +35,8 @@ pub(crate) type Clients = Vec<(AddressRange, Arc<ServedClient>)>;
 pub(crate) struct Sites {
     open: HashMap<Place, Open>,
     leaving: Vec<Leaving>,
+    /// Sockets of the process before this one, until they are wanted.
+    inherited: HashMap<Place, Bound>,
 }
 
 #[derive(Debug)]
@@ -92,7 +94,7 @@ impl Sites {
     }
 
     fn bind(
-        &self,
+        &mut self,
         place: Place,
         wanted: &HashSet<Place>,
         threads: &ReceiveThreads,
@@ -107,7 +109,10 @@ impl Sites {
             .chain(left.filter_map(|one| one.site.upgrade()))
             .collect();
         let sockets: Vec<&Socket> = rivals.iter().map(|site| &site.socket).collect();
-        let bound = Bound::new(place.0, place.1, &sockets)?;
+        let bound = match self.inherited.remove(&place) {
+            Some(bound) => bound,
+            None => Bound::new(place.0, place.1, &sockets)?,
+        };
         let granted = bound.receive_buffer;
         let entered = threads.next();
         let entered = entered.enter();
@@ -178,6 +183,56 @@ impl Sites {
             .iter()
             .map(|(place, one)| (*place, Arc::clone(&one.site)))
             .collect()
+    }
+
+    /// Takes sockets of the process before this one, for what is applied next.
+    pub(crate) fn inherit(&mut self, sockets: Vec<(Place, Bound)>) {
+        self.inherited = sockets.into_iter().collect();
+    }
+
+    /// All sockets by their addresses, those that nobody wanted included: the process before this one
+    /// may have logins that are answered from them. Such a one is read as well where it lies under a
+    /// listener on all addresses, since the kernel goes on giving it the datagrams for its address.
+    pub(crate) fn inherited(
+        &mut self,
+        shared: &Arc<Shared>,
+        threads: &ReceiveThreads,
+    ) -> io::Result<HashMap<SocketAddr, Arc<Site>>> {
+        let mut sites: HashMap<SocketAddr, Arc<Site>> = HashMap::new();
+        for (place, bound) in std::mem::take(&mut self.inherited) {
+            let runtime = threads.next();
+            let entered = runtime.enter();
+            let socket = bound.watch()?;
+            drop(entered);
+            let site = Arc::new(Site::new(socket, ClientTable::new([])));
+            if let Some(all) = self.open.get(&(None, place.1)) {
+                site.share_clients(&all.site);
+                let stop = CancellationToken::new();
+                let reader = receive::serve(Arc::clone(shared), Arc::clone(&site), stop.clone());
+                runtime.spawn(reader);
+                shared
+                    .runtime
+                    .spawn(until_idle(Arc::clone(&site), stop.clone()));
+                self.leaving.push(Leaving {
+                    place,
+                    site: Arc::downgrade(&site),
+                    stop,
+                });
+            }
+            sites.insert(site.socket.address(), site);
+        }
+        let open = self.open.values().map(|one| Arc::clone(&one.site));
+        sites.extend(open.map(|site| (site.socket.address(), site)));
+        Ok(sites)
+    }
+
+    /// All sockets that a login may have to be answered from.
+    pub(crate) fn all(&self) -> Vec<(Place, Arc<Site>)> {
+        let open = self.open.iter();
+        let open = open.map(|(place, one)| (*place, Arc::clone(&one.site)));
+        let leaving = self.leaving.iter();
+        let leaving = leaving.filter_map(|one| Some((one.place, one.site.upgrade()?)));
+        open.chain(leaving).collect()
     }
 
     /// Reads no socket any more.

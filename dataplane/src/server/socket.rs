@@ -27,7 +27,7 @@ pub(crate) struct Socket {
 
 /// The address a datagram was sent to, where the socket is bound to all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Asked(Option<IpAddr>);
+pub(crate) struct Asked(pub(crate) Option<IpAddr>);
 
 impl Asked {
     /// For a socket bound to one address.
@@ -93,6 +93,26 @@ impl Bound {
         socket.bind(&address.into())?;
         socket.set_reuse_address(false)?;
         // The kernel doubles what it grants, for its own book-keeping (socket(7)).
+        let receive_buffer = socket.recv_buffer_size()? / 2;
+        let socket = UdpSocket::from(socket);
+        let address = socket.local_addr()?;
+        Ok(Self {
+            socket,
+            address,
+            receive_buffer,
+        })
+    }
+
+    /// One that another process of this node bound, and that both have from now on.
+    ///
+    /// # Errors
+    /// It is no bound UDP socket.
+    pub(crate) fn inherited(fd: std::os::fd::OwnedFd) -> io::Result<Self> {
+        let socket = socket2::Socket::from(fd);
+        if socket.r#type()? != Type::DGRAM {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        socket.set_nonblocking(true)?;
         let receive_buffer = socket.recv_buffer_size()? / 2;
         let socket = UdpSocket::from(socket);
         let address = socket.local_addr()?;
@@ -184,6 +204,11 @@ impl Socket {
     /// Where it is bound.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The socket itself, to be handed to another process.
+    pub(crate) fn fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        std::os::fd::AsFd::as_fd(&self.fd)
     }
 }
 

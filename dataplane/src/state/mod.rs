@@ -11,7 +11,7 @@
 pub(crate) mod fuzzing;
 mod pending;
 mod seal;
-mod tables;
+pub(crate) mod tables;
 
 use std::iter;
 use std::net::IpAddr;
@@ -23,11 +23,13 @@ use base64::engine::general_purpose::STANDARD;
 use prometheus::{IntCounter, IntCounterVec};
 use proto::id::LoginId;
 use proto::rpc::{StateKey, StateKeys};
+use proto::secret::Secret;
 use zeroize::Zeroizing;
 
 use self::seal::{Body, Key, Opened, SEALED_ROOM};
 use self::tables::{Spilled, Used};
 use crate::flow::{Pending, texts};
+use crate::server::handover::{Frame, Heir};
 
 /// Seals and opens States, and remembers those that were used.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub(crate) struct States {
     /// control plane has sent some.
     keys: ArcSwap<Vec<Arc<Key>>>,
     tables: Mutex<Tables>,
+    /// Who goes on with what this process spills.
+    heir: Arc<Heir>,
     results: IntCounterVec,
     spills: IntCounter,
 }
@@ -85,9 +89,85 @@ impl States {
         Ok(Self {
             keys: ArcSwap::from_pointee(vec![Arc::new(Key::new(&key))]),
             tables: Mutex::default(),
+            heir: Arc::default(),
             results,
             spills,
         })
+    }
+
+    /// Who goes on with this node's logins, where somebody does.
+    pub(crate) fn heir(&self) -> &Arc<Heir> {
+        &self.heir
+    }
+
+    /// The keys, as text; the last is this node's own.
+    pub(crate) fn keys(&self) -> Vec<StateKey> {
+        let keys = self.keys.load();
+        let texts = keys.iter().map(|key| STANDARD.encode(key.octets()));
+        texts.map(|text| StateKey(Secret::new(text))).collect()
+    }
+
+    /// Takes the place of a process that had these keys, before anything was sealed here: its own key
+    /// is this one's from now on.
+    ///
+    /// # Errors
+    /// [`BadStateKey`]; the keys before it stay.
+    pub(crate) fn inherit_keys(&self, keys: &[StateKey]) -> Result<(), BadStateKey> {
+        let keys = keys.iter().take(MAX_OTHERS + 2).map(read_key);
+        let keys = keys.collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() {
+            return Err(BadStateKey);
+        }
+        self.keys.store(Arc::new(keys));
+        Ok(())
+    }
+
+    /// What the process that takes this one's place has to know of States; from now on it is told of
+    /// what is spilled. No State is opened here any more.
+    pub(crate) fn hand_over(&self, tell: &mut impl FnMut(Frame)) {
+        let tables = self.tables();
+        let (used, forgotten) = tables.used.all();
+        used.for_each(|(until, nonce)| tell(Frame::Used(until, nonce)));
+        tell(Frame::Forgotten(forgotten));
+        for ((until, name), context) in tables.spilled.all() {
+            tell(Frame::Spilled(*until, *name, context.clone()));
+        }
+    }
+
+    /// Takes in a State that another process of this node opened.
+    pub(crate) fn take_used(&self, now: u64, until: u64, nonce: [u8; seal::NONCE_OCTETS]) {
+        // One that is known, or ended meanwhile, is refused anyway.
+        let _ = self.tables().used.note(now, until, nonce);
+    }
+
+    /// Takes in that States which end by then may have been used.
+    pub(crate) fn take_forgotten(&self, until: u64) {
+        self.tables().used.forget(until);
+    }
+
+    /// Takes in a context that another process of this node spilled; a successor is told.
+    pub(crate) fn take_spilled(
+        &self,
+        now: u64,
+        key: (u64, [u8; tables::NAME_OCTETS]),
+        context: Zeroizing<Vec<u8>>,
+    ) {
+        self.spill(now, key, context);
+    }
+
+    /// Keeps a context, and says whether another was dropped for it; none when it is too long.
+    fn spill(
+        &self,
+        now: u64,
+        key: (u64, [u8; tables::NAME_OCTETS]),
+        context: Zeroizing<Vec<u8>>,
+    ) -> Option<bool> {
+        let mut tables = self.tables();
+        let told = context.clone();
+        let kept = tables.spilled.keep(now, key, context)?;
+        // Under the lock, so that it is handed over either with the table or by this.
+        drop(self.heir.tell(Frame::Spilled(key.0, key.1, told)));
+        Some(kept)
     }
 
     /// Takes the keys that all nodes have. What was sealed with this node's own is still opened.
@@ -97,14 +177,7 @@ impl States {
     pub(crate) fn set_keys(&self, keys: &StateKeys) -> Result<(), BadStateKey> {
         let mut read = iter::once(&keys.current)
             .chain(keys.others.iter().take(MAX_OTHERS))
-            .map(|StateKey(text)| {
-                let octets = STANDARD
-                    .decode(text.expose())
-                    .map(Zeroizing::new)
-                    .map_err(|_| BadStateKey)?;
-                let key = octets.as_slice().try_into().map_err(|_| BadStateKey)?;
-                Ok(Arc::new(Key::new(key)))
-            })
+            .map(read_key)
             .collect::<Result<Vec<_>, BadStateKey>>()?;
         read.extend(self.keys.load().last().cloned());
         self.keys.store(Arc::new(read));
@@ -148,9 +221,7 @@ impl States {
             let mut name = [0; tables::NAME_OCTETS];
             getrandom::fill(&mut name).map_err(|_| SealError::Random)?;
             let evicted = self
-                .tables()
-                .spilled
-                .keep(now, (until, name), written)
+                .spill(now, (until, name), written)
                 .ok_or(SealError::TooLong)?;
             if evicted {
                 self.count("evicted");
@@ -238,6 +309,15 @@ impl States {
     fn count(&self, result: &str) {
         self.results.with_label_values(&[result]).inc();
     }
+}
+
+fn read_key(StateKey(text): &StateKey) -> Result<Arc<Key>, BadStateKey> {
+    let octets = STANDARD
+        .decode(text.expose())
+        .map(Zeroizing::new)
+        .map_err(|_| BadStateKey)?;
+    let key = octets.as_slice().try_into().map_err(|_| BadStateKey)?;
+    Ok(Arc::new(Key::new(key)))
 }
 
 /// A key that the control plane sent is none.

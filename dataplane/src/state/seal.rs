@@ -22,6 +22,7 @@ pub(super) struct Key {
     /// Tells keys apart; says nothing of them.
     name: [u8; KEY_NAME_OCTETS],
     cipher: ChaCha20Poly1305,
+    octets: Zeroizing<[u8; KEY_OCTETS]>,
 }
 
 /// What a State holds.
@@ -49,7 +50,13 @@ impl Key {
         Self {
             name: first(digest.as_ref()),
             cipher: ChaCha20Poly1305::new(key.into()),
+            octets: Zeroizing::new(*key),
         }
+    }
+
+    /// The key itself, for the process that takes this one's place.
+    pub(super) fn octets(&self) -> &[u8; KEY_OCTETS] {
+        &self.octets
     }
 
     /// None when the body has no room, or `until` is beyond the year 2106.
@@ -157,8 +164,8 @@ fn first<const N: usize>(digest: &[u8]) -> [u8; N] {
     digest.first_chunk().copied().unwrap_or([0; N])
 }
 
-pub(super) const KEY_OCTETS: usize = 32;
-pub(super) const NONCE_OCTETS: usize = 12;
+pub(crate) const KEY_OCTETS: usize = 32;
+pub(crate) const NONCE_OCTETS: usize = 12;
 /// Half of SHA-256: what is compared was authenticated before.
 pub(super) const DIGEST_OCTETS: usize = 16;
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroizing;
 
 use super::StateFault;
-use super::seal::NONCE_OCTETS;
+pub(crate) use super::seal::NONCE_OCTETS;
 
 /// The States that were used, by their nonces: all of them ours, since only an opened State gets
 /// here.
@@ -50,6 +50,16 @@ impl Used {
         Ok(evicts)
     }
 
+    /// All, and until when those that were forgotten were good.
+    pub(super) fn all(&self) -> (impl Iterator<Item = (u64, [u8; NONCE_OCTETS])>, u64) {
+        (self.nonces.iter().copied(), self.forgotten)
+    }
+
+    /// Takes in that States which end by then may have been used.
+    pub(super) fn forget(&mut self, until: u64) {
+        self.forgotten = self.forgotten.max(until);
+    }
+
     fn forget_first(&mut self) {
         if let Some((until, _)) = self.nonces.pop_first() {
             self.forgotten = self.forgotten.max(until);
@@ -64,7 +74,7 @@ pub(super) struct Spilled {
 }
 
 /// When a context expires, and its name.
-type SpillKey = (u64, [u8; NAME_OCTETS]);
+pub(super) type SpillKey = (u64, [u8; NAME_OCTETS]);
 
 impl Spilled {
     /// Keeps one, and says whether another was dropped before its time, for room. None when it is
@@ -91,6 +101,11 @@ impl Spilled {
         Some(evicts)
     }
 
+    /// All that is kept.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&SpillKey, &Zeroizing<Vec<u8>>)> {
+        self.kept.iter()
+    }
+
     /// Takes what was kept.
     pub(super) fn take(&mut self, key: &SpillKey) -> Option<Zeroizing<Vec<u8>>> {
         self.kept.remove(key)
@@ -98,7 +113,7 @@ impl Spilled {
 }
 
 /// Octets of a name.
-pub(super) const NAME_OCTETS: usize = 16;
+pub(crate) const NAME_OCTETS: usize = 16;
 
 /// Used States remembered: 200 challenges a second, for as long as each is good.
 pub(super) const MAX_USED: usize = 65_536;

@@ -95,6 +95,23 @@ fn is_under_way(shared: &Shared, packet: &Packet<'_>) -> bool {
     state.is_some_and(|state| shared.sessions().find(&state.token).is_some())
 }
 
+/// Whether a request goes on with a conversation of this node that this process knows nothing of: it is
+/// one of the process before. A name begins one, whatever State is beside it.
+pub(crate) fn is_elsewhere(shared: &Shared, packet: &Packet<'_>) -> bool {
+    let state = packet.first(AttributeType::STATE).and_then(EapState::read);
+    let Some(state) = state.filter(|state| state.node == shared.node.as_str()) else {
+        return false;
+    };
+    let known = {
+        let sessions = shared.sessions();
+        sessions.find(&state.token).is_some() || sessions.last_words().has(&state.token)
+    };
+    !known
+        && packet.eap_message().is_some_and(|eap| {
+            Response::parse(&eap).is_ok_and(|response| response.kind != EapType::IDENTITY)
+        })
+}
+
 fn go_on(
     exchange: Exchange,
     packet: &Packet<'_>,

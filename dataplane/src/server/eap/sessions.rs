@@ -268,7 +268,7 @@ impl<S> Sessions<S> {
         (expires <= now).then(|| self.end(&token)).flatten()
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::server) fn len(&self) -> usize {
         self.entries.len()
     }
 }

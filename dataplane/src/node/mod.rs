@@ -1,10 +1,13 @@
 //! A node: applies revisions, and is what the control link and the admin socket talk to.
 
+mod ending;
+mod succession;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use proto::check::CheckRow;
 use proto::config::{
@@ -66,6 +69,8 @@ struct Running {
 struct Facts {
     /// What is served, whole.
     snapshot: Option<Arc<Snapshot>>,
+    /// The same as it came, for the process that takes this one's place.
+    raw: Option<Arc<raw::Snapshot>>,
     source: ConfigSource,
     targets: Vec<Target>,
     refused: Option<RefusedRevision>,
@@ -95,6 +100,7 @@ impl Node {
     ) -> Self {
         let facts = Facts {
             snapshot: None,
+            raw: None,
             source: ConfigSource::None,
             targets: Vec::new(),
             refused: None,
@@ -249,6 +255,7 @@ impl Node {
         raw: raw::Snapshot,
         source: ConfigSource,
     ) -> Result<(), Faults> {
+        let as_it_came = Arc::new(raw.clone());
         let snapshot = Snapshot::try_from(raw)?;
         let mut faults = Faults::default();
         let primaries = self.primaries(&snapshot, &running.primaries, &mut faults);
@@ -295,6 +302,7 @@ impl Node {
         (self.tell_applied)(&snapshot.settings);
         *facts = Facts {
             snapshot: Some(Arc::new(snapshot)),
+            raw: Some(as_it_came),
             source,
             targets,
             refused,
@@ -503,42 +511,6 @@ impl Node {
         }
         rows
     }
-
-    /// Takes no new logins, waits for those in flight, then closes the sockets. Gives how many
-    /// were left when the grace period ended.
-    pub(crate) async fn drain(&self, grace: Duration) -> u64 {
-        self.shared.draining.store(true, Ordering::Relaxed);
-        self.shared.logins.close();
-        self.shared.telling.close();
-        let done = async {
-            loop {
-                self.shared.logins.wait().await;
-                self.shared.telling.wait().await;
-                // A conversation that goes on may have begun a login meanwhile.
-                if self.shared.logins.is_empty() {
-                    return;
-                }
-            }
-        };
-        // Who does not confirm its end is not waited for.
-        let tidying = async {
-            let mut tick = tokio::time::interval(EXPIRY_CHECK);
-            loop {
-                tick.tick().await;
-                eap::expire(&self.shared);
-            }
-        };
-        tokio::select! {
-            _ = tokio::time::timeout(grace, done) => {}
-            () = tidying => {}
-        }
-        let left = self.shared.in_flight.load(Ordering::Relaxed);
-        self.shared.abandoned.cancel();
-        self.shared.logins.wait().await;
-        self.applying.lock().await.sites.stop();
-        eap::stop(&self.shared);
-        u64::try_from(left).unwrap_or(u64::MAX)
-    }
 }
 
 /// Which clients each place has.
@@ -598,7 +570,5 @@ pub(crate) fn shared(
     Shared::new(node, metrics, reports, max_in_flight, eap_threads).map(Arc::new)
 }
 
-/// How often conversations of EAP are looked at while the node drains.
-const EXPIRY_CHECK: Duration = Duration::from_secs(1);
 /// How many handfuls of old answers are let go at a time.
 const TIDY_ROUNDS: usize = 256;

@@ -1,0 +1,122 @@
+//! A role by itself makes place for the program that lies on the disk: it starts that one, which takes
+//! over, and then only ends what it has under way.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use proto::child::Role;
+use tokio::signal::unix::Signal;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::upgrade::{Ask, Door, Standing, asked_elsewhere};
+use crate::failure::Failure;
+use crate::notify;
+use crate::paths::DataDir;
+use crate::program::Program;
+
+/// What a role that no supervisor watches needs to be upgraded.
+#[derive(Debug)]
+pub(crate) struct Lone {
+    pub(crate) role: Role,
+    pub(crate) data: DataDir,
+    pub(crate) program: Program,
+    /// SIGUSR2.
+    pub(crate) signal: Signal,
+}
+
+impl Lone {
+    /// Upgrades when asked, until another process has taken over or the role stops.
+    pub(crate) async fn serve(self, handed_over: CancellationToken, stop: CancellationToken) {
+        let (door, asked) = Door::new(Standing::default());
+        let socket = self.data.upgrade_socket(Some(self.role));
+        let closed = CancellationToken::new();
+        let served = async {
+            if let Err(error) = door.clone().serve(&socket, closed.clone()).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "`countersign upgrade` cannot ask this program; SIGUSR2 can"
+                );
+            }
+        };
+        let work = async {
+            let stopped = async {
+                stop.cancelled().await;
+                // Who took over is told of before the end.
+                if handed_over.is_cancelled() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                () = self.upgrades(&door, asked, &handed_over) => {}
+                () = stopped => {}
+            }
+            closed.cancel();
+        };
+        tokio::join!(served, work);
+    }
+
+    async fn upgrades(
+        mut self,
+        door: &Door,
+        mut asked: mpsc::Receiver<Ask>,
+        handed_over: &CancellationToken,
+    ) {
+        while !handed_over.is_cancelled() {
+            let ask = tokio::select! {
+                Some(ask) = asked.recv() => Some(ask),
+                Some(()) = self.signal.recv() => None,
+                // Somebody started another one by hand.
+                () = handed_over.cancelled() => return,
+            };
+            door.begins();
+            notify::status("upgrading");
+            let outcome = self.upgrade(handed_over).await;
+            match &outcome {
+                Ok(version) => tracing::info!(version, "upgraded; this program ends its logins"),
+                Err(failure) => {
+                    notify::status("serving");
+                    tracing::error!(%failure, "not upgraded");
+                }
+            }
+            let outcome = outcome.map_err(|failure| failure.to_string());
+            door.ends(&outcome);
+            // Who asked may have gone.
+            drop(ask.map(|ask| ask.send(outcome)));
+        }
+    }
+
+    async fn upgrade(&self, handed_over: &CancellationToken) -> Result<String, Failure> {
+        let version = self.program.tried().await?;
+        tracing::info!(version, program = %self.program.path(), "upgrading");
+        let mut command = tokio::process::Command::from(self.program.again(&["--take-over"]));
+        let started = command.stdin(Stdio::null()).spawn();
+        let mut child = started.map_err(|error| {
+            Failure::new(format!("cannot start {}", self.program.path()), &error)
+        })?;
+        let pid = child.id();
+        let why = tokio::select! {
+            () = handed_over.cancelled() => {
+                if let Some(pid) = pid {
+                    notify::main_pid(pid);
+                }
+                asked_elsewhere(&self.data.upgrade_socket(Some(self.role))).await;
+                return Ok(version);
+            }
+            ended = child.wait() => match ended {
+                Ok(status) => format!("ended with {status}; its log says why"),
+                Err(error) => format!("is not heard of: {error}"),
+            },
+            () = tokio::time::sleep(LONGEST) => {
+                drop(child.kill().await);
+                format!("did not take over within {LONGEST:?}")
+            }
+        };
+        Err(Failure::plain(format!(
+            "version {version} {why}; this one serves on"
+        )))
+    }
+}
+
+/// How long the new program may take until it serves.
+const LONGEST: Duration = Duration::from_secs(90);

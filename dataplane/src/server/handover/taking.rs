@@ -1,0 +1,258 @@
+//! The new process's end: it asks for what the old one serves, reads its sockets from then on, and
+//! passes on what only the old one can answer.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::giving::{Offer, PROTOCOL};
+use super::{Frame, Moved, Predecessor, QUEUED, STEP, Which, abandon, deliver, fds, link, take_in};
+use crate::clock;
+use crate::server::receive::Shared;
+use crate::server::served::Site;
+use crate::server::sites::Place;
+use crate::server::socket::Bound;
+
+/// What the old process offered. It reads its sockets still.
+pub(crate) struct Taken {
+    stream: UnixStream,
+    pub(crate) offer: Offer,
+    pub(crate) sockets: Vec<(Place, Bound)>,
+}
+
+/// What is left to do with the old process after it was taken over from.
+#[derive(Debug)]
+pub(crate) struct Following {
+    stream: UnixStream,
+    queue: mpsc::Receiver<Frame>,
+    predecessor: Arc<Predecessor>,
+    sites: HashMap<SocketAddr, Arc<Site>>,
+}
+
+/// Asks the process that serves this node. None when there is none.
+///
+/// # Errors
+/// It is another user's, another version's, or says what cannot be understood.
+pub(crate) async fn ask(path: &Path) -> Result<Option<Taken>, TakeError> {
+    let mut stream = match UnixStream::connect(path).await {
+        Ok(stream) => stream,
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+            ) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if !local::is_ours(&stream) {
+        return Err(TakeError::Foreign);
+    }
+    let asked = async {
+        let Frame::Offer(offer) = link::read(&mut stream).await? else {
+            return Err(TakeError::Unexpected);
+        };
+        let spoken: Spoken = serde_json::from_slice(&offer).map_err(|_| TakeError::Unexpected)?;
+        if spoken.protocol != PROTOCOL {
+            return Err(TakeError::Version(spoken.version));
+        }
+        // What it holds is secret, so its fault is not told.
+        let offer: Offer =
+            serde_json::from_slice(&offer).map_err(|_| TakeError::Version(spoken.version))?;
+        let mut sockets = Vec::new();
+        for one in &offer.sockets {
+            let bound = Bound::inherited(fds::receive(&stream).await?)?;
+            sockets.push(((one.listen, one.port), bound));
+        }
+        Ok((offer, sockets))
+    };
+    let (offer, sockets) = timeout(STEP, asked)
+        .await
+        .map_err(|_| TakeError::Io(io::ErrorKind::TimedOut.into()))??;
+    Ok(Some(Taken {
+        stream,
+        offer,
+        sockets,
+    }))
+}
+
+/// As much of an offer as any version can read.
+#[derive(serde::Deserialize)]
+struct Spoken {
+    protocol: u32,
+    version: String,
+}
+
+/// What came with the offer, for [`Taking::take`].
+#[derive(Debug)]
+pub(crate) struct Taking {
+    stream: UnixStream,
+    sockets: usize,
+}
+
+impl Taken {
+    /// Parts what is to be served from how it goes on.
+    pub(crate) fn split(self) -> (Offer, Vec<(Place, Bound)>, Taking) {
+        let taking = Taking {
+            stream: self.stream,
+            sockets: self.sockets.len(),
+        };
+        (self.offer, self.sockets, taking)
+    }
+}
+
+impl Offer {
+    /// The keys of States, before any is sealed here.
+    pub(crate) fn keys_to(&self, shared: &Shared) {
+        if shared.states.inherit_keys(&self.keys).is_err() {
+            tracing::error!("keys of States of the program before are none: its challenges end");
+        }
+    }
+}
+
+impl Taking {
+    /// Takes over: when this returns, the gate is open and the old process reads no more.
+    ///
+    /// # Errors
+    /// Nothing was taken over: the old process serves on, if it is there.
+    pub(crate) async fn take(
+        self,
+        shared: &Arc<Shared>,
+        sites: HashMap<SocketAddr, Arc<Site>>,
+    ) -> Result<Following, TakeError> {
+        let Self {
+            mut stream,
+            sockets,
+        } = self;
+        let mut moved = Moved {
+            sockets,
+            ..Moved::default()
+        };
+        let mut under_way: HashSet<Which> = HashSet::new();
+        let state = async {
+            link::write(&mut stream, [Frame::Take]).await?;
+            let mut from = tokio::io::BufReader::new(&mut stream);
+            loop {
+                match take_in(shared, link::read(&mut from).await?, &mut moved) {
+                    Ok(which) => under_way.extend(which),
+                    Err(Frame::Complete) => break,
+                    Err(_) => return Err(TakeError::Unexpected),
+                }
+            }
+            // It says nothing before it was told that this one serves.
+            link::write(&mut stream, [Frame::Serving]).await?;
+            Ok(())
+        };
+        timeout(STEP, state)
+            .await
+            .map_err(|_| TakeError::Io(io::ErrorKind::TimedOut.into()))??;
+        let (sender, queue) = mpsc::channel(QUEUED);
+        let predecessor = Arc::new(Predecessor {
+            queue: sender,
+            under_way: Mutex::new(under_way),
+        });
+        shared.set_predecessor(Some(Arc::clone(&predecessor)));
+        shared.gate.open();
+        tracing::info!(
+            sockets = moved.sockets,
+            under_way = moved.under_way,
+            answers = moved.answers,
+            "took over from the program before"
+        );
+        Ok(Following {
+            stream,
+            queue,
+            predecessor,
+            sites,
+        })
+    }
+}
+
+impl Following {
+    /// Sends what the old process answers, and hands back what belongs to it, until it has ended.
+    pub(crate) async fn run(self, shared: &Arc<Shared>) {
+        let Self {
+            stream,
+            mut queue,
+            predecessor,
+            sites,
+        } = self;
+        let (read, mut write) = stream.into_split();
+        let mut read = tokio::io::BufReader::new(read);
+        let handing_back = async {
+            while let Some(frame) = queue.recv().await {
+                link::write(&mut write, [frame]).await?;
+            }
+            Ok::<(), io::Error>(())
+        };
+        let hearing = async {
+            loop {
+                match link::read(&mut read).await? {
+                    Frame::Answer(reply) => {
+                        predecessor.under_way().remove(&reply.which);
+                        match sites.get(&reply.local) {
+                            Some(site) => deliver(shared, site, clock::now(), reply),
+                            None => abandon(shared, &reply.which),
+                        }
+                    }
+                    Frame::Abandoned(which) => {
+                        predecessor.under_way().remove(&which);
+                        abandon(shared, &which);
+                    }
+                    other => {
+                        let news = take_in(shared, other, &mut Moved::default());
+                        news.map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+                    }
+                }
+            }
+        };
+        let ended: io::Result<()> = tokio::select! {
+            ended = handing_back => ended,
+            ended = hearing => ended,
+        };
+        shared.set_predecessor(None);
+        // What it did not answer is served anew when it is asked again.
+        let left = std::mem::take(&mut *predecessor.under_way());
+        for which in &left {
+            abandon(shared, which);
+        }
+        match ended {
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                left = left.len(),
+                "the program before is not heard of any more"
+            ),
+            _ => tracing::info!(left = left.len(), "the program before has ended"),
+        }
+    }
+}
+
+/// Why nothing was taken over.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeError {
+    /// The other process is of somebody else.
+    #[error("the program that serves is another user's")]
+    Foreign,
+    /// It speaks another version.
+    #[error(
+        "the program that serves, version {0}, hands over in a way that this one does not know; \
+         restart it"
+    )]
+    Version(String),
+    /// It said what was not its turn.
+    #[error("the program that serves said what is not understood")]
+    Unexpected,
+    /// What it serves cannot be served by this one.
+    #[error("revision {0}, which is served, cannot be served by this program: {1}")]
+    Refused(u64, String),
+    /// The socket failed, or the other process ended.
+    #[error("the program that serves did not hand over")]
+    Io(#[from] io::Error),
+}

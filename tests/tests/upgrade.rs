@@ -1,0 +1,213 @@
+//! A gateway is upgraded while it runs, and no login is lost.
+#![cfg(test)]
+
+use std::{os::unix::fs::PermissionsExt, thread, time::Duration};
+
+use e2e::{
+    clock::wait_until,
+    config::{MAIN, challenge, server, upstreams},
+    countersign::{Countersign, Start},
+    eap::{PASSWORD, by_name, section},
+    gateway::{children, lives},
+    nas::{Nas, code},
+    peers::{
+        FakeDuo, Pki, SECRET, ScriptedUpstream, Supplicant,
+        fakeduo::{Outcome, User},
+        supplicant::{Method, Step, typed},
+    },
+    ports,
+    upgrading::{Load, OnDisk},
+};
+use nix::sys::signal::Signal;
+
+const LONG: Duration = Duration::from_secs(60);
+const MOMENT: Duration = Duration::from_millis(300);
+/// How long the administration may be away.
+const AWAY: Duration = Duration::from_secs(20);
+
+struct Gateway {
+    duo: FakeDuo,
+    disk: OnDisk,
+    auto: u16,
+    challenge: u16,
+    eap: u16,
+    running: Countersign,
+    _upstream: ScriptedUpstream,
+}
+
+impl Gateway {
+    fn start() -> Self {
+        let duo = FakeDuo::start(Pki::shared());
+        let upstream = ScriptedUpstream::start(|request| Some(by_name(request)));
+        let [auto, challenged, eap] = [(); 3].map(|()| ports::free_udp());
+        let disk = OnDisk::new();
+        let config = format!(
+            "{MAIN}[duo_only_client]\n{}client=duo_only_client\nexempt_username_1=exempt\n{}{}{}",
+            server("radius_server_auto", auto, &duo),
+            challenge(1, challenged, &duo, "duo_only_client", ""),
+            upstreams("radius_client", &[upstream.address()]),
+            section(1, eap, &duo, "radius_client", "factors=push\n"),
+        );
+        let running = Start::with(&config).program(disk.path()).ready();
+        Self {
+            duo,
+            disk,
+            auto,
+            challenge: challenged,
+            eap,
+            running,
+            _upstream: upstream,
+        }
+    }
+
+    fn nas(&self, port: u16) -> Nas {
+        Nas::new(ports::loopback(port), SECRET)
+    }
+
+    fn upgrade(&mut self) {
+        OnDisk::upgraded(&self.running.data_dir(), || self.running.output());
+    }
+}
+
+#[test]
+fn ten_thousand_logins_and_several_upgrades_lose_none() {
+    let mut gateway = Gateway::start();
+    gateway
+        .duo
+        .everybody(User::who(Outcome::Allow).after(Duration::from_secs(2)));
+    let load = Load::new(ports::loopback(gateway.auto), 10_000);
+    let pid = gateway.running.pid();
+    thread::scope(|scope| {
+        load.start(scope, 2, 16);
+        for _ in 0..4 {
+            let before = load.done();
+            wait_until("logins end", LONG, || load.done() > before + 200);
+            let roles = children(pid);
+            gateway.disk.replace();
+            gateway.upgrade();
+            gateway.running.wait_ready();
+            let now = children(pid);
+            assert_ne!(roles["controlplane"], now["controlplane"]);
+        }
+        load.enough();
+    });
+    assert!(load.done() >= 10_000, "{}", load.done());
+    for user in load.slow_users() {
+        assert_eq!(gateway.duo.pushes(&user), 1, "{user}");
+    }
+    assert_eq!(gateway.duo.violations(), Vec::<String>::new());
+    let output = gateway.running.output();
+    assert!(!output.contains("a role ended by itself"), "{output}");
+    assert_eq!(gateway.running.stop().code(), Some(0));
+}
+
+#[test]
+fn what_was_begun_before_an_upgrade_ends_after_it() {
+    let mut gateway = Gateway::start();
+    let asked = gateway.nas(gateway.challenge);
+    let question = asked.login("carol", "any");
+    assert_eq!(question.code, code::ACCESS_CHALLENGE);
+    gateway.duo.user("erin", User::who(Outcome::Wait));
+    let waiting = gateway.nas(gateway.auto);
+    let pushed = waiting.access("erin", "any");
+    waiting.send(&pushed.encode());
+    gateway.duo.user("grace", User::who(Outcome::Wait));
+    let peer = Supplicant::new(Method::Peap, "grace");
+    let mut talk = peer.session(ports::loopback(gateway.eap));
+    assert_eq!(talk.until_asked(), PASSWORD);
+    assert_eq!(talk.reply("pw-grace".into()), Step::Going);
+    talk.send();
+    wait_until("both pushes are out", LONG, || {
+        gateway.duo.pushes("erin") == 1 && gateway.duo.pushes("grace") == 1
+    });
+    let old = gateway.running.role("dataplane");
+
+    gateway.upgrade();
+
+    // The old one ends what it began, and then itself.
+    assert!(lives(old));
+    waiting.send(&pushed.encode());
+    talk.retransmit();
+    assert_eq!(waiting.receive(MOMENT), None);
+    let through = asked.reply("carol", "push", &question);
+    assert_eq!(through.code, code::ACCESS_ACCEPT, "{}", through.message());
+    for user in ["erin", "grace"] {
+        gateway.duo.decide(user, Outcome::Allow);
+    }
+    let answer = pushed.check(&waiting.receive(LONG).unwrap()).unwrap();
+    assert_eq!(answer.code, code::ACCESS_ACCEPT);
+    let answer = talk.receive(LONG).unwrap();
+    assert_eq!(talk.take(&answer), Step::Going);
+    let _ = talk.run(typed(&[])).accepted();
+    for user in ["erin", "grace"] {
+        assert_eq!(gateway.duo.pushes(user), 1, "{user}");
+        let event = gateway.running.event_of(user, 1);
+        assert_eq!(event["outcome"], "accept", "{event:#}");
+    }
+    wait_until("the old data plane ends", LONG, || !lives(old));
+    let output = gateway.running.output();
+    // Its lines are listened to still.
+    assert!(output.contains("user=\"erin\""), "{output}");
+}
+
+#[test]
+fn a_program_that_does_not_start_changes_nothing() {
+    let mut gateway = Gateway::start();
+    let (pid, roles) = (gateway.running.pid(), gateway.running.roles());
+    let data = gateway.running.data_dir();
+    for (octets, says) in [
+        (&b"#!/bin/sh\nexit 1\n"[..], "ended with"),
+        (b"\x7fELF cut", "cannot take over"),
+        (b"", "cannot take over"),
+    ] {
+        gateway.disk.break_with(octets);
+        OnDisk::not_upgraded(&data, says);
+        assert_eq!(gateway.running.roles(), roles);
+        let answer = gateway.nas(gateway.auto).login("exempt", "any");
+        assert_eq!(answer.code, code::ACCESS_ACCEPT);
+    }
+    gateway.running.signal(Signal::SIGUSR2);
+    wait_until("the log says so", LONG, || {
+        gateway.running.output().matches("not upgraded").count() == 4
+    });
+    assert_eq!(gateway.running.roles(), roles);
+    // A good one, by the signal.
+    gateway.disk.replace();
+    gateway.running.signal(Signal::SIGUSR2);
+    wait_until("it is upgraded", LONG, || {
+        let now = children(pid);
+        now.values()
+            .all(|role| !roles.values().any(|old| old == role))
+            && now.len() == 2
+    });
+    gateway.running.wait_ready();
+    let answer = gateway.nas(gateway.auto).login("exempt", "any");
+    assert_eq!(answer.code, code::ACCESS_ACCEPT);
+    assert_eq!(gateway.running.stop().code(), Some(0));
+}
+
+#[test]
+fn a_control_plane_that_does_not_start_leaves_logins_alone() {
+    let mut gateway = Gateway::start();
+    let data = gateway.running.data_dir();
+    let old = gateway.running.role("dataplane");
+    // What only its start will find, as it would a database of a later version.
+    let key = data.join("controlplane/controlplane.key");
+    let mode = |mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(&key, mode).unwrap();
+    };
+    mode(0o644);
+    OnDisk::not_upgraded(&data, "the control plane of version");
+    let answer = gateway.nas(gateway.auto).login("exempt", "any");
+    assert_eq!(answer.code, code::ACCESS_ACCEPT);
+    assert_eq!(gateway.running.role("dataplane"), old);
+    mode(0o600);
+    // It is tried again by itself; then the upgrade can be asked for again.
+    wait_until("the control plane is there again", AWAY, || {
+        gateway.running.get("/readyz").status == 200
+    });
+    gateway.upgrade();
+    assert_ne!(gateway.running.role("dataplane"), old);
+    assert_eq!(gateway.running.stop().code(), Some(0));
+}
