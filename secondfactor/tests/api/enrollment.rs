@@ -1,9 +1,8 @@
 //! Enrollment, the pages, and what outlives a restart.
 
 use std::os::unix::fs::PermissionsExt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::support::{Call, LIMIT, Running, Signing, phone, totp};
+use crate::support::{Call, LIMIT, Running, Signing, now_s, phone, totp};
 use http::HeaderMap;
 use secondfactor::admin::{
     ApplicationSummary, CreatedDevice, Done, Enrollment, NewDevice, NewEnrollment, User, Users,
@@ -47,7 +46,7 @@ async fn an_enrolled_browser_approves_logins_on_its_page() {
     assert_eq!(status, 200, "{enrolled}");
     let enrolled = &enrolled["response"];
     assert_eq!(enrolled["username"], "bob");
-    assert!(enrolled["expiration"].as_u64().unwrap() > crate::support::now_s() + 500);
+    assert!(enrolled["expiration"].as_u64().unwrap() > now_s() + 500);
     let code = enrolled["activation_code"].as_str().unwrap();
     assert!(code.starts_with("duo://"));
     let user_id = enrolled["user_id"].as_str().unwrap();
@@ -282,7 +281,7 @@ async fn an_authenticator_app_enrolls_from_the_portal() {
         400,
         "no secret in an address"
     );
-    let code = totp(secret, crate::support::now_s() / 30);
+    let code = totp(secret, now_s() / 30);
     let params = [
         ("username", "carol"),
         ("factor", "passcode"),
@@ -331,7 +330,7 @@ async fn a_restart_keeps_users_keys_and_the_authority() {
         .await
         .unwrap();
     assert_eq!(created.secret.unwrap().expose(), secret);
-    let code = totp(secret, crate::support::now_s() / 30);
+    let code = totp(secret, now_s() / 30);
     let params = [
         ("username", "alice"),
         ("factor", "passcode"),
@@ -482,11 +481,8 @@ async fn the_admin_socket_says_what_it_refuses() {
             .parse::<i64>()
             .ok()
     });
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
-    let days = (end.unwrap() - i64::try_from(now).unwrap()) / 86_400;
+    let now = i64::try_from(now_s()).unwrap();
+    let days = (end.unwrap() - now) / 86_400;
     assert!((396..=397).contains(&days), "{end:?}");
     let _: Done = running
         .admin
