@@ -119,8 +119,7 @@ pub async fn run(
         Arc::clone(&metrics),
     );
     let serving = async {
-        let router = admin::router(Arc::clone(&node), checks)
-            .merge(settings.admin_routes);
+        let router = admin::router(Arc::clone(&node), checks).merge(settings.admin_routes);
         let admin = admin.serve(router, stop_admin.clone());
         let draining = async {
             shutdown.cancelled().await;

@@ -364,6 +364,9 @@ mod tests {
             .map(|(now, then)| now - then)
             .collect();
         assert_eq!(more, [1, 2, 3, 4]);
-        assert_eq!(LogSink::LABELS, ["stdout", "file", "authevents", "syslog", "roles"]);
+        assert_eq!(
+            LogSink::LABELS,
+            ["stdout", "file", "authevents", "syslog", "roles"]
+        );
     }
 }
