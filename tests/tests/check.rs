@@ -45,7 +45,10 @@ fn a_good_file_is_good_from_here_and_from_the_node() {
     let text = lab.config();
     let free = lab.check(&text);
     free.all_good();
-    assert_eq!(free.kinds(), [&["file"][..], &OF_A_LAB].concat());
+    assert_eq!(
+        free.kinds(),
+        [&["file", "log_folder"][..], &OF_A_LAB].concat()
+    );
     assert_eq!(free.row("port")["found"], "free");
     let machine: Vec<_> = free.machine.iter().map(|row| &row["what"]).collect();
     assert_eq!(machine, ["open_files", "receive_buffer", "time_source"]);
@@ -69,7 +72,7 @@ fn a_good_file_is_good_from_here_and_from_the_node() {
     node.all_good();
     assert_eq!(
         node.kinds(),
-        [&["file", "revision"][..], &OF_A_LAB].concat()
+        [&["file", "log_folder", "revision"][..], &OF_A_LAB].concat()
     );
     assert_eq!(node.row("port")["found"], "this node listens on it");
     let config = gateway.config();

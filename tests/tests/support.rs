@@ -68,6 +68,16 @@ impl Bundle {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error} in {text}"))
     }
 
+    /// The name of the file that ends so.
+    fn named(&self, end: &str) -> String {
+        let items = self.manifest["items"].as_array().unwrap().iter();
+        let mut names = items.filter_map(|one| one["name"].as_str());
+        let found = names.find(|name| name.ends_with(end));
+        found
+            .unwrap_or_else(|| panic!("no {end} in {:#}", self.manifest))
+            .to_owned()
+    }
+
     /// Why something is not in it.
     fn failed(&self, name: &str) -> String {
         let items = self.manifest["items"].as_array().unwrap();
@@ -225,8 +235,8 @@ impl Lab {
         lines.push_str("Authorization: Bearer cst_00112233_44556677889900aa\n");
         lines.push_str("an ordinary end\n");
         let folder = self.folder.path().join("log");
-        fs::create_dir(&folder).unwrap();
-        fs::write(folder.join("authproxy.log"), &lines).unwrap();
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("old.log"), &lines).unwrap();
         // Named on the command line.
         fs::write(self.folder.path().join("other.log"), &lines).unwrap();
     }
@@ -374,13 +384,16 @@ fn a_bundle_of_a_running_gateway_has_everything_but_secrets_and_names() {
         system["processes"].as_array().unwrap().len() >= 3,
         "{system}"
     );
-    for name in ["logs/00-other.log", "logs/01-authproxy.log"] {
-        let log = bundle.text(name);
+    for name in ["-other.log", "-old.log"] {
+        let log = bundle.text(&bundle.named(name));
         assert!(
             log.contains("an ordinary line\n") && log.ends_with("an ordinary end\n"),
             "{log}"
         );
     }
+    // The gateway's own.
+    let log = bundle.text(&bundle.named("-authproxy.log"));
+    assert!(log.contains("user-"), "{log}");
 
     let named = lab.bundle(&gateway.data_dir(), &["--with-users", "--no-check"]);
     assert!(named.has("alice.planted") && named.has("carol.planted"));

@@ -1,6 +1,7 @@
 //! `countersign check`: asks the running node to try what it serves, or tries what a file names.
 
 use std::collections::{BTreeMap, HashSet};
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,8 +11,10 @@ use controlplane::FileDraft;
 use controlplane::admin::{Diagnostic, LoadResult, Severity, Status};
 use dataplane::check::{self, Ports};
 use local::CallError;
+use nix::unistd::{AccessFlags, access};
 use proto::check::{CheckKind, CheckResult, CheckRow};
 use proto::child::Role;
+use proto::config::raw::{Log, Settings};
 use proto::config::{Snapshot, raw};
 use proto::id::IntegrationId;
 use proto::rpc::NodeStatus;
@@ -20,6 +23,7 @@ use serde_json::Value;
 use crate::args::CheckArgs;
 use crate::commands::validate;
 use crate::failure::Failure;
+use crate::logs::Places;
 use crate::output;
 use crate::paths::DataDir;
 
@@ -70,10 +74,15 @@ enum File {
 async fn of_node(data: &DataDir) -> Result<Checked, Failure> {
     // The file is the control plane's, which a node may have elsewhere.
     let control = data.client(Role::ControlPlane)?;
-    let (mut rows, file) = match control.get::<Status>("/status", LIMIT).await {
-        Ok(status) => of_status(status),
-        Err(_) => (Vec::new(), File::Good),
-    };
+    let status = control.get::<Status>("/status", LIMIT).await.ok();
+    let source = status.as_ref().and_then(|status| status.source.clone());
+    let (mut rows, file) = status.map_or((Vec::new(), File::Good), of_status);
+    if let Ok(settings) = control.get::<Settings>("/api/v1/settings", LIMIT).await {
+        rows.extend(log_folder(
+            &settings.log,
+            &Places::new(data.path(), source.as_deref()),
+        ));
+    }
     let node = data.client(Role::DataPlane)?;
     let tried: Vec<CheckRow> = node
         .post("/check", &Value::Null, check::LONGEST + LIMIT)
@@ -109,6 +118,40 @@ fn of_status(status: Status) -> (Vec<CheckRow>, File) {
     (rows, file)
 }
 
+/// Whether log files can be written, where there are to be any. As root nearly always: the gateway itself
+/// says in its log when it cannot.
+fn log_folder(log: &Log, places: &Places) -> Option<CheckRow> {
+    if !log.file && !log.auth_events {
+        return None;
+    }
+    let folder = places.folder(log);
+    // The gateway makes it.
+    let there = folder.ancestors().find(|one| one.exists());
+    let tried = there.map_or_else(
+        || Err(io::ErrorKind::NotFound.into()),
+        |there| access(there, AccessFlags::W_OK | AccessFlags::X_OK).map_err(io::Error::from),
+    );
+    let (result, found, remedy) = match tried {
+        Ok(()) => (CheckResult::Good, "can be written to".to_owned(), None),
+        Err(error) => (
+            CheckResult::Warning,
+            format!("cannot be written to: {error}"),
+            Some("let the gateway's user write there, or name another log_dir".to_owned()),
+        ),
+    };
+    let row = CheckRow {
+        what: CheckKind::LogFolder,
+        place: folder.display().to_string(),
+        sections: vec!["main".to_owned()],
+        from: None,
+        result,
+        milliseconds: 0,
+        found,
+        remedy,
+    };
+    Some(row.shown())
+}
+
 /// What a file names, tried by this process.
 async fn of_file(file: &Path, data: &DataDir) -> Result<Checked, Failure> {
     let outcome = validate::load(file, data)?;
@@ -141,6 +184,8 @@ async fn of_file(file: &Path, data: &DataDir) -> Result<Checked, Failure> {
     if !unmade.is_empty() {
         rows.push(of_builtin(data, &unmade).await?);
     }
+    let places = Places::new(data.path(), Some(file));
+    rows.extend(log_folder(&snapshot.settings.log, &places));
     let ports = Ports::to_try(listeners(data).await?);
     let unmade: HashSet<IntegrationId> = unmade
         .into_iter()
@@ -355,6 +400,30 @@ mod tests {
             ]
         );
         assert_eq!(table(&[]), ["0 good, 0 warnings, 0 failed"]);
+    }
+
+    #[test]
+    fn a_folder_of_logs_that_cannot_be_written_to_is_a_warning() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = Places::new(folder.path(), None);
+        let log = Log::default();
+        let row = log_folder(&log, &places).unwrap();
+        let want = folder.path().join("log").display().to_string();
+        assert_eq!((row.result, row.place), (CheckResult::Good, want));
+        let off = Log {
+            file: false,
+            ..Log::default()
+        };
+        assert_eq!(log_folder(&off, &places), None);
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let within = Log {
+            dir: Some(file.join("none").display().to_string()),
+            ..Log::default()
+        };
+        let row = log_folder(&within, &places).unwrap();
+        assert_eq!(row.result, CheckResult::Warning, "{row:?}");
+        assert!(row.remedy.unwrap().contains("log_dir"));
     }
 
     #[test]

@@ -209,7 +209,8 @@ impl Places {
         }
     }
 
-    fn folder(&self, log: &Log) -> PathBuf {
+    /// Where log files are.
+    pub(crate) fn folder(&self, log: &Log) -> PathBuf {
         match &log.dir {
             None => self.data.join("log"),
             // An absolute one replaces what is before it.
