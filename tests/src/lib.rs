@@ -36,6 +36,7 @@ pub mod http;
 pub mod mschap;
 pub mod nas;
 pub mod nodes;
+pub mod packages;
 pub mod peers;
 pub mod ports;
 pub mod private_root;

@@ -1,8 +1,5 @@
-//! The Debian package and the RPM: what is in them, and the Debian package installed, used, upgraded,
-//! removed and purged in a private root, with systemd and without.
-//!
-//! The program in them is the one that the other tests run. `scripts/package` makes them, once for all
-//! tests here.
+//! The Debian package: what is in it, and it is installed, used, upgraded, removed and purged in a private
+//! root, with systemd and without. The RPM is in `packages_rpm`.
 #![cfg(test)]
 
 use std::{
@@ -16,38 +13,14 @@ use std::{
 
 use e2e::{
     clock::wait_until,
-    countersign::program,
+    packages::{ADOPTED, CONFIG, login, make, shown},
     peers::{Pki, repository, require},
     private_root::{Init, PrivateRoot, succeeded},
 };
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// Served on a port that only root, or who was given the right, may open.
-const CONFIG: &str = "\
-[duo_only_client]
-[radius_server_auto]
-api_host=builtin
-client=duo_only_client
-failmode=secure
-port=812
-radius_ip_1=127.0.0.0/8
-radius_secret_1=not-very-secret
-";
 const REPLACED: &str = "/opt/duoauthproxy/conf";
-const ADOPTED: &str = "/etc/countersign/authproxy.cfg";
-
-/// Runs `scripts/package` with the program that the other tests run.
-fn make(kind: &str, version: &str, output: &Path) -> PathBuf {
-    let mut command = Command::new(repository().join("scripts/package"));
-    command
-        .args([kind, "--fast", "--version", version, "--binary"])
-        .arg(program())
-        .arg("--output")
-        .arg(output);
-    succeeded(&["scripts/package", kind], &command.output().unwrap());
-    only(output, kind)
-}
 
 /// The folder of all that is made here.
 fn folder() -> &'static Path {
@@ -70,30 +43,6 @@ fn deb() -> &'static Path {
 fn newer_deb() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| make("deb", "1.1.0", &folder().join("newer")))
-}
-
-/// The RPM.
-fn rpm() -> &'static Path {
-    static MADE: OnceLock<PathBuf> = OnceLock::new();
-    MADE.get_or_init(|| make("rpm", "1.0.0", &folder().join("rpm")))
-}
-
-/// The one file of a folder with this ending.
-fn only(folder: &Path, ending: &str) -> PathBuf {
-    let listed = fs::read_dir(folder).unwrap();
-    let mut found: Vec<_> = listed
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|is| is == ending))
-        .collect();
-    assert_eq!(found.len(), 1, "{found:?}");
-    found.remove(0)
-}
-
-/// Runs a program of a Debian package with a file, and says what it printed.
-fn shown(package: &str, line: &[&str], file: &Path) -> String {
-    let mut command = Command::new(require(line[0], package));
-    command.args(&line[1..]).arg(file);
-    succeeded(line, &command.output().unwrap())
 }
 
 #[test]
@@ -132,47 +81,6 @@ fn lintian_finds_no_error_and_the_contents_are_owned_by_root() {
         "{control}"
     );
     assert!(!control.contains("templates"), "{control}");
-}
-
-#[test]
-fn the_rpm_has_the_same_files_and_keeps_what_the_administrator_wrote() {
-    let rpm = rpm();
-    let asked = |what: &str| shown("rpm", &["rpm", "-qp", what], rpm);
-    let of_rpm = asked("-l");
-    let in_deb = shown("dpkg", &["dpkg-deb", "--contents"], deb());
-    // What lies elsewhere there, or nowhere.
-    let other = ["/usr/share/zsh/", "/usr/share/doc/", "/usr/share/licenses/"];
-    for line in in_deb.lines().filter(|line| !line.ends_with('/')) {
-        let path = line.split_once(" ./").unwrap().1;
-        let path = format!("/{path}");
-        assert!(
-            other.iter().any(|one| path.starts_with(one)) || of_rpm.lines().any(|one| one == path),
-            "{path}\n{of_rpm}"
-        );
-    }
-    assert!(
-        of_rpm.contains("/usr/share/zsh/site-functions/_countersign"),
-        "{of_rpm}"
-    );
-    assert!(
-        of_rpm.contains("/usr/share/licenses/countersign/LICENSE"),
-        "{of_rpm}"
-    );
-    assert_eq!(asked("--configfiles").trim(), "/etc/default/countersign");
-    let needed = asked("--requires");
-    for one in ["shadow-utils", "systemd", "util-linux", "libc.so.6"] {
-        assert!(needed.contains(one), "{one}: {needed}");
-    }
-    let scripts = asked("--scripts");
-    assert!(
-        scripts.contains("/usr/lib/countersign/setup rpm"),
-        "{scripts}"
-    );
-    for deletes in ["rm -", "userdel", "purge "] {
-        assert!(!scripts.contains(deletes), "{deletes}: {scripts}");
-    }
-    let digests = shown("rpm", &["rpm", "--checksig", "--verbose"], rpm);
-    assert!(digests.contains("Payload SHA256 digest: OK"), "{digests}");
 }
 
 #[test]
@@ -307,32 +215,6 @@ fn machine(init: Init) -> PrivateRoot {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     }
     machine
-}
-
-/// Makes a user of the built-in second factor, and logs in with a password and a bypass code.
-fn login(machine: &PrivateRoot, user: &str) {
-    wait_until("the gateway is ready", LONG, || {
-        machine
-            .run(&["countersign", "healthcheck"])
-            .status
-            .success()
-    });
-    machine.ok(&["countersign", "factor", "add", user]);
-    let codes = machine.ok(&[
-        "countersign",
-        "factor",
-        "bypass-codes",
-        user,
-        "--count",
-        "1",
-    ]);
-    let code = codes.split_whitespace().last().unwrap();
-    let request = format!(
-        "printf 'User-Name={user},User-Password=\"anything,{code}\",Message-Authenticator=0x00\\n' \
-         | radclient -x 127.0.0.1:812 auth not-very-secret"
-    );
-    let answer = machine.ok(&["sh", "-c", &request]);
-    assert!(answer.contains("Received Access-Accept"), "{answer}");
 }
 
 /// Whose the gateway is, by its process.
