@@ -84,12 +84,13 @@ struct KeyValue<T> {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 enum AnyValue<T> {
-    StringValue(T),
-    #[serde(serialize_with = "as_text")]
-    IntValue(u64),
-    BoolValue(bool),
+    #[serde(rename = "stringValue")]
+    Text(T),
+    #[serde(rename = "intValue", serialize_with = "as_text")]
+    Number(u64),
+    #[serde(rename = "boolValue")]
+    Flag(bool),
 }
 
 /// Numbers of 64 bits travel as texts. Those of attributes are signed.
@@ -127,7 +128,7 @@ pub(super) fn body<'a>(
             ("host.name", host),
         ];
         let attributes = attributes.into_iter().filter_map(|(key, value)| {
-            let value = AnyValue::StringValue(value?);
+            let value = AnyValue::Text(value?);
             Some(KeyValue { key, value })
         });
         ResourceSpans {
@@ -184,10 +185,10 @@ fn attributes(attributes: Vec<span::Attribute>) -> Vec<KeyValue<String>> {
     let each = attributes.into_iter().map(|(key, value)| KeyValue {
         key,
         value: match value {
-            span::Value::Text(text) => AnyValue::StringValue(text),
+            span::Value::Text(text) => AnyValue::Text(text),
             // A signed number.
-            span::Value::Number(number) => AnyValue::IntValue(number.min(i64::MAX.unsigned_abs())),
-            span::Value::Flag(flag) => AnyValue::BoolValue(flag),
+            span::Value::Number(number) => AnyValue::Number(number.min(i64::MAX.unsigned_abs())),
+            span::Value::Flag(flag) => AnyValue::Flag(flag),
         },
     });
     each.collect()
