@@ -363,7 +363,7 @@ mod tests {
             .zip(before)
             .map(|(now, then)| now - then)
             .collect();
-        assert_eq!(more, [1, 2, 3, 4]);
+        assert_eq!(more, [1, 2, 3, 4, 5]);
         assert_eq!(
             LogSink::LABELS,
             ["stdout", "file", "authevents", "syslog", "roles"]

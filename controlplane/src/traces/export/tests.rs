@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::metrics::Metrics;
 use crate::traces::span::tests::event;
 use crate::traces::target::{OtlpEndpoint, TraceSettings};
 
@@ -77,7 +78,7 @@ fn exporter_at(address: std::net::SocketAddr, pace: Pace) -> (Traces, Exporter, 
         ca: None,
         user: false,
     };
-    let metrics = TraceMetrics::new().unwrap();
+    let metrics = Metrics::new().unwrap().traces;
     let target = Target::open(&settings).unwrap();
     let (traces, exporter) = channel(
         target,
