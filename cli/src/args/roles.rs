@@ -51,8 +51,7 @@ pub(crate) struct NodeListenArgs {
     pub(crate) node_certificate_seconds: u32,
 }
 
-/// How long events are kept: until one of the bounds is passed. A gateway's control plane takes the
-/// variables of the gateway.
+/// How long events are kept: until one of the bounds is passed.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct RetentionArgs {
     /// Days that events are kept.
@@ -79,6 +78,18 @@ pub(crate) struct RetentionArgs {
         value_name = "OCTETS"
     )]
     pub(crate) event_octets: u64,
+}
+
+impl RetentionArgs {
+    /// The bounds.
+    pub(crate) fn retention(self) -> Retention {
+        Retention {
+            days: self.event_days,
+            events: self.event_count,
+            octets: self.event_octets,
+            ..Retention::default()
+        }
+    }
 }
 
 /// The file that is the truth, where one is.
@@ -256,6 +267,8 @@ pub(crate) struct RunArgs {
     pub(crate) public: SecondFactorPublicArgs,
     #[command(flatten)]
     pub(crate) nodes: NodeListenArgs,
+    #[command(flatten)]
+    pub(crate) retention: RetentionArgs,
     #[command(flatten)]
     pub(crate) traces: OtlpArgs,
     #[command(flatten)]

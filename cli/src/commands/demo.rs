@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use controlplane::Retention;
 use nix::unistd::Uid;
 use secondfactor::admin::{Script, ScriptAnswer};
 
@@ -39,6 +40,7 @@ pub(crate) async fn run(args: DemoArgs, log: LogArgs) -> Result<(), Failure> {
         second_factor_listen: args.second_factor_listen,
         second_factor_public: SecondFactorPublicArgs::default(),
         nodes: NodeListenArgs::default(),
+        retention: Retention::default(),
         traces: None,
         grace: Duration::from_secs(1),
         last_good: false,

@@ -5,7 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use controlplane::{AdminListener, Hooks, Retention};
+use controlplane::{AdminListener, Hooks};
 use dataplane::joined::{self, JoinError, KeptJoin};
 use dataplane::settings::LoginLines;
 use nix::sys::prctl;
@@ -48,12 +48,7 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
     settings.node_certificate_seconds = args.nodes.node_certificate_seconds;
     settings.traces = args.traces.settings()?;
     settings.last_good = args.source.last_good;
-    settings.retention = Retention {
-        days: args.retention.event_days,
-        events: args.retention.event_count,
-        octets: args.retention.event_octets,
-        ..Retention::default()
-    };
+    settings.retention = args.retention.retention();
     settings.database = if args.database_from_stdin {
         Some(database::handed_on()?)
     } else {

@@ -48,6 +48,7 @@ pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
         second_factor_listen: args.second_factor.second_factor_listen,
         second_factor_public: args.public,
         nodes: args.nodes,
+        retention: args.retention.retention(),
         traces,
         grace: Duration::from_secs(args.stopping.grace),
         last_good: args.source.last_good,

@@ -308,6 +308,10 @@ fn command(role: Role, plan: &Plan, admin: Option<AdminCertificate>, again: bool
                 let seconds = plan.nodes.node_certificate_seconds.to_string();
                 command.args(["--node-certificate-seconds", &seconds]);
             }
+            let retention = &plan.retention;
+            command.args(["--event-days", &retention.days.to_string()]);
+            command.args(["--event-count", &retention.events.to_string()]);
+            command.args(["--event-octets", &retention.octets.to_string()]);
             if let Some(traces) = &plan.traces {
                 command.args(["--otlp-endpoint", &traces.endpoint.to_string()]);
                 if let Some(file) = &traces.header_file {
@@ -489,12 +493,14 @@ const STEADY: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
+    use controlplane::Retention;
+
     use super::*;
     use crate::args::{NodeListenArgs, SecondFactorPublicArgs};
     use crate::paths::DataDir;
 
     #[test]
-    fn the_second_factor_is_told_how_people_reach_it() {
+    fn each_role_is_told_what_concerns_it() {
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], 8402));
         let plan = Plan {
             data: DataDir::new(Some("/tmp/x".into())).unwrap(),
@@ -510,6 +516,12 @@ mod tests {
                 second_factor_names: vec!["gate.example".to_owned(), "192.0.2.1".to_owned()],
             },
             nodes: NodeListenArgs::default(),
+            retention: Retention {
+                days: 7,
+                events: 20,
+                octets: 300,
+                ..Retention::default()
+            },
             traces: None,
             grace: Duration::ZERO,
             program: None,
@@ -529,5 +541,8 @@ mod tests {
                     --second-factor-name gate.example --second-factor-name 192.0.2.1";
         assert!(line(Role::SecondFactor).ends_with(want));
         assert!(!line(Role::DataPlane).contains("gate.example"));
+        let want = "--event-days 7 --event-count 20 --event-octets 300";
+        assert!(line(Role::ControlPlane).contains(want));
+        assert!(!line(Role::DataPlane).contains("--event"));
     }
 }

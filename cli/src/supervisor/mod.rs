@@ -7,23 +7,21 @@ mod child;
 mod heritage;
 pub(crate) mod merge;
 mod metrics;
+mod plan;
 mod upgrade;
 
 use std::fs::File;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use controlplane::{AdminCertificate, AdminListener, CertificateFiles, PostgresUrl, TraceSettings};
+use controlplane::{AdminCertificate, AdminListener};
 use nix::fcntl::Flock;
 use nix::unistd::Pid;
 use proto::child::{FromChild, Role};
 use proto::config::Log;
-use proto::event::AuthEvent;
-use proto::id::NodeId;
 use proto::rpc::NodeStatus;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -31,67 +29,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin_address;
-use crate::args::{NodeListenArgs, SecondFactorPublicArgs};
 use crate::commands::upgrade::{Ask, Door, Standing};
-use crate::explain;
 use crate::failure::Failure;
 use crate::logs::levels::{Change, PATH, Shown};
 use crate::logs::{self, Places};
 use crate::notify;
 use crate::output;
-use crate::paths::DataDir;
-use crate::program::Program;
 use child::{Child, Exit, Start};
 pub(crate) use heritage::Heritage;
 use metrics::Metrics;
-use serde_json::value::RawValue;
-
-/// What a gateway is started with.
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    pub(crate) data: DataDir,
-    pub(crate) config: Option<PathBuf>,
-    /// A file that an empty database begins with, before anything is served. It names no other files.
-    pub(crate) seed: Option<PathBuf>,
-    /// The control plane's database; none means SQLite in the data folder.
-    pub(crate) database: Option<PostgresUrl>,
-    /// The data plane's name; none means the usual one.
-    pub(crate) node: Option<NodeId>,
-    pub(crate) admin_listen: SocketAddr,
-    /// The certificate of that address; none means plain HTTP on loopback, a self-made one elsewhere.
-    pub(crate) admin_certificate: Option<CertificateFiles>,
-    pub(crate) second_factor_listen: SocketAddr,
-    pub(crate) second_factor_public: SecondFactorPublicArgs,
-    pub(crate) nodes: NodeListenArgs,
-    /// Where the control plane sends traces of logins.
-    pub(crate) traces: Option<TraceSettings>,
-    pub(crate) grace: Duration,
-    pub(crate) last_good: bool,
-    pub(crate) log: String,
-    /// What may take its place; none where nothing may.
-    pub(crate) program: Option<Program>,
-}
-
-/// How finished logins are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Teller {
-    /// In the log.
-    Log,
-    /// There, and the whole timeline on standard output, for the demo.
-    Timeline,
-}
-
-impl Teller {
-    fn login(self, event: &RawValue) {
-        logs::login(event);
-        if self == Self::Timeline {
-            match serde_json::from_str::<AuthEvent>(event.get()) {
-                Ok(event) => explain::print(&event),
-                Err(_) => tracing::warn!("a finished login cannot be read"),
-            }
-        }
-    }
-}
+pub(crate) use plan::{Plan, Teller};
 
 /// What a child said, or that it ended.
 #[derive(Debug)]
