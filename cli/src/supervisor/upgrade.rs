@@ -207,12 +207,17 @@ impl Supervisor {
             return Ok(Upgraded::Done);
         }
         let mut successor = Child::new(role);
-        successor.start(
+        let started = successor.start(
             &self.plan,
             self.admin_certificate,
             Start::TakeOver,
             &self.sender,
-        )?;
+        );
+        if let Err(failure) = started {
+            return Ok(Upgraded::No(format!(
+                "{failure}. The one of before serves on"
+            )));
+        }
         self.successor = Some(successor);
         let limit = tokio::time::Instant::now() + BEGINS;
         let why = loop {

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use proto::config::FailMode;
 use proto::event::{AuthEvent, CALLS_PER_STEP, Call, Factor, Outcome, Reason, Stage, Step};
 use proto::id::LoginId;
 
@@ -174,13 +175,17 @@ impl Record {
             .inc();
         let elapsed = now.saturating_duration_since(self.began);
         served.series.took(elapsed);
-        if matches!(
-            reason,
-            Reason::FailModeSafe | Reason::SecondFactorUnavailable
-        ) {
+        // What became of the login counts, and not what the section says: `failmode=safe` lets nobody
+        // pass once a push may be out.
+        let without = match reason {
+            Reason::FailModeSafe => Some(FailMode::Safe),
+            Reason::SecondFactorUnavailable => Some(FailMode::Secure),
+            _ => None,
+        };
+        if let Some(mode) = without {
             metrics
                 .fail_mode
-                .with_label_values(&[integration, served.config.fail_mode.as_str()])
+                .with_label_values(&[integration, mode.as_str()])
                 .inc();
         }
     }

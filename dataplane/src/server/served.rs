@@ -82,8 +82,10 @@ impl Series {
             let labels = [integration, mode.as_str()];
             drop(metrics.fail_mode.with_label_values(&labels));
         }
-        let fault = [integration, Reason::Internal.as_str()];
-        drop(metrics.login_reasons.with_label_values(&fault));
+        for reason in [Reason::Internal, Reason::Overloaded, Reason::Stopping] {
+            let labels = [integration, reason.as_str()];
+            drop(metrics.login_reasons.with_label_values(&labels));
+        }
         for outcome in Outcome::ALL {
             let none = [integration, outcome.as_str(), NO_FACTOR];
             drop(metrics.logins.with_label_values(&none));

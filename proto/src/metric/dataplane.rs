@@ -99,12 +99,13 @@ pub const LOGINS_IN_FLIGHT: Metric = Metric::gauge(
     "",
 );
 
-/// `failmode` decided.
+/// The second factor was unavailable, and a login was decided without it.
 pub const FAIL_MODE: Metric = Metric::counter(
     "countersign_fail_mode_total",
     &[INTEGRATION, Label::of("mode", &["safe", "secure"])],
-    "Logins decided by failmode, because the second factor was unavailable.",
-    "",
+    "Logins that the want of a second factor decided.",
+    "`safe`: `failmode=safe` let them pass; `secure`: rejected, by `failmode=secure` or because the answer to a request that \
+     may have sent a push was lost",
 );
 
 /// The primary alone.
