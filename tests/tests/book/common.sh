@@ -22,6 +22,19 @@ ready() {
   }
 }
 
+# Runs a command again until it can be done, for a minute: what it asks is being started.
+until_done() {
+  tries=0
+  until "$@" 2>/tmp/refused; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 600 ] || {
+      cat /tmp/refused /tmp/gateway.log
+      exit 1
+    }
+    sleep 0.1
+  done
+}
+
 # A file that a gateway serves with nothing else there, with further options of its server section.
 write_config() {
   mode=${1:-auto} more=${2:-}

@@ -21,6 +21,5 @@ cp ca.pem /etc/duo
 cp ca.key server.key
 cp /etc/duo/authproxy.cfg .
 countersign run >/tmp/gateway.log 2>&1 &
-curl -sf --retry 60 --retry-delay 1 --retry-all-errors http://127.0.0.1:8400/healthz >/dev/null
-countersign token create test --role admin >/tmp/token 2>/dev/null
+until_done countersign token create test --role admin >/tmp/token
 echo "export TOKEN=$(cat /tmp/token)" >>../env
