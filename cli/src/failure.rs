@@ -40,7 +40,7 @@ impl Failure {
     }
 
     /// The same, with exit code 2.
-    pub(crate) fn as_usage(self) -> Self {
+    pub(crate) fn into_usage(self) -> Self {
         Self { code: 2, ..self }
     }
 

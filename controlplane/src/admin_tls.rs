@@ -127,7 +127,7 @@ fn self_made(address: SocketAddr, folder: &Path, now_s: i64) -> Result<AdminTls,
 /// What callers may write: names of this machine, and the address.
 fn names(address: SocketAddr) -> Result<ServerNames, NamesFault> {
     let mut words = vec!["localhost".to_owned()];
-    let host = host_name();
+    let host = certain_name();
     if host != "localhost" {
         words.push(host);
     }
@@ -139,13 +139,10 @@ fn names(address: SocketAddr) -> Result<ServerNames, NamesFault> {
 }
 
 /// The name of this machine, if it may stand in a certificate.
-pub(crate) fn host_name() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = host.trim();
-    match ServerNames::parse(&[host.to_owned()]) {
-        Ok(_) => host.to_owned(),
-        Err(_) => "localhost".to_owned(),
-    }
+pub(crate) fn certain_name() -> String {
+    crate::host_name()
+        .filter(|host| ServerNames::parse(std::slice::from_ref(host)).is_ok())
+        .unwrap_or_else(|| "localhost".to_owned())
 }
 
 fn config(certificates: &str, key: &str) -> Result<Arc<rustls::ServerConfig>, Unfit> {

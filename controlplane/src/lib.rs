@@ -70,3 +70,11 @@ pub use upkeep::{
     KeptNode, Stored, copy_database, look_at_copy, look_into_copy, rotate_master_key,
 };
 pub use web::{has_dashboard, note_while_away};
+
+/// This machine's name, as the system has it; none when it has none. `/proc/sys` need not be there.
+#[must_use]
+pub fn host_name() -> Option<String> {
+    let name = rustix::system::uname();
+    let name = name.nodename().to_string_lossy().into_owned();
+    (!name.is_empty()).then_some(name)
+}

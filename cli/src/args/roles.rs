@@ -231,7 +231,7 @@ impl OtlpArgs {
         let Some(url) = self.otlp_endpoint else {
             return Ok(None);
         };
-        let bad = |error: TraceError| Failure::new("--otlp-endpoint", &error).as_usage();
+        let bad = |error: TraceError| Failure::new("--otlp-endpoint", &error).into_usage();
         let settings = TraceSettings {
             endpoint: OtlpEndpoint::parse(url.expose()).map_err(bad)?,
             header_file: self.otlp_header_file,

@@ -300,8 +300,8 @@ pub(crate) struct SupportArgs {
     // Not from the environment, as with check.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// A log file, or a folder of them, to take the last lines of; again for more. Those of log_dir and
-    /// of the journal are taken anyway.
+    /// A log file, or a folder of such (NAME.log), to take the last lines of; again for more. Those of
+    /// log_dir and of the journal are taken anyway.
     #[arg(long, value_name = "PATH")]
     pub(crate) logs: Vec<PathBuf>,
     /// Leave names of users as they are. People type passwords there.

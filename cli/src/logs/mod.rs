@@ -137,11 +137,7 @@ const fn console(part: Part, json: bool, muted: bool) -> Plan {
 }
 
 fn hostname() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => "localhost".to_owned(),
-        name => name.to_owned(),
-    }
+    controlplane::host_name().unwrap_or_else(|| "localhost".to_owned())
 }
 
 impl Logs {

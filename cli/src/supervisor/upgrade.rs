@@ -151,7 +151,10 @@ impl Supervisor {
             child.signal_to_stop()
         });
         let limit = tokio::time::Instant::now() + ENDS;
-        while ends {
+        loop {
+            if !ends {
+                break;
+            }
             match tokio::time::timeout_at(limit, self.turn()).await {
                 Ok(turn) => match turn? {
                     Turn::Stop => return Ok(Upgraded::Stop),

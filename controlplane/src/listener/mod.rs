@@ -24,7 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin_tls::host_name;
+use crate::admin_tls::certain_name;
 use connection::{Connection, Stream, Timed};
 use places::Places;
 use requests::{Answer, Requests};
@@ -90,7 +90,7 @@ impl AdminListener {
         let address = self.local_addr().ok()?;
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let at = match address.ip().is_unspecified() {
-            true => format!("{}:{}", host_name(), address.port()),
+            true => format!("{}:{}", certain_name(), address.port()),
             false => address.to_string(),
         };
         Some(format!("{scheme}://{at}"))

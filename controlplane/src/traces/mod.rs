@@ -39,7 +39,8 @@ pub(crate) async fn open(
         true => Person::Shown,
         false => Person::Hidden,
     };
-    let read = spawn_blocking(move || Target::open(&settings).map(|target| (target, host_name())));
+    let read =
+        spawn_blocking(move || Target::open(&settings).map(|target| (target, crate::host_name())));
     let (target, host) = read
         .await
         .map_err(|error| TraceError::Unread(error.to_string()))??;
@@ -57,11 +58,4 @@ pub(crate) async fn open(
         metrics,
         Pace::DEFAULT,
     )))
-}
-
-/// This machine's name, where the system shows it.
-fn host_name() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    let name = name.trim();
-    (!name.is_empty()).then(|| name.to_owned())
 }

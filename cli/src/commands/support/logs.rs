@@ -13,23 +13,26 @@ use tokio::process::Command;
 
 use super::Item;
 
-/// Of each file, and of each file of each folder.
-pub(super) fn files(paths: &[PathBuf]) -> Vec<Item> {
+/// Of each file that is named, of the logs in each folder that is, and of the gateway's own in the folder
+/// that it has for them. What else lies there may hold secrets that nobody knows of here.
+pub(super) fn files(named: &[PathBuf], own: Option<&Path>) -> Vec<Item> {
     let mut items = Vec::new();
-    for path in paths {
-        let found = match path.is_dir() {
-            true => within(path),
-            false => Ok(vec![path.clone()]),
+    let named = named.iter().map(|path| (path.as_path(), false));
+    for (path, own) in named.chain(own.map(|path| (path, true))) {
+        let folder = own || path.is_dir();
+        let found = match folder {
+            true => within(path, if own { is_own_log } else { is_log }),
+            false => Ok(vec![path.to_owned()]),
         };
         match found {
             Ok(all) if all.is_empty() => items.push(Item::failed(
                 name(path, items.len()),
-                format!("{} has no file in it", path.display()),
+                format!("{} has no log in it", path.display()),
             )),
             Ok(all) => {
                 for path in all.into_iter().take(FILES.saturating_sub(items.len())) {
                     let name = name(&path, items.len());
-                    items.push(match tail(&path) {
+                    items.push(match tail(&path, !folder) {
                         Ok((octets, shortened)) => Item {
                             shortened,
                             ..Item::log(name, octets)
@@ -77,7 +80,7 @@ pub(super) async fn journal() -> Item {
             "--unit",
             "countersign",
             "--unit",
-            "countersign@*",
+            "countersign-*",
             "--quiet",
         ])
         .args(["--no-pager", "--output", "short-iso", "--lines", &lines])
@@ -85,7 +88,7 @@ pub(super) async fn journal() -> Item {
         .kill_on_drop(true);
     match tokio::time::timeout(JOURNAL_LIMIT, command.output()).await {
         Ok(Ok(output)) if output.status.success() && !output.stdout.is_empty() => {
-            Item::log(name, last(output.stdout))
+            Item::log(name, last(&output.stdout))
         }
         Ok(Ok(_)) => Item::failed(
             name,
@@ -105,10 +108,30 @@ pub(super) async fn journal() -> Item {
     }
 }
 
-/// Regular files of a folder, the newest first.
-fn within(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// `authproxy.log`, `authevents.log`, and what was rotated of them.
+fn is_own_log(name: &str) -> bool {
+    ["authproxy.log", "authevents.log"]
+        .iter()
+        .any(|own| unrotated(name) == *own)
+}
+
+/// `NAME.log`, and what was rotated of it.
+fn is_log(name: &str) -> bool {
+    unrotated(name).ends_with(".log")
+}
+
+fn unrotated(name: &str) -> &str {
+    match name.rsplit_once('.') {
+        Some((before, number)) if number.bytes().all(|octet| octet.is_ascii_digit()) => before,
+        _ => name,
+    }
+}
+
+/// Regular files of a folder with such names, the newest first.
+fn within(folder: &Path, wanted: fn(&str) -> bool) -> io::Result<Vec<PathBuf>> {
     let mut found: Vec<_> = fs::read_dir(folder)?
         .flatten()
+        .filter(|entry| entry.file_name().to_str().is_some_and(wanted))
         .filter_map(|entry| {
             let about = entry.metadata().ok()?;
             let changed = about.modified().ok()?;
@@ -119,12 +142,15 @@ fn within(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found.into_iter().rev().map(|(_, path)| path).collect())
 }
 
-/// The end of a file, from the beginning of a line; and whether there was more.
-fn tail(path: &Path) -> io::Result<(Vec<u8>, bool)> {
+/// The end of a file, from the beginning of a line; and whether there was more. A link is followed where
+/// somebody named it: in a folder whoever may write there could have put it.
+fn tail(path: &Path, follow: bool) -> io::Result<(Vec<u8>, bool)> {
     // A pipe without a writer would be waited for.
+    let mut flags = OFlag::O_NONBLOCK;
+    flags.set(OFlag::O_NOFOLLOW, !follow);
     let mut file = File::options()
         .read(true)
-        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .custom_flags(flags.bits())
         .open(path)?;
     let about = file.metadata()?;
     if !about.is_file() {
@@ -141,7 +167,7 @@ fn tail(path: &Path) -> io::Result<(Vec<u8>, bool)> {
     Ok((octets, skipped > 0))
 }
 
-fn last(octets: Vec<u8>) -> Vec<u8> {
+fn last(octets: &[u8]) -> Vec<u8> {
     let most = usize::try_from(FILE_OCTETS).unwrap_or(usize::MAX);
     let skipped = octets.len().saturating_sub(most);
     octets.get(skipped..).unwrap_or_default().to_vec()
@@ -177,14 +203,18 @@ mod tests {
         let line = format!("{}\n", "x".repeat(99));
         let most = usize::try_from(FILE_OCTETS).unwrap();
         fs::write(&path, line.repeat(most / 100 + 10)).unwrap();
-        let (octets, shortened) = tail(&path).unwrap();
+        let (octets, shortened) = tail(&path, true).unwrap();
         assert!(shortened && octets.len() <= most && octets.len() > most - 100);
         assert_eq!(octets.len() % 100, 0, "whole lines");
         fs::write(&path, "one\n").unwrap();
-        assert_eq!(tail(&path).unwrap(), (b"one\n".to_vec(), false));
+        assert_eq!(tail(&path, false).unwrap(), (b"one\n".to_vec(), false));
+        let link = folder.path().join("link.log");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(tail(&link, true).is_ok());
+        assert!(tail(&link, false).is_err(), "somebody put it there");
         let pipe = folder.path().join("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(tail(&pipe).is_err(), "not waited for");
+        assert!(tail(&pipe, true).is_err(), "not waited for");
     }
 
     #[test]
@@ -192,10 +222,39 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a b.log"), "one").unwrap();
         let gone = folder.path().join("gone.log");
-        let items = files(&[folder.path().to_owned(), gone]);
+        fs::write(folder.path().join("private.pem"), "secret").unwrap();
+        let items = files(&[folder.path().to_owned(), gone], None);
         let names: Vec<_> = items.iter().map(|one| one.name.as_str()).collect();
         assert_eq!(names, ["logs/00-ab.log", "logs/01-gone.log"]);
         assert!(items[0].content.is_ok() && items[1].content.is_err());
+    }
+
+    #[test]
+    fn of_the_gateways_folder_its_own_logs_are_taken_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [
+            "authproxy.log",
+            "authproxy.log.1",
+            "authevents.log.12",
+            "authproxy.cfg",
+            "authproxy.cfg.1",
+            "authproxy.log.bak",
+            "auth.log",
+            "private.pem",
+        ] {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        std::os::unix::fs::symlink("/etc/passwd", folder.path().join("authevents.log")).unwrap();
+        let mut names: Vec<_> = files(&[], Some(folder.path()))
+            .into_iter()
+            .filter(|one| one.content.is_ok())
+            .map(|one| one.name.split_once('-').unwrap().1.to_owned())
+            .collect();
+        names.sort();
+        assert_eq!(
+            names,
+            ["authevents.log.12", "authproxy.log", "authproxy.log.1"]
+        );
     }
 
     #[test]

@@ -81,15 +81,16 @@ pub(crate) async fn run(args: SupportArgs) -> Result<(), Failure> {
     known.folder(&data);
     found.snapshots.iter().for_each(|one| known.snapshot(one));
 
-    let mut folders = args.logs.clone();
+    let named = args.logs.clone();
     let config = found.config.clone();
     let mut texts = found.shown.iter();
-    let named = texts.find_map(|text| logs::folder(text, config.as_deref(), data.path()));
-    folders.extend(named.or_else(|| logs::usual_folder(data.path())));
+    let own = texts.find_map(|text| logs::folder(text, config.as_deref(), data.path()));
+    let own = own.or_else(|| logs::usual_folder(data.path()));
     let machine = data.clone();
-    let (files, machine) = spawn_blocking(move || (logs::files(&folders), system::look(&machine)))
-        .await
-        .map_err(|error| Failure::new("cannot look at this machine", &error))?;
+    let (files, machine) =
+        spawn_blocking(move || (logs::files(&named, own.as_deref()), system::look(&machine)))
+            .await
+            .map_err(|error| Failure::new("cannot look at this machine", &error))?;
     found.items.extend(files);
     found.items.push(logs::journal().await);
     found

@@ -31,12 +31,9 @@ fn private_keys(text: &str) -> String {
             rest = match key.find("-----END") {
                 Some(end) => key.get(end..).unwrap_or_default(),
                 // Its end was cut off: all that could still be of it goes.
-                None => {
-                    let kept = key.trim_start_matches(|c: char| {
-                        c.is_ascii_alphanumeric() || "+/=\\\r\n ".contains(c)
-                    });
-                    kept
-                }
+                None => key.trim_start_matches(|c: char| {
+                    c.is_ascii_alphanumeric() || "+/=\\\r\n ".contains(c)
+                }),
             };
         } else {
             rest = key;

@@ -38,7 +38,7 @@ pub(super) fn writings(secret: &[u8]) -> Vec<Vec<u8>> {
     }
     // Within a longer text base64 depends on what stands before: three writings, without their edges.
     for before in 0..3 {
-        let shifted = [&[0; 3][..before], secret].concat();
+        let shifted = [[0; 3].get(..before).unwrap_or_default(), secret].concat();
         let whole = shifted.get(..shifted.len() / 3 * 3).unwrap_or_default();
         let skipped = if before == 0 { 0 } else { 4 };
         for engine in [&BASE64_STANDARD_NO_PAD, &BASE64_URL_SAFE_NO_PAD] {
