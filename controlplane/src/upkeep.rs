@@ -58,7 +58,7 @@ pub async fn look_at_copy(database: &Path, key: &Path) -> Result<i64, StoreError
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Stored {
-    /// Its revisions, the newest first, [`STORED_REVISIONS`] at most.
+    /// Its revisions, the newest first, `STORED_REVISIONS` at most.
     pub revisions: Vec<RevisionInfo>,
     /// The newest of them. It holds secrets.
     pub newest: Option<raw::Snapshot>,

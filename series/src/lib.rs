@@ -1,5 +1,5 @@
 //! A role's metrics, made of its table in [`proto::metric`]: nothing is measured that no table has,
-//! and nothing stands in a table that is not measured. And what every process has ([`process`]).
+//! and nothing stands in a table that is not measured. And what every process has (`process`).
 //!
 //! What is counted, and when, is the roles' own affair.
 
