@@ -171,6 +171,41 @@ fn every_block_says_what_it_is() {
     );
 }
 
+#[test]
+fn every_device_has_its_time_outs_and_a_way_to_test() {
+    let mut faults = Vec::new();
+    let book = book();
+    let devices = book
+        .iter()
+        .filter(|(page, _)| page.starts_with("devices/") && page != "devices/index.md");
+    assert!(devices.clone().count() > 10);
+    for (page, text) in devices {
+        for heading in ["## Time-outs", "## Check"] {
+            if !text.lines().any(|line| line == heading) {
+                faults.push(format!("{page} has no '{heading}'"));
+            }
+        }
+        let (_, index) = book
+            .iter()
+            .find(|(page, _)| page == "devices/index.md")
+            .unwrap();
+        let name = page.trim_start_matches("devices/");
+        if !index.contains(&format!("]({name}) |")) {
+            faults.push(format!("devices/index.md has no row of {name}"));
+        }
+    }
+    // A push waits for 60 seconds, so a device that waits for no more gives up in that very second.
+    for (page, text) in &book {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for words in ["60 seconds or more", "60 or more", "60 and 1"] {
+            if text.contains(words) {
+                faults.push(format!("{page}: '{words}': it must be more than 60"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 /// Why a block of commands is read alone.
 fn why(label: &str) -> Option<&str> {
     label
