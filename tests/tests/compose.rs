@@ -295,10 +295,28 @@ fn a_control_plane_and_two_data_planes_come_up_by_themselves_and_log_users_in() 
         let told = engine.once(&format!("token-{number}"));
         assert!(told.contains("has joined: no token was made"), "{told}");
     }
+    // As the book says of an upgrade: drained, made anew, let in again.
     let [first, second] = planes;
+    let node = |words: &[&str]| {
+        let words = [&["node"], words].concat();
+        let output = engine.command("controlplane", &words).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        said(&output)
+    };
+    let nas = Nas::new((ADDRESSES[0], site.port).into(), e2e::peers::SECRET);
+    let answers = || nas.status(Duration::from_millis(300));
+    node(&["drain", "dataplane-1"]);
+    wait_until("it takes no login", LONG, || !answers());
+    wait_until("nobody is under way there", LONG, || {
+        let list = node(&["list"]);
+        let line = list.lines().find(|line| line.starts_with("dataplane-1"));
+        line.is_some_and(|line| line.contains("draining") && line.contains(" 0 in flight"))
+    });
     drop(first);
     let mut again = engine.start("dataplane-1");
+    node(&["drain", "dataplane-1", "--undo"]);
     engine.wait_healthy("dataplane-1", &mut again);
+    wait_until("it takes logins again", LONG, answers);
     engine.accepts(ADDRESSES[0], site.port, "again");
     assert_eq!(again.output().matches("this node has joined").count(), 1);
 
