@@ -1,14 +1,7 @@
 //! A role that runs by itself is upgraded, and no login is lost.
 #![cfg(test)]
 
-use std::{
-    fs,
-    os::unix::net::UnixDatagram,
-    process::Command,
-    sync::{Arc, Mutex},
-    thread,
-    time::Duration,
-};
+use std::{fs, process::Command, thread, time::Duration};
 
 use e2e::{
     clock::wait_until,
@@ -25,6 +18,7 @@ use e2e::{
     },
     ports,
     process::Process,
+    service_manager::ServiceManager,
     upgrading::{Load, OnDisk},
 };
 use nix::{
@@ -46,8 +40,7 @@ struct Node {
     eap: u16,
     process: Process,
     folder: TempDir,
-    /// What the service manager was told.
-    said: Arc<Mutex<Vec<String>>>,
+    manager: ServiceManager,
     _control: Countersign,
     _upstream: ScriptedUpstream,
 }
@@ -67,18 +60,7 @@ impl Node {
         ))
         .ready();
         let (disk, folder) = (OnDisk::new(), tempfile::tempdir().unwrap());
-        let notified = folder.path().join("notify");
-        let manager = UnixDatagram::bind(&notified).unwrap();
-        let said: Arc<Mutex<Vec<String>>> = Arc::default();
-        let hears = Arc::clone(&said);
-        // Ends with the test program.
-        drop(thread::spawn(move || {
-            let mut buffer = [0; 256];
-            while let Ok(read) = manager.recv(&mut buffer) {
-                let text = String::from_utf8_lossy(&buffer[..read]).into_owned();
-                hears.lock().unwrap().push(text);
-            }
-        }));
+        let manager = ServiceManager::new(folder.path());
         let mut command = Command::new(disk.path());
         command
             .args(["dataplane", "--node", "b", "--interface", "127.0.0.2"])
@@ -86,7 +68,7 @@ impl Node {
             .arg(control.control_socket())
             .arg("--data-dir")
             .arg(folder.path().join("data"))
-            .env("NOTIFY_SOCKET", notified)
+            .env("NOTIFY_SOCKET", manager.socket())
             .current_dir(folder.path());
         let process = Process::start("node", &command, &folder.path().join("output.log"));
         let mut node = Self {
@@ -97,7 +79,7 @@ impl Node {
             eap,
             process,
             folder,
-            said,
+            manager,
             _control: control,
             _upstream: upstream,
         };
@@ -106,7 +88,7 @@ impl Node {
             let status = http::request_local(&socket, "GET", "/status", "");
             status.is_ok_and(|status| status.json()["state"] == "serving")
         });
-        node.manager_hears("READY=1");
+        assert_eq!(node.manager.hears("READY=1"), "");
         node
     }
 
@@ -126,17 +108,6 @@ impl Node {
 
     fn upgrade(&self) {
         OnDisk::upgraded(&self.data(), || self.process.output());
-    }
-
-    /// Waits for a message to the service manager that begins so; gives the rest.
-    fn manager_hears(&self, start: &str) -> String {
-        let said = || {
-            let said = self.said.lock().unwrap();
-            let mut of_it = said.iter().filter_map(|one| one.strip_prefix(start));
-            of_it.next_back().map(str::to_owned)
-        };
-        wait_until("the service manager hears of it", LONG, || said().is_some());
-        said().unwrap()
     }
 
     fn session(&self, user: &str) -> Session {
@@ -168,8 +139,9 @@ fn a_data_plane_is_upgraded_under_load_and_no_login_is_lost() {
     }
     // The first process has ended, and the manager was told who is in its place.
     assert_eq!(node.process.wait(LONG).code(), Some(0));
-    let named = node.manager_hears("MAINPID=");
+    let named = node.manager.hears("MAINPID=");
     assert!(named.parse::<i32>().is_ok(), "{named}");
+    assert_eq!(node.manager.hears("STATUS="), "serving");
     assert_eq!(node.status()["state"], "serving");
     assert_eq!(node.status()["connected"], true);
 }
@@ -280,7 +252,7 @@ fn a_program_that_does_not_serve_leaves_the_old_one_in_its_place() {
     kill(before, Signal::SIGUSR2).unwrap();
     assert_eq!(node.process.wait(LONG).code(), Some(0));
     assert_eq!(node.nas(node.auto).login("exempt", "any").code, 2);
-    let now: i32 = node.manager_hears("MAINPID=").parse().unwrap();
+    let now: i32 = node.manager.hears("MAINPID=").parse().unwrap();
     assert!(lives(Pid::from_raw(now)));
     kill(Pid::from_raw(now), Signal::SIGTERM).unwrap();
     wait_until("it stops", LONG, || !lives(Pid::from_raw(now)));

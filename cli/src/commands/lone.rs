@@ -87,6 +87,8 @@ impl Lone {
     }
 
     async fn upgrade(&self, handed_over: &CancellationToken) -> Result<String, Failure> {
+        notify::may_be_replaced()
+            .map_err(|bound| Failure::plain(format!("{}; this one serves on", bound.why())))?;
         let version = self.program.tried().await?;
         tracing::info!(version, program = %self.program.path(), "upgrading");
         let mut command = tokio::process::Command::from(self.program.again(&["--take-over"]));

@@ -87,6 +87,7 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
                 }
             }),
             applied: Box::new(follow_log),
+            ready: Box::new(|_| notify::ready("serving")),
             ..Hooks::default()
         }
     };
@@ -215,6 +216,8 @@ async fn until_joined(
         }
         return Ok(Some(Some(kept)));
     }
+    // For as long as it takes: whoever waits for the start of a service is not to wait for a person.
+    notify::ready(&format!("waiting to join {url}; the log says for what"));
     let joining = joined::join_when_possible(&folder, url, token_file, args.node.as_ref());
     tokio::select! {
         () = stop.cancelled() => Ok(None),
@@ -267,8 +270,11 @@ pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> 
     let (ready, bound) = oneshot::channel::<SocketAddr>();
     settings.ready = Some(ready);
     let say_ready = async {
-        if bound.await.is_ok() && supervised {
-            output::json_line(&FromChild::Ready);
+        match bound.await {
+            Ok(_) if supervised => output::json_line(&FromChild::Ready),
+            Ok(_) => notify::ready("serving"),
+            // It says itself why it does not serve.
+            Err(_) => {}
         }
     };
     let handed_over = CancellationToken::new();
