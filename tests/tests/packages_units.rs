@@ -148,6 +148,10 @@ fn a_node_by_itself_is_upgraded_by_its_package_and_comes_at_boot() {
     assert_eq!(state(&machine, unit), "active");
     assert_eq!(main_pid(&machine, unit), new, "it was not started again");
 
+    // A machine may let groups read new files: those with keys and users are for nobody.
+    let open = "find /var/lib/countersign /srv/other/data -type f -perm /077 -not -path '*/log/*'";
+    assert_eq!(machine.ok(&["sh", "-c", open]), "");
+
     // `countersign upgrade` by hand does the same, and so does the next package.
     machine.ok(&["authproxyctl", "upgrade"]);
     wait_until("it has ended, too", LONG, || {
@@ -202,6 +206,20 @@ fn authproxyctl_says_started_only_of_a_gateway_that_serves() {
     assert!(told.contains("it did not start"), "{told}");
     assert!(told.contains("address in use"), "the journal: {told}");
     assert!(!told.contains("started;"), "{told}");
+    // Nor of one whose file this shell sees, and the service does not.
+    machine.ok(&["systemctl", "stop", "countersign"]);
+    fs::create_dir_all(machine.path("/home/admin")).unwrap();
+    fs::write(machine.path("/home/admin/ca.pem"), &Pki::shared().ca).unwrap();
+    let config = format!("[main]\nhttp_ca_certs_file=/home/admin/ca.pem\n{CONFIG}");
+    fs::write(machine.path(ADOPTED), config).unwrap();
+    let (code, told) = machine.exit(&["authproxyctl", "start"]);
+    assert_eq!(code, Some(1), "{told}");
+    let warned = "/home/admin/ca.pem is where the service does not see it";
+    assert!(told.contains(warned), "{told}");
+
+    fs::write(machine.path(ADOPTED), CONFIG).unwrap();
+    let (code, told) = machine.exit(&["authproxyctl", "start"]);
+    assert_eq!(code, Some(1), "{told}");
     // systemd tries on, and has it as soon as the port is free.
     drop(taken);
     wait_until("it runs", LONG, || {
