@@ -3,8 +3,10 @@
 //! [`serve`] puts a router on a socket that only this user (or root) may reach; [`Client`] calls
 //! one. Nothing of the product is known here.
 
+mod aside;
 mod client;
 mod serve;
 
+pub use aside::{Aside, SocketFile};
 pub use client::{CallError, Client, Lines, Tls};
 pub use serve::{Listener, ServeError, is_ours, listen_over, serve};
