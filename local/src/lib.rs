@@ -4,7 +4,8 @@
 //! one. Nothing of the product is known here.
 
 mod client;
+pub mod fds;
 mod serve;
 
 pub use client::{CallError, Client, Lines, Tls};
-pub use serve::{Listener, ServeError, is_ours, listen_over, serve};
+pub use serve::{Listener, ServeError, inherited, is_ours, listen_over, serve};
