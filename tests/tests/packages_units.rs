@@ -190,6 +190,13 @@ fn a_node_by_itself_is_upgraded_by_its_package_and_comes_at_boot() {
     assert_eq!(state(&machine, unit), "inactive");
     assert_eq!(state(&machine, "countersign"), "active");
 
+    // Removed and installed again, what was enabled of it comes.
+    machine.ok(&["dpkg", "--remove", "countersign"]);
+    assert_eq!(state(&machine, "countersign"), "inactive");
+    machine.ok(&["dpkg", "-i", "/tmp/older.deb"]);
+    assert_eq!(state(&machine, unit), "active");
+    assert_eq!(state(&machine, "countersign"), "inactive");
+
     let told = machine.ok(&["dpkg", "--purge", "countersign"]);
     assert!(told.contains("are deleted"), "{told}");
     let left = "find /etc /usr -path '*countersign*' -not -name 'cache*'";
