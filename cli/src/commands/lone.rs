@@ -28,7 +28,10 @@ pub(crate) struct Lone {
 impl Lone {
     /// Upgrades when asked, until another process has taken over or the role stops.
     pub(crate) async fn serve(self, handed_over: CancellationToken, stop: CancellationToken) {
-        let (door, asked) = Door::new(Standing::default());
+        let (door, asked) = Door::new(Standing {
+            program: Some(self.program.file().to_owned()),
+            ..Standing::default()
+        });
         let socket = self.data.upgrade_socket(Some(self.role));
         let closed = CancellationToken::new();
         let served = async {
