@@ -27,10 +27,16 @@ use crate::logs::Part;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        supervisor::go_back(&error.to_string());
+        error.exit()
+    });
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => {
+            supervisor::go_back(&failure.to_string());
+            failure.report()
+        }
     }
 }
 
@@ -49,7 +55,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         _ => None,
     };
     let part = match (&cli.command, supervised) {
-        (Command::Run(_), _) => Part::Service,
+        (Command::Run(args), _) if !args.self_test => Part::Service,
         (_, Some(role)) if role.supervised.is_none() => Part::Service,
         (_, Some(_)) => Part::Supervised,
         _ => Part::Command,
@@ -57,16 +63,16 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
     // The demo's own output is what matters there, and the rows of a check say what is wrong; the
     // log speaks up for the rest.
     let mut log = cli.log.clone();
-    match cli.command {
+    match &cli.command {
         Command::Demo(_) if log.log == "info" => log.log = "warn".to_owned(),
         Command::Check(_) | Command::Support(_) if log.log == "info" => {
             log.log = "error".to_owned();
         }
         _ => {}
     }
-    let _guard = logs::start(&log, part)?;
+    let _guard = supervisor::unheard(|| logs::start(&log, part))?;
     match cli.command {
-        Command::Run(args) => small()?.block_on(commands::run::run(args, log)),
+        Command::Run(args) => service()?.block_on(commands::run::run(args, log)),
         Command::Demo(args) => small()?.block_on(commands::demo::run(args, log)),
         Command::Controlplane(args) => large()?.block_on(commands::roles::controlplane(args)),
         Command::Dataplane(args) => large()?.block_on(commands::roles::dataplane(args)),
@@ -110,6 +116,14 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
 /// they ask to end with the thread that started them (prctl(2), `PR_SET_PDEATHSIG`).
 fn small() -> Result<Runtime, Failure> {
     runtime(&mut Builder::new_current_thread())
+}
+
+/// The same for a gateway, whose main thread alone hears signals.
+fn service() -> Result<Runtime, Failure> {
+    runtime(Builder::new_current_thread().on_thread_start(|| {
+        // It fails for wrong arguments alone.
+        let _ = supervisor::hold_signals();
+    }))
 }
 
 /// For the roles.

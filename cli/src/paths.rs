@@ -113,6 +113,12 @@ impl DataDir {
         Ok(local::Client::new(self.supervisor_socket()))
     }
 
+    /// A caller of who can be asked to make place: [`Self::upgrade_socket`].
+    pub(crate) fn upgrade(&self, alone: Option<Role>) -> Result<local::Client, Failure> {
+        self.checked()?;
+        Ok(local::Client::new(self.upgrade_socket(alone)))
+    }
+
     fn checked(&self) -> Result<(), Failure> {
         let sockets = self.sockets();
         if let (false, Ok(data)) = (sockets.starts_with(&self.folder), self.folder.metadata()) {
