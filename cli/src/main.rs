@@ -16,7 +16,8 @@ mod supervisor;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Cli, Command};
@@ -27,14 +28,23 @@ use crate::logs::Part;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match dispatch(cli) {
+    let matches = Cli::command().get_matches();
+    let named = matches.subcommand().and_then(|(_, command)| {
+        let by = command.value_source("log")?;
+        (by == ValueSource::CommandLine).then(|| command.get_one::<String>("log").cloned())?
+    });
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    match dispatch(cli, named.as_deref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
 }
 
-fn dispatch(cli: Cli) -> Result<(), Failure> {
+/// `named` is `--log`, where the command line has it.
+fn dispatch(cli: Cli, named: Option<&str>) -> Result<(), Failure> {
     // Both TLS stacks in this program take the provider from here when nobody names one.
     if rustls::crypto::ring::default_provider()
         .install_default()
@@ -77,7 +87,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Login(args) => small()?.block_on(commands::login::run(args)),
         Command::Status(args) => small()?.block_on(commands::status::status(args)),
         Command::Events(args) => small()?.block_on(commands::events::run(args)),
-        Command::LogLevel(args) => small()?.block_on(commands::log_level::run(args)),
+        Command::LogLevel(args) => small()?.block_on(commands::log_level::run(args, named)),
         Command::Reload(args) => small()?.block_on(commands::status::reload(args)),
         Command::Upgrade(args) => small()?.block_on(commands::upgrade::run(args)),
         Command::Healthcheck(args) => small()?.block_on(commands::healthcheck::run(args)),
