@@ -16,7 +16,8 @@ mod supervisor;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Cli, Command};
@@ -27,11 +28,13 @@ use crate::logs::Part;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| {
-        supervisor::go_back(&error.to_string());
-        error.exit()
+    let matches = Cli::command().try_get_matches().unwrap_or_else(refused);
+    let named = matches.subcommand().and_then(|(_, command)| {
+        let by = command.value_source("log")?;
+        (by == ValueSource::CommandLine).then(|| command.get_one::<String>("log").cloned())?
     });
-    match dispatch(cli) {
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(refused);
+    match dispatch(cli, named.as_deref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             supervisor::go_back(&failure.to_string());
@@ -40,7 +43,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn dispatch(cli: Cli) -> Result<(), Failure> {
+/// Help, the version, or what is wrong with the arguments.
+fn refused<T>(error: clap::Error) -> T {
+    supervisor::go_back(&error.to_string());
+    error.exit()
+}
+
+/// `named` is `--log`, where the command line has it.
+fn dispatch(cli: Cli, named: Option<&str>) -> Result<(), Failure> {
     // Both TLS stacks in this program take the provider from here when nobody names one.
     if rustls::crypto::ring::default_provider()
         .install_default()
@@ -83,7 +93,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Login(args) => small()?.block_on(commands::login::run(args)),
         Command::Status(args) => small()?.block_on(commands::status::status(args)),
         Command::Events(args) => small()?.block_on(commands::events::run(args)),
-        Command::LogLevel(args) => small()?.block_on(commands::log_level::run(args)),
+        Command::LogLevel(args) => small()?.block_on(commands::log_level::run(args, named)),
         Command::Reload(args) => small()?.block_on(commands::status::reload(args)),
         Command::Upgrade(args) => small()?.block_on(commands::upgrade::run(args)),
         Command::Healthcheck(args) => small()?.block_on(commands::healthcheck::run(args)),

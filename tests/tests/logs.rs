@@ -412,6 +412,8 @@ fn levels_change_while_it_runs() {
         (&["dataplane=loud"][..], "'loud' is no level"),
         (&["a b=info"], "'a b' is no target"),
         (&["info", "--role", "gate"], "--role 'gate' is none"),
+        (&["datapane=debug"], "did you mean 'dataplane'?"),
+        (&["--log", "debug"], "write: countersign log-level debug"),
     ] {
         let all: Vec<&str> = ["log-level"].iter().chain(arguments).copied().collect();
         let output = gateway.command(&all);

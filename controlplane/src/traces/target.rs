@@ -270,7 +270,10 @@ fn headers(path: &Path, text: &Secret<String>) -> Result<HeaderMap, TraceError> 
 #[non_exhaustive]
 pub enum TraceError {
     /// The URL is none.
-    #[error("the URL of the collector: {why}; write https://HOST or https://HOST:PORT/PATH")]
+    #[error(
+        "the URL of the collector: {why}; write https://HOST or https://HOST:PORT/PATH, or http://HOST:4318 \
+         for a collector on this machine: its port for OTLP over HTTP, not 4317, which is for gRPC"
+    )]
     Url {
         /// What is wrong with it.
         why: &'static str,

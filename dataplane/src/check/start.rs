@@ -93,15 +93,17 @@ async fn check(node: &Node, checks: &Semaphore) {
 }
 
 fn log(row: &CheckRow) {
-    let sections = row.sections.join(", ");
-    let from = row.from.map(|from| from.to_string()).unwrap_or_default();
-    let remedy = row.remedy.as_deref().unwrap_or_default();
+    // What is not there is no field.
+    let sections = (!row.sections.is_empty()).then(|| row.sections.join(", "));
+    let from = row.from.map(|from| from.to_string());
+    let milliseconds = (row.milliseconds > 0).then_some(row.milliseconds);
+    let remedy = row.remedy.as_deref();
     if row.result == CheckResult::Good {
         tracing::info!(
             place = row.place,
             sections,
             from,
-            milliseconds = row.milliseconds,
+            milliseconds,
             "check: {}: {}",
             row.what,
             row.found
@@ -111,7 +113,7 @@ fn log(row: &CheckRow) {
             place = row.place,
             sections,
             from,
-            milliseconds = row.milliseconds,
+            milliseconds,
             remedy,
             "check: {}: {}: {}",
             row.what,
