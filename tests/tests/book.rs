@@ -231,6 +231,24 @@ fn what_keeps_a_gateway_from_starting_is_in_its_own_words() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+#[test]
+fn every_variable_of_the_book_is_one_that_is_read() {
+    let words = sources();
+    let mut faults = Vec::new();
+    let mut seen = 0;
+    for (page, text) in book() {
+        let names = text.split(|sign: char| !sign.is_ascii_uppercase() && sign != '_');
+        for name in names.filter(|name| name.starts_with("COUNTERSIGN_")) {
+            seen += 1;
+            if !words.contains(name) {
+                faults.push(format!("{page}: nothing reads {name}"));
+            }
+        }
+    }
+    assert!(seen > 30, "{seen}");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 /// What the system says, and no source of ours.
 const SYSTEM_SAYS: [&str; 1] = ["No space left on device"];
 

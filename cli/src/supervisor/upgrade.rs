@@ -133,7 +133,7 @@ impl Supervisor {
             Upgraded::Done => {}
             other => return Ok(other),
         }
-        for role in [Role::DataPlane] {
+        for role in [Role::SecondFactor, Role::DataPlane] {
             match self.hand_over(role).await? {
                 Upgraded::Done => {}
                 other => return Ok(other),
