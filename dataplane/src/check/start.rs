@@ -3,11 +3,13 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use proto::check::{CheckResult, CheckRow, StartCheck};
 use proto::config::Settings;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
@@ -22,6 +24,8 @@ pub(crate) struct Start {
     /// Told once that is known, to one who waits.
     serves: Notify,
     told: OnceLock<StartCheck>,
+    /// Cancelled once the control plane is followed.
+    followed: CancellationToken,
     /// Where it keeps what it joined a control plane of another machine with.
     joined_in: OnceLock<PathBuf>,
 }
@@ -36,6 +40,11 @@ impl Start {
         {
             self.serves.notify_one();
         }
+    }
+
+    /// The control plane is followed.
+    pub(crate) fn follows(&self) {
+        self.followed.cancel();
     }
 
     /// What was found; none before that.
@@ -69,6 +78,12 @@ async fn check(node: &Node, checks: &Semaphore) {
     node.start.serves.notified().await;
     if node.start.asked.get() != Some(&true) {
         return;
+    }
+    // What is served may have come from the process before, or from the disk: it is not cut off from a
+    // control plane that it has not asked yet.
+    let followed = timeout(SUBSCRIBES, node.start.followed.cancelled()).await;
+    if followed.is_err() {
+        tracing::debug!(limit = ?SUBSCRIBES, "the check at the start does not wait for the control plane");
     }
     // One at a time, whoever asked for the other.
     let Ok(_turn) = checks.acquire().await else {
@@ -122,3 +137,6 @@ fn log(row: &CheckRow) {
         );
     }
 }
+
+/// How long the check waits for the control plane to be followed.
+const SUBSCRIBES: Duration = Duration::from_secs(10);
