@@ -43,6 +43,14 @@ async fn approve(running: &Running, txid: &str) {
     let _: Done = running.admin.post(&path, &(), LIMIT).await.unwrap();
 }
 
+/// What the process that serves says next.
+async fn frame(stream: &mut UnixStream) -> Vec<u8> {
+    let length = stream.read_u32().await.unwrap();
+    let mut body = vec![0; usize::try_from(length).unwrap()];
+    stream.read_exact(&mut body).await.unwrap();
+    body
+}
+
 const AUTO: &[(&str, &str)] = &[
     ("username", "alice"),
     ("factor", "auto"),
@@ -230,6 +238,39 @@ async fn what_does_not_take_over_leaves_the_old_one_with_all_that_waits() {
     let two = next(folder.path(), &one).await;
     one.ended().await;
     two.stop().await;
+}
+
+#[tokio::test]
+async fn a_process_whose_database_was_changed_under_it_does_not_serve_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = first(folder.path()).await;
+    let mut stream = UnixStream::connect(folder.path().join("handover.sock"))
+        .await
+        .unwrap();
+    let take = br#"{"frame":"take"}"#;
+    stream.write_all(&[0, 0, 0, 16]).await.unwrap();
+    stream.write_all(take).await.unwrap();
+    let _offer = frame(&mut stream).await;
+    for _ in 0..3 {
+        drop(local::fds::receive(&stream).await.unwrap());
+    }
+    assert_eq!(frame(&mut stream).await, br#"{"frame":"complete"}"#);
+    // It has migrated the database, and dies before it serves.
+    let database = folder.path().join("data/secondfactor.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let newer = sqlx::raw_sql("PRAGMA user_version = 99").execute(&pool);
+    newer.await.unwrap();
+    pool.close().await;
+    drop(stream);
+    let error = one.failed().await;
+    assert!(
+        matches!(
+            error,
+            RunError::Store(secondfactor::StoreError::Newer { found: 99, .. })
+        ),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
