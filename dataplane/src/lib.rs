@@ -25,6 +25,7 @@ pub mod server;
 pub mod settings;
 mod state;
 pub mod supplicant;
+mod term;
 
 pub use crate::server::handover::TakeError;
 
@@ -44,12 +45,13 @@ pub use crate::control::last_good::LastGoodError;
 use crate::control::report::Reports;
 use crate::duo::client::DuoClients;
 use crate::metrics::Metrics;
-use crate::node::Node;
+use crate::node::{After, Node};
 use crate::server::eap::EapThreads;
-use crate::server::handover::{self, Giver};
+use crate::server::handover;
 use crate::server::interface::Interface;
 use crate::server::threads::ReceiveThreads;
 use crate::settings::Settings;
+use crate::term::{Places, PlacesAside, Term, link};
 
 /// Serves until `shutdown` is cancelled, then lets logins in flight finish within the grace period.
 /// `ready` is called once the admin socket is bound; a configuration may still be on its way.
@@ -92,73 +94,50 @@ pub async fn run(
         primary_parts,
         settings.applied,
     ));
-    let handover = settings.handover_socket.as_deref();
-    let taken = match handover {
+    if settings.joined.is_some() {
+        node.start.joined_in(settings.data_dir.clone());
+    }
+    // All that can fail comes before another process is asked to let go of its sockets.
+    let (control, renewal) = link(&settings, settings.joined.clone())?;
+    let taken = match settings.handover_socket.as_deref() {
         Some(path) if settings.take_over => handover::ask(path).await?,
         _ => None,
     };
-    let (admin, following) = match taken {
-        None => (local::Listener::bind(&settings.admin_socket).await?, None),
+    let (places, following) = match taken {
+        None => (Places::bind(&settings).await?, None),
         Some(taken) => {
+            let aside = PlacesAside::bind(&settings)?;
             let following = node.take_over(taken).await?;
-            (
-                local::Listener::bind_over(&settings.admin_socket)?,
-                Some(following),
-            )
+            (aside.put(), Some(following))
         }
     };
-    let giver = handover.map(Giver::bind).transpose()?;
     ready();
-    let (control, renewal) = match settings.joined {
-        None => (local::Client::new(&settings.control_socket), None),
-        Some(joined) => {
-            let (control, renewal) = joined::link(joined, &settings.data_dir)?;
-            node.start.joined_in(settings.data_dir.clone());
-            (control, Some(renewal))
-        }
-    };
-    let checks = Arc::new(Semaphore::new(1));
-    let (stop_links, stop_admin) = (CancellationToken::new(), CancellationToken::new());
-    let last_good = LastGood::new(&settings.data_dir);
-    let links = control::client::follow(
-        Arc::clone(&node),
-        control.clone(),
-        last_good,
-        Arc::clone(&checks),
-        stop_links.clone(),
-    );
-    let starting = check::start::run(Arc::clone(&node), Arc::clone(&checks), stop_links.clone());
-    let renewing = joined::keep_renewed(renewal, stop_links.clone());
     let reporting = control::report::run(
         queue,
         settings.login_lines,
         settings.node.clone(),
-        control,
+        control.clone(),
         Arc::clone(&metrics),
-        settings.handed_over.clone(),
+        settings.handed_over.subscribe(),
     );
     let serving = async {
-        let router = admin::router(Arc::clone(&node), checks).merge(settings.admin_routes);
-        let admin = admin.serve(router, stop_admin.clone());
-        let given = async {
-            match &giver {
-                Some(giver) => giver.given(node.shared(), async || node.hold().await).await,
-                None => std::future::pending().await,
-            }
-        };
         let ended = CancellationToken::new();
-        let draining = async {
-            let left = tokio::select! {
-                () = shutdown.cancelled() => {
-                    tracing::info!(in_flight = node.status().logins_in_flight, "stopping");
-                    stop_links.cancel();
-                    node.drain(settings.grace).await
-                }
-                (given, held) = given => {
-                    stop_links.cancel();
-                    stop_admin.cancel();
-                    settings.handed_over.cancel();
-                    node.end_after(given, held, &shutdown, settings.grace).await
+        let terms = async {
+            let mut term = Term {
+                node: Arc::clone(&node),
+                settings: &settings,
+                checks: Arc::new(Semaphore::new(1)),
+                places,
+                control,
+                renewal,
+            };
+            let left = loop {
+                match term.serve(&shutdown).await {
+                    (_, After::Ended(left)) => break left,
+                    (served, After::TakenBack) => {
+                        settings.handed_over.send_replace(false);
+                        term = served.again(&shutdown).await;
+                    }
                 }
             };
             ended.cancel();
@@ -168,7 +147,6 @@ pub async fn run(
                     "logins were still waiting at the end of the grace period"
                 );
             }
-            stop_admin.cancel();
         };
         let following = async {
             if let Some(following) = following {
@@ -178,7 +156,7 @@ pub async fn run(
                 }
             }
         };
-        tokio::join!(links, admin, draining, renewing, starting, following);
+        tokio::join!(terms, following);
         // The reports end when the last of their senders is gone, which the node holds.
         drop(node);
     };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use proto::id::NodeId;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
 
 use crate::joined::KeptJoin;
 
@@ -31,8 +31,9 @@ pub struct Settings {
     pub handover_socket: Option<PathBuf>,
     /// Whether to take the place of the process that listens there, if one does. Default: no.
     pub take_over: bool,
-    /// Cancelled once another process has taken over; from then on this one only ends its logins.
-    pub handed_over: CancellationToken,
+    /// Told true once another process has taken over: from then on this one only ends its logins. Told
+    /// false when that process is gone before, and this one serves again.
+    pub handed_over: watch::Sender<bool>,
     /// Where finished logins are told besides the control plane.
     pub login_lines: LoginLines,
     /// Told the settings of each revision that is served from now on. Must not wait.

@@ -10,6 +10,8 @@ use nix::unistd::Uid;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
+use crate::aside::{Aside, SocketFile};
+
 /// Serves a router on a Unix socket until the token is cancelled, then finishes running requests.
 ///
 /// A socket file that nobody answers on is replaced; one that somebody serves is an error. The
@@ -77,12 +79,18 @@ impl Listener {
     /// # Errors
     /// [`ServeError`].
     pub fn bind_over(path: &Path) -> Result<Self, ServeError> {
-        let inner = listen_over(path)?;
-        Ok(Self {
-            inner,
-            path: path.to_owned(),
-            file: file_at(path),
-        })
+        Ok(Self::of(listen_over(path)?, path.to_owned()))
+    }
+
+    /// What is bound there.
+    pub(crate) fn of(inner: UnixListener, path: PathBuf) -> Self {
+        let file = file_at(&path);
+        Self { inner, path, file }
+    }
+
+    /// Leaves the socket file to the caller: at the end of [`Listener::serve`] it stays.
+    pub fn take_file(&mut self) -> SocketFile {
+        SocketFile::new(self.path.clone(), self.file.take())
     }
 
     /// Goes on with what another process listened on at this path.
@@ -164,20 +172,12 @@ pub fn inherited(socket: OwnedFd) -> io::Result<UnixListener> {
 /// # Errors
 /// [`ServeError`].
 pub fn listen_over(path: &Path) -> Result<UnixListener, ServeError> {
-    let fail = |source| ServeError::Bind {
+    let aside = Aside::bind(path)?;
+    aside.placed().map_err(|source| ServeError::Bind {
         path: path.to_owned(),
         source,
-    };
-    let aside = path.with_extension("new");
-    match std::fs::remove_file(&aside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fail(error)),
-        _ => {}
-    }
-    let inner = UnixListener::bind(&aside).map_err(fail)?;
-    std::fs::set_permissions(&aside, std::fs::Permissions::from_mode(0o600))
-        .and_then(|()| std::fs::rename(&aside, path))
-        .map_err(fail)?;
-    Ok(inner)
+    })?;
+    Ok(aside.into_inner())
 }
 
 /// Whether the other end is this user's, or root's.
@@ -186,7 +186,7 @@ pub fn is_ours(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| may_talk(peer.uid()))
 }
 
-fn file_at(path: &Path) -> Option<(u64, u64)> {
+pub(crate) fn file_at(path: &Path) -> Option<(u64, u64)> {
     let found = std::fs::symlink_metadata(path).ok()?;
     Some((found.dev(), found.ino()))
 }

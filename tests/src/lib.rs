@@ -41,5 +41,6 @@ pub mod peers;
 pub mod ports;
 pub mod private_root;
 pub mod process;
+pub mod service_manager;
 pub mod upgrading;
 pub mod venv;

@@ -5,12 +5,14 @@
 //! into it is gone with it.
 
 use std::{
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::{Command, Output},
+    thread,
     time::Duration,
 };
 
+use nix::sched::{CloneFlags, setns};
 use tempfile::TempDir;
 
 use crate::{clock, peers, process::Process};
@@ -168,6 +170,21 @@ impl PrivateRoot {
             .envs(variables.iter().copied())
             .output()
             .unwrap()
+    }
+
+    /// Does something in its network: sockets that are opened there, by threads begun there too, are of it.
+    ///
+    /// # Panics
+    /// When that does, or the network cannot be entered.
+    pub fn network<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let network = File::open(format!("/proc/{}/ns/net", self.first)).unwrap();
+        thread::scope(|scope| {
+            let done = scope.spawn(|| {
+                setns(network, CloneFlags::CLONE_NEWNET).unwrap();
+                work()
+            });
+            done.join().unwrap()
+        })
     }
 
     /// Runs a program that must succeed; both its outputs.

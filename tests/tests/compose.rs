@@ -35,13 +35,19 @@ const ADDRESSES: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)),
 ];
 
-/// A compose file, as docker-compose understands it.
+/// A compose file, as docker-compose understands it, the built-in second factor included.
 fn understood(file: &str) -> Value {
+    understood_with(file, "second-factor")
+}
+
+/// With these profiles in `.env`.
+fn understood_with(file: &str, profiles: &str) -> Value {
     let output = Command::new(require("docker-compose", "docker-compose"))
         .arg("--file")
         .arg(repository().join(file))
-        .args(["--profile", "second-factor", "config"])
+        .arg("config")
         .current_dir(repository())
+        .env("COMPOSE_PROFILES", profiles)
         .env_remove("DATAPLANE_1")
         .env_remove("DATAPLANE_2")
         .output()
@@ -87,18 +93,18 @@ struct Engine {
 }
 
 impl Engine {
-    /// With this `authproxy.cfg`.
-    fn new(file: &str, config: &str) -> Self {
+    /// With these profiles and this `authproxy.cfg`.
+    fn new(file: &str, profiles: &str, config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config_folder = folder.path().join("config");
         private(&config_folder);
         let written = config_folder.join("authproxy.cfg");
         fs::write(&written, config).unwrap();
         fs::set_permissions(&written, fs::Permissions::from_mode(0o600)).unwrap();
-        let ports = ["8400", "8402", "8403", "8411", "8412"];
+        let ports = ["8400", "8402", "8403", "8411", "8412", "8413"];
         let ports = ports.map(|port| (port, ports::free_tcp().to_string()));
         Self {
-            compose: understood(file),
+            compose: understood_with(file, profiles),
             folder,
             ports: BTreeMap::from(ports),
         }
@@ -150,11 +156,18 @@ impl Engine {
         }
         for volume in &volumes {
             let (source, rest) = volume.split_once(':').unwrap();
-            if let (true, Some(folder)) = (Path::new(source).is_dir(), rest.strip_suffix(":ro")) {
-                text = text.replace(folder, source);
+            let Some(place) = rest.strip_suffix(":ro").filter(|place| *place != target) else {
+                continue;
+            };
+            if Path::new(source).is_dir() {
+                text = text.replace(place, source);
+            } else if text.contains(place) {
+                let moved = self.moved_file(name, place);
+                text = text.replace(place, moved.to_str().unwrap());
             }
         }
-        let file = self.folder.path().join(format!("{name}.yml"));
+        let base = Path::new(target).file_name().unwrap().to_str().unwrap();
+        let file = self.folder.path().join(format!("{name}-{base}"));
         fs::write(&file, text).unwrap();
         file
     }
@@ -238,7 +251,7 @@ fn image_environment() -> Vec<(String, String)> {
 #[test]
 fn a_control_plane_and_two_data_planes_come_up_by_themselves_and_log_users_in() {
     let site = Site::new();
-    let engine = Engine::new("compose.yaml", &site.config(""));
+    let engine = Engine::new("compose.yaml", "", &site.config(""));
     assert_eq!(image_environment().len(), 1, "it has the data folder");
     let names = [
         "controlplane",
@@ -248,36 +261,62 @@ fn a_control_plane_and_two_data_planes_come_up_by_themselves_and_log_users_in() 
         "token-1",
         "token-2",
     ];
-    assert_eq!(ours(&engine.compose), names, "each is started below");
+    assert_eq!(
+        ours(&understood("compose.yaml")),
+        names,
+        "each is started below"
+    );
 
+    // As an engine does: the data planes first, since they wait for nobody; a token when the control plane is
+    // healthy.
+    let mut planes = [1, 2].map(|number| {
+        let plane = format!("dataplane-{number}");
+        assert!(engine.service(&plane)["depends_on"].is_null(), "{plane}");
+        engine.start(&plane)
+    });
     let mut control = engine.start("controlplane");
     engine.wait_healthy("controlplane", &mut control);
-    // As an engine does: what a service waits for is healthy, or has ended well, by then.
-    let mut planes = Vec::new();
-    for (number, address) in (1..).zip(ADDRESSES) {
-        let (token, plane) = (format!("token-{number}"), format!("dataplane-{number}"));
+    for number in [1, 2] {
+        let token = format!("token-{number}");
         let waits = &engine.service(&token)["depends_on"]["controlplane"]["condition"];
         assert_eq!(waits, "service_healthy");
-        let waits = &engine.service(&plane)["depends_on"][&token]["condition"];
-        assert_eq!(waits, "service_completed_successfully");
         let told = engine.once(&token);
         assert!(told.contains("a token, good once, is in"), "{told}");
-        let mut process = engine.start(&plane);
-        engine.wait_healthy(&plane, &mut process);
+    }
+    for ((number, address), plane) in (1..).zip(ADDRESSES).zip(&mut planes) {
+        engine.wait_healthy(&format!("dataplane-{number}"), plane);
         engine.accepts(address, site.port, &format!("user{number}"));
-        planes.push(process);
     }
 
-    scrapes_all(&engine);
+    scrapes_all(&engine, 3);
 
     // Up again: nothing is joined twice.
     for number in [1, 2] {
         let told = engine.once(&format!("token-{number}"));
         assert!(told.contains("has joined: no token was made"), "{told}");
     }
-    drop(planes.remove(0));
+    // As the book says of an upgrade: drained, made anew, let in again.
+    let [first, second] = planes;
+    let node = |words: &[&str]| {
+        let words = [&["node"], words].concat();
+        let output = engine.command("controlplane", &words).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        said(&output)
+    };
+    let nas = Nas::new((ADDRESSES[0], site.port).into(), e2e::peers::SECRET);
+    let answers = || nas.status(Duration::from_millis(300));
+    node(&["drain", "dataplane-1"]);
+    wait_until("it takes no login", LONG, || !answers());
+    wait_until("nobody is under way there", LONG, || {
+        let list = node(&["list"]);
+        let line = list.lines().find(|line| line.starts_with("dataplane-1"));
+        line.is_some_and(|line| line.contains("draining") && line.contains(" 0 in flight"))
+    });
+    drop(first);
     let mut again = engine.start("dataplane-1");
+    node(&["drain", "dataplane-1", "--undo"]);
     engine.wait_healthy("dataplane-1", &mut again);
+    wait_until("it takes logins again", LONG, answers);
     engine.accepts(ADDRESSES[0], site.port, "again");
     assert_eq!(again.output().matches("this node has joined").count(), 1);
 
@@ -293,10 +332,15 @@ fn a_control_plane_and_two_data_planes_come_up_by_themselves_and_log_users_in() 
     }
     assert_eq!(control.stop().code(), Some(0));
     engine.accepts(ADDRESSES[1], port, "alone");
+    // Nor does one that is made anew need a control plane.
+    drop(second);
+    let mut again = engine.start("dataplane-2");
+    engine.wait_healthy("dataplane-2", &mut again);
+    engine.accepts(ADDRESSES[1], port, "anew");
 }
 
-/// Debian's Prometheus, on the file that the container has, finds the three of them.
-fn scrapes_all(engine: &Engine) {
+/// Debian's Prometheus, on the files that the container has, finds these and no others.
+fn scrapes_all(engine: &Engine, all: usize) {
     let name = "prometheus";
     let file = engine.moved_file(name, "/etc/prometheus/prometheus.yml");
     let output = Command::new(require("promtool", "prometheus"))
@@ -325,11 +369,16 @@ fn scrapes_all(engine: &Engine) {
     }
     let log = engine.folder.path().join("prometheus.log");
     let mut prometheus = Process::start(name, &command, &log);
-    prometheus.until("all three are up", LONG, || {
-        let asked = http::get(listen, "/api/v1/query?query=sum(up)");
+    let query = |query: &str| {
+        let asked = http::get(listen, &format!("/api/v1/query?query={query}"));
         let asked = asked.ok().filter(|answer| answer.status == 200);
-        asked.is_some_and(|answer| answer.json()["data"]["result"][0]["value"][1] == "3")
+        asked.map(|answer| answer.json()["data"]["result"][0]["value"][1].clone())
+    };
+    let all = Value::from(all.to_string());
+    prometheus.until("all are up", LONG, || {
+        query("sum(up)").as_ref() == Some(&all)
     });
+    assert_eq!(query("count(up)"), Some(all));
 }
 
 #[test]
@@ -376,18 +425,19 @@ fn the_built_in_second_factor_comes_with_its_profile() {
         "[duo_only_client]\n[radius_server_auto]\nport={port}\napi_host=builtin\nfailmode=secure\n{}",
         client(1, "127.0.0.0/8")
     );
-    let engine = Engine::new("compose.yaml", &config);
+    let engine = Engine::new("compose.yaml", "second-factor", &config);
     let profiles = &engine.service("secondfactor")["profiles"];
     assert_eq!(words(profiles), ["second-factor"]);
     let mut running = Vec::new();
-    for name in ["controlplane", "secondfactor", "dataplane-1"] {
-        if name == "dataplane-1" {
-            engine.once("token-1");
+    for name in ["controlplane", "secondfactor", "dataplane-1", "dataplane-2"] {
+        if let Some(number) = name.strip_prefix("dataplane-") {
+            engine.once(&format!("token-{number}"));
         }
         let mut process = engine.start(name);
         engine.wait_healthy(name, &mut process);
         running.push(process);
     }
+    scrapes_all(&engine, 4);
     // Told of in the control plane's container.
     let factor = |more: &[&str]| {
         let words = [&["factor"], more].concat();
@@ -408,7 +458,7 @@ fn the_built_in_second_factor_comes_with_its_profile() {
 #[test]
 fn the_single_container_serves_the_whole_gateway() {
     let site = Site::new();
-    let engine = Engine::new("deploy/compose/single.yaml", &site.config(""));
+    let engine = Engine::new("deploy/compose/single.yaml", "", &site.config(""));
     let mut gateway = engine.start("countersign");
     engine.wait_healthy("countersign", &mut gateway);
     engine.accepts(ADDRESSES[0], site.port, "alice");

@@ -232,6 +232,43 @@ fn devices_reach_the_data_planes_under_their_own_addresses() {
 }
 
 #[test]
+fn every_pod_is_walled_in_both_ways_and_by_either_version_of_ip() {
+    let all = all();
+    let policies: Vec<&Value> = all
+        .iter()
+        .filter(|one| one["kind"] == "NetworkPolicy")
+        .collect();
+    for policy in &policies {
+        let name = &policy["metadata"]["name"];
+        let types = list(&policy["spec"]["policyTypes"]);
+        assert_eq!(types, ["Ingress", "Egress"], "{name}");
+        let spec = &policy["spec"];
+        for rule in list(&spec["ingress"]).iter().chain(list(&spec["egress"])) {
+            let peers = [&rule["from"], &rule["to"]].map(list).concat();
+            let blocks: Vec<&str> = peers
+                .iter()
+                .filter_map(|peer| peer["ipBlock"]["cidr"].as_str())
+                .collect();
+            assert!(
+                blocks.is_empty() || blocks == ["0.0.0.0/0", "::/0"],
+                "{name}: {blocks:?}"
+            );
+        }
+    }
+    let everybody = named(&all, "NetworkPolicy", "countersign-default");
+    assert_eq!(everybody["spec"]["podSelector"], serde_json::json!({}));
+    // The control plane has the secrets, and calls nobody but for names.
+    let control = named(&all, "NetworkPolicy", "countersign-controlplane");
+    let calls = list(&control["spec"]["egress"]);
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    assert!(
+        list(&calls[0]["ports"])
+            .iter()
+            .all(|port| port["port"] == 53)
+    );
+}
+
+#[test]
 fn what_names_something_else_names_something_that_is_there() {
     let all = all();
     let pods = pods(&all);

@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink},
+    os::unix::fs::{MetadataExt, symlink},
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -13,14 +13,12 @@ use std::{
 
 use e2e::{
     clock::wait_until,
-    packages::{ADOPTED, CONFIG, login, make, shown},
-    peers::{Pki, repository, require},
+    packages::{self, ADOPTED, REPLACED, is_of_now, login, main_pid, make, shown},
+    peers::{repository, require},
     private_root::{Init, PrivateRoot, succeeded},
 };
 
 const LONG: Duration = Duration::from_secs(60);
-
-const REPLACED: &str = "/opt/duoauthproxy/conf";
 
 /// The folder of all that is made here.
 fn folder() -> &'static Path {
@@ -100,7 +98,7 @@ fn scripts_are_clean_shell() {
             .map(|entry| entry.unwrap().path())
     });
     let all: Vec<PathBuf> = own.into_iter().chain(more.into_iter().flatten()).collect();
-    assert_eq!(all.len(), 9, "{all:?}");
+    assert_eq!(all.len(), 11, "{all:?}");
     for file in all {
         shown("shellcheck", &["shellcheck", "--shell=sh"], &file);
     }
@@ -192,29 +190,8 @@ fn units_are_hardened() {
     }
 }
 
-/// A machine with both Debian packages in /tmp, and an authproxy.cfg of the replaced product that only
-/// its own user can read.
 fn machine(init: Init) -> PrivateRoot {
-    let machine = PrivateRoot::start(init);
-    fs::copy(deb(), machine.path("/tmp/older.deb")).unwrap();
-    fs::copy(newer_deb(), machine.path("/tmp/newer.deb")).unwrap();
-    let conf = machine.path(REPLACED);
-    fs::create_dir_all(conf.join("certs")).unwrap();
-    Pki::shared().write(&conf.join("certs"));
-    fs::rename(conf.join("certs/ca.pem"), conf.join("certs/bundle.pem")).unwrap();
-    let text = format!("[main]\nhttp_ca_certs_file = certs/bundle.pem\n{CONFIG}");
-    fs::write(conf.join("authproxy.cfg"), text).unwrap();
-    for (path, mode) in [
-        ("certs/bundle.pem", 0o400),
-        ("authproxy.cfg", 0o400),
-        ("certs", 0o700),
-        ("", 0o700),
-    ] {
-        let path = conf.join(path);
-        chown(&path, Some(65534), Some(65534)).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-    }
-    machine
+    packages::machine(init, deb(), newer_deb())
 }
 
 /// Whose the gateway is, by its process.
@@ -223,11 +200,6 @@ fn user_of(machine: &PrivateRoot, pid: &str) -> String {
         .ok(&["stat", "-c", "%U", &format!("/proc/{pid}")])
         .trim()
         .to_owned()
-}
-
-fn main_pid(machine: &PrivateRoot) -> String {
-    let shown = machine.ok(&["systemctl", "show", "--property=MainPID", "countersign"]);
-    shown.trim().strip_prefix("MainPID=").unwrap().to_owned()
 }
 
 #[test]
@@ -263,7 +235,7 @@ fn with_systemd_it_is_installed_unattended_adopts_serves_is_upgraded_and_purged(
         "enabled"
     );
     login(&machine, "alice");
-    let first = main_pid(&machine);
+    let first = main_pid(&machine, "countersign");
     assert_eq!(user_of(&machine, &first), "countersign");
     let log = machine.ok(&["journalctl", "--no-pager", "--unit=countersign"]);
     for refused in ["not permitted", "Permission denied", "Bad system call"] {
@@ -279,19 +251,29 @@ fn with_systemd_it_is_installed_unattended_adopts_serves_is_upgraded_and_purged(
     fs::write(&config, [good.as_slice(), b"rubbish\n"].concat()).unwrap();
     let told = machine.ok(&["dpkg", "-i", "/tmp/newer.deb"]);
     assert!(told.contains("NOT restarted"), "{told}");
-    assert_eq!(main_pid(&machine), first);
+    assert_eq!(main_pid(&machine, "countersign"), first);
     fs::write(&config, &good).unwrap();
     fs::write(
         machine.path("/etc/default/countersign"),
         "# mine\nCOUNTERSIGN_CONFIG=/etc/countersign/authproxy.cfg\n",
     )
     .unwrap();
-    machine.ok(&["dpkg", "-i", "/tmp/older.deb"]);
-    let second = main_pid(&machine);
-    assert_ne!(second, first);
-    machine.ok(&["dpkg", "-i", "/tmp/newer.deb"]);
-    assert_ne!(main_pid(&machine), second);
+    assert!(!is_of_now(&machine, &first));
+    // One that serves it takes over in the same process; with another unit it is started by that one.
+    let told = machine.ok(&["dpkg", "-i", "/tmp/older.deb"]);
+    assert!(
+        told.contains("the gateway that ran has handed over"),
+        "{told}"
+    );
+    assert_eq!(main_pid(&machine, "countersign"), first);
+    assert!(is_of_now(&machine, &first));
     login(&machine, "bob");
+    let unit = machine.path("/usr/lib/systemd/system/countersign.service");
+    let text = fs::read(&unit).unwrap();
+    fs::write(&unit, [text.as_slice(), b"# of before\n"].concat()).unwrap();
+    machine.ok(&["dpkg", "-i", "/tmp/newer.deb"]);
+    assert_ne!(main_pid(&machine, "countersign"), first);
+    login(&machine, "carol");
     let kept = fs::read_to_string(machine.path("/etc/default/countersign")).unwrap();
     assert!(kept.starts_with("# mine"), "{kept}");
     assert_eq!(fs::read(&config).unwrap(), good);
@@ -302,18 +284,36 @@ fn with_systemd_it_is_installed_unattended_adopts_serves_is_upgraded_and_purged(
         told.contains(", 0 failed") && told.contains("UDP *:812"),
         "the check is shown: {told}"
     );
-    let (code, told) = machine.exit(&["authproxyctl", "support", "/root/support.txt"]);
-    assert_eq!(code, Some(0), "{told}");
-    let support = fs::read_to_string(machine.path("/root/support.txt")).unwrap();
-    assert!(
-        support.contains("== countersign-support") || support.contains("countersign 0"),
-        "{support}"
-    );
-    for secret in ["not-very-secret", "/setup#cst_7", "BEGIN "] {
-        assert!(!support.contains(secret), "{support}");
-    }
+    supported(&machine);
 
+    // Removed and installed again it runs again.
+    machine.ok(&["dpkg", "--remove", "countersign"]);
+    machine.ok(&["dpkg", "-i", "/tmp/older.deb"]);
+    login(&machine, "dave");
     remove_and_purge(&machine);
+}
+
+/// `authproxyctl support` is a bundle without secrets, with the journal in it, and over no other file.
+fn supported(machine: &PrivateRoot) {
+    let line = ["authproxyctl", "support", "/root/support.tar.gz"];
+    let (code, told) = machine.exit(&line);
+    assert_eq!(code, Some(0), "{told}");
+    let names = machine.ok(&["tar", "-tzf", "/root/support.tar.gz"]);
+    assert!(names.contains("-service.log"), "{names}");
+    let all = machine.ok(&["tar", "-xzOf", "/root/support.tar.gz"]);
+    assert!(
+        all.contains("countersign.service") || all.contains("countersign["),
+        "{all}"
+    );
+    for secret in ["not-very-secret", "/setup#cst_7", "PRIVATE KEY"] {
+        assert!(!all.contains(secret), "{secret}: {all}");
+    }
+    let (code, told) = machine.exit(&line);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("is there already"), "{told}");
+    let left = "find / -xdev \\( -path /proc -o -path /sys \\) -prune -o -name '.support.*' -print -o \
+                -user countersign -name 'tmp.*' -print";
+    assert_eq!(machine.ok(&["sh", "-c", left]), "");
 }
 
 /// What the gateway's user planted in folders of its own leads root nowhere.
@@ -422,13 +422,13 @@ fn without_systemd_authproxyctl_starts_it_and_answers_as_an_init_script() {
     let pid = fs::read_to_string(&pid_file).unwrap().trim().to_owned();
     assert_eq!(user_of(&machine, &pid), "countersign");
 
-    // An upgrade starts it anew, and so it is the newer one that runs.
+    // An upgrade makes the newer one of it.
     machine.ok(&["dpkg", "-i", "/tmp/newer.deb"]);
-    let newer = fs::read_to_string(&pid_file).unwrap().trim().to_owned();
-    assert_ne!(newer, pid);
+    assert_eq!(fs::read_to_string(&pid_file).unwrap().trim(), pid);
+    assert!(is_of_now(&machine, &pid));
     login(&machine, "bob");
 
-    machine.ok(&["kill", "-KILL", &newer]);
+    machine.ok(&["kill", "-KILL", &pid]);
     wait_until("the killed one is gone", LONG, || {
         ctl(&["status"]).0 == Some(1)
     });

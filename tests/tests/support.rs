@@ -8,9 +8,10 @@ mod secrets;
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     time::Duration,
 };
 
@@ -24,7 +25,10 @@ use e2e::{
     peers::{FakeDuo, Pki},
     ports,
 };
-use nix::sys::signal::{Signal, kill};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -32,6 +36,19 @@ use secrets::{Planted, Seen};
 
 const LONG: Duration = Duration::from_secs(20);
 const DATABASE_PASSWORD: &str = "Pl+database:password/9";
+
+/// Names out of words that stand in every bundle.
+const SPRAYED: [&str; 9] = [
+    "true",
+    "info",
+    "name",
+    "config",
+    "octets",
+    "mode",
+    "countersign",
+    "lines",
+    "authproxy",
+];
 
 /// An unpacked bundle.
 struct Bundle {
@@ -208,6 +225,10 @@ impl Lab {
     fn write_logs(&self) {
         let mut lines =
             String::from("an ordinary line\nINFO login user=\"carol.planted\" outcome=accept\n");
+        // What anybody can type for a name, without a password.
+        for name in SPRAYED {
+            lines.push_str(&format!("INFO login user={name} outcome=reject\n"));
+        }
         for (kind, secret) in &self.planted.0 {
             // What no configuration holds is told by its name alone.
             if *kind == "passcode" {
@@ -399,6 +420,24 @@ fn a_bundle_of_a_running_gateway_has_everything_but_secrets_and_names() {
     let log = bundle.text(&bundle.named("-authproxy.log"));
     assert!(log.contains("user-"), "{log}");
 
+    // Words of our own, which people typed for names, garble nothing.
+    for name in SPRAYED {
+        assert!(!bundle.has(&format!("user={name} ")), "{name}");
+    }
+    assert!(system["container"].is_boolean(), "{system}");
+    let served = bundle.json("controlplane/status.json");
+    assert!(
+        served["source"]
+            .as_str()
+            .unwrap()
+            .ends_with("authproxy.cfg")
+    );
+    for line in log.lines().filter(|line| line.contains("login attempt")) {
+        assert!(line.contains(" [radius_server_auto] (('"), "{line}");
+        assert!(line.contains("login attempt for username 'user-"), "{line}");
+    }
+    assert_eq!(redaction["names_not_looked_for"], 0);
+
     let named = lab.bundle(&gateway.data_dir(), &["--with-users", "--no-check"]);
     assert!(named.has("alice.planted") && named.has("carol.planted"));
     let items = named.manifest["items"].as_array().unwrap();
@@ -460,7 +499,12 @@ fn a_bundle_of_a_gateway_that_has_ended_is_made_of_its_data_folder() {
     assert!(why.contains("cannot reach"), "{why}");
 
     // Of a file that is refused as well, and of one that is none.
-    let bad = format!("{}prot={}\n", lab.text, lab.planted.of("radius secret"));
+    let secret = lab.planted.of("radius secret");
+    let bad = format!(
+        "{}prot={secret}\nradius_ip_8=192.0.2.8 ; was another-{secret}-of-before\n\
+         radius_secret_8=eight\nexempt_username_2=vip.planted\n",
+        lab.text
+    );
     fs::write(&config, bad).unwrap();
     let bundle = lab.bundle(&gateway.data_dir(), &["--config", config.to_str().unwrap()]);
     bundle.seen().assert_none_of(&lab.planted);
@@ -471,6 +515,10 @@ fn a_bundle_of_a_gateway_that_has_ended_is_made_of_its_data_folder() {
     );
     let found = bundle.json("configuration/file/validate.json");
     assert!(found["diagnostics"].to_string().contains("prot"), "{found}");
+    assert!(found.to_string().contains("192.0.2.8"), "{found}");
+    for hidden in ["vip.planted", "of-before"] {
+        assert!(!bundle.has(hidden), "{hidden}");
+    }
 
     // And where nothing is at all.
     let empty = tempfile::tempdir().unwrap();
@@ -520,4 +568,52 @@ fn a_control_plane_that_is_stuck_holds_a_bundle_up_for_seconds_alone() {
     for one in [stuck, other] {
         kill(one, Signal::SIGCONT).unwrap();
     }
+}
+
+#[test]
+fn a_bundle_that_is_stopped_leaves_nothing() {
+    let lab = Lab::new();
+    let mut gateway = lab.start();
+    assert!(gateway.stop().success());
+    // Whoever has it alone keeps the copy waiting.
+    let script = "import sqlite3, sys\n\
+        base = sqlite3.connect(sys.argv[1], isolation_level=None)\n\
+        base.execute('pragma locking_mode=exclusive')\n\
+        base.execute('begin exclusive')\n\
+        print('held', flush=True)\n\
+        sys.stdin.read()\n";
+    let mut holder = Command::new("python3")
+        .args(["-c", script])
+        .arg(gateway.data_dir().join("controlplane/controlplane.db"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut held = String::new();
+    let said = holder.stdout.take().unwrap();
+    BufReader::new(said).read_line(&mut held).unwrap();
+    assert_eq!(held, "held\n");
+
+    for end in [Signal::SIGTERM, Signal::SIGINT] {
+        let folder = tempfile::tempdir().unwrap();
+        let left = || fs::read_dir(folder.path()).unwrap().count();
+        let mut support = Command::new(e2e::countersign::program());
+        support
+            .args(["support", "--out"])
+            .arg(folder.path().join("bundle.tar.gz"))
+            .arg("--data-dir")
+            .arg(gateway.data_dir())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let support = support.spawn().unwrap();
+        wait_until("the copy is being made", LONG, || left() == 1);
+        kill(Pid::from_raw(support.id().try_into().unwrap()), end).unwrap();
+        let output = support.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let why = String::from_utf8(output.stderr).unwrap();
+        assert!(why.contains("stopped by a signal"), "{why}");
+        assert_eq!(left(), 0, "{end}");
+    }
+    drop(holder.stdin.take());
+    assert!(holder.wait().unwrap().success());
 }

@@ -1,21 +1,14 @@
 //! A role that runs by itself is upgraded, and no login is lost.
 #![cfg(test)]
 
-use std::{
-    fs,
-    os::unix::net::UnixDatagram,
-    process::Command,
-    sync::{Arc, Mutex},
-    thread,
-    time::Duration,
-};
+use std::{fs, process::Command, thread, time::Duration};
 
 use e2e::{
     clock::wait_until,
     config::{MAIN, challenge, server, upstreams},
     countersign::{Countersign, Start},
     eap::{PASSWORD, by_name, section},
-    gateway::lives,
+    gateway::{children, lives},
     http,
     nas::{Nas, attribute, code},
     peers::{
@@ -25,10 +18,14 @@ use e2e::{
     },
     ports,
     process::Process,
+    service_manager::ServiceManager,
     upgrading::{Load, OnDisk},
 };
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::{
+        signal::{Signal, kill},
+        socket::{getsockopt, sockopt::PeerCredentials},
+    },
     unistd::Pid,
 };
 use serde_json::Value;
@@ -46,8 +43,7 @@ struct Node {
     eap: u16,
     process: Process,
     folder: TempDir,
-    /// What the service manager was told.
-    said: Arc<Mutex<Vec<String>>>,
+    manager: ServiceManager,
     _control: Countersign,
     _upstream: ScriptedUpstream,
 }
@@ -67,18 +63,7 @@ impl Node {
         ))
         .ready();
         let (disk, folder) = (OnDisk::new(), tempfile::tempdir().unwrap());
-        let notified = folder.path().join("notify");
-        let manager = UnixDatagram::bind(&notified).unwrap();
-        let said: Arc<Mutex<Vec<String>>> = Arc::default();
-        let hears = Arc::clone(&said);
-        // Ends with the test program.
-        drop(thread::spawn(move || {
-            let mut buffer = [0; 256];
-            while let Ok(read) = manager.recv(&mut buffer) {
-                let text = String::from_utf8_lossy(&buffer[..read]).into_owned();
-                hears.lock().unwrap().push(text);
-            }
-        }));
+        let manager = ServiceManager::new(folder.path());
         let mut command = Command::new(disk.path());
         command
             .args(["dataplane", "--node", "b", "--interface", "127.0.0.2"])
@@ -86,7 +71,7 @@ impl Node {
             .arg(control.control_socket())
             .arg("--data-dir")
             .arg(folder.path().join("data"))
-            .env("NOTIFY_SOCKET", notified)
+            .env("NOTIFY_SOCKET", manager.socket())
             .current_dir(folder.path());
         let process = Process::start("node", &command, &folder.path().join("output.log"));
         let mut node = Self {
@@ -97,7 +82,7 @@ impl Node {
             eap,
             process,
             folder,
-            said,
+            manager,
             _control: control,
             _upstream: upstream,
         };
@@ -106,7 +91,7 @@ impl Node {
             let status = http::request_local(&socket, "GET", "/status", "");
             status.is_ok_and(|status| status.json()["state"] == "serving")
         });
-        node.manager_hears("READY=1");
+        assert_eq!(node.manager.hears("READY=1"), "");
         node
     }
 
@@ -126,17 +111,6 @@ impl Node {
 
     fn upgrade(&self) {
         OnDisk::upgraded(&self.data(), || self.process.output());
-    }
-
-    /// Waits for a message to the service manager that begins so; gives the rest.
-    fn manager_hears(&self, start: &str) -> String {
-        let said = || {
-            let said = self.said.lock().unwrap();
-            let mut of_it = said.iter().filter_map(|one| one.strip_prefix(start));
-            of_it.next_back().map(str::to_owned)
-        };
-        wait_until("the service manager hears of it", LONG, || said().is_some());
-        said().unwrap()
     }
 
     fn session(&self, user: &str) -> Session {
@@ -168,8 +142,9 @@ fn a_data_plane_is_upgraded_under_load_and_no_login_is_lost() {
     }
     // The first process has ended, and the manager was told who is in its place.
     assert_eq!(node.process.wait(LONG).code(), Some(0));
-    let named = node.manager_hears("MAINPID=");
+    let named = node.manager.hears("MAINPID=");
     assert!(named.parse::<i32>().is_ok(), "{named}");
+    assert_eq!(node.manager.hears("STATUS="), "serving");
     assert_eq!(node.status()["state"], "serving");
     assert_eq!(node.status()["connected"], true);
 }
@@ -280,9 +255,138 @@ fn a_program_that_does_not_serve_leaves_the_old_one_in_its_place() {
     kill(before, Signal::SIGUSR2).unwrap();
     assert_eq!(node.process.wait(LONG).code(), Some(0));
     assert_eq!(node.nas(node.auto).login("exempt", "any").code, 2);
-    let now: i32 = node.manager_hears("MAINPID=").parse().unwrap();
+    let now: i32 = node.manager.hears("MAINPID=").parse().unwrap();
     assert!(lives(Pid::from_raw(now)));
     kill(Pid::from_raw(now), Signal::SIGTERM).unwrap();
     wait_until("it stops", LONG, || !lives(Pid::from_raw(now)));
     OnDisk::not_upgraded(&node.data(), "--data-dir");
+}
+
+#[test]
+fn a_program_that_dies_right_after_it_took_over_loses_no_login() {
+    let mut node = Node::start();
+    node.duo.user("erin", User::who(Outcome::Wait));
+    let waiting = node.nas(node.auto);
+    let pushed = waiting.access("erin", "any");
+    waiting.send(&pushed.encode());
+    let mut early = node.session("grace");
+    early.rounds(2);
+    wait_until("the push is out", LONG, || node.duo.pushes("erin") == 1);
+    let first = node.process.pid();
+    for count in 1..=2 {
+        node.upgrade();
+        let successor = Pid::from_raw(node.manager.hears("MAINPID=").parse().unwrap());
+        assert_ne!(successor, first);
+        kill(successor, Signal::SIGKILL).unwrap();
+        // The system keeps what comes in until the first one reads again.
+        let answer = node.nas(node.auto).login("exempt", "any");
+        assert_eq!(answer.code, code::ACCESS_ACCEPT);
+        wait_until("the manager hears who serves", LONG, || {
+            node.manager.last("MAINPID=") == Some(first.to_string())
+        });
+        node.process
+            .until("it follows its control plane again", LONG, || {
+                let socket = node.folder.path().join("data/run/dataplane.sock");
+                let status = http::request_local(&socket, "GET", "/status", "");
+                status.is_ok_and(|status| {
+                    let status = status.json();
+                    status["state"] == "serving" && status["connected"] == true
+                })
+            });
+        let output = node.process.output();
+        let again = output.matches("is gone: this one serves again");
+        assert_eq!(again.count(), count, "{output}");
+    }
+    // A repeat of what waits is still one.
+    waiting.send(&pushed.encode());
+    assert_eq!(waiting.receive(MOMENT), None);
+    node.duo.decide("erin", Outcome::Allow);
+    let answer = pushed.check(&waiting.receive(LONG).unwrap()).unwrap();
+    assert_eq!(answer.code, code::ACCESS_ACCEPT);
+    assert_eq!(node.duo.pushes("erin"), 1);
+    // A conversation that was begun before goes on.
+    let _ = early.run(typed(&["pw-grace"])).accepted();
+    // And the next one that takes over lives.
+    node.upgrade();
+    assert_eq!(node.process.wait(LONG).code(), Some(0));
+    assert_eq!(node.nas(node.auto).login("exempt", "any").code, 2);
+    assert_eq!(node.status()["connected"], true);
+}
+
+#[test]
+fn the_first_of_three_does_not_take_back_what_the_third_serves() {
+    let mut node = Node::start();
+    node.duo.user("erin", User::who(Outcome::Wait));
+    let waiting = node.nas(node.auto);
+    let pushed = waiting.access("erin", "any");
+    waiting.send(&pushed.encode());
+    wait_until("the push is out", LONG, || node.duo.pushes("erin") == 1);
+    node.upgrade();
+    let second = node.manager.hears("MAINPID=");
+    node.upgrade();
+    wait_until("the manager hears of the third", LONG, || {
+        node.manager.last("MAINPID=").as_ref() != Some(&second)
+    });
+    kill(Pid::from_raw(second.parse().unwrap()), Signal::SIGKILL).unwrap();
+    wait_until("both others notice", LONG, || {
+        let output = node.process.output();
+        output.contains("the program that took over is gone")
+            && (output.contains("the program before is not heard of any more")
+                || output.contains("the program before has ended"))
+    });
+    node.duo.decide("erin", Outcome::Allow);
+    let answer = pushed.check(&waiting.receive(LONG).unwrap()).unwrap();
+    assert_eq!(answer.code, code::ACCESS_ACCEPT);
+    assert_eq!(node.process.wait(LONG).code(), Some(0));
+    let output = node.process.output();
+    assert!(!output.contains("this one serves again"), "{output}");
+    assert_eq!(node.nas(node.auto).login("exempt", "any").code, 2);
+    assert_eq!(node.status()["connected"], true);
+}
+
+#[test]
+fn a_gateway_whose_new_data_plane_dies_goes_on_with_the_old_one() {
+    let duo = FakeDuo::start(Pki::shared());
+    duo.user("erin", User::who(Outcome::Wait));
+    let port = ports::free_udp();
+    let gateway = Start::with(&format!(
+        "{MAIN}[duo_only_client]\n{}client=duo_only_client\nexempt_username_1=exempt\n",
+        server("radius_server_auto", port, &duo)
+    ))
+    .ready();
+    let nas = || Nas::new(ports::loopback(port), SECRET);
+    let waiting = nas();
+    let pushed = waiting.access("erin", "any");
+    waiting.send(&pushed.encode());
+    wait_until("the push is out", LONG, || duo.pushes("erin") == 1);
+    let old = children(gateway.pid())["dataplane"];
+    OnDisk::upgraded(&gateway.data_dir(), || gateway.output());
+    // By the log: while the old one is there, two children have the same name.
+    let output = gateway.output();
+    assert!(
+        output.contains("took over from the program before"),
+        "{output}"
+    );
+    let socket = gateway.data_dir().join("run/dataplane.sock");
+    let serving = || {
+        let stream = std::os::unix::net::UnixStream::connect(&socket).ok()?;
+        let peer = getsockopt(&stream, PeerCredentials).unwrap().pid();
+        Some(Pid::from_raw(peer)).filter(|pid| *pid != old)
+    };
+    let successor = serving().unwrap();
+    kill(successor, Signal::SIGKILL).unwrap();
+    let login = || nas().login("exempt", "any").code;
+    assert_eq!(login(), code::ACCESS_ACCEPT);
+    // The supervisor starts another, which takes over from the old one in its turn.
+    wait_until("another one serves", LONG, || {
+        serving().is_some_and(|pid| pid != successor)
+    });
+    assert_eq!(login(), code::ACCESS_ACCEPT);
+    assert!(lives(old), "{}", gateway.output());
+    duo.decide("erin", Outcome::Allow);
+    let answer = pushed.check(&waiting.receive(LONG).unwrap()).unwrap();
+    assert_eq!(answer.code, code::ACCESS_ACCEPT);
+    assert_eq!(duo.pushes("erin"), 1);
+    wait_until("the old one ends", LONG, || !lives(old));
+    assert_eq!(login(), code::ACCESS_ACCEPT);
 }

@@ -105,15 +105,41 @@ pub(crate) struct SourceArgs {
     pub(crate) last_good: bool,
 }
 
-/// Where a data plane or a second factor that runs by itself can be watched.
+/// Where a data plane or a second factor that runs by itself can be watched. The variables are not those
+/// of a control plane, which may be set for all roles of a machine and name an address that one can have.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct WatchArgs {
     /// Where /healthz, /readyz and /metrics are served [default: not at all]; with TLS when that is
     /// not on loopback. Who reaches it needs no token.
-    #[arg(long, env = "COUNTERSIGN_ADMIN_LISTEN", value_name = "ADDR")]
+    #[arg(long, env = "COUNTERSIGN_WATCH_LISTEN", value_name = "ADDR")]
     pub(crate) admin_listen: Option<SocketAddr>,
-    #[command(flatten)]
-    pub(crate) tls: AdminTlsArgs,
+    /// The certificate of that address (PEM), with those that sign it [default: none on loopback,
+    /// which means plain HTTP; elsewhere a self-made one].
+    #[arg(
+        long,
+        env = "COUNTERSIGN_WATCH_TLS_CERT",
+        value_name = "FILE",
+        requires = "admin_tls_key"
+    )]
+    pub(crate) admin_tls_cert: Option<PathBuf>,
+    /// The key of that certificate (PEM), not encrypted.
+    #[arg(
+        long,
+        env = "COUNTERSIGN_WATCH_TLS_KEY",
+        value_name = "FILE",
+        requires = "admin_tls_cert"
+    )]
+    pub(crate) admin_tls_key: Option<PathBuf>,
+}
+
+impl WatchArgs {
+    /// The files of its certificate, when they are named.
+    pub(crate) fn files(&self) -> Option<CertificateFiles> {
+        Some(CertificateFiles {
+            certificate: self.admin_tls_cert.clone()?,
+            key: self.admin_tls_key.clone()?,
+        })
+    }
 }
 
 /// How a data plane stops.

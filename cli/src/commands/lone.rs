@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proto::child::Role;
 use tokio::signal::unix::Signal;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::upgrade::{Ask, Door, Standing, asked_elsewhere};
@@ -14,6 +14,60 @@ use crate::failure::Failure;
 use crate::notify;
 use crate::paths::DataDir;
 use crate::program::Program;
+
+/// Whether another process has taken over.
+#[derive(Clone, Debug)]
+pub(crate) enum Handed {
+    /// From when this is cancelled, for good.
+    Once(CancellationToken),
+    /// As this says at a time.
+    AtATime(watch::Receiver<bool>),
+}
+
+impl Handed {
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Once(token) => token.is_cancelled(),
+            Self::AtATime(state) => *state.borrow(),
+        }
+    }
+
+    /// Waits until another process has taken over.
+    pub(crate) async fn over(&self) {
+        match self {
+            Self::Once(token) => token.cancelled().await,
+            Self::AtATime(state) => until(state, true).await,
+        }
+    }
+
+    /// Waits until that process is gone, and this one serves again.
+    pub(crate) async fn back(&self) {
+        match self {
+            Self::Once(_) => std::future::pending().await,
+            Self::AtATime(state) => until(state, false).await,
+        }
+    }
+}
+
+async fn until(state: &watch::Receiver<bool>, wanted: bool) {
+    let mut state = state.clone();
+    // Who says so may have ended.
+    if state.wait_for(|is| *is == wanted).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+impl From<CancellationToken> for Handed {
+    fn from(token: CancellationToken) -> Self {
+        Self::Once(token)
+    }
+}
+
+impl From<watch::Receiver<bool>> for Handed {
+    fn from(state: watch::Receiver<bool>) -> Self {
+        Self::AtATime(state)
+    }
+}
 
 /// What a role that no supervisor watches needs to be upgraded.
 #[derive(Debug)]
@@ -26,8 +80,23 @@ pub(crate) struct Lone {
 }
 
 impl Lone {
-    /// Upgrades when asked, until another process has taken over or the role stops.
-    pub(crate) async fn serve(self, handed_over: CancellationToken, stop: CancellationToken) {
+    /// Upgrades when asked, until the role has ended. Meanwhile another process may take over, and this
+    /// one serve again where that one is gone before.
+    pub(crate) async fn serve(mut self, handed: Handed, stop: CancellationToken) {
+        loop {
+            self.one_term(&handed, &stop).await;
+            if stop.is_cancelled() {
+                return;
+            }
+            tokio::select! {
+                () = handed.back() => notify::main_pid(std::process::id()),
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// To the end, or until another process has taken over.
+    async fn one_term(&mut self, handed: &Handed, stop: &CancellationToken) {
         let (door, asked) = Door::new(Standing::default());
         let socket = self.data.upgrade_socket(Some(self.role));
         let closed = CancellationToken::new();
@@ -43,12 +112,12 @@ impl Lone {
             let stopped = async {
                 stop.cancelled().await;
                 // Who took over is told of before the end.
-                if handed_over.is_cancelled() {
+                if handed.is_over() {
                     std::future::pending::<()>().await;
                 }
             };
             tokio::select! {
-                () = self.upgrades(&door, asked, &handed_over) => {}
+                () = self.upgrades(&door, asked, handed) => {}
                 () = stopped => {}
             }
             closed.cancel();
@@ -56,22 +125,17 @@ impl Lone {
         tokio::join!(served, work);
     }
 
-    async fn upgrades(
-        mut self,
-        door: &Door,
-        mut asked: mpsc::Receiver<Ask>,
-        handed_over: &CancellationToken,
-    ) {
-        while !handed_over.is_cancelled() {
+    async fn upgrades(&mut self, door: &Door, mut asked: mpsc::Receiver<Ask>, handed: &Handed) {
+        while !handed.is_over() {
             let ask = tokio::select! {
                 Some(ask) = asked.recv() => Some(ask),
                 Some(()) = self.signal.recv() => None,
                 // Somebody started another one by hand.
-                () = handed_over.cancelled() => return,
+                () = handed.over() => return,
             };
             door.begins();
             notify::status("upgrading");
-            let outcome = self.upgrade(handed_over).await;
+            let outcome = self.upgrade(handed).await;
             match &outcome {
                 Ok(version) => tracing::info!(version, "upgraded; this program ends its logins"),
                 Err(failure) => {
@@ -86,7 +150,9 @@ impl Lone {
         }
     }
 
-    async fn upgrade(&self, handed_over: &CancellationToken) -> Result<String, Failure> {
+    async fn upgrade(&self, handed: &Handed) -> Result<String, Failure> {
+        notify::may_be_replaced()
+            .map_err(|bound| Failure::plain(format!("{}; this one serves on", bound.why())))?;
         let version = self.program.tried().await?;
         tracing::info!(version, program = %self.program.path(), "upgrading");
         let mut command = tokio::process::Command::from(self.program.again(&["--take-over"]));
@@ -96,7 +162,7 @@ impl Lone {
         })?;
         let pid = child.id();
         let why = tokio::select! {
-            () = handed_over.cancelled() => {
+            () = handed.over() => {
                 if let Some(pid) = pid {
                     notify::main_pid(pid);
                 }

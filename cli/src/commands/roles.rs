@@ -5,7 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use controlplane::{AdminListener, Hooks};
+use controlplane::{AdminListener, CertificateFiles, Hooks};
 use dataplane::joined::{self, JoinError, KeptJoin};
 use dataplane::settings::LoginLines;
 use nix::sys::prctl;
@@ -16,14 +16,15 @@ use proto::child::{FromChild, Role};
 use proto::config;
 use proto::id::NodeId;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin_address::{self, Lone as WatchedRole};
 use crate::args::{
     ControlplaneArgs, DEFAULT_NODE, DataplaneArgs, SecondfactorArgs, SupervisedArgs, WatchArgs,
 };
-use crate::commands::lone::Lone;
+use crate::commands::lone::{Handed, Lone};
 use crate::commands::{database, validate};
 use crate::failure::Failure;
 use crate::logs::{self, Places};
@@ -87,6 +88,7 @@ pub(crate) async fn controlplane(args: ControlplaneArgs) -> Result<(), Failure> 
                 }
             }),
             applied: Box::new(follow_log),
+            ready: Box::new(|_| notify::ready("serving")),
             ..Hooks::default()
         }
     };
@@ -106,19 +108,14 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
         supervised,
         lone,
     } = prepare(Role::DataPlane, args.data.data_dir.clone(), args.supervised)?;
-    let handed_over = CancellationToken::new();
+    let (handed_over, handed) = watch::channel(false);
     let files = raise_file_limit();
     let Some(joined) = until_joined(&args, &data, supervised, &stop).await? else {
         return Ok(());
     };
     let (node, joined) = who(&args, joined)?;
-    let watched = Watched::bind(
-        args.watch,
-        Role::DataPlane,
-        &data,
-        args.supervised.take_over,
-    )
-    .await?;
+    let take_over = args.supervised.take_over;
+    let watched = Watched::new(&args.watch, Role::DataPlane, &data, take_over)?;
     let settings = dataplane::settings::Settings {
         node,
         joined,
@@ -129,8 +126,8 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
             .unwrap_or_else(|| data.socket(Role::ControlPlane)),
         admin_socket: data.socket(Role::DataPlane),
         handover_socket: Some(data.handover_socket(Role::DataPlane)),
-        take_over: args.supervised.take_over,
-        handed_over: handed_over.clone(),
+        take_over,
+        handed_over,
         login_lines: if supervised {
             LoginLines::Stdout
         } else {
@@ -161,11 +158,11 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
     let role = with_upgrades(
         lone,
         readied,
-        handed_over.clone(),
+        handed.clone(),
         dataplane::run(settings, ready, stop),
     );
     watched
-        .until(role, &handed_over)
+        .until(role, handed)
         .await
         .map_err(|error| Failure::new("the data plane cannot run", &error))
 }
@@ -215,6 +212,8 @@ async fn until_joined(
         }
         return Ok(Some(Some(kept)));
     }
+    // For as long as it takes: whoever waits for the start of a service is not to wait for a person.
+    notify::ready(&format!("waiting to join {url}; the log says for what"));
     let joining = joined::join_when_possible(&folder, url, token_file, args.node.as_ref());
     tokio::select! {
         () = stop.cancelled() => Ok(None),
@@ -250,25 +249,16 @@ fn who(
 }
 
 pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> {
+    let take_over = args.supervised.take_over;
     let Prepared {
         data,
         stop,
         supervised,
         lone,
-    } = prepare(
-        Role::SecondFactor,
-        args.data.data_dir,
-        args.supervised.clone(),
-    )?;
+    } = prepare(Role::SecondFactor, args.data.data_dir, args.supervised)?;
     let handed_over = CancellationToken::new();
     raise_file_limit();
-    let watched = Watched::bind(
-        args.watch,
-        Role::SecondFactor,
-        &data,
-        args.supervised.take_over,
-    )
-    .await?;
+    let watched = Watched::new(&args.watch, Role::SecondFactor, &data, take_over)?;
     let mut settings =
         secondfactor::Settings::new(data.of(Role::SecondFactor), data.socket(Role::SecondFactor));
     settings.listen = args.second_factor.second_factor_listen;
@@ -276,12 +266,13 @@ pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> 
     settings.public_names = args.public.second_factor_names;
     settings.admin_routes = logs::routes();
     settings.handover_socket = Some(data.handover_socket(Role::SecondFactor));
-    settings.take_over = args.supervised.take_over;
+    settings.take_over = take_over;
     settings.handed_over = handed_over.clone();
     let (ready, bound) = oneshot::channel::<SocketAddr>();
     settings.ready = Some(ready);
     let (is_ready, readied) = oneshot::channel();
     let say_ready = async {
+        // One that does not serve says why itself.
         if bound.await.is_ok() {
             if supervised {
                 output::json_line(&FromChild::Ready);
@@ -296,92 +287,124 @@ pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> 
         handed_over.clone(),
         secondfactor::run(settings, stop),
     );
-    let (done, ()) = tokio::join!(watched.until(role, &handed_over), say_ready);
+    let (done, ()) = tokio::join!(watched.until(role, handed_over), say_ready);
     done.map_err(|error| Failure::new("the built-in second factor cannot run", &error))
 }
 
-/// The admin address of a role that runs by itself, if it has one.
-enum Watched {
-    No,
-    At(AdminListener, WatchedRole),
-    /// The process that is taken over from has it until then.
-    Later(WatchArgs, Role, DataDir),
+/// The admin address of a role that runs by itself. Nothing that is wrong with it keeps the role from
+/// its work: it is told in the log, and tried again.
+struct Watched {
+    /// None where it has no such address.
+    at: Option<SocketAddr>,
+    own: Option<CertificateFiles>,
+    role: Role,
+    data: DataDir,
+    /// The process that is taken over from has the address until then.
+    later: bool,
 }
 
 impl Watched {
-    /// Binds it, before the role does anything.
-    async fn bind(
-        args: WatchArgs,
-        role: Role,
-        data: &DataDir,
-        take_over: bool,
-    ) -> Result<Self, Failure> {
-        let Some(address) = args.admin_listen else {
-            return match args.tls.files() {
-                None => Ok(Self::No),
-                Some(_) => Err(Failure::usage(
-                    "--admin-tls-cert is for an admin address, and there is none; name one with \
-                     --admin-listen",
-                )),
-            };
-        };
-        if take_over {
-            return Ok(Self::Later(args, role, data.clone()));
+    fn new(args: &WatchArgs, role: Role, data: &DataDir, take_over: bool) -> Result<Self, Failure> {
+        let own = args.files();
+        if args.admin_listen.is_none() && own.is_some() {
+            return Err(Failure::usage(
+                "--admin-tls-cert is for an admin address, and there is none; name one with \
+                 --admin-listen",
+            ));
         }
+        Ok(Self {
+            at: args.admin_listen,
+            own,
+            role,
+            data: data.clone(),
+            later: take_over,
+        })
+    }
+
+    async fn bind(&self, address: SocketAddr) -> Result<(AdminListener, WatchedRole), Failure> {
         let tcp = admin_address::listen(address, None).await?;
-        let own = args.tls.files();
+        let folder = self.data.of(self.role);
         let (listener, certificate) =
-            admin_address::with_certificate(tcp, own.as_ref(), &data.of(role))?;
-        let ready = match role {
+            admin_address::with_certificate(tcp, self.own.as_ref(), &folder)?;
+        let ready = match self.role {
             Role::SecondFactor => "/healthz",
             Role::ControlPlane | Role::DataPlane => "/readyz",
         };
         if let Some(url) = listener.url() {
             tracing::info!(url, "metrics are served");
         }
-        let watched = WatchedRole::new(data.socket(role), ready, certificate);
-        Ok(Self::At(listener, watched))
+        let watched = WatchedRole::new(self.data.socket(self.role), ready, certificate);
+        Ok((listener, watched))
     }
 
-    /// Serves it until the role has ended, so that whoever watches sees the role stop, or another
-    /// process has taken over.
-    async fn until<T>(self, role: impl Future<Output = T>, handed_over: &CancellationToken) -> T {
-        let over = handed_over.child_token();
+    /// Serves it until the role has ended, so that whoever watches sees the role stop, or for as long as
+    /// no other process has taken over.
+    async fn until<T>(mut self, role: impl Future<Output = T>, handed: impl Into<Handed>) -> T {
+        let handed = handed.into();
+        let ended = CancellationToken::new();
         let role = async {
             let done = role.await;
-            over.cancel();
+            ended.cancel();
             done
         };
         let watched = async {
-            if let Some((listener, watched)) = self.bound(&over).await {
-                watched.serve(listener, over.clone()).await;
+            let Some(address) = self.at else { return };
+            while !ended.is_cancelled() {
+                let over = ended.child_token();
+                let served = async {
+                    if let Some((listener, watched)) = self.bound(address, &over).await {
+                        watched.serve(listener, over.clone()).await;
+                    }
+                };
+                let told = async {
+                    tokio::select! {
+                        () = handed.over() => over.cancel(),
+                        () = over.cancelled() => {}
+                    }
+                };
+                tokio::join!(served, told);
+                // From then on the process that took over has it.
+                self.later = true;
+                tokio::select! {
+                    () = ended.cancelled() => {}
+                    () = handed.back() => {}
+                }
             }
         };
         tokio::join!(role, watched).0
     }
 
-    /// Binds it as soon as the process of before has let go of it; none when there is none, or it is
-    /// too late.
-    async fn bound(self, over: &CancellationToken) -> Option<(AdminListener, WatchedRole)> {
-        let (args, role, data) = match self {
-            Self::No => return None,
-            Self::At(listener, watched) => return Some((listener, watched)),
-            Self::Later(args, role, data) => (args, role, data),
-        };
+    /// Binds it as soon as that can be; none when it is too late.
+    async fn bound(
+        &self,
+        address: SocketAddr,
+        over: &CancellationToken,
+    ) -> Option<(AdminListener, WatchedRole)> {
+        let begun = Instant::now();
         let mut said = false;
         loop {
-            match Self::bind(args.clone(), role, &data, false).await {
-                Ok(Self::At(listener, watched)) => return Some((listener, watched)),
-                Ok(_) => return None,
-                Err(failure) if !said => {
-                    tracing::debug!(%failure, "the admin address is not free yet");
+            let waited = begun.elapsed();
+            match self.bind(address).await {
+                Ok(bound) => return Some(bound),
+                // The process of before lets go of it in a moment.
+                Err(failure) if !said && (!self.later || waited > LETS_GO) => {
+                    tracing::warn!(
+                        role = %self.role,
+                        %failure,
+                        "metrics are not served; tried again until they are"
+                    );
                     said = true;
                 }
                 Err(_) => {}
             }
+            let pause = if waited > LETS_GO {
+                BIND_LATER
+            } else {
+                BIND_AGAIN
+            };
             tokio::select! {
                 () = over.cancelled() => return None,
-                () = tokio::time::sleep(BIND_AGAIN) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }
@@ -391,7 +414,7 @@ impl Watched {
 async fn with_upgrades<E>(
     lone: Option<Lone>,
     ready: oneshot::Receiver<()>,
-    handed_over: CancellationToken,
+    handed: impl Into<Handed>,
     role: impl Future<Output = Result<(), E>>,
 ) -> Result<(), E> {
     let over = CancellationToken::new();
@@ -408,7 +431,7 @@ async fn with_upgrades<E>(
             () = over.cancelled() => return,
         }
         notify::ready("serving");
-        lone.serve(handed_over, over.clone()).await;
+        lone.serve(handed.into(), over.clone()).await;
     };
     tokio::join!(role, upgrades).0
 }
@@ -518,7 +541,10 @@ pub(crate) fn raise_file_limit() -> usize {
 /// Files that sockets, databases and logs may need besides logins.
 const FILES_KEPT: usize = 2_048;
 const RELOAD_LIMIT: Duration = Duration::from_secs(30);
-/// How often a process that took over tries to bind the admin address.
+/// How long a process that was taken over from may have the admin address still, and how often it is
+/// tried meanwhile and later.
+const LETS_GO: Duration = Duration::from_secs(5);
 const BIND_AGAIN: Duration = Duration::from_millis(50);
+const BIND_LATER: Duration = Duration::from_secs(1);
 /// What to assume when the system does not say.
 const FILES_UNKNOWN: usize = 768;

@@ -2,8 +2,9 @@
 //! torn on the way; one that the disk does not take is taken back whole.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Seek, Write};
+use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -21,8 +22,10 @@ pub(crate) struct FilePlan {
 pub(crate) struct LogFile {
     plan: FilePlan,
     open: Option<Open>,
-    /// Why the last rotation failed: it is not tried with each line, nor said again.
+    /// The last rotation failed: it is not tried with each line, nor said again.
     stuck: bool,
+    /// So many times in a row somebody else had the lock.
+    locked_out: u32,
 }
 
 #[derive(Debug)]
@@ -41,6 +44,7 @@ impl LogFile {
             plan,
             open: None,
             stuck: false,
+            locked_out: 0,
         }
     }
 
@@ -76,15 +80,11 @@ impl LogFile {
         } = self.plan;
         let open = self.current()?;
         let full = open.size > 0 && open.size.saturating_add(length) > max_octets;
-        let mut news = None;
         let rotate = open.regular && full && max_octets > 0 && max_files > 0 && !self.stuck;
-        if rotate && let Err(error) = self.rotate() {
-            self.stuck = true;
-            news = Some(format!(
-                "{} grows on: it cannot be renamed: {error}",
-                self.plan.path.display()
-            ));
-        }
+        let news = match rotate {
+            true => self.make_room(),
+            false => None,
+        };
         let open = self.current()?;
         let written = write_whole(&mut open.file, lines, open.regular);
         match written {
@@ -118,19 +118,50 @@ impl LogFile {
             .ok_or_else(|| io::Error::other("the file is not open"))
     }
 
+    /// Rotates, and says what keeps it from that, once.
+    fn make_room(&mut self) -> Option<String> {
+        let why = match self.rotate() {
+            Ok(Rotated::Done) => {
+                self.locked_out = 0;
+                return None;
+            }
+            // Another process rotates it, and is done with the next line; or somebody who may read the
+            // file keeps its lock, and must not stop the log.
+            Ok(Rotated::Locked) => {
+                self.locked_out = self.locked_out.saturating_add(1);
+                if self.locked_out != LOCKED_OUT {
+                    return None;
+                }
+                "another program keeps it locked (flock)".to_owned()
+            }
+            Err(error) => {
+                self.stuck = true;
+                format!("it cannot be renamed: {error}")
+            }
+        };
+        let path = self.plan.path.display();
+        Some(format!("{path} grows on: {why}"))
+    }
+
     /// Rotates, unless another process did: roles of one data folder write to one file. Whoever has
     /// the lock of the file that has the name renames it.
-    fn rotate(&mut self) -> io::Result<()> {
+    fn rotate(&mut self) -> io::Result<Rotated> {
         let Some(open) = self.open.take() else {
-            return Ok(());
+            return Ok(Rotated::Done);
         };
-        // Where the disk knows no locks there is one process.
-        drop(open.file.lock());
+        match open.file.try_lock() {
+            // Where the disk knows no locks there is one process.
+            Ok(()) | Err(TryLockError::Error(_)) => {}
+            Err(TryLockError::WouldBlock) => {
+                self.open = Some(open);
+                return Ok(Rotated::Locked);
+            }
+        }
         let there = fs::metadata(&self.plan.path);
         let ours = there.is_ok_and(|it| (it.dev(), it.ino()) == (open.device, open.inode));
         let shifted = if ours { self.shift() } else { Ok(()) };
         drop(open);
-        shifted
+        shifted.map(|()| Rotated::Done)
     }
 
     /// `NAME.2` becomes `NAME.3` and so on, `NAME` becomes `NAME.1`.
@@ -156,6 +187,12 @@ impl LogFile {
         }
         fs::rename(path, numbered(path, 1))
     }
+}
+
+enum Rotated {
+    Done,
+    /// Somebody else has the lock.
+    Locked,
 }
 
 fn open(path: &Path) -> io::Result<Open> {
@@ -186,36 +223,63 @@ fn open(path: &Path) -> io::Result<Open> {
     })
 }
 
-/// Writes everything or, into a file, nothing.
+/// Writes everything or, into a file, nothing, unless somebody else wrote behind it meanwhile.
 fn write_whole(file: &mut File, lines: &[u8], regular: bool) -> io::Result<()> {
-    let Err((torn, failed)) = write_on(file, lines) else {
-        return Ok(());
+    let mut mine = 0..0;
+    let wrote = |file: &mut File, count: usize| {
+        if regular && let Ok(end) = file.stream_position() {
+            mine = joined(&mine, end, count);
+        }
     };
-    if regular && torn > 0 {
-        let torn = u64::try_from(torn).unwrap_or(0);
-        let size = file.metadata()?.size();
-        file.set_len(size.saturating_sub(torn))?;
+    let written = write_on(file, lines, wrote);
+    if written.is_err() && regular {
+        take_back(file, &mine)?;
     }
-    Err(failed)
+    written
 }
 
-/// Writes everything, or says how many octets went before it failed.
-fn write_on(file: &mut impl Write, lines: &[u8]) -> Result<(), (usize, io::Error)> {
+/// What this process has at the end of the file, with the octets of one more write, which ended there.
+/// What it wrote before somebody else did is out of reach.
+fn joined(mine: &Range<u64>, end: u64, count: usize) -> Range<u64> {
+    let begin = end.saturating_sub(u64::try_from(count).unwrap_or(u64::MAX));
+    match begin == mine.end {
+        true => mine.start..end,
+        false => begin..end,
+    }
+}
+
+/// Cuts these octets off, unless there are others behind them.
+fn take_back(file: &File, mine: &Range<u64>) -> io::Result<()> {
+    if mine.is_empty() || file.metadata()?.size() != mine.end {
+        return Ok(());
+    }
+    file.set_len(mine.start)
+}
+
+/// Writes everything, and tells of each part.
+fn write_on<W: Write>(
+    file: &mut W,
+    lines: &[u8],
+    mut wrote: impl FnMut(&mut W, usize),
+) -> io::Result<()> {
     let mut rest = lines;
     while !rest.is_empty() {
-        let failed = match file.write(rest) {
-            Ok(0) => io::Error::from(io::ErrorKind::WriteZero),
+        match file.write(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => {
+                wrote(file, count);
                 rest = rest.get(count..).unwrap_or_default();
-                continue;
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => error,
-        };
-        return Err((lines.len().saturating_sub(rest.len()), failed));
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }
+
+/// It is said when the lock could not be had so many times: a rotation of another process is over by
+/// then.
+const LOCKED_OUT: u32 = 1_000;
 
 fn numbered(path: &Path, number: u32) -> PathBuf {
     let mut name = OsString::from(path);
@@ -358,11 +422,79 @@ mod tests {
     }
 
     #[test]
+    fn whoever_keeps_the_lock_stops_no_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = LogFile::new(plan(folder.path(), 10, 2));
+        log.append(b"line 0\n").unwrap();
+        let reader = File::open(log.plan().path.clone()).unwrap();
+        reader.lock().unwrap();
+        let said: Vec<_> = (1..LOCKED_OUT + 10)
+            .filter_map(|_| log.append(b"line x\n").unwrap())
+            .collect();
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains("authproxy.log grows on: another program"));
+        let lines = usize::try_from(LOCKED_OUT + 10).unwrap();
+        assert_eq!(read(folder.path(), "authproxy.log").lines().count(), lines);
+        drop(reader);
+        log.append(b"line 1\n").unwrap();
+        assert_eq!(read(folder.path(), "authproxy.log"), "line 1\n");
+        assert_eq!(
+            read(folder.path(), "authproxy.log.1").lines().count(),
+            lines
+        );
+    }
+
+    /// Takes so many octets, then none.
+    struct Full(usize);
+
+    impl Write for Full {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            let count = octets.len().min(self.0);
+            self.0 -= count;
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
     fn what_a_full_disk_takes_half_is_known() {
-        let mut disk = [0; 6];
-        let mut room = disk.as_mut_slice();
-        write_on(&mut room, b"one\n").unwrap();
-        let (torn, error) = write_on(&mut room, b"two\n").unwrap_err();
-        assert_eq!((torn, error.kind()), (2, io::ErrorKind::WriteZero));
+        let mut told = Vec::new();
+        let mut disk = Full(6);
+        write_on(&mut disk, b"one\n", |_, count| told.push(count)).unwrap();
+        let error = write_on(&mut disk, b"two\n", |_, count| told.push(count)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WriteZero);
+        assert_eq!(told, [4, 2]);
+    }
+
+    #[test]
+    fn ones_own_end_is_taken_back_and_nobody_elses() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let append = |text: &str| {
+            let mut file = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(&path)
+                .unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            file.stream_position().unwrap()
+        };
+        // What was there, what this process wrote in two parts, what another one did between and behind.
+        for (name, between, behind, left) in [
+            ("alone", "", "", "old\n"),
+            ("another wrote behind it", "", "new\n", "old\ntornnew\n"),
+            ("another wrote between", "new\n", "", "old\ntonew\n"),
+        ] {
+            fs::write(&path, "old\n").unwrap();
+            let mut mine = joined(&(0..0), append("to"), 2);
+            append(between);
+            mine = joined(&mine, append("rn"), 2);
+            append(behind);
+            take_back(&OpenOptions::new().append(true).open(&path).unwrap(), &mine).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), left, "{name}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::record::{Level, Record};
-use super::text::{escaped, json_line, micros, seconds};
+use super::text::{about, escaped, json_line, micros, name, seconds};
 
 /// What the log shows of an [`AuthEvent`](proto::event::AuthEvent), read without copying it: there may
 /// be thousands a second.
@@ -133,7 +133,8 @@ impl<'a> Login<'a> {
 
     /// The lines of `authproxy.log`, each with the time of what it tells.
     pub(crate) fn lines(&self, mut each: impl FnMut(u64, String)) {
-        let user = escaped(self.user.as_deref().unwrap_or("None"));
+        let typed = self.user.as_deref().unwrap_or("None");
+        let user = name(typed);
         let who = format!(
             "[{}] (('{}', {}), {user}, {}): ",
             escaped(self.integration),
@@ -141,14 +142,14 @@ impl<'a> Login<'a> {
             self.client.port(),
             self.packet_id().unwrap_or("-"),
         );
-        let mut say = |at_us, text: &str| each(at_us, format!("{who}{}", escaped(text)));
+        let mut say = |at_us, text: &str| each(at_us, format!("{who}{text}"));
         let began_us = self.at_ms.saturating_mul(1_000);
         say(began_us, &format!("login attempt for username '{user}'"));
         if self.test {
             say(began_us, "a test by an administrator: nobody is let in");
         }
         for step in &self.timeline {
-            if let Some(text) = told(step) {
+            if let Some(text) = told(step, typed) {
                 say(self.step_us(step), &text);
             }
         }
@@ -362,35 +363,37 @@ const fn status(outcome: Outcome, reason: Reason) -> &'static str {
     }
 }
 
-/// What a step says in `authproxy.log`; none where other lines say it.
-fn told(step: &ShownStep<'_>) -> Option<String> {
+/// What a step says in `authproxy.log`; none where other lines say it. What others said in it is
+/// escaped.
+fn told(step: &ShownStep<'_>, typed: &str) -> Option<String> {
     let detail = &*step.detail;
     let (word, said) = detail.split_once(": ").unwrap_or((detail, ""));
-    let with = |text: String| match said {
+    let (whole, said) = (|| about(detail, typed), about(said, typed));
+    let with = |text: String| match &*said {
         "" => text,
         said => format!("{text}: '{said}'"),
     };
     Some(match step.stage {
         Stage::Packet | Stage::Answer => return None,
         Stage::Client if detail.starts_with("client ") => return None,
-        Stage::Client => detail.to_owned(),
+        Stage::Client => whole(),
         Stage::Primary if word == "accepted" => {
-            let said = if said.is_empty() { word } else { said };
+            let said = if said.is_empty() { word } else { &said };
             format!("Primary authentication successful - {said}")
         }
-        Stage::Primary if word.starts_with("rejected") => {
-            let said = if said.is_empty() { word } else { said };
-            format!("Primary credentials rejected - {said}")
-        }
-        Stage::Primary => format!("Primary authentication - {detail}"),
+        Stage::Primary if word.starts_with("rejected") => match said.is_empty() {
+            true => format!("Primary credentials rejected - {}", whole()),
+            false => format!("Primary credentials rejected - {said}"),
+        },
+        Stage::Primary => format!("Primary authentication - {}", whole()),
         Stage::Preauth if ["auth", "allow", "deny", "enroll"].contains(&word) => {
             with(format!("Got preauth result for: '{word}'"))
         }
-        Stage::Preauth => format!("Duo preauth - {detail}"),
+        Stage::Preauth => format!("Duo preauth - {}", whole()),
         Stage::Factor if ["allow", "deny", "waiting"].contains(&word) => {
             with(format!("Duo authentication returned '{word}'"))
         }
-        Stage::Factor => format!("Duo authentication - {detail}"),
+        Stage::Factor => format!("Duo authentication - {}", whole()),
     })
 }
 

@@ -1,5 +1,6 @@
 //! Logins as lines, by tables.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::super::text;
@@ -121,6 +122,168 @@ fn nothing_that_somebody_typed_makes_a_line_or_speaks_to_a_terminal() {
     }
     // What a parser reads is what was typed.
     assert_eq!(events(&hostile)[0]["username"], name);
+}
+
+/// `\(\('([^']*)', (\d+)\), (.*), (\d+|-)\): (.*)$`, by which readers of the replaced product's log take
+/// a line apart: the name and what is said, with `.*` as short as it can be and as long. It is found
+/// wherever it begins in a line.
+fn by_expression(line: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (at, begin) in line.match_indices("(('") {
+        let Some((_, rest)) = line[at + begin.len()..].split_once("', ") else {
+            continue;
+        };
+        let behind_port = rest.trim_start_matches(|one: char| one.is_ascii_digit());
+        let Some(rest) = behind_port.strip_prefix("), ") else {
+            continue;
+        };
+        for (end, _) in rest.match_indices(", ") {
+            let behind = &rest[end + 2..];
+            let id = behind.trim_start_matches(|one: char| one.is_ascii_digit() || one == '-');
+            if id.len() < behind.len()
+                && let Some(said) = id.strip_prefix("): ")
+            {
+                found.push((rest[..end].to_owned(), said.to_owned()));
+            }
+        }
+    }
+    found
+}
+
+/// What stands in a line, as it was typed.
+fn as_typed(written: &str) -> String {
+    let mut text = String::new();
+    let mut rest = written;
+    while let Some((before, after)) = rest.split_once('\\') {
+        text.push_str(before);
+        let mut behind = after.chars();
+        match behind.next().unwrap() {
+            'n' => text.push('\n'),
+            'r' => text.push('\r'),
+            't' => text.push('\t'),
+            '\\' => text.push('\\'),
+            'u' => {
+                let (digits, after) = after[1..]
+                    .strip_prefix('{')
+                    .unwrap()
+                    .split_once('}')
+                    .unwrap();
+                text.push(char::from_u32(u32::from_str_radix(digits, 16).unwrap()).unwrap());
+                behind = after.chars();
+            }
+            other => panic!("{other} in {written}"),
+        }
+        rest = behind.as_str();
+    }
+    text + rest
+}
+
+/// What strangers may hope to be taken for, and what ends a name.
+fn typed() -> impl Strategy<Value = String> {
+    let parts = [
+        "bob",
+        "eve",
+        ", 7): ",
+        "'",
+        "(('192.0.2.1', 7), ",
+        "): ",
+        ", ",
+        " ",
+        "\\",
+        "\\u{2c}",
+        "\n",
+        ")",
+        "(",
+        "Returning response code 2: AccessAccept",
+        "Sending response",
+        "\u{202e}",
+        "\u{a0}",
+        "ö",
+        "-",
+        "login attempt for username '",
+        "[radius_server_auto] ",
+        "2025-11-22T14:41:27+0000 ",
+        "accept",
+        "Primary authentication successful - ",
+        "\u{0}",
+    ];
+    let part = prop_oneof![
+        4 => proptest::sample::select(parts.to_vec()).prop_map(str::to_owned),
+        1 => any::<char>().prop_map(String::from),
+    ];
+    proptest::collection::vec(part, 0..10)
+        .prop_map(|parts| parts.concat().chars().take(64).collect())
+}
+
+proptest! {
+    #[test]
+    fn no_name_is_taken_for_another_nor_for_what_the_gateway_says(name in typed(), accepted in any::<bool>()) {
+        let (outcome, reason, code) = match accepted {
+            true => ("accept", "approved", "Returning response code 2: AccessAccept"),
+            false => ("reject", "unknown_user", "Returning response code 3: AccessReject"),
+        };
+        // As a primary and a second factor repeat it: on one line, and cut.
+        let blanked = |one: char| if one.is_control() { ' ' } else { one };
+        let repeated = name.chars().map(blanked).collect::<String>();
+        let repeated = repeated.trim();
+        let cut = repeated.chars().take(40).collect::<String>();
+        let no_entry = format!("rejected (unknown_user): no entry is '{repeated}' at dc1");
+        let asked = format!("asked: Second factor for {cut}");
+        let mut event = event(outcome, reason, &[PACKET, WHOSE, ("primary", &no_entry), ("factor", &asked)]);
+        event["user"] = json!(name);
+        let lines = lines(&event);
+        let mut codes = Vec::new();
+        for line in &lines {
+            prop_assert_eq!(line.matches('\n').count(), 1);
+            let found = by_expression(line.trim_end_matches('\n'));
+            prop_assert_eq!(found.len(), 1, "{:?}", line);
+            let (user, said) = found.into_iter().next().unwrap();
+            prop_assert_eq!(as_typed(&user), name.as_str(), "{:?}", line);
+            if let Some(rest) = said.strip_prefix("login attempt for username '") {
+                // It ends at the first quote and at the last.
+                prop_assert_eq!(rest.find('\''), Some(rest.len() - 1), "{:?}", line);
+                prop_assert_eq!(as_typed(&rest[..rest.len() - 1]), name.as_str());
+            }
+            codes.extend(line.match_indices("eturning response code").map(|(at, _)| line[at - 1..].trim_end().to_owned()));
+        }
+        prop_assert_eq!(codes, [code]);
+    }
+}
+
+#[test]
+fn a_name_in_a_line_is_as_it_was_unless_it_could_end_there() {
+    for (name, want) in [
+        ("alice", "alice"),
+        ("alice@example.com", "alice@example.com"),
+        ("host/pc1.example.com", "host/pc1.example.com"),
+        ("00:11:22:33:44:55", "00:11:22:33:44:55"),
+        ("jörg.müller_3-a+b", "jörg.müller_3-a+b"),
+        ("John Smith", "John Smith"),
+        ("CORP\\bob", "CORP\\\\bob"),
+        ("O'Brien", "O\\u{27}Brien"),
+        ("bob, 7): x", "bob\\u{2c}\\u{20}7\\u{29}:\\u{20}x"),
+        ("response code 2", "response\\u{20}code\\u{20}2"),
+        ("code 2", "code\\u{20}2"),
+        (" bob", "\\u{20}bob"),
+        ("a\u{a0}b\u{3000}c", "a\\u{a0}b\\u{3000}c"),
+        ("a\u{202e}b", "a\\u{202e}b"),
+    ] {
+        let line = lines(&{
+            let mut event = event("reject", "wrong_password", &[PACKET]);
+            event["user"] = json!(name);
+            event
+        });
+        let text = format!(", {want}, 12): login attempt for username '{want}'\n");
+        assert!(line[0].ends_with(&text), "{name}: {}", line[0]);
+    }
+}
+
+#[test]
+fn no_other_line_begins_like_that_of_a_login() {
+    let forged = "x (('192.0.2.1', 7), bob, 7): Returning response code 2: AccessAccept";
+    let record = Record::new(Level::Info, "x", forged).with("detail", forged);
+    let line = text::human(&record.text("user", Some(forged)));
+    assert_eq!(by_expression(&line), [], "{line}");
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! One way out of the log: a bounded queue, and a thread that writes what is in it. Whoever logs never
 //! waits, whatever the disk, the terminal or the daemon does; what is lost is counted, and said once.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -83,6 +84,8 @@ pub(crate) struct Sink {
     kind: Kind,
     plan: Plan,
     sender: SyncSender<Message>,
+    /// How many things were queued, ever.
+    queued: AtomicU64,
     shared: Arc<Shared>,
     thread: JoinHandle<()>,
 }
@@ -95,11 +98,22 @@ struct Shared {
     crowded_out: AtomicU64,
     /// Of this sink; those of the process are [`LogSink::lost`].
     lost: AtomicU64,
-    plan: Mutex<Option<Plan>>,
+    plans: Mutex<VecDeque<Later>>,
     reopen: AtomicBool,
 }
 
+/// A plan for what is queued behind so many things.
+#[derive(Debug)]
+struct Later {
+    behind: u64,
+    plan: Plan,
+}
+
 impl Shared {
+    fn plans(&self) -> MutexGuard<'_, VecDeque<Later>> {
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lose(&self, kind: Kind, lines: u64) {
         self.lost.fetch_add(lines, Ordering::Relaxed);
         kind.counted().lose(lines);
@@ -124,6 +138,7 @@ impl Sink {
             out: Output::new(&plan),
             host: host.to_owned(),
             shared: Arc::clone(&shared),
+            written: 0,
             failing: None,
             said: None,
         };
@@ -134,6 +149,7 @@ impl Sink {
             kind,
             plan,
             sender,
+            queued: AtomicU64::new(0),
             shared,
             thread,
         })
@@ -160,6 +176,8 @@ impl Sink {
             shared.octets.fetch_sub(octets, Ordering::Relaxed);
             shared.lose(self.kind, 1);
             shared.crowded_out.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.queued.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -168,17 +186,20 @@ impl Sink {
         self.shared.lost.load(Ordering::Relaxed)
     }
 
-    /// Goes on under another plan, from the next line on.
+    /// Goes on under another plan, from the next line on; what is queued is written under this one.
     pub(crate) fn change(&mut self, plan: Plan) {
         if plan == self.plan {
             return;
         }
         self.plan = plan.clone();
-        *self
-            .shared
-            .plan
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(plan);
+        let behind = self.queued.load(Ordering::Relaxed);
+        let mut plans = self.shared.plans();
+        // Nothing may stand between two of them; and a sink that is stuck so long gets the newest.
+        if plans.len() >= PLANS || plans.back().is_some_and(|last| last.behind == behind) {
+            plans.pop_back();
+        }
+        plans.push_back(Later { behind, plan });
+        drop(plans);
         drop(self.sender.try_send(Message::Look));
     }
 
@@ -211,6 +232,8 @@ struct Writer {
     out: Output,
     host: String,
     shared: Arc<Shared>,
+    /// How many things were taken out of the queue, ever.
+    written: u64,
     /// Lines lost since it fails; none while it does not.
     failing: Option<u64>,
     /// When it was last said that lines found no room.
@@ -226,6 +249,7 @@ impl Writer {
                 Ok(Message::Item(item)) => {
                     let octets = item.octets();
                     self.write(&item);
+                    self.written = self.written.saturating_add(1);
                     self.shared.octets.fetch_sub(octets, Ordering::Relaxed);
                 }
                 Ok(Message::Settle(written)) => {
@@ -242,13 +266,7 @@ impl Writer {
 
     /// Sees whether something else is to be done from now on.
     fn look(&mut self) {
-        let plan = self
-            .shared
-            .plan
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(plan) = plan {
+        while let Some(plan) = self.next_plan() {
             let done = self.out.change(&plan);
             self.judge(done.map(|()| None), 0);
         }
@@ -256,6 +274,14 @@ impl Writer {
             let done = self.out.reopen();
             self.judge(done.map(|()| None), 0);
         }
+    }
+
+    /// The plan for what comes next, if it is another.
+    fn next_plan(&self) -> Option<Plan> {
+        let mut plans = self.shared.plans();
+        plans
+            .pop_front_if(|next| next.behind <= self.written)
+            .map(|next| next.plan)
     }
 
     fn write(&mut self, item: &Item) {
@@ -475,7 +501,7 @@ fn each_line(item: &Item, mut each: impl FnMut(u64, Level, String)) {
     match item {
         Item::Record(record) => each(record.at_us, record.level, text::human(record)),
         Item::Raw { role, text } => {
-            let line = format!("[{role}#error] {}", text::escaped(text));
+            let line = text::no_login(format!("[{role}#error] {}", text::escaped(text)));
             each(super::now_us(), Level::Error, line);
         }
         Item::Login { event, shown: true } => {
@@ -493,79 +519,11 @@ pub(crate) const TROUBLE: &str = "countersign::logs";
 const QUEUED_LINES: usize = 16_384;
 /// What they may take, about.
 const QUEUED_OCTETS: usize = 32 * 1024 * 1024;
+/// Plans that wait for what was queued before them.
+const PLANS: usize = 16;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const END_TURN: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stuck_sink_costs_lines_and_no_time() {
-        // Nobody opens the other end of this pipe until the queue is full.
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pipe");
-        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let plan = Plan::File(FilePlan {
-            path: path.clone(),
-            max_octets: 0,
-            max_files: 0,
-        });
-        let sink = Sink::start(Kind::File, plan, "gate").unwrap();
-        let more = 10;
-        let item = Arc::new(Item::Record(Record::new(Level::Info, "x", "line")));
-        for _ in 0..QUEUED_LINES + more {
-            sink.put(&item);
-        }
-        // The writer may have taken one out of the queue.
-        let lost = sink.lost();
-        assert!((9..=10).contains(&lost), "{lost}");
-        let reader = std::thread::spawn(move || io::read_to_string(std::fs::File::open(path)?));
-        sink.end(now() + Duration::from_secs(30));
-        let text = reader.join().unwrap().unwrap();
-        assert_eq!(
-            u64::try_from(text.lines().count()).unwrap() + lost,
-            u64::try_from(QUEUED_LINES + more).unwrap()
-        );
-        assert!(text.lines().all(|line| line.ends_with("[x#info] line")));
-    }
-
-    #[test]
-    fn long_lines_wait_within_bounds() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pipe");
-        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let plan = Plan::File(FilePlan {
-            path,
-            max_octets: 0,
-            max_files: 0,
-        });
-        let sink = Sink::start(Kind::File, plan, "gate").unwrap();
-        let text = "x".repeat(1024 * 1024);
-        let item = Arc::new(Item::Record(Record::new(Level::Info, "x", &text)));
-        for _ in 0..40 {
-            sink.put(&item);
-        }
-        let lost = sink.lost();
-        assert!((7..=9).contains(&lost), "{lost}");
-    }
-
-    #[test]
-    fn events_go_to_their_file_and_nothing_else_does() {
-        let record = Item::Record(Record::new(Level::Info, "x", "line"));
-        assert!(of_events(&record, "gate").is_empty());
-        assert!(!record.is_for_events(Kind::Events));
-        let raw = Item::Raw {
-            role: proto::child::Role::DataPlane,
-            text: "thread panicked\u{1b}[31m".to_owned(),
-        };
-        assert_eq!(
-            of_console(&raw, Format::Text),
-            "thread panicked\\u{1b}[31m\n"
-        );
-        assert!(of_file(&raw).ends_with(" [dataplane#error] thread panicked\\u{1b}[31m\n"));
-        let json: serde_json::Value =
-            serde_json::from_str(&of_console(&raw, Format::Json)).unwrap();
-        assert_eq!(json["target"], "dataplane");
-    }
-}
+#[path = "sink_tests.rs"]
+mod tests;

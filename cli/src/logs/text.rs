@@ -40,7 +40,15 @@ pub(crate) fn human(record: &Record) -> String {
     text.push_str(record.level.lower());
     text.push_str("] ");
     said(&mut text, record);
-    text
+    no_login(text)
+}
+
+/// A line of `authproxy.log` that tells of no login has nothing in it that begins one that does.
+pub(crate) fn no_login(line: String) -> String {
+    match line.contains(LOGIN_BEGINS) {
+        true => line.replace(LOGIN_BEGINS, "((\\u{27}"),
+        false => line,
+    }
 }
 
 /// As a JSON document.
@@ -88,7 +96,10 @@ pub(crate) fn json_line(document: &str) -> String {
     for one in document.chars() {
         // Outside of strings, where it would mean another thing, JSON has none of them.
         if is_hostile(one) {
-            let _ = write!(text, "\\u{:04x}", u32::from(one));
+            // Beyond U+FFFF it has two (RFC 8259 section 7).
+            for unit in one.encode_utf16(&mut [0; 2]) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
         } else {
             text.push(one);
         }
@@ -114,7 +125,10 @@ fn fields(text: &mut String, list: &[Field]) {
         text.push('=');
         let written = match &field.value {
             // Between quotes, and with what could end them escaped.
-            Value::Text(value) => write!(text, "{value:?}"),
+            Value::Text(value) => {
+                seen(text, &format!("{value:?}"));
+                Ok(())
+            }
             Value::Shown(value) => {
                 escape(text, value);
                 Ok(())
@@ -129,17 +143,16 @@ fn fields(text: &mut String, list: &[Field]) {
     }
 }
 
-/// Adds a text, with what would begin a line, move a terminal's cursor or turn the reading direction
-/// written out.
+/// Adds a text, with what would begin a line, move a terminal's cursor, turn the reading direction or
+/// hide written out, and what writes it out twice.
 pub(crate) fn escape(text: &mut String, of_others: &str) {
     for one in of_others.chars() {
         match one {
             '\n' => text.push_str("\\n"),
             '\r' => text.push_str("\\r"),
             '\t' => text.push_str("\\t"),
-            one if is_hostile(one) => {
-                let _ = write!(text, "\\u{{{:x}}}", u32::from(one));
-            }
+            '\\' => text.push_str("\\\\"),
+            one if is_hostile(one) => written_out(text, one),
             one => text.push(one),
         }
     }
@@ -152,17 +165,99 @@ pub(crate) fn escaped(of_others: &str) -> String {
     text
 }
 
+/// A user's name in a line of `authproxy.log`: [`escaped`], and what ends a name there, or makes of it
+/// something that the gateway says, written out too. A blank stays where it is the only one and parts
+/// two letters.
+pub(crate) fn name(typed: &str) -> String {
+    let letter = |side: Option<char>| side.is_some_and(char::is_alphabetic);
+    let two_words = typed.split_once(' ').is_some_and(|(one, other)| {
+        !other.contains(' ') && letter(one.chars().next_back()) && letter(other.chars().next())
+    });
+    let mut text = String::with_capacity(typed.len());
+    let mut one_of = [0; 4];
+    for one in typed.chars() {
+        match one {
+            ' ' if two_words => text.push(' '),
+            '\'' | ',' | '(' | ')' => written_out(&mut text, one),
+            '\n' | '\r' | '\t' => escape(&mut text, one.encode_utf8(&mut one_of)),
+            one if one.is_whitespace() => written_out(&mut text, one),
+            one => escape(&mut text, one.encode_utf8(&mut one_of)),
+        }
+    }
+    text
+}
+
+/// A text about a login in a line of `authproxy.log`: [`escaped`], and wherever the user's name stands
+/// in it, or its beginning, as [`name`] writes it.
+pub(crate) fn about(detail: &str, typed: &str) -> String {
+    if name(typed) == typed {
+        return no_login(escaped(detail));
+    }
+    let blanked = |one: char| if one.is_control() { ' ' } else { one };
+    let typed: String = typed.chars().map(blanked).collect();
+    let typed: Vec<char> = typed.trim().chars().collect();
+    let all: Vec<char> = detail.chars().collect();
+    let mut text = String::with_capacity(detail.len());
+    let mut rest = all.as_slice();
+    while let Some((first, others)) = rest.split_first() {
+        let same = rest.iter().zip(&typed).take_while(|(a, b)| a == b).count();
+        // A text may be cut within the name.
+        if same > 0 && (same == typed.len() || same >= BEGINNING) {
+            let (found, behind) = rest.split_at(same);
+            text.push_str(&name(&found.iter().collect::<String>()));
+            rest = behind;
+        } else {
+            escape(&mut text, first.encode_utf8(&mut [0; 4]));
+            rest = others;
+        }
+    }
+    no_login(text)
+}
+
+/// Adds what is escaped already, for [`is_hostile`] knows more than Rust.
+fn seen(text: &mut String, escaped: &str) {
+    for one in escaped.chars() {
+        match is_hostile(one) {
+            true => written_out(text, one),
+            false => text.push(one),
+        }
+    }
+}
+
+fn written_out(text: &mut String, one: char) {
+    let _ = write!(text, "\\u{{{:x}}}", u32::from(one));
+}
+
+/// What begins a line, moves a cursor, turns the reading direction, or is not seen.
 const fn is_hostile(one: char) -> bool {
     matches!(
         one,
         '\0'..='\u{1f}'
             | '\u{7f}'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
             | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
             | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
     )
 }
+
+/// What the address of a login stands behind, in each of its lines and nowhere else.
+const LOGIN_BEGINS: &str = "(('";
+/// So many characters of a name are taken for the name.
+const BEGINNING: usize = 4;
 
 /// `2026-11-22T03:24:13.000000Z`.
 pub(crate) fn micros(at_us: u64) -> String {
@@ -232,6 +327,45 @@ mod tests {
                 "a\"b\r\n2026-11-22 \u{9b}31m\u{202e}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_not_seen_or_turns_the_direction_is_written_out() {
+        for one in [
+            '\u{ad}',
+            '\u{34f}',
+            '\u{61c}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{206a}',
+            '\u{3164}',
+            '\u{fe0f}',
+            '\u{feff}',
+            '\u{fff9}',
+            '\u{fffb}',
+            '\u{e0001}',
+            '\u{e0041}',
+            '\u{e0100}',
+        ] {
+            let code = u32::from(one);
+            let written = format!("a\\u{{{code:x}}}b");
+            let typed = format!("a{one}b");
+            assert_eq!(escaped(&typed), written, "{code:x}");
+            assert_eq!(name(&typed), written, "{code:x}");
+            let record = Record::new(Level::Info, "x", "").text("user", Some(&typed));
+            assert!(
+                line(&record).ends_with(&format!("user=\"{written}\"\n")),
+                "{code:x}"
+            );
+            let text = document(&record);
+            assert!(text.is_ascii(), "{text}");
+            let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(read["fields"]["user"], typed, "{code:x}");
+        }
+        assert_eq!(escaped("Zoë Ångström 中文 ’ €"), "Zoë Ångström 中文 ’ €");
+        assert_eq!(escaped("a\\n"), "a\\\\n", "typed, and no line end");
     }
 
     #[test]

@@ -429,6 +429,11 @@ impl Supervisor {
     /// Starts a role. Once the gateway serves, a start that fails is tried again later: what runs
     /// is not stopped for it.
     fn start(&mut self, role: Role) -> Result<(), Failure> {
+        // One that was taken over from serves again where its successor is gone.
+        let how = match self.leaving.iter().any(|child| child.role == role) {
+            true => Start::TakeOver,
+            false => Start::Fresh,
+        };
         let at = match self.children.iter().position(|child| child.role == role) {
             Some(at) => at,
             None => {
@@ -439,12 +444,7 @@ impl Supervisor {
         let Some(child) = self.children.get_mut(at) else {
             return Ok(());
         };
-        match child.start(
-            &self.plan,
-            self.admin_certificate,
-            Start::Fresh,
-            &self.sender,
-        ) {
+        match child.start(&self.plan, self.admin_certificate, how, &self.sender) {
             Err(failure) if self.serving => {
                 let pause = child.ended();
                 tracing::error!(%role, %failure, retry_in_ms = pause.as_millis(), "a role cannot be started");

@@ -12,8 +12,7 @@ use proto::rpc::{EVENTS_PER_REPORT, Empty, SERVICE};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::io::AsyncWriteExt;
-use tokio::sync::{broadcast, mpsc};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::clock;
 use crate::metrics::Metrics;
@@ -77,7 +76,7 @@ pub(crate) async fn run(
     node: NodeId,
     control: Client,
     metrics: Arc<Metrics>,
-    handed_over: CancellationToken,
+    handed_over: watch::Receiver<bool>,
 ) {
     let dropped = Arc::clone(&metrics);
     let (waiting, backlog) = mpsc::channel(QUEUED_EVENTS);
@@ -119,7 +118,7 @@ pub(crate) async fn run(
             }
         }
     };
-    let patience = move || match handed_over.is_cancelled() {
+    let patience = move || match *handed_over.borrow() {
         true => LAST_TRIES,
         false => Duration::ZERO,
     };

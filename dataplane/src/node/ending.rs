@@ -1,5 +1,7 @@
 //! How a node ends: told to stop, or after another process took over.
 
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -48,20 +50,19 @@ impl Node {
     }
 
     /// Ends the logins that are under way after another process has taken over, and closes the sockets.
-    /// Gives how many were left when that took too long, or when `shutdown` came and the grace period
-    /// was over.
+    /// Where that process is gone before, and no other serves at `admin`, this one serves again.
     pub(crate) async fn end_after(
         &self,
-        given: Given,
+        mut given: Given,
         held: Held,
         shutdown: &CancellationToken,
         grace: Duration,
-    ) -> u64 {
+        admin: &Path,
+    ) -> After {
         let shared = &self.shared;
-        shared.draining.store(true, Ordering::Relaxed);
+        let drained = shared.draining.swap(true, Ordering::Relaxed);
         shared.logins.close();
         shared.telling.close();
-        let mut telling = std::pin::pin!(given.run(shared));
         let longest = async {
             tokio::select! {
                 () = tokio::time::sleep(LONGEST_END) => {}
@@ -71,25 +72,45 @@ impl Node {
                 } => {}
             }
         };
-        let ending = async {
+        let mut ending = std::pin::pin!(async {
             tokio::select! {
                 () = self.idle() => {}
                 () = longest => {}
             }
-        };
+        });
+        let mut telling = Box::pin(given.run(shared));
         let alone = tokio::select! {
             () = &mut telling => true,
-            () = ending => false,
+            () = &mut ending => false,
         };
+        if !alone {
+            let left = self.abandon(&held).await;
+            Given::over(shared);
+            drop(tokio::time::timeout(LAST_WORDS, telling).await);
+            return After::Ended(left);
+        }
+        drop(telling);
+        if !shutdown.is_cancelled() && !is_served(admin).await {
+            tracing::error!("the program that took over is gone: this one serves again");
+            shared.draining.store(drained, Ordering::Relaxed);
+            shared.logins.reopen();
+            shared.telling.reopen();
+            given.taken_back(shared);
+            return After::TakenBack;
+        }
+        given.bereft(shared);
+        ending.await;
+        After::Ended(self.abandon(&held).await)
+    }
+
+    /// Ends what is under way, and closes the sockets. Gives how many logins that were.
+    async fn abandon(&self, held: &Held) -> u64 {
+        let shared = &self.shared;
         let left = shared.in_flight.load(Ordering::Relaxed);
         shared.abandoned.cancel();
         shared.logins.wait().await;
         eap::stop(shared);
         held.stop_reading();
-        if !alone {
-            Given::over(shared);
-            drop(tokio::time::timeout(LAST_WORDS, telling).await);
-        }
         u64::try_from(left).unwrap_or(u64::MAX)
     }
 
@@ -106,9 +127,49 @@ impl Node {
     }
 }
 
+/// What became of a process that was taken over from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum After {
+    /// It has ended its logins; so many were left when that took too long, or when it was told to stop
+    /// and the grace period was over.
+    Ended(u64),
+    /// It serves again.
+    TakenBack,
+}
+
+/// Whether a process of this node serves there. One that is about to be gone may be connected to, but
+/// says nothing any more; one that says nothing, and stays, is taken for one that serves: two must not
+/// read the same sockets.
+async fn is_served(admin: &Path) -> bool {
+    let client = local::Client::new(admin);
+    let found = async {
+        let mut tick = tokio::time::interval(SERVED_CHECK);
+        loop {
+            tick.tick().await;
+            match client.get_octets("/status", LAST_WORDS).await {
+                Ok(_) => return true,
+                Err(local::CallError::Unreachable { source, .. })
+                    if matches!(
+                        source.kind(),
+                        ErrorKind::NotFound | ErrorKind::ConnectionRefused
+                    ) =>
+                {
+                    return false;
+                }
+                Err(_) => {}
+            }
+        }
+    };
+    tokio::time::timeout(LAST_WORDS, found)
+        .await
+        .unwrap_or(true)
+}
+
 /// How often conversations of EAP are looked at while the node drains.
 const EXPIRY_CHECK: Duration = Duration::from_secs(1);
 /// How often it is looked whether the last login has ended.
 const IDLE_CHECK: Duration = Duration::from_millis(200);
+/// How often a process that says nothing is asked again.
+const SERVED_CHECK: Duration = Duration::from_millis(20);
 /// What the last answers may take to the process that sends them.
 const LAST_WORDS: Duration = Duration::from_secs(5);

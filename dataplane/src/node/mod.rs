@@ -3,6 +3,8 @@
 mod ending;
 mod succession;
 
+pub(crate) use self::ending::After;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 /// One that is being written. Dropped before its end, it leaves nothing.
 pub(super) struct Archive {
@@ -54,13 +56,38 @@ impl Archive {
         self.out.write_all(&[0; 2 * BLOCK])?;
         self.out.try_finish()?;
         self.out.get_ref().sync_all()?;
-        // Unlike a rename this never replaces anything.
-        std::fs::hard_link(&self.aside, &self.to)?;
+        put(&self.aside, &self.to, |from, to| {
+            std::fs::hard_link(from, to)
+        })?;
         match self.to.parent().filter(|one| !one.as_os_str().is_empty()) {
             Some(parent) => File::open(parent)?.sync_all(),
             None => Ok(()),
         }
     }
+}
+
+/// Gives a file another name, which nothing has. A rename would replace what has it; disks that know no links
+/// (a memory stick, a share) are asked not to.
+fn put(
+    from: &Path,
+    to: &Path,
+    link: impl FnOnce(&Path, &Path) -> io::Result<()>,
+) -> io::Result<()> {
+    let Err(error) = link(from, to) else {
+        return Ok(());
+    };
+    let no_links = [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS, Errno::MLINK];
+    if !no_links
+        .map(|one| Some(one.raw_os_error()))
+        .contains(&error.raw_os_error())
+    {
+        return Err(error);
+    }
+    let renamed = renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
+    renamed.map_err(|other| match other {
+        Errno::INVAL | Errno::NOSYS => error,
+        other => other.into(),
+    })
 }
 
 impl Drop for Archive {
@@ -127,6 +154,23 @@ mod tests {
         let block = std::fs::read(folder.path().join("a/block")).unwrap();
         assert_eq!(block.len(), BLOCK);
         assert_eq!(std::fs::read(folder.path().join("a/empty")).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_disk_without_links_takes_it_too_and_replaces_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        let refused = |errno: Errno| move |_: &Path, _: &Path| Err(errno.into());
+        std::fs::write(&from, "one").unwrap();
+        put(&from, &to, refused(Errno::PERM)).unwrap();
+        assert!(!from.exists());
+        assert_eq!(std::fs::read(&to).unwrap(), b"one");
+        std::fs::write(&from, "two").unwrap();
+        let there = put(&from, &to, refused(Errno::OPNOTSUPP)).unwrap_err();
+        assert_eq!(there.kind(), io::ErrorKind::AlreadyExists);
+        let full = put(&from, &folder.path().join("new"), refused(Errno::NOSPC)).unwrap_err();
+        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(std::fs::read(&to).unwrap(), b"one");
     }
 
     #[test]

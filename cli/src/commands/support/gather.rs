@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use controlplane::admin::{EventPage, Status, StoredEvent};
 use controlplane::authproxy::export::{Style, export};
-use controlplane::authproxy::schema::{self, Kind, SectionKind};
 use controlplane::dictionary::Dictionary;
 use controlplane::{Stored, key_file};
 use local::CallError;
@@ -21,6 +20,8 @@ use tokio::task::spawn_blocking;
 
 use super::Item;
 use super::known::Known;
+use super::redact::Kind;
+use super::typed::Typed;
 use crate::commands::{check, validate};
 use crate::paths::DataDir;
 
@@ -33,6 +34,8 @@ pub(super) struct Found {
     pub(super) snapshots: Vec<raw::Snapshot>,
     /// Texts of configuration files: what their first pass left.
     pub(super) shown: Vec<String>,
+    /// Of users, as such a text has them.
+    pub(super) names: Vec<String>,
     /// The file that is the truth.
     pub(super) config: Option<PathBuf>,
     /// Roles that answer.
@@ -56,11 +59,12 @@ impl Found {
                 let text = made.text.expose().clone();
                 self.shown.push(text.clone());
                 let name = format!("configuration/{place}/authproxy.cfg");
-                self.items.push(Item::document(name, text.into_bytes()));
+                self.items
+                    .push(Item::new(Kind::Settings, name, text.into_bytes()));
                 for file in made.files.iter().take(FILES) {
                     let name = format!("configuration/{place}/{}", file.name);
                     let content = file.content.expose().clone().into_bytes();
-                    self.items.push(Item::document(name, content));
+                    self.items.push(Item::new(Kind::Plain, name, content));
                 }
             }
             Err(error) => {
@@ -170,15 +174,15 @@ pub(super) async fn stored(data: &DataDir, aside: &Path) -> Result<Found, String
     if !database.exists() {
         return Err(format!("there is no {}", database.display()));
     }
-    let made = std::fs::DirBuilder::new().mode(0o700).create(aside);
-    made.map_err(|error| format!("cannot make {}: {error}", aside.display()))?;
-    let copy = aside.join("copy.db");
+    let aside =
+        Aside::make(aside).map_err(|error| format!("cannot make {}: {error}", aside.display()))?;
+    let copy = aside.0.join("copy.db");
     let looked = async {
         controlplane::copy_database(&database, &copy).await?;
         controlplane::look_into_copy(&copy, &key, EVENTS).await
     };
     let looked = tokio::time::timeout(COPY_LIMIT, looked).await;
-    drop(std::fs::remove_dir_all(aside));
+    drop(aside);
     let Stored {
         revisions,
         newest,
@@ -203,6 +207,28 @@ pub(super) async fn stored(data: &DataDir, aside: &Path) -> Result<Found, String
         found.configuration("stored", newest);
     }
     Ok(found)
+}
+
+/// A folder for the gateway's user alone, which goes with all that is in it.
+struct Aside(PathBuf);
+
+impl Aside {
+    fn make(path: &Path) -> std::io::Result<Self> {
+        std::fs::DirBuilder::new().mode(0o700).create(path)?;
+        Ok(Self(path.to_owned()))
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        // Where the copy is cut short, SQLite may still put a file there, once.
+        for _ in 0..TRIES {
+            match std::fs::remove_dir_all(&self.0) {
+                Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => {}
+                _ => break,
+            }
+        }
+    }
 }
 
 /// What a data plane started from, where it does not say what it serves.
@@ -233,11 +259,13 @@ pub(super) async fn file(
     };
     match std::fs::read_to_string(path) {
         Ok(text) => {
-            known.file_text(&text);
-            let lines = masked_lines(&text);
-            found.shown.push(lines.clone());
-            let name = "configuration/file/lines.txt";
-            found.items.push(Item::document(name, lines.into_bytes()));
+            let typed = Typed::read(&text);
+            let secrets = typed.secrets.iter();
+            secrets.for_each(|one| known.add(one.as_bytes()));
+            found.names = typed.names;
+            found.shown.push(typed.shown.clone());
+            let (name, shown) = ("configuration/file/lines.txt", typed.shown.into_bytes());
+            found.items.push(Item::new(Kind::Settings, name, shown));
         }
         Err(error) => found.json::<Value>(
             "configuration/file/lines.txt",
@@ -276,7 +304,8 @@ fn served(made: &Value, found: &mut Found) {
         |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let own = text(made, "text").unwrap_or_default();
     found.shown.push(own.clone());
-    found.items.push(Item::document(
+    found.items.push(Item::new(
+        Kind::Settings,
         "configuration/served/authproxy.cfg",
         own.into_bytes(),
     ));
@@ -284,7 +313,8 @@ fn served(made: &Value, found: &mut Found) {
     for file in files.into_iter().flatten().take(FILES) {
         if let (Some(name), Some(content)) = (text(file, "name"), text(file, "content")) {
             let name = format!("configuration/served/{name}");
-            found.items.push(Item::document(name, content.into_bytes()));
+            let content = content.into_bytes();
+            found.items.push(Item::new(Kind::Plain, name, content));
         }
     }
 }
@@ -295,53 +325,12 @@ async fn metrics(client: &local::Client, role: Role, found: &mut Found) {
         content: octets
             .map(|octets| octets.to_vec())
             .map_err(|error| causes(&error)),
-        ..Item::document(format!("{role}/metrics.txt"), Vec::new())
+        ..Item::new(Kind::Plain, format!("{role}/metrics.txt"), Vec::new())
     });
 }
 
 fn client(data: &DataDir, role: Role) -> Result<local::Client, String> {
     data.client(role).map_err(|failure| failure.to_string())
-}
-
-/// A file as it was typed: sections, and of options their names, with those values that no secret is. What
-/// else is in a line is not shown, and neither are comments, which people keep old secrets in.
-fn masked_lines(text: &str) -> String {
-    let mut out = String::new();
-    for (number, line) in text.lines().enumerate() {
-        let line = line.trim();
-        let shown = if line.is_empty() {
-            continue;
-        } else if line.starts_with('[') && line.ends_with(']') {
-            line.to_owned()
-        } else if line.starts_with([';', '#']) {
-            "; a comment".to_owned()
-        } else {
-            match line.split_once(['=', ':']) {
-                Some((name, value)) if known_harmless(name.trim()) => {
-                    format!("{}={}", name.trim(), value.trim())
-                }
-                Some((name, _)) if is_name(name.trim()) => format!("{}=[secret]", name.trim()),
-                _ => "[no option]".to_owned(),
-            }
-        };
-        out.push_str(&format!("{:>5}  {shown}\n", number + 1));
-    }
-    out
-}
-
-/// Whether it is an option, in whatever section, whose value is no secret.
-fn known_harmless(name: &str) -> bool {
-    let found: Vec<_> = SectionKind::ALL
-        .iter()
-        .filter_map(|kind| schema::find(*kind, name))
-        .collect();
-    !found.is_empty()
-        && found.iter().all(|one| one.option.kind != Kind::Secret)
-        && !super::known::is_secret(name)
-}
-
-fn is_name(text: &str) -> bool {
-    text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// Takes out whatever is called as secrets are.
@@ -386,6 +375,8 @@ pub(super) fn causes(error: &dyn Error) -> String {
 const EVENTS: u32 = 1_000;
 /// The most files that a configuration names.
 const FILES: usize = 64;
+/// How often a folder is tried to be taken away.
+const TRIES: u32 = 100;
 /// For each answer but that of a check.
 const LIMIT: Duration = Duration::from_secs(10);
 /// For the copy of a database and what is read of it.
@@ -394,30 +385,6 @@ const COPY_LIMIT: Duration = Duration::from_secs(60);
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn of_a_file_as_typed_only_what_is_known_to_be_harmless_is_shown() {
-        let shown = masked_lines(
-            "[radius_server_auto]\n; old: hunter2\nport = 1812\nradius_secret_1=hunter2\nskey: hunter2\n\
-             radius_ip_1=10.0.0.1\n\nprot=hunter2\nhunter2\nhunter2 x=y\nskey_protected=hunter2\n",
-        );
-        assert!(!shown.contains("hunter2"), "{shown}");
-        assert_eq!(
-            shown.lines().map(str::trim).collect::<Vec<_>>(),
-            [
-                "1  [radius_server_auto]",
-                "2  ; a comment",
-                "3  port=1812",
-                "4  radius_secret_1=[secret]",
-                "5  skey=[secret]",
-                "6  radius_ip_1=10.0.0.1",
-                "8  prot=[secret]",
-                "9  [no option]",
-                "10  [no option]",
-                "11  skey_protected=[secret]",
-            ]
-        );
-    }
 
     #[test]
     fn what_no_file_can_hold_is_masked() {

@@ -41,12 +41,12 @@ impl Known {
     }
 
     /// What pseudonyms are made with. Without a key of the installation they differ from bundle to bundle.
-    pub(super) fn pseudonym_key(&self) -> Option<hmac::Key> {
+    pub(super) fn pseudonym_key(&self) -> Result<hmac::Key, getrandom::Error> {
         let octets = match &self.key {
             Some(key) => key.clone(),
             None => {
                 let mut octets = Zeroizing::new(vec![0; 32]);
-                getrandom::fill(&mut octets).ok()?;
+                getrandom::fill(&mut octets)?;
                 octets
             }
         };
@@ -54,7 +54,7 @@ impl Known {
             &digest::SHA256,
             &[b"pseudonyms of a support bundle", octets.as_slice()].concat(),
         );
-        Some(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
+        Ok(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
     }
 
     pub(super) fn add(&mut self, secret: &[u8]) {
@@ -113,18 +113,6 @@ impl Known {
                 body.push_str(line);
             } else {
                 body.push_str(line);
-            }
-        }
-    }
-
-    /// Values of a configuration file that is refused: every value of an option that is named as a secret,
-    /// as it is written there.
-    pub(super) fn file_text(&mut self, text: &str) {
-        for line in text.lines() {
-            if let Some((name, value)) = line.split_once(['=', ':'])
-                && is_secret(name.trim())
-            {
-                self.add(value.trim().as_bytes());
             }
         }
     }
@@ -266,18 +254,10 @@ mod tests {
     }
 
     #[test]
-    fn urls_and_bad_files_tell_their_secrets() {
+    fn urls_tell_their_secrets() {
         let mut known = Known::default();
         known.url("postgres://u:p%40ssword@h/db?password=another%21one");
-        known.file_text("[x]\nradius_secret_1 = plain one\nskey=abcdef\nport=1812\nhost: h\n");
-        let want = [
-            "p%40ssword",
-            "p@ssword",
-            "another%21one",
-            "another!one",
-            "plain one",
-            "abcdef",
-        ];
+        let want = ["p%40ssword", "p@ssword", "another%21one", "another!one"];
         assert_eq!(values(&known), want);
         assert_eq!(unescaped("%zz%4"), b"%zz%4");
     }

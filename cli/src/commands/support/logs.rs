@@ -9,9 +9,11 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
 use super::Item;
+use super::redact::Kind;
 
 /// Of each file that is named, of the logs in each folder that is, and of the gateway's own in the folder
 /// that it has for them. What else lies there may hold secrets that nobody knows of here.
@@ -35,7 +37,7 @@ pub(super) fn files(named: &[PathBuf], own: Option<&Path>) -> Vec<Item> {
                     items.push(match tail(&path, !folder) {
                         Ok((octets, shortened)) => Item {
                             shortened,
-                            ..Item::log(name, octets)
+                            ..Item::new(Kind::Log, name, octets)
                         },
                         Err(error) => {
                             Item::failed(name, format!("cannot read {}: {error}", path.display()))
@@ -85,11 +87,20 @@ pub(super) async fn journal() -> Item {
         ])
         .args(["--no-pager", "--output", "short-iso", "--lines", &lines])
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .kill_on_drop(true);
-    match tokio::time::timeout(JOURNAL_LIMIT, command.output()).await {
-        Ok(Ok(output)) if output.status.success() && !output.stdout.is_empty() => {
-            Item::log(name, last(&output.stdout))
-        }
+    let said = async {
+        let mut child = command.spawn()?;
+        let out = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        let end = end_of(out).await?;
+        Ok::<_, io::Error>((child.wait().await?.success(), end))
+    };
+    match tokio::time::timeout(JOURNAL_LIMIT, said).await {
+        Ok(Ok((true, (octets, shortened)))) if !octets.is_empty() => Item {
+            shortened,
+            ..Item::new(Kind::Log, name, octets)
+        },
         Ok(Ok(_)) => Item::failed(
             name,
             "the journal has nothing of a unit countersign; name log files with --logs",
@@ -161,16 +172,38 @@ fn tail(path: &Path, follow: bool) -> io::Result<(Vec<u8>, bool)> {
     let mut octets = Vec::new();
     file.take(FILE_OCTETS).read_to_end(&mut octets)?;
     if skipped > 0 {
-        let begin = octets.iter().position(|octet| *octet == b'\n');
-        octets.drain(..begin.map_or(octets.len(), |at| at + 1));
+        from_line(&mut octets);
     }
     Ok((octets, skipped > 0))
 }
 
-fn last(octets: &[u8]) -> Vec<u8> {
+/// The end of what somebody says, from the beginning of a line, and whether there was more; of what is before
+/// it no more is kept at a time than of that.
+async fn end_of(mut from: impl AsyncRead + Unpin) -> io::Result<(Vec<u8>, bool)> {
     let most = usize::try_from(FILE_OCTETS).unwrap_or(usize::MAX);
-    let skipped = octets.len().saturating_sub(most);
-    octets.get(skipped..).unwrap_or_default().to_vec()
+    let (mut octets, mut chunk, mut shortened) = (Vec::new(), vec![0; CHUNK_OCTETS], false);
+    loop {
+        let count = from.read(&mut chunk).await?;
+        octets.extend_from_slice(chunk.get(..count).unwrap_or_default());
+        let over = octets.len().saturating_sub(most);
+        if over > most || (count == 0 && over > 0) {
+            octets.drain(..over);
+            shortened = true;
+        }
+        if count == 0 {
+            break;
+        }
+    }
+    if shortened {
+        from_line(&mut octets);
+    }
+    Ok((octets, shortened))
+}
+
+/// Takes away the first line, whose beginning is not there.
+fn from_line(octets: &mut Vec<u8>) {
+    let begin = octets.iter().position(|octet| *octet == b'\n');
+    octets.drain(..begin.map_or(octets.len(), |at| at + 1));
 }
 
 /// A name in the bundle: the file's own, with its number before it, so that no two are alike.
@@ -189,6 +222,7 @@ fn name(path: &Path, number: usize) -> String {
 /// The most files, and of each so many octets.
 const FILES: usize = 32;
 const FILE_OCTETS: u64 = 4 * 1024 * 1024;
+const CHUNK_OCTETS: usize = 64 * 1024;
 const JOURNAL_LINES: u32 = 20_000;
 const JOURNAL_LIMIT: Duration = Duration::from_secs(20);
 
@@ -215,6 +249,18 @@ mod tests {
         let pipe = folder.path().join("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert!(tail(&pipe, true).is_err(), "not waited for");
+    }
+
+    #[tokio::test]
+    async fn of_a_long_journal_the_end_is_kept() {
+        let most = usize::try_from(FILE_OCTETS).unwrap();
+        for (lines, whole) in [(0, true), (3, true), (most / 10 * 3, false)] {
+            let text: String = (0..lines).map(|number| format!("{number:09}\n")).collect();
+            let (octets, shortened) = end_of(text.as_bytes()).await.unwrap();
+            assert_eq!(shortened, !whole, "{lines}");
+            assert!(text.as_bytes().ends_with(&octets) && octets.len() <= most);
+            assert!(octets.len() % 10 == 0 && (whole || octets.len() > most - 10));
+        }
     }
 
     #[test]

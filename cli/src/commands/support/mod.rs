@@ -6,26 +6,31 @@
 
 mod archive;
 mod gather;
+mod json;
 mod known;
 mod logs;
 mod names;
+mod own_words;
 mod patterns;
 mod redact;
 mod system;
+mod typed;
 mod writings;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use proto::child::Role;
-use ring::hmac;
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_blocking;
 
 use self::archive::Archive;
 use self::gather::Found;
 use self::known::Known;
 use self::names::Names;
-use self::redact::Redactor;
+use self::redact::{Kind, Redactor};
 use crate::args::SupportArgs;
 use crate::commands::database;
 use crate::failure::Failure;
@@ -36,27 +41,23 @@ use crate::paths::DataDir;
 struct Item {
     name: String,
     content: Result<Vec<u8>, String>,
-    /// Whether programs said it, line by line.
-    is_log: bool,
+    kind: Kind,
     /// Whether its beginning was left out.
     shortened: bool,
 }
 
 impl Item {
-    fn document(name: impl Into<String>, content: Vec<u8>) -> Self {
+    fn new(kind: Kind, name: impl Into<String>, content: Vec<u8>) -> Self {
         Self {
             name: name.into(),
             content: Ok(content),
-            is_log: false,
+            kind,
             shortened: false,
         }
     }
 
-    fn log(name: impl Into<String>, content: Vec<u8>) -> Self {
-        Self {
-            is_log: true,
-            ..Self::document(name, content)
-        }
+    fn document(name: impl Into<String>, content: Vec<u8>) -> Self {
+        Self::new(Kind::Document, name, content)
     }
 
     fn failed(name: impl Into<String>, why: impl Into<String>) -> Self {
@@ -67,7 +68,25 @@ impl Item {
     }
 }
 
+/// Makes it. A signal to end leaves neither half a bundle nor a copy of a database.
 pub(crate) async fn run(args: SupportArgs) -> Result<(), Failure> {
+    let listen =
+        |kind| signal(kind).map_err(|error| Failure::new("cannot listen for signals", &error));
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut hang_up = listen(SignalKind::hangup())?;
+    let stop = Arc::new(AtomicBool::new(false));
+    tokio::select! {
+        made = make(args, Arc::clone(&stop)) => return made,
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
+    }
+    stop.store(true, Ordering::Relaxed);
+    Err(Failure::plain("stopped by a signal: no bundle was made"))
+}
+
+async fn make(args: SupportArgs, stop: Arc<AtomicBool>) -> Result<(), Failure> {
     let data = DataDir::new(args.tool.data.data_dir.clone())?;
     let at_ms = dataplane::clock::unix_ms();
     let to = place(args.out.as_deref(), at_ms)?;
@@ -103,6 +122,7 @@ pub(crate) async fn run(args: SupportArgs) -> Result<(), Failure> {
         known,
         found,
         events,
+        stop,
     };
     let to_write = to.clone();
     let manifest = spawn_blocking(move || bundle.write(&to_write))
@@ -186,6 +206,7 @@ fn add(all: &mut Found, part: Found) {
     all.items.extend(part.items);
     all.snapshots.extend(part.snapshots);
     all.shown.extend(part.shown);
+    all.names.extend(part.names);
     all.running.extend(part.running);
     all.config = all.config.take().or(part.config);
 }
@@ -197,29 +218,32 @@ struct Bundle {
     known: Known,
     found: Found,
     events: Vec<controlplane::admin::StoredEvent>,
+    /// Whether it is not wanted any more.
+    stop: Arc<AtomicBool>,
 }
 
 impl Bundle {
     /// Writes it, and gives its manifest. Blocks.
     fn write(mut self, to: &Path) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
-        let key = self.known.pseudonym_key();
         let mut names = Names::default();
-        if !self.with_users {
-            names.of_events(&self.events);
-            let snapshots = self.found.snapshots.iter();
-            snapshots.for_each(|one| names.of_snapshot(one));
-            for one in self.found.items.iter().filter(|one| one.is_log) {
-                if let Ok(octets) = &one.content {
-                    names.of_log(&String::from_utf8_lossy(octets));
+        let key = match self.with_users {
+            true => None,
+            false => {
+                self.found.names.iter().for_each(|name| names.add(name));
+                let snapshots = self.found.snapshots.iter();
+                snapshots.for_each(|one| names.of_snapshot(one));
+                names.of_events(&self.events);
+                for one in self.found.items.iter().filter(|one| one.kind == Kind::Log) {
+                    if let Ok(octets) = &one.content {
+                        names.of_log(&String::from_utf8_lossy(octets));
+                    }
                 }
+                Some(self.known.pseudonym_key()?)
             }
-        }
-        let pseudonyms = match &key {
-            Some(key) => names.pseudonyms(key),
-            None => Vec::new(),
         };
-        let redactor = Redactor::new(self.known.iter(), &pseudonyms)?;
-        if let Some(events) = self.events_item(key.as_ref()) {
+        let redactor = Redactor::new(self.known.iter(), &names, key)?;
+        drop(names);
+        if let Some(events) = self.events_item() {
             self.found.items.push(events);
         }
         self.found.items.sort_by(|a, b| a.name.cmp(&b.name));
@@ -227,17 +251,23 @@ impl Bundle {
         let mut archive = Archive::new(to, seconds)?;
         let (mut listed, mut octets) = (Vec::new(), 0_usize);
         for item in std::mem::take(&mut self.found.items) {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err("it was stopped".into());
+            }
             let Item {
                 name,
                 content,
-                is_log,
+                kind,
                 mut shortened,
             } = item;
-            let name = redactor.document(name.as_bytes());
-            let content = content.map(|content| match is_log {
-                true => redactor.log(&content),
-                false => redactor.document(&content),
-            });
+            // What other people named; all else is ours.
+            let name = match name.split_once('/') {
+                Some((folder @ ("logs" | "configuration"), file)) => {
+                    format!("{folder}/{}", redactor.file_name(file))
+                }
+                _ => name,
+            };
+            let content = content.map(|content| redactor.item(kind, &content));
             let content = content.and_then(|mut content| {
                 if content.len() > ITEM_OCTETS {
                     shortened = true;
@@ -259,23 +289,22 @@ impl Bundle {
                         put(&mut line, "shortened", json!(true));
                     }
                 }
-                Err(why) => put(
-                    &mut line,
-                    "failed",
-                    json!(redactor.document(why.as_bytes())),
-                ),
+                Err(why) => put(&mut line, "failed", json!(redactor.text(&why))),
             }
             listed.push(line);
         }
-        let manifest = self.manifest(&redactor, pseudonyms.len(), &listed);
+        let manifest = self.manifest(&redactor, &listed);
         archive.add(&format!("{FOLDER}/manifest.json"), &pretty(&manifest))?;
+        if self.stop.load(Ordering::Relaxed) {
+            return Err("it was stopped".into());
+        }
         archive.end()?;
         Ok(manifest)
     }
 
-    /// The last logins, one a line, the newest first. Without a key there are no pseudonyms, so no names.
-    fn events_item(&mut self, key: Option<&hmac::Key>) -> Option<Item> {
-        let mut events = std::mem::take(&mut self.events);
+    /// The last logins, one a line, the newest first.
+    fn events_item(&mut self) -> Option<Item> {
+        let events = std::mem::take(&mut self.events);
         let there = self
             .found
             .items
@@ -284,12 +313,6 @@ impl Bundle {
         if there {
             return None;
         }
-        if !self.with_users {
-            match key {
-                Some(key) => events = names::without_names(events, key),
-                None => events.iter_mut().for_each(|one| one.event.user = None),
-            }
-        }
         let mut text = Vec::new();
         for event in &events {
             if let Ok(line) = serde_json::to_vec(event) {
@@ -297,11 +320,12 @@ impl Bundle {
                 text.push(b'\n');
             }
         }
-        Some(Item::document("events.jsonl", text))
+        Some(Item::new(Kind::Logins, "events.jsonl", text))
     }
 
-    fn manifest(&self, redactor: &Redactor, names: usize, items: &[Value]) -> Value {
+    fn manifest(&self, redactor: &Redactor, items: &[Value]) -> Value {
         let running: Vec<_> = self.found.running.iter().map(|one| one.as_str()).collect();
+        let (names, left) = redactor.names();
         json!({
             "form": 1,
             "program": "countersign",
@@ -316,7 +340,8 @@ impl Bundle {
                 "secrets_looked_for": self.known.count(),
                 "secrets_too_short_to_look_for": self.known.short(),
                 "places_replaced": redactor.replaced(),
-                "names_replaced": names,
+                "names_looked_for": names,
+                "names_not_looked_for": left,
             },
             "items": items,
         })
@@ -344,6 +369,12 @@ fn tell(args: &SupportArgs, to: &Path, manifest: &Value) {
         if let (Some(name), Some(why)) = (text("name"), text("failed")) {
             output::line(format_args!("left out: {name}: {why}"));
         }
+    }
+    let left = manifest.pointer("/redaction/names_not_looked_for");
+    if let Some(left @ 1..) = left.and_then(Value::as_u64) {
+        output::line(format_args!(
+            "{left} names more than are looked for were typed: where the text of a line has one of them it stays"
+        ));
     }
     let users = match args.with_users {
         true => "names of users are in it",

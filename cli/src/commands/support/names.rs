@@ -1,17 +1,23 @@
 //! Names of users, and what stands in their places: the same for one name in every bundle of an
 //! installation, and nothing that says whose it is without the installation's key. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
+use std::ops::Range;
 
 use controlplane::admin::StoredEvent;
 use proto::config::raw;
 use ring::hmac;
 
-use super::redact::Pseudonym;
-
-/// Names that were found.
-#[derive(Debug, Default)]
-pub(super) struct Names(BTreeSet<String>);
+/// Names that were found, those first that were added first.
+#[derive(Default)]
+pub(super) struct Names {
+    all: Vec<String>,
+    there: HashSet<String>,
+    /// Those that there was no room for, by their hashes.
+    left: HashSet<u64>,
+    hasher: RandomState,
+}
 
 impl Names {
     pub(super) fn of_events(&mut self, events: &[StoredEvent]) {
@@ -32,89 +38,134 @@ impl Names {
         }
     }
 
-    /// Those that a log has as `user=alice`, `"user":"alice"`, `(('192.0.2.1', 1), alice, id): `.
+    /// Those that a log names as users.
     pub(super) fn of_log(&mut self, text: &str) {
         for line in text.lines() {
-            for key in [
-                "user=",
-                "username=",
-                "\"user\":",
-                "\"username\":",
-                "\"user\": ",
-                "\"username\": ",
-            ] {
-                for (at, _) in line.match_indices(key) {
-                    let value = line.get(at + key.len()..).unwrap_or_default();
-                    self.add(&value_of(value));
-                }
-            }
-            if let Some((_, after)) = line.split_once("(('")
-                && let Some((_, user)) = after.split_once("), ")
-                && let Some((user, _)) = user.split_once(", ")
-            {
-                self.add(user);
+            for place in places(line) {
+                let written = line.get(place).unwrap_or_default();
+                self.add(&unquoted(written));
             }
         }
     }
 
     /// The name, and what a domain or a realm may stand around.
-    fn add(&mut self, name: &str) {
+    pub(super) fn add(&mut self, name: &str) {
         let short = name.rsplit_once('\\').map_or(name, |(_, user)| user);
         let short = short.split_once('@').map_or(short, |(user, _)| user);
         for name in [name, short] {
-            if !name.is_empty() && self.0.len() < MOST {
-                self.0.insert(name.to_owned());
+            if name.is_empty() || self.there.contains(name) {
+                continue;
+            }
+            if name.len() <= LONGEST && self.all.len() < MOST {
+                self.there.insert(name.to_owned());
+                self.all.push(name.to_owned());
+            } else if self.left.len() < COUNTED {
+                self.left.insert(self.hasher.hash_one(name));
             }
         }
     }
 
-    /// What stands in the place of each.
-    pub(super) fn pseudonyms(&self, key: &hmac::Key) -> Vec<Pseudonym> {
-        let one = |name: &String| Pseudonym {
-            name: name.clone(),
-            instead: pseudonym(name, key),
-        };
-        self.0.iter().map(one).collect()
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().map(String::as_str)
+    }
+
+    /// How many names there was no room for.
+    pub(super) fn left(&self) -> usize {
+        self.left.len()
     }
 }
 
-/// Events whose names are replaced where they are known for one.
-pub(super) fn without_names(mut events: Vec<StoredEvent>, key: &hmac::Key) -> Vec<StoredEvent> {
-    for one in &mut events {
-        if let Some(user) = &mut one.event.user {
-            *user = pseudonym(user, key);
-        }
-    }
-    events
-}
-
-fn pseudonym(name: &str, key: &hmac::Key) -> String {
+/// What stands in the place of a name.
+pub(super) fn pseudonym(name: &str, key: &hmac::Key) -> String {
     let tag = hmac::sign(key, name.to_lowercase().as_bytes());
     let digits = tag.as_ref().iter().take(5);
     let digits: String = digits.map(|octet| format!("{octet:02x}")).collect();
     format!("user-{digits}")
 }
 
-/// A value in quotes, within `Some(…)` or not, as JSON or Rust writes it, or up to a blank.
-fn value_of(text: &str) -> String {
-    let text = text.strip_prefix("Some(").unwrap_or(text);
-    if !text.starts_with('"') {
-        let end = text.find([' ', ',']).unwrap_or(text.len());
-        return text.get(..end).unwrap_or_default().to_owned();
+/// Whether a field of this name has the name of a user.
+pub(super) fn is_of_user(field: &str) -> bool {
+    ["user", "username"].contains(&field)
+}
+
+/// Whether an option of a configuration file has the name of a user.
+pub(super) fn is_named_user(option: &str) -> bool {
+    let option = option.to_ascii_lowercase();
+    option.ends_with("_username") || option.starts_with("exempt_username")
+}
+
+/// Where a line of a log names a user, in order and apart: as `user=alice`, `"user":"alice"`,
+/// `(('192.0.2.1', 1), alice, id): `, `username 'alice'`. In quotes it is as it is written between them.
+pub(super) fn places(line: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for key in KEYS {
+        for (at, _) in line.match_indices(key) {
+            let from = at + key.len();
+            let (skipped, length) = value(line.get(from..).unwrap_or_default());
+            found.push(from + skipped..from + skipped + length);
+        }
     }
-    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<String>();
-    match stream.next() {
-        Some(Ok(value)) => value,
-        // Rust escapes otherwise than JSON: as it stands then.
-        _ => {
-            let rest = text.get(1..).unwrap_or_default();
-            rest.split('"').next().unwrap_or_default().to_owned()
+    if let Some(tuple) = line.find("(('")
+        && let Some(address) = line.get(tuple..).and_then(|text| text.find("), "))
+    {
+        let from = tuple + address + "), ".len();
+        let length = line.get(from..).and_then(|text| text.find(", "));
+        found.extend(length.map(|length| from..from + length));
+    }
+    if let Some(at) = line.find(TYPED) {
+        let from = at + TYPED.len();
+        // There may be quotes in it.
+        let length = line.get(from..).and_then(|text| text.rfind('\''));
+        found.extend(length.map(|length| from..from + length));
+    }
+    found.retain(|place| !place.is_empty());
+    found.sort_by_key(|place| place.start);
+    let mut end = 0;
+    found.retain(|place| {
+        let apart = place.start >= end;
+        end = end.max(place.end);
+        apart
+    });
+    found
+}
+
+/// Where a value stands, and how long it is: in quotes, within `Some(…)` or not, or up to a blank.
+fn value(text: &str) -> (usize, usize) {
+    let before = if text.starts_with("Some(") { 5 } else { 0 };
+    let value = text.get(before..).unwrap_or_default();
+    match value.strip_prefix('"') {
+        None => (before, value.find([' ', ',']).unwrap_or(value.len())),
+        Some(body) => {
+            let mut escaped = false;
+            let end = body.find(|c| {
+                let ends = c == '"' && !escaped;
+                escaped = c == '\\' && !escaped;
+                ends
+            });
+            (before + 1, end.unwrap_or(body.len()))
         }
     }
 }
 
-/// The most names that are looked for.
-const MOST: usize = 20_000;
+/// What was escaped as JSON does; as it stands where Rust escaped it otherwise.
+fn unquoted(text: &str) -> String {
+    serde_json::from_str(&format!("\"{text}\"")).unwrap_or_else(|_| text.to_owned())
+}
+
+const KEYS: [&str; 6] = [
+    "user=",
+    "username=",
+    "\"user\":",
+    "\"username\":",
+    "\"user\": ",
+    "\"username\": ",
+];
+const TYPED: &str = "username '";
+/// The most names that are looked for, and the most octets of one: RADIUS carries no more than 253.
+pub(super) const MOST: usize = 20_000;
+const LONGEST: usize = 256;
+/// Of names that there was no room for, more are not counted.
+const COUNTED: usize = 200_000;
 
 #[cfg(test)]
 mod tests {
@@ -131,23 +182,43 @@ mod tests {
             "INFO login user=\"al \\\"x\\\" ice\" outcome=accept\n\
              INFO login user=bob outcome=reject\n\
              {\"user\":\"CORP\\\\carol\",\"n\":1} {\"username\": \"dave@example.com\"}\n\
-             2026 [info] (('192.0.2.1', 40000), erin, 7): Got response\n\
+             2026 [info] (('192.0.2.1', 40000), erin, 7): login attempt for username 'o'neil'\n\
              DEBUG user=Some(\"frank\") username=grace\n\
              nothing here, user= and so on\n",
         );
-        let found: Vec<_> = names.0.iter().map(String::as_str).collect();
+        let found: Vec<_> = names.iter().collect();
         let want = [
-            "CORP\\carol",
             "al \"x\" ice",
             "bob",
+            "CORP\\carol",
             "carol",
-            "dave",
             "dave@example.com",
+            "dave",
             "erin",
+            "o'neil",
             "frank",
             "grace",
         ];
         assert_eq!(found, want);
+    }
+
+    #[test]
+    fn places_are_in_order_and_apart() {
+        for line in [
+            "user=user=x username 'a user=b c', \"user\":\"user=z\"",
+            "(('1', 2), user=a, 3): username 'b'",
+            "user=\"unended",
+            "user=",
+        ] {
+            let mut end = 0;
+            for place in places(line) {
+                assert!(
+                    place.start >= end && line.get(place.clone()).is_some(),
+                    "{line}"
+                );
+                end = place.end;
+            }
+        }
     }
 
     #[test]
@@ -160,9 +231,24 @@ mod tests {
     }
 
     #[test]
-    fn no_more_names_than_fit() {
+    fn no_more_names_than_fit_and_the_others_are_counted() {
         let mut names = Names::default();
+        names.add(&"x".repeat(LONGEST + 1));
         (0..MOST + 10).for_each(|number| names.add(&format!("n{number}")));
-        assert_eq!(names.0.len(), MOST);
+        (0..MOST + 10).for_each(|number| names.add(&format!("n{number}")));
+        assert_eq!((names.iter().count(), names.left()), (MOST, 11));
+    }
+
+    #[test]
+    fn options_with_names_are_known() {
+        for (option, want) in [
+            ("exempt_username_1", true),
+            ("Service_Account_Username", true),
+            ("exempt_username", true),
+            ("username_attribute", false),
+            ("port", false),
+        ] {
+            assert_eq!(is_named_user(option), want, "{option}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! What looks like a secret wherever it stands: private keys, tokens, passwords of URLs, and in what
 //! programs say also values that are named as one. Pure.
 
+use controlplane::authproxy::schema::{self, SectionKind};
+
 use super::redact::SECRET;
 
 /// Private keys, tokens of ours, passwords in URLs.
@@ -107,16 +109,28 @@ fn url_passwords(text: &str) -> String {
     out
 }
 
-/// `Bearer …`, `Basic …`, and what cookies hold.
+/// What stands behind each `Bearer` and `Basic`, in any case.
 fn credentials(line: &str) -> String {
     let mut out = line.to_owned();
-    for scheme in ["Bearer ", "bearer ", "Basic ", "basic "] {
-        if let Some((before, after)) = out.split_once(scheme) {
+    for scheme in ["bearer ", "basic "] {
+        let lower = out.to_ascii_lowercase();
+        let mut next = String::with_capacity(out.len());
+        let mut from = 0;
+        for (at, _) in lower.match_indices(scheme) {
+            let begin = at + scheme.len();
+            if begin < from {
+                continue;
+            }
+            next.push_str(out.get(from..begin).unwrap_or_default());
+            let after = out.get(begin..).unwrap_or_default();
             let rest = after.trim_start_matches(|c: char| !c.is_whitespace() && c != '"');
-            if rest.len() < after.len() {
-                out = format!("{before}{scheme}{SECRET}{rest}");
+            from = out.len() - rest.len();
+            if from > begin {
+                next.push_str(SECRET);
             }
         }
+        next.push_str(out.get(from..).unwrap_or_default());
+        out = next;
     }
     out
 }
@@ -139,12 +153,16 @@ fn named(line: &str) -> String {
             .map_or(0, |at| at + 1);
         let name = name.get(start..).unwrap_or_default().to_ascii_lowercase();
         rest = value;
-        if !NAMES.iter().any(|secret| name.contains(secret)) {
+        if !is_secret(&name) {
             continue;
         }
         let blanks = value.len() - value.trim_start_matches([' ', '\t']).len();
         let (blank, value) = value.split_at(blanks);
-        let (body, after) = value_of(value);
+        let (body, after) = match before.ends_with('=') && is_option(&name) {
+            // A configuration file has nothing to end a value by but the end of its line.
+            true => value.split_at(value.find(['\n', '\r']).unwrap_or(value.len())),
+            false => value_of(value),
+        };
         out.push_str(blank);
         match body.is_empty() {
             true => rest = value,
@@ -156,6 +174,18 @@ fn named(line: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// Whether what is called so is a secret.
+pub(super) fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    NAMES.iter().any(|secret| name.contains(secret))
+}
+
+/// Whether it is an option of a configuration file.
+fn is_option(name: &str) -> bool {
+    let mut kinds = SectionKind::ALL.iter();
+    kinds.any(|kind| schema::find(*kind, name).is_some())
 }
 
 /// A value in quotes, or up to a blank; with what stands behind it. A nested document is none.
@@ -171,14 +201,9 @@ fn value_of(text: &str) -> (&str, &str) {
             closing.map_or(text.len(), |(at, _)| at + 1)
         }
         Some('{' | '[') | None => 0,
-        // A blank may stand within a secret, and a log line has nothing to end it by: to its end then.
         Some(_) => text
-            .find(['\n', '\r'])
-            .or(Some(text.len()))
-            .map_or(0, |line| {
-                let value = text.get(..line).unwrap_or_default();
-                value.find([',', ';', ')', '}', ' ']).unwrap_or(line)
-            }),
+            .find([',', ';', ')', '}', ' ', '\n', '\r'])
+            .unwrap_or(text.len()),
     };
     text.split_at_checked(end).unwrap_or((text, ""))
 }
@@ -246,7 +271,13 @@ mod tests {
                 "INFO login user=alice outcome=accept",
                 "INFO login user=alice outcome=accept",
             ),
-            ("radius_secret_1=abc d\n", "radius_secret_1=[secret] d\n"),
+            ("radius_secret_1=abc d\n", "radius_secret_1=[secret]\n"),
+            ("skey = \"abc\" d; e\n", "skey = [secret]\n"),
+            ("user_password=abc d\n", "user_password=[secret] d\n"),
+            (
+                "Bearer abc, bearer def and BASIC ghi= Bearer ",
+                "Bearer [secret] bearer [secret] and BASIC [secret] Bearer ",
+            ),
             (
                 "{\"password\": \"a \\\"b\\\" c\", \"x\": 1}",
                 "{\"password\": [secret], \"x\": 1}",

@@ -6,6 +6,17 @@ use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 /// The octets as they are, and every other writing that holds all or nearly all of them.
 pub(super) fn writings(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = vec![secret.to_vec()];
+    for form in encodings(secret) {
+        if !forms.contains(&form) {
+            forms.push(form);
+        }
+    }
+    forms
+}
+
+/// Every writing but the octets as they are, unless they need none.
+pub(super) fn encodings(secret: &[u8]) -> Vec<Vec<u8>> {
+    let mut forms = Vec::new();
     let mut add = |form: String| {
         let form = form.into_bytes();
         if !forms.contains(&form) {

@@ -57,14 +57,27 @@ pub(crate) struct Giver(tokio::net::UnixListener);
 #[derive(Debug)]
 pub(crate) struct Given {
     stream: UnixStream,
+    words: Words,
+}
+
+/// What the new process is told, and has not heard yet.
+#[derive(Debug)]
+struct Words {
     queue: mpsc::Receiver<Frame>,
+    /// Taken out of the queue.
+    next: Vec<Frame>,
     sites: HashMap<SocketAddr, Arc<Site>>,
 }
 
 impl Giver {
-    /// In the place of whoever listened there before: that one was taken over from.
+    /// In the place of whoever listened there before.
     pub(crate) fn bind(path: &Path) -> Result<Self, local::ServeError> {
         local::listen_over(path).map(Self)
+    }
+
+    /// Listens at the place of a process that was taken over from.
+    pub(crate) fn put(aside: local::Aside) -> Self {
+        Self(aside.put())
     }
 
     /// Waits until another process has taken over. What comes in between is only told in the log.
@@ -148,14 +161,21 @@ async fn give(
         Ok(taken) => taken,
         Err(_) => {
             // From here on it cannot say any more that it serves; it may have in this moment.
-            socket2::SockRef::from(&stream).shutdown(std::net::Shutdown::Both)?;
-            link::read(&mut stream).await
+            match socket2::SockRef::from(&stream).shutdown(std::net::Shutdown::Both) {
+                Ok(()) => link::read(&mut stream).await,
+                Err(error) => Err(error),
+            }
         }
     };
     let sites: HashMap<SocketAddr, Arc<Site>> = sites
         .into_iter()
         .map(|(_, site)| (site.socket.address(), site))
         .collect();
+    let words = Words {
+        queue,
+        next: Vec::new(),
+        sites,
+    };
     match taken {
         Ok(Frame::Serving) => {
             let Moved {
@@ -164,14 +184,10 @@ async fn give(
                 answers,
             } = moved;
             tracing::info!(under_way, answers, "another program has taken over");
-            Ok(Given {
-                stream,
-                queue,
-                sites,
-            })
+            Ok(Given { stream, words })
         }
         taken => {
-            thaw(shared, queue, &sites);
+            thaw(shared, words);
             taken.and(Err(io::ErrorKind::InvalidData.into()))
         }
     }
@@ -202,35 +218,47 @@ async fn freeze(shared: &Arc<Shared>, queue: mpsc::Sender<Frame>) -> (Vec<Frame>
     (state, moved)
 }
 
-/// Serves on: nobody took over.
-fn thaw(shared: &Shared, mut queue: mpsc::Receiver<Frame>, sites: &HashMap<SocketAddr, Arc<Site>>) {
-    shared.heir().set(None);
-    queue.close();
-    while let Ok(frame) = queue.try_recv() {
-        if let Frame::Answer(reply) = frame
-            && let Some(site) = sites.get(&reply.local)
-        {
-            send_reply(site, clock::now(), &reply);
+/// Serves on: nobody took over, or nobody is there any more who did.
+fn thaw(shared: &Shared, words: Words) {
+    words.said_here(shared);
+    shared.gate.open();
+}
+
+impl Words {
+    /// What nobody else says is said by this process, from now on.
+    fn said_here(self, shared: &Shared) {
+        let Self {
+            mut queue,
+            next,
+            sites,
+        } = self;
+        shared.heir().set(None);
+        queue.close();
+        let queued = std::iter::from_fn(|| queue.try_recv().ok());
+        for frame in next.into_iter().chain(queued) {
+            if let Frame::Answer(reply) = frame
+                && let Some(site) = sites.get(&reply.local)
+            {
+                send_reply(site, clock::now(), &reply);
+            }
         }
     }
-    shared.gate.open();
 }
 
 impl Given {
     /// Tells the new process of each answer, and takes what it hands back. Ends when [`Given::over`]
     /// was called and all is told, or when the new process is gone.
-    pub(crate) async fn run(self, shared: &Arc<Shared>) {
+    pub(crate) async fn run(&mut self, shared: &Arc<Shared>) {
         let Self {
             stream,
-            mut queue,
-            sites,
+            words: Words { queue, next, sites },
         } = self;
-        let (read, mut write) = stream.into_split();
+        let (read, mut write) = stream.split();
         let mut read = tokio::io::BufReader::new(read);
         let telling = async {
-            let mut frames = Vec::new();
-            while queue.recv_many(&mut frames, FRAMES_AT_ONCE).await > 0 {
-                link::write(&mut write, frames.drain(..)).await?;
+            while queue.recv_many(next, FRAMES_AT_ONCE).await > 0 {
+                link::write(&mut write, &*next).await?;
+                next.clear();
             }
             Ok::<(), io::Error>(())
         };
@@ -264,6 +292,16 @@ impl Given {
     /// Nothing more is told: what is answered now is sent by this process.
     pub(crate) fn over(shared: &Shared) {
         shared.heir().set(None);
+    }
+
+    /// The new process is gone, and yet another one serves: what it did not hear is said here.
+    pub(crate) fn bereft(self, shared: &Shared) {
+        self.words.said_here(shared);
+    }
+
+    /// The new process is gone, and nobody serves: this one reads its sockets again.
+    pub(crate) fn taken_back(self, shared: &Shared) {
+        thaw(shared, self.words);
     }
 }
 

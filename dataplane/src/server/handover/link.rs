@@ -1,5 +1,6 @@
 //! Frames over a Unix socket, and what goes on between two processes after one took over.
 
+use std::borrow::Borrow;
 use std::io;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,11 +23,11 @@ pub(super) async fn read(from: &mut (impl AsyncReadExt + Unpin)) -> io::Result<F
 /// Writes frames, many with one call.
 pub(super) async fn write(
     to: &mut (impl AsyncWriteExt + Unpin),
-    frames: impl IntoIterator<Item = Frame>,
+    frames: impl IntoIterator<Item: Borrow<Frame>>,
 ) -> io::Result<()> {
     let mut octets = Zeroizing::new(Vec::new());
     for frame in frames {
-        frame.write(&mut octets);
+        frame.borrow().write(&mut octets);
         if octets.len() >= AT_ONCE {
             to.write_all(&octets).await?;
             octets.clear();

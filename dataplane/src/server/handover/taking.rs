@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
@@ -40,17 +41,8 @@ pub(crate) struct Following {
 /// # Errors
 /// It is another user's, another version's, or says what cannot be understood.
 pub(crate) async fn ask(path: &Path) -> Result<Option<Taken>, TakeError> {
-    let mut stream = match UnixStream::connect(path).await {
-        Ok(stream) => stream,
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
-            ) =>
-        {
-            return Ok(None);
-        }
-        Err(error) => return Err(error.into()),
+    let Some(mut stream) = connect(path).await? else {
+        return Ok(None);
     };
     if !local::is_ours(&stream) {
         return Err(TakeError::Foreign);
@@ -81,6 +73,23 @@ pub(crate) async fn ask(path: &Path) -> Result<Option<Taken>, TakeError> {
         offer,
         sockets,
     }))
+}
+
+/// None when nobody listens there. A process whose successor has just ended takes its place back in a
+/// moment, so a socket that was left behind is looked at for some time.
+async fn connect(path: &Path) -> io::Result<Option<UnixStream>> {
+    let mut tick = tokio::time::interval(LOOK);
+    let listens = async {
+        loop {
+            tick.tick().await;
+            match UnixStream::connect(path).await {
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                connected => return connected.map(Some),
+            }
+        }
+    };
+    timeout(LEFT_BEHIND, listens).await.unwrap_or(Ok(None))
 }
 
 /// As much of an offer as any version can read.
@@ -256,3 +265,7 @@ pub enum TakeError {
     #[error("the program that serves did not hand over")]
     Io(#[from] io::Error),
 }
+
+/// How long a socket that nobody listens at is looked at, and how often.
+const LEFT_BEHIND: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(50);
