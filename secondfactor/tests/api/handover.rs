@@ -5,9 +5,9 @@ use std::path::Path;
 use secondfactor::admin::{Done, WaitingPush};
 use secondfactor::{RunError, TakeError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
 
-use crate::support::{Call, LIMIT, Running, phone};
+use crate::support::{Call, LIMIT, Running, phone, tls};
 
 /// Starts one that may be taken over from.
 async fn first(folder: &Path) -> Running {
@@ -236,6 +236,36 @@ async fn what_does_not_take_over_leaves_the_old_one_with_all_that_waits() {
     assert_eq!(answer["response"]["result"], "allow", "{answer}");
     // And a good one takes over all the same.
     let two = next(folder.path(), &one).await;
+    one.ended().await;
+    two.stop().await;
+}
+
+#[tokio::test]
+async fn one_who_is_slow_holds_nothing_up_for_long_and_changes_nothing_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = first(folder.path()).await;
+    one.user("alice", None, vec![phone()]).await;
+    let _silent = TcpStream::connect(one.address).await.unwrap();
+    let call = Call::signed(&one.app, "POST", "/auth/v2/auth", AUTO);
+    let mut head = format!("POST {} HTTP/1.1\r\nhost: {}\r\n", call.path, call.host);
+    for (name, value) in &call.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str(&format!("content-length: {}\r\n\r\n", call.body.len()));
+    let mut slow = tls(one.address, &one.app.ca_pem, false).await;
+    slow.write_all(head.as_bytes()).await.unwrap();
+    slow.flush().await.unwrap();
+    let two = tokio::time::timeout(LIMIT, next(folder.path(), &one)).await;
+    let two = two.expect("they are not waited for");
+    slow.write_all(call.body.as_bytes()).await.unwrap();
+    slow.flush().await.unwrap();
+    let mut answer = Vec::new();
+    // It need not say that it hangs up.
+    drop(slow.read_to_end(&mut answer).await);
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+    let pushes: Vec<WaitingPush> = two.admin.get("/pushes", LIMIT).await.unwrap();
+    assert!(pushes.is_empty(), "{pushes:?}");
     one.ended().await;
     two.stop().await;
 }
