@@ -164,8 +164,7 @@ async fn begin(settings: &Settings, shutdown: &CancellationToken) -> Result<Begu
         let store = Store::open_as_it_is(&database).await?;
         let metrics = Metrics::new(address)?;
         let (sockets, hearing) = taken.take(&settings.admin_socket).await?;
-        // Nobody writes to it now.
-        store.migrate().await?;
+        hearing.migrate(&store).await?;
         let parts = parts(
             settings,
             (store, vault, metrics),
@@ -183,7 +182,6 @@ async fn begin(settings: &Settings, shutdown: &CancellationToken) -> Result<Begu
             address,
         });
     }
-    let store = Store::open(&database).await?;
     let listen = |source| RunError::Listen {
         address: settings.listen,
         source,
@@ -193,6 +191,8 @@ async fn begin(settings: &Settings, shutdown: &CancellationToken) -> Result<Begu
     let admin = local::Listener::bind(&settings.admin_socket).await?;
     let handover = settings.handover_socket.as_deref();
     let handover = handover.map(local::listen_over).transpose()?;
+    // No other process listens, so none uses it.
+    let store = Store::open(&database).await?;
     let metrics = Metrics::new(address)?;
     let parts = parts(
         settings,

@@ -268,6 +268,28 @@ fn what_waits_before_two_upgrades_is_answered_after_them() {
 }
 
 #[test]
+fn who_holds_on_is_answered_when_the_next_process_is_killed() {
+    let gateway = Gateway::start();
+    let factor = &gateway.factor;
+    factor.user("erin", None);
+    factor.user("frank", None);
+    let account = factor.account();
+    thread::scope(|scope| {
+        let holds = hold(scope, factor, &account, "frank");
+        let (before, after) = gateway.upgrade();
+        kill(after, Signal::SIGKILL).unwrap();
+        assert_eq!(holds.join().unwrap()["status"], "timeout");
+        wait_until("the one of before ends", LONG, || !lives(before));
+        assert_ne!(gateway.serving(), after);
+    });
+    // It was started again as ever.
+    let (nas, request) = gateway.begin("erin");
+    factor.approve("erin");
+    let answer = request.check(&nas.receive(LONG).unwrap()).unwrap();
+    assert_eq!(answer.code, code::ACCESS_ACCEPT, "{}", answer.message());
+}
+
+#[test]
 fn a_thousand_logins_and_two_upgrades_lose_none() {
     let gateway = Gateway::start();
     let names: Vec<String> = (0..12).map(|number| format!("user{number}")).collect();

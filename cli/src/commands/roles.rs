@@ -249,24 +249,16 @@ fn who(
 }
 
 pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> {
+    let take_over = args.supervised.take_over;
     let Prepared {
         data,
         stop,
         supervised,
         lone,
-    } = prepare(
-        Role::SecondFactor,
-        args.data.data_dir,
-        args.supervised.clone(),
-    )?;
+    } = prepare(Role::SecondFactor, args.data.data_dir, args.supervised)?;
     let handed_over = CancellationToken::new();
     raise_file_limit();
-    let watched = Watched::new(
-        &args.watch,
-        Role::SecondFactor,
-        &data,
-        args.supervised.take_over,
-    )?;
+    let watched = Watched::new(&args.watch, Role::SecondFactor, &data, take_over)?;
     let mut settings =
         secondfactor::Settings::new(data.of(Role::SecondFactor), data.socket(Role::SecondFactor));
     settings.listen = args.second_factor.second_factor_listen;
@@ -274,12 +266,13 @@ pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> 
     settings.public_names = args.public.second_factor_names;
     settings.admin_routes = logs::routes();
     settings.handover_socket = Some(data.handover_socket(Role::SecondFactor));
-    settings.take_over = args.supervised.take_over;
+    settings.take_over = take_over;
     settings.handed_over = handed_over.clone();
     let (ready, bound) = oneshot::channel::<SocketAddr>();
     settings.ready = Some(ready);
     let (is_ready, readied) = oneshot::channel();
     let say_ready = async {
+        // One that does not serve says why itself.
         if bound.await.is_ok() {
             if supervised {
                 output::json_line(&FromChild::Ready);

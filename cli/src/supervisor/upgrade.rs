@@ -368,6 +368,9 @@ impl Supervisor {
             return;
         };
         successor.was_ready = true;
+        if self.debug {
+            self.tell_debug(vec![role]);
+        }
         let mut children = self.children.iter_mut();
         match children.find(|child| child.role == role) {
             // One that waits to be started again has nobody to wait for.

@@ -57,14 +57,18 @@ pub(crate) async fn given(
             () = service.shutdown.cancelled() => return Ok(None),
             given = give(service, sockets, stream) => given,
         };
-        match given {
+        let error = match given {
             Ok(given) => return Ok(Some(given)),
-            Err(error) => tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "the program that would take over did not; this one serves on"
-            ),
+            Err(error) => error,
+        };
+        // Where it is busy it is nobody else's.
+        if let Err(error @ StoreError::Newer { .. }) = service.store.known().await {
+            return Err(error);
         }
-        service.store.known().await?;
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the program that would take over did not; this one serves on"
+        );
     }
 }
 

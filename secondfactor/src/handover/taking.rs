@@ -12,9 +12,11 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::wire::{self, Frame, PROTOCOL};
-use super::{Files, PATIENCE, STEP, Sockets};
+use super::{CHANGES, Files, PATIENCE, STEP, Sockets};
+use crate::RunError;
 use crate::push::{Exported, TOLD, Txid};
 use crate::service::Service;
+use crate::store::Store;
 use crate::verdict::Verdict;
 
 /// What the old process offered. It serves still.
@@ -144,6 +146,16 @@ impl Taken {
 }
 
 impl Hearing {
+    /// Brings the database's schema up to date: nobody writes to it now.
+    ///
+    /// # Errors
+    /// [`RunError`]; the old process serves on. That it waits has its end, and after it nothing may be
+    /// changed.
+    pub(crate) async fn migrate(&self, store: &Store) -> Result<(), RunError> {
+        let migrated = timeout(CHANGES, store.migrate()).await;
+        Ok(migrated.map_err(|_| TakeError::Schema)??)
+    }
+
     /// Takes over.
     ///
     /// # Errors
@@ -225,6 +237,13 @@ pub enum TakeError {
         /// What the other one listens on.
         served: SocketAddr,
     },
+    /// The database is not what this program needs soon enough.
+    #[error(
+        "the database's schema could not be changed within {} s, and is as it was; restart the \
+         second factor for it",
+        CHANGES.as_secs()
+    )]
+    Schema,
     /// It said what was not its turn.
     #[error("the program that serves said what is not understood")]
     Unexpected,

@@ -275,10 +275,9 @@ mod tests {
         })
     }
 
-    fn queue() -> (
-        mpsc::Sender<(Txid, Verdict)>,
-        mpsc::Receiver<(Txid, Verdict)>,
-    ) {
+    type Told = (Txid, Verdict);
+
+    fn queue() -> (mpsc::Sender<Told>, mpsc::Receiver<Told>) {
         mpsc::channel(TOLD)
     }
 
@@ -396,7 +395,7 @@ mod tests {
             ended: Vec::new(),
         };
         assert!(pushes.take_in(exported, Instant::now(), queue().0));
-        let _ = pushes.export(Instant::now());
+        assert_eq!(pushes.export(Instant::now()).waiting.len(), 1);
         let over = tokio_util::sync::CancellationToken::new();
         let push = pushes.get(Txid(1)).unwrap();
         let scene = async {

@@ -5,9 +5,9 @@ use std::path::Path;
 use secondfactor::admin::{Done, WaitingPush};
 use secondfactor::{RunError, TakeError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
 
-use crate::support::{Call, LIMIT, Running, phone};
+use crate::support::{Call, LIMIT, Running, phone, tls};
 
 /// Starts one that may be taken over from.
 async fn first(folder: &Path) -> Running {
@@ -41,6 +41,14 @@ async fn waiting(running: &Running) -> WaitingPush {
 async fn approve(running: &Running, txid: &str) {
     let path = format!("/pushes/{txid}/approve");
     let _: Done = running.admin.post(&path, &(), LIMIT).await.unwrap();
+}
+
+/// What the process that serves says next.
+async fn frame(stream: &mut UnixStream) -> Vec<u8> {
+    let length = stream.read_u32().await.unwrap();
+    let mut body = vec![0; usize::try_from(length).unwrap()];
+    stream.read_exact(&mut body).await.unwrap();
+    body
 }
 
 const AUTO: &[(&str, &str)] = &[
@@ -230,6 +238,69 @@ async fn what_does_not_take_over_leaves_the_old_one_with_all_that_waits() {
     let two = next(folder.path(), &one).await;
     one.ended().await;
     two.stop().await;
+}
+
+#[tokio::test]
+async fn one_who_is_slow_holds_nothing_up_for_long_and_changes_nothing_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = first(folder.path()).await;
+    one.user("alice", None, vec![phone()]).await;
+    let _silent = TcpStream::connect(one.address).await.unwrap();
+    let call = Call::signed(&one.app, "POST", "/auth/v2/auth", AUTO);
+    let mut head = format!("POST {} HTTP/1.1\r\nhost: {}\r\n", call.path, call.host);
+    for (name, value) in &call.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str(&format!("content-length: {}\r\n\r\n", call.body.len()));
+    let mut slow = tls(one.address, &one.app.ca_pem, false).await;
+    slow.write_all(head.as_bytes()).await.unwrap();
+    slow.flush().await.unwrap();
+    let two = tokio::time::timeout(LIMIT, next(folder.path(), &one)).await;
+    let two = two.expect("they are not waited for");
+    slow.write_all(call.body.as_bytes()).await.unwrap();
+    slow.flush().await.unwrap();
+    let mut answer = Vec::new();
+    // It need not say that it hangs up.
+    drop(slow.read_to_end(&mut answer).await);
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+    let pushes: Vec<WaitingPush> = two.admin.get("/pushes", LIMIT).await.unwrap();
+    assert!(pushes.is_empty(), "{pushes:?}");
+    one.ended().await;
+    two.stop().await;
+}
+
+#[tokio::test]
+async fn a_process_whose_database_was_changed_under_it_does_not_serve_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = first(folder.path()).await;
+    let mut stream = UnixStream::connect(folder.path().join("handover.sock"))
+        .await
+        .unwrap();
+    let take = br#"{"frame":"take"}"#;
+    stream.write_all(&[0, 0, 0, 16]).await.unwrap();
+    stream.write_all(take).await.unwrap();
+    let _offer = frame(&mut stream).await;
+    for _ in 0..3 {
+        drop(local::fds::receive(&stream).await.unwrap());
+    }
+    assert_eq!(frame(&mut stream).await, br#"{"frame":"complete"}"#);
+    // It has migrated the database, and dies before it serves.
+    let database = folder.path().join("data/secondfactor.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let newer = sqlx::raw_sql("PRAGMA user_version = 99").execute(&pool);
+    newer.await.unwrap();
+    pool.close().await;
+    drop(stream);
+    let error = one.failed().await;
+    assert!(
+        matches!(
+            error,
+            RunError::Store(secondfactor::StoreError::Newer { found: 99, .. })
+        ),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]

@@ -74,6 +74,12 @@ impl Running {
         ended.expect("it ends").unwrap().unwrap();
     }
 
+    /// Waits for the end by itself, which is a failure.
+    pub(crate) async fn failed(self) -> RunError {
+        let ended = tokio::time::timeout(LIMIT, self.task).await;
+        ended.expect("it ends").unwrap().unwrap_err()
+    }
+
     /// Whether it has ended.
     pub(crate) fn is_over(&self) -> bool {
         self.task.is_finished()
