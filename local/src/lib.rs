@@ -5,8 +5,9 @@
 
 mod aside;
 mod client;
+pub mod fds;
 mod serve;
 
 pub use aside::{Aside, SocketFile};
 pub use client::{CallError, Client, Lines, Tls};
-pub use serve::{Listener, ServeError, is_ours, listen_over, serve};
+pub use serve::{Listener, ServeError, inherited, is_ours, listen_over, serve};

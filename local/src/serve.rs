@@ -1,6 +1,7 @@
 //! The server's side: mode 0600, and the peer's user checked on every connection.
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -92,22 +93,78 @@ impl Listener {
         SocketFile::new(self.path.clone(), self.file.take())
     }
 
+    /// Goes on with what another process listened on at this path.
+    ///
+    /// # Errors
+    /// When it is no socket of this kind.
+    pub fn inherited(socket: OwnedFd, path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            inner: inherited(socket)?,
+            path: path.to_owned(),
+            file: file_at(path),
+        })
+    }
+
+    /// The socket once more, for another process to go on with.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn copy(&self) -> io::Result<OwnedFd> {
+        self.inner.as_fd().try_clone_to_owned()
+    }
+
     /// Serves until the token is cancelled; removes the socket file at the end.
     pub async fn serve(self, router: Router, shutdown: CancellationToken) {
-        let path = self.path.clone();
-        let served = axum::serve(SameUser(self.inner), router)
-            .with_graceful_shutdown(shutdown.cancelled_owned())
-            .await;
-        if let Err(error) = served {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "local socket failed"
-            );
-        }
-        if self.file.is_some() && file_at(&path) == self.file {
-            drop(tokio::fs::remove_file(&path).await);
-        }
+        let (path, file) = (self.path, self.file);
+        answer(self.inner, router, shutdown).await;
+        remove(&path, file).await;
     }
+
+    /// Serves until the token is cancelled, and may do so again: who connects meanwhile waits, for
+    /// this process or for one that has the socket as well.
+    ///
+    /// # Errors
+    /// Those of the system; nothing was served.
+    pub async fn serve_for_now(&self, router: Router, until: CancellationToken) -> io::Result<()> {
+        answer(inherited(self.copy()?)?, router, until).await;
+        Ok(())
+    }
+
+    /// Removes the socket file, after the last of it was served.
+    pub async fn remove_file(&self) {
+        remove(&self.path, self.file).await;
+    }
+}
+
+async fn answer(inner: UnixListener, router: Router, until: CancellationToken) {
+    let served = axum::serve(SameUser(inner), router)
+        .with_graceful_shutdown(until.cancelled_owned())
+        .await;
+    if let Err(error) = served {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "local socket failed"
+        );
+    }
+}
+
+/// Removes a socket file, unless another process has put its own there.
+async fn remove(path: &Path, file: Option<(u64, u64)>) {
+    if file.is_some() && file_at(path) == file {
+        drop(tokio::fs::remove_file(path).await);
+    }
+}
+
+/// Listens on what another process listened on.
+///
+/// # Errors
+/// When it is no Unix socket.
+pub fn inherited(socket: OwnedFd) -> io::Result<UnixListener> {
+    let socket = std::os::unix::net::UnixListener::from(socket);
+    // Fails for a socket of another kind.
+    socket.local_addr()?;
+    socket.set_nonblocking(true)?;
+    UnixListener::from_std(socket)
 }
 
 /// Listens on a socket of mode 0600 in the place of whatever was there.

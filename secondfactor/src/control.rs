@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -65,9 +65,21 @@ pub(crate) fn router(control: Control) -> Router {
         .with_state(control)
 }
 
-/// A caller that hangs up does not leave a write half done.
+/// A caller that hangs up does not leave a write half done, and no write is made here once another
+/// process has taken over.
 async fn to_the_end(State(control): State<Control>, request: Request, next: Next) -> Response {
-    let done = control.service.tasks.spawn(next.run(request)).await;
+    let service = Arc::clone(&control.service);
+    let work = async move {
+        let _inside = match *request.method() {
+            Method::GET => None,
+            _ => match service.gate.enter().await {
+                None => return Refusal::TooMany.into_response(),
+                inside => inside,
+            },
+        };
+        next.run(request).await
+    };
+    let done = control.service.tasks.spawn(work).await;
     done.unwrap_or_else(|_| Refusal::Internal.into_response())
 }
 
@@ -301,9 +313,9 @@ async fn pushes(State(control): State<Control>) -> Json<Vec<WaitingPush>> {
     let pushes = control.service.pushes.list(SHOWN_PUSHES);
     let waiting = pushes.iter().map(|push| WaitingPush {
         txid: push.txid.to_string(),
-        user: push.account.name.clone(),
-        device: push.device.id.to_string(),
-        application: push.application.name.to_string(),
+        user: push.user.to_string(),
+        device: push.device.to_string(),
+        application: push.application.to_string(),
         ip: push.details.ip.to_string(),
         age_seconds: now.saturating_duration_since(push.sent).as_secs(),
     });

@@ -13,6 +13,8 @@ mod clock;
 mod control;
 mod date;
 mod doors;
+mod gate;
+mod handover;
 mod metrics;
 mod otp;
 mod pages;
@@ -36,95 +38,237 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use certificate::CertificateError;
+pub use handover::TakeError;
 pub use proto::second_factor as admin;
 pub use settings::{DEFAULT_PORT, Settings};
 pub use store::StoreError;
 pub use vault::KeyError;
 
-use certificate::{Renewal, ServedLeaf};
+use certificate::{Identity, Renewal, ServedLeaf};
+use gate::Talk;
+use handover::{Following, Sockets};
 use metrics::Metrics;
 use service::{Parts, Rules, Service};
 use sign::VersionOne;
 use store::Store;
 use vault::Vault;
 
-/// Runs the service until the token is cancelled; then who waits is answered, and it returns.
+/// Runs the service until the token is cancelled or another process has taken over; then who waits is
+/// answered, and it returns.
 ///
-/// [`Settings::ready`] is told the address once the listener and the admin socket are bound.
+/// [`Settings::ready`] is told the address once the listener and the admin socket are bound, or taken
+/// over.
 ///
 /// # Errors
-/// [`RunError`] when it cannot start. Later faults are answered and logged.
+/// [`RunError`] when it cannot start. Later faults are answered and logged, but for
+/// [`RunError::Store`]: a process that would take over has changed the database and not served.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), RunError> {
+    let shutdown = shutdown.child_token();
+    let Begun {
+        service,
+        sockets,
+        following,
+        tls,
+        address,
+    } = begin(&settings, &shutdown).await?;
+    let Settings {
+        admin_routes,
+        shutdown_grace,
+        handed_over,
+        ready,
+        ..
+    } = settings;
+    let control = control::Control {
+        service: Arc::clone(&service),
+        address,
+    };
+    let routes = control::router(control).merge(admin_routes);
+    tracing::info!(%address, "second factor serves");
+    if let Some(ready) = ready
+        && ready.send(address).is_err()
+    {
+        tracing::debug!("nobody waits for the address any more");
+    }
+    let gone = shutdown.child_token();
+    let alone = CancellationToken::new();
+    let https = Arc::clone(&sockets.https);
+    let admin = Arc::clone(&sockets.admin);
+    let giving = async {
+        let given = handover::given(&service, &sockets).await;
+        // Who was taken over from listens no more.
+        drop(sockets);
+        match given {
+            Ok(Some(given)) => {
+                handed_over.cancel();
+                gone.cancel();
+                given.run(&service, &alone).await;
+                Ok(())
+            }
+            Ok(None) => Ok(()),
+            Err(error) => {
+                shutdown.cancel();
+                Err(error)
+            }
+        }
+    };
+    let following = async {
+        if let Some(following) = following {
+            tokio::select! {
+                () = following.run(&service) => {}
+                () = shutdown.cancelled() => {}
+            }
+        }
+        alone.cancel();
+    };
+    let (gave, ..) = tokio::join!(
+        giving,
+        following,
+        server::serve(https, tls, Arc::clone(&service), shutdown_grace),
+        administer(admin, routes, &service),
+        renew_daily(&service.leaf, &gone),
+        service.pushes.run(gone.clone(), |push, verdict| service
+            .push_ended(push, verdict)),
+    );
+    service.tasks.close();
+    service.tasks.wait().await;
+    service.store.close().await;
+    gave.map_err(RunError::Store)
+}
+
+/// A service that is about to serve.
+struct Begun {
+    service: Arc<Service>,
+    sockets: Sockets,
+    following: Option<Following>,
+    tls: Arc<rustls::ServerConfig>,
+    address: SocketAddr,
+}
+
+/// Opens all that is needed, and takes over where that is asked for: the last thing that can fail.
+async fn begin(settings: &Settings, shutdown: &CancellationToken) -> Result<Begun, RunError> {
     let folder = settings.data_dir.clone();
     let key_file = settings.key_file.clone();
     let names = certificate::names(&settings.public_names, settings.listen.ip());
     let (vault, identity) = tokio::task::spawn_blocking(move || files(&folder, key_file, &names))
         .await
         .map_err(|_| RunError::Stopped)??;
-    let store = Store::open(&settings.data_dir.join(DATABASE)).await?;
+    let database = settings.data_dir.join(DATABASE);
+    let taken = match &settings.handover_socket {
+        Some(path) if settings.take_over => handover::ask(path).await?,
+        _ => None,
+    };
+    let tls = Arc::clone(&identity.tls);
+    if let Some(taken) = taken {
+        let taken = taken.at(settings.listen)?;
+        let address = taken.address;
+        let store = Store::open_as_it_is(&database).await?;
+        let metrics = Metrics::new(address)?;
+        let (sockets, hearing) = taken.take(&settings.admin_socket).await?;
+        // Nobody writes to it now.
+        store.migrate().await?;
+        let parts = parts(
+            settings,
+            (store, vault, metrics),
+            identity,
+            address,
+            shutdown,
+        );
+        let service = Arc::new(Service::new(parts).await?);
+        let following = Some(hearing.serves(&service).await?);
+        return Ok(Begun {
+            service,
+            sockets,
+            following,
+            tls,
+            address,
+        });
+    }
+    let store = Store::open(&database).await?;
     let listen = |source| RunError::Listen {
         address: settings.listen,
         source,
     };
-    let listener = TcpListener::bind(settings.listen).await.map_err(listen)?;
-    let address = listener.local_addr().map_err(listen)?;
-    let socket = local::Listener::bind(&settings.admin_socket).await?;
-    let public_url = settings.public_url.unwrap_or_else(|| {
+    let https = TcpListener::bind(settings.listen).await.map_err(listen)?;
+    let address = https.local_addr().map_err(listen)?;
+    let admin = local::Listener::bind(&settings.admin_socket).await?;
+    let handover = settings.handover_socket.as_deref();
+    let handover = handover.map(local::listen_over).transpose()?;
+    let metrics = Metrics::new(address)?;
+    let parts = parts(
+        settings,
+        (store, vault, metrics),
+        identity,
+        address,
+        shutdown,
+    );
+    let service = Arc::new(Service::new(parts).await?);
+    Ok(Begun {
+        service,
+        sockets: Sockets {
+            https: Arc::new(https),
+            admin: Arc::new(admin),
+            handover: handover.map(Arc::new),
+        },
+        following: None,
+        tls,
+        address,
+    })
+}
+
+fn parts(
+    settings: &Settings,
+    (store, vault, metrics): (Store, Vault, Metrics),
+    identity: Identity,
+    address: SocketAddr,
+    shutdown: &CancellationToken,
+) -> Parts {
+    let public_url = settings.public_url.clone().unwrap_or_else(|| {
         let name = settings.public_names.first();
         let name = name.map_or("localhost", String::as_str);
         format!("https://{name}:{}", address.port())
     });
-    let service = Arc::new(
-        Service::new(Parts {
-            store,
-            vault,
-            metrics: Metrics::new(address)?,
-            rules: Rules {
-                version_one: if settings.signature_version_1 {
-                    VersionOne::Accepted
-                } else {
-                    VersionOne::Refused
-                },
-                push_lifetime: settings.push_lifetime,
-                poll_hold: settings.poll_hold,
-                lockout_after: settings.lockout_after,
+    Parts {
+        store,
+        vault,
+        metrics,
+        rules: Rules {
+            version_one: if settings.signature_version_1 {
+                VersionOne::Accepted
+            } else {
+                VersionOne::Refused
             },
-            ca_pem: identity.ca_pem,
-            leaf: Arc::clone(&identity.leaf),
-            public_url: public_url.trim_end_matches('/').to_owned(),
-            shutdown: shutdown.clone(),
-        })
-        .await?,
-    );
-    let control = control::Control {
-        service: Arc::clone(&service),
-        address,
-    };
-    tracing::info!(%address, "second factor serves");
-    if let Some(ready) = settings.ready
-        && ready.send(address).is_err()
-    {
-        tracing::debug!("nobody waits for the address any more");
+            push_lifetime: settings.push_lifetime,
+            poll_hold: settings.poll_hold,
+            lockout_after: settings.lockout_after,
+        },
+        ca_pem: identity.ca_pem,
+        leaf: identity.leaf,
+        public_url: public_url.trim_end_matches('/').to_owned(),
+        shutdown: shutdown.clone(),
     }
-    tokio::join!(
-        server::serve(
-            listener,
-            identity.tls,
-            Arc::clone(&service),
-            settings.shutdown_grace
-        ),
-        socket.serve(
-            control::router(control).merge(settings.admin_routes),
-            shutdown.clone()
-        ),
-        renew_daily(&identity.leaf, &shutdown),
-        service.pushes.run(shutdown.clone(), |push, verdict| service
-            .push_ended(push, verdict)),
-    );
-    service.tasks.close();
-    service.tasks.wait().await;
-    service.store.close().await;
-    Ok(())
+}
+
+/// Serves the admin socket until the shutdown, or until another process does.
+async fn administer(admin: Arc<local::Listener>, routes: axum::Router, service: &Service) {
+    loop {
+        let leaving = service.gate.leaving();
+        // All who are connected are answered before anything is handed over.
+        let talk = Talk::new(&service.traffic);
+        if let Err(error) = admin.serve_for_now(routes.clone(), leaving.clone()).await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the admin socket is not served"
+            );
+            leaving.cancelled().await;
+        }
+        drop(talk);
+        if !service.gate.goes_on().await {
+            break;
+        }
+    }
+    if service.shutdown.is_cancelled() {
+        admin.remove_file().await;
+    }
 }
 
 /// Looks at the certificate once a day, until the shutdown. Sleep does not count the time that a
@@ -152,7 +296,7 @@ fn files(
     folder: &Path,
     key_file: Option<PathBuf>,
     names: &[String],
-) -> Result<(Vault, certificate::Identity), RunError> {
+) -> Result<(Vault, Identity), RunError> {
     let made = std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -223,6 +367,9 @@ pub enum RunError {
     /// The database cannot be used.
     #[error("cannot open the second factor's database")]
     Store(#[from] StoreError),
+    /// The process that serves was not taken over from; it serves on.
+    #[error("cannot take over")]
+    Take(#[from] TakeError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {

@@ -66,8 +66,9 @@ async fn route(service: &Service, request: Request<Incoming>) -> Result<Answer, 
             Some("fraud") => Verdict::Fraud,
             _ => return Err(Fault::BadForm),
         };
+        let _inside = service.gate.enter().await.ok_or(Fault::TooMany)?;
         service
-            .answer_push(txid, verdict, |push| push.device.id == device.id)
+            .answer_push(txid, verdict, |push| push.device == device.id)
             .await?;
         return Ok(see_other(path));
     }
@@ -97,6 +98,7 @@ async fn route(service: &Service, request: Request<Incoming>) -> Result<Answer, 
             },
             _ => return Err(Fault::BadForm),
         };
+        let _inside = service.gate.enter().await.ok_or(Fault::TooMany)?;
         let made = service.finish_enrollment(code, &new).await?;
         let (_, secret) = made.ok_or(Fault::NotFound)?;
         return Ok(page(StatusCode::OK, Refresh::Never, &enrolled(&secret)));
@@ -181,7 +183,7 @@ fn approvals(account: &Account, device: &Device, pushes: &[std::sync::Arc<Push>]
         html.push_str(&format!(
             "<section><h2>{} request</h2><dl><dt>Application</dt><dd>{}</dd>",
             escape(kind),
-            escape(&push.application.name)
+            escape(&push.application)
         ));
         let mut row = |name: &str, value: &str| {
             if !value.is_empty() {

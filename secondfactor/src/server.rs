@@ -13,25 +13,35 @@ use tokio_util::task::TaskTracker;
 
 use crate::api;
 use crate::doors::{Doors, Origin, Place};
+use crate::gate::Talk;
 use crate::service::Service;
 
-/// Serves until the shutdown, then lets those who wait have their answers for the time given.
+/// Serves until the shutdown or until another process has taken over, then lets those who wait have
+/// their answers: for the time given, which begins when nobody waits for a person any more.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     tls: Arc<rustls::ServerConfig>,
     service: Arc<Service>,
     grace: Duration,
 ) {
-    let shutdown = service.shutdown.clone();
     let acceptor = TlsAcceptor::from(tls);
     let http = Arc::new(Http::new());
     let doors = Arc::new(Doors::default());
     let tracker = TaskTracker::new();
     let ended = CancellationToken::new();
+    let mut leaving = service.gate.leaving();
     loop {
         let accepted = tokio::select! {
+            biased;
+            () = leaving.cancelled() => {
+                // Who connects meanwhile waits for whoever serves then.
+                if !service.gate.goes_on().await {
+                    break;
+                }
+                leaving = service.gate.leaving();
+                continue;
+            }
             accepted = listener.accept() => accepted,
-            () = shutdown.cancelled() => break,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -54,6 +64,8 @@ pub(crate) async fn serve(
             http: Arc::clone(&http),
             acceptor: acceptor.clone(),
             place,
+            leaving: leaving.clone(),
+            talk: Talk::new(&service.traffic),
         };
         let ended = ended.clone();
         tracker.spawn(async move {
@@ -65,6 +77,11 @@ pub(crate) async fn serve(
     }
     drop(listener);
     tracker.close();
+    tokio::select! {
+        () = tracker.wait() => {}
+        () = service.traffic.released() => {}
+        () = service.shutdown.cancelled() => {}
+    }
     if tokio::time::timeout(grace, tracker.wait()).await.is_err() {
         tracing::warn!(
             connections = tracker.len(),
@@ -80,6 +97,9 @@ struct Connection {
     http: Arc<Http>,
     acceptor: TlsAcceptor,
     place: Place,
+    /// Cancelled when it is to be finished with.
+    leaving: CancellationToken,
+    talk: Arc<Talk>,
 }
 
 impl Connection {
@@ -89,6 +109,8 @@ impl Connection {
             http,
             acceptor,
             place,
+            leaving,
+            talk,
         } = self;
         // Answers are small: waiting to fill a segment only delays them.
         drop(stream.set_nodelay(true));
@@ -98,18 +120,19 @@ impl Connection {
             return;
         };
         service.metrics.connections.inc();
-        let shutdown = service.shutdown.clone();
-        let answering = Arc::clone(&service);
+        let (answering, talking) = (Arc::clone(&service), Arc::clone(&talk));
         let respond = service_fn(move |request| {
-            let service = Arc::clone(&answering);
-            async move { Ok::<_, std::convert::Infallible>(api::respond(service, request).await) }
+            let (service, talk) = (Arc::clone(&answering), Arc::clone(&talking));
+            async move { Ok::<_, std::convert::Infallible>(api::respond(service, talk, request).await) }
         });
-        let http = http.of(stream.get_ref().1.alpn_protocol(), place.origin);
+        let protocol = stream.get_ref().1.alpn_protocol();
+        let multiplexed = protocol == Some(b"h2");
+        let http = http.of(protocol, place.origin);
         let connection = http.serve_connection(TokioIo::new(stream), respond);
         tokio::pin!(connection);
         let served = tokio::select! {
             served = connection.as_mut() => served,
-            () = shutdown.cancelled() => {
+            () = to_finish(&service, &leaving, &talk, multiplexed) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -122,6 +145,19 @@ impl Connection {
         }
         service.metrics.connections.dec();
         drop(place);
+    }
+}
+
+/// Waits until a connection is to be finished with. One of HTTP/1.1 would be closed under a first
+/// request that is on its way, where one of HTTP/2 answers it: that one is waited for.
+async fn to_finish(service: &Service, leaving: &CancellationToken, talk: &Talk, multiplexed: bool) {
+    leaving.cancelled().await;
+    if !multiplexed {
+        tokio::select! {
+            () = talk.begun() => {}
+            () = service.gate.closed() => {}
+            () = service.shutdown.cancelled() => {}
+        }
     }
 }
 

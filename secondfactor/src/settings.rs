@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 /// How the service is started.
 #[derive(Debug)]
@@ -16,6 +17,12 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The admin socket. Its folder must exist.
     pub admin_socket: PathBuf,
+    /// Where another process may ask to take over. None is: nobody may. Its folder must exist.
+    pub handover_socket: Option<PathBuf>,
+    /// Whether to take the place of the process that listens there, if one does. Default no.
+    pub take_over: bool,
+    /// Cancelled when another process has taken over.
+    pub handed_over: CancellationToken,
     /// The key for secrets at rest: 32 octets. None is `secret.key` in the data folder, made at
     /// the first start.
     pub key_file: Option<PathBuf>,
@@ -50,6 +57,9 @@ impl Settings {
             data_dir: data_dir.into(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
             admin_socket: admin_socket.into(),
+            handover_socket: None,
+            take_over: false,
+            handed_over: CancellationToken::new(),
             key_file: None,
             public_names: Vec::new(),
             public_url: None,

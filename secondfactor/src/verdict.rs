@@ -1,7 +1,10 @@
 //! How an authentication stands or ended, and the words of the Auth API for it. Pure.
 
+use serde::{Deserialize, Serialize};
+
 /// How an authentication ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Verdict {
     /// Approved, or a good passcode.
     Allow,
@@ -48,7 +51,8 @@ impl Verdict {
 }
 
 /// How a person was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Asked {
     /// On the approval page.
     Push,

@@ -253,29 +253,48 @@ pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> 
         data,
         stop,
         supervised,
-        ..
-    } = prepare(Role::SecondFactor, args.data.data_dir, args.supervised)?;
+        lone,
+    } = prepare(
+        Role::SecondFactor,
+        args.data.data_dir,
+        args.supervised.clone(),
+    )?;
+    let handed_over = CancellationToken::new();
     raise_file_limit();
-    let watched = Watched::new(&args.watch, Role::SecondFactor, &data, false)?;
+    let watched = Watched::new(
+        &args.watch,
+        Role::SecondFactor,
+        &data,
+        args.supervised.take_over,
+    )?;
     let mut settings =
         secondfactor::Settings::new(data.of(Role::SecondFactor), data.socket(Role::SecondFactor));
     settings.listen = args.second_factor.second_factor_listen;
     settings.public_url = args.public.second_factor_public_url;
     settings.public_names = args.public.second_factor_names;
     settings.admin_routes = logs::routes();
+    settings.handover_socket = Some(data.handover_socket(Role::SecondFactor));
+    settings.take_over = args.supervised.take_over;
+    settings.handed_over = handed_over.clone();
     let (ready, bound) = oneshot::channel::<SocketAddr>();
     settings.ready = Some(ready);
+    let (is_ready, readied) = oneshot::channel();
     let say_ready = async {
-        match bound.await {
-            Ok(_) if supervised => output::json_line(&FromChild::Ready),
-            Ok(_) => notify::ready("serving"),
-            // It says itself why it does not serve.
-            Err(_) => {}
+        if bound.await.is_ok() {
+            if supervised {
+                output::json_line(&FromChild::Ready);
+            }
+            // Nobody waits for it where there is a supervisor.
+            let _ = is_ready.send(());
         }
     };
-    let handed_over = CancellationToken::new();
-    let run = watched.until(secondfactor::run(settings, stop), handed_over);
-    let (done, ()) = tokio::join!(run, say_ready);
+    let role = with_upgrades(
+        lone,
+        readied,
+        handed_over.clone(),
+        secondfactor::run(settings, stop),
+    );
+    let (done, ()) = tokio::join!(watched.until(role, handed_over), say_ready);
     done.map_err(|error| Failure::new("the built-in second factor cannot run", &error))
 }
 

@@ -10,6 +10,7 @@ use super::answer::{Answer, ApiError, success};
 use crate::account::{Account, Application, Device, bare_name, is_user_name};
 use crate::admin::{DeviceKind, UsernameNormalization};
 use crate::clock;
+use crate::gate::{Inside, Talk};
 use crate::params::{Pairs, Params, encode};
 use crate::push::Details;
 use crate::service::{
@@ -58,6 +59,7 @@ pub(super) async fn auth(
     service: &Service,
     application: &Arc<Application>,
     params: &Params,
+    (inside, talk): (Inside<'_>, &Arc<Talk>),
 ) -> Result<Answer, ApiError> {
     let request = AuthRequest {
         who: who(params)?,
@@ -71,6 +73,12 @@ pub(super) async fn auth(
     };
     Ok(match service.auth(application, request).await? {
         AuthAnswer::Ended(verdict) => ended(verdict),
+        AuthAnswer::Held(held) => {
+            let _held = talk.holds();
+            // What waits here changes nothing any more, whoever decides about it.
+            drop(inside);
+            ended(service.held(held).await)
+        }
         AuthAnswer::Txid(txid) => {
             #[derive(Serialize)]
             struct Begun {

@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub(crate) use answer::{Answer, ApiError, text};
 
 use crate::account::Application;
+use crate::gate::Talk;
 use crate::metrics::Endpoint;
 use crate::pages;
 use crate::params::{Pairs, Params};
@@ -22,8 +23,13 @@ use crate::service::Service;
 use crate::sign::{self, Signed};
 use crate::{clock, date};
 
-/// Answers a request.
-pub(crate) async fn respond(service: Arc<Service>, request: Request<Incoming>) -> Answer {
+/// Answers a request of a connection.
+pub(crate) async fn respond(
+    service: Arc<Service>,
+    talk: Arc<Talk>,
+    request: Request<Incoming>,
+) -> Answer {
+    let _answers = talk.answers();
     let endpoint = endpoint(request.uri().path());
     let answer = match endpoint {
         Endpoint::Unknown => ApiError::NotFound.answer(),
@@ -37,7 +43,7 @@ pub(crate) async fn respond(service: Arc<Service>, request: Request<Incoming>) -
             let done = service.tasks.spawn(work).await;
             done.unwrap_or_else(|_| ApiError::Internal.answer())
         }
-        _ => match serve(&service, endpoint, request).await {
+        _ => match serve(&service, &talk, endpoint, request).await {
             Ok(answer) => answer,
             Err(error) => error.answer(),
         },
@@ -102,6 +108,7 @@ fn endpoint(path: &str) -> Endpoint {
 
 async fn serve(
     service: &Arc<Service>,
+    talk: &Arc<Talk>,
     endpoint: Endpoint,
     request: Request<Incoming>,
 ) -> Result<Answer, ApiError> {
@@ -125,20 +132,26 @@ async fn serve(
     // Held while the call waits, which may be long: what is not needed any more goes.
     drop((claim, head, body));
     if !matches!(endpoint, Endpoint::Auth | Endpoint::Enroll) {
-        return call(service, endpoint, &application, &params).await;
+        return call(service, talk, endpoint, &application, &params).await;
     }
-    let own = Arc::clone(service);
-    let work = async move { call(&own, endpoint, &application, &params).await };
+    let (own, talk) = (Arc::clone(service), Arc::clone(talk));
+    let work = async move { call(&own, &talk, endpoint, &application, &params).await };
     let done = service.tasks.spawn(work).await;
     done.unwrap_or(Err(ApiError::Internal))
 }
 
 async fn call(
     service: &Service,
+    talk: &Arc<Talk>,
     endpoint: Endpoint,
     application: &Arc<Application>,
     params: &Params,
 ) -> Result<Answer, ApiError> {
+    if endpoint == Endpoint::AuthStatus {
+        return endpoints::auth_status(service, application, params).await;
+    }
+    // On a connection that was to end: asked again, it comes to the process that took over.
+    let inside = service.gate.enter().await.ok_or(ApiError::TooMany)?;
     match endpoint {
         Endpoint::Check => Ok(endpoints::time()),
         // There is no logo; so says the service that this one stands in for.
@@ -146,9 +159,10 @@ async fn call(
         Endpoint::Enroll => endpoints::enroll(service, application, params).await,
         Endpoint::EnrollStatus => endpoints::enroll_status(service, params).await,
         Endpoint::Preauth => endpoints::preauth(service, application, params).await,
-        Endpoint::Auth => endpoints::auth(service, application, params).await,
-        Endpoint::AuthStatus => endpoints::auth_status(service, application, params).await,
-        Endpoint::Ping | Endpoint::Page | Endpoint::Unknown => Err(ApiError::NotFound),
+        Endpoint::Auth => endpoints::auth(service, application, params, (inside, talk)).await,
+        Endpoint::AuthStatus | Endpoint::Ping | Endpoint::Page | Endpoint::Unknown => {
+            Err(ApiError::NotFound)
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! The authentications that wait for a person, and those that ended a moment ago.
 //!
-//! In memory only: what waits does not outlive the process. Nothing here knows HTTP or SQL. Time
-//! is an argument, but for the one task that waits for what is due.
+//! In memory only: what waits outlives the process only by being handed to the next (`handed`).
+//! Nothing here knows HTTP or SQL. Time is an argument, but for the one task that waits for what is
+//! due.
+
+mod handed;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
@@ -9,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -16,9 +20,11 @@ use tokio_util::sync::CancellationToken;
 use crate::account::{Account, Application, Device};
 use crate::clock::{self, NoRandomness};
 use crate::verdict::{Asked, Verdict};
+pub(crate) use handed::{Ended, Exported, TOLD, Waits};
 
 /// A transaction's id: a UUID of version 4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub(crate) struct Txid(u128);
 
 impl Txid {
@@ -58,8 +64,22 @@ impl fmt::Display for Txid {
     }
 }
 
+impl From<Txid> for String {
+    fn from(txid: Txid) -> Self {
+        txid.to_string()
+    }
+}
+
+impl TryFrom<String> for Txid {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("no transaction's id")
+    }
+}
+
 /// What a person is told about a request.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Details {
     pub(crate) ip: Box<str>,
     pub(crate) kind: Box<str>,
@@ -71,9 +91,13 @@ pub(crate) struct Details {
 /// A request to a person.
 pub(crate) struct Push {
     pub(crate) txid: Txid,
-    pub(crate) application: Arc<Application>,
-    pub(crate) account: Arc<Account>,
-    pub(crate) device: Arc<Device>,
+    /// The application's name.
+    pub(crate) application: Arc<str>,
+    pub(crate) user_id: Box<str>,
+    /// The user's name.
+    pub(crate) user: Box<str>,
+    /// The device's id.
+    pub(crate) device: Arc<str>,
     pub(crate) asked: Asked,
     pub(crate) details: Details,
     pub(crate) sent: Instant,
@@ -93,9 +117,10 @@ impl Push {
         let (application, account, device) = parties;
         Ok(Self {
             txid: Txid::random()?,
-            application,
-            account,
-            device,
+            application: Arc::clone(&application.name),
+            user_id: account.id.as_str().into(),
+            user: account.name.as_str().into(),
+            device: Arc::clone(&device.id),
             asked,
             details,
             sent: now,
@@ -115,12 +140,8 @@ impl Push {
         self.verdict.get().copied()
     }
 
-    /// Waits for its end, or until the time given or the shutdown; none when it waits still.
-    pub(crate) async fn ended(
-        &self,
-        until: Instant,
-        shutdown: &CancellationToken,
-    ) -> Option<Verdict> {
+    /// Waits for its end, or until the time given or a token is cancelled; none when it waits still.
+    pub(crate) async fn ended(&self, until: Instant, over: &CancellationToken) -> Option<Verdict> {
         let changed = self.changed.notified();
         tokio::pin!(changed);
         // Before the look: an end between the look and the wait wakes it too.
@@ -131,7 +152,7 @@ impl Push {
         tokio::select! {
             () = changed => {}
             () = tokio::time::sleep_until(until) => {}
-            () = shutdown.cancelled() => {}
+            () = over.cancelled() => {}
         }
         self.verdict()
     }
@@ -166,6 +187,10 @@ struct Table {
     by_device: BTreeSet<(Arc<str>, Txid)>,
     ended: HashMap<Txid, (Arc<str>, Verdict)>,
     ended_order: VecDeque<(Instant, Txid)>,
+    /// Whether another process decides, or may be about to: nothing ends by itself.
+    paused: bool,
+    /// The process before this one, and what it waits to hear of.
+    predecessor: Option<handed::Predecessor>,
 }
 
 struct Waiting {
@@ -188,7 +213,7 @@ impl Pushes {
         let at = push.sent + due.after;
         let mut table = self.table();
         if table.waiting.len() >= MAX_WAITING
-            || table.of_device(&push.device.id).count() >= MAX_WAITING_ON_A_DEVICE
+            || table.of_device(&push.device).count() >= MAX_WAITING_ON_A_DEVICE
         {
             return Err(Full);
         }
@@ -196,7 +221,7 @@ impl Pushes {
         table.due.insert((at, push.txid));
         table
             .by_device
-            .insert((Arc::clone(&push.device.id), push.txid));
+            .insert((Arc::clone(&push.device), push.txid));
         let waiting = Waiting {
             push: Arc::clone(&push),
             due: at,
@@ -226,7 +251,7 @@ impl Pushes {
         let mut table = self.table();
         table.forget(now);
         if let Some(waiting) = table.waiting.get(&txid) {
-            let own = *waiting.push.application.name == *application;
+            let own = *waiting.push.application == *application;
             return own.then(|| Found::Waiting(Arc::clone(&waiting.push)));
         }
         let (owner, verdict) = table.ended.get(&txid)?;
@@ -344,6 +369,9 @@ impl Table {
 
     fn take_due(&mut self, now: Instant) -> (Vec<(Arc<Push>, Verdict)>, Option<Instant>) {
         let mut ended = Vec::new();
+        if self.paused {
+            return (ended, None);
+        }
         while let Some(&(at, txid)) = self.due.first() {
             if at > now {
                 return (ended, Some(at));
@@ -364,8 +392,11 @@ impl Table {
             return;
         };
         self.due.remove(&(due, txid));
-        self.by_device.remove(&(Arc::clone(&push.device.id), txid));
-        self.remember(txid, Arc::clone(&push.application.name), verdict, now);
+        self.by_device.remove(&(Arc::clone(&push.device), txid));
+        self.remember(txid, Arc::clone(&push.application), verdict, now);
+        if let Some(predecessor) = &mut self.predecessor {
+            predecessor.tell(txid, verdict);
+        }
         // A second end is impossible: the first took it out of the table.
         if push.verdict.set(verdict).is_ok() {
             push.changed.notify_waiters();

@@ -175,7 +175,7 @@ async fn requests_are_listed_by_device_and_ended_together() {
     assert_eq!(pushes.of_device(&"DP1".into(), 1).len(), 1);
     assert_eq!(pushes.of_device(&"DP".into(), 10).len(), 0);
     assert_eq!(pushes.list(10).len(), 3);
-    let ended = pushes.end_all(Verdict::Disabled, now, |push| &*push.device.id == "DP1");
+    let ended = pushes.end_all(Verdict::Disabled, now, |push| &*push.device == "DP1");
     assert_eq!(ended.len(), 2);
     assert_eq!(pushes.list(10).len(), 1);
     assert_eq!(pushes.of_device(&"DP1".into(), 10).len(), 0);

@@ -137,7 +137,7 @@ impl Service {
             UserStatus::Active | UserStatus::Bypass => None,
         };
         if let Some(verdict) = refused {
-            self.refuse_pushes(verdict, |push| push.account.id == account.id);
+            self.refuse_pushes(verdict, |push| *push.user_id == *account.id);
         }
         Ok(account)
     }
@@ -149,7 +149,7 @@ impl Service {
     pub(crate) async fn delete_user(&self, account: &Account) -> Result<(), StoreError> {
         self.store.delete_user(&account.id).await?;
         self.forget_account(&account.lookup);
-        self.refuse_pushes(Verdict::Disabled, |push| push.account.id == account.id);
+        self.refuse_pushes(Verdict::Disabled, |push| *push.user_id == *account.id);
         Ok(())
     }
 
@@ -165,7 +165,7 @@ impl Service {
         let deleted = self.store.delete_device(&account.id, device_id).await?;
         self.forget_account(&account.lookup);
         self.refuse_pushes(Verdict::Disabled, |push| {
-            deleted && *push.device.id == *device_id
+            deleted && *push.device == *device_id
         });
         Ok(deleted)
     }

@@ -61,10 +61,17 @@ pub(crate) enum Choice<'a> {
 }
 
 /// auth's answer.
-#[derive(Clone, Copy, Debug)]
 pub(crate) enum AuthAnswer {
     Ended(Verdict),
     Txid(Txid),
+    /// It waits for a person, and so does its caller.
+    Held(Held),
+}
+
+/// A push whose caller waits for its end.
+pub(crate) struct Held {
+    push: Arc<Push>,
+    until: Instant,
 }
 
 /// auth_status' answer.
@@ -204,7 +211,9 @@ impl Service {
         let verdict = if push.is_first_poll() {
             push.verdict()
         } else {
-            push.ended(now + self.rules.poll_hold, &self.shutdown).await
+            // Who polls asks again, and then perhaps the process that takes over.
+            let leaving = self.gate.leaving();
+            push.ended(now + self.rules.poll_hold, &leaving).await
         };
         Ok(verdict.map_or(State::Waiting(push.asked), State::Ended))
     }
@@ -304,9 +313,14 @@ impl Service {
         if request.wait == Wait::Poll {
             return Ok(AuthAnswer::Txid(push.txid));
         }
-        let grace = now + lifetime + SWEEP_MARGIN;
-        let verdict = push.ended(grace, &self.shutdown).await;
-        Ok(AuthAnswer::Ended(verdict.unwrap_or(Verdict::Timeout)))
+        let until = now + lifetime + SWEEP_MARGIN;
+        Ok(AuthAnswer::Held(Held { push, until }))
+    }
+
+    /// Waits for the end of a push.
+    pub(crate) async fn held(&self, Held { push, until }: Held) -> Verdict {
+        let verdict = push.ended(until, &self.shutdown).await;
+        verdict.unwrap_or(Verdict::Timeout)
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) use login::{AuthAnswer, AuthRequest, Choice, LoginError, Preauth, Sta
 
 use crate::admin::UserStatus;
 use crate::certificate::ServedLeaf;
+use crate::gate::{Gate, Traffic};
 use crate::metrics::{Factor, Metrics};
 use crate::push::{Push, Pushes};
 use crate::sign::VersionOne;
@@ -41,6 +42,9 @@ pub(crate) struct Service {
     pub(crate) public_url: String,
     /// Cancelled when the service ends: who waits is answered.
     pub(crate) shutdown: CancellationToken,
+    /// What every change goes through, so that none is made here that another process does not know.
+    pub(crate) gate: Gate,
+    pub(crate) traffic: Arc<Traffic>,
     pub(crate) started: Instant,
     /// Work that goes on when its caller has gone: a write and the forgetting of what was kept
     /// in memory belong together.
@@ -76,6 +80,8 @@ impl Service {
             ca_pem: parts.ca_pem,
             leaf: parts.leaf,
             public_url: parts.public_url,
+            gate: Gate::new(parts.shutdown.clone()),
+            traffic: Arc::default(),
             shutdown: parts.shutdown,
             started: Instant::now(),
             tasks: TaskTracker::new(),
@@ -101,7 +107,7 @@ impl Service {
         let mut verdict = answer;
         if answer == Verdict::Allow {
             // As it is now: the push knows the user as it was when it was sent.
-            let account = self.store.account_by_id(&push.account.id).await?;
+            let account = self.store.account_by_id(&push.user_id).await?;
             verdict = match account.map(|account| account.status) {
                 Some(UserStatus::Active | UserStatus::Bypass) => Verdict::Allow,
                 Some(UserStatus::LockedOut) => Verdict::LockedOut,
@@ -130,9 +136,9 @@ impl Service {
         };
         self.metrics.ended(factor, verdict);
         tracing::debug!(
-            user = push.account.name,
-            application = &*push.application.name,
-            device = &*push.device.id,
+            user = &*push.user,
+            application = &*push.application,
+            device = &*push.device,
             factor = factor.as_str(),
             status = verdict.words().1,
             "authentication ended"

@@ -56,7 +56,7 @@ impl Service {
         tx.commit().await?;
         self.forget_account(&account.lookup);
         if verdict == Verdict::LockedOut {
-            self.refuse_pushes(verdict, |push| push.account.id == account.id);
+            self.refuse_pushes(verdict, |push| *push.user_id == *account.id);
         }
         Ok(verdict)
     }

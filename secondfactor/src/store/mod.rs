@@ -36,6 +36,16 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
+        let store = Self::open_as_it_is(path).await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// The same, with the schema left as it is: another process uses it still.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn open_as_it_is(path: &Path) -> Result<Self, StoreError> {
         let made = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -59,13 +69,44 @@ impl Store {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(options.clone())
             .await?;
-        migrate(&writer).await?;
         let reader = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(options.read_only(true))
             .await?;
-        Ok(Self { writer, reader })
+        let store = Self { writer, reader };
+        store.known().await?;
+        Ok(store)
+    }
+
+    /// Brings the schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing was changed then but by the scripts that went well.
+    pub(crate) async fn migrate(&self) -> Result<(), StoreError> {
+        let done = usize::try_from(self.known().await?).unwrap_or(0);
+        for (script, version) in MIGRATIONS.iter().skip(done) {
+            let mut tx = self.write().await?;
+            sqlx::raw_sql(*script).execute(&mut *tx).await?;
+            sqlx::raw_sql(*version).execute(&mut *tx).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// The schema that it has.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`] for one that this program does not know.
+    pub(crate) async fn known(&self) -> Result<i64, StoreError> {
+        let found: i64 = sqlx::query_scalar("PRAGMA user_version")
+            .fetch_one(&self.writer)
+            .await?;
+        let known = schema();
+        if found > known {
+            return Err(StoreError::Newer { found, known });
+        }
+        Ok(found)
     }
 
     /// Begins a transaction that no other writer can come between.
@@ -158,24 +199,6 @@ pub(crate) fn schema() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
-    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(writer)
-        .await?;
-    let known = schema();
-    if found > known {
-        return Err(StoreError::Newer { found, known });
-    }
-    let done = usize::try_from(found).unwrap_or(0);
-    for (script, version) in MIGRATIONS.iter().skip(done) {
-        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::raw_sql(*script).execute(&mut *tx).await?;
-        sqlx::raw_sql(*version).execute(&mut *tx).await?;
-        tx.commit().await?;
-    }
-    Ok(())
-}
-
 /// Forward only, in order: a script, and the note that it ran.
 const MIGRATIONS: &[(&str, &str)] = &[(
     include_str!("../../../migrations/secondfactor/0001_create_tables.sql"),
@@ -213,6 +236,19 @@ mod tests {
         assert!(!StoreError::Sealed.is_overload());
         drop(held);
         other.close().await;
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn what_another_process_uses_is_migrated_when_that_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secondfactor.db");
+        let store = Store::open_as_it_is(&path).await.unwrap();
+        assert_eq!(store.known().await.unwrap(), 0);
+        assert!(store.count_users().await.is_err(), "there is no table");
+        store.migrate().await.unwrap();
+        assert_eq!(store.known().await.unwrap(), schema());
+        assert_eq!(store.count_users().await.unwrap(), 0);
         store.close().await;
     }
 

@@ -4,5 +4,6 @@
 mod applications;
 mod auth;
 mod enrollment;
+mod handover;
 mod passcodes;
 mod support;

@@ -68,6 +68,23 @@ impl Running {
         self.task.await.unwrap().unwrap();
     }
 
+    /// Waits for the end by itself, after another took over.
+    pub(crate) async fn ended(self) {
+        let ended = tokio::time::timeout(LIMIT, self.task).await;
+        ended.expect("it ends").unwrap().unwrap();
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// Ends it where it stands.
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
+    }
+
     /// Asks for the end only.
     pub(crate) fn cancel(&self) {
         self.stop.cancel();
@@ -120,46 +137,54 @@ impl Running {
 
     /// The same, with the headers and the body as they are.
     pub(crate) async fn send_raw(&self, call: &Call) -> (u16, http::HeaderMap, Bytes) {
-        let stream = tls(self.address, &self.app.ca_pem, call.http2).await;
-        let mut request = http::Request::builder().method(call.method.as_str());
-        let target = match (&call.query, call.http2) {
-            (query, true) => format!("https://{}{}?{query}", call.host, call.path),
-            (query, false) if call.absolute => {
-                format!("https://{}{}?{query}", call.host, call.path)
-            }
-            (query, false) => format!("{}?{query}", call.path),
-        };
-        request = request.uri(target);
-        if !call.http2 {
-            request = request.header("host", &call.host);
-        }
-        for (name, value) in &call.headers {
-            request = request.header(name, value);
-        }
-        let request = request
-            .body(Full::new(Bytes::from(call.body.clone())))
-            .unwrap();
-        let response = if call.http2 {
-            let (mut sender, connection) =
-                hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-                    .await
-                    .unwrap();
-            #[expect(clippy::disallowed_methods, reason = "ends with the connection")]
-            tokio::spawn(connection);
-            sender.send_request(request).await.unwrap()
-        } else {
-            let (mut sender, connection) =
-                hyper::client::conn::http1::handshake(TokioIo::new(stream))
-                    .await
-                    .unwrap();
-            #[expect(clippy::disallowed_methods, reason = "ends with the connection")]
-            tokio::spawn(connection);
-            sender.send_request(request).await.unwrap()
-        };
-        let (head, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        (head.status.as_u16(), head.headers, body)
+        send_raw(self.address, &self.app.ca_pem, call).await
     }
+}
+
+/// Sends a call to whoever listens at an address.
+pub(crate) async fn send_raw(
+    address: SocketAddr,
+    ca_pem: &str,
+    call: &Call,
+) -> (u16, http::HeaderMap, Bytes) {
+    let stream = tls(address, ca_pem, call.http2).await;
+    let mut request = http::Request::builder().method(call.method.as_str());
+    let target = match (&call.query, call.http2) {
+        (query, true) => format!("https://{}{}?{query}", call.host, call.path),
+        (query, false) if call.absolute => {
+            format!("https://{}{}?{query}", call.host, call.path)
+        }
+        (query, false) => format!("{}?{query}", call.path),
+    };
+    request = request.uri(target);
+    if !call.http2 {
+        request = request.header("host", &call.host);
+    }
+    for (name, value) in &call.headers {
+        request = request.header(name, value);
+    }
+    let request = request
+        .body(Full::new(Bytes::from(call.body.clone())))
+        .unwrap();
+    let response = if call.http2 {
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                .await
+                .unwrap();
+        #[expect(clippy::disallowed_methods, reason = "ends with the connection")]
+        tokio::spawn(connection);
+        sender.send_request(request).await.unwrap()
+    } else {
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        #[expect(clippy::disallowed_methods, reason = "ends with the connection")]
+        tokio::spawn(connection);
+        sender.send_request(request).await.unwrap()
+    };
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    (head.status.as_u16(), head.headers, body)
 }
 
 /// A service in a folder that goes with it.

@@ -11,7 +11,6 @@
 //!
 //! Whoever takes over may be taken over from at once: what the old one says is passed on.
 
-mod fds;
 mod gate;
 mod giving;
 mod link;
@@ -23,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
+use local::fds;
 use tokio::sync::mpsc;
 
 pub(crate) use self::gate::Gate;

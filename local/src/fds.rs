@@ -12,7 +12,11 @@ use rustix::net::{
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 
-pub(super) async fn send(stream: &UnixStream, fd: BorrowedFd<'_>) -> io::Result<()> {
+/// Sends an open socket to the other end.
+///
+/// # Errors
+/// Those of the system.
+pub async fn send(stream: &UnixStream, fd: BorrowedFd<'_>) -> io::Result<()> {
     stream
         .async_io(Interest::WRITABLE, || {
             let fds = [fd];
@@ -28,7 +32,11 @@ pub(super) async fn send(stream: &UnixStream, fd: BorrowedFd<'_>) -> io::Result<
         .await
 }
 
-pub(super) async fn receive(stream: &UnixStream) -> io::Result<OwnedFd> {
+/// Takes an open socket in.
+///
+/// # Errors
+/// Those of the system; `InvalidData` when something else came.
+pub async fn receive(stream: &UnixStream) -> io::Result<OwnedFd> {
     stream
         .async_io(Interest::READABLE, || {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
