@@ -414,7 +414,8 @@ impl Lone {
             let read = read.unwrap_or_else(|error| panic!("{error}\n{}", self.process.output()));
             let text = String::from_utf8_lossy(&buffer[..read]).into_owned();
             if let Some(rest) = text.strip_prefix(start) {
-                return rest.to_owned();
+                // The first of its lines.
+                return rest.lines().next().unwrap_or_default().to_owned();
             }
         }
     }
