@@ -265,7 +265,7 @@ fn what_waiting_does_not_mend_ends_the_start_and_a_signal_ends_the_waiting() {
     let listener = TcpListener::bind(ports::loopback(port)).unwrap();
     drop(thread::spawn(move || {
         while let Ok((mut stream, _)) = listener.accept() {
-            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
         }
     }));
     wait_until("it says what is there", LONG, || {
