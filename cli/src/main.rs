@@ -28,12 +28,14 @@ use crate::logs::Part;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let matches = Cli::command().try_get_matches().unwrap_or_else(refused);
+    let matches = Cli::command()
+        .try_get_matches()
+        .unwrap_or_else(|error| refused(&error));
     let named = matches.subcommand().and_then(|(_, command)| {
         let by = command.value_source("log")?;
         (by == ValueSource::CommandLine).then(|| command.get_one::<String>("log").cloned())?
     });
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(refused);
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| refused(&error));
     match dispatch(cli, named.as_deref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -44,7 +46,7 @@ fn main() -> ExitCode {
 }
 
 /// Help, the version, or what is wrong with the arguments.
-fn refused<T>(error: clap::Error) -> T {
+fn refused<T>(error: &clap::Error) -> T {
     supervisor::go_back(&error.to_string());
     error.exit()
 }

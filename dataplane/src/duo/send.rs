@@ -256,7 +256,7 @@ pub(crate) enum RetryAfter {
 
 /// Why there is no answer.
 pub(crate) enum SendFault {
-    /// Nothing was sent.
+    /// Nothing was sent, or nothing was done with it: the peer says so.
     Unsent(String),
     /// The connection broke before any part of the answer.
     Broken(String),
@@ -297,6 +297,7 @@ pub(crate) async fn exchange(
 fn not_answered(mut fault: TrySendError<Request<Full<Bytes>>>) -> SendFault {
     let unsent = fault.take_message().is_some();
     let fault = fault.into_error();
+    let unsent = unsent || is_refused(&fault);
     let detail = describe(&fault);
     if unsent {
         SendFault::Unsent(detail)
@@ -308,6 +309,23 @@ fn not_answered(mut fault: TrySendError<Request<Full<Bytes>>>) -> SendFault {
     } else {
         SendFault::Broken(detail)
     }
+}
+
+/// Whether the peer has said that it did not and will not look at the request, as one does that closes a
+/// connection in good order while requests are on their way (RFC 9113 sections 6.8 and 8.7). Those that
+/// it did take are not ended by its GOAWAY.
+fn is_refused(fault: &hyper::Error) -> bool {
+    let mut cause = std::error::Error::source(fault);
+    while let Some(fault) = cause {
+        if let Some(fault) = fault.downcast_ref::<h2::Error>() {
+            let reason = fault.reason();
+            return fault.is_remote()
+                && (fault.is_go_away() && reason == Some(h2::Reason::NO_ERROR)
+                    || fault.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM));
+        }
+        cause = fault.source();
+    }
+    false
 }
 
 async fn collect(body: Incoming) -> Result<Bytes, Failure> {
@@ -388,6 +406,78 @@ mod tests {
             assert_eq!(target.authority.as_str(), want);
         }
         assert!(Target::new("a b", 443).is_err());
+    }
+
+    /// What a peer does with the first request.
+    #[derive(Clone, Copy, Debug)]
+    enum Peer {
+        ClosesBeforeIt,
+        ClosesAfterIt,
+        Resets(h2::Reason),
+    }
+
+    async fn fault_of(peer: Peer) -> SendFault {
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let serving = async {
+            let mut connection = h2::server::handshake(theirs).await.unwrap();
+            let mut first = None;
+            if !matches!(peer, Peer::ClosesBeforeIt) {
+                first = connection.accept().await;
+            }
+            match (peer, &mut first) {
+                (Peer::Resets(reason), Some(Ok((_, respond)))) => respond.send_reset(reason),
+                _ => connection.abrupt_shutdown(h2::Reason::NO_ERROR),
+            }
+            // Whatever is to be said is said.
+            drop(connection.accept().await);
+        };
+        let asking = async {
+            let executor = hyper_util::rt::TokioExecutor::new();
+            let (sender, connection) = http2::handshake(executor, TokioIo::new(ours))
+                .await
+                .unwrap();
+            let signed = Signed {
+                method: Method::POST,
+                path: "/auth/v2/auth",
+                parameters: Bytes::from_static(b"a=b"),
+                date: HeaderValue::from_static("x"),
+                authorization: HeaderValue::from_static("x"),
+            };
+            let target = Target::new("api.test", 443).unwrap();
+            let mut carrier = Carrier::H2(sender);
+            let exchanged = exchange(&mut carrier, &signed, &target);
+            let driven = async {
+                drop(connection.await);
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                answer = exchanged => answer.err().unwrap(),
+                () = driven => unreachable!(),
+            }
+        };
+        let served = async {
+            serving.await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            fault = asking => fault,
+            () = served => unreachable!(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_peer_did_not_look_at_counts_as_unsent() {
+        for (peer, want) in [
+            (Peer::ClosesBeforeIt, true),
+            (Peer::ClosesAfterIt, false),
+            (Peer::Resets(h2::Reason::REFUSED_STREAM), true),
+            (Peer::Resets(h2::Reason::INTERNAL_ERROR), false),
+        ] {
+            let fault = fault_of(peer).await;
+            let unsent = matches!(fault, SendFault::Unsent(_));
+            assert_eq!(unsent, want, "{peer:?}");
+            assert!(unsent || matches!(fault, SendFault::Broken(_)), "{peer:?}");
+        }
     }
 
     #[test]
