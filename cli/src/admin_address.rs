@@ -11,7 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use controlplane::{AdminCertificate, AdminListener, AdminTls, CertificateFiles};
+use controlplane::{AdminCertificate, AdminListener, AdminTls, AdminTlsError, CertificateFiles};
 use proto::metric::Metric;
 use proto::metric::process::CERTIFICATE_EXPIRY;
 use serde_json::{Value, json};
@@ -54,8 +54,8 @@ pub(crate) fn with_certificate(
         .local_addr()
         .map_err(|error| Failure::new("the admin address is not known", &error))?;
     let now_s = i64::try_from(controlplane::now_ms() / 1_000).unwrap_or(i64::MAX);
-    let tls = AdminTls::open(address, own, folder, now_s)
-        .map_err(|error| Failure::new("the admin address has no certificate", &error))?;
+    let tls =
+        AdminTls::open(address, own, folder, now_s).map_err(|error| no_certificate(&error))?;
     if let Some(tls) = tls.as_ref().filter(|tls| tls.self_made) {
         tracing::info!(
             %address,
@@ -67,6 +67,17 @@ pub(crate) fn with_certificate(
     let certificate = tls.as_ref().map(|tls| tls.certificate_of(address));
     let listener = AdminListener::new(tcp, tls.map(|tls| tls.config));
     Ok((listener, certificate))
+}
+
+/// Whether an address can be served with these files.
+pub(crate) fn refuse_bad(address: SocketAddr, files: &CertificateFiles) -> Result<(), Failure> {
+    // No folder and no clock: both are for a certificate of its own making.
+    let tls = AdminTls::open(address, Some(files), Path::new(""), 0);
+    tls.map(drop).map_err(|error| no_certificate(&error))
+}
+
+fn no_certificate(error: &AdminTlsError) -> Failure {
+    Failure::new("the admin address has no certificate", error)
 }
 
 /// What a role that runs by itself tells whoever asks at its admin address: how it is, and its

@@ -16,7 +16,8 @@ mod supervisor;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Cli, Command};
@@ -27,14 +28,29 @@ use crate::logs::Part;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match dispatch(cli) {
+    let matches = Cli::command().try_get_matches().unwrap_or_else(refused);
+    let named = matches.subcommand().and_then(|(_, command)| {
+        let by = command.value_source("log")?;
+        (by == ValueSource::CommandLine).then(|| command.get_one::<String>("log").cloned())?
+    });
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(refused);
+    match dispatch(cli, named.as_deref()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => {
+            supervisor::go_back(&failure.to_string());
+            failure.report()
+        }
     }
 }
 
-fn dispatch(cli: Cli) -> Result<(), Failure> {
+/// Help, the version, or what is wrong with the arguments.
+fn refused<T>(error: clap::Error) -> T {
+    supervisor::go_back(&error.to_string());
+    error.exit()
+}
+
+/// `named` is `--log`, where the command line has it.
+fn dispatch(cli: Cli, named: Option<&str>) -> Result<(), Failure> {
     // Both TLS stacks in this program take the provider from here when nobody names one.
     if rustls::crypto::ring::default_provider()
         .install_default()
@@ -49,7 +65,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         _ => None,
     };
     let part = match (&cli.command, supervised) {
-        (Command::Run(_), _) => Part::Service,
+        (Command::Run(args), _) if !args.self_test => Part::Service,
         (_, Some(role)) if role.supervised.is_none() => Part::Service,
         (_, Some(_)) => Part::Supervised,
         _ => Part::Command,
@@ -57,16 +73,16 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
     // The demo's own output is what matters there, and the rows of a check say what is wrong; the
     // log speaks up for the rest.
     let mut log = cli.log.clone();
-    match cli.command {
+    match &cli.command {
         Command::Demo(_) if log.log == "info" => log.log = "warn".to_owned(),
         Command::Check(_) | Command::Support(_) if log.log == "info" => {
             log.log = "error".to_owned();
         }
         _ => {}
     }
-    let _guard = logs::start(&log, part)?;
+    let _guard = supervisor::unheard(|| logs::start(&log, part))?;
     match cli.command {
-        Command::Run(args) => small()?.block_on(commands::run::run(args, log)),
+        Command::Run(args) => service()?.block_on(commands::run::run(args, log)),
         Command::Demo(args) => small()?.block_on(commands::demo::run(args, log)),
         Command::Controlplane(args) => large()?.block_on(commands::roles::controlplane(args)),
         Command::Dataplane(args) => large()?.block_on(commands::roles::dataplane(args)),
@@ -77,7 +93,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Login(args) => small()?.block_on(commands::login::run(args)),
         Command::Status(args) => small()?.block_on(commands::status::status(args)),
         Command::Events(args) => small()?.block_on(commands::events::run(args)),
-        Command::LogLevel(args) => small()?.block_on(commands::log_level::run(args)),
+        Command::LogLevel(args) => small()?.block_on(commands::log_level::run(args, named)),
         Command::Reload(args) => small()?.block_on(commands::status::reload(args)),
         Command::Upgrade(args) => small()?.block_on(commands::upgrade::run(args)),
         Command::Healthcheck(args) => small()?.block_on(commands::healthcheck::run(args)),
@@ -110,6 +126,14 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
 /// they ask to end with the thread that started them (prctl(2), `PR_SET_PDEATHSIG`).
 fn small() -> Result<Runtime, Failure> {
     runtime(&mut Builder::new_current_thread())
+}
+
+/// The same for a gateway, whose main thread alone hears signals.
+fn service() -> Result<Runtime, Failure> {
+    runtime(Builder::new_current_thread().on_thread_start(|| {
+        // It fails for wrong arguments alone.
+        let _ = supervisor::hold_signals();
+    }))
 }
 
 /// For the roles.

@@ -1,7 +1,10 @@
 //! What commands print on standard output.
 
 use std::fmt::Arguments;
+use std::fs::File;
 use std::io::{IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 
 use proto::secret::Secret;
 use serde::Serialize;
@@ -32,8 +35,15 @@ pub(crate) fn note(text: &str) {
 }
 
 /// The link with which the first administrator is invited: for whoever looks at the terminal, and not
-/// among the lines of the log.
+/// among the lines of the log. The journal keeps what it gets, shows it to its readers and may pass it
+/// on: there stands how else to begin.
 pub(crate) fn setup_link(url: &str, token: &Secret<String>) {
+    if goes_to_journal() {
+        return question(format_args!(
+            "Nobody may use this gateway yet. The journal has other readers, so the link for the first \
+             administrator is not shown here: write countersign admin invite NAME, on this machine.\n"
+        ));
+    }
     let token = token.expose();
     let how = match controlplane::has_dashboard() {
         true => "Open it in a browser. Without one:".to_owned(),
@@ -47,6 +57,19 @@ pub(crate) fn setup_link(url: &str, token: &Secret<String>) {
          \n    {url}/setup#{token}\n\n\
          {how} countersign admin invite NAME, or token create NAME, on this machine.\n\n"
     ));
+}
+
+/// Whether standard error is the stream that systemd made for the journal (systemd.exec(5),
+/// `$JOURNAL_STREAM`).
+fn goes_to_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    let Ok(error) = std::io::stderr().as_fd().try_clone_to_owned() else {
+        return false;
+    };
+    let about = File::from(error).metadata();
+    about.is_ok_and(|it| stream == format!("{}:{}", it.dev(), it.ino()))
 }
 
 /// Where an invitation is taken that stands in the next line.

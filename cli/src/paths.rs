@@ -1,11 +1,10 @@
 //! Where a gateway keeps what: one folder, and short names for its sockets.
 
-use std::fs::DirBuilder;
-use std::io;
+use std::fs::{DirBuilder, Metadata};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::Uid;
+use nix::unistd::{Uid, User};
 use proto::child::Role;
 
 use crate::failure::Failure;
@@ -113,6 +112,12 @@ impl DataDir {
         Ok(local::Client::new(self.supervisor_socket()))
     }
 
+    /// A caller of who can be asked to make place: [`Self::upgrade_socket`].
+    pub(crate) fn upgrade(&self, alone: Option<Role>) -> Result<local::Client, Failure> {
+        self.checked()?;
+        Ok(local::Client::new(self.upgrade_socket(alone)))
+    }
+
     fn checked(&self) -> Result<(), Failure> {
         let sockets = self.sockets();
         if let (false, Ok(data)) = (sockets.starts_with(&self.folder), self.folder.metadata()) {
@@ -159,34 +164,49 @@ impl DataDir {
                 .recursive(true)
                 .mode(0o700)
                 .create(&folder);
-            made.and_then(|()| ours(&folder)).map_err(|error| {
-                Failure::new(
-                    format!(
-                        "cannot use the folder {}; name another with --data-dir",
-                        folder.display()
-                    ),
-                    &error,
-                )
+            let path = folder.display();
+            made.map_err(|error| {
+                let text = format!("cannot make the folder {path}; name another with --data-dir");
+                Failure::new(text, &error)
             })?;
+            let unread = |error| Failure::new(format!("cannot look at the folder {path}"), &error);
+            let found = folder.symlink_metadata().map_err(unread)?;
+            if let Some(why) = not_ours(&found, Uid::effective()) {
+                return Err(Failure::plain(format!(
+                    "cannot use the folder {path}: {why}"
+                )));
+            }
         }
         Ok(())
     }
 }
 
-/// A folder that another user owns or may write to could be swapped under our feet.
-fn ours(folder: &Path) -> io::Result<()> {
-    let found = folder.symlink_metadata()?;
-    let denied = |why| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+/// What is wrong with a folder, with the remedy: one that another user owns or may write to could be swapped
+/// under our feet.
+fn not_ours(found: &Metadata, user: Uid) -> Option<String> {
+    let owner = Uid::from_raw(found.uid());
     if !found.is_dir() {
-        return denied("it is no folder");
+        return Some("it is no folder; name another with --data-dir".to_owned());
     }
-    if found.uid() != Uid::effective().as_raw() {
-        return denied("it belongs to another user");
+    if owner != user {
+        let named = User::from_uid(owner).ok().flatten();
+        let named = named.map_or_else(|| format!("#{owner}"), |named| named.name);
+        // Root needs no sudo, which small systems do not have.
+        let before = match user.is_root() {
+            true => format!(
+                "setpriv --reuid={owner} --regid={} --clear-groups",
+                found.gid()
+            ),
+            false => format!("sudo -u {named}"),
+        };
+        return Some(format!(
+            "it belongs to {named}; run this as that user (`{before} countersign …`), or name another folder \
+             with --data-dir"
+        ));
     }
-    if found.mode() & 0o022 != 0 {
-        return denied("others may write to it; run chmod go-w on it");
-    }
-    Ok(())
+    (found.mode() & 0o022 != 0).then(|| {
+        "others may write to it; run chmod go-w on it, or name another with --data-dir".to_owned()
+    })
 }
 
 /// 107 octets, less the longest socket name and its slash.
@@ -195,6 +215,37 @@ const SOCKET_FOLDER_OCTETS: usize = 107 - "/controlplane.sock".len() - 1;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_of_somebody_else_is_refused_with_who_may_use_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = folder.path().metadata().unwrap();
+        let owner = Uid::from_raw(found.uid());
+        assert_eq!(not_ours(&found, owner), None);
+        let other = Uid::from_raw(owner.as_raw() + 1);
+        let why = not_ours(&found, other).unwrap();
+        let name = User::from_uid(owner).unwrap().unwrap().name;
+        assert!(
+            why.contains(&format!("it belongs to {name}; run this as that user")),
+            "{why}"
+        );
+        assert!(
+            why.contains(&format!("sudo -u {name} countersign")),
+            "{why}"
+        );
+        // As root, of a user without a name.
+        let gone = std::os::unix::fs::chown(folder.path(), Some(54_321), Some(54_322));
+        if Uid::effective().is_root() {
+            gone.unwrap();
+            let why = not_ours(&folder.path().metadata().unwrap(), Uid::from_raw(0)).unwrap();
+            assert!(why.contains("belongs to #54321"), "{why}");
+            assert!(why.contains("setpriv --reuid=54321 --regid=54322"), "{why}");
+        }
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let why = not_ours(&file.metadata().unwrap(), owner).unwrap();
+        assert!(why.contains("no folder"), "{why}");
+    }
 
     #[test]
     fn sockets_fit_however_long_the_folder_is() {

@@ -152,6 +152,9 @@ fn alerts_and_dashboard_name_no_series_that_is_not_there() {
     }
 }
 
+/// Where the book is, as long as nobody says where.
+const BOOK: &str = "https://countersign.example/book/";
+
 #[test]
 fn each_alert_has_tests_and_a_paragraph_that_says_what_to_do() {
     let rules = fs::read_to_string(repository("deploy/prometheus/alerts.yml")).unwrap();
@@ -168,7 +171,10 @@ fn each_alert_has_tests_and_a_paragraph_that_says_what_to_do() {
             (format!("# {alert}: it does not."), &tests),
             (format!("\n### {alert}\n"), &page),
             (
-                format!("runbook_url: monitoring.html#{}\n", alert.to_lowercase()),
+                format!(
+                    "runbook_url: {BOOK}monitoring.html#{}\n",
+                    alert.to_lowercase()
+                ),
                 &rules,
             ),
         ] {
@@ -178,5 +184,13 @@ fn each_alert_has_tests_and_a_paragraph_that_says_what_to_do() {
     let told = page
         .lines()
         .filter_map(|line| line.strip_prefix("### Countersign"));
-    assert_eq!(told.count(), alerts.len(), "a paragraph of no alert");
+    let different: BTreeSet<_> = alerts.iter().collect();
+    assert_eq!(told.count(), different.len(), "a paragraph of no alert");
+    // The page says what to put in its place, by a command that finds each.
+    let command = format!("'s|{BOOK}|");
+    assert!(page.contains(&command), "{command}");
+    assert_eq!(
+        rules.matches("runbook_url: ").count(),
+        rules.matches(BOOK).count()
+    );
 }

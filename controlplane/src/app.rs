@@ -183,7 +183,7 @@ impl App {
         let render = move || {
             let now = Now {
                 current: app.current(),
-                nodes: app.nodes.list().0,
+                nodes: app.nodes.watched(),
                 admin_certificates: &app.admin_certificates,
                 node_certificates,
             };

@@ -51,7 +51,11 @@ impl ConfigSource for AuthproxyFile {
         let main = match disk.read(&self.path) {
             Ok(main) => main,
             Err(error) => {
-                let fault = Diagnostic::error(&self.path, format!("cannot be read: {error}"));
+                let remedy = "name a file that is there and that this user may read";
+                let fault = Diagnostic {
+                    remedy: Some(remedy.to_owned()),
+                    ..Diagnostic::error(&self.path, format!("cannot be read: {error}"))
+                };
                 return LoadOutcome {
                     files: disk.seen.into_inner(),
                     diagnostics: vec![fault],

@@ -342,6 +342,12 @@ async fn refresh_nodes(app: Arc<App>, stop: CancellationToken) {
                 "what nodes shall do was not read"
             );
         }
+        if let Err(error) = app.nodes.catch_up().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "how nodes are that follow another control plane was not read"
+            );
+        }
         if let Err(error) = app.store.refresh_keys().await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,

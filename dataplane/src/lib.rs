@@ -45,7 +45,7 @@ pub use crate::control::last_good::LastGoodError;
 use crate::control::report::Reports;
 use crate::duo::client::DuoClients;
 use crate::metrics::Metrics;
-use crate::node::{After, Node};
+use crate::node::{After, LAST_WORDS, Node};
 use crate::server::eap::EapThreads;
 use crate::server::handover;
 use crate::server::interface::Interface;
@@ -150,9 +150,16 @@ pub async fn run(
         };
         let following = async {
             if let Some(following) = following {
+                let over = async {
+                    ended.cancelled().await;
+                    if shutdown.is_cancelled() {
+                        // The process before has as long for its last logins.
+                        tokio::time::sleep(settings.grace + LAST_WORDS).await;
+                    }
+                };
                 tokio::select! {
-                    () = following.run(node.shared()) => {}
-                    () = ended.cancelled() => {}
+                    () = following.run(node.shared(), &shutdown) => {}
+                    () = over => {}
                 }
             }
         };

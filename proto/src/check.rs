@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// One thing that was tried. Its texts have no control character and no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +32,8 @@ pub struct CheckRow {
     pub remedy: Option<String>,
 }
 
-/// How a check came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// How a check came out. What a later version says and this one does not know reads as a warning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CheckResult {
@@ -96,6 +96,18 @@ pub enum CheckKind {
     AdminCertificate,
     /// The certificate by which this node speaks to a control plane of another machine.
     NodeCertificate,
+    /// Something that a node of a later version tries.
+    #[serde(other)]
+    Unknown,
+}
+
+impl<'de> Deserialize<'de> for CheckResult {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(from)?;
+        let known = [Self::Good, Self::Warning, Self::Failed];
+        let found = known.into_iter().find(|one| one.as_str() == word);
+        Ok(found.unwrap_or(Self::Warning))
+    }
 }
 
 impl CheckResult {
@@ -142,6 +154,7 @@ impl CheckKind {
         Self::Authorities,
         Self::AdminCertificate,
         Self::NodeCertificate,
+        Self::Unknown,
     ];
 
     /// For a person.
@@ -171,6 +184,7 @@ impl CheckKind {
             Self::Authorities => "trusted CAs",
             Self::AdminCertificate => "certificate of the admin address",
             Self::NodeCertificate => "certificate of the node",
+            Self::Unknown => "what a later version tries",
         }
     }
 }
@@ -270,6 +284,25 @@ mod tests {
         for result in [CheckResult::Good, CheckResult::Warning, CheckResult::Failed] {
             assert_eq!(serde_json::to_value(result).unwrap(), result.as_str());
         }
+    }
+
+    #[test]
+    fn a_row_of_a_later_version_is_read() {
+        let json = serde_json::json!({
+            "what": "moon_phase", "where": "here", "result": "dubious", "milliseconds": 1,
+            "found": "full", "more": 7,
+        });
+        let row: CheckRow = serde_json::from_value(json).unwrap();
+        assert_eq!(
+            (row.what, row.result, &*row.found),
+            (CheckKind::Unknown, CheckResult::Warning, "full")
+        );
+        for what in CheckKind::ALL {
+            let text = serde_json::to_string(what).unwrap();
+            assert_eq!(serde_json::from_str::<CheckKind>(&text).unwrap(), *what);
+        }
+        let number = serde_json::from_str::<CheckResult>("3");
+        assert!(number.is_err(), "a result is a word");
     }
 
     #[test]

@@ -51,7 +51,7 @@ fn a_good_file_is_good_from_here_and_from_the_node() {
     );
     assert_eq!(free.row("port")["found"], "free");
     let machine: Vec<_> = free.machine.iter().map(|row| &row["what"]).collect();
-    assert_eq!(machine, ["open_files", "receive_buffer", "time_source"]);
+    assert_eq!(machine, ["receive_buffer", "time_source"], "of a shell");
     let trusted = free.row("authorities");
     assert_eq!(trusted["where"], "http_ca_certs_file");
     let found = trusted["found"].as_str().unwrap();
@@ -74,7 +74,10 @@ fn a_good_file_is_good_from_here_and_from_the_node() {
         node.kinds(),
         [&["file", "log_folder", "revision"][..], &OF_A_LAB].concat()
     );
+    let machine: Vec<_> = node.machine.iter().map(|row| &row["what"]).collect();
+    assert_eq!(machine, ["open_files", "receive_buffer", "time_source"]);
     assert_eq!(node.row("port")["found"], "this node listens on it");
+    assert_eq!(node.row("log_folder")["found"], "the gateway writes there");
     let config = gateway.config();
     let arguments = ["check", "--json", "--config", config.to_str().unwrap()];
     let beside = Checked::new(&run(&arguments, &gateway.data_dir(), &[]));
@@ -131,6 +134,30 @@ fn a_bad_file_ends_it_and_a_running_gateway_is_checked_all_the_same() {
     assert!(said.contains("is this the right --data-dir?"), "{said}");
     let output = run(&["check", "--config"], nobody.path(), &[]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[test]
+fn a_log_that_the_gateway_cannot_write_is_its_own_word() {
+    let lab = Lab::start();
+    // Who is root may write there, says the system, and nobody can make a folder.
+    let text = lab
+        .config()
+        .replace("[main]\n", "[main]\nlog_dir=/proc/log\n");
+    assert_eq!(lab.check(&text).row("log_folder")["result"], "good");
+    let gateway = Countersign::run(&text);
+    let row = check_node(&gateway).row("log_folder").clone();
+    assert_eq!(row["result"], "warning", "{row}");
+    assert_eq!(row["where"], "/proc/log");
+    let found = row["found"].as_str().unwrap();
+    assert!(found.contains("authproxy.log cannot be written"), "{found}");
+    let gone = run(
+        &["check", "--config", "/no/such.cfg"],
+        &gateway.data_dir(),
+        &[],
+    );
+    assert_eq!(gone.status.code(), Some(2), "{gone:?}");
+    let said = String::from_utf8(gone.stdout).unwrap();
+    assert!(said.contains("name a file that is there"), "{said}");
 }
 
 #[test]

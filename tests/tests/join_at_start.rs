@@ -3,10 +3,12 @@
 
 use std::{
     fs,
-    net::{IpAddr, Ipv4Addr},
+    io::Write,
+    net::{IpAddr, Ipv4Addr, TcpListener},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Output},
+    thread,
     time::Duration,
 };
 
@@ -135,6 +137,7 @@ fn a_node_waits_for_its_token_and_its_control_plane_and_joins_once() {
     wait_until("it waits for the token", LONG, || {
         node.output().contains(no_file)
     });
+    assert!(!node.output().contains("let this node join"));
     fs::write(site.token_file(), "half of").unwrap();
     wait_until("it waits for the rest of the token", LONG, || {
         node.output().contains("the file holds no join token")
@@ -193,6 +196,28 @@ fn a_node_that_lost_its_folder_says_so_until_there_is_another_token() {
 }
 
 #[test]
+fn a_node_whose_certificate_has_expired_joins_again() {
+    let mut site = Site::new();
+    let short = |start: Start| start.argument("--node-certificate-seconds").argument("8");
+    site.start = site.start.take().map(short);
+    site.begin();
+    site.token(&[]);
+    let mut node = site.launch();
+    site.wait_serves(&mut node);
+    node.stop();
+    let before = fs::read_to_string(site.token_file()).unwrap();
+    wait_until("the control plane makes it another token", LONG, || {
+        site.token(&["--unless-joined"]);
+        fs::read_to_string(site.token_file()).unwrap() != before
+    });
+    let mut node = site.launch();
+    site.wait_serves(&mut node);
+    let output = node.output();
+    assert!(output.contains("this node has joined again"), "{output}");
+    assert!(site.accepts("bob"), "{output}");
+}
+
+#[test]
 fn a_control_plane_that_moved_is_followed_where_it_is_now() {
     let mut site = Site::new();
     site.begin();
@@ -222,9 +247,30 @@ fn what_waiting_does_not_mend_ends_the_start_and_a_signal_ends_the_waiting() {
         assert_eq!(output.status.code(), Some(2), "{}", said(&output));
         assert!(said(&output).contains(says), "{}", said(&output));
     }
+    // The form of a token, of an authority that nobody has.
+    let token = format!(
+        "csj_{}_cst_0011223344556677_{}",
+        "0f".repeat(32),
+        "1e".repeat(32)
+    );
+    fs::write(site.token_file(), token).unwrap();
+    let port = site.url.rsplit_once(':').unwrap().1.parse().unwrap();
     let mut node = site.launch();
     wait_until("it waits", LONG, || {
-        node.output().contains("this node has not joined yet")
+        let output = node.output();
+        output.contains("this node has not joined yet")
+            && output.contains("cannot reach the control plane at https://127.0.0.1:")
+    });
+    // Something that speaks no TLS, as the admin address on loopback.
+    let listener = TcpListener::bind(ports::loopback(port)).unwrap();
+    drop(thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
+        }
+    }));
+    wait_until("it says what is there", LONG, || {
+        node.output()
+            .contains("name the port of the control plane's --node-listen")
     });
     assert_eq!(node.stop().code(), Some(0), "{}", node.output());
 }

@@ -10,6 +10,7 @@ use std::{
         net::UnixDatagram,
     },
     path::{Path, PathBuf},
+    process::Command,
     thread,
     time::Duration,
 };
@@ -17,7 +18,7 @@ use std::{
 use e2e::{
     clock::wait_until,
     config,
-    countersign::{Countersign, Start},
+    countersign::{Countersign, Start, command, program},
     gateway::{Site, on_data_dir},
     nas::{Nas, code},
     nodes::Nodes,
@@ -26,6 +27,7 @@ use e2e::{
         fakeduo::{Endpoint, Fault, Outcome, Place, Preauth, User},
     },
     ports,
+    process::Process,
 };
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -412,6 +414,8 @@ fn levels_change_while_it_runs() {
         (&["dataplane=loud"][..], "'loud' is no level"),
         (&["a b=info"], "'a b' is no target"),
         (&["info", "--role", "gate"], "--role 'gate' is none"),
+        (&["datapane=debug"], "did you mean 'dataplane'?"),
+        (&["--log", "debug"], "write: countersign log-level debug"),
     ] {
         let all: Vec<&str> = ["log-level"].iter().chain(arguments).copied().collect();
         let output = gateway.command(&all);
@@ -477,6 +481,37 @@ fn syslog_has_it_and_no_name_makes_a_line() {
                 .any(|line| line.starts_with("2026-01-01T00:00:00")),
             "{text}"
         );
+    }
+}
+
+#[test]
+fn the_journal_has_no_link_that_makes_an_administrator() {
+    for (journal, shown) in [(true, false), (false, true)] {
+        let folder = tempfile::tempdir().unwrap();
+        // As systemd says which stream is the journal; or of another stream.
+        let stream = match journal {
+            true => "$(stat --dereference --format=%d:%i /proc/self/fd/2)",
+            false => "1:1",
+        };
+        let script = format!("export JOURNAL_STREAM={stream}; exec \"$0\" \"$@\"");
+        let admin = ports::loopback(ports::free_tcp()).to_string();
+        let mut start = Command::new("sh");
+        start
+            .args(["-c", &script])
+            .arg(program())
+            .args(["run", "--data-dir", "data", "--admin-listen", &admin])
+            .current_dir(folder.path());
+        let mut gateway = Process::start("countersign", &start, &folder.path().join("output.log"));
+        gateway.until("it speaks of the first administrator", LONG, || {
+            read(&folder.path().join("output.log")).contains("Nobody may use this gateway yet")
+        });
+        let output = gateway.output();
+        assert_eq!(output.contains("/setup#cst_"), shown, "{output}");
+        assert!(output.contains("countersign admin invite NAME"), "{output}");
+        assert_eq!(output.contains("cst_"), shown, "{output}");
+        let invite = ["admin", "invite", "alice", "--data-dir", "data"];
+        let invited = command(&invite, folder.path());
+        assert!(invited.status.success(), "{invited:?}");
     }
 }
 

@@ -12,12 +12,13 @@ use std::{
 
 use e2e::{
     clock::wait_until,
+    controlplane::ControlPlane,
     countersign::{Countersign, Start, command, program},
     gateway::Site,
     http,
     nas::{Nas, code},
     nodes::{Node, Nodes},
-    peers::{SECRET, require},
+    peers::{Postgres, SECRET, require},
     ports,
     process::Process,
 };
@@ -403,6 +404,51 @@ fn a_second_factor_by_itself_is_watched_and_off_loopback_by_tls_alone() {
     let (exit, said) = curl(&[&format!("http://localhost:{admin}/metrics")]);
     assert_ne!(exit, Some(0), "without TLS: {said}");
     service.stop();
+}
+
+#[test]
+fn control_planes_of_one_database_know_how_all_nodes_are() {
+    let site = Site::new();
+    let postgres = Postgres::start();
+    let url = postgres.url(&postgres.database());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("database");
+    std::fs::write(&file, format!("{url}\n")).unwrap();
+    let config = |more: &str| site.config(&format!("interface={}\n{more}", Nodes::A));
+    let a = Start::with(&config(""))
+        .argument("--database-url-file")
+        .argument(file.to_str().unwrap())
+        .argument("--node")
+        .argument("a")
+        .ready();
+    // It starts when the node was heard of, and never hears of it itself.
+    let b = ControlPlane::launch(
+        Some(&url),
+        Some(&a.data_dir().join("controlplane/controlplane.key")),
+    );
+    let metric = |name: &str| -> f64 {
+        let text = http::request_local(&b.socket(), "GET", "/metrics", "")
+            .unwrap()
+            .body;
+        let line = text.lines().find(|line| line.starts_with(name));
+        let line = line.unwrap_or_else(|| panic!("{name} in\n{text}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    let seen = "countersign_node_last_seen_timestamp_seconds{node=\"a\"}";
+    let first = metric(seen);
+    wait_until("it hears of the node again", LONG, || metric(seen) > first);
+    assert_eq!(
+        metric("countersign_node_connected{node=\"a\"}").to_string(),
+        "0"
+    );
+    a.rewrite_config(&config("exempt_username_2=somebody\n"));
+    wait_until("and what it serves now", LONG, || {
+        metric("countersign_config_revision{node=\"a\"}") >= 2.0
+    });
+    assert_eq!(
+        metric("countersign_config_latest_revision").to_string(),
+        "2"
+    );
 }
 
 #[test]

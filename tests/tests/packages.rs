@@ -271,7 +271,8 @@ fn with_systemd_it_is_installed_unattended_adopts_serves_is_upgraded_and_purged(
     let unit = machine.path("/usr/lib/systemd/system/countersign.service");
     let text = fs::read(&unit).unwrap();
     fs::write(&unit, [text.as_slice(), b"# of before\n"].concat()).unwrap();
-    machine.ok(&["dpkg", "-i", "/tmp/newer.deb"]);
+    let told = machine.ok(&["dpkg", "-i", "/tmp/newer.deb"]);
+    assert!(told.contains("is another unit in this version"), "{told}");
     assert_ne!(main_pid(&machine, "countersign"), first);
     login(&machine, "carol");
     let kept = fs::read_to_string(machine.path("/etc/default/countersign")).unwrap();

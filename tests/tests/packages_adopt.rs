@@ -127,13 +127,14 @@ fn what_fails_leaves_nothing_behind_and_what_is_replaced_is_kept() {
 
     // What only the shell sees is copied; where the service cannot write is said.
     write(&machine, "/home/admin/ca.pem", &other, 0, 0o644);
-    let text = trusting("new/bundle.pem", "/home/admin/ca.pem");
+    symlink("/home/admin/ca.pem", machine.path("/srv/linked.pem")).unwrap();
+    let text = trusting("new/bundle.pem", "/srv/linked.pem");
     write(&machine, &from, text.as_bytes(), NOBODY, 0o400);
     let told = adopt(
         &machine,
         &["--replace", &from],
         0,
-        "copied: /home/admin/ca.pem",
+        "copied: /srv/linked.pem",
     );
     assert!(told.contains("ReadWritePaths=/opt/duo/log"), "{told}");
     let kept = [
@@ -141,7 +142,7 @@ fn what_fails_leaves_nothing_behind_and_what_is_replaced_is_kept() {
         "authproxy.cfg.old",
         "bundle.pem",
         "bundle.pem.old",
-        "ca.pem",
+        "linked.pem",
     ];
     assert_eq!(names(&machine), kept);
     let now = all(&machine);
@@ -149,7 +150,7 @@ fn what_fails_leaves_nothing_behind_and_what_is_replaced_is_kept() {
     assert_eq!((&now[2].1, &now[4].1), (&other, &other));
     let adopted = String::from_utf8(now[0].1.clone()).unwrap();
     assert!(
-        adopted.contains("ssl_ca_certs_file=ca.pem")
+        adopted.contains("ssl_ca_certs_file=linked.pem")
             && adopted.contains("http_ca_certs_file=bundle.pem"),
         "{adopted}"
     );

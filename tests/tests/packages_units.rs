@@ -190,10 +190,63 @@ fn a_node_by_itself_is_upgraded_by_its_package_and_comes_at_boot() {
     assert_eq!(state(&machine, unit), "inactive");
     assert_eq!(state(&machine, "countersign"), "active");
 
+    // Removed and installed again, what was enabled of it comes.
+    machine.ok(&["dpkg", "--remove", "countersign"]);
+    assert_eq!(state(&machine, "countersign"), "inactive");
+    machine.ok(&["dpkg", "-i", "/tmp/older.deb"]);
+    assert_eq!(state(&machine, unit), "active");
+    assert_eq!(state(&machine, "countersign"), "inactive");
+
     let told = machine.ok(&["dpkg", "--purge", "countersign"]);
     assert!(told.contains("are deleted"), "{told}");
     let left = "find /etc /usr -path '*countersign*' -not -name 'cache*'";
     assert_eq!(machine.ok(&["sh", "-c", left]), "");
+}
+
+#[test]
+fn the_roles_by_themselves_share_a_machine_with_variables_of_their_own_and_are_upgraded() {
+    let machine = installed();
+    fs::write(machine.path(ADOPTED), CONFIG).unwrap();
+    let roles = ["secondfactor", "controlplane", "dataplane"];
+    // One of the common file's is not for three.
+    let common = machine.path("/etc/default/countersign");
+    let text = fs::read_to_string(&common).unwrap();
+    let text = format!("{text}COUNTERSIGN_ADMIN_LISTEN=127.0.0.1:8400\n");
+    fs::write(&common, text).unwrap();
+    for (role, port) in [("secondfactor", 8413), ("dataplane", 8410)] {
+        let own = machine.path(&format!("/etc/default/countersign-{role}"));
+        fs::write(own, format!("COUNTERSIGN_ADMIN_LISTEN=127.0.0.1:{port}\n")).unwrap();
+    }
+    let units = roles.map(|role| format!("countersign-{role}"));
+    for unit in &units {
+        let (code, told) = machine.exit(&["systemctl", "enable", "--now", unit]);
+        assert_eq!(code, Some(0), "{unit}: {told}");
+    }
+    login(&machine, "alice");
+    let told = machine.ok(&["dpkg", "-i", "/tmp/newer.deb"]);
+    let handed =
+        ["secondfactor", "dataplane"].map(|role| format!("the {role} that ran has handed over"));
+    for one in &handed {
+        assert!(told.contains(one), "{told}");
+    }
+    for unit in &units {
+        assert_eq!(state(&machine, unit), "active", "{unit}");
+        assert!(is_of_now(&machine, &main_pid(&machine, unit)), "{unit}");
+    }
+    login(&machine, "bob");
+
+    // A configuration that would be refused is the control plane's alone.
+    fs::write(machine.path(ADOPTED), "rubbish\n").unwrap();
+    let old = main_pid(&machine, &units[1]);
+    let told = machine.ok(&["dpkg", "-i", "/tmp/older.deb"]);
+    assert!(told.contains("NOT restarted"), "{told}");
+    for one in &handed {
+        assert!(told.contains(one), "{told}");
+    }
+    assert_eq!(main_pid(&machine, &units[1]), old);
+    for unit in [&units[0], &units[2]] {
+        assert!(is_of_now(&machine, &main_pid(&machine, unit)), "{unit}");
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //! be it as it is or in another writing.
 #![cfg(test)]
 
+#[path = "support/bundle.rs"]
+mod bundle;
 #[path = "planted/secrets.rs"]
 #[allow(dead_code, reason = "another test sees answers with it")]
 mod secrets;
@@ -9,7 +11,6 @@ mod secrets;
 use std::{
     fs,
     io::{BufRead, BufReader},
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::Duration,
@@ -32,7 +33,8 @@ use nix::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use secrets::{Planted, Seen};
+use bundle::Bundle;
+use secrets::Planted;
 
 const LONG: Duration = Duration::from_secs(20);
 const DATABASE_PASSWORD: &str = "Pl+database:password/9";
@@ -49,93 +51,6 @@ const SPRAYED: [&str; 9] = [
     "lines",
     "authproxy",
 ];
-
-/// An unpacked bundle.
-struct Bundle {
-    folder: TempDir,
-    manifest: Value,
-}
-
-impl Bundle {
-    fn unpack(file: &Path) -> Self {
-        let mode = file.metadata().unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        let folder = tempfile::tempdir().unwrap();
-        let tar = Command::new("tar")
-            .arg("-xzf")
-            .arg(file)
-            .arg("-C")
-            .arg(folder.path())
-            .output()
-            .unwrap();
-        assert!(tar.status.success() && tar.stderr.is_empty(), "{tar:?}");
-        let manifest = folder.path().join("countersign-support/manifest.json");
-        let manifest = serde_json::from_slice(&fs::read(manifest).unwrap()).unwrap();
-        Self { folder, manifest }
-    }
-
-    fn text(&self, name: &str) -> String {
-        let path = self.folder.path().join("countersign-support").join(name);
-        fs::read_to_string(path)
-            .unwrap_or_else(|error| panic!("{name}: {error} in {:#}", self.manifest))
-    }
-
-    fn json(&self, name: &str) -> Value {
-        let text = self.text(name);
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error} in {text}"))
-    }
-
-    /// The name of the file that ends so.
-    fn named(&self, end: &str) -> String {
-        let items = self.manifest["items"].as_array().unwrap().iter();
-        let mut names = items.filter_map(|one| one["name"].as_str());
-        let found = names.find(|name| name.ends_with(end));
-        found
-            .unwrap_or_else(|| panic!("no {end} in {:#}", self.manifest))
-            .to_owned()
-    }
-
-    /// Why something is not in it.
-    fn failed(&self, name: &str) -> String {
-        let items = self.manifest["items"].as_array().unwrap();
-        let item = items.iter().find(|one| one["name"] == name);
-        let item = item.unwrap_or_else(|| panic!("no {name} in {:#}", self.manifest));
-        item["failed"].as_str().unwrap_or_default().to_owned()
-    }
-
-    fn files(&self) -> Vec<(String, Vec<u8>)> {
-        let mut found = Vec::new();
-        let mut folders = vec![self.folder.path().to_owned()];
-        while let Some(next) = folders.pop() {
-            for entry in fs::read_dir(next).unwrap() {
-                let path = entry.unwrap().path();
-                match path.is_dir() {
-                    true => folders.push(path),
-                    false => found.push((path.display().to_string(), fs::read(&path).unwrap())),
-                }
-            }
-        }
-        found
-    }
-
-    fn seen(&self) -> Seen {
-        let mut seen = Seen::default();
-        for (name, octets) in self.files() {
-            seen.octets(name.clone(), name.as_bytes());
-            seen.octets(name, &octets);
-        }
-        seen
-    }
-
-    /// Whether a word stands in any of its files.
-    fn has(&self, word: &str) -> bool {
-        let files = self.files();
-        let mut texts = files
-            .iter()
-            .map(|(_, octets)| String::from_utf8_lossy(octets));
-        texts.any(|text| text.contains(word))
-    }
-}
 
 /// A site with everything secret that a configuration can hold, and logs in which all of it stands.
 struct Lab {

@@ -2,7 +2,12 @@
 //! OpenTelemetry gets them.
 #![cfg(test)]
 
-use std::{collections::HashMap, fs, time::Duration};
+use std::{
+    collections::HashMap,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    time::Duration,
+};
 
 use e2e::{
     clock::{now, wait_until},
@@ -320,6 +325,7 @@ fn what_cannot_be_used_is_said_before_anything_starts() {
     let config = folder.path().join("authproxy.cfg");
     fs::write(&config, site.config("")).unwrap();
     fs::write(folder.path().join("headers"), format!("{TOKEN}\n")).unwrap();
+    fs::set_permissions(folder.path().join("headers"), Permissions::from_mode(0o600)).unwrap();
     fs::write(folder.path().join("empty"), "").unwrap();
     let local = "http://127.0.0.1:4318";
     for (arguments, want) in [

@@ -1,12 +1,18 @@
 //! A gateway is upgraded while it runs, and no login is lost.
 #![cfg(test)]
 
-use std::{os::unix::fs::PermissionsExt, thread, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
 
 use e2e::{
     clock::wait_until,
     config::{MAIN, challenge, server, upstreams},
-    countersign::{Countersign, Start},
+    countersign::{Countersign, Start, program},
     eap::{PASSWORD, by_name, section},
     gateway::{children, lives},
     nas::{Nas, code},
@@ -37,6 +43,10 @@ struct Gateway {
 
 impl Gateway {
     fn start() -> Self {
+        Self::start_as(|start, disk| start.program(disk.path()))
+    }
+
+    fn start_as(how: impl FnOnce(Start, &OnDisk) -> Start) -> Self {
         let duo = FakeDuo::start(Pki::shared());
         let upstream = ScriptedUpstream::start(|request| Some(by_name(request)));
         let [auto, challenged, eap] = [(); 3].map(|()| ports::free_udp());
@@ -48,7 +58,7 @@ impl Gateway {
             upstreams("radius_client", &[upstream.address()]),
             section(1, eap, &duo, "radius_client", "factors=push\n"),
         );
-        let running = Start::with(&config).program(disk.path()).ready();
+        let running = how(Start::with(&config), &disk).ready();
         Self {
             duo,
             disk,
@@ -66,6 +76,18 @@ impl Gateway {
 
     fn upgrade(&mut self) {
         OnDisk::upgraded(&self.running.data_dir(), || self.running.output());
+    }
+
+    fn logs_in(&self) {
+        let answer = self.nas(self.auto).login("exempt", "any");
+        assert_eq!(answer.code, code::ACCESS_ACCEPT);
+    }
+
+    /// A script in the place of the program.
+    fn script(&self, text: &str) {
+        let real = program();
+        let text = format!("#!/bin/sh\nreal='{}'\n{text}\n", real.display());
+        self.disk.break_with(text.as_bytes());
     }
 }
 
@@ -194,8 +216,8 @@ fn a_control_plane_that_does_not_start_leaves_logins_alone() {
     // What only its start will find, as it would a database of a later version.
     let key = data.join("controlplane/controlplane.key");
     let mode = |mode| {
-        let mode = std::fs::Permissions::from_mode(mode);
-        std::fs::set_permissions(&key, mode).unwrap();
+        let mode = fs::Permissions::from_mode(mode);
+        fs::set_permissions(&key, mode).unwrap();
     };
     mode(0o644);
     OnDisk::not_upgraded(&data, "the control plane of version");
@@ -209,5 +231,185 @@ fn a_control_plane_that_does_not_start_leaves_logins_alone() {
     });
     gateway.upgrade();
     assert_ne!(gateway.running.role("dataplane"), old);
+    assert_eq!(gateway.running.stop().code(), Some(0));
+}
+
+#[test]
+fn what_a_start_needs_is_looked_at_before_the_old_program_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let headers = folder.path().join("headers");
+    fs::write(&headers, "authorization: x\n").unwrap();
+    fs::set_permissions(&headers, fs::Permissions::from_mode(0o600)).unwrap();
+    let mut gateway = Gateway::start_as(|start, disk| {
+        start
+            .program(disk.path())
+            .argument("--otlp-endpoint=http://127.0.0.1:9")
+            .argument("--otlp-header-file")
+            .argument(headers.to_str().unwrap())
+    });
+    let (data, roles) = (gateway.running.data_dir(), gateway.running.roles());
+    let aside = folder.path().join("aside");
+    fs::rename(&headers, &aside).unwrap();
+    OnDisk::not_upgraded(&data, headers.to_str().unwrap());
+    fs::rename(&aside, &headers).unwrap();
+    for (script, says) in [
+        ("exec $real \"$@\" --no-such-option", "--no-such-option"),
+        (
+            "echo '{\"version\": \"9\", \"form\": 9}'",
+            "takes over in form 9 alone",
+        ),
+    ] {
+        gateway.script(script);
+        OnDisk::not_upgraded(&data, says);
+    }
+    assert_eq!(gateway.running.roles(), roles);
+    gateway.logs_in();
+    gateway.disk.replace();
+    gateway.upgrade();
+    assert_ne!(
+        gateway.running.role("dataplane"),
+        roles["dataplane"],
+        "{}",
+        gateway.running.output()
+    );
+    assert_eq!(gateway.running.stop().code(), Some(0));
+}
+
+#[test]
+fn a_program_that_fails_after_its_trial_becomes_the_one_of_before_again() {
+    let mut gateway = Gateway::start();
+    let (data, roles) = (gateway.running.data_dir(), gateway.running.roles());
+    gateway.duo.user("erin", User::who(Outcome::Wait));
+    let waiting = gateway.nas(gateway.auto);
+    let pushed = waiting.access("erin", "any");
+    waiting.send(&pushed.encode());
+    wait_until("the push is out", LONG, || gateway.duo.pushes("erin") == 1);
+    gateway.script(
+        "case \" $* \" in *' --self-test '*) exec $real \"$@\";; esac\n\
+         exec $real \"$@\" --no-such-option",
+    );
+    for count in 1..3 {
+        OnDisk::not_upgraded(&data, "the program of before does");
+        let output = gateway.running.output();
+        assert_eq!(
+            output.matches("cannot go on here").count(),
+            count,
+            "{output}"
+        );
+        assert_eq!(gateway.running.roles(), roles, "{output}");
+        gateway.running.wait_ready();
+        gateway.logs_in();
+    }
+    let name = fs::read_to_string(format!("/proc/{}/comm", gateway.running.pid())).unwrap();
+    assert_eq!(name.trim(), "countersign");
+    gateway.duo.decide("erin", Outcome::Allow);
+    let answer = pushed.check(&waiting.receive(LONG).unwrap()).unwrap();
+    assert_eq!(answer.code, code::ACCESS_ACCEPT);
+    // It is asked for the place where it was started, not for the file that it is.
+    gateway.disk.replace();
+    gateway.upgrade();
+    for (role, pid) in gateway.running.roles() {
+        assert_ne!(roles[&role], pid, "{role}");
+    }
+    gateway.logs_in();
+    assert_eq!(gateway.running.stop().code(), Some(0));
+}
+
+#[test]
+fn signals_throughout_an_upgrade_are_heard_and_end_nothing() {
+    let mut gateway = Gateway::start();
+    let roles = gateway.running.roles();
+    gateway.running.signal(Signal::SIGUSR2);
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let running = &gateway.running;
+        let over = &over;
+        scope.spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                for signal in [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2] {
+                    running.signal(signal);
+                    thread::yield_now();
+                }
+            }
+        });
+        let _ends = Ends(over);
+        wait_until("it was upgraded several times", LONG, || {
+            running.output().matches("roles are next").count() >= 3
+        });
+    });
+    wait_until("no upgrade is under way", LONG, || {
+        OnDisk::upgrade(&gateway.running.data_dir())
+            .status
+            .success()
+    });
+    assert_ne!(gateway.running.role("dataplane"), roles["dataplane"]);
+    gateway.running.wait_ready();
+    gateway.logs_in();
+    assert_eq!(gateway.running.stop().code(), Some(0));
+}
+
+/// Sets it at the end of a scope, also of one that panics.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn the_end_that_is_asked_for_during_an_upgrade_comes() {
+    for (name, after) in [
+        ("at once", ""),
+        ("before the next program", "upgrading"),
+        ("by the next program", "roles are next"),
+    ] {
+        let mut gateway = Gateway::start();
+        let roles = gateway.running.roles();
+        gateway.running.signal(Signal::SIGUSR2);
+        wait_until(name, LONG, || gateway.running.output().contains(after));
+        gateway.running.signal(Signal::SIGTERM);
+        assert_eq!(gateway.running.wait(LONG).code(), Some(0), "{name}");
+        for (role, pid) in roles {
+            wait_until(&format!("{name}: {role} ends"), LONG, || !lives(pid));
+        }
+    }
+}
+
+#[test]
+fn a_program_that_is_called_by_a_link_is_upgraded_to_what_the_link_names() {
+    let disks = [OnDisk::new(), OnDisk::new()];
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("countersign");
+    let aside = folder.path().join("aside");
+    symlink(disks[0].path(), &link).unwrap();
+    let mut gateway = Gateway::start_as(|start, _| start.program(link.clone()));
+    let runs = format!("/proc/{}/exe", gateway.running.pid());
+    for disk in [&disks[1], &disks[0]] {
+        symlink(disk.path(), &aside).unwrap();
+        fs::rename(&aside, &link).unwrap();
+        gateway.upgrade();
+        assert_eq!(fs::read_link(&runs).unwrap(), disk.path());
+    }
+    assert_eq!(gateway.running.stop().code(), Some(0));
+}
+
+#[test]
+fn a_role_that_had_just_ended_is_there_after_an_upgrade() {
+    let mut gateway = Gateway::start();
+    // Each time it is started again later.
+    for _ in 0..5 {
+        let pid = gateway.running.role("dataplane");
+        nix::sys::signal::kill(pid, Signal::SIGKILL).unwrap();
+        gateway.running.wait_restarted("dataplane", pid, LONG);
+    }
+    let pid = gateway.running.role("dataplane");
+    nix::sys::signal::kill(pid, Signal::SIGKILL).unwrap();
+    wait_until("it is gone", LONG, || {
+        !gateway.running.roles().contains_key("dataplane")
+    });
+    gateway.upgrade();
+    gateway.running.wait_ready();
+    gateway.logs_in();
     assert_eq!(gateway.running.stop().code(), Some(0));
 }

@@ -54,7 +54,7 @@ impl Node {
         let upstream = ScriptedUpstream::start(|request| Some(by_name(request)));
         let [auto, challenged, eap] = [(); 3].map(|()| ports::free_udp());
         let control = Start::with(&format!(
-            "{MAIN}[duo_only_client]\n{}{}exempt_username_1=exempt\n{}{}{}",
+            "{MAIN}test_connectivity_on_startup=true\n[duo_only_client]\n{}{}exempt_username_1=exempt\n{}{}{}",
             server("radius_server_auto", auto, &duo),
             "client=duo_only_client\n",
             challenge(1, challenged, &duo, "duo_only_client", ""),
@@ -213,6 +213,11 @@ fn what_was_begun_before_ends_after() {
         assert_eq!(node.duo.pushes(user), 1, "{user}");
     }
     assert!(again.first(attribute::REPLY_MESSAGE).is_some());
+    // The new one had something to serve before it followed the control plane.
+    let told = || node.status()["start_check"].clone();
+    wait_until("the start was checked", LONG, || !told().is_null());
+    let rows = told()["rows"].to_string();
+    assert!(!rows.contains("cut off"), "{rows}");
     wait_until("the old processes end", LONG, || !lives(node.process.pid()));
     let output = node.process.output();
     assert!(output.contains("the program before has ended"), "{output}");
@@ -311,6 +316,30 @@ fn a_program_that_dies_right_after_it_took_over_loses_no_login() {
     assert_eq!(node.process.wait(LONG).code(), Some(0));
     assert_eq!(node.nas(node.auto).login("exempt", "any").code, 2);
     assert_eq!(node.status()["connected"], true);
+}
+
+#[test]
+fn stopping_the_new_one_stops_the_old_one_and_loses_no_login() {
+    let mut node = Node::start();
+    node.duo.user("erin", User::who(Outcome::Wait));
+    let waiting = node.nas(node.auto);
+    let pushed = waiting.access("erin", "any");
+    waiting.send(&pushed.encode());
+    wait_until("the push is out", LONG, || node.duo.pushes("erin") == 1);
+    node.upgrade();
+    let new = Pid::from_raw(node.manager.hears("MAINPID=").parse().unwrap());
+    kill(new, Signal::SIGTERM).unwrap();
+    assert_eq!(node.manager.hears("STOPPING="), "1");
+    wait_until("the new one lets nobody in", LONG, || {
+        !node.nas(node.auto).status(MOMENT)
+    });
+    node.duo.decide("erin", Outcome::Allow);
+    let answer = pushed.check(&waiting.receive(LONG).unwrap()).unwrap();
+    assert_eq!(answer.code, code::ACCESS_ACCEPT);
+    assert_eq!(node.process.wait(LONG).code(), Some(0));
+    wait_until("the new one ends", LONG, || !lives(new));
+    let output = node.process.output();
+    assert!(!output.contains("this one serves again"), "{output}");
 }
 
 #[test]

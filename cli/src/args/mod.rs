@@ -35,6 +35,7 @@ pub(crate) struct Cli {
 
 /// How to log.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "What this program logs itself")]
 pub(crate) struct LogArgs {
     /// What to log: a level, or targets with levels (`info`, `dataplane=debug,info`). A level alone
     /// is for Countersign's own targets: libraries log more than `info` only when they are named
@@ -77,8 +78,10 @@ pub(crate) enum Command {
     Validate(ValidateArgs),
     /// Make a CA and a certificate for `[radius_server_eap]`, or renew the certificate.
     Cert(CertArgs),
-    /// Try what a configuration names: second factor, directories, upstream RADIUS, ports,
-    /// certificates. The running gateway's, from where it runs, or with --config a file's from here.
+    /// Try what a configuration names: second factor, directories, upstream RADIUS, ports, certificates.
+    ///
+    /// The running gateway's, from where it runs, or with --config a file's from here. Nobody logs in, and no
+    /// push is sent. Exit code 0: nothing failed; 1: a row failed, or no gateway runs; 2: the file is bad.
     Check(CheckArgs),
     /// Log in through a running node with real RADIUS packets, explained step by step.
     Login(LoginArgs),

@@ -299,6 +299,10 @@ pub(crate) struct RunArgs {
     pub(crate) traces: OtlpArgs,
     #[command(flatten)]
     pub(crate) stopping: GraceArgs,
+    /// Look at all that is named here, say whether this program could serve with it in the place of
+    /// the one that does, and end.
+    #[arg(long, hide = true)]
+    pub(crate) self_test: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -14,7 +14,7 @@ use local::CallError;
 use nix::unistd::{AccessFlags, access};
 use proto::check::{CheckKind, CheckResult, CheckRow};
 use proto::child::Role;
-use proto::config::raw::{Log, Settings};
+use proto::config::raw::Log;
 use proto::config::{Snapshot, raw};
 use proto::id::IntegrationId;
 use proto::rpc::NodeStatus;
@@ -23,7 +23,7 @@ use serde_json::Value;
 use crate::args::CheckArgs;
 use crate::commands::validate;
 use crate::failure::Failure;
-use crate::logs::Places;
+use crate::logs::{self, Places, Written};
 use crate::output;
 use crate::paths::DataDir;
 
@@ -75,15 +75,15 @@ async fn of_node(data: &DataDir) -> Result<Checked, Failure> {
     // The file is the control plane's, which a node may have elsewhere.
     let control = data.client(Role::ControlPlane)?;
     let status = control.get::<Status>("/status", LIMIT).await.ok();
-    let source = status.as_ref().and_then(|status| status.source.clone());
     let (mut rows, file) = status.map_or((Vec::new(), File::Good), of_status);
-    if let Ok(settings) = control.get::<Settings>("/api/v1/settings", LIMIT).await {
-        rows.extend(log_folder(
-            &settings.log,
-            &Places::new(data.path(), source.as_deref()),
-        ));
-    }
     let node = data.client(Role::DataPlane)?;
+    // Of a whole gateway the supervisor writes them, of roles by themselves each its own.
+    let mut written = Vec::new();
+    for writer in [&data.supervisor()?, &control, &node] {
+        let files = writer.get::<Vec<Written>>(logs::FILES, LIMIT).await;
+        written.extend(files.unwrap_or_default());
+    }
+    rows.extend(of_logs(written));
     let tried: Vec<CheckRow> = node
         .post("/check", &Value::Null, check::LONGEST + LIMIT)
         .await
@@ -118,8 +118,32 @@ fn of_status(status: Status) -> (Vec<CheckRow>, File) {
     (rows, file)
 }
 
-/// Whether log files can be written, where there are to be any. As root nearly always: the gateway itself
-/// says in its log when it cannot.
+/// Where running processes write log files, and whether they can.
+fn of_logs(mut written: Vec<Written>) -> Vec<CheckRow> {
+    written.sort_by(|a, b| a.path.cmp(&b.path));
+    let same_folder = |a: &Written, b: &Written| a.path.parent() == b.path.parent();
+    let rows = written.chunk_by(same_folder).filter_map(|files| {
+        let folder = files.first()?.path.parent()?;
+        let told = |one: &Written| {
+            let name = one.path.file_name().unwrap_or_default().display();
+            let why = one.trouble.as_ref()?;
+            Some(format!("{name} cannot be written, and its lines are lost: {why}"))
+        };
+        let troubles: Vec<String> = files.iter().filter_map(told).collect();
+        Some(match troubles.as_slice() {
+            [] => log_row(folder, CheckResult::Good, "the gateway writes there".to_owned(), None),
+            _ => {
+                let remedy = "let the gateway's user write there, or name another log_dir; under systemd the unit's \
+                              ReadWritePaths= must have it too";
+                log_row(folder, CheckResult::Warning, troubles.join("; "), Some(remedy))
+            }
+        })
+    });
+    rows.collect()
+}
+
+/// Whether this user could write log files, where there are to be any: as root nearly always. The gateway's
+/// user, within its unit, may see it otherwise.
 fn log_folder(log: &Log, places: &Places) -> Option<CheckRow> {
     if !log.file && !log.auth_events {
         return None;
@@ -131,14 +155,20 @@ fn log_folder(log: &Log, places: &Places) -> Option<CheckRow> {
         || Err(io::ErrorKind::NotFound.into()),
         |there| access(there, AccessFlags::W_OK | AccessFlags::X_OK).map_err(io::Error::from),
     );
-    let (result, found, remedy) = match tried {
-        Ok(()) => (CheckResult::Good, "can be written to".to_owned(), None),
-        Err(error) => (
-            CheckResult::Warning,
-            format!("cannot be written to: {error}"),
-            Some("let the gateway's user write there, or name another log_dir".to_owned()),
-        ),
-    };
+    Some(match tried {
+        Ok(()) => {
+            let found = "this user may write there".to_owned();
+            log_row(&folder, CheckResult::Good, found, None)
+        }
+        Err(error) => {
+            let found = format!("this user may not write there: {error}");
+            let remedy = "let the gateway's user write there, or name another log_dir";
+            log_row(&folder, CheckResult::Warning, found, Some(remedy))
+        }
+    })
+}
+
+fn log_row(folder: &Path, result: CheckResult, found: String, remedy: Option<&str>) -> CheckRow {
     let row = CheckRow {
         what: CheckKind::LogFolder,
         place: folder.display().to_string(),
@@ -147,9 +177,9 @@ fn log_folder(log: &Log, places: &Places) -> Option<CheckRow> {
         result,
         milliseconds: 0,
         found,
-        remedy,
+        remedy: remedy.map(str::to_owned),
     };
-    Some(row.shown())
+    row.shown()
 }
 
 /// What a file names, tried by this process.
@@ -424,6 +454,36 @@ mod tests {
         let row = log_folder(&within, &places).unwrap();
         assert_eq!(row.result, CheckResult::Warning, "{row:?}");
         assert!(row.remedy.unwrap().contains("log_dir"));
+    }
+
+    #[test]
+    fn log_files_that_are_not_written_are_a_warning_of_their_folder() {
+        let one = |path: &str, trouble: Option<&str>| Written {
+            path: path.into(),
+            trouble: trouble.map(str::to_owned),
+        };
+        let rows = of_logs(vec![
+            one("/a/authproxy.log", None),
+            one("/b/authproxy.log", None),
+            one(
+                "/a/authevents.log",
+                Some("Read-only file system (os error 30)"),
+            ),
+        ]);
+        let shown: Vec<_> = rows
+            .iter()
+            .map(|row| (&*row.place, row.result, &*row.found))
+            .collect();
+        let bad = "authevents.log cannot be written, and its lines are lost: Read-only file system (os error 30)";
+        assert_eq!(
+            shown,
+            [
+                ("/a", CheckResult::Warning, bad),
+                ("/b", CheckResult::Good, "the gateway writes there"),
+            ]
+        );
+        assert!(rows[0].remedy.as_ref().unwrap().contains("log_dir"));
+        assert!(of_logs(Vec::new()).is_empty());
     }
 
     #[test]

@@ -3,21 +3,27 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use controlplane::authproxy::nearest::nearest;
 use proto::child::Role;
 use serde_json::{Map, json};
 
 use crate::args::LogLevelArgs;
 use crate::failure::Failure;
-use crate::logs::levels::{Change, Filter, PATH, Shown};
+use crate::logs::levels::{Change, Filter, OURS, PATH, Shown};
 use crate::output;
 use crate::paths::DataDir;
 
-pub(crate) async fn run(args: LogLevelArgs) -> Result<(), Failure> {
+/// `log` is what `--log` says on the command line, if it is there.
+pub(crate) async fn run(args: LogLevelArgs, log: Option<&str>) -> Result<(), Failure> {
+    if let Some(log) = log {
+        return Err(Failure::usage(format!(
+            "--log is for what this command itself logs; write: countersign log-level {log}"
+        )));
+    }
     let set = args.levels.join(",");
-    if !set.is_empty()
-        && let Err(why) = set.parse::<Filter>()
-    {
-        return Err(Failure::usage(why));
+    if !set.is_empty() {
+        let filter: Filter = set.parse().map_err(Failure::usage)?;
+        filter.targets().try_for_each(is_known)?;
     }
     let change = Change {
         reset: args.reset,
@@ -79,6 +85,27 @@ pub(crate) async fn run(args: LogLevelArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A target of a part that is not there logs nothing, and nobody would hear why.
+fn is_known(target: &str) -> Result<(), Failure> {
+    let part = target.split("::").next().unwrap_or_default();
+    if OURS.contains(&part) || LIBRARIES.contains(&part) {
+        return Ok(());
+    }
+    let meant = nearest(part, OURS.into_iter().chain(LIBRARIES));
+    let meant = meant.map_or_else(
+        || {
+            format!(
+                "write one of {}, or a library such as hyper",
+                OURS.join(", ")
+            )
+        },
+        |meant| format!("did you mean '{}'?", target.replacen(part, meant, 1)),
+    );
+    Err(Failure::usage(format!(
+        "'{target}': nothing logs as '{part}'; {meant}"
+    )))
+}
+
 fn parts(
     data: &DataDir,
     only: Option<&str>,
@@ -98,5 +125,55 @@ fn parts(
     Ok(parts)
 }
 
+/// Libraries that log.
+const LIBRARIES: [&str; 15] = [
+    "axum",
+    "h2",
+    "hyper",
+    "hyper_util",
+    "log",
+    "mio",
+    "rustls",
+    "series",
+    "sqlx",
+    "sqlx_core",
+    "tokio",
+    "tokio_util",
+    "tower",
+    "tower_http",
+    "want",
+];
 const SUPERVISOR: &str = "supervisor";
 const LIMIT: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_nothing_logs_as_is_refused_with_what_was_meant() {
+        for good in [
+            "dataplane",
+            "dataplane::primary",
+            "countersign::login",
+            "hyper",
+            "sqlx::query",
+        ] {
+            assert!(is_known(good).is_ok(), "{good}");
+        }
+        for (wrong, want) in [
+            (
+                "datapane",
+                "'datapane': nothing logs as 'datapane'; did you mean 'dataplane'?",
+            ),
+            ("Dataplane::primary", "did you mean 'dataplane::primary'?"),
+            (
+                "gateway",
+                "write one of controlplane, countersign, dataplane",
+            ),
+        ] {
+            let why = format!("{:?}", is_known(wrong).unwrap_err());
+            assert!(why.contains(want), "{why}");
+        }
+    }
+}

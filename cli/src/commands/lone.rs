@@ -97,7 +97,10 @@ impl Lone {
 
     /// To the end, or until another process has taken over.
     async fn one_term(&mut self, handed: &Handed, stop: &CancellationToken) {
-        let (door, asked) = Door::new(Standing::default());
+        let (door, asked) = Door::new(Standing {
+            program: Some(self.program.file().to_owned()),
+            ..Standing::default()
+        });
         let socket = self.data.upgrade_socket(Some(self.role));
         let closed = CancellationToken::new();
         let served = async {

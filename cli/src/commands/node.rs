@@ -291,7 +291,7 @@ impl<'a> TokenFile<'a> {
         match opened {
             Ok(file) => Ok(Self { path, aside, file }),
             Err(error) => Err(Failure::new(
-                format!("cannot write {}", aside.display()),
+                format!("cannot write {}", path.display()),
                 &error,
             )),
         }

@@ -210,7 +210,30 @@ async fn until_joined(
         if kept.url != before {
             tracing::info!(before, now = kept.url, "the control plane is elsewhere now");
         }
-        return Ok(Some(Some(kept)));
+        if !kept.has_expired() {
+            return Ok(Some(Some(kept)));
+        }
+        tracing::warn!("this node's certificate has expired: it joins again, if it can");
+        let name = args.node.as_ref().unwrap_or(&kept.node);
+        let joining = joined::join_when_possible(&folder, url, token_file, Some(name));
+        return tokio::select! {
+            () = stop.cancelled() => Ok(None),
+            done = tokio::time::timeout(JOINS_AGAIN, joining) => match done {
+                Ok(Ok(again)) => {
+                    tracing::info!(url = again.url, node = %again.node, "this node has joined again");
+                    Ok(Some(Some(again)))
+                }
+                // Logins need no control plane.
+                Ok(Err(_)) | Err(_) => {
+                    tracing::error!(
+                        token_file = %token_file.display(),
+                        "this node has not joined again: it serves what it has, and no news reach it; \
+                         put a new token into the file, and start it anew"
+                    );
+                    Ok(Some(Some(kept)))
+                }
+            },
+        };
     }
     // For as long as it takes: whoever waits for the start of a service is not to wait for a person.
     notify::ready(&format!("waiting to join {url}; the log says for what"));
@@ -541,6 +564,8 @@ pub(crate) fn raise_file_limit() -> usize {
 /// Files that sockets, databases and logs may need besides logins.
 const FILES_KEPT: usize = 2_048;
 const RELOAD_LIMIT: Duration = Duration::from_secs(30);
+/// How long a node whose certificate has expired tries to join again before it serves what it has.
+const JOINS_AGAIN: Duration = Duration::from_secs(30);
 /// How long a process that was taken over from may have the admin address still, and how often it is
 /// tried meanwhile and later.
 const LETS_GO: Duration = Duration::from_secs(5);

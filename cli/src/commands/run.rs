@@ -6,20 +6,25 @@ use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::admin_address;
 use crate::args::{LogArgs, RunArgs};
 use crate::commands::database;
 use crate::commands::roles::raise_file_limit;
 use crate::commands::validate;
 use crate::failure::Failure;
 use crate::paths::DataDir;
-use crate::program::Program;
+use crate::program::{self, Program};
 use crate::supervisor::{self, Heritage, Plan, Teller};
 
 pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
-    let program = Program::this()?;
-    let heritage = Heritage::take();
-    let mut heritage = heritage
-        .map_err(|error| Failure::new("cannot go on where the program before stood", &error))?;
+    if args.self_test {
+        return self_test(args);
+    }
+    let mut heritage = Heritage::take()?;
+    let program = match &heritage {
+        Some(heritage) => Program::at(heritage.program().to_owned()),
+        None => Program::this()?,
+    };
     let data = DataDir::new(args.data.data_dir)?;
     let database = database::named(&args.database)?;
     let traces = args.traces.settings()?;
@@ -56,6 +61,19 @@ pub(crate) async fn run(args: RunArgs, log: LogArgs) -> Result<(), Failure> {
         program: Some(program),
     };
     supervisor::run(plan, Teller::Log, lock, heritage, async |_| Ok(())).await
+}
+
+/// Looks at all that a start in the place of a running gateway would look at, and takes nothing.
+fn self_test(args: RunArgs) -> Result<(), Failure> {
+    let data = DataDir::new(args.data.data_dir)?;
+    data.refuse_half_restored()?;
+    database::named(&args.database)?;
+    args.traces.settings()?;
+    if let Some(files) = args.admin_tls.files() {
+        admin_address::refuse_bad(args.admin_listen, &files)?;
+    }
+    program::say_fit();
+    Ok(())
 }
 
 /// Two gateways on one data folder would fight over its databases.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::args::StatusArgs;
 use crate::commands::primary_only;
+use crate::commands::validate::counted;
 use crate::failure::Failure;
 use crate::output;
 use crate::paths::DataDir;
@@ -145,8 +146,10 @@ fn show(
             }
             if let Some(told) = &status.start_check {
                 output::line(format_args!(
-                    "                check at the start: {} good, {} warnings, {} failed",
-                    told.good, told.warnings, told.failed
+                    "                check at the start: {} good, {}, {} failed",
+                    told.good,
+                    counted(told.warnings, "warning"),
+                    told.failed
                 ));
                 for row in &told.rows {
                     output::line(format_args!(

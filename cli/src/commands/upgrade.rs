@@ -1,6 +1,6 @@
 //! `countersign upgrade`, and the door at which a running process is asked for it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +31,10 @@ pub(crate) struct Standing {
     pub(crate) version: Option<String>,
     /// Why the last one did not succeed.
     pub(crate) failure: Option<String>,
+    /// Where the program lies that is started.
+    pub(crate) program: Option<PathBuf>,
+    /// Roles that went on as the program of before.
+    pub(crate) stay: Vec<Role>,
 }
 
 /// One who asks, for the answer.
@@ -77,8 +81,14 @@ impl Door {
         *standing = Standing {
             number: standing.number + 1,
             under_way: true,
+            program: standing.program.take(),
             ..Standing::default()
         };
+    }
+
+    /// Notes the roles that go on as the program of before.
+    pub(crate) fn stay(&self, roles: Vec<Role>) {
+        self.lock().stay = roles;
     }
 
     pub(crate) fn ends(&self, outcome: &Result<String, String>) {
@@ -114,34 +124,85 @@ async fn upgrade(State(door): State<Door>) -> Result<Json<Standing>, (StatusCode
 
 pub(crate) async fn run(args: UpgradeArgs) -> Result<(), Failure> {
     let data = DataDir::new(args.tool.data.data_dir)?;
-    let whole = [(None, data.upgrade_socket(None))];
-    let alone = [Role::DataPlane, Role::SecondFactor]
-        .map(|role| (Some(role), data.upgrade_socket(Some(role))));
-    let mut any = false;
-    for (role, socket) in whole.into_iter().chain(alone) {
-        let who = role.map_or_else(|| "gateway".to_owned(), |role| role.to_string());
-        let Some(done) = ask(&socket).await? else {
-            continue;
-        };
-        any = true;
-        let version = done.version.unwrap_or_default();
-        if args.tool.output.json {
-            output::json(&serde_json::json!({ "upgraded": who, "version": version }));
-        } else {
-            output::line(format_args!("the {who} is version {version} now"));
-        }
-        if role.is_none() {
-            break;
+    let json = args.tool.output.json;
+    if let Some(done) = ask(&data.upgrade(None)?, GONE).await? {
+        show(None, &done, json);
+        return Ok(());
+    }
+    let mut upgraded = Vec::new();
+    for role in [Role::DataPlane, Role::SecondFactor] {
+        if let Some(done) = ask(&data.upgrade(Some(role))?, GONE).await? {
+            show(Some(role), &done, json);
+            upgraded.push(role);
         }
     }
-    match any {
-        true => Ok(()),
-        false => Err(Failure::plain(format!(
-            "no gateway, data plane or second factor that can be upgraded runs in {}; name its folder \
-             with --data-dir",
+    let mut by_restart = Vec::new();
+    for role in [Role::ControlPlane, Role::DataPlane, Role::SecondFactor] {
+        if !upgraded.contains(&role) && runs(&data, role).await? {
+            by_restart.push(role);
+        }
+    }
+    let named: Vec<&str> = by_restart.iter().copied().map(called).collect();
+    let restart = format!(
+        "the {} in {} is brought up to date by a restart alone",
+        named.join(" and the "),
+        data.path().display()
+    );
+    match (upgraded.is_empty(), by_restart.is_empty()) {
+        (false, true) => Ok(()),
+        (false, false) => {
+            if json {
+                output::json(&serde_json::json!({ "restart": by_restart }));
+            } else {
+                output::line(format_args!("{restart}"));
+            }
+            Ok(())
+        }
+        (true, false) => Err(Failure::plain(restart)),
+        (true, true) => Err(Failure::plain(format!(
+            "no gateway, data plane or second factor runs in {}; name its folder with --data-dir",
             data.path().display()
         ))),
     }
+}
+
+fn show(role: Option<Role>, done: &Standing, json: bool) {
+    let version = done.version.as_deref().unwrap_or_default();
+    let program = done.program.clone().unwrap_or_default();
+    if json {
+        let who = role.map_or_else(|| "gateway".to_owned(), |role| role.to_string());
+        output::json(&serde_json::json!({
+            "upgraded": who,
+            "version": version,
+            "program": program,
+            "stay": done.stay,
+        }));
+        return;
+    }
+    let who = role.map_or("gateway", called);
+    output::line(format_args!(
+        "the {who} is version {version} now, from {}; what it had under way ends in the process of before",
+        program.display()
+    ));
+    for role in done.stay.iter().copied().map(called) {
+        output::line(format_args!(
+            "the {role} stays the version of before until a restart"
+        ));
+    }
+}
+
+const fn called(role: Role) -> &'static str {
+    match role {
+        Role::ControlPlane => "control plane",
+        Role::DataPlane => "data plane",
+        Role::SecondFactor => "second factor",
+    }
+}
+
+/// Whether somebody serves a role's socket.
+async fn runs(data: &DataDir, role: Role) -> Result<bool, Failure> {
+    let asked = data.client(role)?.get_octets("/healthz", CALL).await;
+    Ok(matches!(asked, Ok(_) | Err(CallError::Refused { .. })))
 }
 
 /// Waits until another process than this one can be asked for the next upgrade.
@@ -161,9 +222,8 @@ pub(crate) async fn asked_elsewhere(socket: &Path) {
     drop(tokio::time::timeout(CALL, elsewhere).await);
 }
 
-/// None when nobody serves that socket.
-async fn ask(socket: &Path) -> Result<Option<Standing>, Failure> {
-    let client = Client::new(socket);
+/// None when nobody serves that socket. One that was asked may be away for `gone`.
+async fn ask(client: &Client, gone: Duration) -> Result<Option<Standing>, Failure> {
     let failed = |why: String| Failure::plain(format!("not upgraded: {why}"));
     let before: Standing = match client.get("/upgrade", CALL).await {
         Ok(before) => before,
@@ -188,23 +248,40 @@ async fn ask(socket: &Path) -> Result<Option<Standing>, Failure> {
         // The program was replaced where it stood, and this connection with it.
         Err(_) => {}
     }
-    let mut tick = tokio::time::interval(POLL);
-    let done = async {
-        loop {
-            tick.tick().await;
-            if let Ok(now) = client.get::<Standing>("/upgrade", CALL).await
-                && now.number > before.number
-                && !now.under_way
-            {
-                return now;
-            }
-        }
-    };
-    let done = tokio::time::timeout(LONGEST, done).await;
+    let done = tokio::time::timeout(LONGEST, done(client, before.number, gone)).await;
     let done = done.map_err(|_| failed("the gateway does not answer; see its log".to_owned()))?;
-    match done.failure {
-        Some(why) => Err(failed(why)),
-        None => Ok(Some(done)),
+    done.map(Some).map_err(failed)
+}
+
+/// How the upgrade after this many went.
+async fn done(client: &Client, before: u64, gone: Duration) -> Result<Standing, String> {
+    let mut tick = tokio::time::interval(POLL);
+    let mut heard = tokio::time::Instant::now();
+    loop {
+        tick.tick().await;
+        match client.get::<Standing>("/upgrade", CALL).await {
+            Ok(now) if now.under_way => {}
+            Ok(now) if now.number <= before => {
+                return Err("it ended, and was started anew meanwhile; its log says why".to_owned());
+            }
+            Ok(now) => {
+                return match now.failure {
+                    Some(why) => Err(why),
+                    None => Ok(now),
+                };
+            }
+            Err(CallError::Unreachable { .. }) => {
+                if heard.elapsed() > gone {
+                    return Err(format!(
+                        "it has not answered for {gone:?}, and may have ended; see its log, and start \
+                         it again"
+                    ));
+                }
+                continue;
+            }
+            Err(_) => {}
+        }
+        heard = tokio::time::Instant::now();
     }
 }
 
@@ -212,3 +289,84 @@ const CALL: Duration = Duration::from_secs(5);
 /// Longer than any step of an upgrade together with the ones before it.
 const LONGEST: Duration = Duration::from_secs(180);
 const POLL: Duration = Duration::from_millis(50);
+/// How long a process may take until it is the next program and can be asked.
+const GONE: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    /// One that gives these answers, one a connection, and then is gone. An empty one breaks it.
+    fn answers(path: &Path, answers: Vec<Option<Standing>>) -> std::thread::JoinHandle<()> {
+        let listener = UnixListener::bind(path).unwrap();
+        std::thread::spawn(move || {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = [0; 4096];
+                assert_ne!(stream.read(&mut request).unwrap(), 0);
+                if let Some(standing) = answer {
+                    let body = serde_json::to_string(&standing).unwrap();
+                    let octets = body.len();
+                    let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length";
+                    write!(stream, "{head}: {octets}\r\n\r\n{body}").unwrap();
+                }
+            }
+        })
+    }
+
+    #[tokio::test]
+    async fn who_asks_learns_what_came_of_it() {
+        let standing = |number, under_way, failure: Option<&str>| {
+            Some(Standing {
+                number,
+                under_way,
+                version: failure.is_none().then(|| "2".to_owned()),
+                failure: failure.map(str::to_owned),
+                ..Standing::default()
+            })
+        };
+        let before = || standing(3, false, None);
+        for (name, then, want) in [
+            (
+                "done",
+                vec![standing(4, true, None), standing(4, false, None)],
+                Ok("2"),
+            ),
+            ("failed", vec![standing(4, false, Some("x"))], Err("x")),
+            ("gone", vec![], Err("may have ended")),
+            (
+                "gone later",
+                vec![standing(4, true, None)],
+                Err("may have ended"),
+            ),
+            (
+                "anew",
+                vec![standing(0, false, None)],
+                Err("started anew meanwhile"),
+            ),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("socket");
+            let asked = [before(), None].into_iter().chain(then).collect();
+            let thread = answers(&path, asked);
+            let result = ask(&Client::new(&path), Duration::from_millis(200)).await;
+            match want {
+                Ok(version) => {
+                    let found = result.unwrap().unwrap().version;
+                    assert_eq!(found.as_deref(), Some(version), "{name}");
+                }
+                Err(want) => {
+                    let error = result.unwrap_err().to_string();
+                    assert!(error.contains(want), "{name}: {error}");
+                }
+            }
+            thread.join().unwrap();
+        }
+        let nobody = tempfile::tempdir().unwrap();
+        let client = Client::new(nobody.path().join("socket"));
+        assert!(ask(&client, GONE).await.unwrap().is_none());
+    }
+}

@@ -111,7 +111,7 @@ pub(crate) fn load(file: &Path, data: &DataDir) -> Result<LoadOutcome, Failure> 
     Ok(source(file, data, false)?.load())
 }
 
-fn counted(count: usize, what: &str) -> String {
+pub(crate) fn counted(count: usize, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
 }

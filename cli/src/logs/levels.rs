@@ -60,6 +60,13 @@ impl FromStr for Filter {
     }
 }
 
+impl Filter {
+    /// What is named in it.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &str> {
+        self.named.keys().map(String::as_str)
+    }
+}
+
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named = self

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use proto::child::Role;
 use proto::config::Log;
 use proto::metric::LogSink;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload;
@@ -294,11 +294,33 @@ pub(crate) fn set_debug(debug: bool) {
     }
 }
 
-/// The routes of this process's levels, for its admin socket.
+/// The routes of this process's levels and log files, for its admin socket.
 pub(crate) fn routes() -> axum::Router {
-    LOGS.get()
-        .map(|logs| logs.levels.routes())
-        .unwrap_or_default()
+    let levels = LOGS.get().map(|logs| logs.levels.routes());
+    let files = axum::routing::get(async || axum::Json(files()));
+    levels.unwrap_or_default().route(FILES, files)
+}
+
+/// A log file of this process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Written {
+    pub(crate) path: PathBuf,
+    /// Why it cannot be written, while it cannot.
+    pub(crate) trouble: Option<String>,
+}
+
+fn files() -> Vec<Written> {
+    let Some(logs) = LOGS.get() else {
+        return Vec::new();
+    };
+    let state = logs.state();
+    let files = state.sinks.iter().filter_map(Sink::file);
+    files
+        .map(|(path, trouble)| Written {
+            path: path.to_owned(),
+            trouble,
+        })
+        .collect()
 }
 
 /// The wall clock, in microseconds since 1970.
@@ -328,6 +350,8 @@ impl Drop for Guard {
     }
 }
 
+/// Where a process's log files are on its admin socket.
+pub(crate) const FILES: &str = "/log/files";
 /// Lines kept until the configuration says where they go.
 const EARLY_LINES: usize = 512;
 const END: Duration = Duration::from_secs(1);

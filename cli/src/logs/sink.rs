@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -100,6 +100,8 @@ struct Shared {
     lost: AtomicU64,
     plans: Mutex<VecDeque<Later>>,
     reopen: AtomicBool,
+    /// Why it cannot be written, while it cannot.
+    trouble: Mutex<Option<String>>,
 }
 
 /// A plan for what is queued behind so many things.
@@ -117,6 +119,10 @@ impl Shared {
     fn lose(&self, kind: Kind, lines: u64) {
         self.lost.fetch_add(lines, Ordering::Relaxed);
         kind.counted().lose(lines);
+    }
+
+    fn trouble(&self, why: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 }
 
@@ -184,6 +190,18 @@ impl Sink {
     #[cfg(test)]
     fn lost(&self) -> u64 {
         self.shared.lost.load(Ordering::Relaxed)
+    }
+
+    /// The file that it writes, if it writes one, and why it cannot, while it cannot.
+    pub(crate) fn file(&self) -> Option<(&Path, Option<String>)> {
+        let Plan::File(FilePlan { path, .. }) = &self.plan else {
+            return None;
+        };
+        let trouble = self.shared.trouble.lock();
+        Some((
+            path,
+            trouble.unwrap_or_else(PoisonError::into_inner).clone(),
+        ))
     }
 
     /// Goes on under another plan, from the next line on; what is queued is written under this one.
@@ -296,6 +314,7 @@ impl Writer {
             (Ok(news), before) => {
                 if let Some(lost) = before {
                     self.failing = None;
+                    self.shared.trouble(None);
                     tracing::warn!(target: TROUBLE, sink, lost, "the log is written again");
                 }
                 if let Some(news) = news {
@@ -306,6 +325,7 @@ impl Writer {
                 self.shared.lose(self.kind, lines);
                 self.failing = Some(before.unwrap_or(0) + lines);
                 if before.is_none() {
+                    self.shared.trouble(Some(error.to_string()));
                     let place = self.out.place();
                     tracing::error!(target: TROUBLE, sink, place, %error, "the log cannot be written; its lines are lost until it can");
                 }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use axum::{Json, Router};
 use controlplane::AdminListener;
 use proto::child::Role;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -44,34 +45,50 @@ pub(crate) async fn serve(listener: AdminListener, gateway: Gateway, stop: Cance
     listener.serve(router, stop).await;
 }
 
+#[derive(Debug, Deserialize)]
+struct Asked {
+    /// The role that is asked alone.
+    role: Option<String>,
+}
+
 /// Ready when the control plane says that its revision is served here, and the data plane takes
-/// logins; the built-in second factor too, where it runs.
+/// logins; the built-in second factor too, where it runs. Or when the one role is that is asked for.
 async fn ready(
     State(Gateway {
         data,
         second_factor,
         ..
     }): State<Gateway>,
+    Query(asked): Query<Asked>,
 ) -> impl IntoResponse {
+    let all = [Role::ControlPlane, Role::DataPlane, Role::SecondFactor];
+    let mut wanted = all.to_vec();
+    match &asked.role {
+        None => {
+            let runs = second_factor.load(Ordering::Relaxed);
+            wanted.retain(|role| runs || *role != Role::SecondFactor);
+        }
+        Some(named) => wanted.retain(|role| role.as_str() == named),
+    }
+    if wanted.is_empty() {
+        let why = "role: write controlplane, dataplane or secondfactor";
+        let body = json!({ "ready": false, "why": why });
+        return (StatusCode::BAD_REQUEST, Json(body));
+    }
     let mut roles = Map::new();
     let mut all = true;
-    for (role, path) in [
-        (Role::ControlPlane, "/readyz"),
-        (Role::DataPlane, "/readyz"),
-    ] {
-        let asked = client(&data, role).get::<Value>(path, CALL_LIMIT).await;
+    for role in wanted {
+        let client = client(&data, role);
+        let asked = match role {
+            // It has nothing to wait for.
+            Role::SecondFactor => client
+                .get_octets("/healthz", CALL_LIMIT)
+                .await
+                .map(|_| json!("ok")),
+            Role::ControlPlane | Role::DataPlane => client.get("/readyz", CALL_LIMIT).await,
+        };
         all &= asked.is_ok();
         roles.insert(role.to_string(), verdict(asked));
-    }
-    if second_factor.load(Ordering::Relaxed) {
-        let asked = client(&data, Role::SecondFactor)
-            .get_octets("/healthz", CALL_LIMIT)
-            .await;
-        all &= asked.is_ok();
-        roles.insert(
-            Role::SecondFactor.to_string(),
-            verdict(asked.map(|_| json!("ok"))),
-        );
     }
     let status = if all {
         StatusCode::OK

@@ -1,15 +1,24 @@
 //! What a supervisor leaves to the program that takes its place in the same process: open files, by
 //! their numbers, and what it knows of its children. They stay its children.
+//!
+//! Until the next program has taken them on, nothing of it is used up: where it fails before, it becomes
+//! the program of before again, which finds all as it left it.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::prctl;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use nix::sys::stat::Mode;
 use proto::child::Role;
 use proto::config::Log;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -17,10 +26,15 @@ use serde::{Deserialize, Serialize};
 
 use super::child::Pipe;
 use crate::commands::upgrade::Standing;
+use crate::failure::Failure;
+use crate::program::{Program, execute};
 
 /// As it is written down. A child's words may be secret, so it stands in a file without a name.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Will {
+    /// Where the program lies, and what it was started with.
+    pub(super) program: PathBuf,
+    pub(super) arguments: Vec<OsString>,
     pub(super) standing: Standing,
     pub(super) wants_second_factor: bool,
     pub(super) admin: RawFd,
@@ -68,35 +82,68 @@ pub(crate) struct Heir {
 pub(crate) struct Heritage {
     pub(super) standing: Standing,
     pub(super) wants_second_factor: bool,
-    pub(super) admin: OwnedFd,
     pub(super) log: Option<Log>,
     pub(super) debug: bool,
     pub(super) children: Vec<Heir>,
+    pub(super) open: LeftOpen,
+    /// Why the next program became this one again; none when this is the next.
+    pub(super) back: Option<String>,
+    program: PathBuf,
+    admin: Option<OwnedFd>,
     lock: Option<OwnedFd>,
 }
+
+/// The numbers under which the program before left its files open, beside those that are taken over.
+#[derive(Debug)]
+pub(super) struct LeftOpen(Vec<RawFd>);
 
 /// The files that are to stay open. When it is dropped, they are as before.
 #[derive(Debug)]
 pub(super) struct KeptOpen(Vec<OwnedFd>);
 
+/// Where a will is, and whose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Note {
+    /// The form of the will: [`FORM`].
+    form: u32,
+    process: u32,
+    will: RawFd,
+    /// The file of the program that wrote it.
+    before: RawFd,
+}
+
 impl Heritage {
     /// What a program before left in this process, if one did.
-    pub(crate) fn take() -> io::Result<Option<Self>> {
-        let Ok(said) = std::env::var(VARIABLE) else {
+    pub(crate) fn take() -> Result<Option<Self>, Failure> {
+        let failed =
+            |error: io::Error| Failure::new("cannot go on where the program before stood", &error);
+        let Some(note) = Note::of_this_process().map_err(failed)? else {
             return Ok(None);
         };
-        let invalid = || io::Error::from(io::ErrorKind::InvalidData);
-        let (pid, number) = said.split_once(':').ok_or_else(invalid)?;
-        // A child of such a process may have the variable too.
-        if pid != std::process::id().to_string() {
-            return Ok(None);
+        if note.form != FORM {
+            return Err(Failure::plain(format!(
+                "the program before left what it had in form {}, and this one knows form {FORM}",
+                note.form
+            )));
         }
-        let mut text = String::new();
-        let mut file = File::from(adopt(number.parse().map_err(|_| invalid())?)?);
-        file.seek(SeekFrom::Start(0))?;
-        file.take(MOST_OCTETS).read_to_string(&mut text)?;
-        let will: Will = serde_json::from_str(&text)?;
-        let pipe = |left: LeftPipe| Ok::<_, io::Error>((adopt(left.file)?, left.said));
+        let back = std::env::var(WENT_BACK).ok();
+        if back.is_some() {
+            // Started by a number, it would be called by that in process lists.
+            prctl::set_name(c"countersign").map_err(|error| failed(error.into()))?;
+        }
+        Self::of(note, back).map(Some).map_err(failed)
+    }
+
+    fn of(note: Note, back: Option<String>) -> io::Result<Self> {
+        let will: Will = serde_json::from_str(&note.text()?)?;
+        let mut left = vec![note.will, note.before];
+        let mut open = |number| {
+            left.push(number);
+            adopt(number)
+        };
+        let admin = open(will.admin)?;
+        let lock = open(will.lock)?;
+        let mut pipe = |left: LeftPipe| Ok::<_, io::Error>((open(left.file)?, left.said));
         let children = will.children.into_iter().map(|left| {
             Ok(Heir {
                 role: left.role,
@@ -106,30 +153,157 @@ impl Heritage {
                 leaving: left.leaving,
             })
         });
-        Ok(Some(Self {
+        let children = children.collect::<io::Result<_>>()?;
+        Ok(Self {
             standing: will.standing,
             wants_second_factor: will.wants_second_factor,
-            admin: adopt(will.admin)?,
             log: will.log,
             debug: will.debug,
-            children: children.collect::<io::Result<_>>()?,
-            lock: Some(adopt(will.lock)?),
-        }))
+            children,
+            open: LeftOpen(left),
+            back,
+            program: will.program,
+            admin: Some(admin),
+            lock: Some(lock),
+        })
     }
 
     /// The lock on the data folder, which is held.
     pub(crate) fn take_lock(&mut self) -> Option<File> {
         self.lock.take().map(File::from)
     }
+
+    /// The admin address, which is listened to.
+    pub(super) fn take_admin(&mut self) -> Option<OwnedFd> {
+        self.admin.take()
+    }
+
+    /// Where the program was found when it was started first.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+}
+
+/// Becomes the program of before again, which serves on, when this one has failed before it took on what
+/// was left to it. Returns where there is no way back.
+pub(crate) fn go_back(why: &str) {
+    // Once: a program that fails where it had served before does so again.
+    if TAKEN_ON.load(Ordering::Relaxed) || std::env::var_os(WENT_BACK).is_some() {
+        return;
+    }
+    let Ok(Some(note)) = Note::of_this_process() else {
+        return;
+    };
+    // What came after this form may say it otherwise; what this process was started with is the same
+    // then, unless somebody stands between.
+    let said = note.text().ok();
+    let said = said.and_then(|text| serde_json::from_str::<StartedWith>(&text).ok());
+    let arguments = said.map_or_else(
+        || std::env::args_os().skip(1).collect(),
+        |said| said.arguments,
+    );
+    let name = std::env::args_os().next().unwrap_or_default();
+    let why: String = why.trim().chars().take(REASON_CHARS).collect();
+    let why = format!(
+        "version {} cannot go on here: {why}; the program of before does",
+        env!("CARGO_PKG_VERSION")
+    );
+    let path = PathBuf::from(format!("/proc/self/fd/{}", note.before));
+    let variables = [(VARIABLE, note.to_string()), (WENT_BACK, why)];
+    let error = execute(&path, &name, &arguments, &variables);
+    Failure::new("cannot go back to the program of before", &error).report();
+}
+
+/// Of a will, what a way back needs.
+#[derive(Deserialize)]
+struct StartedWith {
+    arguments: Vec<OsString>,
+}
+
+impl LeftOpen {
+    /// From here on there is no way back.
+    pub(super) fn close(self) {
+        TAKEN_ON.store(true, Ordering::Relaxed);
+        for number in self.0 {
+            if let Err(error) = nix::unistd::close(number) {
+                tracing::warn!(number, %error, "a file of the program before stays open");
+            }
+        }
+    }
+}
+
+impl Note {
+    fn of_this_process() -> io::Result<Option<Self>> {
+        let Ok(said) = std::env::var(VARIABLE) else {
+            return Ok(None);
+        };
+        let note: Self = said.parse()?;
+        // A child of such a process may have the variable too.
+        Ok(Some(note).filter(|note| note.process == std::process::id()))
+    }
+
+    fn text(self) -> io::Result<String> {
+        let mut file = File::from(adopt(self.will)?);
+        let mut text = String::new();
+        file.seek(SeekFrom::Start(0))?;
+        file.take(MOST_OCTETS).read_to_string(&mut text)?;
+        Ok(text)
+    }
+}
+
+impl std::fmt::Display for Note {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            form,
+            process,
+            will,
+            before,
+        } = self;
+        write!(f, "{form}:{process}:{will}:{before}")
+    }
+}
+
+impl FromStr for Note {
+    type Err = io::Error;
+
+    fn from_str(said: &str) -> io::Result<Self> {
+        let invalid = || io::Error::from(io::ErrorKind::InvalidData);
+        let number = |word: Option<&str>| word?.parse::<u32>().ok();
+        let file = |word| number(word).and_then(|number| RawFd::try_from(number).ok());
+        let mut words = said.split(':');
+        let note = Self {
+            form: number(words.next()).ok_or_else(invalid)?,
+            process: number(words.next()).ok_or_else(invalid)?,
+            will: file(words.next()).ok_or_else(invalid)?,
+            before: file(words.next()).ok_or_else(invalid)?,
+        };
+        match words.next() {
+            None => Ok(note),
+            Some(_) => Err(invalid()),
+        }
+    }
 }
 
 impl Will {
-    /// Writes it down. Gives the value of the variable that says where, and what keeps it open.
-    pub(super) fn write(&self) -> io::Result<(String, OwnedFd)> {
-        let mut file = File::from(memfd_create(c"countersign", MFdFlags::MFD_CLOEXEC)?);
-        file.write_all(&serde_json::to_vec(self)?)?;
-        let value = format!("{}:{}", std::process::id(), file.as_raw_fd());
-        Ok((value, file.into()))
+    /// Lets this process become the program that lies on the disk. Returns why it cannot.
+    pub(super) fn become_next(&self, program: &Program, mut files: Vec<OwnedFd>) -> io::Error {
+        let becoming = || {
+            let mut will = File::from(memfd_create(c"countersign", MFdFlags::MFD_CLOEXEC)?);
+            will.write_all(&serde_json::to_vec(self)?)?;
+            // It may have no name any more, and need not be readable.
+            let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+            let before = nix::fcntl::open("/proc/self/exe", flags, Mode::empty())?;
+            let note = Note {
+                form: FORM,
+                process: std::process::id(),
+                will: will.as_raw_fd(),
+                before: before.as_raw_fd(),
+            };
+            files.extend([OwnedFd::from(will), before]);
+            let _kept = KeptOpen::new(files)?;
+            Ok(program.execute(&[(VARIABLE, note.to_string())]))
+        };
+        becoming().unwrap_or_else(|error: io::Error| error)
     }
 }
 
@@ -161,7 +335,7 @@ impl Drop for KeptOpen {
 }
 
 /// An open file of this process by its number: sent to itself, since a number alone is no proof of
-/// anything. The number is free afterwards.
+/// anything. The number stays open as well.
 fn adopt(number: RawFd) -> io::Result<OwnedFd> {
     let (here, there) = UnixStream::pair()?;
     let numbers = [number];
@@ -181,12 +355,21 @@ fn adopt(number: RawFd) -> io::Result<OwnedFd> {
         RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
         _ => None,
     });
-    nix::unistd::close(number)?;
     found.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-/// Names the process and the file. Children do not get it.
-pub(super) const VARIABLE: &str = "COUNTERSIGN_HERITAGE";
+/// Whether this process has taken on what was left to it.
+static TAKEN_ON: AtomicBool = AtomicBool::new(false);
+/// The form of wills. Another number means that this program cannot take on what one of another number
+/// left, and is not started in its place.
+pub(crate) const FORM: u32 = 1;
+/// A [`Note`]. Children do not get it.
+const VARIABLE: &str = "COUNTERSIGN_HERITAGE";
+/// Why the next program became the one of before again.
+const WENT_BACK: &str = "COUNTERSIGN_WENT_BACK";
+/// The variables of this process that the next program does not get.
+pub(crate) const VARIABLES: [&str; 2] = [VARIABLE, WENT_BACK];
+const REASON_CHARS: usize = 2_000;
 const MOST_OCTETS: u64 = 64 * 1024 * 1024;
 
 #[cfg(test)]
@@ -197,16 +380,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_open_file_is_known_by_its_number_once() {
+    fn an_open_file_is_known_by_its_number() {
         let (mut reader, writer) = pipe().unwrap();
         let number = writer.into_raw_fd();
         let mut adopted = File::from(adopt(number).unwrap());
         adopted.write_all(b"x").unwrap();
         drop(adopted);
+        // It is left open until all is taken on.
+        let mut adopted = File::from(adopt(number).unwrap());
+        adopted.write_all(b"y").unwrap();
+        drop(adopted);
+        nix::unistd::close(number).unwrap();
         let mut said = String::new();
-        // Only the adopted one held it open.
+        // Only these held it open.
         reader.read_to_string(&mut said).unwrap();
-        assert_eq!(said, "x");
+        assert_eq!(said, "xy");
+    }
+
+    #[test]
+    fn a_note_is_read_whole_or_not_at_all() {
+        let note = Note {
+            form: 7,
+            process: 4_000_000_000,
+            will: 12,
+            before: 13,
+        };
+        let text = note.to_string();
+        assert_eq!(text.parse::<Note>().unwrap(), note);
+        for wrong in [
+            "",
+            "1",
+            "1:2",
+            "1:2:3",
+            "1:2:3:4:5",
+            "1:2:3:",
+            "1:2:x:4",
+            "-1:2:3:4",
+            "1:2:-3:4",
+            "1:2:3:4000000000",
+        ] {
+            assert!(wrong.parse::<Note>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod heritage;
 pub(crate) mod merge;
 mod metrics;
 mod plan;
+mod signals;
 mod upgrade;
 
 use std::fs::File;
@@ -23,22 +24,25 @@ use nix::unistd::Pid;
 use proto::child::{FromChild, Role};
 use proto::config::Log;
 use proto::rpc::NodeStatus;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin_address;
-use crate::commands::upgrade::{Ask, Door, Standing};
+use crate::commands::upgrade::{Ask, Door};
 use crate::failure::Failure;
 use crate::logs::levels::{Change, PATH, Shown};
 use crate::logs::{self, Places};
 use crate::notify;
 use crate::output;
+use crate::program::Tried;
 use child::{Child, Exit, Start};
-pub(crate) use heritage::Heritage;
+pub(crate) use heritage::{FORM, Heritage, VARIABLES, go_back};
 use metrics::Metrics;
 pub(crate) use plan::{Plan, Teller};
+use signals::Signals;
+pub(crate) use signals::{hold as hold_signals, unheard};
+use upgrade::Trial;
 
 /// What a child said, or that it ended.
 #[derive(Debug)]
@@ -55,19 +59,17 @@ pub(crate) async fn run(
     plan: Plan,
     teller: Teller,
     lock: Flock<File>,
-    heritage: Option<Heritage>,
+    mut heritage: Option<Heritage>,
     ready: impl AsyncFnOnce(&str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let signals = Signals::new()?;
-    let (standing, admin_fd, wanted, before) = match heritage {
-        Some(left) => (
-            left.standing,
-            Some(left.admin),
-            left.wants_second_factor,
-            Some((left.log, left.debug, left.children)),
-        ),
-        None => (Standing::default(), None, false, None),
-    };
+    let standing = heritage.as_ref().map(|left| left.standing.clone());
+    let mut standing = standing.unwrap_or_default();
+    standing.program = plan.program.as_ref().map(|one| one.file().to_owned());
+    let wanted = heritage
+        .as_ref()
+        .is_some_and(|left| left.wants_second_factor);
+    let admin_fd = heritage.as_mut().and_then(Heritage::take_admin);
     let (admin, admin_fd, admin_certificate) = bind_admin(&plan, admin_fd).await?;
     let (sender, news) = mpsc::channel(NEWS);
     let stop_admin = CancellationToken::new();
@@ -104,6 +106,8 @@ pub(crate) async fn run(
         children: Vec::new(),
         leaving: Vec::new(),
         successor: None,
+        trial: None,
+        of_before: Vec::new(),
         places,
         log: None,
         debug: false,
@@ -117,14 +121,9 @@ pub(crate) async fn run(
         lock,
     };
     let work = async {
-        let result = match before {
+        let result = match heritage {
             None => supervisor.work(ready).await,
-            Some((log, debug, children)) => {
-                if let Some(log) = log {
-                    supervisor.log(&log, debug);
-                }
-                supervisor.go_on(children).await
-            }
+            Some(heritage) => supervisor.go_on(heritage).await,
         };
         notify::stopping();
         supervisor.stop().await;
@@ -172,30 +171,6 @@ async fn bind_admin(
     Ok((listener, copy, certificate))
 }
 
-/// The signals of a service.
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-    hang_up: tokio::signal::unix::Signal,
-    /// Log files were moved.
-    user: tokio::signal::unix::Signal,
-    upgrade: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Failure> {
-        let listen =
-            |kind| signal(kind).map_err(|error| Failure::new("cannot listen for signals", &error));
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-            hang_up: listen(SignalKind::hangup())?,
-            user: listen(SignalKind::user_defined1())?,
-            upgrade: listen(SignalKind::user_defined2())?,
-        })
-    }
-}
-
 struct Supervisor {
     plan: Plan,
     /// How browsers reach the admin address.
@@ -218,6 +193,10 @@ struct Supervisor {
     leaving: Vec<Child>,
     /// One that is to take over.
     successor: Option<Child>,
+    /// The program on the disk, while it is tried.
+    trial: Option<Trial>,
+    /// Processes of the program before in this one.
+    of_before: Vec<Pid>,
     /// Whether the first revision is served: until then a role that cannot start is the end, from
     /// then on it is started again.
     serving: bool,
@@ -245,6 +224,8 @@ enum Turn {
     /// One ended by itself, and is started again.
     Ended(Role, Exit),
     Upgrade(Option<Ask>),
+    /// What came of a trial.
+    Tried(Result<Tried, Failure>),
 }
 
 impl Supervisor {
@@ -275,17 +256,19 @@ impl Supervisor {
     /// Until a signal stops it.
     async fn watch(&mut self) -> Result<(), Failure> {
         loop {
-            match self.turn().await? {
-                Turn::Stop => return Ok(()),
-                Turn::Upgrade(ask) => self.make_place(ask).await,
-                _ => {}
+            let turn = match self.turn().await? {
+                Turn::Upgrade(ask) => self.make_place(ask).await?,
+                turn => turn,
+            };
+            if let Turn::Stop = turn {
+                return Ok(());
             }
         }
     }
 
     /// Does with the log what the configuration says from now on.
     fn log(&mut self, log: &Log, debug: bool) {
-        logs::apply(log, &self.places);
+        unheard(|| logs::apply(log, &self.places));
         self.log = Some(log.clone());
         if debug != std::mem::replace(&mut self.debug, debug) {
             logs::set_debug(debug);
@@ -320,7 +303,18 @@ impl Supervisor {
                 None => std::future::pending().await,
             }
         };
+        let trial = &mut self.trial;
+        let tried = async {
+            match trial {
+                Some(trial) => trial.await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
+            tried = tried => {
+                self.trial = None;
+                Ok(Turn::Tried(tried))
+            }
             news = self.news.recv() => match news {
                 Some(News::Line(_, _, FromChild::Login(event))) => {
                     self.teller.login(&event);

@@ -1,21 +1,26 @@
 //! The gateway is upgraded: this process becomes the program that lies on the disk now, without ever
 //! ending, and then has each role taken over by a process of it.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use proto::child::{FromChild, Role};
 
 use super::child::{Child, Start};
-use super::heritage::{Heir, KeptOpen, VARIABLE, Will};
-use super::{News, Supervisor, Turn};
+use super::heritage::{Heritage, Will};
+use super::{News, Supervisor, Turn, signals};
 use crate::commands::upgrade::Ask;
 use crate::failure::Failure;
 use crate::logs;
 use crate::notify;
+use crate::program::{Program, Tried};
+
+/// A trial of the program on the disk, under way.
+pub(super) type Trial = Pin<Box<dyn Future<Output = Result<Tried, Failure>>>>;
 
 /// How far an upgrade came.
 enum Upgraded {
@@ -26,25 +31,83 @@ enum Upgraded {
     Stop,
 }
 
+/// What waiting for something came to.
+enum Waited<T> {
+    Came(T),
+    /// Not within the limit.
+    Late,
+    /// A signal asked for the end.
+    Stop,
+}
+
 impl Supervisor {
-    /// Becomes the program on the disk, if that can be started; returns where it cannot.
-    pub(super) async fn make_place(&mut self, ask: Option<Ask>) {
+    /// Becomes the program on the disk, if that can go on here; comes back where it cannot, or when a
+    /// signal asked for the end.
+    pub(super) async fn make_place(&mut self, ask: Option<Ask>) -> Result<Turn, Failure> {
         self.door.begins();
-        let Err(failure) = self.become_next().await;
+        let failure = match self.try_next().await? {
+            Waited::Came(Err(failure)) => failure,
+            Waited::Came(Ok((program, tried))) => match self.become_next(&program, &tried).await {
+                Some(Err(failure)) => failure,
+                Some(Ok(never)) => match never {},
+                None => return Ok(Turn::Stop),
+            },
+            Waited::Late | Waited::Stop => return Ok(Turn::Stop),
+        };
         notify::status("serving");
         tracing::error!(%failure, "not upgraded");
         let outcome = Err(failure.to_string());
         self.door.ends(&outcome);
         // Who asked may have gone.
         drop(ask.map(|ask| ask.send(outcome)));
+        Ok(Turn::GoOn)
     }
 
-    async fn become_next(&mut self) -> Result<std::convert::Infallible, Failure> {
-        let none = || Failure::plain("this gateway cannot be upgraded while it runs");
-        let program = self.plan.program.clone().ok_or_else(none)?;
-        let version = program.tried().await?;
-        tracing::info!(version, program = %program.path(), "upgrading");
+    /// Tries the program on the disk; meanwhile everything else goes on.
+    async fn try_next(&mut self) -> Result<Waited<Result<(Program, Tried), Failure>>, Failure> {
+        let Some(program) = self.plan.program.clone() else {
+            let why = "this gateway cannot be upgraded while it runs";
+            return Ok(Waited::Came(Err(Failure::plain(why))));
+        };
+        self.trial = Some(Box::pin(program.clone().tried_as_it_is_called()));
+        loop {
+            match self.turn().await? {
+                Turn::Stop => return Ok(Waited::Stop),
+                Turn::Upgrade(ask) => self.refuse_upgrade(ask),
+                Turn::Tried(tried) => {
+                    return Ok(Waited::Came(tried.map(|tried| (program, tried))));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// None when the end was asked for.
+    async fn become_next(
+        &mut self,
+        program: &Program,
+        tried: &Tried,
+    ) -> Option<Result<Infallible, Failure>> {
+        tracing::info!(version = tried.version, program = %program.path(), "upgrading");
         notify::status("upgrading");
+        // From here on they wait for the next program.
+        let held = self.signals.hold().await;
+        if let Ok(true) = held {
+            return None;
+        }
+        let became = match held {
+            Ok(_) => self.execute(program, tried),
+            Err(error) => Err(Failure::new("cannot hold signals back", &error)),
+        };
+        if let Err(error) = signals::release() {
+            tracing::error!(%error, "this gateway hears no signals any more");
+        }
+        Some(became)
+    }
+
+    /// Nothing of this process is left once it is the next: there is no waiting from here on, in which
+    /// something could begin that then is lost.
+    fn execute(&mut self, program: &Program, tried: &Tried) -> Result<Infallible, Failure> {
         // What was read of the children's words goes on as news or as words, and none of it is lost.
         while let Ok(news) = self.news.try_recv() {
             match news {
@@ -56,24 +119,22 @@ impl Supervisor {
         }
         let failed =
             |error: std::io::Error| Failure::new("cannot hand over to the next program", &error);
-        let (will, files) = self.will().map_err(failed)?;
-        let (value, written) = will.write().map_err(failed)?;
-        let kept = files.into_iter().chain([written]).collect();
-        let kept = KeptOpen::new(kept).map_err(failed)?;
-        // Nothing of this process is left once it is the next.
+        let (will, files) = self.will(program).map_err(failed)?;
         logs::settle();
-        let error = program.again(&[]).env(VARIABLE, value).exec();
-        drop(kept);
+        program.is_still(tried)?;
+        let error = will.become_next(program, files);
         Err(Failure::new(
             format!("cannot become {}; this one serves on", program.path()),
             &error,
         ))
     }
 
-    fn will(&self) -> std::io::Result<(Will, Vec<OwnedFd>)> {
+    fn will(&self, program: &Program) -> std::io::Result<(Will, Vec<OwnedFd>)> {
         let admin = self.admin_fd.try_clone()?;
         let lock: OwnedFd = File::try_clone(&self.lock)?.into();
         let mut will = Will {
+            program: program.file().to_owned(),
+            arguments: program.arguments().to_vec(),
             standing: self.door.standing(),
             wants_second_factor: self.wants_second_factor.load(Ordering::Relaxed),
             admin: admin.as_raw_fd(),
@@ -94,25 +155,48 @@ impl Supervisor {
         Ok((will, files))
     }
 
-    /// Goes on as the program that took the place of another in this process.
-    pub(super) async fn go_on(&mut self, children: Vec<Heir>) -> Result<(), Failure> {
+    /// Goes on as the program that took the place of another in this process, or of which another that
+    /// had taken its place became this one again.
+    pub(super) async fn go_on(&mut self, heritage: Heritage) -> Result<(), Failure> {
         let version = env!("CARGO_PKG_VERSION");
-        tracing::info!(version, "this is the next program; its roles are next");
+        heritage.open.close();
         self.serving = true;
-        for heir in children {
+        if let Some(log) = heritage.log {
+            self.log(&log, heritage.debug);
+        }
+        for heir in heritage.children {
             let (role, leaving) = (heir.role, heir.leaving);
             let mut child = Child::new(role);
-            if let Err(error) = child.adopt(heir, &self.sender) {
-                // It can be neither watched nor replaced, and would be in the way.
-                tracing::error!(%role, error = &error as &dyn std::error::Error, "a role is lost");
-                continue;
+            match child.adopt(heir, &self.sender) {
+                Ok(()) => self.of_before.extend(child.pid()),
+                Err(error) => {
+                    // It can be neither watched nor replaced, and is started again.
+                    tracing::error!(%role, error = &error as &dyn std::error::Error, "a role is lost");
+                    child.ended();
+                }
             }
             match leaving {
                 true => self.leaving.push(child),
                 false => self.children.push(child),
             }
         }
-        let outcome = match self.replace_roles().await? {
+        self.leaving.retain(|child| child.pid().is_some());
+        if self
+            .children
+            .iter()
+            .all(|child| child.role != Role::DataPlane)
+        {
+            // It had just ended by itself.
+            self.start(Role::DataPlane)?;
+        }
+        let upgraded = match heritage.back {
+            Some(why) => Upgraded::No(why),
+            None => {
+                tracing::info!(version, "this is the next program; its roles are next");
+                self.replace_roles().await?
+            }
+        };
+        let outcome = match upgraded {
             Upgraded::Stop => return Ok(()),
             Upgraded::Done => {
                 tracing::info!(version, "upgraded");
@@ -123,9 +207,18 @@ impl Supervisor {
                 Err(why)
             }
         };
+        let stay = self
+            .children
+            .iter()
+            .filter(|child| self.is_of_before(child));
+        self.door.stay(stay.map(|child| child.role).collect());
         self.door.ends(&outcome);
         notify::ready("serving");
         self.watch().await
+    }
+
+    fn is_of_before(&self, child: &Child) -> bool {
+        child.pid().is_some_and(|pid| self.of_before.contains(&pid))
     }
 
     async fn replace_roles(&mut self) -> Result<Upgraded, Failure> {
@@ -145,53 +238,22 @@ impl Supervisor {
     /// Ends the control plane and starts the next: no login needs it.
     async fn replace_control_plane(&mut self) -> Result<Upgraded, Failure> {
         let role = Role::ControlPlane;
-        let child = self.children.iter_mut().find(|child| child.role == role);
-        let ends = child.is_some_and(|child| {
-            child.replaced = true;
-            child.signal_to_stop()
-        });
-        let limit = tokio::time::Instant::now() + ENDS;
-        loop {
-            if !ends {
-                break;
-            }
-            match tokio::time::timeout_at(limit, self.turn()).await {
-                Ok(turn) => match turn? {
-                    Turn::Stop => return Ok(Upgraded::Stop),
-                    Turn::Upgrade(ask) => self.refuse_upgrade(ask),
-                    Turn::Gone(gone) if gone == role => break,
-                    _ => {}
-                },
-                Err(_) => {
-                    tracing::warn!(%role, "did not stop in time; killed");
-                    let child = self.children.iter().find(|child| child.role == role);
-                    child.into_iter().for_each(Child::kill);
-                    break;
+        let why = match self.end(role).await? {
+            Waited::Stop => return Ok(Upgraded::Stop),
+            Waited::Late => "does not end".to_owned(),
+            Waited::Came(()) => {
+                self.start(role)?;
+                let ready = self.until(BEGINS, |turn| match turn {
+                    Turn::Ready(ready) if ready == role => Some(Ok(())),
+                    Turn::Ended(ended, exit) if ended == role => Some(Err(exit)),
+                    _ => None,
+                });
+                match ready.await? {
+                    Waited::Stop => return Ok(Upgraded::Stop),
+                    Waited::Came(Ok(())) => return Ok(Upgraded::Done),
+                    Waited::Came(Err(exit)) => format!("ended with {exit} before it was ready"),
+                    Waited::Late => format!("is not ready after {BEGINS:?}"),
                 }
-            }
-        }
-        if !ends
-            || self
-                .children
-                .iter()
-                .all(|child| child.role != role || child.pid().is_none())
-        {
-            self.start(role)?;
-        }
-        let limit = tokio::time::Instant::now() + BEGINS;
-        let why = loop {
-            match tokio::time::timeout_at(limit, self.turn()).await {
-                Ok(turn) => match turn? {
-                    Turn::Stop => return Ok(Upgraded::Stop),
-                    Turn::Upgrade(ask) => self.refuse_upgrade(ask),
-                    Turn::Gone(gone) if gone == role => self.start(role)?,
-                    Turn::Ready(ready) if ready == role => return Ok(Upgraded::Done),
-                    Turn::Ended(ended, exit) if ended == role => {
-                        break format!("ended with {exit} before it was ready");
-                    }
-                    _ => {}
-                },
-                Err(_) => break format!("is not ready after {BEGINS:?}"),
             }
         };
         Ok(Upgraded::No(format!(
@@ -202,10 +264,60 @@ impl Supervisor {
         )))
     }
 
+    /// Ends a role, one way or the other; it is not started again.
+    async fn end(&mut self, role: Role) -> Result<Waited<()>, Failure> {
+        let of_role = |child: &&mut Child| child.role == role;
+        let Some(child) = self.children.iter_mut().find(of_role) else {
+            return Ok(Waited::Came(()));
+        };
+        if !child.signal_to_stop() {
+            return Ok(Waited::Came(()));
+        }
+        child.replaced = true;
+        let gone = |turn| matches!(turn, Turn::Gone(gone) if gone == role).then_some(());
+        let mut waited = self.until(ENDS, gone).await?;
+        if let Waited::Late = waited {
+            tracing::warn!(%role, "did not stop in time; killed");
+            let child = self.children.iter().find(|child| child.role == role);
+            child.into_iter().for_each(Child::kill);
+            waited = self.until(ENDS, gone).await?;
+        }
+        if let Waited::Late = waited
+            && let Some(child) = self.children.iter_mut().find(of_role)
+        {
+            // Should it end after all, it is started again.
+            child.replaced = false;
+        }
+        Ok(waited)
+    }
+
+    /// Waits for what `wanted` looks for; meanwhile everything else goes on.
+    async fn until<T>(
+        &mut self,
+        limit: Duration,
+        mut wanted: impl FnMut(Turn) -> Option<T>,
+    ) -> Result<Waited<T>, Failure> {
+        let limit = tokio::time::Instant::now() + limit;
+        loop {
+            let Ok(turn) = tokio::time::timeout_at(limit, self.turn()).await else {
+                return Ok(Waited::Late);
+            };
+            match turn? {
+                Turn::Stop => return Ok(Waited::Stop),
+                Turn::Upgrade(ask) => self.refuse_upgrade(ask),
+                turn => {
+                    if let Some(came) = wanted(turn) {
+                        return Ok(Waited::Came(came));
+                    }
+                }
+            }
+        }
+    }
+
     /// Starts a process of this program that takes over a role from the one that runs.
     async fn hand_over(&mut self, role: Role) -> Result<Upgraded, Failure> {
         let before = self.children.iter().find(|child| child.role == role);
-        if before.and_then(Child::pid).is_none() {
+        if !before.is_some_and(|child| self.is_of_before(child)) {
             // It ended meanwhile, and is started as this program anyway.
             return Ok(Upgraded::Done);
         }
@@ -222,29 +334,29 @@ impl Supervisor {
             )));
         }
         self.successor = Some(successor);
-        let limit = tokio::time::Instant::now() + BEGINS;
-        let why = loop {
-            match tokio::time::timeout_at(limit, self.turn()).await {
-                Ok(turn) => match turn? {
-                    Turn::Stop => return Ok(Upgraded::Stop),
-                    Turn::Upgrade(ask) => self.refuse_upgrade(ask),
-                    Turn::TookOver => {
-                        self.took_over(role);
-                        return Ok(Upgraded::Done);
-                    }
-                    Turn::NotTaken(exit) => {
-                        self.successor = None;
-                        break format!("ended with {exit}; the log says why");
-                    }
-                    _ => {}
-                },
-                Err(_) => {
-                    // Its end is no news to anybody then.
-                    self.successor.take().iter().for_each(Child::kill);
-                    break format!("did not take over within {BEGINS:?}");
-                }
-            }
+        let taken = |turn| match turn {
+            Turn::TookOver => Some(Ok(())),
+            Turn::NotTaken(exit) => Some(Err(exit)),
+            _ => None,
         };
+        let mut waited = self.until(BEGINS, taken).await?;
+        let late = matches!(waited, Waited::Late);
+        if late {
+            // All that it said is heard before its end is: if it has taken over after all, that counts.
+            self.successor.iter().for_each(Child::kill);
+            waited = self.until(ENDS, taken).await?;
+        }
+        let why = match waited {
+            Waited::Stop => return Ok(Upgraded::Stop),
+            Waited::Came(Ok(())) => {
+                self.took_over(role);
+                return Ok(Upgraded::Done);
+            }
+            _ if late => format!("did not take over within {BEGINS:?}"),
+            Waited::Late => "is not heard of".to_owned(),
+            Waited::Came(Err(exit)) => format!("ended with {exit}; the log says why"),
+        };
+        self.successor = None;
         Ok(Upgraded::No(format!(
             "the {role} of version {} {why}. The one of before serves on",
             env!("CARGO_PKG_VERSION")

@@ -19,7 +19,7 @@ pub(crate) mod files;
 mod filter;
 mod imported;
 pub(crate) mod lines;
-pub(crate) mod nearest;
+pub mod nearest;
 mod pem;
 mod reader;
 pub mod schema;

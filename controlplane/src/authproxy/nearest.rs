@@ -3,10 +3,8 @@
 /// The candidate with the fewest edits (insert, delete, replace, swap of neighbours), when those
 /// are few for the length of the word: one in three characters, three at the most. Letter case
 /// does not count.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word
         .chars()
         .take(LONGEST)

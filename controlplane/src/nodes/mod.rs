@@ -1,9 +1,11 @@
 //! The data planes: who listens, what each made of the revisions, how each is.
 
 mod commands;
+mod elsewhere;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use proto::config::Fault;
@@ -23,6 +25,8 @@ use commands::{Outbox, Waiting};
 pub(crate) struct Nodes {
     store: Store,
     known: Mutex<BTreeMap<NodeId, Entry>>,
+    /// What is known of nodes that listen at another control plane is what the database has.
+    caught_up: AtomicBool,
     /// Those that shall take no new logins.
     drained: watch::Sender<BTreeSet<NodeId>>,
     /// Who waits for the end of which command.
@@ -53,23 +57,13 @@ impl Nodes {
             .list_nodes()
             .await?
             .into_iter()
-            .map(|row| {
-                let mut entry = Entry {
-                    last_seen_ms: row.last_seen_ms,
-                    status: row.status,
-                    ..Entry::default()
-                };
-                match row.last {
-                    Some((revision, verdict, at_ms)) => entry.answer(revision, verdict, at_ms),
-                    None => entry.applied = entry.status.as_ref().and_then(|s| s.revision),
-                }
-                (row.id, entry)
-            })
+            .map(|row| (row.id.clone(), Entry::from(row)))
             .collect();
         let drained = store.list_drained().await?.into_iter().collect();
         Ok(Self {
             store,
             known: Mutex::new(known),
+            caught_up: AtomicBool::new(true),
             drained: watch::Sender::new(drained),
             waiting: Waiting::from(now_ms()),
             words: RwLock::default(),

@@ -30,7 +30,7 @@ pub(crate) use drafts::{AppliedDraft, DraftRow, DraftVersion, DraftWrite, target
 pub(crate) use events::NewEvent;
 pub(crate) use joining::{GivenCertificate, JOIN_TOKENS, JoinToken, Redeemed, Standing};
 pub use keys::Rotated;
-pub(crate) use nodes::Noted;
+pub(crate) use nodes::{NodeRow, Noted};
 pub(crate) use overview::{Ended, EventRow};
 pub use postgres_url::{PostgresUrl, PostgresUrlError};
 pub(crate) use revisions::{NewRevision, REVISIONS, StoredRevision};

@@ -3,7 +3,7 @@
 use proto::id::{NodeId, Revision};
 use proto::rpc::{NodeStatus, Verdict};
 
-use super::engine::{Alone, Fault, reading, signed, unsigned, writing};
+use super::engine::{Alone, Db, Fault, reading, signed, unsigned, writing};
 use super::{Store, StoreError, unreadable};
 use crate::nodes::NODES;
 
@@ -74,6 +74,11 @@ pub(crate) struct NodeRow {
 }
 
 impl Store {
+    /// Whether other control planes may have the same database.
+    pub(crate) const fn is_shared(&self) -> bool {
+        matches!(self.db, Db::Postgres(_))
+    }
+
     /// Stores a node's status, unless the certificate that it showed was taken back meanwhile.
     pub(crate) async fn upsert_node(
         &self,

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -165,7 +166,7 @@ impl Target {
     /// What is said besides, as the file has it now. Blocks.
     pub(super) fn headers(&self) -> Result<HeaderMap, TraceError> {
         match &self.header_file {
-            Some(path) => headers(path, &read(path, HEADER_OCTETS)?),
+            Some(path) => headers(path, &read(path, HEADER_OCTETS, Readers::OwnerAndGroup)?),
             None => Ok(HeaderMap::new()),
         }
     }
@@ -185,7 +186,7 @@ fn trust(ca: Option<&Path>) -> Result<Arc<ClientConfig>, TraceError> {
                 path: path.to_owned(),
                 why: why.to_owned(),
             };
-            let pem = read(path, CA_OCTETS)?;
+            let pem = read(path, CA_OCTETS, Readers::All)?;
             for certificate in CertificateDer::pem_slice_iter(pem.expose().as_bytes()) {
                 let certificate = certificate.map_err(|error| unusable(&error.to_string()))?;
                 roots
@@ -213,12 +214,25 @@ fn trust(ca: Option<&Path>) -> Result<Arc<ClientConfig>, TraceError> {
     ))
 }
 
-fn read(path: &Path, most: usize) -> Result<Secret<String>, TraceError> {
+/// Who may be able to read a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Readers {
+    All,
+    OwnerAndGroup,
+}
+
+fn read(path: &Path, most: usize, readers: Readers) -> Result<Secret<String>, TraceError> {
     let failed = |source| TraceError::File {
         path: path.to_owned(),
         source,
     };
     let file = File::open(path).map_err(failed)?;
+    let about = file.metadata().map_err(failed)?;
+    if readers == Readers::OwnerAndGroup && about.is_file() && about.mode() & 0o007 != 0 {
+        return Err(TraceError::Open {
+            path: path.to_owned(),
+        });
+    }
     let mut text = String::with_capacity(OCTETS_AT_ONCE);
     let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
     let done = file.take(limit).read_to_string(&mut text);
@@ -270,7 +284,10 @@ fn headers(path: &Path, text: &Secret<String>) -> Result<HeaderMap, TraceError> 
 #[non_exhaustive]
 pub enum TraceError {
     /// The URL is none.
-    #[error("the URL of the collector: {why}; write https://HOST or https://HOST:PORT/PATH")]
+    #[error(
+        "the URL of the collector: {why}; write https://HOST or https://HOST:PORT/PATH, or http://HOST:4318 \
+         for a collector on this machine: its port for OTLP over HTTP, not 4317, which is for gRPC"
+    )]
     Url {
         /// What is wrong with it.
         why: &'static str,
@@ -291,6 +308,12 @@ pub enum TraceError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// Everybody can read what only the gateway may.
+    #[error("others can read {}, which has the collector's key; run 'chmod 640 {}'", path.display(), path.display())]
+    Open {
+        /// Which.
+        path: PathBuf,
     },
     /// A line is no header.
     #[error("{}:{line}: {why}", path.display())]
@@ -343,6 +366,8 @@ const OCTETS_AT_ONCE: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -388,6 +413,35 @@ mod tests {
         assert!(OtlpEndpoint::parse(&long).is_err());
     }
 
+    fn write(path: &Path, text: &str) {
+        std::fs::write(path, text).unwrap();
+        mode(path, 0o640);
+    }
+
+    fn mode(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn headers_that_everybody_can_read_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("headers");
+        write(&path, "Authorization: Bearer hunter2\n");
+        let settings = TraceSettings {
+            header_file: Some(path.clone()),
+            ..settings("http://localhost:4318")
+        };
+        for (bits, good) in [(0o400, true), (0o640, true), (0o644, false), (0o602, false)] {
+            mode(&path, bits);
+            let checked = settings.check();
+            assert_eq!(checked.is_ok(), good, "{bits:o}");
+            if let Err(error) = checked {
+                let remedy = format!("run 'chmod 640 {}'", path.display());
+                assert!(error.to_string().ends_with(&remedy), "{error}");
+            }
+        }
+    }
+
     fn settings(url: &str) -> TraceSettings {
         TraceSettings {
             endpoint: OtlpEndpoint::parse(url).unwrap(),
@@ -415,7 +469,7 @@ mod tests {
             ("Host: hunter2", Some(":1: this header is said")),
             ("content-type: hunter2", Some(":1: this header is said")),
         ] {
-            std::fs::write(&path, text).unwrap();
+            write(&path, text);
             let error = settings.check().err().map(|error| error.to_string());
             let fits = match (want, &error) {
                 (None, None) => true,
@@ -441,7 +495,7 @@ mod tests {
     fn what_is_secret_goes_over_no_network_in_the_clear() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        std::fs::write(&path, "").unwrap();
+        write(&path, "");
         let with_headers = |url| TraceSettings {
             header_file: Some(path.clone()),
             ..settings(url)

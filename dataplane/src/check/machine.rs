@@ -13,8 +13,9 @@ use super::judge::{Finding, Subject};
 use crate::clock;
 use crate::server::socket::{Bound, RECEIVE_BUFFER};
 
-/// A row each. Reads `/proc` and binds a socket for a moment; blocks.
-pub(super) fn rows() -> Vec<CheckRow> {
+/// A row each. Reads `/proc` and binds a socket for a moment; blocks. What a process may open is said of a node
+/// alone (`of_node`): another, such as a command of a shell, may open more or less.
+pub(super) fn rows(of_node: bool) -> Vec<CheckRow> {
     let row = |what, place: &str, look: fn() -> Finding| {
         let began = clock::now();
         let finding = look();
@@ -26,10 +27,13 @@ pub(super) fn rows() -> Vec<CheckRow> {
         };
         subject.row(what, took, finding)
     };
-    vec![
-        row(CheckKind::OpenFiles, "this machine", || {
+    let mut rows = Vec::new();
+    if of_node {
+        rows.push(row(CheckKind::OpenFiles, "this machine", || {
             files(getrlimit(Resource::RLIMIT_NOFILE).ok(), open_files())
-        }),
+        }));
+    }
+    rows.extend([
         row(CheckKind::ReceiveBuffer, "UDP", || {
             let bound = Bound::new(Some(Ipv4Addr::LOCALHOST.into()), 0, &[]);
             buffer(bound.map(|one| one.receive_buffer).ok())
@@ -37,7 +41,8 @@ pub(super) fn rows() -> Vec<CheckRow> {
         row(CheckKind::TimeSource, "this machine", || {
             time_source(&seen())
         }),
-    ]
+    ]);
+    rows
 }
 
 /// `limits` are the soft and the hard one: roles raise the first to the second when they start.
@@ -242,12 +247,13 @@ mod tests {
 
     #[test]
     fn each_of_them_is_a_row() {
-        let kinds: Vec<_> = rows().iter().map(|row| row.what).collect();
+        let kinds = |of_node| -> Vec<_> { rows(of_node).iter().map(|row| row.what).collect() };
         let want = [
             CheckKind::OpenFiles,
             CheckKind::ReceiveBuffer,
             CheckKind::TimeSource,
         ];
-        assert_eq!(kinds, want);
+        assert_eq!(kinds(true), want);
+        assert_eq!(kinds(false), want[1..], "of a shell");
     }
 }

@@ -253,7 +253,9 @@ fn broken_off() -> CheckRow {
 }
 
 fn plan(snapshot: &Snapshot, ports: &Ports, unmade: &HashSet<IntegrationId>) -> Vec<Job> {
-    let mut jobs: Vec<Job> = machine::rows().into_iter().map(Job::Said).collect();
+    let of_node = matches!(ports.0, Held::Node { .. });
+    let machine = machine::rows(of_node).into_iter();
+    let mut jobs: Vec<Job> = machine.map(Job::Said).collect();
     jobs.extend(plan_ports(snapshot, ports));
     jobs.extend(snapshot.integrations.iter().filter_map(|one| {
         let eap = one.eap.as_ref()?;

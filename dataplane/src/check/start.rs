@@ -3,11 +3,13 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use proto::check::{CheckResult, CheckRow, StartCheck};
 use proto::config::Settings;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
@@ -22,6 +24,8 @@ pub(crate) struct Start {
     /// Told once that is known, to one who waits.
     serves: Notify,
     told: OnceLock<StartCheck>,
+    /// Cancelled once the control plane is followed.
+    followed: CancellationToken,
     /// Where it keeps what it joined a control plane of another machine with.
     joined_in: OnceLock<PathBuf>,
 }
@@ -36,6 +40,11 @@ impl Start {
         {
             self.serves.notify_one();
         }
+    }
+
+    /// The control plane is followed.
+    pub(crate) fn follows(&self) {
+        self.followed.cancel();
     }
 
     /// What was found; none before that.
@@ -70,6 +79,12 @@ async fn check(node: &Node, checks: &Semaphore) {
     if node.start.asked.get() != Some(&true) {
         return;
     }
+    // What is served may have come from the process before, or from the disk: it is not cut off from a
+    // control plane that it has not asked yet.
+    let followed = timeout(SUBSCRIBES, node.start.followed.cancelled()).await;
+    if followed.is_err() {
+        tracing::debug!(limit = ?SUBSCRIBES, "the check at the start does not wait for the control plane");
+    }
     // One at a time, whoever asked for the other.
     let Ok(_turn) = checks.acquire().await else {
         return;
@@ -93,15 +108,17 @@ async fn check(node: &Node, checks: &Semaphore) {
 }
 
 fn log(row: &CheckRow) {
-    let sections = row.sections.join(", ");
-    let from = row.from.map(|from| from.to_string()).unwrap_or_default();
-    let remedy = row.remedy.as_deref().unwrap_or_default();
+    // What is not there is no field.
+    let sections = (!row.sections.is_empty()).then(|| row.sections.join(", "));
+    let from = row.from.map(|from| from.to_string());
+    let milliseconds = (row.milliseconds > 0).then_some(row.milliseconds);
+    let remedy = row.remedy.as_deref();
     if row.result == CheckResult::Good {
         tracing::info!(
             place = row.place,
             sections,
             from,
-            milliseconds = row.milliseconds,
+            milliseconds,
             "check: {}: {}",
             row.what,
             row.found
@@ -111,7 +128,7 @@ fn log(row: &CheckRow) {
             place = row.place,
             sections,
             from,
-            milliseconds = row.milliseconds,
+            milliseconds,
             remedy,
             "check: {}: {}: {}",
             row.what,
@@ -120,3 +137,6 @@ fn log(row: &CheckRow) {
         );
     }
 }
+
+/// How long the check waits for the control plane to be followed.
+const SUBSCRIBES: Duration = Duration::from_secs(10);

@@ -74,6 +74,9 @@ const fn may_pass(error: &JoinError) -> bool {
         JoinError::TokenFile { .. }
         | JoinError::Token
         | JoinError::Call(_)
+        | JoinError::Away { .. }
+        | JoinError::Stranger { .. }
+        | JoinError::NoTls { .. }
         | JoinError::Authority
         | JoinError::Answer => true,
         JoinError::Url

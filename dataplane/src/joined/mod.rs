@@ -52,7 +52,7 @@ pub async fn join(
     let answer: Joined = client(address, Arc::new(config))?
         .post(&format!("{SERVICE}/Join"), &asked, LIMIT)
         .await
-        .map_err(JoinError::Call)?;
+        .map_err(|error| failed(url, error))?;
     if tls::pin_of(&answer.authority)? != pin {
         return Err(JoinError::Authority);
     }
@@ -70,6 +70,23 @@ pub async fn join(
         .await
         .map_err(|_| JoinError::Answer)??;
     Ok(joined)
+}
+
+/// Why a call came to nothing: nobody there, somebody else, or a refusal.
+fn failed(url: &str, error: CallError) -> JoinError {
+    let url = url.to_owned();
+    let CallError::Unreachable { source, .. } = &error else {
+        return match error {
+            CallError::TimedOut { .. } | CallError::Broken(_) => JoinError::Away { url, error },
+            error => JoinError::Call(error),
+        };
+    };
+    let inner = source.get_ref();
+    match inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        None => JoinError::Away { url, error },
+        Some(rustls::Error::InvalidCertificate(_)) => JoinError::Stranger { url, error },
+        Some(_) => JoinError::NoTls { url, error },
+    }
 }
 
 /// A caller of the control plane that was joined, and what keeps it good.
@@ -143,9 +160,42 @@ pub enum JoinError {
     /// No key could be made.
     #[error("cannot make a key")]
     Key(#[source] rcgen::Error),
-    /// The control plane was not reached, is not the one that the token is of, or refused.
+    /// The control plane refused, or said what cannot be read.
     #[error("the control plane did not let this node join")]
     Call(#[source] CallError),
+    /// The control plane was not reached.
+    #[error("cannot reach the control plane at {url}")]
+    Away {
+        /// Where it should be.
+        url: String,
+        /// What was in the way.
+        #[source]
+        error: CallError,
+    },
+    /// Whoever is there has no certificate of the authority that the token is of.
+    #[error(
+        "what answers at {url} is not the control plane that made the token, or the clock of one of \
+         the two machines is wrong"
+    )]
+    Stranger {
+        /// Where it was looked for.
+        url: String,
+        /// What TLS says.
+        #[source]
+        error: CallError,
+    },
+    /// Whoever is there speaks something else.
+    #[error(
+        "what answers at {url} is no address for nodes: name the port of the control plane's \
+         --node-listen"
+    )]
+    NoTls {
+        /// Where it was looked for.
+        url: String,
+        /// What TLS says.
+        #[source]
+        error: CallError,
+    },
     /// The authority is not the one that the token is of.
     #[error("the control plane is not the one that made the token")]
     Authority,

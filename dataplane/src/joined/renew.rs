@@ -11,7 +11,7 @@ use rustls::ClientConfig;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{JoinError, KeptJoin, LIMIT, tls};
+use super::{JoinError, KeptJoin, LIMIT, failed, tls};
 use crate::clock;
 
 /// What is renewed, and where the new one goes.
@@ -60,6 +60,15 @@ impl Life {
     fn pause(self, now: u64) -> Duration {
         let left = Duration::from_secs(self.ends.saturating_sub(now));
         (left / 10).clamp(FIRST_PAUSE, LAST_PAUSE)
+    }
+}
+
+impl KeptJoin {
+    /// Whether its certificate has ended by this machine's clock: nobody takes it any more.
+    #[must_use]
+    pub fn has_expired(&self) -> bool {
+        let now = clock::unix_now();
+        Life::of(&self.certificate).is_ok_and(|life| life.ends <= now)
     }
 }
 
@@ -127,7 +136,7 @@ impl Renewal {
             .client
             .post(&format!("{SERVICE}/Renew"), &asked, LIMIT)
             .await
-            .map_err(JoinError::Call)?;
+            .map_err(|error| failed(&self.joined.url, error))?;
         // The authority stays the one that was pinned.
         let renewed = KeptJoin {
             certificate: answer.certificate,

@@ -63,11 +63,13 @@ impl Node {
         let drained = shared.draining.swap(true, Ordering::Relaxed);
         shared.logins.close();
         shared.telling.close();
+        // Who took over may be the only one that is told.
+        let stops = shutdown.child_token();
         let longest = async {
             tokio::select! {
                 () = tokio::time::sleep(LONGEST_END) => {}
                 () = async {
-                    shutdown.cancelled().await;
+                    stops.cancelled().await;
                     tokio::time::sleep(grace).await;
                 } => {}
             }
@@ -78,7 +80,7 @@ impl Node {
                 () = longest => {}
             }
         });
-        let mut telling = Box::pin(given.run(shared));
+        let mut telling = Box::pin(given.run(shared, &stops));
         let alone = tokio::select! {
             () = &mut telling => true,
             () = &mut ending => false,
@@ -90,7 +92,7 @@ impl Node {
             return After::Ended(left);
         }
         drop(telling);
-        if !shutdown.is_cancelled() && !is_served(admin).await {
+        if !stops.is_cancelled() && !is_served(admin).await {
             tracing::error!("the program that took over is gone: this one serves again");
             shared.draining.store(drained, Ordering::Relaxed);
             shared.logins.reopen();
@@ -172,4 +174,4 @@ const IDLE_CHECK: Duration = Duration::from_millis(200);
 /// How often a process that says nothing is asked again.
 const SERVED_CHECK: Duration = Duration::from_millis(20);
 /// What the last answers may take to the process that sends them.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(5);

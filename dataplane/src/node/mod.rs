@@ -3,7 +3,7 @@
 mod ending;
 mod succession;
 
-pub(crate) use self::ending::After;
+pub(crate) use self::ending::{After, LAST_WORDS};
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
@@ -183,6 +183,9 @@ impl Node {
 
     pub(crate) fn set_connected(&self, connected: bool) {
         self.connected.store(connected, Ordering::Relaxed);
+        if connected {
+            self.start.follows();
+        }
         self.shared
             .metrics
             .control_connected

@@ -110,7 +110,7 @@ async fn an_answer_without_measure_ends_its_connection_and_nothing_else() {
             let primary = primary(
                 json!([host(port)]),
                 json!({"transport": transport, "timeout_seconds": 30,
-                       "ca_certs": crate::authority().0}),
+                       "ca_certs": crate::slapd::authority().0}),
             );
             let (ended, got) = tokio::join!(serving, failure(&primary));
             assert!(ended, "{name}, {transport}: it reads on");

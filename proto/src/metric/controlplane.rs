@@ -39,7 +39,7 @@ pub const CONFIG_REVISION: Metric = Metric::gauge(
 pub const NODES_CONNECTED: Metric = Metric::gauge(
     "countersign_nodes_connected",
     &[],
-    "Nodes that listen for revisions.",
+    "Nodes that listen for revisions at this control plane.",
     "",
 );
 
@@ -47,7 +47,7 @@ pub const NODES_CONNECTED: Metric = Metric::gauge(
 pub const NODE_CONNECTED: Metric = Metric::gauge(
     "countersign_node_connected",
     &[NODE],
-    "1 while a node listens for revisions, else 0.",
+    "1 while a node listens for revisions at this control plane, else 0.",
     "",
 );
 
@@ -55,7 +55,7 @@ pub const NODE_CONNECTED: Metric = Metric::gauge(
 pub const NODE_LAST_SEEN: Metric = Metric::gauge(
     "countersign_node_last_seen_timestamp_seconds",
     &[NODE],
-    "When a node was last heard of, in seconds since 1970.",
+    "When a node was last heard of by any control plane of the database, in seconds since 1970.",
     "",
 );
 

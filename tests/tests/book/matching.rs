@@ -102,13 +102,20 @@ fn sequence(want: &[Word<'_>], is: &[Word<'_>], learned: &mut Learned) -> bool {
     sequence(want, is, learned)
 }
 
-/// What was printed in the places of what the book writes, put into a text of the book.
+/// What was printed in the places of what the book writes, put into a text of the book. What was put
+/// there is not looked through again: a State of a hundred digits may have a passcode's in it.
 pub(crate) fn fill(text: &str, learned: &Learned) -> String {
-    let mut pairs: Vec<_> = learned.iter().collect();
-    pairs.sort_by_key(|(book, _)| std::cmp::Reverse(book.len()));
-    let mut filled = text.to_owned();
-    for (book, printed) in pairs {
-        filled = filled.replace(book.as_str(), printed);
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        let here = learned.iter().filter(|(book, _)| rest.starts_with(*book));
+        if let Some((book, printed)) = here.max_by_key(|(book, _)| book.len()) {
+            filled += printed;
+            rest = &rest[book.len()..];
+        } else {
+            filled.push(next);
+            rest = &rest[next.len_utf8()..];
+        }
     }
     filled
 }
@@ -304,5 +311,20 @@ fn what_was_printed_is_named_again() {
             &learned
         ),
         "echo anything,112233445 | countersign login frank"
+    );
+}
+
+#[test]
+fn what_was_put_there_is_not_looked_through() {
+    let pairs = [
+        ("0x02…f5", "0x0286a1c4"),
+        ("86a1", "0x77"),
+        ("0x02", "0x03"),
+    ];
+    let learned = pairs.map(|(book, printed)| (book.to_owned(), printed.to_owned()));
+    let learned = Learned::from(learned);
+    assert_eq!(
+        fill("State=0x02…f5, 86a1", &learned),
+        "State=0x0286a1c4, 0x77"
     );
 }

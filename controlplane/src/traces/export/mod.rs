@@ -45,6 +45,15 @@ struct Queued {
     octets: usize,
 }
 
+/// What goes in one request.
+struct Part {
+    /// None when it could not be written.
+    body: Option<Bytes>,
+    spread: u32,
+    spans: u64,
+    octets: usize,
+}
+
 /// How long what takes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
@@ -123,11 +132,12 @@ impl Exporter {
             if batch.is_empty() {
                 return;
             }
-            let spans = batch.iter().map(|one| one.spans).sum();
-            let octets = batch.iter().map(|one| one.octets).sum();
-            self.deliver(batch, spans, &stop).await;
-            self.octets.fetch_sub(octets, Ordering::Relaxed);
-            self.metrics.queued.sub(gauge(spans));
+            for part in self.parts(batch).await {
+                let (spans, octets) = (part.spans, part.octets);
+                self.deliver(part, &stop).await;
+                self.octets.fetch_sub(octets, Ordering::Relaxed);
+                self.metrics.queued.sub(gauge(spans));
+            }
         }
     }
 
@@ -149,11 +159,9 @@ impl Exporter {
         batch
     }
 
-    async fn deliver(&mut self, batch: Vec<Queued>, spans: u64, stop: &CancellationToken) {
-        let spread = batch
-            .first()
-            .map_or(0, |one| u32::from(one.event.id.to_bytes()[0]));
-        let Some(body) = self.body(batch).await else {
+    async fn deliver(&mut self, part: Part, stop: &CancellationToken) {
+        let Part { spread, spans, .. } = part;
+        let Some(body) = part.body else {
             self.metrics.dropped(Dropped::Refused, spans);
             return;
         };
@@ -204,24 +212,19 @@ impl Exporter {
         }
     }
 
-    /// Written on a thread that may block: it may be long.
-    async fn body(&self, batch: Vec<Queued>) -> Option<Bytes> {
+    /// The requests that tell of a batch. Written on a thread that may block: it may be long.
+    async fn parts(&self, batch: Vec<Queued>) -> Vec<Part> {
         let (origin, person) = (self.origin.clone(), self.person);
+        let unwritten = part(&batch, None);
         let written = spawn_blocking(move || {
-            let events = batch.iter().map(|one| &*one.event);
-            otlp::body(events, &origin, person)
+            let mut parts = Vec::new();
+            cut(&batch, &origin, person, &mut parts);
+            parts
         });
-        match written.await {
-            Ok(Ok(body)) => Some(Bytes::from(body)),
-            Ok(Err(error)) => {
-                tracing::error!(error = %error, "traces not written");
-                None
-            }
-            Err(error) => {
-                tracing::error!(error = %error, "traces not written");
-                None
-            }
-        }
+        written.await.unwrap_or_else(|error| {
+            tracing::error!(error = %error, "traces not written");
+            vec![unwritten]
+        })
     }
 
     async fn attempt(&self, body: Bytes) -> Sent {
@@ -255,6 +258,34 @@ impl Exporter {
     }
 }
 
+/// Writes a batch, in halves where it is too long for one request: servers in front of collectors refuse
+/// what is longer than they allow, all of it.
+fn cut(batch: &[Queued], origin: &Origin, person: Person, parts: &mut Vec<Part>) {
+    let body = otlp::body(batch.iter().map(|one| &*one.event), origin, person);
+    match body {
+        Ok(body) if body.len() > BODY_OCTETS && batch.len() > 1 => {
+            let (first, second) = batch.split_at(batch.len() / 2);
+            cut(first, origin, person, parts);
+            cut(second, origin, person, parts);
+        }
+        Ok(body) => parts.push(part(batch, Some(Bytes::from(body)))),
+        Err(error) => {
+            tracing::error!(error = %error, "traces not written");
+            parts.push(part(batch, None));
+        }
+    }
+}
+
+fn part(batch: &[Queued], body: Option<Bytes>) -> Part {
+    let first = batch.first();
+    Part {
+        body,
+        spread: first.map_or(0, |one| u32::from(one.event.id.to_bytes()[0])),
+        spans: batch.iter().map(|one| one.spans).sum(),
+        octets: batch.iter().map(|one| one.octets).sum(),
+    }
+}
+
 /// About what an event takes.
 fn octets(event: &AuthEvent) -> usize {
     let steps = event.timeline.iter().map(|step| {
@@ -274,7 +305,9 @@ const QUEUED: usize = 8_192;
 /// The most octets of them, about.
 const QUEUED_OCTETS: usize = 16 * 1024 * 1024;
 /// The most logins in one request.
-const BATCH: usize = 256;
+const BATCH: usize = 64;
+/// The longest request that tells of more than one login.
+const BODY_OCTETS: usize = 512 * 1024;
 const EVENT_OCTETS: usize = 1_024;
 const STEP_OCTETS: usize = 128;
 const CALL_OCTETS: usize = 128;

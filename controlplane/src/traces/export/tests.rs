@@ -122,6 +122,48 @@ async fn logins_go_in_batches_as_json() {
 }
 
 #[tokio::test]
+async fn no_request_is_longer_than_servers_take() {
+    let collector = Collector::start(&[TAKEN]).await;
+    let (traces, exporter, metrics) = exporter_at(collector.address, QUICK);
+    let mut long = event();
+    let with_calls = long.timeline.iter().max_by_key(|step| step.calls.len());
+    let step = with_calls.unwrap().clone();
+    long.timeline.resize(64, step.clone());
+    for number in 0..BATCH {
+        // The last ones are short.
+        let short = event();
+        traces.offer(if number < BATCH - 3 { &long } else { &short });
+    }
+    let spans = u64::try_from(metrics.queued.get()).unwrap();
+    drop(traces);
+    exporter.run(CancellationToken::new()).await;
+    assert_eq!(metrics.exported.get(), spans, "each once");
+    assert_eq!(metrics.queued.get(), 0);
+    let lengths: Vec<usize> = collector
+        .requests()
+        .iter()
+        .map(|one| one.split_once("\r\n\r\n").unwrap().1.len())
+        .collect();
+    assert!(lengths.iter().sum::<usize>() > BODY_OCTETS, "{lengths:?}");
+    assert!(lengths.iter().all(|one| *one <= BODY_OCTETS), "{lengths:?}");
+    // One login by itself goes whole.
+    let (traces, exporter, metrics) = exporter_at(collector.address, QUICK);
+    long.timeline.resize(64 * 64, step);
+    traces.offer(&long);
+    let spans = u64::try_from(metrics.queued.get()).unwrap();
+    drop(traces);
+    exporter.run(CancellationToken::new()).await;
+    assert_eq!(metrics.exported.get(), spans);
+}
+
+#[tokio::test]
+async fn a_usual_batch_is_one_request() {
+    let events: Vec<_> = (0..BATCH).map(|_| event()).collect();
+    let body = otlp::body(&events, &Origin::default(), Person::Shown).unwrap();
+    assert!(body.len() <= BODY_OCTETS, "{}", body.len());
+}
+
+#[tokio::test]
 async fn a_collector_that_is_away_is_asked_again() {
     let collector = Collector::start(&[
         AWAY,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::{Frame, Moved, PREPARES, QUEUED, STEP, fds, link, send_reply};
@@ -248,7 +249,8 @@ impl Words {
 impl Given {
     /// Tells the new process of each answer, and takes what it hands back. Ends when [`Given::over`]
     /// was called and all is told, or when the new process is gone.
-    pub(crate) async fn run(&mut self, shared: &Arc<Shared>) {
+    /// Cancels `stops` when that one was told to stop.
+    pub(crate) async fn run(&mut self, shared: &Arc<Shared>, stops: &CancellationToken) {
         let Self {
             stream,
             words: Words { queue, next, sites },
@@ -264,8 +266,13 @@ impl Given {
         };
         let hearing = async {
             loop {
-                let Frame::Forward(forward) = link::read(&mut read).await? else {
-                    return Err::<(), _>(io::ErrorKind::InvalidData.into());
+                let forward = match link::read(&mut read).await? {
+                    Frame::Forward(forward) => forward,
+                    Frame::Stops => {
+                        stops.cancel();
+                        continue;
+                    }
+                    _ => return Err::<(), _>(io::Error::from(io::ErrorKind::InvalidData)),
                 };
                 let arrival = Arrival {
                     now: clock::now(),

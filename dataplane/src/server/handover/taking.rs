@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::giving::{Offer, PROTOCOL};
 use super::{Frame, Moved, Predecessor, QUEUED, STEP, Which, abandon, deliver, fds, link, take_in};
@@ -185,8 +186,9 @@ impl Taking {
 }
 
 impl Following {
-    /// Sends what the old process answers, and hands back what belongs to it, until it has ended.
-    pub(crate) async fn run(self, shared: &Arc<Shared>) {
+    /// Sends what the old process answers, and hands back what belongs to it, until it has ended; tells it
+    /// when `shutdown` comes.
+    pub(crate) async fn run(self, shared: &Arc<Shared>, shutdown: &CancellationToken) {
         let Self {
             stream,
             mut queue,
@@ -196,10 +198,20 @@ impl Following {
         let (read, mut write) = stream.into_split();
         let mut read = tokio::io::BufReader::new(read);
         let handing_back = async {
-            while let Some(frame) = queue.recv().await {
+            let mut told = false;
+            loop {
+                let frame = tokio::select! {
+                    frame = queue.recv() => frame,
+                    () = shutdown.cancelled(), if !told => {
+                        told = true;
+                        Some(Frame::Stops)
+                    }
+                };
+                let Some(frame) = frame else {
+                    return Ok::<(), io::Error>(());
+                };
                 link::write(&mut write, [frame]).await?;
             }
-            Ok::<(), io::Error>(())
         };
         let hearing = async {
             loop {
@@ -269,3 +281,66 @@ pub enum TakeError {
 /// How long a socket that nobody listens at is looked at, and how often.
 const LEFT_BEHIND: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixListener;
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    /// An old process that offers this, and then waits for what the new one says.
+    async fn asked(offer: &str) -> Result<Option<Taken>, TakeError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.next");
+        let old = UnixListener::bind(&path).unwrap();
+        let offers = async {
+            let (mut stream, _) = old.accept().await.unwrap();
+            let offer = Frame::Offer(Zeroizing::new(offer.as_bytes().to_vec()));
+            link::write(&mut stream, [offer]).await.unwrap();
+            // It hears that nobody takes anything, and serves on.
+            link::read(&mut stream).await.unwrap_err().kind()
+        };
+        let (asked, heard) = tokio::join!(async { ask(&path).await }, offers);
+        assert_eq!(heard, io::ErrorKind::UnexpectedEof);
+        asked
+    }
+
+    #[tokio::test]
+    async fn a_program_that_hands_over_in_another_way_is_left_alone() {
+        let next = PROTOCOL + 1;
+        for (what, offer) in [
+            (
+                "a later protocol",
+                format!(r#"{{"protocol":{next},"version":"9.8.7"}}"#),
+            ),
+            (
+                "an earlier one",
+                r#"{"protocol":0,"version":"9.8.7","sockets":1}"#.to_owned(),
+            ),
+            (
+                "this one, with less in it",
+                format!(r#"{{"protocol":{PROTOCOL},"version":"9.8.7"}}"#),
+            ),
+        ] {
+            let refused = asked(&offer).await.map(|_| ()).unwrap_err();
+            let TakeError::Version(version) = &refused else {
+                panic!("{what}: {refused}");
+            };
+            assert_eq!(version, "9.8.7", "{what}");
+            assert!(refused.to_string().contains("restart it"), "{refused}");
+        }
+        let refused = asked("{}").await.map(|_| ()).unwrap_err();
+        assert!(matches!(refused, TakeError::Unexpected), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn nobody_is_asked_where_nobody_listens() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.next");
+        assert!(ask(&path).await.unwrap().is_none(), "no socket");
+        // One that was left behind is looked at for a moment: whoever it was of may come back.
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(ask(&path).await.unwrap().is_none(), "a dead socket");
+    }
+}

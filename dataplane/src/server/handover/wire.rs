@@ -38,6 +38,8 @@ pub(crate) enum Frame {
     Abandoned(Which),
     /// New to old: a datagram that only the old one can answer.
     Forward(Forward),
+    /// New to old: it was told to stop, and so is this node.
+    Stops,
 }
 
 impl std::fmt::Debug for Frame {
@@ -102,6 +104,7 @@ impl Frame {
             Self::Answer(_) => 9,
             Self::Abandoned(_) => 10,
             Self::Forward(_) => 11,
+            Self::Stops => 12,
         }
     }
 
@@ -110,7 +113,7 @@ impl Frame {
         let mut body = Writer(Zeroizing::new(Vec::new()));
         match self {
             Self::Offer(json) => body.octets(json),
-            Self::Take | Self::Complete | Self::Serving => {}
+            Self::Take | Self::Complete | Self::Serving | Self::Stops => {}
             Self::Kept(eap, kept) => {
                 body.flag(*eap);
                 body.flag(kept.superseded);
@@ -159,7 +162,7 @@ impl Frame {
         let [kind, length @ ..] = header;
         let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
         let most = if kind == 1 { OFFER_OCTETS } else { BODY_OCTETS };
-        match (1..=11).contains(&kind) {
+        match (1..=LAST_KIND).contains(&kind) {
             false => Err(BadFrame::Kind(kind)),
             true if length > most => Err(BadFrame::TooLong(kind, length)),
             true => Ok(length),
@@ -167,7 +170,7 @@ impl Frame {
     }
 
     pub(super) fn read(kind: u8, body: &[u8]) -> Result<Self, BadFrame> {
-        if !(1..=11).contains(&kind) {
+        if !(1..=LAST_KIND).contains(&kind) {
             return Err(BadFrame::Kind(kind));
         }
         let mut reader = Reader(body);
@@ -222,10 +225,13 @@ impl Frame {
                 asked: body.asked()?,
                 datagram: body.packet()?.into(),
             }),
+            12 => Self::Stops,
             _ => return None,
         })
     }
 }
+
+const LAST_KIND: u8 = 12;
 
 struct Writer(Zeroizing<Vec<u8>>);
 
@@ -431,6 +437,7 @@ mod tests {
                 asked: Asked(None),
                 datagram: vec![3; 4_097].into(),
             }),
+            Frame::Stops,
         ]
     }
 
@@ -471,7 +478,7 @@ mod tests {
     fn lengths_are_bounded_before_anything_is_read() {
         for (name, header, want) in [
             ("no kind", [0, 0, 0, 0, 0], Err(BadFrame::Kind(0))),
-            ("a later kind", [12, 0, 0, 0, 0], Err(BadFrame::Kind(12))),
+            ("a later kind", [13, 0, 0, 0, 0], Err(BadFrame::Kind(13))),
             ("the longest", [9, 0, 0, 0x40, 0], Ok(16_384)),
             (
                 "one more",

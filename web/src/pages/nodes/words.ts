@@ -86,6 +86,7 @@ export const CHECKS: Record<CheckRow['what'], string> = {
   authorities: 'trusted CAs',
   admin_certificate: 'admin address’s certificate',
   node_certificate: 'node’s certificate',
+  unknown: 'what a later version tries',
 };
 
 /** Where nodes reach the control plane: what it listens at, by a name they know where it says all addresses. */

@@ -1,0 +1,2 @@
+mkdir -p /etc/prometheus
+cp "$REPOSITORY/deploy/prometheus/alerts.yml" /etc/prometheus/
