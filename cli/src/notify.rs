@@ -71,7 +71,7 @@ impl Bound {
         match self {
             Self::Unheard => {
                 "systemd would end the service together with this process, as its unit has no \
-                 NotifyAccess=: write NotifyAccess=main below [Service] of the unit, then run \
+                 NotifyAccess=: write NotifyAccess=all below [Service] of the unit, then run \
                  `systemctl daemon-reload` and restart the unit, which starts the new program as well"
             }
             Self::First => {

@@ -99,7 +99,7 @@ fn a_service_that_nobody_hears_is_not_upgraded_and_serves_on() {
     let mut service = Service::start(&["dataplane"], false);
     let socket = data(&service.folder).join("run/data-upgrade.sock");
     wait_until("it can be asked", LONG, || is_socket(&socket));
-    OnDisk::not_upgraded(&data(&service.folder), "NotifyAccess=main");
+    OnDisk::not_upgraded(&data(&service.folder), "NotifyAccess=all");
     assert!(service.process.ended().is_none());
     assert_eq!(service.process.stop().code(), Some(0));
 }
