@@ -10,7 +10,7 @@ use e2e::{
     eap::{PASSWORD, by_name, section},
     gateway::{children, lives},
     http,
-    nas::{Nas, attribute, code},
+    nas::{Nas, Request, attribute, code},
     peers::{
         FakeDuo, Pki, SECRET, ScriptedUpstream, Supplicant,
         fakeduo::{Outcome, User},
@@ -107,6 +107,16 @@ impl Node {
         let socket = self.data().join("run/dataplane.sock");
         let status = http::request_local(&socket, "GET", "/status", "");
         status.unwrap().json()
+    }
+
+    /// Who logs in and waits for a push that is out, and what was sent.
+    fn pushed(&self, user: &str) -> (Nas, Request) {
+        self.duo.user(user, User::who(Outcome::Wait));
+        let waiting = self.nas(self.auto);
+        let pushed = waiting.access(user, "any");
+        waiting.send(&pushed.encode());
+        wait_until("the push is out", LONG, || self.duo.pushes(user) == 1);
+        (waiting, pushed)
     }
 
     fn upgrade(&self) {
@@ -321,11 +331,7 @@ fn a_program_that_dies_right_after_it_took_over_loses_no_login() {
 #[test]
 fn stopping_the_new_one_stops_the_old_one_and_loses_no_login() {
     let mut node = Node::start();
-    node.duo.user("erin", User::who(Outcome::Wait));
-    let waiting = node.nas(node.auto);
-    let pushed = waiting.access("erin", "any");
-    waiting.send(&pushed.encode());
-    wait_until("the push is out", LONG, || node.duo.pushes("erin") == 1);
+    let (waiting, pushed) = node.pushed("erin");
     node.upgrade();
     let new = Pid::from_raw(node.manager.hears("MAINPID=").parse().unwrap());
     kill(new, Signal::SIGTERM).unwrap();
@@ -345,11 +351,7 @@ fn stopping_the_new_one_stops_the_old_one_and_loses_no_login() {
 #[test]
 fn the_first_of_three_does_not_take_back_what_the_third_serves() {
     let mut node = Node::start();
-    node.duo.user("erin", User::who(Outcome::Wait));
-    let waiting = node.nas(node.auto);
-    let pushed = waiting.access("erin", "any");
-    waiting.send(&pushed.encode());
-    wait_until("the push is out", LONG, || node.duo.pushes("erin") == 1);
+    let (waiting, pushed) = node.pushed("erin");
     node.upgrade();
     let second = node.manager.hears("MAINPID=");
     node.upgrade();

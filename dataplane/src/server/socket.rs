@@ -92,15 +92,7 @@ impl Bound {
         socket.set_reuse_address(share)?;
         socket.bind(&address.into())?;
         socket.set_reuse_address(false)?;
-        // The kernel doubles what it grants, for its own book-keeping (socket(7)).
-        let receive_buffer = socket.recv_buffer_size()? / 2;
-        let socket = UdpSocket::from(socket);
-        let address = socket.local_addr()?;
-        Ok(Self {
-            socket,
-            address,
-            receive_buffer,
-        })
+        Self::of(socket)
     }
 
     /// One that another process of this node bound, and that both have from now on.
@@ -113,6 +105,11 @@ impl Bound {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         socket.set_nonblocking(true)?;
+        Self::of(socket)
+    }
+
+    fn of(socket: socket2::Socket) -> io::Result<Self> {
+        // The kernel doubles what it grants, for its own book-keeping (socket(7)).
         let receive_buffer = socket.recv_buffer_size()? / 2;
         let socket = UdpSocket::from(socket);
         let address = socket.local_addr()?;
