@@ -178,13 +178,13 @@ fn units_are_hardened() {
         .collect();
     assert_eq!(units.len(), 4);
     for unit in units {
-        // The threshold is in tenths: 1.5.
-        let line = [
-            "systemd-analyze",
-            "security",
-            "--offline=true",
-            "--threshold=15",
-        ];
+        // In tenths. A data plane that takes its service back says so as a process that is not the main
+        // one (NotifyAccess=all), which counts as 0.2.
+        let threshold = match unit.ends_with("countersign-dataplane.service") {
+            true => "--threshold=17",
+            false => "--threshold=15",
+        };
+        let line = ["systemd-analyze", "security", "--offline=true", threshold];
         let judged = shown("systemd", &line, &unit);
         assert!(judged.contains("Overall exposure level"), "{judged}");
     }
