@@ -167,6 +167,17 @@ fn a_node_by_itself_is_upgraded_by_its_package_and_comes_at_boot() {
     login("carol");
     assert_eq!(state(&machine, unit), "active");
 
+    // A bundle is of that folder, whose keys it has to know in order to leave them out; of one that is down, too.
+    for (bundle, verb) in [("runs", "start"), ("down", "stop")] {
+        machine.ok(&["systemctl", verb, unit]);
+        let file = format!("/root/{bundle}.tar.gz");
+        let (code, told) = machine.exit(&["authproxyctl", "support", &file]);
+        assert_eq!(code, Some(0), "{bundle}: {told}");
+        let all = machine.ok(&["tar", "-xzOf", &file]);
+        assert!(all.contains("\"dataplane/node.key\""), "{bundle}: {all}");
+    }
+    machine.ok(&["systemctl", "start", unit]);
+
     let (code, told) = machine.exit(&["authproxyctl", "start"]);
     assert_eq!(code, Some(1), "{told}");
     assert!(
