@@ -6,8 +6,10 @@
 mod aside;
 mod client;
 pub mod fds;
+mod last_word;
 mod serve;
 
 pub use aside::{Aside, SocketFile};
 pub use client::{CallError, Client, Lines, Tls};
+pub use last_word::last_word;
 pub use serve::{Listener, ServeError, inherited, is_ours, listen_over, serve};

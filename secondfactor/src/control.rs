@@ -68,15 +68,15 @@ pub(crate) fn router(control: Control) -> Router {
 /// A caller that hangs up does not leave a write half done, and no write is made here once another
 /// process has taken over.
 async fn to_the_end(State(control): State<Control>, request: Request, next: Next) -> Response {
-    let service = Arc::clone(&control.service);
+    let inside = match *request.method() {
+        Method::GET => None,
+        _ => match control.service.gate.enter().await {
+            None => return Refusal::TooMany.into_response(),
+            inside => inside,
+        },
+    };
     let work = async move {
-        let _inside = match *request.method() {
-            Method::GET => None,
-            _ => match service.gate.enter().await {
-                None => return Refusal::TooMany.into_response(),
-                inside => inside,
-            },
-        };
+        let _inside = inside;
         next.run(request).await
     };
     let done = control.service.tasks.spawn(work).await;

@@ -4,7 +4,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+
+use crate::handover::AWAY;
 
 /// How far a handover has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +26,7 @@ enum Phase {
 #[derive(Debug)]
 pub(crate) struct Gate {
     phase: watch::Sender<Phase>,
-    inside: watch::Sender<usize>,
+    inside: Arc<watch::Sender<usize>>,
     /// Cancelled when connections are to be finished with; another one after they were not.
     leaving: Mutex<CancellationToken>,
     shutdown: CancellationToken,
@@ -31,21 +34,28 @@ pub(crate) struct Gate {
 
 /// A change that goes on.
 #[derive(Debug)]
-pub(crate) struct Inside<'a>(&'a Gate);
+pub(crate) struct Inside(Arc<watch::Sender<usize>>);
 
 impl Gate {
     /// Open. A shutdown is the end of all connections too.
     pub(crate) fn new(shutdown: CancellationToken) -> Self {
         Self {
             phase: watch::Sender::new(Phase::Open),
-            inside: watch::Sender::new(0),
+            inside: Arc::new(watch::Sender::new(0)),
             leaving: Mutex::new(shutdown.child_token()),
             shutdown,
         }
     }
 
-    /// Waits until something may be changed; none when that is another process's now.
-    pub(crate) async fn enter(&self) -> Option<Inside<'_>> {
+    /// Waits until something may be changed, as long as a handover may take; none when it may not, or
+    /// is another process's now. Who is not let in has changed nothing, and may ask again.
+    ///
+    /// It belongs into what ends with its caller: a change for nobody is not begun.
+    pub(crate) async fn enter(&self) -> Option<Inside> {
+        timeout(AWAY, self.let_in()).await.ok().flatten()
+    }
+
+    async fn let_in(&self) -> Option<Inside> {
         let mut phase = self.phase.subscribe();
         loop {
             // It cannot fail: the sender is here.
@@ -54,7 +64,7 @@ impl Gate {
                 return None;
             }
             self.inside.send_modify(|count| *count += 1);
-            let inside = Inside(self);
+            let inside = Inside(Arc::clone(&self.inside));
             // Who closes it looks at those inside afterwards.
             if matches!(*self.phase.borrow(), Phase::Open | Phase::Leaving) {
                 return Some(inside);
@@ -112,9 +122,9 @@ impl Gate {
     }
 }
 
-impl Drop for Inside<'_> {
+impl Drop for Inside {
     fn drop(&mut self) {
-        self.0.inside.send_modify(|count| *count -= 1);
+        self.0.send_modify(|count| *count -= 1);
     }
 }
 
@@ -272,6 +282,18 @@ mod tests {
         gate.gone();
         assert!(gate.enter().await.is_none());
         assert!(!gate.goes_on().await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_at_it_for_too_long_is_not_let_in_afterwards() {
+        let gate = Gate::new(CancellationToken::new());
+        gate.leave();
+        gate.close().await;
+        let begun = tokio::time::Instant::now();
+        assert!(gate.enter().await.is_none());
+        assert_eq!(begun.elapsed(), AWAY);
+        gate.open();
+        assert!(gate.enter().await.is_some());
     }
 
     #[tokio::test]

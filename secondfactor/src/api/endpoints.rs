@@ -59,7 +59,7 @@ pub(super) async fn auth(
     service: &Service,
     application: &Arc<Application>,
     params: &Params,
-    (inside, talk): (Inside<'_>, &Arc<Talk>),
+    (inside, talk): (Inside, &Arc<Talk>),
 ) -> Result<Answer, ApiError> {
     let request = AuthRequest {
         who: who(params)?,

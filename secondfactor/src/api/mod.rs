@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub(crate) use answer::{Answer, ApiError, text};
 
 use crate::account::Application;
-use crate::gate::Talk;
+use crate::gate::{Inside, Talk};
 use crate::metrics::Endpoint;
 use crate::pages;
 use crate::params::{Pairs, Params};
@@ -132,17 +132,27 @@ async fn serve(
     // Held while the call waits, which may be long: what is not needed any more goes.
     drop((claim, head, body));
     if !matches!(endpoint, Endpoint::Auth | Endpoint::Enroll) {
-        return call(service, talk, endpoint, &application, &params).await;
+        return call(service, endpoint, &application, &params).await;
     }
+    // Whose caller has hung up meanwhile is not begun.
+    let inside = enter(service).await?;
     let (own, talk) = (Arc::clone(service), Arc::clone(talk));
-    let work = async move { call(&own, &talk, endpoint, &application, &params).await };
+    let work = async move {
+        match endpoint {
+            Endpoint::Enroll => {
+                let _inside = inside;
+                endpoints::enroll(&own, &application, &params).await
+            }
+            _ => endpoints::auth(&own, &application, &params, (inside, &talk)).await,
+        }
+    };
     let done = service.tasks.spawn(work).await;
     done.unwrap_or(Err(ApiError::Internal))
 }
 
+/// Answers what ends with its caller.
 async fn call(
     service: &Service,
-    talk: &Arc<Talk>,
     endpoint: Endpoint,
     application: &Arc<Application>,
     params: &Params,
@@ -150,20 +160,20 @@ async fn call(
     if endpoint == Endpoint::AuthStatus {
         return endpoints::auth_status(service, application, params).await;
     }
-    // On a connection that was to end: asked again, it comes to the process that took over.
-    let inside = service.gate.enter().await.ok_or(ApiError::TooMany)?;
+    let _inside = enter(service).await?;
     match endpoint {
         Endpoint::Check => Ok(endpoints::time()),
         // There is no logo; so says the service that this one stands in for.
         Endpoint::Logo => Err(ApiError::invalid("logo")),
-        Endpoint::Enroll => endpoints::enroll(service, application, params).await,
         Endpoint::EnrollStatus => endpoints::enroll_status(service, params).await,
         Endpoint::Preauth => endpoints::preauth(service, application, params).await,
-        Endpoint::Auth => endpoints::auth(service, application, params, (inside, talk)).await,
-        Endpoint::AuthStatus | Endpoint::Ping | Endpoint::Page | Endpoint::Unknown => {
-            Err(ApiError::NotFound)
-        }
+        _ => Err(ApiError::NotFound),
     }
+}
+
+/// On a connection that was to end: asked again, it comes to the process that took over.
+async fn enter(service: &Service) -> Result<Inside, ApiError> {
+    service.gate.enter().await.ok_or(ApiError::TooMany)
 }
 
 fn params(head: &http::request::Parts, body: &[u8]) -> Result<Params, ApiError> {

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use local::fds;
 use tokio::net::UnixStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::wire::{self, Frame, Offer, PROTOCOL};
-use super::{CHANGES, PREPARES, QUIET, STEP, Sockets};
+use super::{AWAY, PREPARES, QUIET, Sockets};
 use crate::service::Service;
 use crate::store::StoreError;
 use crate::verdict::Verdict;
@@ -98,16 +98,22 @@ async fn give(
         Ok(Err(error)) => return Err(error),
         Err(_) => return Err(io::ErrorKind::TimedOut.into()),
     }
+    let socket = stream.as_fd().try_clone_to_owned()?;
     let mut frozen = Frozen {
         service,
         thaws: true,
     };
+    let until = Instant::now() + AWAY;
     service.gate.leave();
     if timeout(QUIET, service.traffic.quiet()).await.is_err() {
         tracing::warn!("connections did not end in time; what comes on them has to come again");
     }
-    if timeout(CHANGES, service.gate.close()).await.is_err() {
-        return Err(io::Error::other("what was begun before does not end"));
+    if timeout_at(until, service.gate.close()).await.is_err() {
+        let why = format!(
+            "what was begun before did not end within {} s",
+            AWAY.as_secs()
+        );
+        return Err(io::Error::new(io::ErrorKind::TimedOut, why));
     }
     let exported = service.pushes.export(Instant::now());
     let (waiting, ended) = (exported.waiting.len(), exported.ended.len());
@@ -120,22 +126,19 @@ async fn give(
         wire::write(&mut stream, state.chain([Frame::Complete])).await?;
         wire::read(&mut stream).await
     };
-    let taken = match timeout(STEP, taken).await {
-        Ok(taken) => taken,
-        Err(_) => {
-            // From here on it cannot say any more that it serves; it may have in this moment.
-            rustix::net::shutdown(&stream, rustix::net::Shutdown::Both)?;
-            wire::read(&mut stream).await
-        }
-    };
-    match taken? {
-        Frame::Serving => {
+    match local::last_word(&socket, until, taken).await {
+        Ok(Frame::Serving) => {
             frozen.thaws = false;
             service.gate.gone();
             tracing::info!(waiting, ended, "another program has taken over");
             Ok(Given(stream))
         }
-        _ => Err(io::ErrorKind::InvalidData.into()),
+        Ok(_) => Err(io::ErrorKind::InvalidData.into()),
+        Err(_) if Instant::now() >= until => {
+            let why = format!("it did not serve within {} s", AWAY.as_secs());
+            Err(io::Error::new(io::ErrorKind::TimedOut, why))
+        }
+        Err(error) => Err(error),
     }
 }
 

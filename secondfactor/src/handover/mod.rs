@@ -41,14 +41,17 @@ struct Files {
 /// How long the new process may take until it can serve.
 const PREPARES: Duration = Duration::from_secs(60);
 
-/// How long connections may take to end. What is still open then is told to come again.
-const QUIET: Duration = Duration::from_secs(3);
+/// How long the old process may take until it has offered what it has.
+const OFFERS: Duration = Duration::from_secs(20);
 
-/// How long changes that were begun may take.
-const CHANGES: Duration = Duration::from_secs(10);
+/// How long it may be that nobody serves: from the moment in which the old process lets nobody new in until the
+/// new one serves, whatever is slow. A caller must not take it for a service that is away: it waits
+/// 10 s, and might then let somebody in without a second factor.
+pub(crate) const AWAY: Duration = Duration::from_secs(5);
 
-/// How long the new process may take, in all, to hear what waits and to serve. Meanwhile nobody does.
-const STEP: Duration = Duration::from_secs(20);
+/// How much of it connections may take to end. What is still open then is told to come again.
+const QUIET: Duration = Duration::from_secs(1);
 
-/// How long the new process waits for the old one: as long as that may take for all of the above.
-const PATIENCE: Duration = Duration::from_secs(35);
+/// How much of it the new process has, from its asking on, until it can serve: it ends before it is given up,
+/// so that it changes nothing any more when the old one serves on.
+const TAKES: Duration = Duration::from_secs(4);

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::wire::{self, Frame, PROTOCOL};
-use super::{CHANGES, Files, PATIENCE, STEP, Sockets};
+use super::{AWAY, Files, OFFERS, Sockets, TAKES};
 use crate::RunError;
 use crate::push::{Exported, TOLD, Txid};
 use crate::service::Service;
@@ -73,7 +73,7 @@ pub(crate) async fn ask(path: &Path) -> Result<Option<Taken>, TakeError> {
         };
         Ok((offer.address, files))
     };
-    let (address, files) = timeout(STEP, asked)
+    let (address, files) = timeout(OFFERS, asked)
         .await
         .map_err(|_| TakeError::Io(io::ErrorKind::TimedOut.into()))??;
     Ok(Some(Taken {
@@ -116,7 +116,7 @@ impl Taken {
             admin: Arc::new(local::Listener::inherited(files.admin, admin_path)?),
             handover: Some(Arc::new(local::inherited(files.handover)?)),
         };
-        let limit = Instant::now() + PATIENCE;
+        let limit = Instant::now() + TAKES;
         let mut exported = Exported::default();
         let heard = async {
             wire::write(&mut stream, [Frame::Take]).await?;
@@ -135,7 +135,7 @@ impl Taken {
         };
         timeout_at(limit, heard)
             .await
-            .map_err(|_| TakeError::Io(io::ErrorKind::TimedOut.into()))??;
+            .map_err(|_| TakeError::Late)??;
         let hearing = Hearing {
             stream,
             limit,
@@ -152,7 +152,11 @@ impl Hearing {
     /// [`RunError`]; the old process serves on. That it waits has its end, and after it nothing may be
     /// changed.
     pub(crate) async fn migrate(&self, store: &Store) -> Result<(), RunError> {
-        let migrated = timeout(CHANGES, store.migrate()).await;
+        let migrated = timeout_at(self.limit, store.migrate()).await;
+        if !matches!(migrated, Ok(Ok(()))) {
+            // What was begun is undone before the old process hears that this one ends.
+            drop(timeout(AWAY - TAKES, store.close()).await);
+        }
         Ok(migrated.map_err(|_| TakeError::Schema)??)
     }
 
@@ -172,9 +176,11 @@ impl Hearing {
             return Err(TakeError::Unexpected);
         }
         // It says nothing before it was told that this one serves.
-        timeout_at(limit, wire::write(&mut stream, [Frame::Serving]))
-            .await
-            .map_err(|_| TakeError::Io(io::ErrorKind::TimedOut.into()))??;
+        match timeout_at(limit, wire::write(&mut stream, [Frame::Serving])).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) if Instant::now() < limit => return Err(error.into()),
+            Ok(Err(_)) | Err(_) => return Err(TakeError::Late),
+        }
         tracing::info!(waiting, ended, "took over from the program before");
         Ok(Following { stream, queue })
     }
@@ -241,9 +247,16 @@ pub enum TakeError {
     #[error(
         "the database's schema could not be changed within {} s, and is as it was; restart the \
          second factor for it",
-        CHANGES.as_secs()
+        TAKES.as_secs()
     )]
     Schema,
+    /// It took too long, while nobody served.
+    #[error(
+        "it took longer than {} s, in which nobody is served; the program that serves goes on; \
+         try it again when this machine has less to do, or restart the second factor",
+        TAKES.as_secs()
+    )]
+    Late,
     /// It said what was not its turn.
     #[error("the program that serves said what is not understood")]
     Unexpected,

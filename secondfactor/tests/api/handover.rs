@@ -1,11 +1,14 @@
 //! One process takes the place of another; both run in this one.
 
+use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::Duration;
 
 use secondfactor::admin::{Done, WaitingPush};
 use secondfactor::{RunError, TakeError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio_rustls::client::TlsStream;
 
 use crate::support::{Call, LIMIT, Running, phone, tls};
 
@@ -50,6 +53,49 @@ async fn frame(stream: &mut UnixStream) -> Vec<u8> {
     stream.read_exact(&mut body).await.unwrap();
     body
 }
+
+/// A call of which only the head was sent, and its body.
+async fn begun(
+    running: &Running,
+    path: &str,
+    params: &[(&str, &str)],
+) -> (TlsStream<TcpStream>, String) {
+    let call = Call::signed(&running.app, "POST", path, params);
+    let mut head = format!("POST {} HTTP/1.1\r\nhost: {}\r\n", call.path, call.host);
+    for (name, value) in &call.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str(&format!("content-length: {}\r\n\r\n", call.body.len()));
+    let mut stream = tls(running.address, &running.app.ca_pem, false).await;
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.flush().await.unwrap();
+    (stream, call.body)
+}
+
+/// What comes until the end.
+async fn rest(mut stream: TlsStream<TcpStream>) -> String {
+    let mut octets = Vec::new();
+    // It need not say that it hangs up.
+    drop(stream.read_to_end(&mut octets).await);
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
+/// Says that it can serve, and waits until nothing changes any more.
+async fn take(folder: &Path) -> UnixStream {
+    let socket = folder.join("handover.sock");
+    let mut stream = UnixStream::connect(socket).await.unwrap();
+    stream.write_all(&[0, 0, 0, 16]).await.unwrap();
+    stream.write_all(br#"{"frame":"take"}"#).await.unwrap();
+    let _offer = frame(&mut stream).await;
+    for _ in 0..3 {
+        drop(local::fds::receive(&stream).await.unwrap());
+    }
+    assert_eq!(frame(&mut stream).await, br#"{"frame":"complete"}"#);
+    stream
+}
+
+/// Well below the 10 s that the data plane waits for an answer that needs no person.
+const IN_TIME: Duration = Duration::from_secs(8);
 
 const AUTO: &[(&str, &str)] = &[
     ("username", "alice"),
@@ -246,23 +292,12 @@ async fn one_who_is_slow_holds_nothing_up_for_long_and_changes_nothing_afterward
     let one = first(folder.path()).await;
     one.user("alice", None, vec![phone()]).await;
     let _silent = TcpStream::connect(one.address).await.unwrap();
-    let call = Call::signed(&one.app, "POST", "/auth/v2/auth", AUTO);
-    let mut head = format!("POST {} HTTP/1.1\r\nhost: {}\r\n", call.path, call.host);
-    for (name, value) in &call.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    head.push_str(&format!("content-length: {}\r\n\r\n", call.body.len()));
-    let mut slow = tls(one.address, &one.app.ca_pem, false).await;
-    slow.write_all(head.as_bytes()).await.unwrap();
-    slow.flush().await.unwrap();
+    let (mut slow, body) = begun(&one, "/auth/v2/auth", AUTO).await;
     let two = tokio::time::timeout(LIMIT, next(folder.path(), &one)).await;
     let two = two.expect("they are not waited for");
-    slow.write_all(call.body.as_bytes()).await.unwrap();
+    slow.write_all(body.as_bytes()).await.unwrap();
     slow.flush().await.unwrap();
-    let mut answer = Vec::new();
-    // It need not say that it hangs up.
-    drop(slow.read_to_end(&mut answer).await);
-    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let answer = rest(slow).await;
     assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
     let pushes: Vec<WaitingPush> = two.admin.get("/pushes", LIMIT).await.unwrap();
     assert!(pushes.is_empty(), "{pushes:?}");
@@ -274,17 +309,7 @@ async fn one_who_is_slow_holds_nothing_up_for_long_and_changes_nothing_afterward
 async fn a_process_whose_database_was_changed_under_it_does_not_serve_on() {
     let folder = tempfile::tempdir().unwrap();
     let one = first(folder.path()).await;
-    let mut stream = UnixStream::connect(folder.path().join("handover.sock"))
-        .await
-        .unwrap();
-    let take = br#"{"frame":"take"}"#;
-    stream.write_all(&[0, 0, 0, 16]).await.unwrap();
-    stream.write_all(take).await.unwrap();
-    let _offer = frame(&mut stream).await;
-    for _ in 0..3 {
-        drop(local::fds::receive(&stream).await.unwrap());
-    }
-    assert_eq!(frame(&mut stream).await, br#"{"frame":"complete"}"#);
+    let stream = take(folder.path()).await;
     // It has migrated the database, and dies before it serves.
     let database = folder.path().join("data/secondfactor.db");
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
@@ -301,6 +326,73 @@ async fn a_process_whose_database_was_changed_under_it_does_not_serve_on() {
         ),
         "{error:?}"
     );
+}
+
+#[tokio::test]
+async fn one_that_takes_over_and_hangs_keeps_no_caller_longer_than_the_data_plane_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = first(folder.path()).await;
+    one.user("alice", None, vec![phone()]).await;
+    let _silent = TcpStream::connect(one.address).await.unwrap();
+    let later = [AUTO, &[("async", "1")]].concat();
+    let (mut given_up, push) = begun(&one, "/auth/v2/auth", &later).await;
+    let user = &[("username", "alice")];
+    let (mut asks, body) = begun(&one, "/auth/v2/preauth", user).await;
+    let answered = tokio::time::timeout(IN_TIME, async {
+        let hangs = take(folder.path()).await;
+        given_up.write_all(push.as_bytes()).await.unwrap();
+        given_up.flush().await.unwrap();
+        drop(given_up);
+        asks.write_all(body.as_bytes()).await.unwrap();
+        asks.flush().await.unwrap();
+        (rest(asks).await, hangs)
+    });
+    let (answer, mut hangs) = answered.await.expect("it is answered in time");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    // Too late: the old one has gone on.
+    let serving = hangs.write_all(br#"{"frame":"serving"}"#).await;
+    assert_eq!(serving.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
+    let (status, answer) = one.call("POST", "/auth/v2/auth", &later).await;
+    assert_eq!(status, 200, "{answer}");
+    // The push of the caller who did not wait for it was not sent.
+    let pushes: Vec<WaitingPush> = one.admin.get("/pushes", LIMIT).await.unwrap();
+    assert_eq!(pushes.len(), 1, "{pushes:?}");
+    one.stop().await;
+}
+
+#[tokio::test]
+async fn one_that_would_take_over_and_hears_nothing_gives_up_in_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("handover.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let https = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = https.local_addr().unwrap();
+    let admin = UnixListener::bind(folder.path().join("admin.sock")).unwrap();
+    let mut settings =
+        secondfactor::Settings::new(folder.path().join("data"), folder.path().join("admin.sock"));
+    settings.handover_socket = Some(path);
+    settings.take_over = true;
+    settings.listen = address;
+    let old = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let offer =
+            format!(r#"{{"frame":"offer","protocol":1,"version":"9","address":"{address}"}}"#);
+        let length = u32::try_from(offer.len()).unwrap().to_be_bytes();
+        stream.write_all(&length).await.unwrap();
+        stream.write_all(offer.as_bytes()).await.unwrap();
+        for fd in [https.as_fd(), admin.as_fd(), listener.as_fd()] {
+            local::fds::send(&stream, fd).await.unwrap();
+        }
+        assert_eq!(frame(&mut stream).await, br#"{"frame":"take"}"#);
+        // It has more to finish with than it has time for.
+        let mut octet = [0];
+        let ended = tokio::time::timeout(IN_TIME, stream.read(&mut octet)).await;
+        assert_eq!(ended.expect("it ends").unwrap(), 0);
+    };
+    let run = secondfactor::run(settings, tokio_util::sync::CancellationToken::new());
+    let (late, ()) = tokio::join!(run, old);
+    let late = late.unwrap_err();
+    assert!(matches!(late, RunError::Take(TakeError::Late)), "{late:?}");
 }
 
 #[tokio::test]
