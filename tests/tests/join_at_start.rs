@@ -3,11 +3,15 @@
 
 use std::{
     fs,
-    io::Write,
-    net::{IpAddr, Ipv4Addr, TcpListener},
+    io::{self, Read, Write},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Output},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -193,6 +197,155 @@ fn a_node_that_lost_its_folder_says_so_until_there_is_another_token() {
     site.token(&[]);
     site.wait_serves(&mut node);
     assert!(site.accepts("bob"), "{}", node.output());
+}
+
+/// A way to the gateway on which the first connection has no answer: once the client has said its
+/// second word (with which TLS 1.3 is set up, and the request sent), nothing comes back.
+struct Lossy {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Lossy {
+    fn start(to: SocketAddr) -> Self {
+        let listener = TcpListener::bind(ports::loopback(ports::free_tcp())).unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
+        drop(thread::spawn(move || {
+            while let Ok((client, _)) = listener.accept() {
+                let is_first = counted.fetch_add(1, Ordering::SeqCst) == 0;
+                let peer = TcpStream::connect(to).unwrap();
+                let silent = Arc::new(AtomicBool::new(false));
+                let (back, forth) = (client.try_clone().unwrap(), peer.try_clone().unwrap());
+                let hears = Arc::clone(&silent);
+                drop(thread::spawn(move || {
+                    pass(client, forth, |count| {
+                        silent.fetch_or(is_first && count == 2, Ordering::SeqCst);
+                        true
+                    })
+                }));
+                drop(thread::spawn(move || {
+                    pass(peer, back, |_| !hears.load(Ordering::SeqCst))
+                }));
+            }
+        }));
+        Self {
+            address,
+            connections,
+        }
+    }
+}
+
+/// Has each piece go on for which it is true, and the end.
+fn pass(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    mut goes: impl FnMut(usize) -> bool,
+) -> io::Result<()> {
+    let mut octets = [0; 16_384];
+    for count in 1.. {
+        let read = from.read(&mut octets)?;
+        if read == 0 {
+            break;
+        }
+        if goes(count) {
+            to.write_all(&octets[..read])?;
+        }
+    }
+    to.shutdown(std::net::Shutdown::Both)
+}
+
+#[test]
+fn a_node_whose_answer_was_lost_joins_at_its_next_try() {
+    let mut site = Site::new();
+    site.begin();
+    site.token(&[]);
+    let (_, port) = site.url.rsplit_once(':').unwrap();
+    let way = Lossy::start(ports::loopback(port.parse().unwrap()));
+    let own = std::mem::replace(&mut site.url, format!("https://{}", way.address));
+    let mut node = site.launch();
+    // Nothing can tell this try from one that is under way: it is ended here, in place of its limit.
+    wait_until("the control plane has let it in", LONG, || {
+        site.gateway
+            .as_ref()
+            .unwrap()
+            .output()
+            .contains("node joined")
+    });
+    assert!(!site.data().join("dataplane/node.json").exists());
+    node.kill();
+    assert_eq!(way.connections.load(Ordering::SeqCst), 1);
+
+    // Whoever else has the token has no use for it.
+    let thief = site.folder.path().join("thief");
+    let file = site.token_file();
+    let join = ["node", "join", &own, "--token-file", text(&file)];
+    let output = on_data_dir(&join, &thief, "");
+    assert!(!output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("was used"), "{}", said(&output));
+    assert!(!thief.join("dataplane/node.json").exists());
+
+    let mut node = site.launch();
+    site.wait_serves(&mut node);
+    assert!(site.accepts("bob"), "{}", node.output());
+    assert!(!site.data().join("dataplane/joining.key").exists());
+    assert!(
+        !node.output().contains("not joined yet"),
+        "{}",
+        node.output()
+    );
+    let answers = site.gateway.as_ref().unwrap();
+    let log = answers.output();
+    assert_eq!(log.matches("node joined").count(), 2, "{log}");
+    let audit = http::request_local(
+        &answers.control_socket(),
+        "GET",
+        "/api/v1/audit?action=node.join",
+        "",
+    );
+    let audit: Value = audit.unwrap().json();
+    let again = |at: usize| audit["items"][at]["detail"]["again"].clone();
+    assert_eq!([again(0), again(1)], [true, false], "{audit:#}");
+    // It was heard of: nobody is answered any more.
+    let output = on_data_dir(&join, &thief, "");
+    assert!(!output.status.success(), "{}", said(&output));
+}
+
+#[test]
+fn a_node_that_could_not_keep_the_answer_has_not_joined_yet() {
+    let mut site = Site::new();
+    site.begin();
+    site.token(&[]);
+    // There is room for the key, and none for the certificate.
+    let kept = site.data().join("dataplane/node.json");
+    fs::create_dir_all(kept.join("in the way")).unwrap();
+    let file = site.token_file();
+    let join = ["node", "join", &site.url, "--token-file", text(&file)];
+    let output = on_data_dir(&join, &site.data(), "");
+    assert!(!output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("node.json"), "{}", said(&output));
+    let nodes = ["node", "list", "--json"];
+    let gateway = site.gateway.as_ref().unwrap().data_dir();
+    let listed: Value = serde_json::from_str(&said(&on_data_dir(&nodes, &gateway, ""))).unwrap();
+    let found = listed.as_array().unwrap();
+    let found = found.iter().find(|one| one["node"] == "b").unwrap();
+    assert_eq!(found["awaited"], true, "{listed:#}");
+
+    // Where the token's file was lost too, another is made, and the node joins with that.
+    let before = fs::read_to_string(&file).unwrap();
+    let told = site.token(&["--unless-joined"]);
+    assert!(told.contains("a token, good once, is in"), "{told}");
+    assert_ne!(fs::read_to_string(&file).unwrap(), before);
+    fs::remove_dir_all(&kept).unwrap();
+    let mut node = site.launch();
+    site.wait_serves(&mut node);
+    assert!(site.accepts("bob"), "{}", node.output());
+    wait_until("it was heard of", LONG, || {
+        !said(&on_data_dir(&nodes, &gateway, "")).contains("awaited")
+    });
+    let told = site.token(&["--unless-joined"]);
+    assert!(told.contains("b has joined: no token was made"), "{told}");
 }
 
 #[test]

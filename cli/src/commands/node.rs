@@ -247,7 +247,7 @@ async fn token(
     Ok(())
 }
 
-/// Whether a node of this name has a certificate that is good.
+/// Whether a node of this name has a certificate that is good, and came with it.
 async fn has_joined(control: &local::Client, node: &NodeId) -> Result<bool, Failure> {
     let found = control.get(&format!("{NODES}/{node}"), LIMIT).await;
     if matches!(found, Err(CallError::Refused { status: 404, .. })) {
@@ -255,7 +255,8 @@ async fn has_joined(control: &local::Client, node: &NodeId) -> Result<bool, Fail
     }
     let view: NodeView = called(found)?;
     let until_ms = view.certificate_until_ms;
-    Ok(until_ms.is_some_and(|until_ms| until_ms > controlplane::now_ms()))
+    let good = until_ms.is_some_and(|until_ms| until_ms > controlplane::now_ms());
+    Ok(good && !view.awaited)
 }
 
 fn done_without(node: &NodeId, as_json: bool) {

@@ -47,6 +47,10 @@ pub struct NodeView {
     /// the control plane's machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_until_ms: Option<u64>,
+    /// Whether it was given a certificate when it joined and has not come with it yet: the answer may
+    /// have been lost.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub awaited: bool,
 }
 
 /// A page of `GET /api/v1/nodes`.

@@ -75,6 +75,7 @@ pub(crate) fn document(api: &mut Api) {
 async fn views(app: &App) -> Result<Vec<NodeView>, Problem> {
     let failed = |error| Problem::internal(&error);
     let certificates = app.store.list_certificates().await.map_err(failed)?;
+    let awaited = app.store.list_awaited().await.map_err(failed)?;
     let (known, _) = app.nodes.list();
     let until = |node: &NodeId| {
         let found = certificates.binary_search_by(|(one, _)| one.cmp(node));
@@ -87,6 +88,7 @@ async fn views(app: &App) -> Result<Vec<NodeView>, Problem> {
         .into_iter()
         .map(|report| NodeView {
             certificate_until_ms: until(&report.node),
+            awaited: false,
             report,
         })
         .collect();
@@ -94,6 +96,9 @@ async fn views(app: &App) -> Result<Vec<NodeView>, Problem> {
         if !views.iter().any(|one| one.report.node == *node) {
             views.push(NodeView::silent(node.clone(), *not_after));
         }
+    }
+    for view in &mut views {
+        view.awaited = awaited.binary_search(&view.report.node).is_ok();
     }
     views.sort_by(|a, b| a.report.node.cmp(&b.report.node));
     Ok(views)
@@ -295,6 +300,7 @@ impl NodeView {
                 draining: false,
             },
             certificate_until_ms: Some(until_ms),
+            awaited: false,
         }
     }
 }

@@ -4,7 +4,8 @@ use proto::id::NodeId;
 use proto::join::{BACK_SECONDS, NODE_URI};
 use rcgen::string::Ia5String;
 use rcgen::{
-    CertificateSigningRequestParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType,
+    CertificateSigningRequestParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, PublicKeyData,
+    SanType,
 };
 use rustls_pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
@@ -20,6 +21,8 @@ pub(crate) struct NodeCertificate {
     pub(crate) serial: String,
     /// The last second in which it is good, since 1970.
     pub(crate) not_after: i64,
+    /// SHA-256 of the public key.
+    pub(crate) key: [u8; 32],
 }
 
 /// Why a node gets no certificate.
@@ -72,11 +75,13 @@ impl Authority {
         if has_another_key(&pem) {
             return Err(NodeFault::Key);
         }
+        let digest = ring::digest::digest(&ring::digest::SHA256, request.public_key.der_bytes());
         let serial = node_of(made.der()).map(|shown| shown.serial);
         Ok(NodeCertificate {
             pem,
             serial: serial.ok_or(NodeFault::Key)?,
             not_after: span.last,
+            key: digest.as_ref().first_chunk().copied().unwrap_or_default(),
         })
     }
 

@@ -1,4 +1,5 @@
-//! How a node joins: a token that is good once, against a certificate.
+//! How a node joins: a token that is good once, against a certificate. An answer that was lost is
+//! given again to the same key.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -59,7 +60,7 @@ async fn join(
         )
     };
     let token = Token::read(asked.token.expose()).ok_or_else(refused)?;
-    let kept = app.store.fetch_join_token(token.id()).await?;
+    let kept = app.store.fetch_token_to_join(token.id()).await?;
     let now = now_ms();
     let kept = match kept.filter(|kept| token.is(&kept.hash)) {
         Some(kept) if kept.expires_at_ms > now => kept,
@@ -77,16 +78,27 @@ async fn join(
     let made = sign(&app, &authority, &asked.request, &node)?;
     let given = given(&made, &node);
     let hush = app.nodes.hush().await;
-    match app.store.redeem_join_token(token.id(), &given, now).await? {
-        Redeemed::Joined => {}
-        Redeemed::Used => return Err(refused()),
+    let redeemed = app
+        .store
+        .redeem_join_token(token.id(), &given, &made.key, now);
+    let again = match redeemed.await? {
+        Redeemed::Joined => false,
+        Redeemed::Again => true,
+        Redeemed::Used => {
+            tracing::warn!(token = %token.id(), why = "used", "a join token was refused");
+            return Err(refused());
+        }
         Redeemed::Taken => return Err(taken(&node)),
-    }
+    };
     // What it had before is revoked with that.
     app.nodes.cut(&node);
     drop(hush);
-    tracing::info!(%node, serial = made.serial, "node joined");
-    let detail = json!({ "token": token.id().to_string(), "serial": made.serial });
+    tracing::info!(%node, serial = made.serial, again, "node joined");
+    let detail = json!({
+        "token": token.id().to_string(),
+        "serial": made.serial,
+        "again": again,
+    });
     audit(&app, "node.join", &node, Some(from), &detail).await;
     Ok(answer(node, made, &authority))
 }

@@ -30,7 +30,9 @@ pub(crate) struct GivenCertificate {
 pub(crate) enum Redeemed {
     /// The node has its certificate.
     Joined,
-    /// There is no such token: it was used, was taken back, or has expired.
+    /// It has another: it had this name of this token before, and was not heard of since.
+    Again,
+    /// There is no such token: another key has used it, it was taken back, or has expired.
     Used,
     /// The token is for any name that is free, and this one is not.
     Taken,
@@ -56,13 +58,19 @@ impl Store {
         let begin = self.db.begin(Alone::No);
         writing!(self.db, "store the join token", pool => async {
             let mut tx = pool.begin_with(begin).await?;
-            sqlx::query("DELETE FROM join_tokens WHERE expires_at_ms <= $1")
-                .bind(signed(now_ms))
-                .execute(&mut *tx)
-                .await?;
+            // One that was used stays for as long as its node is waited for.
+            sqlx::query(
+                "DELETE FROM join_tokens WHERE expires_at_ms <= $1 AND (redeemed_key IS NULL OR \
+                 NOT EXISTS (SELECT 1 FROM node_certificates WHERE serial = redeemed_serial \
+                 AND revoked_at_ms IS NULL AND not_after_ms > $1))",
+            )
+            .bind(signed(now_ms))
+            .execute(&mut *tx)
+            .await?;
             let stored = sqlx::query(
                 "INSERT INTO join_tokens (id, hash, node, expires_at_ms) \
-                 SELECT $1, $2, $3, $4 WHERE (SELECT count(*) FROM join_tokens) < $5",
+                 SELECT $1, $2, $3, $4 WHERE \
+                 (SELECT count(*) FROM join_tokens WHERE redeemed_key IS NULL) < $5",
             )
             .bind(id.as_str())
             .bind(token.hash.octets().as_slice())
@@ -82,14 +90,34 @@ impl Store {
         &self,
         id: TokenId,
     ) -> Result<Option<JoinToken>, StoreError> {
+        self.find_join_token(id, false).await
+    }
+
+    /// A join token, also one that was used by a node that was not heard of since.
+    pub(crate) async fn fetch_token_to_join(
+        &self,
+        id: TokenId,
+    ) -> Result<Option<JoinToken>, StoreError> {
+        self.find_join_token(id, true).await
+    }
+
+    async fn find_join_token(
+        &self,
+        id: TokenId,
+        used_too: bool,
+    ) -> Result<Option<JoinToken>, StoreError> {
         type Row = (Vec<u8>, Option<String>, i64);
         let name = id.to_string();
         let row: Option<Row> = reading!(self.db, "read the join token", pool => async {
-            sqlx::query_as("SELECT hash, node, expires_at_ms FROM join_tokens WHERE id = $1")
-                .bind(name.as_str())
-                .fetch_optional(pool)
-                .await
-                .map_err(Fault::Sql)
+            sqlx::query_as(
+                "SELECT hash, node, expires_at_ms FROM join_tokens \
+                 WHERE id = $1 AND (redeemed_key IS NULL OR $2)",
+            )
+            .bind(name.as_str())
+            .bind(used_too)
+            .fetch_optional(pool)
+            .await
+            .map_err(Fault::Sql)
         })?;
         Ok(row.and_then(|(hash, node, expires)| {
             Some(JoinToken {
@@ -107,7 +135,7 @@ impl Store {
         let rows: Vec<Row> = reading!(self.db, "list the join tokens", pool => async {
             sqlx::query_as(
                 "SELECT id, hash, node, expires_at_ms FROM join_tokens \
-                 WHERE expires_at_ms > $1 ORDER BY id",
+                 WHERE expires_at_ms > $1 AND redeemed_key IS NULL ORDER BY id",
             )
             .bind(signed(now_ms))
             .fetch_all(pool)
@@ -127,42 +155,80 @@ impl Store {
             .collect())
     }
 
-    /// Takes a join token back. False when there is none.
+    /// Takes a join token back. False when there is none that waits to be used; nobody is answered
+    /// again with one that was.
     pub(crate) async fn delete_join_token(&self, id: TokenId) -> Result<bool, StoreError> {
         let id = id.to_string();
-        let gone = writing!(self.db, "take the join token back", pool => async {
-            sqlx::query("DELETE FROM join_tokens WHERE id = $1")
+        let begin = self.db.begin(Alone::Certificates);
+        writing!(self.db, "take the join token back", pool => async {
+            let mut tx = pool.begin_with(begin).await?;
+            // That its node was not heard of is known by it still.
+            sqlx::query(
+                "UPDATE join_tokens SET expires_at_ms = 0 \
+                 WHERE id = $1 AND redeemed_key IS NOT NULL",
+            )
+            .bind(id.as_str())
+            .execute(&mut *tx)
+            .await?;
+            let gone = sqlx::query("DELETE FROM join_tokens WHERE id = $1 AND redeemed_key IS NULL")
                 .bind(id.as_str())
-                .execute(pool)
-                .await
-                .map(|done| done.rows_affected())
-                .map_err(Fault::Sql)
-        })?;
-        Ok(gone > 0)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+            tx.commit().await?;
+            Ok(gone > 0)
+        })
     }
 
-    /// Uses a join token up for a certificate, and revokes what the node had before. A token that is
-    /// for no node in particular gives a name only that no node has.
+    /// The nodes that joined and were not heard of since, by name: the answer may have been lost.
+    pub(crate) async fn list_awaited(&self) -> Result<Vec<NodeId>, StoreError> {
+        let rows: Vec<String> = reading!(self.db, "list the awaited nodes", pool => async {
+            sqlx::query_scalar(
+                "SELECT node FROM join_tokens \
+                 WHERE redeemed_key IS NOT NULL AND node IS NOT NULL",
+            )
+            .fetch_all(pool)
+            .await
+            .map_err(Fault::Sql)
+        })?;
+        let rows = rows.into_iter();
+        let mut nodes: Vec<NodeId> = rows.filter_map(|node| NodeId::new(node).ok()).collect();
+        // The column has the order of the database's language.
+        nodes.sort_unstable();
+        Ok(nodes)
+    }
+
+    /// Uses a join token up for a certificate of a key, of which SHA-256 is given, and revokes what
+    /// the node had before. A token that is for no node in particular gives a name only that no node
+    /// has. Until the node was heard of, the same key gets a certificate in place of the one before.
     pub(crate) async fn redeem_join_token(
         &self,
         id: TokenId,
         given: &GivenCertificate,
+        key: &[u8; 32],
         now_ms: u64,
     ) -> Result<Redeemed, StoreError> {
+        type Row = (Option<String>, Option<Vec<u8>>, Option<String>);
         let id = id.to_string();
         let begin = self.db.begin(Alone::Certificates);
         writing!(self.db, "let the node join", pool => async {
             let mut tx = pool.begin_with(begin).await?;
-            let bound: Option<Option<String>> = sqlx::query_scalar(
-                "SELECT node FROM join_tokens WHERE id = $1 AND expires_at_ms > $2",
+            let found: Option<Row> = sqlx::query_as(
+                "SELECT node, redeemed_key, redeemed_serial FROM join_tokens \
+                 WHERE id = $1 AND expires_at_ms > $2",
             )
             .bind(id.as_str())
             .bind(signed(now_ms))
             .fetch_optional(&mut *tx)
             .await?;
-            let Some(bound) = bound else {
+            let Some((bound, used_by, lost)) = found else {
                 return Ok(Redeemed::Used);
             };
+            let again = used_by.is_some();
+            let same = used_by.is_none_or(|used_by| used_by == key.as_slice());
+            if !same || bound.as_ref().is_some_and(|bound| bound != given.node.as_str()) {
+                return Ok(Redeemed::Used);
+            }
             let taken: i64 = sqlx::query_scalar(
                 "SELECT (SELECT count(*) FROM nodes WHERE id = $1) + \
                  (SELECT count(*) FROM node_certificates \
@@ -174,8 +240,30 @@ impl Store {
             if bound.is_none() && taken > 0 {
                 return Ok(Redeemed::Taken);
             }
-            sqlx::query("DELETE FROM join_tokens WHERE id = $1")
-                .bind(id.as_str())
+            let marked = sqlx::query(
+                "UPDATE join_tokens SET node = $1, redeemed_key = $2, redeemed_serial = $3 \
+                 WHERE id = $4",
+            )
+            .bind(given.node.as_str())
+            .bind(key.as_slice())
+            .bind(given.serial.as_str())
+            .bind(id.as_str())
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+            if marked == 0 {
+                return Ok(Redeemed::Used);
+            }
+            sqlx::query(
+                "DELETE FROM join_tokens WHERE node = $1 AND id <> $2 AND redeemed_key IS NOT NULL",
+            )
+            .bind(given.node.as_str())
+            .bind(id.as_str())
+            .execute(&mut *tx)
+            .await?;
+            // However often it asks again, it leaves one row: the one that was lost goes.
+            sqlx::query("DELETE FROM node_certificates WHERE serial = $1")
+                .bind(lost)
                 .execute(&mut *tx)
                 .await?;
             sqlx::query(
@@ -193,7 +281,7 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             tx.commit().await?;
-            Ok(Redeemed::Joined)
+            Ok(if again { Redeemed::Again } else { Redeemed::Joined })
         })
     }
 

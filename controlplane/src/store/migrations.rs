@@ -63,6 +63,7 @@ pub(super) const STEPS: &[Step] = &[
         "see clients that do not sign",
         "0010_see_clients_that_do_not_sign"
     ),
+    step!(11, "answer a join again", "0011_answer_a_join_again"),
 ];
 
 /// What brings a database up to date, with the text of one engine.

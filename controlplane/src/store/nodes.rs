@@ -47,6 +47,15 @@ macro_rules! stays {
                 .bind($id.as_str())
                 .fetch_one(&mut *$tx)
                 .await?;
+                if good > 0 {
+                    // It has what it was given when it joined: nobody is answered again.
+                    sqlx::query(
+                        "DELETE FROM join_tokens WHERE node = $1 AND redeemed_key IS NOT NULL",
+                    )
+                    .bind($id.as_str())
+                    .execute(&mut *$tx)
+                    .await?;
+                }
                 good > 0
             }
         }

@@ -91,17 +91,18 @@ impl KeptJoin {
             source,
         };
         let octets = serde_json::to_vec(self).map_err(|_| JoinError::Answer)?;
-        let octets = Zeroizing::new(octets);
-        let aside = path.with_extension("new");
-        let write = || {
-            let mut file = fresh(folder, &aside)?;
-            file.write_all(&octets)?;
-            file.sync_all()?;
-            fs::rename(&aside, &path)?;
-            File::open(folder)?.sync_all()
-        };
-        write().map_err(fail)
+        put(folder, &path, &Zeroizing::new(octets)).map_err(fail)
     }
+}
+
+/// Writes a file of the folder for this user alone: whole or not at all.
+pub(super) fn put(folder: &Path, path: &Path, octets: &[u8]) -> io::Result<()> {
+    let aside = path.with_extension("new");
+    let mut file = fresh(folder, &aside)?;
+    file.write_all(octets)?;
+    file.sync_all()?;
+    fs::rename(&aside, path)?;
+    File::open(folder)?.sync_all()
 }
 
 /// Whether something can be kept in the folder, which is made when there is none.

@@ -1,6 +1,7 @@
 //! A node's tie to a control plane of another machine: how it joins, what it keeps of that, and the
 //! renewal of its certificate. The key is made here and never leaves.
 
+mod asking;
 mod at_start;
 mod file;
 mod renew;
@@ -37,13 +38,15 @@ pub async fn join(
 ) -> Result<KeptJoin, JoinError> {
     let address = address_of(url)?;
     let (pin, token) = parts(token)?;
-    let (key, request) = tls::key_and_request()?;
     let config = tls::pinned(pin)?;
-    // The token is good once: it is not spent for what cannot be kept.
+    // The token is good once, and again for this key alone: it is not spent for what cannot be kept.
     let place = folder.to_owned();
-    tokio::task::spawn_blocking(move || file::try_folder(&place))
-        .await
-        .map_err(|_| JoinError::Answer)??;
+    let (key, request) = tokio::task::spawn_blocking(move || {
+        file::try_folder(&place)?;
+        asking::key_and_request(&place)
+    })
+    .await
+    .map_err(|_| JoinError::Answer)??;
     let asked = Join {
         token: Secret::new(token.to_owned()),
         node: name,
@@ -66,9 +69,13 @@ pub async fn join(
     // What could not be used is not kept.
     tls::config(&joined)?;
     let (kept, folder) = (joined.clone(), folder.to_owned());
-    tokio::task::spawn_blocking(move || kept.store(&folder))
-        .await
-        .map_err(|_| JoinError::Answer)??;
+    tokio::task::spawn_blocking(move || {
+        kept.store(&folder)?;
+        asking::forget(&folder);
+        Ok::<(), JoinError>(())
+    })
+    .await
+    .map_err(|_| JoinError::Answer)??;
     Ok(joined)
 }
 

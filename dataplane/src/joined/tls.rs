@@ -19,11 +19,20 @@ use super::{JoinError, KeptJoin};
 /// A key, as PEM text, and a request for it. What the node is called is decided elsewhere.
 pub(super) fn key_and_request() -> Result<(Secret<String>, String), JoinError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(JoinError::Key)?;
-    let request = CertificateParams::default()
-        .serialize_request(&key)
+    Ok((Secret::new(key.serialize_pem()), request(&key)?))
+}
+
+/// A request for a key that was made before.
+pub(super) fn request_of(key: &Secret<String>) -> Result<String, JoinError> {
+    let key = KeyPair::from_pkcs8_pem_and_sign_algo(key.expose(), &PKCS_ECDSA_P256_SHA256);
+    request(&key.map_err(JoinError::Key)?)
+}
+
+fn request(key: &KeyPair) -> Result<String, JoinError> {
+    CertificateParams::default()
+        .serialize_request(key)
         .and_then(|request| request.pem())
-        .map_err(JoinError::Key)?;
-    Ok((Secret::new(key.serialize_pem()), request))
+        .map_err(JoinError::Key)
 }
 
 /// How a control plane is spoken to that was joined: it is trusted by its authority, and shown the

@@ -85,7 +85,7 @@ CREATE TABLE join_tokens (
     hash BLOB NOT NULL,
     node TEXT,
     expires_at_ms INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+, redeemed_key BLOB, redeemed_serial TEXT) STRICT, WITHOUT ROWID;
 
 CREATE TABLE node_certificates (
     serial TEXT PRIMARY KEY,

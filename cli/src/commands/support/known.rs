@@ -210,7 +210,7 @@ fn read(path: &Path) -> Option<Zeroizing<Vec<u8>>> {
 
 /// Files of keys, by role.
 const KEY_FILES: &[(Role, &[&str])] = &[
-    (Role::DataPlane, &["node.key", "node.json"]),
+    (Role::DataPlane, &["node.key", "node.json", "joining.key"]),
     (Role::ControlPlane, &["controlplane.key", "admin.key"]),
     (Role::SecondFactor, &["secret.key", "ca.key", "leaf.key"]),
 ];

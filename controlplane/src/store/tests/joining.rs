@@ -3,7 +3,10 @@
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::access::token::Token;
+use crate::access::token::{Token, TokenId};
+
+/// Of the key that a node shows.
+const KEY: [u8; 32] = [1; 32];
 
 fn node(name: &str) -> NodeId {
     NodeId::new(name).unwrap()
@@ -32,7 +35,7 @@ async fn join(store: &Store, serial: &str, name: &str) {
     let token = token(9_000, Some(name));
     assert!(store.insert_join_token(&token, 0).await.unwrap());
     let given = certificate(serial, name);
-    let joined = store.redeem_join_token(token.id, &given, 0).await;
+    let joined = store.redeem_join_token(token.id, &given, &KEY, 0).await;
     assert_eq!(joined.unwrap(), Redeemed::Joined);
 }
 
@@ -50,14 +53,12 @@ pub(super) async fn a_join_token_is_good_once_and_takes_the_place_of_what_was(la
         assert_eq!(kept.as_ref(), Some(one));
     }
     join(&store, "00", "b").await;
-    let redeem = |id, serial, now_ms| {
-        let given = certificate(serial, "b");
-        let store = &store;
-        async move { store.redeem_join_token(id, &given, now_ms).await.unwrap() }
-    };
-    assert_eq!(redeem(bound.id, "01", 10).await, Redeemed::Joined);
-    assert_eq!(redeem(bound.id, "02", 10).await, Redeemed::Used);
-    assert_eq!(redeem(short.id, "02", 1_000).await, Redeemed::Used, "late");
+    assert_eq!(ask(&store, bound.id, "01", KEY, 10).await, Redeemed::Joined);
+    let late = short.expires_at_ms;
+    for (what, id, now_ms) in [("used", bound.id, 10), ("late", short.id, late)] {
+        let redeemed = ask(&store, id, "02", [2; 32], now_ms).await;
+        assert_eq!(redeemed, Redeemed::Used, "{what}");
+    }
     assert_eq!(store.fetch_join_token(bound.id).await.unwrap(), None);
     for (serial, name, want) in [
         ("00", "b", Standing::Revoked),
@@ -100,7 +101,7 @@ pub(super) async fn a_join_token_can_be_taken_back_and_goes_with_its_node(lab: L
     assert!(store.delete_join_token(all[0].id).await.unwrap());
     assert!(!store.delete_join_token(all[0].id).await.unwrap(), "gone");
     let given = certificate("01", "d");
-    let redeemed = store.redeem_join_token(all[0].id, &given, 0).await;
+    let redeemed = store.redeem_join_token(all[0].id, &given, &KEY, 0).await;
     assert_eq!(redeemed.unwrap(), Redeemed::Used);
 }
 
@@ -122,7 +123,10 @@ pub(super) async fn a_token_for_any_name_gives_one_that_no_node_has(lab: Lab) {
                 let serial = format!("{round}-{number}");
                 let given = certificate(&serial, &format!("b{round}"));
                 together.wait().await;
-                let redeemed = store.redeem_join_token(token.id, &given, 0).await.unwrap();
+                let redeemed = store
+                    .redeem_join_token(token.id, &given, &KEY, 0)
+                    .await
+                    .unwrap();
                 let kept = store.fetch_join_token(token.id).await.unwrap();
                 assert_eq!(kept.is_none(), redeemed == Redeemed::Joined);
                 (redeemed, token)
@@ -140,8 +144,113 @@ pub(super) async fn a_token_for_any_name_gives_one_that_no_node_has(lab: Lab) {
         ("c", Redeemed::Joined),
     ] {
         let given = certificate("05", name);
-        let redeemed = store.redeem_join_token(left.1.id, &given, 0).await;
+        let redeemed = store.redeem_join_token(left.1.id, &given, &KEY, 0).await;
         assert_eq!(redeemed.unwrap(), want, "{name}");
+    }
+}
+
+/// A token for any name, by which a node has joined as "b" with [`KEY`] and serial 01.
+async fn joined_unheard(store: &Store, expires_at_ms: u64) -> TokenId {
+    let token = token(expires_at_ms, None);
+    assert!(store.insert_join_token(&token, 0).await.unwrap());
+    assert_eq!(ask(store, token.id, "01", KEY, 0).await, Redeemed::Joined);
+    token.id
+}
+
+async fn ask(store: &Store, id: TokenId, serial: &str, key: [u8; 32], now_ms: u64) -> Redeemed {
+    let given = certificate(serial, "b");
+    let redeemed = store.redeem_join_token(id, &given, &key, now_ms).await;
+    redeemed.unwrap()
+}
+
+pub(super) async fn an_answer_is_given_again_to_its_key_until_the_node_is_heard_of(lab: Lab) {
+    let store = lab.open().await;
+    let id = joined_unheard(&store, 9_000).await;
+    let awaited = || async { store.list_awaited().await.unwrap() };
+    let heard = |serial| {
+        let store = &store;
+        async move {
+            let noted = store.upsert_node(&node("b"), Some(serial), 1, None).await;
+            noted.unwrap()
+        }
+    };
+    assert_eq!(awaited().await, [node("b")]);
+    assert_eq!(store.list_join_tokens(0).await.unwrap(), [], "it is used");
+    assert_eq!(store.fetch_join_token(id).await.unwrap(), None);
+    let kept = store.fetch_token_to_join(id).await.unwrap().unwrap();
+    assert_eq!(kept.node, Some(node("b")), "it is for this name now");
+    assert_eq!(ask(&store, id, "02", [2; 32], 1).await, Redeemed::Used);
+    let other = certificate("02", "c");
+    let other = store.redeem_join_token(id, &other, &KEY, 1).await;
+    assert_eq!(other.unwrap(), Redeemed::Used, "another name");
+    assert_eq!(standing(&store, "01", "b").await, Standing::Good);
+    for serial in ["02", "03"] {
+        assert_eq!(ask(&store, id, serial, KEY, 1).await, Redeemed::Again);
+    }
+    assert_eq!(heard("02").await, Noted::Removed, "it was not the last");
+    assert_eq!(awaited().await, [node("b")]);
+    for (serial, want) in [
+        ("01", Standing::Revoked),
+        ("02", Standing::Revoked),
+        ("03", Standing::Good),
+    ] {
+        assert_eq!(standing(&store, serial, "b").await, want, "{serial}");
+    }
+    assert_eq!(heard("03").await, Noted::Stored);
+    assert_eq!(awaited().await, []);
+    assert_eq!(ask(&store, id, "04", KEY, 1).await, Redeemed::Used);
+    assert_eq!(standing(&store, "03", "b").await, Standing::Good);
+    assert_eq!(raw(&store, "DELETE FROM join_tokens").await, 0);
+    let left = raw(&store, "DELETE FROM node_certificates").await;
+    assert_eq!(left, 1, "what was lost leaves no rows");
+}
+
+pub(super) async fn a_used_token_lets_nobody_in_once_it_or_its_node_is_taken_back(lab: Lab) {
+    let store = lab.open().await;
+    let b = node("b");
+    let awaited = || async { store.list_awaited().await.unwrap() };
+    let id = joined_unheard(&store, 9_000).await;
+    store.remove_node(&b, 1).await.unwrap();
+    assert_eq!(ask(&store, id, "02", KEY, 2).await, Redeemed::Used);
+    assert_eq!(awaited().await, [], "it is forgotten");
+    raw(&store, "DELETE FROM node_certificates").await;
+
+    let id = joined_unheard(&store, 9_000).await;
+    assert!(!store.delete_join_token(id).await.unwrap(), "it was used");
+    assert_eq!(ask(&store, id, "02", KEY, 2).await, Redeemed::Used);
+    assert_eq!(awaited().await, std::slice::from_ref(&b));
+
+    // Another token for the node takes its place.
+    join(&store, "03", "b").await;
+    assert_eq!(awaited().await, std::slice::from_ref(&b));
+    assert_eq!(raw(&store, "DELETE FROM join_tokens").await, 1);
+    assert_eq!(ask(&store, id, "02", KEY, 2).await, Redeemed::Used);
+    raw(&store, "DELETE FROM node_certificates").await;
+
+    // It is not good for longer than it was made for; that the node is awaited stays known, for as
+    // long as its certificate is good.
+    let id = joined_unheard(&store, 1_000).await;
+    assert_eq!(ask(&store, id, "02", KEY, 999).await, Redeemed::Again);
+    assert_eq!(ask(&store, id, "03", KEY, 1_000).await, Redeemed::Used);
+    for (now_ms, want) in [(4_999, &[b][..]), (5_000, &[])] {
+        let next = token(9_000, None);
+        store.insert_join_token(&next, now_ms).await.unwrap();
+        assert_eq!(awaited().await, want, "{now_ms}");
+    }
+}
+
+pub(super) async fn used_tokens_take_no_place_of_those_that_wait(lab: Lab) {
+    let store = lab.open().await;
+    joined_unheard(&store, 9_000).await;
+    assert_eq!(JOIN_TOKENS, 1_000);
+    let waiting = "WITH RECURSIVE many (i) AS \
+                   (SELECT 1 UNION ALL SELECT i + 1 FROM many WHERE i < 999) \
+                   INSERT INTO join_tokens (id, hash, expires_at_ms) \
+                   SELECT 'x' || i, hash, 9000 FROM many, join_tokens";
+    raw(&store, waiting).await;
+    for want in [true, false] {
+        let one = token(9_000, None);
+        assert_eq!(store.insert_join_token(&one, 0).await.unwrap(), want);
     }
 }
 

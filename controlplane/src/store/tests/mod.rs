@@ -129,6 +129,9 @@ on_both! {
     a_join_token_is_good_once_and_takes_the_place_of_what_was
     a_join_token_can_be_taken_back_and_goes_with_its_node
     a_token_for_any_name_gives_one_that_no_node_has
+    an_answer_is_given_again_to_its_key_until_the_node_is_heard_of
+    a_used_token_lets_nobody_in_once_it_or_its_node_is_taken_back
+    used_tokens_take_no_place_of_those_that_wait
     a_removed_node_has_no_good_certificate
     a_renewal_needs_a_certificate_that_is_good_still
     no_renewal_outlives_a_removal_that_comes_between
