@@ -61,7 +61,8 @@ use vault::Vault;
 ///
 /// # Errors
 /// [`RunError`] when it cannot start. Later faults are answered and logged, but for
-/// [`RunError::Store`]: a process that would take over has changed the database and not served.
+/// [`RunError::Store`]: a process that would take over has changed the database and not served; and
+/// [`RunError::Gone`].
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), RunError> {
     let shutdown = shutdown.child_token();
     let Begun {
@@ -101,13 +102,15 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
             Ok(Some(given)) => {
                 handed_over.cancel();
                 gone.cancel();
-                given.run(&service, &alone).await;
-                Ok(())
+                match given.run(&service, &alone).await {
+                    true => Ok(()),
+                    false => Err(RunError::Gone),
+                }
             }
             Ok(None) => Ok(()),
             Err(error) => {
                 shutdown.cancel();
-                Err(error)
+                Err(RunError::Store(error))
             }
         }
     };
@@ -132,7 +135,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     service.tasks.close();
     service.tasks.wait().await;
     service.store.close().await;
-    gave.map_err(RunError::Store)
+    gave
 }
 
 /// A service that is about to serve.
@@ -370,6 +373,9 @@ pub enum RunError {
     /// The process that serves was not taken over from; it serves on.
     #[error("cannot take over")]
     Take(#[from] TakeError),
+    /// The process that had taken over is gone, while callers waited in this one: nobody serves.
+    #[error("the program that had taken over is gone, and nobody serves")]
+    Gone,
     /// The address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {

@@ -348,6 +348,62 @@ fn signals_throughout_an_upgrade_are_heard_and_end_nothing() {
     assert_eq!(gateway.running.stop().code(), Some(0));
 }
 
+/// A program that passes its trial, and fails when it listens for signals and holds nothing yet.
+const FAILS_LATE: &str = "case \" $* \" in *' --self-test '*) exec $real \"$@\";; esac\n\
+     exec $real \"$@\" --admin-tls-cert=/nonexistent/a.pem --admin-tls-key=/nonexistent/a.key";
+
+#[test]
+fn signals_throughout_a_way_back_are_heard_and_end_nothing() {
+    let mut gateway = Gateway::start();
+    let (data, roles) = (gateway.running.data_dir(), gateway.running.roles());
+    gateway.script(FAILS_LATE);
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let running = &gateway.running;
+        let over = &over;
+        scope.spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                running.signal(Signal::SIGUSR1);
+                thread::yield_now();
+            }
+        });
+        let _ends = Ends(over);
+        for _ in 0..5 {
+            OnDisk::not_upgraded(&data, "the program of before does");
+        }
+    });
+    assert_eq!(gateway.running.roles(), roles);
+    gateway.running.wait_ready();
+    gateway.logs_in();
+    assert_eq!(gateway.running.stop().code(), Some(0));
+}
+
+#[test]
+fn a_role_that_waited_to_be_started_is_there_after_a_way_back() {
+    let gateway = Gateway::start();
+    let data = gateway.running.data_dir();
+    let end = || {
+        let pid = gateway.running.role("controlplane");
+        nix::sys::signal::kill(pid, Signal::SIGKILL).unwrap();
+        wait_until("it is gone", LONG, || {
+            gateway.running.roles().get("controlplane") != Some(&pid)
+        });
+        pid
+    };
+    // Each time it is started again later.
+    for _ in 0..4 {
+        let pid = end();
+        gateway.running.wait_restarted("controlplane", pid, LONG);
+    }
+    let _ = end();
+    gateway.script(FAILS_LATE);
+    OnDisk::not_upgraded(&data, "the program of before does");
+    wait_until("the control plane is there again", AWAY, || {
+        gateway.running.get("/readyz").status == 200
+    });
+    gateway.logs_in();
+}
+
 /// Sets it at the end of a scope, also of one that panics.
 struct Ends<'a>(&'a AtomicBool);
 

@@ -329,6 +329,40 @@ fn a_program_that_dies_right_after_it_took_over_loses_no_login() {
 }
 
 #[test]
+fn a_program_that_dies_before_it_can_be_asked_has_not_upgraded() {
+    let mut node = Node::start();
+    let (waiting, pushed) = node.pushed("erin");
+    // It can be asked nowhere, so this takes a while.
+    let door = node.data().join("run/data-upgrade.sock");
+    wait_until("it can be asked", LONG, || door.exists());
+    fs::remove_file(&door).unwrap();
+    fs::create_dir(&door).unwrap();
+    let first = node.process.pid();
+    kill(first, Signal::SIGUSR2).unwrap();
+    let successor = Pid::from_raw(node.manager.hears("MAINPID=").parse().unwrap());
+    kill(successor, Signal::SIGKILL).unwrap();
+    wait_until("the manager hears who serves", LONG, || {
+        node.manager.last("MAINPID=") == Some(first.to_string())
+    });
+    let log = node.folder.path().join("output.log");
+    node.process.until("the log says so", LONG, || {
+        let log = fs::read_to_string(&log).unwrap();
+        log.contains("took over and is gone; this one serves again")
+    });
+    let answer = node.nas(node.auto).login("exempt", "any");
+    assert_eq!(answer.code, code::ACCESS_ACCEPT);
+    node.duo.decide("erin", Outcome::Allow);
+    let answer = pushed.check(&waiting.receive(LONG).unwrap()).unwrap();
+    assert_eq!(answer.code, code::ACCESS_ACCEPT);
+    // The next one lives.
+    fs::remove_dir(&door).unwrap();
+    kill(first, Signal::SIGUSR2).unwrap();
+    assert_eq!(node.process.wait(LONG).code(), Some(0));
+    assert_eq!(node.nas(node.auto).login("exempt", "any").code, 2);
+    assert_ne!(node.manager.last("MAINPID="), Some(first.to_string()));
+}
+
+#[test]
 fn stopping_the_new_one_stops_the_old_one_and_loses_no_login() {
     let mut node = Node::start();
     let (waiting, pushed) = node.pushed("erin");

@@ -410,6 +410,15 @@ impl Lone {
         self.folder.path().join("data")
     }
 
+    /// The one that took over dies, and the manager hears who is left.
+    fn dies(&self) {
+        let successor = Pid::from_raw(self.manager_hears("MAINPID=").parse().unwrap());
+        assert_ne!(successor, self.process.pid());
+        kill(successor, Signal::SIGKILL).unwrap();
+        let left = self.manager_hears("MAINPID=");
+        assert_eq!(left, self.process.pid().to_string());
+    }
+
     /// Waits for a word to the service manager that begins so; gives the rest.
     fn manager_hears(&self, start: &str) -> String {
         let mut buffer = [0; 256];
@@ -467,6 +476,32 @@ fn a_second_factor_by_itself_is_upgraded_with_all_that_waits() {
     assert_eq!(state()["result"], "allow");
     kill(next, Signal::SIGTERM).unwrap();
     wait_until("it stops", LONG, || !lives(next));
+}
+
+#[test]
+fn a_second_factor_whose_successor_dies_is_to_be_started_anew() {
+    let mut lone = Lone::start();
+    let factor = Factor::of(&lone.data());
+    factor.user("erin", None);
+    let account = factor.account();
+    thread::scope(|scope| {
+        let holds = hold(scope, &factor, &account, "erin");
+        OnDisk::upgraded(&lone.data(), || lone.process.output());
+        lone.dies();
+        assert_eq!(holds.join().unwrap()["status"], "timeout");
+    });
+    assert_eq!(lone.process.wait(LONG).code(), Some(1));
+    // With nothing under way it would end at once, and still sees to it that another one is there.
+    let mut lone = Lone::start();
+    let door = lone.data().join("run/2fa-upgrade.sock");
+    wait_until("it can be asked", LONG, || door.exists());
+    fs::remove_file(&door).unwrap();
+    fs::create_dir(&door).unwrap();
+    kill(lone.process.pid(), Signal::SIGUSR2).unwrap();
+    lone.dies();
+    assert_eq!(lone.process.wait(LONG).code(), Some(1));
+    let output = lone.process.output();
+    assert!(output.contains("is to be started anew"), "{output}");
 }
 
 #[test]

@@ -155,16 +155,12 @@ pub(crate) async fn dataplane(args: DataplaneArgs) -> Result<(), Failure> {
         // Nobody waits for it where there is a supervisor.
         let _ = is_ready.send(());
     };
-    let role = with_upgrades(
-        lone,
-        readied,
-        handed.clone(),
-        dataplane::run(settings, ready, stop),
-    );
-    watched
-        .until(role, handed)
-        .await
-        .map_err(|error| Failure::new("the data plane cannot run", &error))
+    let role = async {
+        let done = dataplane::run(settings, ready, stop).await;
+        done.map_err(|error| Failure::new("the data plane cannot run", &error))
+    };
+    let role = with_upgrades(lone, readied, handed.clone(), role);
+    watched.until(role, handed).await
 }
 
 /// Where a role by itself has its log files.
@@ -304,14 +300,12 @@ pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> 
             let _ = is_ready.send(());
         }
     };
-    let role = with_upgrades(
-        lone,
-        readied,
-        handed_over.clone(),
-        secondfactor::run(settings, stop),
-    );
-    let (done, ()) = tokio::join!(watched.until(role, handed_over), say_ready);
-    done.map_err(|error| Failure::new("the built-in second factor cannot run", &error))
+    let role = async {
+        let done = secondfactor::run(settings, stop).await;
+        done.map_err(|error| Failure::new("the built-in second factor cannot run", &error))
+    };
+    let role = with_upgrades(lone, readied, handed_over.clone(), role);
+    tokio::join!(watched.until(role, handed_over), say_ready).0
 }
 
 /// The admin address of a role that runs by itself. Nothing that is wrong with it keeps the role from
@@ -434,12 +428,12 @@ impl Watched {
 }
 
 /// Runs a role to its end, and lets it be upgraded meanwhile where no supervisor does that.
-async fn with_upgrades<E>(
+async fn with_upgrades(
     lone: Option<Lone>,
     ready: oneshot::Receiver<()>,
     handed: impl Into<Handed>,
-    role: impl Future<Output = Result<(), E>>,
-) -> Result<(), E> {
+    role: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
     let over = CancellationToken::new();
     let role = async {
         let done = role.await;
@@ -447,16 +441,17 @@ async fn with_upgrades<E>(
         done
     };
     let upgrades = async {
-        let Some(lone) = lone else { return };
+        let Some(lone) = lone else { return Ok(()) };
         tokio::select! {
             // One that ends before it is ready says why.
-            ready = ready => if ready.is_err() { return },
-            () = over.cancelled() => return,
+            ready = ready => if ready.is_err() { return Ok(()) },
+            () = over.cancelled() => return Ok(()),
         }
         notify::ready("serving");
-        lone.serve(handed.into(), over.clone()).await;
+        lone.serve(handed.into(), over.clone()).await
     };
-    tokio::join!(role, upgrades).0
+    let (done, upgraded) = tokio::join!(role, upgrades);
+    done.and(upgraded)
 }
 
 /// What every role has.

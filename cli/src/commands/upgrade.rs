@@ -207,19 +207,23 @@ async fn runs(data: &DataDir, role: Role) -> Result<bool, Failure> {
 
 /// Waits until another process than this one can be asked for the next upgrade.
 pub(crate) async fn asked_elsewhere(socket: &Path) {
-    let client = Client::new(socket);
     let mut tick = tokio::time::interval(POLL);
     let elsewhere = async {
         loop {
             tick.tick().await;
-            let found = client.get::<Standing>("/upgrade", CALL).await;
-            if found.is_ok_and(|found| found.process != std::process::id()) {
+            if is_elsewhere(socket).await {
                 return;
             }
         }
     };
     // Whoever asks too early is told that nobody is there.
     drop(tokio::time::timeout(CALL, elsewhere).await);
+}
+
+/// Whether another process than this one can be asked for the next upgrade.
+pub(crate) async fn is_elsewhere(socket: &Path) -> bool {
+    let found = Client::new(socket).get::<Standing>("/upgrade", CALL).await;
+    found.is_ok_and(|found| found.process != std::process::id())
 }
 
 /// None when nobody serves that socket. One that was asked may be away for `gone`.

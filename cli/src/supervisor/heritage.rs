@@ -194,6 +194,10 @@ pub(crate) fn go_back(why: &str) {
     let Ok(Some(note)) = Note::of_this_process() else {
         return;
     };
+    // The one of before has heard them so far, and does again; until then they would end this process.
+    if let Err(error) = super::hold_signals() {
+        tracing::warn!(%error, "a signal may end this process while it becomes the program of before");
+    }
     // What came after this form may say it otherwise; what this process was started with is the same
     // then, unless somebody stands between.
     let said = note.text().ok();

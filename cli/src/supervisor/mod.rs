@@ -24,6 +24,7 @@ use nix::unistd::Pid;
 use proto::child::{FromChild, Role};
 use proto::config::Log;
 use proto::rpc::NodeStatus;
+use proto::secret::Secret;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -62,7 +63,7 @@ pub(crate) async fn run(
     mut heritage: Option<Heritage>,
     ready: impl AsyncFnOnce(&str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let signals = Signals::new()?;
+    let mut signals = Signals::new()?;
     let standing = heritage.as_ref().map(|left| left.standing.clone());
     let mut standing = standing.unwrap_or_default();
     standing.program = plan.program.as_ref().map(|one| one.file().to_owned());
@@ -70,12 +71,14 @@ pub(crate) async fn run(
         .as_ref()
         .is_some_and(|left| left.wants_second_factor);
     let admin_fd = heritage.as_mut().and_then(Heritage::take_admin);
-    let (admin, admin_fd, admin_certificate) = bind_admin(&plan, admin_fd).await?;
+    let (admin, admin_fd, admin_certificate) =
+        signals.or_wait(bind_admin(&plan, admin_fd).await).await?;
     let (sender, news) = mpsc::channel(NEWS);
     let stop_admin = CancellationToken::new();
     let wants_second_factor = Arc::new(AtomicBool::new(wanted));
     let metrics = Metrics::new()
-        .map_err(|error| Failure::new("the supervisor's metrics cannot be made", &error))?;
+        .map_err(|error| Failure::new("the supervisor's metrics cannot be made", &error));
+    let metrics = signals.or_wait(metrics).await?;
     let (door, asked) = Door::new(standing);
     let may_upgrade = plan.program.is_some();
     let (serve_door, door_socket) = (door.clone(), plan.data.upgrade_socket(None));
@@ -92,7 +95,8 @@ pub(crate) async fn run(
     let places = Places::new(plan.data.path(), plan.config.as_deref());
     let own = local::Listener::bind(&plan.data.supervisor_socket())
         .await
-        .map_err(|error| Failure::new("the supervisor cannot be asked", &error))?;
+        .map_err(|error| Failure::new("the supervisor cannot be asked", &error));
+    let own = signals.or_wait(own).await?;
     let own = own.serve(logs::routes(), stop_admin.clone());
     let serve = admin::serve(admin, gateway, stop_admin.clone());
     let mut supervisor = Supervisor {
@@ -325,9 +329,7 @@ impl Supervisor {
                     Ok(Turn::GoOn)
                 }
                 Some(News::Line(_, _, FromChild::Setup { token })) => {
-                    if let Some(url) = &self.admin_url {
-                        output::setup_link(url, &token);
-                    }
+                    self.setup_link(&token);
                     Ok(Turn::GoOn)
                 }
                 Some(News::Line(_, _, FromChild::Need(role))) => {
@@ -367,6 +369,12 @@ impl Supervisor {
             }
             Some(ask) = self.asked.recv() => Ok(Turn::Upgrade(Some(ask))),
             _ = self.signals.upgrade.recv() => Ok(Turn::Upgrade(None)),
+        }
+    }
+
+    fn setup_link(&self, token: &Secret<String>) {
+        if let Some(url) = &self.admin_url {
+            output::setup_link(url, token);
         }
     }
 

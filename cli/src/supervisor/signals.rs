@@ -1,7 +1,8 @@
 //! The signals of a gateway, of which none is lost or deadly while it becomes another program: they are
 //! kept waiting (sigprocmask(2)) from before execve(2) until the next program listens.
 
-use nix::sys::signal::{SigSet, Signal as Kind};
+use nix::sys::signal::{SigSet, Signal as Kind, kill};
+use nix::unistd::Pid;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failure;
@@ -44,6 +45,33 @@ impl Signals {
             _ = self.interrupt.recv() => true,
             () = std::future::ready(()) => false,
         })
+    }
+
+    /// What was begun, as it is. Where that failed, what comes from now on waits, and what came before
+    /// does again: for the program of before, which this process may become.
+    pub(super) async fn or_wait<T>(&mut self, begun: Result<T, Failure>) -> Result<T, Failure> {
+        if begun.is_err() && hold().is_ok() {
+            // As in `hold`.
+            tokio::task::yield_now().await;
+            for (signal, kind) in [
+                (&mut self.terminate, Kind::SIGTERM),
+                (&mut self.interrupt, Kind::SIGINT),
+                (&mut self.hang_up, Kind::SIGHUP),
+                (&mut self.user, Kind::SIGUSR1),
+                (&mut self.upgrade, Kind::SIGUSR2),
+            ] {
+                let came = tokio::select! {
+                    biased;
+                    _ = signal.recv() => true,
+                    () = std::future::ready(()) => false,
+                };
+                if came {
+                    // A process may signal itself.
+                    let _ = kill(Pid::this(), kind);
+                }
+            }
+        }
+        begun
     }
 }
 

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use nix::unistd::Pid;
 use proto::child::{FromChild, Role};
 
 use super::child::{Child, Start};
@@ -102,7 +103,11 @@ impl Supervisor {
         if let Err(error) = signals::release() {
             tracing::error!(%error, "this gateway hears no signals any more");
         }
-        Some(became)
+        // It was asked for meanwhile, perhaps.
+        Some(match self.start_missing(Role::SecondFactor) {
+            Ok(()) => became,
+            Err(failure) => Err(failure),
+        })
     }
 
     /// Nothing of this process is left once it is the next: there is no waiting from here on, in which
@@ -113,8 +118,12 @@ impl Supervisor {
             match news {
                 News::Line(_, _, FromChild::Login(event)) => self.teller.login(&event),
                 News::Line(_, _, FromChild::Log { log, debug }) => self.log(&log, debug),
+                News::Line(_, _, FromChild::Setup { token }) => self.setup_link(&token),
+                News::Line(_, _, FromChild::Need(_)) => {
+                    self.wants_second_factor.store(true, Ordering::Relaxed);
+                }
+                News::Line(role, pid, FromChild::Ready) => drop(self.readied(role, pid)),
                 News::Ended(role, pid, exit) => drop(self.ended(role, pid, exit)),
-                News::Line(..) => {}
             }
         }
         let failed =
@@ -181,14 +190,13 @@ impl Supervisor {
             }
         }
         self.leaving.retain(|child| child.pid().is_some());
-        if self
-            .children
-            .iter()
-            .all(|child| child.role != Role::DataPlane)
-        {
-            // It had just ended by itself.
-            self.start(Role::DataPlane)?;
+        // Those that had just ended by themselves, or waited to be started again. The next program starts
+        // its control plane in any case.
+        if heritage.back.is_some() {
+            self.start_missing(Role::ControlPlane)?;
         }
+        self.start_missing(Role::SecondFactor)?;
+        self.start_missing(Role::DataPlane)?;
         let upgraded = match heritage.back {
             Some(why) => Upgraded::No(why),
             None => {
@@ -198,10 +206,21 @@ impl Supervisor {
         };
         let outcome = match upgraded {
             Upgraded::Stop => return Ok(()),
-            Upgraded::Done => {
-                tracing::info!(version, "upgraded");
-                Ok(version.to_owned())
-            }
+            Upgraded::Done => match self.children.iter().find(|child| child.pid().is_none()) {
+                None => {
+                    tracing::info!(version, "upgraded");
+                    Ok(version.to_owned())
+                }
+                Some(child) => {
+                    let role = child.role;
+                    let why = format!(
+                        "the {role} of version {version} has ended again, and is started again; the log \
+                         says why"
+                    );
+                    tracing::error!(why, "not upgraded");
+                    Err(why)
+                }
+            },
             Upgraded::No(why) => {
                 tracing::error!(why, "not upgraded");
                 Err(why)
@@ -215,6 +234,22 @@ impl Supervisor {
         self.door.ends(&outcome);
         notify::ready("serving");
         self.watch().await
+    }
+
+    /// Starts a role that is to be there and is not known of. It had been ready when the gateway began to
+    /// serve.
+    fn start_missing(&mut self, role: Role) -> Result<(), Failure> {
+        let wanted = match role {
+            Role::SecondFactor => self.wants_second_factor.load(Ordering::Relaxed),
+            Role::ControlPlane | Role::DataPlane => true,
+        };
+        if !wanted || self.children.iter().any(|child| child.role == role) {
+            return Ok(());
+        }
+        let mut child = Child::new(role);
+        child.was_ready = true;
+        self.children.push(child);
+        self.start(role)
     }
 
     fn is_of_before(&self, child: &Child) -> bool {
@@ -317,10 +352,11 @@ impl Supervisor {
     /// Starts a process of this program that takes over a role from the one that runs.
     async fn hand_over(&mut self, role: Role) -> Result<Upgraded, Failure> {
         let before = self.children.iter().find(|child| child.role == role);
-        if !before.is_some_and(|child| self.is_of_before(child)) {
+        let before = before.filter(|child| self.is_of_before(child));
+        let Some(before) = before.and_then(Child::pid) else {
             // It ended meanwhile, and is started as this program anyway.
             return Ok(Upgraded::Done);
-        }
+        };
         let mut successor = Child::new(role);
         let started = successor.start(
             &self.plan,
@@ -357,10 +393,27 @@ impl Supervisor {
             Waited::Came(Err(exit)) => format!("ended with {exit}; the log says why"),
         };
         self.successor = None;
+        // What the next one did may have ended that of before as well.
+        let gone = |turn| matches!(turn, Turn::Ended(ended, _) if ended == role).then_some(());
+        if self.runs(before)
+            && let Waited::Stop = self.until(ENDS_TOO, gone).await?
+        {
+            return Ok(Upgraded::Stop);
+        }
+        let then = match self.runs(before) {
+            true => "The one of before serves on",
+            false => {
+                "The one of before has ended as well, and this version of it is started until it serves"
+            }
+        };
         Ok(Upgraded::No(format!(
-            "the {role} of version {} {why}. The one of before serves on",
+            "the {role} of version {} {why}. {then}",
             env!("CARGO_PKG_VERSION")
         )))
+    }
+
+    fn runs(&self, pid: Pid) -> bool {
+        self.children.iter().any(|child| child.pid() == Some(pid))
     }
 
     fn took_over(&mut self, role: Role) {
@@ -394,5 +447,7 @@ impl Supervisor {
 }
 
 const ENDS: Duration = Duration::from_secs(15);
+/// How long a role may take to end once a next one has failed, where that is its end too.
+const ENDS_TOO: Duration = Duration::from_secs(3);
 /// How long a role may take until it serves.
 const BEGINS: Duration = Duration::from_secs(90);

@@ -159,8 +159,8 @@ impl Drop for Frozen<'_> {
 
 impl Given {
     /// Answers who waits here as the new process says, until nobody does and the process before this one
-    /// has ended (`alone`), which hears of it by this one; or until the shutdown.
-    pub(crate) async fn run(mut self, service: &Service, alone: &CancellationToken) {
+    /// has ended (`alone`), which hears of it by this one; or until the shutdown. False when the new process is gone before.
+    pub(crate) async fn run(mut self, service: &Service, alone: &CancellationToken) -> bool {
         let hearing = async {
             loop {
                 match wire::read(&mut self.0).await? {
@@ -176,15 +176,18 @@ impl Given {
             alone.cancelled().await;
         };
         tokio::select! {
-            () = released => {}
-            () = service.shutdown.cancelled() => {}
-            ended = hearing => if let Err(error) = ended {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the program that took over is gone: who waits here for a person is told that \
-                     nobody answered"
-                );
+            () = released => true,
+            () = service.shutdown.cancelled() => true,
+            ended = hearing => {
+                if let Err(error) = ended {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the program that took over is gone: who waits here for a person is told that \
+                         nobody answered"
+                    );
+                }
                 service.pushes.end_all(Verdict::Timeout, Instant::now(), |_| true);
+                false
             }
         }
     }
