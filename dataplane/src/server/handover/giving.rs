@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use proto::rpc::{ConfigSource, PrimaryOnlyGrant, StateKey};
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
@@ -152,22 +153,15 @@ async fn give(
         Ok(Err(error)) => return Err(error),
         Err(_) => return Err(io::ErrorKind::TimedOut.into()),
     }
+    let socket = stream.as_fd().try_clone_to_owned()?;
     let (sender, queue) = mpsc::channel(QUEUED);
     let (state, moved) = freeze(shared, sender).await;
     let taken = async {
         link::write(&mut stream, state.into_iter().chain([Frame::Complete])).await?;
         link::read(&mut stream).await
     };
-    let taken = match timeout(STEP, taken).await {
-        Ok(taken) => taken,
-        Err(_) => {
-            // From here on it cannot say any more that it serves; it may have in this moment.
-            match socket2::SockRef::from(&stream).shutdown(std::net::Shutdown::Both) {
-                Ok(()) => link::read(&mut stream).await,
-                Err(error) => Err(error),
-            }
-        }
-    };
+    // After it, it cannot say any more that it serves; it may have in that moment.
+    let taken = local::last_word(&socket, Instant::now() + STEP, taken).await;
     let sites: HashMap<SocketAddr, Arc<Site>> = sites
         .into_iter()
         .map(|(_, site)| (site.socket.address(), site))
