@@ -100,7 +100,7 @@ impl Supervisor {
             Err(error) => Err(Failure::new("cannot hold signals back", &error)),
         };
         if let Err(error) = signals::release() {
-            tracing::error!(%error, "this gateway hears no signals any more");
+            tracing::error!(%error, "this gateway no longer hears signals");
         }
         Some(became)
     }

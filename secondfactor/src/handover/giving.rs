@@ -107,7 +107,7 @@ async fn give(
         tracing::warn!("connections did not end in time; what comes on them has to come again");
     }
     if timeout(CHANGES, service.gate.close()).await.is_err() {
-        return Err(io::Error::other("what was begun before does not end"));
+        return Err(io::Error::other("changes that were under way do not end"));
     }
     let exported = service.pushes.export(Instant::now());
     let (waiting, ended) = (exported.waiting.len(), exported.ended.len());

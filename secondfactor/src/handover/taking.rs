@@ -175,7 +175,7 @@ impl Hearing {
         timeout_at(limit, wire::write(&mut stream, [Frame::Serving]))
             .await
             .map_err(|_| TakeError::Io(io::ErrorKind::TimedOut.into()))??;
-        tracing::info!(waiting, ended, "took over from the program before");
+        tracing::info!(waiting, ended, "took over from the old process");
         Ok(Following { stream, queue })
     }
 }
@@ -206,9 +206,9 @@ impl Following {
         match ended {
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "the program before is not heard of any more"
+                "the old process is no longer heard of"
             ),
-            _ => tracing::info!("the program before has ended"),
+            _ => tracing::info!("the old process has ended"),
         }
     }
 }
