@@ -42,16 +42,7 @@ fn understood(file: &str) -> Value {
 
 /// With these profiles in `.env`.
 fn understood_with(file: &str, profiles: &str) -> Value {
-    let output = Command::new(require("docker-compose", "docker-compose"))
-        .arg("--file")
-        .arg(repository().join(file))
-        .arg("config")
-        .current_dir(repository())
-        .env("COMPOSE_PROFILES", profiles)
-        .env_remove("DATAPLANE_1")
-        .env_remove("DATAPLANE_2")
-        .output()
-        .unwrap();
+    let output = read_with(file, profiles);
     assert!(output.status.success(), "{file}: {}", said(&output));
     let folder = tempfile::tempdir().unwrap();
     let yaml = folder.path().join("config.yaml");
@@ -65,6 +56,19 @@ fn understood_with(file: &str, profiles: &str) -> Value {
         .unwrap();
     assert!(output.status.success(), "{file}: {}", said(&output));
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn read_with(file: &str, profiles: &str) -> Output {
+    Command::new(require("docker-compose", "docker-compose"))
+        .arg("--file")
+        .arg(repository().join(file))
+        .arg("config")
+        .current_dir(repository())
+        .env("COMPOSE_PROFILES", profiles)
+        .env_remove("DATAPLANE_1")
+        .env_remove("DATAPLANE_2")
+        .output()
+        .unwrap()
 }
 
 fn said(output: &Output) -> String {
@@ -416,6 +420,19 @@ fn prometheus_and_grafana_are_given_what_is_there() {
         secrets.values().all(|secret| secret["file"].is_string()),
         "{secrets:?}"
     );
+}
+
+#[test]
+fn a_profile_that_prometheus_has_no_targets_for_is_refused() {
+    for profiles in ["x", "second-factor,x"] {
+        let output = read_with("compose.yaml", profiles);
+        let missing = format!("deploy/compose/targets/{profiles}.env");
+        assert!(
+            !output.status.success() && said(&output).contains(&missing),
+            "{}",
+            said(&output)
+        );
+    }
 }
 
 #[test]

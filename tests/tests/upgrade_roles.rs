@@ -142,7 +142,7 @@ fn a_data_plane_is_upgraded_under_load_and_no_login_is_lost() {
             node.disk.replace();
             node.upgrade();
             let upgraded = node.process.output();
-            let taken = upgraded.matches("took over from the program before");
+            let taken = upgraded.matches("took over from the old process");
             assert_eq!(taken.count(), count, "{upgraded}");
         }
         load.enough();
@@ -230,7 +230,7 @@ fn what_was_begun_before_ends_after() {
     assert!(!rows.contains("cut off"), "{rows}");
     wait_until("the old processes end", LONG, || !lives(node.process.pid()));
     let output = node.process.output();
-    assert!(output.contains("the program before has ended"), "{output}");
+    assert!(output.contains("the old process has ended"), "{output}");
     // A conversation that begins now is at home in the new one.
     let login = node.session("heidi").run(typed(&["pw-heidi"]));
     let _ = login.accepted();
@@ -396,8 +396,8 @@ fn the_first_of_three_does_not_take_back_what_the_third_serves() {
     wait_until("both others notice", LONG, || {
         let output = node.process.output();
         output.contains("the program that took over is gone")
-            && (output.contains("the program before is not heard of any more")
-                || output.contains("the program before has ended"))
+            && (output.contains("the old process is no longer heard of")
+                || output.contains("the old process has ended"))
     });
     node.duo.decide("erin", Outcome::Allow);
     let answer = pushed.check(&waiting.receive(LONG).unwrap()).unwrap();
@@ -429,7 +429,7 @@ fn a_gateway_whose_new_data_plane_dies_goes_on_with_the_old_one() {
     // By the log: while the old one is there, two children have the same name.
     let output = gateway.output();
     assert!(
-        output.contains("took over from the program before"),
+        output.contains("took over from the old process"),
         "{output}"
     );
     let socket = gateway.data_dir().join("run/dataplane.sock");

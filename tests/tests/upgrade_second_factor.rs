@@ -262,7 +262,7 @@ fn what_waits_before_two_upgrades_is_answered_after_them() {
     let output = gateway.running.output();
     assert!(!output.contains("a role ended by itself"), "{output}");
     assert!(
-        output.contains("took over from the program before"),
+        output.contains("took over from the old process"),
         "{output}"
     );
     assert_eq!(gateway.running.stop().code(), Some(0));
@@ -344,7 +344,7 @@ fn a_thousand_logins_and_two_upgrades_lose_none() {
     assert_eq!(done.load(Ordering::Relaxed), 1_200);
     let output = gateway.running.output();
     assert_eq!(
-        output.matches("took over from the program before").count(),
+        output.matches("took over from the old process").count(),
         4,
         "{output}"
     );

@@ -85,9 +85,9 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Log in through a running node with real RADIUS packets, explained step by step.
     Login(LoginArgs),
-    /// Show how the running gateway is.
+    /// Show the state of the running gateway.
     Status(StatusArgs),
-    /// Show logins that are over, or follow them as they come.
+    /// Show finished logins, or follow them as they come.
     Events(EventsArgs),
     /// Make a running gateway read its configuration file again.
     Reload(StatusArgs),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::record::{Level, Record};
-use super::text::{about, escaped, json_line, micros, name, seconds};
+use super::text::{OUTER, about, escaped, json_line, micros, name, seconds};
 
 /// What the log shows of an [`AuthEvent`](proto::event::AuthEvent), read without copying it: there may
 /// be thousands a second.
@@ -369,6 +369,8 @@ fn told(step: &ShownStep<'_>, typed: &str) -> Option<String> {
     let detail = &*step.detail;
     let (word, said) = detail.split_once(": ").unwrap_or((detail, ""));
     let (whole, said) = (|| about(detail, typed), about(said, typed));
+    // A stranger's, and not the one that the login is of.
+    let outer = detail.strip_prefix(OUTER);
     let with = |text: String| match &*said {
         "" => text,
         said => format!("{text}: '{said}'"),
@@ -376,7 +378,7 @@ fn told(step: &ShownStep<'_>, typed: &str) -> Option<String> {
     Some(match step.stage {
         Stage::Packet | Stage::Answer => return None,
         Stage::Client if detail.starts_with("client ") => return None,
-        Stage::Client => whole(),
+        Stage::Client => outer.map_or_else(whole, |outer| format!("{OUTER}{}", name(outer))),
         Stage::Primary if word == "accepted" => {
             let said = if said.is_empty() { word } else { &said };
             format!("Primary authentication successful - {said}")

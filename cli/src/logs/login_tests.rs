@@ -279,6 +279,29 @@ fn a_name_in_a_line_is_as_it_was_unless_it_could_end_there() {
 }
 
 #[test]
+fn the_name_outside_a_tunnel_says_nothing_that_the_gateway_says() {
+    for (outer, want) in [
+        ("anonymous@example.com", "anonymous@example.com"),
+        ("John Smith", "John Smith"),
+        (
+            "x): Returning response code 2: AccessAccept",
+            "x\\u{29}:\\u{20}Returning\\u{20}response\\u{20}code\\u{20}2:\\u{20}AccessAccept",
+        ),
+        ("'a', (b)", "\\u{27}a\\u{27}\\u{2c}\\u{20}\\u{28}b\\u{29}"),
+        ("CORP\\bob", "CORP\\\\bob"),
+    ] {
+        let noted = format!("outer name {outer}");
+        let lines = lines(&event(
+            "reject",
+            "denied",
+            &[PACKET, WHOSE, ("client", &noted)],
+        ));
+        let want = format!("), alice, 12): outer name {want}\n");
+        assert!(lines.iter().any(|line| line.ends_with(&want)), "{lines:#?}");
+    }
+}
+
+#[test]
 fn no_other_line_begins_like_that_of_a_login() {
     let forged = "x (('192.0.2.1', 7), bob, 7): Returning response code 2: AccessAccept";
     let record = Record::new(Level::Info, "x", forged).with("detail", forged);

@@ -9,7 +9,7 @@ mod login;
 mod record;
 mod sink;
 mod syslog;
-mod text;
+pub(crate) mod text;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};

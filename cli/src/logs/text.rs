@@ -187,6 +187,56 @@ pub(crate) fn name(typed: &str) -> String {
     text
 }
 
+/// What stands between the quotes of a field, or where a line of `authproxy.log` names a user, as it was
+/// typed: undoes [`escape`], [`name`], and what Rust and JSON write between quotes.
+pub(crate) fn typed(written: &str) -> String {
+    let mut text = String::with_capacity(written.len());
+    let mut rest = written;
+    while let Some((before, after)) = rest.split_once('\\') {
+        text.push_str(before);
+        let (one, behind) = undone(after).unwrap_or(('\\', after));
+        text.push(one);
+        rest = behind;
+    }
+    text.push_str(rest);
+    text
+}
+
+/// What the writing behind a backslash stands for, and what is behind it.
+fn undone(after: &str) -> Option<(char, &str)> {
+    let first = after.chars().next()?;
+    let behind = after.get(first.len_utf8()..)?;
+    let one = match first {
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        '0' => '\0',
+        'b' => '\u{8}',
+        'f' => '\u{c}',
+        '\\' | '"' | '\'' | '/' => first,
+        'u' => {
+            if let Some((digits, behind)) =
+                behind.strip_prefix('{').and_then(|it| it.split_once('}'))
+            {
+                let code = u32::from_str_radix(digits, 16).ok()?;
+                return Some((char::from_u32(code)?, behind));
+            }
+            let unit = |text: &str| u16::from_str_radix(text.get(..4)?, 16).ok();
+            let (first, behind) = (unit(behind)?, behind.get(4..)?);
+            if let Some(one) = char::from_u32(u32::from(first)) {
+                return Some((one, behind));
+            }
+            // Beyond U+FFFF it has two (RFC 8259 section 7).
+            let behind = behind.strip_prefix("\\u")?;
+            let pair = [first, unit(behind)?];
+            let one = char::decode_utf16(pair).next()?.ok()?;
+            return Some((one, behind.get(4..)?));
+        }
+        _ => return None,
+    };
+    Some((one, behind))
+}
+
 /// A text about a login in a line of `authproxy.log`: [`escaped`], and wherever the user's name stands
 /// in it, or its beginning, as [`name`] writes it.
 pub(crate) fn about(detail: &str, typed: &str) -> String {
@@ -256,6 +306,8 @@ const fn is_hostile(one: char) -> bool {
 
 /// What the address of a login stands behind, in each of its lines and nowhere else.
 const LOGIN_BEGINS: &str = "(('";
+/// What the name outside a tunnel stands behind, in a detail of a login.
+pub(crate) const OUTER: &str = "outer name ";
 /// So many characters of a name are taken for the name.
 const BEGINNING: usize = 4;
 
@@ -366,6 +418,40 @@ mod tests {
         }
         assert_eq!(escaped("Zoë Ångström 中文 ’ €"), "Zoë Ångström 中文 ’ €");
         assert_eq!(escaped("a\\n"), "a\\\\n", "typed, and no line end");
+    }
+
+    #[test]
+    fn what_no_writing_makes_stays_as_it_stands() {
+        for (written, want) in [
+            ("CORP\\carol", "CORP\\carol"),
+            ("a\\", "a\\"),
+            ("a\\u", "a\\u"),
+            ("a\\u{", "a\\u{"),
+            ("a\\u{110000}", "a\\u{110000}"),
+            ("a\\ud83d", "a\\ud83d"),
+            ("a\\ud83d\\u0041", "a\\ud83dA"),
+            ("a\\ud83d\\ude00", "a😀"),
+            ("a\\u00e", "a\\u00e"),
+            ("\\\\n", "\\n"),
+        ] {
+            assert_eq!(typed(written), want);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn each_writing_of_a_name_is_read_as_it_was_typed(
+            text in "([a-z\"'\\\\,() \n\t\u{0}\u{8}é😀\u{202e}\u{301}]|\\PC|.){0,20}",
+        ) {
+            let record = Record::new(Level::Info, "x", "").text("user", Some(&text));
+            let shown = line(&record);
+            let quoted = shown.split_once("user=\"").and_then(|(_, rest)| rest.strip_suffix("\"\n"));
+            let json = json_line(&serde_json::to_string(&text).unwrap());
+            let json = json.strip_prefix('"').and_then(|rest| rest.strip_suffix("\"\n"));
+            for written in [&name(&text), &escaped(&text), quoted.unwrap(), json.unwrap()] {
+                proptest::prop_assert_eq!(typed(written), text.as_str(), "{}", written);
+            }
+        }
     }
 
     #[test]

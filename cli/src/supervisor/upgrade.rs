@@ -101,7 +101,7 @@ impl Supervisor {
             Err(error) => Err(Failure::new("cannot hold signals back", &error)),
         };
         if let Err(error) = signals::release() {
-            tracing::error!(%error, "this gateway hears no signals any more");
+            tracing::error!(%error, "this gateway no longer hears signals");
         }
         // It was asked for meanwhile, perhaps.
         Some(match self.start_missing(Role::SecondFactor) {

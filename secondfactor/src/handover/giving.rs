@@ -110,7 +110,7 @@ async fn give(
     }
     if timeout_at(until, service.gate.close()).await.is_err() {
         let why = format!(
-            "what was begun before did not end within {} s",
+            "changes that were under way did not end within {} s",
             AWAY.as_secs()
         );
         return Err(io::Error::new(io::ErrorKind::TimedOut, why));

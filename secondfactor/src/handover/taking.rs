@@ -181,7 +181,7 @@ impl Hearing {
             Ok(Err(error)) if Instant::now() < limit => return Err(error.into()),
             Ok(Err(_)) | Err(_) => return Err(TakeError::Late),
         }
-        tracing::info!(waiting, ended, "took over from the program before");
+        tracing::info!(waiting, ended, "took over from the old process");
         Ok(Following { stream, queue })
     }
 }
@@ -212,9 +212,9 @@ impl Following {
         match ended {
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "the program before is not heard of any more"
+                "the old process is no longer heard of"
             ),
-            _ => tracing::info!("the program before has ended"),
+            _ => tracing::info!("the old process has ended"),
         }
     }
 }

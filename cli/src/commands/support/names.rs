@@ -9,6 +9,8 @@ use controlplane::admin::StoredEvent;
 use proto::config::raw;
 use ring::hmac;
 
+use crate::logs::text::{OUTER, typed};
+
 /// Names that were found, those first that were added first.
 #[derive(Default)]
 pub(super) struct Names {
@@ -25,6 +27,10 @@ impl Names {
             if let Some(user) = &one.event.user {
                 self.add(user);
             }
+            let steps = one.event.timeline.iter();
+            steps
+                .filter_map(|step| outer(&step.detail))
+                .for_each(|name| self.add(name));
         }
     }
 
@@ -43,7 +49,7 @@ impl Names {
         for line in text.lines() {
             for place in places(line) {
                 let written = line.get(place).unwrap_or_default();
-                self.add(&unquoted(written));
+                self.add(&typed(written));
             }
         }
     }
@@ -95,7 +101,7 @@ pub(super) fn is_named_user(option: &str) -> bool {
 }
 
 /// Where a line of a log names a user, in order and apart: as `user=alice`, `"user":"alice"`,
-/// `(('192.0.2.1', 1), alice, id): `, `username 'alice'`. In quotes it is as it is written between them.
+/// `(('192.0.2.1', 1), alice, id): `, `username 'alice'`, `outer name alice`. It is as it is written there.
 pub(super) fn places(line: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for key in KEYS {
@@ -111,6 +117,14 @@ pub(super) fn places(line: &str) -> Vec<Range<usize>> {
         let from = tuple + address + "), ".len();
         let length = line.get(from..).and_then(|text| text.find(", "));
         found.extend(length.map(|length| from..from + length));
+    }
+    for (at, _) in line.match_indices(OUTER) {
+        let text = line.get(at..).unwrap_or_default();
+        let is_quoted = line.get(..at).is_some_and(|before| before.ends_with('"'));
+        let end = is_quoted.then(|| end_of_quoted(text)).flatten();
+        if let Some(name) = outer(text.get(..end.unwrap_or(text.len())).unwrap_or_default()) {
+            found.push(at + OUTER.len()..at + OUTER.len() + name.len());
+        }
     }
     if let Some(at) = line.find(TYPED) {
         let from = at + TYPED.len();
@@ -135,21 +149,25 @@ fn value(text: &str) -> (usize, usize) {
     let value = text.get(before..).unwrap_or_default();
     match value.strip_prefix('"') {
         None => (before, value.find([' ', ',']).unwrap_or(value.len())),
-        Some(body) => {
-            let mut escaped = false;
-            let end = body.find(|c| {
-                let ends = c == '"' && !escaped;
-                escaped = c == '\\' && !escaped;
-                ends
-            });
-            (before + 1, end.unwrap_or(body.len()))
-        }
+        Some(body) => (before + 1, end_of_quoted(body).unwrap_or(body.len())),
     }
 }
 
-/// What was escaped as JSON does; as it stands where Rust escaped it otherwise.
-fn unquoted(text: &str) -> String {
-    serde_json::from_str(&format!("\"{text}\"")).unwrap_or_else(|_| text.to_owned())
+/// Where the first quote is that is not escaped.
+fn end_of_quoted(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    text.find(|c| {
+        let ends = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    })
+}
+
+/// Whom a detail of a login names as who it is outside the tunnel, unless it is nobody.
+pub(super) fn outer(detail: &str) -> Option<&str> {
+    let name = detail.strip_prefix(OUTER)?;
+    let user = name.split('@').next();
+    (user != Some(NOBODY)).then_some(name)
 }
 
 const KEYS: [&str; 6] = [
@@ -161,6 +179,8 @@ const KEYS: [&str; 6] = [
     "\"username\": ",
 ];
 const TYPED: &str = "username '";
+/// Who a supplicant says it is outside the tunnel, so that nobody learns who it is.
+const NOBODY: &str = "anonymous";
 /// The most names that are looked for, and the most octets of one: RADIUS carries no more than 253.
 pub(super) const MOST: usize = 20_000;
 const LONGEST: usize = 256;
@@ -184,6 +204,9 @@ mod tests {
              {\"user\":\"CORP\\\\carol\",\"n\":1} {\"username\": \"dave@example.com\"}\n\
              2026 [info] (('192.0.2.1', 40000), erin, 7): login attempt for username 'o'neil'\n\
              DEBUG user=Some(\"frank\") username=grace\n\
+             2026 [info] (('192.0.2.1', 4), O\\u{27}Hara, 7): outer name Ann Lee\n\
+             INFO eap=\"outer name CORP\\\\ida\" x=1\n\
+             INFO eap=\"outer name anonymous@example.com\" x=1\n\
              nothing here, user= and so on\n",
         );
         let found: Vec<_> = names.iter().collect();
@@ -198,6 +221,10 @@ mod tests {
             "o'neil",
             "frank",
             "grace",
+            "O'Hara",
+            "Ann Lee",
+            "CORP\\ida",
+            "ida",
         ];
         assert_eq!(found, want);
     }
@@ -207,6 +234,7 @@ mod tests {
         for line in [
             "user=user=x username 'a user=b c', \"user\":\"user=z\"",
             "(('1', 2), user=a, 3): username 'b'",
+            "(('1', 2), a, 3): outer name outer name user=x",
             "user=\"unended",
             "user=",
         ] {

@@ -12,6 +12,7 @@ use super::names::{self, Names, pseudonym};
 use super::own_words::OwnWords;
 use super::patterns;
 use super::writings::{encodings, writings};
+use crate::logs::text;
 
 /// What stands in the place of a secret.
 pub(super) const SECRET: &str = "[secret]";
@@ -80,7 +81,7 @@ impl Redactor {
                         true => self.json(line, kind),
                         false => None,
                     }
-                    .unwrap_or_else(|| self.line(&patterns::said(line)))
+                    .unwrap_or_else(|| self.line(&patterns::said(line), text::typed))
                 })
             }
             Kind::Settings => {
@@ -141,8 +142,8 @@ impl Redactor {
                     _ => {
                         let clean = patterns::anywhere(&self.known(text.as_bytes()));
                         match is_log {
-                            true => (text, self.line(&patterns::said(&clean))),
-                            false => (text, self.free(&clean)),
+                            true => (text, self.line(&patterns::said(&clean), str::to_owned)),
+                            false => (text, self.detail(&clean, kind)),
                         }
                     }
                 },
@@ -155,8 +156,17 @@ impl Redactor {
         })
     }
 
-    /// A line of a log: names where it names users, and wherever else they stand.
-    fn line(&self, line: &str) -> String {
+    /// A text of a document, which says who somebody is outside a tunnel where it tells of a login.
+    fn detail(&self, text: &str, kind: Kind) -> String {
+        let outer = names::outer(text).filter(|_| kind == Kind::Logins);
+        match (outer, &self.names) {
+            (Some(name), Some(names)) => format!("{}{}", text::OUTER, names.of(name)),
+            _ => self.free(text),
+        }
+    }
+
+    /// A line of a log: names where it names users, `read` as what was typed, and wherever else they stand.
+    fn line(&self, line: &str, read: fn(&str) -> String) -> String {
         let Some(names) = &self.names else {
             return line.to_owned();
         };
@@ -164,7 +174,8 @@ impl Redactor {
         let mut from = 0;
         for place in names::places(line) {
             names.replace(line.get(from..place.start).unwrap_or_default(), &mut out);
-            out.push_str(&names.of(line.get(place.clone()).unwrap_or_default()));
+            let written = line.get(place.clone()).unwrap_or_default();
+            out.push_str(&names.of(&read(written)));
             from = place.end;
         }
         names.replace(line.get(from..).unwrap_or_default(), &mut out);
@@ -262,7 +273,11 @@ impl Pseudonyms {
             cases.dedup();
             let mut all: Vec<_> = cases
                 .iter()
-                .flat_map(|case| encodings(case.as_bytes()))
+                .flat_map(|case| {
+                    let mut all = encodings(case.as_bytes());
+                    all.push(text::name(case).into_bytes());
+                    all
+                })
                 .collect();
             all.iter_mut().for_each(|form| form.make_ascii_lowercase());
             all.sort();

@@ -146,6 +146,74 @@ fn in_a_log_a_name_goes_where_it_names_a_user_whatever_it_is() {
 }
 
 #[test]
+fn one_name_has_one_pseudonym_in_each_file() {
+    for name in [
+        "CORP\\carolina",
+        "CORP\\nora",
+        "O'Brien, eve",
+        "Ann \"x\" Lee",
+        "two  blanks\u{202e}",
+        "renée (ü)",
+    ] {
+        // Nobody told of the name before: each place says that it is one.
+        let clean = redactor(&[], &[]);
+        let want = for_(name);
+        let (escaped, quoted) = (text::name(name), format!("{name:?}"));
+        let json = serde_json::to_string(name).unwrap();
+        for (kind, shown) in [
+            (Kind::Logins, format!("{{\"user\":{json},\"id\":1}}")),
+            (
+                Kind::Logins,
+                format!("{{\"detail\":{}}}", json!(format!("outer name {name}"))),
+            ),
+            // authevents.log
+            (Kind::Log, format!("{{\"msg\":\"x\",\"username\":{json}}}")),
+            // JSON logs
+            (Kind::Log, format!("{{\"fields\":{{\"user\":{json}}}}}")),
+            (
+                Kind::Log,
+                format!("{{\"eap\":{}}}", json!(format!("outer name {name}"))),
+            ),
+            // Text logs
+            (Kind::Log, format!("INFO x: login user={quoted} outcome=a")),
+            (
+                Kind::Log,
+                format!("INFO eap={:?} x=1", format!("outer name {name}")),
+            ),
+            // authproxy.log
+            (
+                Kind::Log,
+                format!("[x] (('192.0.2.1', 7), {escaped}, 7): y"),
+            ),
+            (
+                Kind::Log,
+                format!("[x] (('192.0.2.1', 7), bob, 7): login attempt for username '{escaped}'"),
+            ),
+            (
+                Kind::Log,
+                format!("[x] (('192.0.2.1', 7), bob, 7): outer name {escaped}"),
+            ),
+        ] {
+            let clean = clean.item(kind, shown.as_bytes());
+            assert!(clean.contains(&want), "{want} of {shown}: {clean}");
+            let rest = clean.replace(&want, "");
+            assert!(
+                !rest.contains("user-") || rest.contains(&for_("bob")),
+                "{clean}"
+            );
+        }
+        // And where a line says it by the way, as the other files made it known.
+        let known = redactor(&[], &[name]);
+        let line = format!("[x] (('192.0.2.1', 7), bob, 7): rejected - no entry is '{escaped}'");
+        let said = known.item(Kind::Log, line.as_bytes());
+        assert!(said.ends_with(&format!("is '{want}'")), "{said}");
+    }
+    let said = "[x] (('192.0.2.1', 7), bob, 7): outer name anonymous@example.com";
+    let clean = redactor(&[], &[]).item(Kind::Log, said.as_bytes());
+    assert_eq!(clean, said.replace("bob", &for_("bob")));
+}
+
+#[test]
 fn a_login_has_its_user_replaced_once() {
     let clean = redactor(&[], &["alice"]);
     let line = "{\"event\":{\"user\":\"alice\",\"reply\":\"Hello Alice\"},\"id\":1}\n";

@@ -122,7 +122,9 @@ impl Offer {
     /// The keys of States, before any is sealed here.
     pub(crate) fn keys_to(&self, shared: &Shared) {
         if shared.states.inherit_keys(&self.keys).is_err() {
-            tracing::error!("keys of States of the program before are none: its challenges end");
+            tracing::error!(
+                "the old process handed over no usable keys: answers to its challenges will be refused"
+            );
         }
     }
 }
@@ -174,7 +176,7 @@ impl Taking {
             sockets = moved.sockets,
             under_way = moved.under_way,
             answers = moved.answers,
-            "took over from the program before"
+            "took over from the old process"
         );
         Ok(Following {
             stream,
@@ -248,9 +250,9 @@ impl Following {
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 left = left.len(),
-                "the program before is not heard of any more"
+                "the old process is no longer heard of"
             ),
-            _ => tracing::info!(left = left.len(), "the program before has ended"),
+            _ => tracing::info!(left = left.len(), "the old process has ended"),
         }
     }
 }
