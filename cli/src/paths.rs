@@ -171,7 +171,7 @@ impl DataDir {
             })?;
             let unread = |error| Failure::new(format!("cannot look at the folder {path}"), &error);
             let found = folder.symlink_metadata().map_err(unread)?;
-            if let Some(why) = not_ours(&found, Uid::effective()) {
+            if let Some(why) = not_ours(&found, Uid::effective(), &self.folder) {
                 return Err(Failure::plain(format!(
                     "cannot use the folder {path}: {why}"
                 )));
@@ -182,8 +182,8 @@ impl DataDir {
 }
 
 /// What is wrong with a folder, with the remedy: one that another user owns or may write to could be swapped
-/// under our feet.
-fn not_ours(found: &Metadata, user: Uid) -> Option<String> {
+/// under our feet. Another user's default is another folder, so the remedy names this one.
+fn not_ours(found: &Metadata, user: Uid, data: &Path) -> Option<String> {
     let owner = Uid::from_raw(found.uid());
     if !found.is_dir() {
         return Some("it is no folder; name another with --data-dir".to_owned());
@@ -200,8 +200,9 @@ fn not_ours(found: &Metadata, user: Uid) -> Option<String> {
             false => format!("sudo -u {named}"),
         };
         return Some(format!(
-            "it belongs to {named}; run this as that user (`{before} countersign …`), or name another folder \
-             with --data-dir"
+            "it belongs to {named}; run this as that user (`{before} countersign … --data-dir {}`), or name \
+             another folder with --data-dir",
+            data.display()
         ));
     }
     (found.mode() & 0o022 != 0).then(|| {
@@ -221,9 +222,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let found = folder.path().metadata().unwrap();
         let owner = Uid::from_raw(found.uid());
-        assert_eq!(not_ours(&found, owner), None);
+        assert_eq!(not_ours(&found, owner, folder.path()), None);
         let other = Uid::from_raw(owner.as_raw() + 1);
-        let why = not_ours(&found, other).unwrap();
+        let why = not_ours(&found, other, folder.path()).unwrap();
         let name = User::from_uid(owner).unwrap().unwrap().name;
         assert!(
             why.contains(&format!("it belongs to {name}; run this as that user")),
@@ -237,13 +238,18 @@ mod tests {
         let gone = std::os::unix::fs::chown(folder.path(), Some(54_321), Some(54_322));
         if Uid::effective().is_root() {
             gone.unwrap();
-            let why = not_ours(&folder.path().metadata().unwrap(), Uid::from_raw(0)).unwrap();
+            let why = not_ours(
+                &folder.path().metadata().unwrap(),
+                Uid::from_raw(0),
+                folder.path(),
+            )
+            .unwrap();
             assert!(why.contains("belongs to #54321"), "{why}");
             assert!(why.contains("setpriv --reuid=54321 --regid=54322"), "{why}");
         }
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
-        let why = not_ours(&file.metadata().unwrap(), owner).unwrap();
+        let why = not_ours(&file.metadata().unwrap(), owner, folder.path()).unwrap();
         assert!(why.contains("no folder"), "{why}");
     }
 

@@ -93,7 +93,7 @@ pub(crate) enum Command {
     Reload(StatusArgs),
     /// Show and change how much a running gateway logs, without a restart.
     LogLevel(LogLevelArgs),
-    /// Let the program that lies on the disk now take over from the one that runs, without a lost login.
+    /// Let the program on the disk take over from the one that runs, without a lost login.
     Upgrade(UpgradeArgs),
     /// Exit 0 when the running gateway is ready, for containers and monitors.
     Healthcheck(HealthcheckArgs),
@@ -103,8 +103,9 @@ pub(crate) enum Command {
     PrimaryOnly(PrimaryOnlyArgs),
     /// Manage users, devices and approvals of the built-in second factor.
     Factor(FactorArgs),
-    /// Bring an authproxy.cfg, with the files that it names, into a running control plane whose
-    /// database is the truth; shows what it changes first.
+    /// Bring an authproxy.cfg, with the files that it names, into a running control plane.
+    ///
+    /// Its database has to be the truth (it was started without a file). Shows what it changes first.
     Import(ImportArgs),
     /// Write what a running control plane serves as an authproxy.cfg.
     Export(ExportArgs),

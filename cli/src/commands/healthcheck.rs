@@ -102,9 +102,19 @@ fn reached(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
+/// The certificate that a gateway made itself; on a machine of one role, that role.
 fn self_made(data_dir: Option<PathBuf>) -> Result<PathBuf, Failure> {
-    let folder = DataDir::new(data_dir)?.of(Role::ControlPlane);
-    Ok(folder.join("admin.pem"))
+    let data = DataDir::new(data_dir)?;
+    let of = |role| data.of(role).join("admin.pem");
+    let alone = [Role::DataPlane, Role::SecondFactor].map(of);
+    let whole = of(Role::ControlPlane);
+    if whole.exists() {
+        return Ok(whole);
+    }
+    Ok(alone
+        .into_iter()
+        .find(|file| file.exists())
+        .unwrap_or(whole))
 }
 
 async fn ask(

@@ -146,7 +146,6 @@ impl Lone {
                     tracing::error!(%failure, "not upgraded");
                 }
             }
-            let outcome = outcome.map_err(|failure| failure.to_string());
             door.ends(&outcome);
             // Who asked may have gone.
             drop(ask.map(|ask| ask.send(outcome)));
@@ -161,7 +160,7 @@ impl Lone {
         let mut command = tokio::process::Command::from(self.program.again(&["--take-over"]));
         let started = command.stdin(Stdio::null()).spawn();
         let mut child = started.map_err(|error| {
-            Failure::new(format!("cannot start {}", self.program.path()), &error)
+            Failure::new(format!("cannot start {}", self.program.path()), &error).into_unfit()
         })?;
         let pid = child.id();
         let why = tokio::select! {
@@ -181,7 +180,7 @@ impl Lone {
                 format!("did not take over within {LONGEST:?}")
             }
         };
-        Err(Failure::plain(format!(
+        Err(Failure::unfit(format!(
             "version {version} {why}; this one serves on"
         )))
     }

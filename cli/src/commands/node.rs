@@ -421,8 +421,14 @@ fn done(node: &NodeView, as_json: bool, what: &str) {
 /// What the control plane answered; its problem documents are shown by what they say.
 fn called<T>(answer: Result<T, CallError>) -> Result<T, Failure> {
     answer.map_err(|error| {
-        let CallError::Refused { body, .. } = &error else {
-            return Failure::new("cannot ask the control plane", &error);
+        let body = match &error {
+            CallError::Refused { body, .. } => body,
+            CallError::Unreachable { .. } => {
+                let text = "cannot ask the control plane; run this on its machine, or name its folder with \
+                            --data-dir";
+                return Failure::new(text, &error);
+            }
+            _ => return Failure::new("cannot ask the control plane", &error),
         };
         let problem: Option<serde_json::Value> = serde_json::from_str(body).ok();
         let detail = problem
