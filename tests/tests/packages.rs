@@ -67,6 +67,13 @@ fn lintian_finds_no_error_and_the_contents_are_owned_by_root() {
         "-rw-r--r-- usr/lib/systemd/system/countersign-dataplane.service",
         "-rw-r--r-- usr/share/man/man1/countersign-node-join.1.gz",
         "-rw-r--r-- usr/share/man/man8/authproxyctl.8.gz",
+        // What the page about monitoring has copied.
+        "-rw-r--r-- usr/share/countersign/prometheus/alerts.yml",
+        "-rw-r--r-- usr/share/countersign/prometheus/alerts_test.yml",
+        "-rw-r--r-- usr/share/countersign/prometheus/prometheus.yml",
+        "-rw-r--r-- usr/share/countersign/grafana/countersign.json",
+        "-rw-r--r-- usr/share/countersign/grafana/provisioning/dashboards/countersign.yml",
+        "-rw-r--r-- usr/share/countersign/grafana/provisioning/datasources/countersign.yml",
     ] {
         let (mode, path) = wanted.split_once(' ').unwrap();
         let is_it = |line: &str| line.starts_with(mode) && line.ends_with(&format!(" ./{path}"));
@@ -251,6 +258,7 @@ fn with_systemd_it_is_installed_unattended_adopts_serves_is_upgraded_and_purged(
     fs::write(&config, [good.as_slice(), b"rubbish\n"].concat()).unwrap();
     let told = machine.ok(&["dpkg", "-i", "/tmp/newer.deb"]);
     assert!(told.contains("NOT restarted"), "{told}");
+    assert!(told.contains("then: authproxyctl upgrade\n"), "{told}");
     assert_eq!(main_pid(&machine, "countersign"), first);
     fs::write(&config, &good).unwrap();
     fs::write(

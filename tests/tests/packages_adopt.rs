@@ -88,7 +88,8 @@ const NOBODY: u32 = 65534;
 #[test]
 fn what_fails_leaves_nothing_behind_and_what_is_replaced_is_kept() {
     let machine = installed(Init::Systemd);
-    adopt(&machine, &[], 0, "adopted:");
+    let told = adopt(&machine, &[], 0, "adopted:");
+    assert!(!told.contains("at boot"), "it is enabled: {told}");
     let bundle = fs::read(machine.path("/etc/countersign/bundle.pem")).unwrap();
     let other = e2e::peers::Pki::shared().rogue_ca.clone().into_bytes();
     assert_ne!(bundle, other);
@@ -130,12 +131,15 @@ fn what_fails_leaves_nothing_behind_and_what_is_replaced_is_kept() {
     symlink("/home/admin/ca.pem", machine.path("/srv/linked.pem")).unwrap();
     let text = trusting("new/bundle.pem", "/srv/linked.pem");
     write(&machine, &from, text.as_bytes(), NOBODY, 0o400);
+    machine.ok(&["systemctl", "disable", "countersign"]);
     let told = adopt(
         &machine,
         &["--replace", &from],
         0,
         "copied: /srv/linked.pem",
     );
+    let to_boot = "it will not start at boot; to have it do so: systemctl enable countersign\n";
+    assert!(told.contains(to_boot), "{told}");
     assert!(told.contains("ReadWritePaths=/opt/duo/log"), "{told}");
     let kept = [
         "authproxy.cfg",
@@ -178,7 +182,11 @@ fn what_fails_leaves_nothing_behind_and_what_is_replaced_is_kept() {
     let back =
         "cd /etc/countersign && mv authproxy.cfg.old authproxy.cfg && mv bundle.pem.old bundle.pem";
     machine.ok(&["sh", "-c", back]);
-    machine.ok(&["authproxyctl", "start"]);
+    let told = machine.ok(&["authproxyctl", "start"]);
+    assert!(told.contains(to_boot), "{told}");
+    machine.ok(&["systemctl", "enable", "countersign"]);
+    let told = machine.ok(&["authproxyctl", "restart"]);
+    assert!(!told.contains("at boot"), "{told}");
     login(&machine, "alice");
 }
 
