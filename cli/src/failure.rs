@@ -5,7 +5,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 /// A command's failure. Its text goes to standard error as it is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Failure {
     text: String,
     code: u8,
@@ -39,6 +39,32 @@ impl Failure {
         }
     }
 
+    /// Exit code 3: a new program cannot take over here, and the one that runs serves on.
+    pub(crate) fn unfit(text: impl Into<String>) -> Self {
+        Self::plain(text).into_unfit()
+    }
+
+    /// The same, with exit code 3.
+    pub(crate) fn into_unfit(self) -> Self {
+        Self {
+            code: UNFIT,
+            ..self
+        }
+    }
+
+    /// Of several: what all of them say. It is of a program that cannot take over where all are.
+    pub(crate) fn all(failures: Vec<Self>) -> Option<Self> {
+        failures.into_iter().reduce(|all, one| Self {
+            text: format!("{all}\n{one}"),
+            code: if all.code == one.code { all.code } else { 1 },
+        })
+    }
+
+    /// Whether a new program cannot take over.
+    pub(crate) fn is_unfit(&self) -> bool {
+        self.code == UNFIT
+    }
+
     /// The same, with exit code 2.
     pub(crate) fn into_usage(self) -> Self {
         Self { code: 2, ..self }
@@ -64,6 +90,8 @@ impl Failure {
         ExitCode::from(self.code)
     }
 }
+
+const UNFIT: u8 = 3;
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -99,10 +99,11 @@ impl Program {
         let Fit { version, form } =
             said.ok_or_else(|| self.refused("what it says of itself is not understood"))?;
         if form != FORM {
-            return Err(self.refused(&format!(
+            // A restart helps: what comes is none of the program's faults.
+            return Err(Failure::plain(self.why_not(&format!(
                 "version {version} takes over in form {form} alone, and this one hands over in form \
                  {FORM}: stop this one and start that one, once"
-            )));
+            ))));
         }
         Ok(Tried { version, file })
     }
@@ -134,10 +135,14 @@ impl Program {
     }
 
     fn refused(&self, why: &str) -> Failure {
-        Failure::plain(format!(
+        Failure::unfit(self.why_not(why))
+    }
+
+    fn why_not(&self, why: &str) -> String {
+        format!(
             "{} cannot take over: {why}; this one serves on",
             self.path.display()
-        ))
+        )
     }
 
     /// Whether the file that was tried is the one that lies there still.
@@ -363,8 +368,9 @@ mod tests {
                     assert!(error.contains("ask again"), "{error}");
                 }
                 Err(want) => {
-                    let error = tried.unwrap_err().to_string();
-                    assert!(error.contains(want), "{name}: {error}");
+                    let error = tried.unwrap_err();
+                    assert!(error.to_string().contains(want), "{name}: {error}");
+                    assert_eq!(error.is_unfit(), name != "another form", "{name}");
                 }
             }
         }

@@ -193,7 +193,7 @@ impl Lone {
                 Upgraded::No(failure) | Upgraded::Gone(failure) => {
                     notify::status("serving");
                     tracing::error!(%failure, "not upgraded");
-                    Err(failure.to_string())
+                    Err(failure.clone())
                 }
             };
             door.ends(&outcome);
@@ -231,7 +231,7 @@ impl Lone {
             return self.handed_to(version, child, handed, stop).await;
         }
         let why = format!("version {version} {why}; this one serves on");
-        Upgraded::No(Failure::plain(why))
+        Upgraded::No(Failure::unfit(why))
     }
 
     /// Starts what lies on the disk, which is to take over. Gives its version.
@@ -243,7 +243,7 @@ impl Lone {
         let mut command = tokio::process::Command::from(self.program.again(&["--take-over"]));
         let started = command.stdin(Stdio::null()).spawn();
         let child = started.map_err(|error| {
-            Failure::new(format!("cannot start {}", self.program.path()), &error)
+            Failure::new(format!("cannot start {}", self.program.path()), &error).into_unfit()
         })?;
         Ok((version, child))
     }
@@ -274,7 +274,7 @@ impl Lone {
         {
             return Upgraded::Gone(failure);
         }
-        Upgraded::No(Failure::plain(format!(
+        Upgraded::No(Failure::unfit(format!(
             "version {version} took over and is gone; this one serves again"
         )))
     }

@@ -31,6 +31,9 @@ pub(crate) struct Standing {
     pub(crate) version: Option<String>,
     /// Why the last one did not succeed.
     pub(crate) failure: Option<String>,
+    /// Whether that is because of the new program; a restart would be one with it.
+    #[serde(default)]
+    pub(crate) unfit: bool,
     /// Where the program lies that is started.
     pub(crate) program: Option<PathBuf>,
     /// Roles that went on as the program of before.
@@ -38,7 +41,7 @@ pub(crate) struct Standing {
 }
 
 /// One who asks, for the answer.
-pub(crate) type Ask = oneshot::Sender<Result<String, String>>;
+pub(crate) type Ask = oneshot::Sender<Result<String, Failure>>;
 
 /// Where a running process is asked to make place.
 #[derive(Clone, Debug)]
@@ -91,12 +94,15 @@ impl Door {
         self.lock().stay = roles;
     }
 
-    pub(crate) fn ends(&self, outcome: &Result<String, String>) {
+    pub(crate) fn ends(&self, outcome: &Result<String, Failure>) {
         let mut standing = self.lock();
         standing.under_way = false;
         match outcome {
             Ok(version) => standing.version = Some(version.clone()),
-            Err(why) => standing.failure = Some(why.clone()),
+            Err(failure) => {
+                standing.failure = Some(failure.to_string());
+                standing.unfit = failure.is_unfit();
+            }
         }
     }
 
@@ -117,7 +123,10 @@ async fn upgrade(State(door): State<Door>) -> Result<Json<Standing>, (StatusCode
     })?;
     match answer.await {
         Ok(Ok(_)) => Ok(Json(door.standing())),
-        Ok(Err(why)) => Err((StatusCode::CONFLICT, why)),
+        Ok(Err(failure)) if failure.is_unfit() => {
+            Err((StatusCode::UNPROCESSABLE_ENTITY, failure.to_string()))
+        }
+        Ok(Err(failure)) => Err((StatusCode::CONFLICT, failure.to_string())),
         Err(_) => Err((StatusCode::CONFLICT, "this program stops".to_owned())),
     }
 }
@@ -125,16 +134,19 @@ async fn upgrade(State(door): State<Door>) -> Result<Json<Standing>, (StatusCode
 pub(crate) async fn run(args: UpgradeArgs) -> Result<(), Failure> {
     let data = DataDir::new(args.tool.data.data_dir)?;
     let json = args.tool.output.json;
-    if let Some(done) = ask(&data.upgrade(None)?, GONE).await? {
-        show(None, &done, json);
-        return Ok(());
+    if let Some(outcome) = asked(&data, None, json).await? {
+        return outcome;
     }
     let mut upgraded = Vec::new();
+    let mut failures = Vec::new();
     for role in [Role::DataPlane, Role::SecondFactor] {
-        if let Some(done) = ask(&data.upgrade(Some(role))?, GONE).await? {
-            show(Some(role), &done, json);
+        if let Some(outcome) = asked(&data, Some(role), json).await? {
             upgraded.push(role);
+            failures.extend(outcome.err());
         }
+    }
+    if let Some(failure) = Failure::all(failures) {
+        return Err(failure);
     }
     let mut by_restart = Vec::new();
     for role in [Role::ControlPlane, Role::DataPlane, Role::SecondFactor] {
@@ -166,13 +178,35 @@ pub(crate) async fn run(args: UpgradeArgs) -> Result<(), Failure> {
     }
 }
 
+/// Asks one, and shows what came of it. None when nobody is there.
+async fn asked(
+    data: &DataDir,
+    role: Option<Role>,
+    json: bool,
+) -> Result<Option<Result<(), Failure>>, Failure> {
+    let outcome = ask(&data.upgrade(role)?, GONE).await;
+    match &outcome {
+        Ok(None) => return Ok(None),
+        Ok(Some(done)) => show(role, done, json),
+        Err(failure) if json && failure.is_unfit() => output::json(&serde_json::json!({
+            "refused": named(role),
+            "why": failure.to_string(),
+        })),
+        Err(_) => {}
+    }
+    Ok(Some(outcome.map(drop)))
+}
+
+fn named(role: Option<Role>) -> String {
+    role.map_or_else(|| "gateway".to_owned(), |role| role.to_string())
+}
+
 fn show(role: Option<Role>, done: &Standing, json: bool) {
     let version = done.version.as_deref().unwrap_or_default();
     let program = done.program.clone().unwrap_or_default();
     if json {
-        let who = role.map_or_else(|| "gateway".to_owned(), |role| role.to_string());
         output::json(&serde_json::json!({
-            "upgraded": who,
+            "upgraded": named(role),
             "version": version,
             "program": program,
             "stay": done.stay,
@@ -228,7 +262,7 @@ pub(crate) async fn is_elsewhere(socket: &Path) -> bool {
 
 /// None when nobody serves that socket. One that was asked may be away for `gone`.
 async fn ask(client: &Client, gone: Duration) -> Result<Option<Standing>, Failure> {
-    let failed = |why: String| Failure::plain(format!("not upgraded: {why}"));
+    let failed = |why: String| refused(&why, false);
     let before: Standing = match client.get("/upgrade", CALL).await {
         Ok(before) => before,
         Err(CallError::Unreachable { source, .. })
@@ -243,7 +277,10 @@ async fn ask(client: &Client, gone: Duration) -> Result<Option<Standing>, Failur
     };
     match client.post::<_, Standing>("/upgrade", &(), LONGEST).await {
         Ok(standing) => return Ok(Some(standing)),
-        Err(CallError::Refused { body, .. }) => return Err(failed(body)),
+        Err(CallError::Refused { body, status }) => {
+            let unfit = status == StatusCode::UNPROCESSABLE_ENTITY.as_u16();
+            return Err(refused(&body, unfit));
+        }
         Err(CallError::TimedOut { limit }) => {
             return Err(failed(format!(
                 "it is not done after {limit:?}; see the log"
@@ -254,10 +291,22 @@ async fn ask(client: &Client, gone: Duration) -> Result<Option<Standing>, Failur
     }
     let done = tokio::time::timeout(LONGEST, done(client, before.number, gone)).await;
     let done = done.map_err(|_| failed("the gateway does not answer; see its log".to_owned()))?;
-    done.map(Some).map_err(failed)
+    let done = done.map_err(failed)?;
+    match &done.failure {
+        Some(why) => Err(refused(why, done.unfit)),
+        None => Ok(Some(done)),
+    }
 }
 
-/// How the upgrade after this many went.
+fn refused(why: &str, unfit: bool) -> Failure {
+    let failure = Failure::plain(format!("not upgraded: {why}"));
+    match unfit {
+        true => failure.into_unfit(),
+        false => failure,
+    }
+}
+
+/// How the upgrade after this many went, once that is over.
 async fn done(client: &Client, before: u64, gone: Duration) -> Result<Standing, String> {
     let mut tick = tokio::time::interval(POLL);
     let mut heard = tokio::time::Instant::now();
@@ -268,12 +317,7 @@ async fn done(client: &Client, before: u64, gone: Duration) -> Result<Standing, 
             Ok(now) if now.number <= before => {
                 return Err("it ended, and was started anew meanwhile; its log says why".to_owned());
             }
-            Ok(now) => {
-                return match now.failure {
-                    Some(why) => Err(why),
-                    None => Ok(now),
-                };
-            }
+            Ok(now) => return Ok(now),
             Err(CallError::Unreachable { .. }) => {
                 if heard.elapsed() > gone {
                     return Err(format!(
@@ -291,7 +335,7 @@ async fn done(client: &Client, before: u64, gone: Duration) -> Result<Standing, 
 
 const CALL: Duration = Duration::from_secs(5);
 /// Longer than any step of an upgrade together with the ones before it.
-const LONGEST: Duration = Duration::from_secs(180);
+const LONGEST: Duration = Duration::from_secs(360);
 const POLL: Duration = Duration::from_millis(50);
 /// How long a process may take until it is the next program and can be asked.
 const GONE: Duration = Duration::from_secs(15);
@@ -329,6 +373,7 @@ mod tests {
                 under_way,
                 version: failure.is_none().then(|| "2".to_owned()),
                 failure: failure.map(str::to_owned),
+                unfit: failure == Some("unfit"),
                 ..Standing::default()
             })
         };
@@ -340,6 +385,11 @@ mod tests {
                 Ok("2"),
             ),
             ("failed", vec![standing(4, false, Some("x"))], Err("x")),
+            (
+                "unfit",
+                vec![standing(4, false, Some("unfit"))],
+                Err("unfit"),
+            ),
             ("gone", vec![], Err("may have ended")),
             (
                 "gone later",
@@ -363,8 +413,9 @@ mod tests {
                     assert_eq!(found.as_deref(), Some(version), "{name}");
                 }
                 Err(want) => {
-                    let error = result.unwrap_err().to_string();
-                    assert!(error.contains(want), "{name}: {error}");
+                    let error = result.unwrap_err();
+                    assert_eq!(error.is_unfit(), name == "unfit");
+                    assert!(error.to_string().contains(want), "{name}: {error}");
                 }
             }
             thread.join().unwrap();

@@ -57,7 +57,7 @@ impl Supervisor {
         };
         notify::status("serving");
         tracing::error!(%failure, "not upgraded");
-        let outcome = Err(failure.to_string());
+        let outcome = Err(failure);
         self.door.ends(&outcome);
         // Who asked may have gone.
         drop(ask.map(|ask| ask.send(outcome)));
@@ -132,10 +132,8 @@ impl Supervisor {
         logs::settle();
         program.is_still(tried)?;
         let error = will.become_next(program, files);
-        Err(Failure::new(
-            format!("cannot become {}; this one serves on", program.path()),
-            &error,
-        ))
+        let tried = format!("cannot become {}; this one serves on", program.path());
+        Err(Failure::new(tried, &error).into_unfit())
     }
 
     fn will(&self, program: &Program) -> std::io::Result<(Will, Vec<OwnedFd>)> {
@@ -218,12 +216,12 @@ impl Supervisor {
                          says why"
                     );
                     tracing::error!(why, "not upgraded");
-                    Err(why)
+                    Err(Failure::unfit(why))
                 }
             },
             Upgraded::No(why) => {
                 tracing::error!(why, "not upgraded");
-                Err(why)
+                Err(Failure::unfit(why))
             }
         };
         let stay = self
@@ -440,7 +438,7 @@ impl Supervisor {
     pub(super) fn refuse_upgrade(&self, ask: Option<Ask>) {
         let why = "the gateway starts, or is being upgraded; ask again when it is done";
         match ask {
-            Some(ask) => drop(ask.send(Err(why.to_owned()))),
+            Some(ask) => drop(ask.send(Err(Failure::plain(why)))),
             None => tracing::warn!(why, "not upgraded"),
         }
     }
