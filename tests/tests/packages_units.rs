@@ -224,6 +224,12 @@ fn the_roles_by_themselves_share_a_machine_with_variables_of_their_own_and_are_u
         let own = machine.path(&format!("/etc/default/countersign-{role}"));
         fs::write(own, format!("COUNTERSIGN_ADMIN_LISTEN=127.0.0.1:{port}\n")).unwrap();
     }
+    // The control plane's own file names its configuration; the common one is no longer to be served.
+    let own = machine.path("/etc/default/countersign-controlplane");
+    let mine = "/etc/countersign/mine.cfg";
+    fs::write(own, format!("COUNTERSIGN_CONFIG={mine}\n")).unwrap();
+    fs::rename(machine.path(ADOPTED), machine.path(mine)).unwrap();
+    fs::write(machine.path(ADOPTED), "rubbish\n").unwrap();
     let units = roles.map(|role| format!("countersign-{role}"));
     for unit in &units {
         let (code, told) = machine.exit(&["systemctl", "enable", "--now", unit]);
@@ -243,7 +249,7 @@ fn the_roles_by_themselves_share_a_machine_with_variables_of_their_own_and_are_u
     login(&machine, "bob");
 
     // A configuration that would be refused is the control plane's alone.
-    fs::write(machine.path(ADOPTED), "rubbish\n").unwrap();
+    fs::write(machine.path(mine), "rubbish\n").unwrap();
     let old = main_pid(&machine, &units[1]);
     let told = machine.ok(&["dpkg", "-i", "/tmp/older.deb"]);
     assert!(told.contains("NOT restarted"), "{told}");
