@@ -82,6 +82,29 @@ fn a_package_upgrade_cuts_no_login_that_waits() {
     );
     assert_eq!(duo.pushes("slow"), 1);
 
+    // A version whose control plane comes to nothing here: logins go on, and it is not stopped for it.
+    let database = "$(find /var/lib/countersign -name controlplane.db)";
+    machine.ok(&["sh", "-c", &format!("chmod 0 {database}")]);
+    let told = machine.ok(&["dpkg", "-i", "/tmp/older.deb"]);
+    assert!(told.contains("the control plane of version"), "{told}");
+    assert!(told.contains("cannot take over here"), "{told}");
+    assert!(told.contains("then: authproxyctl upgrade\n"), "{told}");
+    assert_eq!(main_pid(&machine, "countersign"), pid);
+    duo.user("later", User::who(Outcome::Wait));
+    let request = nas.access("later", "any");
+    nas.send(&request.encode());
+    wait_until("it waits", LONG, || duo.pushes("later") == 1);
+    let (code, _) = machine.exit(&["authproxyctl", "upgrade"]);
+    assert_eq!(code, Some(3));
+    machine.ok(&["sh", "-c", &format!("chmod 600 {database}")]);
+    wait_until("the control plane is there again", LONG, || {
+        machine.exit(&["countersign", "healthcheck"]).0 == Some(0)
+    });
+    machine.ok(&["authproxyctl", "upgrade"]);
+    duo.decide("later", Outcome::Allow);
+    let answer = nas.receive(LONG).expect("the login was lost");
+    assert_eq!(request.check(&answer).unwrap().code, code::ACCESS_ACCEPT);
+
     // What is for the group is the log, and no key or database.
     let open = "find /var/lib/countersign -type f -perm /077";
     assert_eq!(machine.ok(&["sh", "-c", open]), "");
