@@ -67,6 +67,7 @@ fn lintian_finds_no_error_and_the_contents_are_owned_by_root() {
         "-rw-r--r-- usr/lib/systemd/system/countersign-dataplane.service",
         "-rw-r--r-- usr/share/man/man1/countersign-node-join.1.gz",
         "-rw-r--r-- usr/share/man/man8/authproxyctl.8.gz",
+        "-rw-r--r-- etc/needrestart/conf.d/countersign.conf",
         // What the page about monitoring has copied.
         "-rw-r--r-- usr/share/countersign/prometheus/alerts.yml",
         "-rw-r--r-- usr/share/countersign/prometheus/alerts_test.yml",
@@ -320,9 +321,26 @@ fn supported(machine: &PrivateRoot) {
     let (code, told) = machine.exit(&line);
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("is there already"), "{told}");
+    support_overwrites_nothing(machine);
     let left = "find / -xdev \\( -path /proc -o -path /sys \\) -prune -o -name '.support.*' -print -o \
                 -user countersign -name 'tmp.*' -print";
     assert_eq!(machine.ok(&["sh", "-c", left]), "");
+}
+
+/// A bundle for a folder of somebody else's, who puts links into it; with a TMPDIR that is root's alone.
+fn support_overwrites_nothing(machine: &PrivateRoot) {
+    fs::write(machine.path("/root/victim"), "precious").unwrap();
+    let planting = "install -d -o nobody /srv/theirs && cd /srv/theirs && touch plants && chown nobody plants && \
+        { setpriv --reuid=nobody --clear-groups sh -c 'while [ -e plants ]; do for one in .support.*; do \
+          if [ -f \"$one\" ] && [ ! -L \"$one\" ]; then rm -f \"$one\"; ln -s /root/victim \"$one\"; fi; \
+          done; done' >/dev/null 2>&1 & }; \
+        TMPDIR=/root authproxyctl support; code=$?; rm -f plants; wait; exit $code";
+    let (code, told) = machine.exit(&["sh", "-c", planting]);
+    let victim = fs::read(machine.path("/root/victim")).unwrap();
+    assert_eq!(victim, b"precious", "{told}");
+    assert_eq!(code, Some(0), "{told}");
+    let made = "stat -c '%U %a' /srv/theirs/countersign-support-*.tar.gz";
+    assert_eq!(machine.ok(&["sh", "-c", made]).trim(), "root 600");
 }
 
 /// What the gateway's user planted in folders of its own leads root nowhere.

@@ -233,6 +233,22 @@ fn files_are_read_with_the_rights_of_who_could_have_put_them_there() {
     assert_ne!(code, Some(0), "{told}");
     assert_eq!(all(&machine), before, "{told}");
 
+    // root's file in a folder that a group may write to, with a link that one of it put there.
+    let text = format!("[main]\nhttp_ca_certs_file=ca.pem\n{CONFIG}");
+    write(
+        &machine,
+        "/srv/shared/authproxy.cfg",
+        text.as_bytes(),
+        0,
+        0o644,
+    );
+    symlink("/srv/secret", machine.path("/srv/shared/ca.pem")).unwrap();
+    fs::set_permissions(machine.path("/srv/shared"), Permissions::from_mode(0o775)).unwrap();
+    let (code, told) = machine.exit(&["authproxyctl", "adopt", "/srv/shared/authproxy.cfg"]);
+    assert_ne!(code, Some(0), "{told}");
+    assert!(told.contains("namei -l /srv/shared"), "{told}");
+    assert_eq!(all(&machine), before, "{told}");
+
     // What is root's all the way is read as root.
     let text = format!("[main]\nhttp_ca_certs_file=/srv/link.pem\n{CONFIG}");
     write(

@@ -82,6 +82,29 @@ fn a_package_upgrade_cuts_no_login_that_waits() {
     );
     assert_eq!(duo.pushes("slow"), 1);
 
+    // A version whose control plane comes to nothing here: logins go on, and it is not stopped for it.
+    let database = "$(find /var/lib/countersign -name controlplane.db)";
+    machine.ok(&["sh", "-c", &format!("chmod 0 {database}")]);
+    let told = machine.ok(&["dpkg", "-i", "/tmp/older.deb"]);
+    assert!(told.contains("the control plane of version"), "{told}");
+    assert!(told.contains("cannot take over here"), "{told}");
+    assert!(told.contains("then: authproxyctl upgrade\n"), "{told}");
+    assert_eq!(main_pid(&machine, "countersign"), pid);
+    duo.user("later", User::who(Outcome::Wait));
+    let request = nas.access("later", "any");
+    nas.send(&request.encode());
+    wait_until("it waits", LONG, || duo.pushes("later") == 1);
+    let (code, _) = machine.exit(&["authproxyctl", "upgrade"]);
+    assert_eq!(code, Some(3));
+    machine.ok(&["sh", "-c", &format!("chmod 600 {database}")]);
+    wait_until("the control plane is there again", LONG, || {
+        machine.exit(&["countersign", "healthcheck"]).0 == Some(0)
+    });
+    machine.ok(&["authproxyctl", "upgrade"]);
+    duo.decide("later", Outcome::Allow);
+    let answer = nas.receive(LONG).expect("the login was lost");
+    assert_eq!(request.check(&answer).unwrap().code, code::ACCESS_ACCEPT);
+
     // What is for the group is the log, and no key or database.
     let open = "find /var/lib/countersign -type f -perm /077";
     assert_eq!(machine.ok(&["sh", "-c", open]), "");
@@ -235,6 +258,12 @@ fn the_roles_by_themselves_share_a_machine_with_variables_of_their_own_and_are_u
         let own = machine.path(&format!("/etc/default/countersign-{role}"));
         fs::write(own, format!("COUNTERSIGN_ADMIN_LISTEN=127.0.0.1:{port}\n")).unwrap();
     }
+    // The control plane's own file names its configuration; the common one is no longer to be served.
+    let own = machine.path("/etc/default/countersign-controlplane");
+    let mine = "/etc/countersign/mine.cfg";
+    fs::write(own, format!("COUNTERSIGN_CONFIG={mine}\n")).unwrap();
+    fs::rename(machine.path(ADOPTED), machine.path(mine)).unwrap();
+    fs::write(machine.path(ADOPTED), "rubbish\n").unwrap();
     let units = roles.map(|role| format!("countersign-{role}"));
     for unit in &units {
         let (code, told) = machine.exit(&["systemctl", "enable", "--now", unit]);
@@ -254,7 +283,7 @@ fn the_roles_by_themselves_share_a_machine_with_variables_of_their_own_and_are_u
     login(&machine, "bob");
 
     // A configuration that would be refused is the control plane's alone.
-    fs::write(machine.path(ADOPTED), "rubbish\n").unwrap();
+    fs::write(machine.path(mine), "rubbish\n").unwrap();
     let old = main_pid(&machine, &units[1]);
     let told = machine.ok(&["dpkg", "-i", "/tmp/older.deb"]);
     assert!(told.contains("NOT restarted"), "{told}");
