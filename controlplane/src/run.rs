@@ -331,7 +331,7 @@ async fn refresh_primary_only(app: &App) {
 /// keys, also where no word comes of it.
 async fn refresh_nodes(app: Arc<App>, stop: CancellationToken) {
     let every = app.settings.heartbeat.max(SHORTEST);
-    loop {
+    for round in 1_u64.. {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(every) => {}
@@ -342,7 +342,9 @@ async fn refresh_nodes(app: Arc<App>, stop: CancellationToken) {
                 "what nodes shall do was not read"
             );
         }
-        if let Err(error) = app.nodes.catch_up().await {
+        if round.is_multiple_of(ELSEWHERE)
+            && let Err(error) = app.nodes.catch_up().await
+        {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "how nodes are that follow another control plane was not read"
@@ -505,6 +507,9 @@ const EDITS: usize = 64;
 const TRUTH: Duration = Duration::from_secs(5);
 /// An interval of zero is none.
 const SHORTEST: Duration = Duration::from_millis(10);
+/// How many heartbeats what other control planes heard of their nodes may be old: half a minute, as
+/// alerts look at minutes.
+const ELSEWHERE: u64 = 6;
 /// How long the last traces get at the end.
 const LAST_TRACES: Duration = Duration::from_secs(3);
 /// How long running requests get at the end.

@@ -32,7 +32,7 @@ pub struct Metrics {
     pub login_duration: Histograms,
     /// `logins_in_flight{integration}`.
     pub logins_in_flight: IntGaugeVec,
-    /// `fail_mode_total{integration,mode}`: a login that the want of a second factor decided.
+    /// `fail_mode_total{integration,mode}`: a login decided without an answer of the second factor.
     pub fail_mode: IntCounterVec,
     /// `duo_requests_total{endpoint,result}`.
     pub duo_requests: IntCounterVec,

@@ -1,6 +1,6 @@
 //! The nodes that listen at another control plane of the same database: what that one stored of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 use proto::id::NodeId;
@@ -22,11 +22,21 @@ impl Nodes {
     async fn read_again(&self) -> Result<(), StoreError> {
         // None goes meanwhile and comes back by what was read before.
         let stays = self.stay().await;
-        let rows = self.store.list_nodes().await;
-        self.caught_up.store(rows.is_ok(), Ordering::Relaxed);
-        take_in(&mut self.lock(), rows?);
+        let read = self.read_newer().await;
+        self.caught_up.store(read.is_ok(), Ordering::Relaxed);
         drop(stays);
-        Ok(())
+        read.map(drop)
+    }
+
+    /// Of those alone that were heard of since, and gives how many that are: what is stored of a node may
+    /// be long.
+    async fn read_newer(&self) -> Result<usize, StoreError> {
+        let seen = self.store.list_seen().await?;
+        let newer = newer(&mut self.lock(), &seen);
+        let rows = self.store.nodes_of(&newer).await?;
+        let read = rows.len();
+        take_in(&mut self.lock(), rows);
+        Ok(read)
     }
 
     /// What can be said of nodes now: nothing of one that may listen elsewhere while the database
@@ -40,10 +50,23 @@ impl Nodes {
     }
 }
 
+/// Forgets who is in the database no more, as it was removed at another control plane, and names those
+/// that the database knows more of than is known here.
+fn newer(known: &mut BTreeMap<NodeId, Entry>, seen: &[(NodeId, u64)]) -> Vec<NodeId> {
+    let stored: BTreeSet<&NodeId> = seen.iter().map(|(node, _)| node).collect();
+    known.retain(|node, entry| entry.subscriptions > 0 || stored.contains(node));
+    let is_newer = |node: &NodeId, at_ms: u64| match known.get(node) {
+        Some(entry) => entry.subscriptions == 0 && entry.last_seen_ms < at_ms,
+        None => true,
+    };
+    seen.iter()
+        .filter(|(node, at_ms)| is_newer(node, *at_ms))
+        .map(|(node, _)| node.clone())
+        .collect()
+}
+
 /// Those that listen here are known better here.
 fn take_in(known: &mut BTreeMap<NodeId, Entry>, rows: Vec<NodeRow>) {
-    // One that is in the database no more was removed at another control plane.
-    known.retain(|node, entry| entry.subscriptions > 0 || rows.iter().any(|row| row.id == *node));
     for row in rows {
         let room = known.len() < NODES;
         match known.get_mut(&row.id) {
@@ -116,7 +139,10 @@ mod tests {
         there.report(&gone, None, status(1)).await.unwrap();
         for revision in 1..=2 {
             there.report(&other, None, status(revision)).await.unwrap();
-            here.read_again().await.unwrap();
+            // Of three nodes this one alone has news: one listens here, one has said nothing since.
+            let first = revision == 1;
+            assert_eq!(here.read_newer().await.unwrap(), if first { 2 } else { 1 });
+            assert_eq!(here.read_newer().await.unwrap(), 0, "nothing is read twice");
             let known = here.fetch(&other).unwrap();
             let at_its_own = there.fetch(&other).unwrap();
             assert_eq!(known.applied, Some(Revision(revision)));

@@ -2,6 +2,7 @@
 
 use proto::id::{NodeId, Revision};
 use proto::rpc::{NodeStatus, Verdict};
+use sqlx::QueryBuilder;
 
 use super::engine::{Alone, Db, Fault, reading, signed, unsigned, writing};
 use super::{Store, StoreError, unreadable};
@@ -179,8 +180,35 @@ impl Store {
             .collect()
     }
 
+    /// When each node was last heard of.
+    pub(crate) async fn list_seen(&self) -> Result<Vec<(NodeId, u64)>, StoreError> {
+        let rows: Vec<(String, i64)> = reading!(self.db, "list when nodes were heard of", pool => async {
+            sqlx::query_as("SELECT id, last_seen_ms FROM nodes ORDER BY id")
+                .fetch_all(pool)
+                .await
+                .map_err(Fault::Sql)
+        })?;
+        let rows = rows.into_iter();
+        Ok(rows
+            .filter_map(|(id, at_ms)| Some((NodeId::new(&id).ok()?, unsigned(at_ms))))
+            .collect())
+    }
+
     /// Every node, by name.
     pub(crate) async fn list_nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
+        self.nodes_among(None).await
+    }
+
+    /// Those of these names that are there, by name.
+    pub(crate) async fn nodes_of(&self, names: &[NodeId]) -> Result<Vec<NodeRow>, StoreError> {
+        match names {
+            [] => Ok(Vec::new()),
+            names => self.nodes_among(Some(names)).await,
+        }
+    }
+
+    /// Of all, or of some names.
+    async fn nodes_among(&self, names: Option<&[NodeId]>) -> Result<Vec<NodeRow>, StoreError> {
         type Row = (
             String,
             i64,
@@ -190,14 +218,27 @@ impl Store {
             Option<i64>,
         );
         let rows: Vec<Row> = reading!(self.db, "list the nodes", pool => async {
-            sqlx::query_as(
+            let mut select = QueryBuilder::new(
                 "SELECT id, last_seen_ms, status, a.revision, a.verdict, a.at_ms FROM nodes \
                  LEFT JOIN acknowledgements a ON a.node = id AND a.revision = \
-                 (SELECT max(revision) FROM acknowledgements WHERE node = id) ORDER BY id",
-            )
-            .fetch_all(pool)
-            .await
-            .map_err(Fault::Sql)
+                 (SELECT max(revision) FROM acknowledgements WHERE node = id)",
+            );
+            if let Some(names) = names {
+                select.push(" WHERE id IN (");
+                let mut list = select.separated(", ");
+                names.iter().for_each(|name| {
+                    list.push_bind(name.as_str());
+                });
+                select.push(")");
+            }
+            select.push(" ORDER BY id");
+            select
+                .build_query_as()
+                // How many names there are is another number each time.
+                .persistent(names.is_none())
+                .fetch_all(pool)
+                .await
+                .map_err(Fault::Sql)
         })?;
         rows.into_iter()
             .filter_map(|row| Some((NodeId::new(&row.0).ok()?, row)))

@@ -103,7 +103,7 @@ pub const LOGINS_IN_FLIGHT: Metric = Metric::gauge(
 pub const FAIL_MODE: Metric = Metric::counter(
     "countersign_fail_mode_total",
     &[INTEGRATION, Label::of("mode", &["safe", "secure"])],
-    "Logins that the want of a second factor decided.",
+    "Logins that were decided without an answer of the second factor.",
     "`safe`: `failmode=safe` let them pass; `secure`: rejected, by `failmode=secure` or because the answer to a request that \
      may have sent a push was lost",
 );
