@@ -70,7 +70,15 @@ async fn join(
             return Err(refused());
         }
     };
-    let node = named(&app, kept.node.as_ref(), asked.node)?;
+    let node = match named(&app, kept.node.as_ref(), asked.node) {
+        Ok(node) => node,
+        // Of one that was used nobody is told for whom.
+        Err(_) if app.store.fetch_join_token(token.id()).await?.is_none() => {
+            tracing::warn!(token = %token.id(), why = "used", "a join token was refused");
+            return Err(refused());
+        }
+        Err(fault) => return Err(fault),
+    };
     let authority = app
         .node_authority()
         .await
