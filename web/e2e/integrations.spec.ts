@@ -99,7 +99,7 @@ test('a secret is asked for again where it would go to another server', async ({
     }),
   );
   await page.goto('/integrations/radius_server_auto2');
-  await page.getByLabel('Host', { exact: true }).fill('api.example.org');
+  await page.getByRole('textbox', { name: 'Host', exact: true }).fill('api.example.org');
   const key = page.locator('[data-field="application.skey"]');
   await expect(key.getByText(/it would go to another server/)).toBeVisible();
   await key.getByRole('button', { name: 'Replace: Secret key' }).click();
