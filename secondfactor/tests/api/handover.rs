@@ -179,7 +179,8 @@ async fn who_holds_on_is_not_left_waiting_when_the_next_process_dies() {
     };
     let ((_, answer), ()) = tokio::join!(holds, scene);
     assert_eq!(answer["response"]["status"], "timeout", "{answer}");
-    one.ended().await;
+    let failure = one.failed().await;
+    assert!(matches!(failure, RunError::Gone), "{failure}");
 }
 
 #[tokio::test]
