@@ -49,7 +49,13 @@ fn the_rpm_has_the_same_files_and_keeps_what_the_administrator_wrote() {
         of_rpm.contains("/usr/share/licenses/countersign/LICENSE"),
         "{of_rpm}"
     );
-    assert_eq!(asked("--configfiles").trim(), "/etc/default/countersign");
+    assert_eq!(
+        asked("--configfiles").lines().collect::<Vec<_>>(),
+        [
+            "/etc/default/countersign",
+            "/etc/needrestart/conf.d/countersign.conf"
+        ]
+    );
     let needed = asked("--requires");
     for one in ["shadow-utils", "systemd", "util-linux", "libc.so.6"] {
         assert!(needed.contains(one), "{one}: {needed}");
