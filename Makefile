@@ -28,6 +28,7 @@ test: ## sets up everything and passes every test, real peers included
 	scripts/setup test
 	scripts/web
 	cargo build $(LOCKED) --workspace --bins --tests
+	cargo build $(LOCKED) --profile counted -p dataplane --bin counting --features counting
 	cargo test $(LOCKED) --workspace
 	cd web && npm test
 	cd web && COUNTERSIGN_BIN=$(abspath $(TARGET))/debug/countersign npm run e2e
@@ -54,7 +55,7 @@ bench: ## builds the release and measures it against its peers
 package: ## makes the Debian package and the RPM (scripts/package)
 	scripts/package all
 
-fuzz: ## throws hostile octets at what reads them, 30 s for each target (SECONDS=300: longer)
+fuzz: ## throws hostile octets at what reads them, 30 s for each target (SECONDS=480: two hours in all)
 	scripts/setup fuzz
 	scripts/fuzz $(SECONDS)
 

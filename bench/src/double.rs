@@ -1,7 +1,7 @@
 //! A second factor that costs as little as HTTPS can: Auth API v2 with fixed answers.
 //!
 //! Who the user is says how long the person takes: `hold-…` until [`Double::release`], `pNNN-…`
-//! NNN milliseconds, anybody else no time at all. Every passcode is right. One signature in [`SAMPLE`] is checked; the
+//! NNN milliseconds, anybody else no time at all; of `hang-…` even the first question is held until then. Every passcode is right. One signature in [`SAMPLE`] is checked; the
 //! double of the end-to-end tests checks all, remembers every request, and is too slow for this.
 //!
 //! `POST /baseline/auth` is for FreeRADIUS, which cannot sign: one call that is held until the
@@ -203,7 +203,12 @@ async fn answer(
     }
     let user = field(form, "username");
     Ok(match path {
-        "/auth/v2/preauth" => respond(StatusCode::OK, PREAUTH),
+        "/auth/v2/preauth" => {
+            if user.starts_with("hang-") {
+                service.decided(NEVER).await;
+            }
+            respond(StatusCode::OK, PREAUTH)
+        }
         "/auth/v2/auth" => {
             let serial = counts.logins.fetch_add(1, Ordering::Relaxed);
             if field(form, "factor") == "passcode" {

@@ -1,13 +1,17 @@
 //! The gateway while it is measured: its processes, what they use, and what it counted.
 
-use std::{path::Path, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use e2e::{
     clock,
     countersign::{Countersign, Start},
     peers::Slapd,
 };
-use nix::unistd::Pid;
+use nix::{sys::signal::Signal, unistd::Pid};
 
 use crate::{
     double::Double,
@@ -59,6 +63,23 @@ impl Gateway {
             running,
             roles,
         }
+    }
+
+    /// Its `authproxy.cfg`.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.running.config()
+    }
+
+    /// Gives it another `authproxy.cfg` and has it read that.
+    pub(crate) fn rewrite(&self, config: &str) {
+        self.running.rewrite_config(config);
+        self.running.signal(Signal::SIGHUP);
+    }
+
+    /// Files and sockets that all its processes have open.
+    pub(crate) fn open_files(&self) -> usize {
+        let open = |pid: &Pid| fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
+        self.roles.iter().map(|(_, pid)| open(pid)).sum()
     }
 
     /// Begins to count CPU time.

@@ -29,14 +29,19 @@ mod events;
 mod failover;
 mod flood;
 mod gateway;
+mod growth;
 mod handshakes;
+mod hanging;
 mod logins;
 mod peap;
 mod peers;
 mod plane;
+mod plot;
 mod readers;
 mod report;
 mod scenarios;
+mod secondfactor;
+mod soak;
 mod statistics;
 mod stored;
 mod tally;
@@ -53,7 +58,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::{
     report::{Row, Table, Verdict},
-    scenarios::{Bench, SCENARIOS},
+    scenarios::{Bench, SCENARIOS, SOAK},
 };
 
 fn main() -> ExitCode {
@@ -80,7 +85,8 @@ fn main() -> ExitCode {
     let bench = Bench::new(!flags.is_empty());
     let mut rows = Vec::new();
     for (name, scenario) in SCENARIOS {
-        if !names.is_empty() && !names.iter().any(|part| name.contains(part.as_str())) {
+        let asked = names.iter().any(|part| name.contains(part.as_str()));
+        if !asked && (!names.is_empty() || name == SOAK) {
             continue;
         }
         eprintln!("{name} ...");

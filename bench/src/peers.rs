@@ -325,13 +325,13 @@ pub(crate) fn many(folder: &Path, count: usize, double: &Double) -> String {
     text
 }
 
-fn main_section(folder: &Path) -> String {
+pub(crate) fn main_section(folder: &Path) -> String {
     let ca = folder.join("ca.pem");
     fs::write(&ca, &Pki::shared().ca).unwrap();
     format!("[main]\nhttp_ca_certs_file={}\n\n", ca.display())
 }
 
-fn integration(section: &str, door: SocketAddr, host: &str, client: &str) -> String {
+pub(crate) fn integration(section: &str, door: SocketAddr, host: &str, client: &str) -> String {
     format!(
         "[{section}]\nikey={}\nskey={}\napi_host={host}\nfailmode=secure\n\
          client={client}\ninterface={}\nport={}\nradius_ip_1=127.0.0.1\nradius_secret_1={SECRET}\n",

@@ -20,6 +20,7 @@ use crate::{
     double::{self, Double},
     eap, echo, events, failover, flood,
     gateway::{Gateway, per},
+    growth, hanging,
     logins::Client,
     peers::{
         Behind, DIRECTORY_TIMEOUT, Doors, EXEMPT, Peer, SECRET, failover_config, freeradius,
@@ -27,6 +28,7 @@ use crate::{
     },
     plane,
     report::{Row, Verdict},
+    secondfactor, soak,
     statistics::{count, number, span},
     tally::Tally,
     usage,
@@ -35,8 +37,11 @@ use crate::{
 /// A scenario and its name.
 pub(crate) type Scenario = (&'static str, fn(&Bench) -> Vec<Row>);
 
+/// Takes an hour, and is measured only where it is named.
+pub(crate) const SOAK: &str = "soak";
+
 /// All of them, in the order of the table.
-pub(crate) const SCENARIOS: [Scenario; 19] = [
+pub(crate) const SCENARIOS: [Scenario; 25] = [
     ("echo", echo),
     ("discard", discards),
     ("duplicate", duplicates),
@@ -56,10 +61,16 @@ pub(crate) const SCENARIOS: [Scenario; 19] = [
     ("challenges", challenges::rows),
     ("eap login", eap::rows),
     ("eap flood", eap::floods),
+    ("second factor passcodes", secondfactor::passcodes),
+    ("second factor waiting", secondfactor::waiting),
     ("start", start),
     ("events sqlite", events::sqlite),
     ("events postgres", events::postgres),
     ("control plane", plane::rows),
+    ("hanging", hanging::hanging),
+    ("retransmissions", hanging::retransmissions),
+    ("growth", growth::rows),
+    (SOAK, soak::rows),
 ];
 
 /// What all scenarios share.

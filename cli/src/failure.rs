@@ -31,6 +31,11 @@ impl Failure {
         }
     }
 
+    /// The same, with exit code 1.
+    pub(crate) fn into_plain(self) -> Self {
+        Self { code: 1, ..self }
+    }
+
     /// Exit code 2: bad configuration or usage.
     pub(crate) fn usage(text: impl Into<String>) -> Self {
         Self {

@@ -29,6 +29,11 @@ pub(crate) fn question(text: Arguments<'_>) {
     drop(write!(out, "{text}").and_then(|()| out.flush()));
 }
 
+/// What was refused or left out: seen also where the output goes to a file or nowhere.
+pub(crate) fn complaint(text: Arguments<'_>) {
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
+}
+
 /// What is to be known beside the output, and no part of it.
 pub(crate) fn note(text: &str) {
     drop(writeln!(std::io::stderr().lock(), "note: {text}"));
@@ -96,14 +101,40 @@ pub(crate) fn json_line<T: Serialize>(document: &T) {
     line(format_args!("{text}"));
 }
 
-/// Without what would tell a terminal to do something: strangers type names, and nodes
+/// Without what would tell a terminal, or an editor, to do something or to begin a line: strangers type names, and nodes
 /// are not believed.
 pub(crate) fn printable(text: &str) -> String {
     let shown = |c: char| match c.is_control()
-        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    {
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        ) {
         true => char::REPLACEMENT_CHARACTER,
         false => c,
     };
     text.chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_printed_begins_a_line_or_turns_one_round() {
+        for (text, want) in [
+            (
+                "a\n\r\t\u{1b}[2J\u{9b}m\u{85}",
+                "a\u{fffd}\u{fffd}\u{fffd}\u{fffd}[2J\u{fffd}m\u{fffd}",
+            ),
+            ("a\u{2028}b\u{2029}c", "a\u{fffd}b\u{fffd}c"),
+            (
+                "a\u{202e}b\u{2066}c\u{200f}d\u{61c}",
+                "a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}",
+            ),
+            // A joiner is how some languages write names.
+            ("می\u{200c}خواهم ☎\u{fe0f}", "می\u{200c}خواهم ☎\u{fe0f}"),
+        ] {
+            assert_eq!(printable(text), want, "{text:?}");
+        }
+    }
 }

@@ -21,6 +21,8 @@ mod edit;
 mod event_filter;
 mod events;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod issue;
 mod keyring;
 mod listener;

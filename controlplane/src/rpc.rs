@@ -271,7 +271,7 @@ async fn finished(
     Extension(peer): Extension<NodePeer>,
     request: Request,
 ) -> Result<Json<Empty>, Failure> {
-    let asked: Finished = read(request, WORD_OCTETS).await?;
+    let asked: Finished = read(request, FINISHED_OCTETS).await?;
     peer.speaks_for(&app, &asked.node).await?;
     if app.nodes.finished(&asked.node, asked.number, asked.outcome) {
         Ok(Json(Empty {}))
@@ -390,6 +390,10 @@ impl IntoResponse for Failure {
 
 /// The longest message that holds no events.
 const WORD_OCTETS: usize = 4 * 1024 * 1024;
+
+/// What came of a command: the people of a directory, at most [`proto::command::MOST_LISTED_OCTETS`] of
+/// their texts.
+const FINISHED_OCTETS: usize = 48 * 1024 * 1024;
 /// How long a message may take to come in.
 const WHOLE: Duration = Duration::from_secs(30);
 /// How long a subscription that was ended may take to leave its place.

@@ -173,7 +173,7 @@ async fn admit(
         ));
     }
     let mut random = [0; 24];
-    getrandom::fill(&mut random).map_err(|_| {
+    crate::random::fill(&mut random).map_err(|_| {
         (
             StatusCode::INTERNAL_SERVER_ERROR,
             "the system gives no random numbers",

@@ -39,6 +39,10 @@ pub fn micros(duration: Duration) -> u64 {
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
 fn since_1970() -> Duration {
+    #[cfg(test)]
+    if let Some(simulated) = crate::simulation::outside::since_1970() {
+        return simulated;
+    }
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default()

@@ -9,6 +9,8 @@ mod causes;
 pub mod check;
 pub mod clock;
 mod control;
+#[cfg(any(test, feature = "counting"))]
+pub mod counting;
 pub mod duo;
 mod eap;
 pub mod flow;
@@ -20,9 +22,12 @@ mod node;
 pub mod primary;
 mod primary_only;
 pub mod radius;
+mod random;
 mod rustls_tunnel;
 pub mod server;
 pub mod settings;
+#[cfg(test)]
+mod simulation;
 mod state;
 pub mod supplicant;
 mod term;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use dataplane::clock;
 use dataplane::duo::client::{DuoClient, DuoClients};
-use dataplane::duo::failure::{Failure, FailureKind as K};
+use dataplane::duo::failure::{Call, Failure, FailureKind as K, Reaction, reaction};
 use dataplane::duo::message::{
     AuthFactor, AuthReply, AuthRequest, AuthResult, DeviceChoice, Preauth, PreauthRequest, Txid,
 };
@@ -38,6 +38,8 @@ fn user() -> PreauthRequest {
     PreauthRequest {
         username: "zoë b".to_owned(),
         ipaddr: Some("192.0.2.1".to_owned()),
+        hostname: None,
+        shows_numbers: false,
     }
 }
 
@@ -45,6 +47,8 @@ fn push() -> AuthRequest {
     AuthRequest {
         username: "zoë b".to_owned(),
         ipaddr: None,
+        hostname: None,
+        txid: None,
         factor: AuthFactor::Push(DeviceChoice::Auto),
     }
 }
@@ -325,6 +329,32 @@ async fn a_busy_service_is_asked_again_within_the_deadline() {
     double.plan_answer(429, "");
     let deadline = clock::now() + Duration::from_millis(900);
     assert_eq!(kind(client.auth(&push(), deadline).await), K::RateLimited);
+    // Busy first and silent then: it is no outage that a fail mode would forgive.
+    double.plan(busy("retry-after", "0"));
+    double.plan(Step::Hold);
+    let deadline = clock::now() + Duration::from_secs(3);
+    let preauth = client.preauth(&user(), deadline).await;
+    assert_eq!(kind(preauth), K::RateLimited);
+    assert!(clock::now() >= deadline, "the second one was waited for");
+}
+
+#[tokio::test]
+async fn a_service_that_was_busy_and_is_cut_off_by_the_deadline_is_no_outage() {
+    let double = Double::start(H2).await;
+    let (_clients, client) = client(&double);
+    let short = || clock::now() + Duration::from_millis(900);
+    let busy = || Step::Answer(429, vec![("retry-after", "0".to_owned())], String::new());
+    double.plan(busy());
+    double.plan(Step::Hold);
+    let failure = client.preauth(&user(), short()).await.unwrap_err();
+    assert_eq!(failure.kind, K::RateLimited, "{failure:?}");
+    assert_eq!(reaction(Call::Preauth, failure.kind), Reaction::Refused);
+    // Who hears nothing at all knows of none that is there; and a push may be out by then.
+    double.plan(Step::Hold);
+    assert_eq!(kind(client.preauth(&user(), short()).await), K::TimedOut);
+    double.plan(busy());
+    double.plan(Step::Hold);
+    assert_eq!(kind(client.auth(&push(), short()).await), K::TimedOut);
 }
 
 #[tokio::test]

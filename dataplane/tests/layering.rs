@@ -56,11 +56,6 @@ const PARTS: &[Part] = &[
         outward: &["radius", "flow", "duo", "server", "control"],
     },
     Part {
-        path: "primary/ldap/dn.rs",
-        module: "primary",
-        outward: &["radius", "flow", "duo", "server", "control"],
-    },
-    Part {
         path: "primary/ldap/filter.rs",
         module: "primary",
         outward: &["radius", "flow", "duo", "server", "control"],

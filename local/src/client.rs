@@ -108,9 +108,36 @@ impl Client {
         path: &str,
         limit: Duration,
     ) -> Result<A, CallError> {
-        let octets = self
-            .exchange(Method::DELETE, path, Bytes::new(), limit)
-            .await?;
+        self.octets_or_null(Method::DELETE, path, Bytes::new(), limit)
+            .await
+    }
+
+    /// Sends a JSON document by any method, and reads one; an answer without one reads as `null`.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn call<Q, A>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Q,
+        limit: Duration,
+    ) -> Result<A, CallError>
+    where
+        Q: Serialize + Sync + ?Sized,
+        A: DeserializeOwned,
+    {
+        self.octets_or_null(method, path, json(body)?, limit).await
+    }
+
+    async fn octets_or_null<A: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        limit: Duration,
+    ) -> Result<A, CallError> {
+        let octets = self.exchange(method, path, body, limit).await?;
         let octets = match octets.is_empty() {
             true => Bytes::from_static(b"null"),
             false => octets,

@@ -96,6 +96,8 @@ pub enum CheckKind {
     AdminCertificate,
     /// The certificate by which this node speaks to a control plane of another machine.
     NodeCertificate,
+    /// The address at which people set up devices and approve: whether their phones can use it.
+    PublicAddress,
     /// Something that a node of a later version tries.
     #[serde(other)]
     Unknown,
@@ -154,6 +156,7 @@ impl CheckKind {
         Self::Authorities,
         Self::AdminCertificate,
         Self::NodeCertificate,
+        Self::PublicAddress,
         Self::Unknown,
     ];
 
@@ -184,6 +187,7 @@ impl CheckKind {
             Self::Authorities => "trusted CAs",
             Self::AdminCertificate => "certificate of the admin address",
             Self::NodeCertificate => "certificate of the node",
+            Self::PublicAddress => "public address",
             Self::Unknown => "what a later version tries",
         }
     }

@@ -27,6 +27,12 @@ pub enum Command {
         /// Whose.
         factor: Box<AskFactor>,
     },
+    /// List the people of a directory that is served. To the same nodes; one of an older program
+    /// answers that it does not know it.
+    List {
+        /// Which.
+        list: Box<ListPeople>,
+    },
     /// A command of a later version; it is answered as not understood. Never sent.
     #[serde(other)]
     Unknown,
@@ -39,8 +45,33 @@ impl Command {
         match self {
             Self::Check | Self::Unknown => COMMAND_SECONDS,
             Self::Login { .. } | Self::Factor { .. } => LOGIN_SECONDS,
+            Self::List { .. } => LIST_SECONDS,
         }
     }
+}
+
+/// Asks for the people of a directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListPeople {
+    /// The section of the directory, such as `ad_client` or `ad_client2`.
+    pub directory: String,
+    /// Only members of this group; none for all that the section's groups and filter let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_dn: Option<String>,
+    /// Who asks.
+    pub by: String,
+}
+
+/// The people of a directory, all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedPeople {
+    /// The host that said so.
+    pub host: String,
+    /// In the order of the directory, at most [`MOST_LISTED`].
+    pub people: Vec<crate::second_factor::DirectoryUser>,
+    /// Entries whose name to log in with is blank or no text.
+    #[serde(default)]
+    pub nameless: u64,
 }
 
 /// A login that somebody tries from the control plane.
@@ -115,6 +146,11 @@ pub enum Outcome {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
     },
+    /// The people of a directory.
+    Listed {
+        /// All of them.
+        listed: Box<ListedPeople>,
+    },
     /// It was not done.
     Refused {
         /// Why, for a person.
@@ -162,6 +198,15 @@ pub enum FactorVerdict {
 
 /// How long a node may work on a login, in seconds: a person is waited for.
 pub const LOGIN_SECONDS: u64 = 180;
+
+/// How long a node may work on a list of people, in seconds.
+pub const LIST_SECONDS: u64 = 300;
+
+/// The most people of a directory that are listed.
+pub const MOST_LISTED: usize = 100_000;
+
+/// The most octets that the texts of a list have together.
+pub const MOST_LISTED_OCTETS: usize = 24 * 1024 * 1024;
 
 /// How many commands a node works on at a time; one more is answered as refused.
 pub const COMMANDS_AT_ONCE: usize = 4;

@@ -4,6 +4,7 @@
 //! control plane that it tells its logins, and one control plane ahead of another on its database.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +29,7 @@ pub struct AuthEvent {
     /// The integration that served it.
     pub integration: IntegrationId,
     /// The integration's key at the second factor, which the replaced product's logs carry.
-    pub ikey: String,
+    pub ikey: Arc<str>,
     /// The authenticator that was asked, when one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authenticator: Option<AuthenticatorId>,

@@ -1,6 +1,7 @@
 //! Names of things, as types: never bare strings or numbers.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +25,7 @@ macro_rules! name {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Takes a name of 1 to 128 letters, digits, `_`, `-` or `.`.
@@ -32,7 +33,7 @@ macro_rules! name {
             /// # Errors
             /// [`NameError`] when it is empty, too long or holds another character.
             pub fn new(name: impl Into<String>) -> Result<Self, NameError> {
-                checked_name(name.into()).map(Self)
+                checked_name(name.into()).map(|name| Self(name.into()))
             }
 
             /// The name as text.

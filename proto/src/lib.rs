@@ -12,7 +12,10 @@ pub mod child;
 pub mod command;
 pub mod config;
 pub mod date;
+pub mod dn;
 pub mod event;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod id;
 pub mod join;
 pub mod metric;

@@ -5,8 +5,8 @@
 use insta::assert_json_snapshot;
 use proto::check::StartCheck;
 use proto::command::{
-    AnswerAttribute, AskFactor, Command, FactorVerdict, Finished, Outcome as CommandOutcome,
-    TestLogin, TestedLogin,
+    AnswerAttribute, AskFactor, Command, FactorVerdict, Finished, ListPeople, ListedPeople,
+    Outcome as CommandOutcome, TestLogin, TestedLogin,
 };
 use proto::config::{Fault, raw};
 use proto::event::{Ask, AuthEvent, Call, Factor, Outcome, Reason, Stage, Step};
@@ -16,6 +16,7 @@ use proto::rpc::{
     PrimaryOnlyGrant, PrimaryOnlyStatus, RefusedRevision, ReportEvents, ReportStatus, RpcCode,
     RpcError, StateKey, StateKeys, Subscribe, ToNode, UNDERSTANDS_PRIMARY_ONLY, Verdict,
 };
+use proto::second_factor::DirectoryUser;
 use proto::secret::Secret;
 
 fn node() -> NodeId {
@@ -78,7 +79,7 @@ fn event() -> AuthEvent {
         node: node(),
         revision: Revision(7),
         integration: IntegrationId::new("radius_server_auto").unwrap(),
-        ikey: "DI".to_owned(),
+        ikey: "DI".into(),
         authenticator: Some(AuthenticatorId::new("ad_client").unwrap()),
         client: "10.0.0.1:50000".parse().unwrap(),
         signed: Some(true),
@@ -127,8 +128,15 @@ fn commands() {
             by: "admin alice".to_owned(),
         }),
     };
+    let list = Command::List {
+        list: Box::new(ListPeople {
+            directory: "ad_client".to_owned(),
+            group_dn: Some("cn=VPN,dc=example,dc=com".to_owned()),
+            by: "admin alice".to_owned(),
+        }),
+    };
     let told =
-        [Command::Check, login, factor].map(|command| ToNode::Command { number: 7, command });
+        [Command::Check, login, factor, list].map(|command| ToNode::Command { number: 7, command });
     assert_json_snapshot!("commands", told);
     assert!(
         !format!("{told:?}").contains("\"p\""),
@@ -160,6 +168,19 @@ fn commands() {
             verdict: FactorVerdict::Denied,
             reason: Reason::Denied,
             message: Some("no".to_owned()),
+        },
+        CommandOutcome::Listed {
+            listed: Box::new(ListedPeople {
+                host: "ldap1:636".to_owned(),
+                people: vec![DirectoryUser {
+                    id: "entryUUID=0c".to_owned(),
+                    name: "alice".to_owned(),
+                    aliases: vec!["alice@corp.example".to_owned()],
+                    disabled: true,
+                    ..DirectoryUser::default()
+                }],
+                nameless: 1,
+            }),
         },
     ];
     let finished = outcomes.map(|outcome| Finished {

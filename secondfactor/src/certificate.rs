@@ -62,6 +62,11 @@ impl ServedLeaf {
         })
     }
 
+    /// The names and addresses that it has.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// When the leaf is at its end, in seconds since 1970.
     pub(crate) fn expires_at_s(&self) -> i64 {
         self.now.read().unwrap_or_else(PoisonError::into_inner).1

@@ -55,6 +55,21 @@ impl Gate {
         timeout(AWAY, self.let_in()).await.ok().flatten()
     }
 
+    /// The same without waiting, for what follows from a change whose own way in is still held: a handover
+    /// waits for both. None when nothing may change and nobody is inside.
+    pub(crate) fn follow(&self) -> Option<Inside> {
+        let mut others = 0;
+        self.inside.send_modify(|count| {
+            others = *count;
+            *count += 1;
+        });
+        let inside = Inside(Arc::clone(&self.inside));
+        // As in `let_in`: who closes it looks at those inside afterwards.
+        let open = matches!(*self.phase.borrow(), Phase::Open | Phase::Leaving);
+        let closing = *self.phase.borrow() == Phase::Closed && others > 0;
+        (open || closing).then_some(inside)
+    }
+
     async fn let_in(&self) -> Option<Inside> {
         let mut phase = self.phase.subscribe();
         loop {
@@ -282,6 +297,27 @@ mod tests {
         gate.gone();
         assert!(gate.enter().await.is_none());
         assert!(!gate.goes_on().await);
+    }
+
+    #[tokio::test]
+    async fn what_follows_from_a_change_is_waited_for_too() {
+        let gate = Gate::new(CancellationToken::new());
+        let inside = gate.enter().await.unwrap();
+        gate.leave();
+        let mut closing = Box::pin(gate.close());
+        assert!(waits(&mut closing).await);
+        let follows = gate.follow().unwrap();
+        drop(inside);
+        assert!(waits(&mut closing).await);
+        let last = gate.follow().unwrap();
+        drop((follows, last));
+        closing.await;
+        assert!(gate.follow().is_none(), "nobody is inside");
+        gate.open();
+        let inside = gate.follow().unwrap();
+        gate.gone();
+        assert!(gate.follow().is_none());
+        drop(inside);
     }
 
     #[tokio::test(start_paused = true)]

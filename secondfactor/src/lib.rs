@@ -8,24 +8,41 @@ mod settings;
 
 mod account;
 mod api;
+mod app;
 mod certificate;
 mod clock;
 mod control;
 mod date;
 mod doors;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod gate;
+mod guesses;
 mod handover;
+mod holdings;
+mod linger;
+mod looks;
 mod metrics;
 mod otp;
+mod outbound;
 mod pages;
 mod params;
+mod proxies;
 mod push;
+mod rate;
 mod server;
 mod service;
+mod short_code;
 mod sign;
 mod store;
 mod vault;
 mod verdict;
+mod webauthn;
+
+#[cfg(test)]
+#[path = "../tests/api/double.rs"]
+#[allow(dead_code, reason = "the tests of the API use the rest")]
+mod double;
 
 use std::io;
 use std::net::SocketAddr;
@@ -35,6 +52,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use certificate::CertificateError;
@@ -48,6 +66,7 @@ use certificate::{Identity, Renewal, ServedLeaf};
 use gate::Talk;
 use handover::{Following, Sockets};
 use metrics::Metrics;
+use proxies::Proxies;
 use service::{Parts, Rules, Service};
 use sign::VersionOne;
 use store::Store;
@@ -85,6 +104,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     };
     let routes = control::router(control).merge(admin_routes);
     tracing::info!(%address, "second factor serves");
+    tell_unbound(&service).await;
     if let Some(ready) = ready
         && ready.send(address).is_err()
     {
@@ -123,17 +143,30 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         }
         alone.cancel();
     };
-    let (gave, ..) = tokio::join!(
+    // To the end: whoever is answered last may have a passcode checked.
+    let (mut checking, ended) = (JoinSet::new(), CancellationToken::new());
+    checking.spawn({
+        let (service, ended) = (Arc::clone(&service), ended.clone());
+        async move { service.check_passcodes(ended).await }
+    });
+    let (gave, _, _, _, _, _, _, unwritten) = tokio::join!(
         giving,
         following,
         server::serve(https, tls, Arc::clone(&service), shutdown_grace),
         administer(admin, routes, &service),
         renew_daily(&service.leaf, &gone),
+        outbound::run(&service, &gone),
         service.pushes.run(gone.clone(), |push, verdict| service
             .push_ended(push, verdict)),
+        service.write_notes(&gone),
     );
     service.tasks.close();
     service.tasks.wait().await;
+    ended.cancel();
+    while checking.join_next().await.is_some() {}
+    if let Some(unwritten) = unwritten {
+        service.write_rest(unwritten).await;
+    }
     service.store.close().await;
     gave
 }
@@ -205,6 +238,13 @@ async fn begin(settings: &Settings, shutdown: &CancellationToken) -> Result<Begu
         shutdown,
     );
     let service = Arc::new(Service::new(parts).await?);
+    // Whoever lets phones approve by their address alone knows; `check` and the status go on saying so.
+    if let Some(lacks) = service.lacks().filter(|_| !service.rules.approve_by_link) {
+        tracing::warn!(
+            public_url = service.public_url,
+            "{lacks}; --second-factor-public-url (COUNTERSIGN_SECOND_FACTOR_PUBLIC_URL) names what people open"
+        );
+    }
     Ok(Begun {
         service,
         sockets: Sockets {
@@ -216,6 +256,23 @@ async fn begin(settings: &Settings, shutdown: &CancellationToken) -> Result<Begu
         tls,
         address,
     })
+}
+
+/// Tells of phones that approved by their address alone with an older program, and cannot any more.
+async fn tell_unbound(service: &Service) {
+    if service.rules.approve_by_link {
+        return;
+    }
+    let counted = service.store.count_unbound(clock::unix_ms()).await;
+    if let Ok((phones @ 1.., over)) = counted {
+        tracing::warn!(
+            phones,
+            over,
+            "phones that no passkey binds approve no push: open the address of each on it once; those whose \
+             address is over get no pushes any more: have their owners enroll anew; \
+             --second-factor-approve-by-link lets them all approve by their address alone"
+        );
+    }
 }
 
 fn parts(
@@ -240,10 +297,14 @@ fn parts(
             } else {
                 VersionOne::Refused
             },
+            legacy_api: settings.legacy_api,
             push_lifetime: settings.push_lifetime,
             poll_hold: settings.poll_hold,
             lockout_after: settings.lockout_after,
+            approve_by_link: settings.approve_by_link,
+            self_service: settings.self_service,
         },
+        proxies: Proxies::new(settings.trusted_proxies.clone()),
         ca_pem: identity.ca_pem,
         leaf: identity.leaf,
         public_url: public_url.trim_end_matches('/').to_owned(),

@@ -118,6 +118,27 @@ impl Params {
             .map(|(_, value)| value.as_str())
     }
 
+    /// The same with a parameter under another name. One that had that name goes.
+    pub(crate) fn renamed(mut self, name: &str, old: &str) -> Self {
+        self.0.retain(|(found, _)| found != name);
+        for (found, _) in &mut self.0 {
+            if found == old {
+                name.clone_into(found);
+            }
+        }
+        self
+    }
+
+    /// The same without a parameter, and with others in place of those of their names.
+    pub(crate) fn replaced(mut self, without: &str, others: &[(&str, &str)]) -> Self {
+        let goes = |name: &str| name == without || others.iter().any(|(other, _)| *other == name);
+        self.0.retain(|(name, _)| !goes(name));
+        let others = others.iter();
+        self.0
+            .extend(others.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self
+    }
+
     fn push(&mut self, name: String, value: String) -> Result<(), BadParam> {
         if self.0.len() >= MAX_PARAMS || self.get(&name).is_some() {
             return Err(BadParam(name));
@@ -218,6 +239,26 @@ mod tests {
         let many: Vec<String> = (0..65).map(|n| format!("n{n}=1")).collect();
         let many = many.join("&");
         assert!(Params::from_pairs(&Pairs::parse(many.as_bytes())).is_err());
+    }
+
+    #[test]
+    fn names_are_changed_and_taken_away() {
+        let read = |text: &'static str| Params::from_pairs(&Pairs::parse(text.as_bytes())).unwrap();
+        assert_eq!(
+            read("user=a&b=1").renamed("username", "user"),
+            read("username=a&b=1")
+        );
+        assert_eq!(
+            read("username=x&user=a").renamed("username", "user"),
+            read("username=a")
+        );
+        assert_eq!(
+            read("username=x").renamed("username", "user"),
+            Params::default()
+        );
+        let replaced = read("factor=auto&auto=push&device=x&b=1")
+            .replaced("auto", &[("factor", "push"), ("device", "D")]);
+        assert_eq!(replaced, read("b=1&factor=push&device=D"));
     }
 
     #[test]

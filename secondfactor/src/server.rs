@@ -1,5 +1,6 @@
 //! The listener: connections, TLS, HTTP, and their bounds. What a request means is not known here.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::api;
-use crate::doors::{Doors, Origin, Place};
+use crate::doors::{CONNECTIONS, Doors, Origin, Place};
 use crate::gate::Talk;
+use crate::linger::Lingering;
 use crate::service::Service;
 
 /// Serves until the shutdown or until another process has taken over, then lets those who wait have
@@ -26,7 +28,7 @@ pub(crate) async fn serve(
 ) {
     let acceptor = TlsAcceptor::from(tls);
     let http = Arc::new(Http::new());
-    let doors = Arc::new(Doors::default());
+    let doors = Arc::new(Doors::new(CONNECTIONS));
     let tracker = TaskTracker::new();
     let ended = CancellationToken::new();
     let mut leaving = service.gate.leaving();
@@ -55,7 +57,13 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        let Some(place) = doors.enter(peer.ip()) else {
+        let from = Origin::of(peer.ip());
+        let proxy = service.proxies.trusts(peer.ip());
+        let place = match proxy {
+            true => doors.enter_shared(from),
+            false => doors.enter(from),
+        };
+        let Some(place) = place else {
             service.metrics.connections_refused.inc();
             continue;
         };
@@ -64,6 +72,8 @@ pub(crate) async fn serve(
             http: Arc::clone(&http),
             acceptor: acceptor.clone(),
             place,
+            peer: peer.ip(),
+            many: proxy || from == Origin::Local,
             leaving: leaving.clone(),
             talk: Talk::new(&service.traffic),
         };
@@ -97,6 +107,9 @@ struct Connection {
     http: Arc<Http>,
     acceptor: TlsAcceptor,
     place: Place,
+    peer: IpAddr,
+    /// Whether it may ask for many at once.
+    many: bool,
     /// Cancelled when it is to be finished with.
     leaving: CancellationToken,
     talk: Arc<Talk>,
@@ -109,11 +122,14 @@ impl Connection {
             http,
             acceptor,
             place,
+            peer,
+            many,
             leaving,
             talk,
         } = self;
         // Answers are small: waiting to fill a segment only delays them.
         drop(stream.set_nodelay(true));
+        let (stream, rest) = Lingering::new(stream);
         let handshake = tokio::time::timeout(HANDSHAKE_TIME, acceptor.accept(stream));
         let Ok(Ok(stream)) = handshake.await else {
             service.metrics.handshakes_failed.inc();
@@ -121,20 +137,24 @@ impl Connection {
         };
         service.metrics.connections.inc();
         let (answering, talking) = (Arc::clone(&service), Arc::clone(&talk));
-        let respond = service_fn(move |request| {
+        let respond = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
             let (service, talk) = (Arc::clone(&answering), Arc::clone(&talking));
+            let origin = service.proxies.origin_of(peer, request.headers());
+            request.extensions_mut().insert(origin);
             async move { Ok::<_, std::convert::Infallible>(api::respond(service, talk, request).await) }
         });
         let protocol = stream.get_ref().1.alpn_protocol();
         let multiplexed = protocol == Some(b"h2");
-        let http = http.of(protocol, place.origin);
-        let connection = http.serve_connection(TokioIo::new(stream), respond);
-        tokio::pin!(connection);
-        let served = tokio::select! {
-            served = connection.as_mut() => served,
-            () = to_finish(&service, &leaving, &talk, multiplexed) => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        let http = http.of(protocol, many);
+        let served = {
+            let connection = http.serve_connection(TokioIo::new(stream), respond);
+            tokio::pin!(connection);
+            tokio::select! {
+                served = connection.as_mut() => served,
+                () = to_finish(&service, &leaving, &talk, multiplexed) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
             }
         };
         if let Err(error) = served {
@@ -144,6 +164,10 @@ impl Connection {
             );
         }
         service.metrics.connections.dec();
+        // Nobody is answered here any more.
+        drop(talk);
+        // In a box: it takes no room while the connection is there.
+        Box::pin(rest.read_out()).await;
         drop(place);
     }
 }
@@ -165,8 +189,8 @@ async fn to_finish(service: &Service, leaving: &CancellationToken, talk: &Talk, 
 /// look at its first octets would have no end in time.
 struct Http {
     one: auto::Builder<TokioExecutor>,
-    two_local: auto::Builder<TokioExecutor>,
-    two_remote: auto::Builder<TokioExecutor>,
+    two_many: auto::Builder<TokioExecutor>,
+    two_few: auto::Builder<TokioExecutor>,
 }
 
 impl Http {
@@ -189,21 +213,21 @@ impl Http {
         };
         Self {
             one,
-            two_local: two(MAX_STREAMS),
-            two_remote: two(MAX_REMOTE_STREAMS),
+            two_many: two(MAX_STREAMS),
+            two_few: two(MAX_REMOTE_STREAMS),
         }
     }
 
-    fn of(&self, protocol: Option<&[u8]>, origin: Origin) -> &auto::Builder<TokioExecutor> {
-        match (protocol, origin) {
-            (Some(b"h2"), Origin::Local) => &self.two_local,
-            (Some(b"h2"), Origin::Remote(_)) => &self.two_remote,
+    fn of(&self, protocol: Option<&[u8]>, many: bool) -> &auto::Builder<TokioExecutor> {
+        match (protocol, many) {
+            (Some(b"h2"), true) => &self.two_many,
+            (Some(b"h2"), false) => &self.two_few,
             _ => &self.one,
         }
     }
 }
 
-/// The most requests at once on one HTTP/2 connection of this machine.
+/// The most requests at once on one HTTP/2 connection of this machine or a trusted proxy.
 const MAX_STREAMS: u32 = 20_000;
 
 /// The most requests at once on one HTTP/2 connection of another.

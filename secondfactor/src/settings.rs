@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use proto::address::AddressRange;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,9 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Whether signatures of version 1, which can be replayed for ever, are taken. Default no.
     pub signature_version_1: bool,
+    /// Whether version 1 of the API is served below `/rest/v1`, for clients of its age. There
+    /// signatures of version 1 are taken. Default no.
+    pub legacy_api: bool,
     /// How long a push waits for its answer. Default 60 s. An answer that a caller waits for
     /// without polling comes within 55 s.
     pub push_lifetime: Duration,
@@ -41,6 +45,13 @@ pub struct Settings {
     pub poll_hold: Duration,
     /// After how many wrong passcodes in a row a user is locked out. Default 10.
     pub lockout_after: u32,
+    /// Whether who has the address of a phone that no passkey binds approves by that alone. Default no:
+    /// opening it binds the phone.
+    pub approve_by_link: bool,
+    /// Whether people may look after their own devices under `/me`. Default yes.
+    pub self_service: bool,
+    /// Reverse proxies whose `X-Forwarded-For` says who asks. Default none: the peer does.
+    pub trusted_proxies: Vec<AddressRange>,
     /// How long connections may take to finish at the end. Default 10 s.
     pub shutdown_grace: Duration,
     /// Told the address once everything is bound. Default none.
@@ -64,9 +75,13 @@ impl Settings {
             public_names: Vec::new(),
             public_url: None,
             signature_version_1: false,
+            legacy_api: false,
             push_lifetime: Duration::from_secs(60),
             poll_hold: Duration::from_secs(25),
             lockout_after: 10,
+            approve_by_link: false,
+            self_service: true,
+            trusted_proxies: Vec::new(),
             shutdown_grace: Duration::from_secs(10),
             ready: None,
             admin_routes: axum::Router::new(),

@@ -61,6 +61,12 @@ impl Vault {
         Ok(Self::new(&key))
     }
 
+    /// One with a key of its own.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        Self::new(&clock::random().unwrap())
+    }
+
     fn new(key: &[u8; KEY_OCTETS]) -> Self {
         let derive = |label: &[u8]| {
             let key = hmac::Key::new(hmac::HMAC_SHA256, key);

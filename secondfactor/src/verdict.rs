@@ -18,6 +18,8 @@ pub(crate) enum Verdict {
     UsedPasscode,
     /// The person reported a fraud.
     Fraud,
+    /// Too many passcodes in a short time: this one was not looked at.
+    TooManyPasscodes,
     /// Nobody answered.
     Timeout,
     /// Too many wrong passcodes.
@@ -26,6 +28,26 @@ pub(crate) enum Verdict {
     Disabled,
     /// Passcodes were sent; the person tries again with one.
     SmsSent,
+    /// Passcodes were made, and nothing sends them; an administrator tells them.
+    SmsRecorded,
+    /// The policy does not allow that factor.
+    FactorRefused,
+    /// The policy allows nothing that the user has.
+    NothingAllowed,
+    /// A push must show a number after so many, and this login cannot.
+    TooManyPushes,
+    /// A push must show a number, and this login cannot.
+    NumberNeeded,
+    /// The number that the login showed is too old.
+    NumberOver,
+    /// A passcode was sent by e-mail; the person tries again with it.
+    MailSent,
+    /// A passcode could not be sent.
+    NotSent,
+    /// The person could not be called.
+    NotReached,
+    /// The person was sent or called too often.
+    TooManyMessages,
 }
 
 impl Verdict {
@@ -41,11 +63,55 @@ impl Verdict {
                 "fraud",
                 "This passcode has already been used. Please generate a new passcode and try again.",
             ),
+            // Not an error of the API: a caller must not fall back on its fail mode.
+            Self::TooManyPasscodes => (
+                "deny",
+                "deny",
+                "Too many passcodes in a short time. Wait a few seconds and try again.",
+            ),
             Self::Fraud => ("deny", "fraud", "Login request reported as fraudulent."),
             Self::Timeout => ("deny", "timeout", "Authentication timed out."),
             Self::LockedOut => ("deny", "locked_out", LOCKED_OUT),
             Self::Disabled => ("deny", "deny", DISABLED),
             Self::SmsSent => ("deny", "sent", "New SMS passcodes sent."),
+            Self::SmsRecorded => (
+                "deny",
+                "sent",
+                "New passcodes are ready. Your administrator can tell you one.",
+            ),
+            Self::FactorRefused => (
+                "deny",
+                "deny",
+                "You may not use this here. Choose another way.",
+            ),
+            Self::NothingAllowed => (
+                "deny",
+                "deny",
+                "Nothing that you have set up may be used here. Ask your administrator.",
+            ),
+            Self::TooManyPushes => ("deny", "deny", "Too many login requests. Use a passcode."),
+            Self::NumberNeeded => (
+                "deny",
+                "deny",
+                "This login cannot show a number; use a passcode.",
+            ),
+            Self::NumberOver => ("deny", "deny", "That number is too old. Log in again."),
+            Self::MailSent => ("deny", "sent", "A passcode was sent by e-mail."),
+            Self::NotSent => (
+                "deny",
+                "deny",
+                "The passcode could not be sent. Please use another way to log in.",
+            ),
+            Self::NotReached => (
+                "deny",
+                "deny",
+                "Your phone could not be called. Please use another way to log in.",
+            ),
+            Self::TooManyMessages => (
+                "deny",
+                "deny",
+                "Too many messages were sent to you. Please wait ten minutes.",
+            ),
         }
     }
 }

@@ -58,6 +58,53 @@ pub fn ahead(seconds: u64) -> Vec<(String, String)> {
         .collect()
 }
 
+/// A wall clock that is set while programs run by it. Durations pass as they do here.
+#[derive(Debug)]
+pub struct WallClock(tempfile::TempDir);
+
+impl Default for WallClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl WallClock {
+    /// One that shows the right time.
+    #[must_use]
+    pub fn new() -> Self {
+        let clock = Self(tempfile::tempdir().unwrap());
+        clock.set(0);
+        clock
+    }
+
+    /// Sets it so many seconds ahead of the right time, or behind it.
+    pub fn set(&self, seconds: i64) {
+        let next = self.0.path().join("next");
+        fs::write(&next, format!("{seconds:+}s\n")).unwrap();
+        fs::rename(next, self.file()).unwrap();
+    }
+
+    /// The environment of a program that runs by it.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let of_file = [
+            ("FAKETIME_NO_CACHE".to_owned(), "1".to_owned()),
+            (
+                "FAKETIME_TIMESTAMP_FILE".to_owned(),
+                self.file().display().to_string(),
+            ),
+        ];
+        let mut all = ahead(0);
+        all.retain(|(name, _)| name != "FAKETIME");
+        all.extend(of_file);
+        all
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.path().join("now")
+    }
+}
+
 /// Only the library is wanted: the command `faketime` would stand between a test and its program, and fails
 /// where an earlier process of its number was killed.
 fn faketime_library() -> Option<PathBuf> {

@@ -77,6 +77,13 @@ impl Start {
         self
     }
 
+    /// Sets several variables of its environment.
+    #[must_use]
+    pub fn variables(mut self, variables: Vec<(String, String)>) -> Self {
+        self.environment.extend(variables);
+        self
+    }
+
     /// Starts it and does not wait: for files that it must refuse, and for slow starts.
     #[must_use]
     pub fn launch(self) -> Countersign {
@@ -250,10 +257,15 @@ impl Countersign {
 
     /// Starts it again after its end: same file, data directory, address and arguments.
     pub fn restart(&mut self) {
+        self.launch_again();
+        self.wait_ready();
+    }
+
+    /// The same without waiting until it is ready.
+    pub fn launch_again(&mut self) {
         self.process.kill();
         let log = self.folder.path().join("output.log");
         self.process = Process::start("countersign", &self.command, &log);
-        self.wait_ready();
     }
 
     /// All that it and its children printed, of every start.

@@ -101,8 +101,9 @@ fn exchange(
         head += &format!("{name}: {value}\r\n");
     }
     head += &format!("content-length: {}\r\n\r\n", body.len());
+    head += body;
+    // At once: a server may answer, and close, before it has read a body that it does not look at.
     stream.write_all(head.as_bytes())?;
-    stream.write_all(body.as_bytes())?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     parse(&String::from_utf8_lossy(&bytes))

@@ -24,11 +24,13 @@
     reason = "a test's support fails by panicking, and shows on stderr what the peers printed"
 )]
 
+pub mod built_in;
 pub mod checks;
 pub mod clock;
 pub mod config;
 pub mod controlplane;
 pub mod countersign;
+pub mod disk;
 pub mod eap;
 pub mod gateway;
 pub mod hidden;
@@ -42,5 +44,6 @@ pub mod ports;
 pub mod private_root;
 pub mod process;
 pub mod service_manager;
+pub mod storm;
 pub mod upgrading;
 pub mod venv;

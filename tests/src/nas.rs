@@ -451,7 +451,9 @@ pub(crate) fn vendor_attribute(
     None
 }
 
-pub(crate) fn datagram(
+/// A datagram of these parts, as they are.
+#[must_use]
+pub fn datagram(
     code: u8,
     id: u8,
     authenticator: [u8; 16],
@@ -468,7 +470,9 @@ pub(crate) fn datagram(
     bytes
 }
 
-pub(crate) fn hmac_md5(secret: &str, parts: &[&[u8]]) -> [u8; 16] {
+/// HMAC-MD5 over the parts.
+#[must_use]
+pub fn hmac_md5(secret: &str, parts: &[&[u8]]) -> [u8; 16] {
     let mut mac = Hmac::<Md5>::new_from_slice(secret.as_bytes()).unwrap();
     for part in parts {
         mac.update(part);

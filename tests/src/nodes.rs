@@ -46,7 +46,13 @@ impl Nodes {
     /// both serve it.
     #[must_use]
     pub fn start(config: &str) -> Self {
-        let a = Start::with(config).ready();
+        Self::start_as(Start::with(config))
+    }
+
+    /// The same with a gateway that is started with more than a configuration.
+    #[must_use]
+    pub fn start_as(start: Start) -> Self {
+        let a = start.ready();
         let mut b = Node::launch("b", Self::B, &a.control_socket(), &[]);
         b.wait_follows();
         Self { a, b }

@@ -32,7 +32,9 @@ use crate::{
 };
 
 /// Labels of blocks without commands.
-const TEXTS: &[&str] = &["", "ini", "json", "text", "xml", "conf", "yaml", "promql"];
+const TEXTS: &[&str] = &[
+    "", "ini", "json", "csv", "text", "xml", "conf", "yaml", "promql",
+];
 
 /// Why a block of commands is read alone, and how many blocks there are for that reason. A new one is
 /// counted here by whoever looked whether it cannot be run after all.

@@ -343,10 +343,14 @@ fn the_official_client_is_served_in_both_forms_of_its_signature() {
     let site = Site::start();
     site.user("olga");
     let codes = site.bypass_codes("olga", "4");
+    site.factor(&["add", "sid"]);
     let socket = site.gateway.data_dir().join("run/secondfactor.sock");
     let body = r#"{"name":"the official client"}"#;
     let made = http::request_local(&socket, "POST", "/applications", body).unwrap();
     assert_eq!(made.status, 200, "{}", made.body);
+    let phone = r#"{"kind":"phone","number":"+15550101","capabilities":{"push":true,"phone":false,"sms":true}}"#;
+    let texted = http::request_local(&socket, "POST", "/users/sid/devices", phone).unwrap();
+    assert_eq!(texted.status, 200, "{}", texted.body);
     let made = made.json();
     let text = |name: &str| made[name].as_str().unwrap().to_owned();
     for (sig_version, codes) in [(2, &codes[..2]), (5, &codes[2..])] {
@@ -374,6 +378,25 @@ fn the_official_client_is_served_in_both_forms_of_its_signature() {
         let device = preauth["devices"][0]["device"].as_str().unwrap();
         let unknown = call("preauth", json!({ "username": "nobody (at all)~ü" }));
         assert_eq!(unknown["result"], "deny", "{unknown}");
+
+        let sent = call(
+            "auth",
+            json!({ "username": "sid", "factor": "sms", "device": "auto" }),
+        );
+        assert_eq!(
+            (&sent["result"], &sent["status"]),
+            (&json!("deny"), &json!("sent"))
+        );
+
+        let name = format!("new to {sig_version}");
+        let begun = call("enroll", json!({ "username": name, "valid_secs": "600" }));
+        assert_eq!(begun["username"], name.as_str(), "{begun}");
+        let state = |code: &Value| {
+            let args = json!({ "user_id": begun["user_id"], "activation_code": code });
+            call("enroll_status", args)
+        };
+        assert_eq!(state(&begun["activation_code"]), "waiting");
+        assert_eq!(state(&json!("duo://none-at-all")), "invalid");
 
         let passcode = |code: &str| {
             let args = json!({ "username": "olga", "factor": "passcode", "passcode": code });

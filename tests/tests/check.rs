@@ -379,6 +379,12 @@ fn the_built_in_second_factor_is_checked_by_the_gateway_that_runs_it() {
     };
     let beside = of_file(&gateway.data_dir());
     assert_eq!(beside.row("second_factor")["result"], "good", "{beside:#?}");
+    for seen in [&checked, &beside] {
+        let row = seen.row("public_address");
+        assert_eq!(row["result"], "warning", "{row}");
+        let remedy = row["remedy"].as_str().unwrap();
+        assert!(remedy.contains("--second-factor-public-url"), "{row}");
+    }
     let nobody = tempfile::tempdir().unwrap();
     let alone = of_file(&nobody.path().join("data"));
     let row = alone.row("second_factor");

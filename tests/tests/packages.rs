@@ -198,6 +198,34 @@ fn units_are_hardened() {
     }
 }
 
+#[test]
+fn the_timer_of_the_book_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = fs::read_to_string(repository().join("docs/src/second_factor.md")).unwrap();
+    let program = e2e::countersign::program();
+    let mut units = Vec::new();
+    for block in page.split("```ini\n# /etc/systemd/system/").skip(1) {
+        let (name, text) = block.split_once('\n').unwrap();
+        let (text, _) = text.split_once("```").unwrap();
+        // Where it is here.
+        let text = text.replace("/usr/bin/countersign", program.to_str().unwrap());
+        let unit = folder.path().join(name);
+        fs::write(&unit, text).unwrap();
+        units.push(unit);
+    }
+    assert_eq!(units.len(), 2, "a service and its timer");
+    for unit in units {
+        let line = [
+            "systemd-analyze",
+            "verify",
+            "--man=no",
+            "--recursive-errors=no",
+        ];
+        let said = shown("systemd", &line, &unit);
+        assert_eq!(said, "", "{}", unit.display());
+    }
+}
+
 fn machine(init: Init) -> PrivateRoot {
     packages::machine(init, deb(), newer_deb())
 }

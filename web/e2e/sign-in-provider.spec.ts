@@ -108,6 +108,9 @@ test('a person of the provider signs in and out, by keyboard alone', async ({
   await tabTo(page, 'button', 'Account: oidc dora@example.com');
   await page.keyboard.press('Enter');
   await expect(page.getByText('role operator')).toBeVisible();
+  // Keys are the menu's from when it has the focus.
+  const menu = page.getByRole('menu');
+  await expect.poll(() => menu.evaluate((one) => one.contains(document.activeElement))).toBe(true);
   await page.keyboard.press('End');
   await expect(page.getByRole('menuitem', { name: 'Sign out' })).toBeFocused();
   await page.keyboard.press('Enter');

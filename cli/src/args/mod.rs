@@ -1,13 +1,22 @@
 //! The command line: names, defaults and help. No decisions.
 
+mod factor;
+mod factor_sets;
+mod factor_sync;
 mod manage;
 mod parse;
 mod roles;
 mod tools;
 
+pub(crate) use factor::{ApplicationArgs, DeviceArgs, FactorArgs, FactorCommand, UserChangeArgs};
+pub(crate) use factor_sets::{
+    DeliveryCommand, GatewayArgs, PolicyArgs, PolicyCommand, RememberedCommand, TokensCommand,
+    WayCommand, WhoseArgs,
+};
+pub(crate) use factor_sync::SyncArgs;
 pub(crate) use manage::{
-    AdminArgs, AdminCommand, FactorArgs, FactorCommand, NodeArgs, NodeCommand, PrimaryOnlyArgs,
-    PrimaryOnlyCommand, TokenArgs, TokenCommand,
+    AdminArgs, AdminCommand, NodeArgs, NodeCommand, PrimaryOnlyArgs, PrimaryOnlyCommand, TokenArgs,
+    TokenCommand,
 };
 pub(crate) use roles::{
     ControlplaneArgs, DatabaseArgs, DataplaneArgs, DemoArgs, NodeListenArgs, RunArgs,
@@ -101,7 +110,7 @@ pub(crate) enum Command {
     Node(NodeArgs),
     /// For an outage of the second factor: let logins pass on the primary alone for a while.
     PrimaryOnly(PrimaryOnlyArgs),
-    /// Manage users, devices and approvals of the built-in second factor.
+    /// Manage users, devices, policies and approvals of the built-in second factor.
     Factor(FactorArgs),
     /// Bring an authproxy.cfg, with the files that it names, into a running control plane.
     ///
@@ -248,9 +257,41 @@ mod tests {
             "192.0.2.1",
         ])
         .unwrap();
+        assert!(
+            !public.second_factor_approve_by_link,
+            "off unless asked for"
+        );
         let url = public.second_factor_public_url.as_deref();
         assert_eq!(url, Some("https://gate.example:8402"));
         assert_eq!(public.second_factor_names, ["gate.example", "192.0.2.1"]);
+        assert!(!public.second_factor_legacy_api, "off unless asked for");
+        let public = read(&["--second-factor-legacy-api"]).unwrap();
+        assert!(public.second_factor_legacy_api);
+        assert!(!public.second_factor_no_self_service, "on unless asked for");
+        let public = read(&["--second-factor-no-self-service"]).unwrap();
+        assert!(public.second_factor_no_self_service);
+        assert!(
+            public.second_factor_trusted_proxies.is_empty(),
+            "nobody unless named"
+        );
+        for (wrong, says) in [
+            ("proxy.example", "write an address, or a network"),
+            ("192.0.2.0/40", "write an address, or a network"),
+            ("0.0.0.0/0", "nearly everybody"),
+            ("::/0", "nearly everybody"),
+        ] {
+            let error = read(&["--second-factor-trusted-proxy", wrong]).unwrap_err();
+            assert!(error.to_string().contains(says), "{error}");
+        }
+        let proxies = [
+            "--second-factor-trusted-proxy",
+            "::1,192.0.2.0/28,fd00::/16",
+        ];
+        let public = read(&proxies).unwrap();
+        assert_eq!(
+            format!("{:?}", public.second_factor_trusted_proxies),
+            "[::1, 192.0.2.0/28, fd00::/16]"
+        );
         for wrong in [
             "http://gate",
             "gate",

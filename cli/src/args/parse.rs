@@ -1,6 +1,8 @@
 //! How values of arguments are read.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use controlplane::AdminCertificate;
+use proto::address::AddressRange;
 use proto::child::Role;
 use proto::event::{Factor, Outcome, Reason};
 use proto::id::{IntegrationId, LoginId, NodeId};
@@ -24,6 +26,22 @@ pub(super) fn https_url(text: &str) -> Result<String, String> {
         return Err("write https://NAME or https://NAME:PORT".to_owned());
     }
     Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// An address or a network, but not nearly all there are: whoever is in it says who asks.
+pub(super) fn trusted_proxy(text: &str) -> Result<AddressRange, String> {
+    let range: AddressRange = text.parse().map_err(|error| {
+        format!("{error}; write an address, or a network as 192.0.2.0/28 or 2001:db8::/64")
+    })?;
+    let most = if range.first().is_ipv4() {
+        1 << 24
+    } else {
+        1 << 112
+    };
+    if range.span() >= most {
+        return Err("that is nearly everybody; name the proxies alone".to_owned());
+    }
+    Ok(range)
 }
 
 /// `ADDR=SECONDS`.
@@ -51,6 +69,15 @@ fn word<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> Result<T
         let words: Vec<&str> = all.iter().map(|one| name(*one)).collect();
         format!("write one of {}", words.join(", "))
     })
+}
+
+/// The same, where completions have the words too.
+pub(super) fn words<T: Copy + Send + Sync + 'static>(
+    all: &'static [T],
+    name: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    let names = all.iter().map(|one| name(*one));
+    PossibleValuesParser::new(names).try_map(move |text| word(all, name, &text))
 }
 
 pub(super) fn outcome(text: &str) -> Result<Outcome, String> {

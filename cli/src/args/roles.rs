@@ -7,10 +7,11 @@ use clap::Args;
 use controlplane::{
     AdminCertificate, CertificateFiles, OtlpEndpoint, Retention, TraceError, TraceSettings,
 };
+use proto::address::AddressRange;
 use proto::id::NodeId;
 use proto::secret::Secret;
 
-use super::parse::{admin_certificate, https_url, node, secret};
+use super::parse::{admin_certificate, https_url, node, secret, trusted_proxy};
 use super::{DEFAULT_ADMIN, DEFAULT_NODE, DEFAULT_SECOND_FACTOR, DataDirArgs};
 use crate::failure::Failure;
 
@@ -180,6 +181,13 @@ pub(crate) struct SecondFactorPublicArgs {
         value_parser = https_url
     )]
     pub(crate) second_factor_public_url: Option<String>,
+    /// Let who opens a phone's address approve by that alone, as long as no passkey binds the phone:
+    /// for demonstrations, since whoever sees the address can approve too.
+    #[arg(
+        long = "second-factor-approve-by-link",
+        env = "COUNTERSIGN_SECOND_FACTOR_APPROVE_BY_LINK"
+    )]
+    pub(crate) second_factor_approve_by_link: bool,
     /// A name or address for its certificate, besides localhost and the address listened on; may
     /// be given several times.
     #[arg(
@@ -189,6 +197,29 @@ pub(crate) struct SecondFactorPublicArgs {
         value_name = "NAME"
     )]
     pub(crate) second_factor_names: Vec<String>,
+    /// Serve version 1 of the API too, below /rest/v1, for clients such as login_duo 1.11. Its
+    /// signatures have no date: whoever sees a request can send it again.
+    #[arg(
+        long = "second-factor-legacy-api",
+        env = "COUNTERSIGN_SECOND_FACTOR_LEGACY_API"
+    )]
+    pub(crate) second_factor_legacy_api: bool,
+    /// Do not let people look after their own devices, at /me of its address: administrators do.
+    #[arg(
+        long = "second-factor-no-self-service",
+        env = "COUNTERSIGN_SECOND_FACTOR_NO_SELF_SERVICE"
+    )]
+    pub(crate) second_factor_no_self_service: bool,
+    /// A reverse proxy's address or network, whose X-Forwarded-For says who asks
+    /// [default: the proxy does]; may be given several times.
+    #[arg(
+        long = "second-factor-trusted-proxy",
+        env = "COUNTERSIGN_SECOND_FACTOR_TRUSTED_PROXIES",
+        value_delimiter = ',',
+        value_name = "ADDRESS",
+        value_parser = trusted_proxy
+    )]
+    pub(crate) second_factor_trusted_proxies: Vec<AddressRange>,
 }
 
 /// What the admin address serves TLS with.

@@ -18,6 +18,7 @@ use proto::config::raw::Log;
 use proto::config::{Snapshot, raw};
 use proto::id::IntegrationId;
 use proto::rpc::NodeStatus;
+use proto::second_factor::Status as FactorStatus;
 use serde_json::Value;
 
 use crate::args::CheckArgs;
@@ -84,6 +85,9 @@ async fn of_node(data: &DataDir) -> Result<Checked, Failure> {
         written.extend(files.unwrap_or_default());
     }
     rows.extend(of_logs(written));
+    let factor = data.client(Role::SecondFactor)?;
+    let factor = factor.get::<FactorStatus>("/status", LIMIT).await;
+    rows.extend(factor.ok().map(|status| public_address(&status)));
     let tried: Vec<CheckRow> = node
         .post("/check", &Value::Null, check::LONGEST + LIMIT)
         .await
@@ -212,7 +216,7 @@ async fn of_file(file: &Path, data: &DataDir) -> Result<Checked, Failure> {
         }
     };
     if !unmade.is_empty() {
-        rows.push(of_builtin(data, &unmade).await?);
+        rows.extend(of_builtin(data, &unmade).await?);
     }
     let places = Places::new(data.path(), Some(file));
     rows.extend(log_folder(&snapshot.settings.log, &places));
@@ -266,11 +270,34 @@ async fn listeners(data: &DataDir) -> Result<Vec<SocketAddr>, Failure> {
         .collect())
 }
 
-/// Whether the built-in second factor of this data folder runs. That is all that can be said of it
-/// before it serves the file.
-async fn of_builtin(data: &DataDir, sections: &[String]) -> Result<CheckRow, Failure> {
+/// Whether phones can use the address at which people set up devices and approve.
+fn public_address(status: &FactorStatus) -> CheckRow {
+    let (result, found, remedy) = match &status.lacks {
+        None => (CheckResult::Good, "no fault is known".to_owned(), None),
+        Some(lacks) => {
+            let remedy = "say by --second-factor-public-url, or COUNTERSIGN_SECOND_FACTOR_PUBLIC_URL, what people's phones open: \
+                          https:// and a name; nobody needs it where all have hardware tokens, or codes from you";
+            (CheckResult::Warning, lacks.clone(), Some(remedy.to_owned()))
+        }
+    };
+    CheckRow {
+        what: CheckKind::PublicAddress,
+        place: status.public_url.clone(),
+        sections: Vec::new(),
+        from: None,
+        result,
+        milliseconds: 0,
+        found,
+        remedy,
+    }
+    .shown()
+}
+
+/// Whether the built-in second factor of this data folder runs, and what people open there. That is all
+/// that can be said of it before it serves the file.
+async fn of_builtin(data: &DataDir, sections: &[String]) -> Result<Vec<CheckRow>, Failure> {
     let factor = data.client(Role::SecondFactor)?;
-    let status = factor.get::<secondfactor::admin::Status>("/status", LIMIT);
+    let status = factor.get::<FactorStatus>("/status", LIMIT);
     let row = |result, found: String, remedy| CheckRow {
         what: CheckKind::SecondFactor,
         place: "built in".to_owned(),
@@ -282,12 +309,15 @@ async fn of_builtin(data: &DataDir, sections: &[String]) -> Result<CheckRow, Fai
         remedy,
     };
     Ok(match status.await {
-        Ok(status) => row(
-            CheckResult::Good,
-            format!("it runs, and listens on {}", status.listen),
-            None,
-        ),
-        Err(_) => row(
+        Ok(status) => {
+            let found = format!("it runs, and listens on {}", status.listen);
+            vec![
+                row(CheckResult::Good, found, None).shown(),
+                public_address(&status),
+            ]
+        }
+        Err(_) => {
+            vec![row(
             CheckResult::Warning,
             "it does not run, so it was not tried".to_owned(),
             Some(
@@ -295,9 +325,10 @@ async fn of_builtin(data: &DataDir, sections: &[String]) -> Result<CheckRow, Fai
                  without --config"
                     .to_owned(),
             ),
-        ),
-    }
-    .shown())
+        )
+        .shown()]
+        }
+    })
 }
 
 /// What `validate` finds, a row each; one row when that is nothing.
@@ -454,6 +485,32 @@ mod tests {
         let row = log_folder(&within, &places).unwrap();
         assert_eq!(row.result, CheckResult::Warning, "{row:?}");
         assert!(row.remedy.unwrap().contains("log_dir"));
+    }
+
+    #[test]
+    fn a_public_address_that_phones_cannot_use_is_a_warning() {
+        for (lacks, want) in [
+            (None, CheckResult::Good),
+            (Some("only this machine opens it"), CheckResult::Warning),
+        ] {
+            let row = public_address(&FactorStatus {
+                version: String::new(),
+                listen: ([127, 0, 0, 1], 8402).into(),
+                public_url: "https://localhost:8402".to_owned(),
+                lacks: lacks.map(str::to_owned),
+                uptime_seconds: 1,
+                users: 0,
+                pushes_waiting: 0,
+                connections: 0,
+                syncs: Vec::new(),
+            });
+            assert_eq!((row.result, &*row.place), (want, "https://localhost:8402"));
+            let remedy = row.remedy.unwrap_or_default();
+            assert_eq!(
+                remedy.contains("--second-factor-public-url"),
+                lacks.is_some()
+            );
+        }
     }
 
     #[test]

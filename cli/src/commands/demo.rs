@@ -38,7 +38,10 @@ pub(crate) async fn run(args: DemoArgs, log: LogArgs) -> Result<(), Failure> {
         admin_listen: args.admin_listen,
         admin_certificate: None,
         second_factor_listen: args.second_factor_listen,
-        second_factor_public: SecondFactorPublicArgs::default(),
+        second_factor_public: SecondFactorPublicArgs {
+            second_factor_approve_by_link: true,
+            ..SecondFactorPublicArgs::default()
+        },
         nodes: NodeListenArgs::default(),
         retention: Retention::default(),
         traces: None,

@@ -281,8 +281,12 @@ pub(crate) async fn secondfactor(args: SecondfactorArgs) -> Result<(), Failure> 
     let mut settings =
         secondfactor::Settings::new(data.of(Role::SecondFactor), data.socket(Role::SecondFactor));
     settings.listen = args.second_factor.second_factor_listen;
+    settings.approve_by_link = args.public.second_factor_approve_by_link;
     settings.public_url = args.public.second_factor_public_url;
     settings.public_names = args.public.second_factor_names;
+    settings.legacy_api = args.public.second_factor_legacy_api;
+    settings.self_service = !args.public.second_factor_no_self_service;
+    settings.trusted_proxies = args.public.second_factor_trusted_proxies;
     settings.admin_routes = logs::routes();
     settings.handover_socket = Some(data.handover_socket(Role::SecondFactor));
     settings.take_over = take_over;

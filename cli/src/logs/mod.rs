@@ -325,7 +325,7 @@ fn files() -> Vec<Written> {
 
 /// The wall clock, in microseconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "lines of the log have a time")]
-fn now_us() -> u64 {
+pub(crate) fn now_us() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     u64::try_from(since.unwrap_or_default().as_micros()).unwrap_or(u64::MAX)
 }

@@ -347,8 +347,20 @@ fn command(role: Role, plan: &Plan, admin: Option<AdminCertificate>, again: bool
             if let Some(url) = &public.second_factor_public_url {
                 command.args(["--second-factor-public-url", url]);
             }
+            if public.second_factor_approve_by_link {
+                command.arg("--second-factor-approve-by-link");
+            }
             for name in &public.second_factor_names {
                 command.args(["--second-factor-name", name]);
+            }
+            if public.second_factor_legacy_api {
+                command.arg("--second-factor-legacy-api");
+            }
+            if public.second_factor_no_self_service {
+                command.arg("--second-factor-no-self-service");
+            }
+            for proxy in &public.second_factor_trusted_proxies {
+                command.args(["--second-factor-trusted-proxy", &proxy.to_string()]);
             }
         }
     }
@@ -513,7 +525,11 @@ mod tests {
             second_factor_listen: address,
             second_factor_public: SecondFactorPublicArgs {
                 second_factor_public_url: Some("https://gate.example".to_owned()),
+                second_factor_approve_by_link: true,
                 second_factor_names: vec!["gate.example".to_owned(), "192.0.2.1".to_owned()],
+                second_factor_legacy_api: true,
+                second_factor_no_self_service: true,
+                second_factor_trusted_proxies: vec!["192.0.2.0/28".parse().unwrap()],
             },
             nodes: NodeListenArgs::default(),
             retention: Retention {
@@ -537,8 +553,10 @@ mod tests {
                 .collect();
             words.join(" ")
         };
-        let want = "--second-factor-public-url https://gate.example \
-                    --second-factor-name gate.example --second-factor-name 192.0.2.1";
+        let want = "--second-factor-public-url https://gate.example --second-factor-approve-by-link \
+                    --second-factor-name gate.example --second-factor-name 192.0.2.1 \
+                    --second-factor-legacy-api --second-factor-no-self-service \
+                    --second-factor-trusted-proxy 192.0.2.0/28";
         assert!(line(Role::SecondFactor).ends_with(want));
         assert!(!line(Role::DataPlane).contains("gate.example"));
         let want = "--event-days 7 --event-count 20 --event-octets 300";

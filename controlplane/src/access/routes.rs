@@ -76,13 +76,22 @@ pub(crate) const ROUTES: &[Route] = &[
     (POST, "/api/v1/primary-only", Role(Admin)),
     // Who sees that it is not needed any more ends it.
     (DELETE, "/api/v1/primary-only", Role(Operator)),
-    // What lets somebody in in a user's place is for administrators: a device of theirs, an approval. The
-    // handlers refuse an operator's devices, scripts, and any status that opens.
+    // What lets somebody in in a user's place is for administrators: a device of theirs, an approval, and
+    // that the user is gone: whoever has their name then is somebody new. The handlers refuse an operator's
+    // devices, scripts, aliases, groups, any status that opens, and to take a user's last device.
+    (GET, "/api/v1/second-factor/status", Role(Viewer)),
     (GET, "/api/v1/second-factor/users", Role(Viewer)),
     (POST, "/api/v1/second-factor/users", Role(Operator)),
+    (POST, "/api/v1/second-factor/import", Role(Admin)),
+    (POST, "/api/v1/second-factor/sync", Role(Admin)),
     (GET, "/api/v1/second-factor/users/{name}", Role(Viewer)),
     (PATCH, "/api/v1/second-factor/users/{name}", Role(Operator)),
-    (DELETE, "/api/v1/second-factor/users/{name}", Role(Operator)),
+    (DELETE, "/api/v1/second-factor/users/{name}", Role(Admin)),
+    (
+        POST,
+        "/api/v1/second-factor/users/{name}/lock",
+        Role(Operator),
+    ),
     (
         POST,
         "/api/v1/second-factor/users/{name}/unlock",
@@ -104,15 +113,36 @@ pub(crate) const ROUTES: &[Route] = &[
         Role(Admin),
     ),
     (
+        GET,
+        "/api/v1/second-factor/users/{name}/policy",
+        Role(Viewer),
+    ),
+    (
+        DELETE,
+        "/api/v1/second-factor/users/{name}/remembered",
+        Role(Operator),
+    ),
+    (
         POST,
         "/api/v1/second-factor/users/{name}/devices",
         Role(Admin),
+    ),
+    (
+        PATCH,
+        "/api/v1/second-factor/users/{name}/devices/{id}",
+        Role(Operator),
     ),
     (
         DELETE,
         "/api/v1/second-factor/users/{name}/devices/{id}",
         Role(Operator),
     ),
+    (
+        POST,
+        "/api/v1/second-factor/users/{name}/devices/{id}/resync",
+        Role(Admin),
+    ),
+    (GET, "/api/v1/second-factor/groups", Role(Viewer)),
     (GET, "/api/v1/second-factor/devices", Role(Viewer)),
     (GET, "/api/v1/second-factor/approvals", Role(Viewer)),
     (
@@ -130,6 +160,75 @@ pub(crate) const ROUTES: &[Route] = &[
         "/api/v1/second-factor/approvals/{txid}/fraud",
         Role(Operator),
     ),
+    (GET, "/api/v1/second-factor/policies", Role(Viewer)),
+    (PUT, "/api/v1/second-factor/policies/default", Role(Admin)),
+    (
+        DELETE,
+        "/api/v1/second-factor/policies/default",
+        Role(Admin),
+    ),
+    (
+        PUT,
+        "/api/v1/second-factor/policies/applications/{application}",
+        Role(Admin),
+    ),
+    (
+        DELETE,
+        "/api/v1/second-factor/policies/applications/{application}",
+        Role(Admin),
+    ),
+    (
+        PUT,
+        "/api/v1/second-factor/policies/groups/{group}",
+        Role(Admin),
+    ),
+    (
+        DELETE,
+        "/api/v1/second-factor/policies/groups/{group}",
+        Role(Admin),
+    ),
+    (GET, "/api/v1/second-factor/applications", Role(Viewer)),
+    (POST, "/api/v1/second-factor/applications", Role(Admin)),
+    (
+        DELETE,
+        "/api/v1/second-factor/applications/{application}",
+        Role(Admin),
+    ),
+    (
+        PATCH,
+        "/api/v1/second-factor/applications/{application}",
+        Role(Admin),
+    ),
+    (GET, "/api/v1/second-factor/remembered", Role(Viewer)),
+    (
+        DELETE,
+        "/api/v1/second-factor/remembered/{id}",
+        Role(Operator),
+    ),
+    (GET, "/api/v1/second-factor/incidents", Role(Viewer)),
+    (GET, "/api/v1/second-factor/enrollments", Role(Viewer)),
+    (POST, "/api/v1/second-factor/enrollments", Role(Admin)),
+    (
+        DELETE,
+        "/api/v1/second-factor/enrollments/{id}",
+        Role(Operator),
+    ),
+    (GET, "/api/v1/second-factor/tokens", Role(Viewer)),
+    (POST, "/api/v1/second-factor/tokens", Role(Admin)),
+    (DELETE, "/api/v1/second-factor/tokens/{serial}", Role(Admin)),
+    (
+        POST,
+        "/api/v1/second-factor/tokens/{serial}/assign",
+        Role(Admin),
+    ),
+    (
+        POST,
+        "/api/v1/second-factor/tokens/{serial}/unassign",
+        Role(Admin),
+    ),
+    (GET, "/api/v1/second-factor/delivery", Role(Viewer)),
+    (PATCH, "/api/v1/second-factor/delivery", Role(Admin)),
+    (POST, "/api/v1/second-factor/delivery/test", Role(Admin)),
     (GET, "/api/v1/join-tokens", Role(Admin)),
     (POST, "/api/v1/join-tokens", Role(Admin)),
     (GET, "/api/v1/join-tokens/{id}", Role(Admin)),

@@ -55,7 +55,7 @@ pub(crate) fn write(table: &mut Vec<u8>, stored: &StoredEvent) {
         event.node.to_string(),
         event.revision.to_string(),
         event.integration.to_string(),
-        event.ikey.clone(),
+        event.ikey.to_string(),
         shown(event.authenticator.as_ref()),
         match event.test {
             true => event.shown_client(),

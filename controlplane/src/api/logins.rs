@@ -170,7 +170,8 @@ fn place(app: &App, asked: &LoginRequest) -> Result<(NodeId, Option<String>), Pr
     })
 }
 
-fn best(app: &App) -> Option<NodeId> {
+/// The node that is best asked; none when none that is connected here knows how.
+pub(super) fn best(app: &App) -> Option<NodeId> {
     let newest = app.revisions.borrow().as_ref().map(|one| one.info.number);
     let local = app.settings.local_node.as_ref();
     app.nodes.for_login(newest, local)

@@ -89,7 +89,13 @@ impl<'a> Context<'a> {
         };
         *said += 1;
         if *said <= KEPT {
-            self.diagnostics.push(found);
+            self.diagnostics.push(Diagnostic {
+                section: found.section.map(printable),
+                option: found.option.map(printable),
+                message: printable(found.message),
+                remedy: printable(found.remedy),
+                ..found
+            });
         }
     }
 
@@ -231,4 +237,19 @@ impl<'a> Context<'a> {
             }
         }
     }
+}
+
+/// A text with what moves a cursor or ends a line written out: names and values are a stranger's.
+fn printable(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    out
 }

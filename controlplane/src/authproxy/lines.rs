@@ -453,7 +453,7 @@ fn of_server(section: &Section, entry: &Entry) -> Vec<String> {
             return of_radius_client(section, entry, "message_authenticator");
         }
         "force_message_authenticator" => {
-            let clients = 0..radius_clients(section).len();
+            let clients = 0..section.radius_clients().len();
             return clients
                 .map(|index| format!("/clients/{index}/message_authenticator"))
                 .collect();
@@ -491,19 +491,10 @@ fn of_server(section: &Section, entry: &Entry) -> Vec<String> {
     vec![pointer.to_owned()]
 }
 
-/// The numbers that have both an address and a secret, in order: each is a client.
-fn radius_clients(section: &Section) -> Vec<u32> {
-    let secrets = section.numbered("radius_secret");
-    let addresses = section.numbered("radius_ip").into_keys();
-    addresses
-        .filter(|number| secrets.contains_key(number))
-        .collect()
-}
-
 fn of_radius_client(section: &Section, entry: &Entry, field: &str) -> Vec<String> {
-    let clients = radius_clients(section);
-    let index = clients.iter().position(|number| *number == entry.number);
+    let index = section.radius_clients().binary_search(&entry.number);
     index
+        .ok()
         .map(|index| format!("/clients/{index}/{field}"))
         .into_iter()
         .collect()

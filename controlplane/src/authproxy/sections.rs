@@ -4,6 +4,7 @@
 //! enough for the builders: where a value is bad they fall back to nothing, as the file is
 //! refused anyway.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
@@ -24,6 +25,7 @@ pub(super) struct Section {
     pub(super) kind: SectionKind,
     pub(super) line: u32,
     pub(super) entries: Vec<Entry>,
+    clients: OnceCell<Vec<u32>>,
 }
 
 /// A known option within it.
@@ -42,7 +44,11 @@ pub(super) struct Entry {
 impl Section {
     /// The option, with the lowest number where it has several.
     pub(super) fn entry(&self, name: &str) -> Option<&Entry> {
-        self.numbered(name).into_values().next()
+        // Of one written twice the later.
+        let named = self.entries.iter().rev();
+        named
+            .filter(|entry| entry.spec.name == name)
+            .min_by_key(|entry| entry.number)
     }
 
     /// What it is called everywhere but in this file.
@@ -57,6 +63,18 @@ impl Section {
             .filter(|entry| entry.spec.name == name)
             .map(|entry| (entry.number, entry))
             .collect()
+    }
+
+    /// The numbers that have both an address and a secret, in order: each is a client. Of a section that
+    /// has all its entries.
+    pub(super) fn radius_clients(&self) -> &[u32] {
+        self.clients.get_or_init(|| {
+            let secrets = self.numbered("radius_secret");
+            let addresses = self.numbered("radius_ip").into_keys();
+            addresses
+                .filter(|number| secrets.contains_key(number))
+                .collect()
+        })
     }
 
     /// The value written.
@@ -206,6 +224,7 @@ fn collect(document: &Document, context: &mut Context<'_>) -> Collected {
                     kind,
                     line: number,
                     entries: Vec::new(),
+                    clients: OnceCell::new(),
                 });
                 place = match (good, section) {
                     (Some(_), Some(section)) => {

@@ -58,7 +58,11 @@ impl Nodes {
             Some(entry) if entry.subscriptions == 0 => return Err(CommandError::NotConnected),
             Some(entry) => entry.outbox.clone().ok_or(CommandError::NotUnderstood)?,
         };
-        if !outbox.logins && matches!(command, Command::Login { .. } | Command::Factor { .. }) {
+        let needs_logins = matches!(
+            command,
+            Command::Login { .. } | Command::Factor { .. } | Command::List { .. }
+        );
+        if !outbox.logins && needs_logins {
             return Err(CommandError::NotUnderstood);
         }
         let limit = Duration::from_secs(command.seconds()) + LONGER;

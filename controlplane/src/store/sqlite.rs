@@ -28,6 +28,15 @@ pub(super) async fn open(path: &Path, bound: u64) -> Result<(Db, bool), StoreErr
         .busy_timeout(BUSY);
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // Waits for a rollback that was begun.
+                connection.ping().await?;
+                // SQLite ends a transaction by itself where it finds no room (sqlite.org/lang_transaction.html,
+                // section 3). sqlx takes it for open from then on and begins no other on this connection.
+                Ok(!connection.is_in_transaction())
+            })
+        })
         .connect_with(options.clone())
         .await
         .map_err(|error| damage(path, error, "open the database"))?;

@@ -37,9 +37,13 @@ async fn exchange(
     headers: &str,
     body: &str,
 ) -> Answer {
+    let kind = match headers.contains("content-type:") {
+        true => "",
+        false => "content-type: application/json\r\n",
+    };
     let request = format!(
         "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n{headers}\r\n{body}",
+         {kind}content-length: {}\r\n{headers}\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).await.unwrap();

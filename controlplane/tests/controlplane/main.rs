@@ -23,6 +23,7 @@ mod primary_only;
 mod push;
 mod revisions;
 mod second_factor;
+mod second_factor_more;
 mod sign_in;
 mod start;
 mod stream_ends;

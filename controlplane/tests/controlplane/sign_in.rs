@@ -144,6 +144,27 @@ async fn an_administrator_who_took_the_invitation_signs_in_and_out() {
     plane.running.stop().await;
 }
 
+/// What somebody else put into the browser before is no session, and does not become one.
+#[tokio::test]
+async fn a_cookie_that_was_there_before_a_sign_in_is_worth_nothing_after_it() {
+    let plane = Plane::start().await;
+    let secret = join(&plane, "alice", "operator").await;
+    let path = "/api/v1/session";
+    let planted = format!("__Host-countersign=cst_{:016x}_{:064x}", 7, 7);
+    let headers = format!("{PAGE}cookie: {planted}\r\n");
+    assert_eq!(plane.call("GET", path, &headers, "").await.status, 401);
+    let body = sign_in("alice", PASSWORD, &passcode(&secret, 1));
+    let signed_in = plane.call("POST", path, &headers, &body).await;
+    assert_eq!(signed_in.status, 201, "{signed_in:?}");
+    let set = signed_in.header("set-cookie").unwrap();
+    let cookie = set.split(';').next().unwrap();
+    assert_ne!(cookie, planted);
+    assert_eq!(plane.call("GET", path, &headers, "").await.status, 401);
+    let own = format!("cookie: {cookie}\r\n");
+    assert_eq!(plane.call("GET", path, &own, "").await.status, 200);
+    plane.running.stop().await;
+}
+
 #[tokio::test]
 async fn a_session_ends_with_its_administrator_and_guesses_wait() {
     let plane = Plane::start().await;

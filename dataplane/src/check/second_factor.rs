@@ -53,7 +53,7 @@ pub(super) fn plan(
         if let Some((_, host)) = known {
             host.subject.sections.push(section.clone());
             let same =
-                |one: &&mut Keys| one.ikey == application.ikey && one.skey == application.skey;
+                |one: &&mut Keys| *one.ikey == *application.ikey && one.skey == application.skey;
             if let Some(keys) = host.keys.iter_mut().find(same) {
                 keys.sections.push(section);
                 continue;
@@ -66,7 +66,7 @@ pub(super) fn plan(
         };
         let keys = match clients.client(application, &snapshot.settings) {
             Ok(client) => Keys {
-                ikey: application.ikey.clone(),
+                ikey: application.ikey.to_string(),
                 skey: application.skey.clone(),
                 sections: vec![section],
                 client,

@@ -194,9 +194,15 @@ async fn who_is_cut_off_at_once_asks_less_and_less_often() {
     let keys = json!({"type": "drain", "drain": false});
     let site = Site::start(&[keys], true, 0).await;
     let began = tokio::time::Instant::now();
-    while site.control.subscriptions.load(Ordering::Relaxed) < 12 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let asked = async {
+        while site.control.subscriptions.load(Ordering::Relaxed) < 12 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let limit = Duration::from_secs(60);
+    tokio::time::timeout(limit, asked)
+        .await
+        .expect("it asks on");
     // 0.1, 0.2, 0.4, 0.8, 1.6 and then 2 s each.
     let took = began.elapsed();
     assert!(took > Duration::from_secs(10), "{took:?}");

@@ -6,12 +6,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use local::Client;
-use proto::command::{COMMANDS_AT_ONCE, Command, Finished, Outcome, TestLogin};
+use proto::command::{
+    COMMANDS_AT_ONCE, Command, Finished, LIST_SECONDS, ListPeople, Outcome, TestLogin,
+};
 use proto::id::IntegrationId;
 use proto::rpc::{Empty, SERVICE};
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::clock;
 use crate::node::Node;
 use crate::server::served::Served;
 use crate::server::test_login;
@@ -140,7 +143,31 @@ async fn perform(node: &Node, checks: &Semaphore, command: Command) -> Outcome {
                 message,
             }
         }
+        Command::List { list } => listed(node, *list).await,
         Command::Unknown => refused("the node's program is older and does not know this command"),
+    }
+}
+
+/// Lists the people of a directory that is served.
+async fn listed(node: &Node, list: ListPeople) -> Outcome {
+    let Some(directory) = node.primary(&list.directory) else {
+        return refused(format!(
+            "the node serves no login by a section [{}]; name an ad_client section that an integration \
+             uses",
+            list.directory
+        ));
+    };
+    tracing::info!(
+        directory = list.directory,
+        by = list.by,
+        "the control plane lists the people of a directory"
+    );
+    let deadline = clock::now() + Duration::from_secs(LIST_SECONDS) - MARGIN;
+    match directory.list(list.group_dn.as_deref(), deadline).await {
+        Ok(listed) => Outcome::Listed {
+            listed: Box::new(listed),
+        },
+        Err(why) => refused(why),
     }
 }
 
@@ -177,4 +204,7 @@ fn not_served(integration: &IntegrationId) -> Outcome {
 /// Refusals that are on their way at a time, with what is worked on; a control plane that goes on all
 /// the same is left to its time-out.
 const MOST_REFUSALS: usize = 2 * COMMANDS_AT_ONCE;
-const CALL_LIMIT: Duration = Duration::from_secs(10);
+/// A list of many people takes a moment to travel.
+const CALL_LIMIT: Duration = Duration::from_secs(30);
+/// How much of its time a list leaves for the way back.
+const MARGIN: Duration = Duration::from_secs(5);

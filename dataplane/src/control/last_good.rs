@@ -35,7 +35,7 @@ impl LastGood {
     pub(crate) fn store(&self, snapshot: &raw::Snapshot) -> Result<(), LastGoodError> {
         let clear = Zeroizing::new(serde_json::to_vec(snapshot).map_err(LastGoodError::Json)?);
         let mut nonce = [0; NONCE_OCTETS];
-        getrandom::fill(&mut nonce).map_err(|_| LastGoodError::Random)?;
+        crate::random::fill(&mut nonce).map_err(|_| LastGoodError::Random)?;
         let sealed = self
             .cipher()?
             .encrypt(
@@ -119,7 +119,7 @@ fn key_at(path: &Path) -> Result<Zeroizing<[u8; KEY_OCTETS]>, LastGoodError> {
     };
     let mut key = Zeroizing::new([0; KEY_OCTETS]);
     if !path.exists() {
-        getrandom::fill(&mut *key).map_err(|_| LastGoodError::Random)?;
+        crate::random::fill(&mut *key).map_err(|_| LastGoodError::Random)?;
         let aside = path.with_extension("new");
         let write = || {
             let mut options = OpenOptions::new();

@@ -60,6 +60,14 @@ impl Reports {
 #[derive(Debug)]
 pub(crate) struct Queue(mpsc::Receiver<AuthEvent>);
 
+impl Queue {
+    /// The oldest, if there is one.
+    #[cfg(any(test, feature = "counting"))]
+    pub(crate) fn try_next(&mut self) -> Option<AuthEvent> {
+        self.0.try_recv().ok()
+    }
+}
+
 /// Where finished logins are told besides the control plane.
 #[derive(Clone, Copy, Debug)]
 pub enum LoginLines {

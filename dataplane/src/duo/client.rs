@@ -168,7 +168,7 @@ impl DuoClient {
         let body = self
             .call(wire::preauth(request), Repeat::Safe, deadline)
             .await?;
-        wire::read_preauth(&body)
+        wire::read_preauth(&body, request.shows_numbers)
     }
 
     /// Asks for a decision, or for one to be begun when the factor waits for a person.
@@ -258,11 +258,13 @@ impl DuoClient {
         let parameters = Bytes::from_owner(Zeroizing::new(std::mem::take(&mut written.parameters)));
         let mut clock_corrected = false;
         let mut back_off = BACK_OFF_FIRST;
+        let mut busy = false;
         loop {
             let offset = self.pool.clock_offset();
             let answer = self
                 .attempt(&written, &parameters, repeat, deadline)
-                .await?;
+                .await
+                .map_err(|failure| still_busy(failure, repeat, busy))?;
             let Err(refusal) = wire::accepted(answer.status, &answer.body) else {
                 return Ok(answer.body);
             };
@@ -276,6 +278,7 @@ impl DuoClient {
                     }
                 }
                 FailureKind::RateLimited => {
+                    busy = true;
                     let wait = match answer.retry_after {
                         Some(RetryAfter::Seconds(seconds)) => Duration::from_secs(seconds),
                         Some(RetryAfter::At(unix)) => {
@@ -407,6 +410,21 @@ impl DuoClient {
     }
 }
 
+/// A service that said that it has too much to do is there: no outage, for which `failmode` would stand
+/// in, when the deadline cuts off the next try.
+fn still_busy(failure: Failure, repeat: Repeat, busy: bool) -> Failure {
+    if busy && repeat == Repeat::Safe && failure.kind == FailureKind::TimedOut {
+        return Failure {
+            kind: FailureKind::RateLimited,
+            detail: format!(
+                "{}, after it said that it has too much to do",
+                failure.detail
+            ),
+        };
+    }
+    failure
+}
+
 /// The service's time, as far as we know it.
 fn service_time(offset: i64) -> u64 {
     clock::unix_now().saturating_add_signed(offset)
@@ -418,7 +436,7 @@ fn seconds(unix: u64) -> i64 {
 
 /// Up to a second, so that many who were refused together do not come back together.
 fn jitter() -> Duration {
-    Duration::from_millis(u64::from(getrandom::u32().unwrap_or_default() % 1_000))
+    Duration::from_millis(u64::from(crate::random::number() % 1_000))
 }
 
 /// The usual bound on open connections.

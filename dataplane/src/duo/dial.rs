@@ -63,6 +63,17 @@ impl Dialer {
         }
     }
 
+    /// In a simulation a connection has neither addresses nor TLS; the time it may take is the same.
+    #[cfg(test)]
+    pub(crate) async fn simulated(&self) -> Option<Result<tokio::io::DuplexStream, Failure>> {
+        let connected = crate::simulation::network::connect(self.port)?;
+        Some(match timeout(DIAL_LIMIT, connected).await {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(fault)) => Err(unreached("cannot connect", &fault)),
+            Err(_) => Err(failure("no connection".to_owned())),
+        })
+    }
+
     async fn dial_unlimited(&self) -> Result<TlsStream<TcpStream>, Failure> {
         let tcp = self.carrier().await?;
         self.secure(tcp).await.map_err(|fault| failure(fault.1))

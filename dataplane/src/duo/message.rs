@@ -9,6 +9,10 @@ pub struct PreauthRequest {
     pub username: String,
     /// Where the user is; none is not sent.
     pub ipaddr: Option<String>,
+    /// What the user logs in to; none is not sent.
+    pub hostname: Option<String>,
+    /// Whether a prompt can show the number that a push is approved with.
+    pub shows_numbers: bool,
 }
 
 /// What the user is to do.
@@ -20,6 +24,8 @@ pub enum Preauth {
         status_msg: String,
         /// In the service's order.
         devices: Vec<Device>,
+        /// What a push wants to be approved with; none when it wants nothing.
+        number: Option<PushNumber>,
     },
     /// Nothing: let in.
     Allow {
@@ -38,6 +44,30 @@ pub enum Preauth {
         /// Where to enrol.
         portal_url: Option<String>,
     },
+}
+
+/// A number that a prompt shows, and that is typed on the phone to approve the push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushNumber {
+    /// Goes along with the push.
+    pub txid: Txid,
+    /// What is shown: [`PushNumber::MAX_CODE`] ASCII letters or digits at most.
+    pub code: String,
+}
+
+impl PushNumber {
+    /// The most letters or digits of a number.
+    pub const MAX_CODE: usize = 8;
+
+    /// Checks both.
+    #[must_use]
+    pub fn new(txid: &str, code: &str) -> Option<Self> {
+        let good = (1..=Self::MAX_CODE).contains(&code.len())
+            && code.bytes().all(|octet| octet.is_ascii_alphanumeric());
+        let code = good.then(|| code.to_owned())?;
+        let txid = Txid::kept(txid)?;
+        Some(Self { txid, code })
+    }
 }
 
 /// A phone or token of the user.
@@ -79,6 +109,10 @@ pub struct AuthRequest {
     pub username: String,
     /// Where the user is; none is not sent.
     pub ipaddr: Option<String>,
+    /// What the user logs in to; none is not sent.
+    pub hostname: Option<String>,
+    /// The [`PushNumber`]'s that the user was shown; none is not sent.
+    pub txid: Option<Txid>,
     /// How to decide.
     pub factor: AuthFactor,
 }
@@ -119,6 +153,19 @@ impl AuthFactor {
 /// A transaction's id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Txid(pub String);
+
+impl Txid {
+    /// The most octets of one that is kept beyond a request.
+    pub const MAX_KEPT: usize = 64;
+
+    /// One that is kept beyond a request: visible ASCII, 1 to [`Txid::MAX_KEPT`] characters.
+    #[must_use]
+    pub fn kept(text: &str) -> Option<Self> {
+        let good = (1..=Self::MAX_KEPT).contains(&text.len())
+            && text.bytes().all(|octet| octet.is_ascii_graphic());
+        good.then(|| Self(text.to_owned()))
+    }
+}
 
 /// What an auth request gave.
 #[derive(Clone, Debug, PartialEq, Eq)]

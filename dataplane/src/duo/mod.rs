@@ -9,9 +9,11 @@ pub mod client;
 mod date;
 pub(crate) mod dial;
 pub mod failure;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod message;
 mod pool;
 mod send;
-mod sign;
+pub(crate) mod sign;
 pub mod trust;
-mod wire;
+pub(crate) mod wire;

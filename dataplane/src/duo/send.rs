@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper::rt::Executor;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -54,10 +55,22 @@ pub(crate) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// # Errors
 /// Of the kind [`FailureKind::Connect`], or Internal as [`Dialer::dial`] says.
 pub(crate) async fn open(dialer: &Dialer, shared: &Shared) -> Result<Opened, Failure> {
+    #[cfg(test)]
+    if let Some(stream) = dialer.simulated().await {
+        return speak(stream?, false, shared).await;
+    }
     let tls = dialer.dial().await?;
     let multiplexed = tls.get_ref().1.alpn_protocol() == Some(ALPN_H2);
+    speak(tls, multiplexed, shared).await
+}
+
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    multiplexed: bool,
+    shared: &Shared,
+) -> Result<Opened, Failure> {
     // In a box: the library keeps room for the whole connection in the task of each HTTP/2 request.
-    let io = TokioIo::new(Box::new(tls));
+    let io = TokioIo::new(Box::new(stream));
     let fault = |fault: hyper::Error| connect_failure(format!("no HTTP: {fault}"));
     if !multiplexed {
         let (sender, connection) = http1::Builder::new()

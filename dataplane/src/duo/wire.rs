@@ -6,11 +6,12 @@
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::failure::{Failure, FailureKind};
 use super::message::{
     AuthFactor, AuthReply, AuthRequest, AuthResult, AuthStatus, Capabilities, Decision, Device,
-    DeviceChoice, Preauth, PreauthRequest, Txid,
+    DeviceChoice, Preauth, PreauthRequest, PushNumber, Txid,
 };
 use super::sign::Parameters;
 
@@ -24,7 +25,14 @@ pub(crate) struct Written {
 
 /// Writes `/auth/v2/preauth`.
 pub(crate) fn preauth(request: &PreauthRequest) -> Written {
-    let mut parameters = room(&[&request.username]);
+    let hostname = request.hostname.as_deref();
+    let mut parameters = room(&[&request.username, hostname.unwrap_or_default()]);
+    if request.shows_numbers {
+        parameters.add("client_supports_verified_push", "1");
+    }
+    if let Some(hostname) = hostname {
+        parameters.add("hostname", hostname);
+    }
     if let Some(ipaddr) = &request.ipaddr {
         parameters.add("ipaddr", ipaddr);
     }
@@ -41,7 +49,12 @@ pub(crate) fn auth(request: &AuthRequest) -> Written {
         AuthFactor::Sms(device) => ("sms", Some(device), None),
         AuthFactor::Passcode(code) => ("passcode", None, Some(code.expose())),
     };
-    let mut parameters = room(&[&request.username, passcode.map_or("", |code| code)]);
+    let hostname = request.hostname.as_deref();
+    let mut parameters = room(&[
+        &request.username,
+        passcode.map_or("", |code| code),
+        hostname.unwrap_or_default(),
+    ]);
     let waits = request.factor.waits_for_a_person();
     parameters.add("async", if waits { "1" } else { "0" });
     match device {
@@ -50,11 +63,17 @@ pub(crate) fn auth(request: &AuthRequest) -> Written {
         None => {}
     }
     parameters.add("factor", word);
+    if let Some(hostname) = hostname {
+        parameters.add("hostname", hostname);
+    }
     if let Some(ipaddr) = &request.ipaddr {
         parameters.add("ipaddr", ipaddr);
     }
     if let Some(code) = passcode {
         parameters.add("passcode", code);
+    }
+    if let Some(Txid(txid)) = &request.txid {
+        parameters.add("txid", txid);
     }
     parameters.add("username", &request.username);
     post("/auth/v2/auth", parameters)
@@ -131,11 +150,11 @@ pub(crate) fn accepted(status: StatusCode, body: &[u8]) -> Result<(), Refusal> {
     })
 }
 
-/// Reads preauth's answer.
+/// Reads preauth's answer. A number for pushes is read where one can be shown, and else passed over.
 ///
 /// # Errors
 /// Unreadable, or what `stat: FAIL` means.
-pub(crate) fn read_preauth(body: &[u8]) -> Result<Preauth, Failure> {
+pub(crate) fn read_preauth(body: &[u8], shows_numbers: bool) -> Result<Preauth, Failure> {
     let answer: PreauthAnswer = response(body)?;
     let status_msg = answer.status_msg;
     Ok(match answer.result.as_str() {
@@ -147,6 +166,10 @@ pub(crate) fn read_preauth(body: &[u8]) -> Result<Preauth, Failure> {
         },
         "auth" => Preauth::Auth {
             status_msg,
+            number: match (shows_numbers, answer.verification_code) {
+                (true, Some(code)) => Some(push_number(&code, answer.txid.as_ref())?),
+                _ => None,
+            },
             devices: answer
                 .devices
                 .ok_or_else(|| unreadable("the answer names no devices"))?
@@ -156,6 +179,14 @@ pub(crate) fn read_preauth(body: &[u8]) -> Result<Preauth, Failure> {
         },
         other => return Err(unknown("result", other)),
     })
+}
+
+/// A person types the number, and the State keeps both: neither may be anything else.
+fn push_number(code: &Value, txid: Option<&Value>) -> Result<PushNumber, Failure> {
+    code.as_str()
+        .zip(txid.and_then(Value::as_str))
+        .and_then(|(code, txid)| PushNumber::new(txid, code))
+        .ok_or_else(|| unreadable("the answer's verification code or its transaction is none"))
 }
 
 /// Reads auth's answer: a transaction when it was to wait for a person, else a decision. A service
@@ -287,7 +318,7 @@ struct Envelope<T> {
 #[derive(Default, Deserialize)]
 struct Fault {
     #[serde(default)]
-    code: serde_json::Value,
+    code: Value,
     #[serde(default)]
     message: String,
     #[serde(default)]
@@ -298,8 +329,8 @@ impl Fault {
     /// The code; some servers write it as a string.
     fn code(&self) -> Option<u64> {
         match &self.code {
-            serde_json::Value::Number(number) => number.as_u64(),
-            serde_json::Value::String(text) => text.parse().ok(),
+            Value::Number(number) => number.as_u64(),
+            Value::String(text) => text.parse().ok(),
             _ => None,
         }
     }
@@ -329,6 +360,11 @@ struct PreauthAnswer {
     devices: Option<Vec<DeviceAnswer>>,
     #[serde(default)]
     enroll_portal_url: Option<String>,
+    // Of any type, so that where they are passed over nothing is unreadable.
+    #[serde(default)]
+    verification_code: Option<Value>,
+    #[serde(default)]
+    txid: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -342,9 +378,9 @@ struct DeviceAnswer {
     capabilities: Vec<String>,
     // Both are only shown, so nothing that stands here makes an answer unreadable.
     #[serde(default)]
-    number: serde_json::Value,
+    number: Value,
     #[serde(default)]
-    sms_nextcode: serde_json::Value,
+    sms_nextcode: Value,
 }
 
 impl From<DeviceAnswer> for Device {
@@ -373,10 +409,10 @@ impl From<DeviceAnswer> for Device {
 }
 
 /// A text or a number; none when it is neither, or empty.
-fn shown_value(value: serde_json::Value) -> Option<String> {
+fn shown_value(value: Value) -> Option<String> {
     match value {
-        serde_json::Value::String(text) => Some(text).filter(|text| !text.is_empty()),
-        serde_json::Value::Number(number) => Some(number.to_string()),
+        Value::String(text) => Some(text).filter(|text| !text.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
 }

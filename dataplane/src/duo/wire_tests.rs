@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use proto::secret::Secret;
+use serde_json::json;
 
 use super::*;
 
@@ -16,6 +17,8 @@ fn requests_are_written_in_order_and_encoded() {
         line(auth(&AuthRequest {
             username: "zoë b".to_owned(),
             ipaddr: Some("192.0.2.1".to_owned()),
+            hostname: None,
+            txid: None,
             factor,
         }))
         .2
@@ -51,6 +54,8 @@ fn requests_are_written_in_order_and_encoded() {
     let request = PreauthRequest {
         username: "a+b".to_owned(),
         ipaddr: None,
+        hostname: None,
+        shows_numbers: false,
     };
     assert_eq!(
         line(preauth(&request)),
@@ -117,6 +122,7 @@ fn preauth_answers_are_understood() {
               {"device":"DH2","sms_nextcode":["what"]}]}"#,
             Preauth::Auth {
                 status_msg: text(),
+                number: None,
                 devices: vec![
                     Device {
                         number: Some("XXX".to_owned()),
@@ -134,7 +140,94 @@ fn preauth_answers_are_understood() {
         ),
     ];
     for (input, want) in table {
-        assert_eq!(read_preauth(&ok(input)), Ok(want), "{input}");
+        for shows_numbers in [true, false] {
+            let read = read_preauth(&ok(input), shows_numbers);
+            assert_eq!(read, Ok(want.clone()), "{input}");
+        }
+    }
+}
+
+#[test]
+fn the_built_in_service_is_told_where_and_with_which_number() {
+    let request = PreauthRequest {
+        username: "alice".to_owned(),
+        ipaddr: Some("192.0.2.1".to_owned()),
+        hostname: Some("2001:db8::1".to_owned()),
+        shows_numbers: true,
+    };
+    assert_eq!(
+        line(preauth(&request)).2,
+        "client_supports_verified_push=1&hostname=2001%3Adb8%3A%3A1&ipaddr=192.0.2.1&username=alice"
+    );
+    let push = AuthRequest {
+        username: "alice".to_owned(),
+        ipaddr: None,
+        hostname: Some("192.0.2.9".to_owned()),
+        txid: Some(Txid("t-1".to_owned())),
+        factor: AuthFactor::Push(DeviceChoice::Auto),
+    };
+    assert_eq!(
+        line(auth(&push)).2,
+        "async=1&device=auto&factor=push&hostname=192.0.2.9&txid=t-1&username=alice"
+    );
+}
+
+#[test]
+fn a_number_is_one_or_the_answer_is_unreadable() {
+    let long = "t".repeat(Txid::MAX_KEPT + 1);
+    let longest = "t".repeat(Txid::MAX_KEPT);
+    let good = |code: &str, txid: &str| {
+        Ok(Some(PushNumber {
+            txid: Txid(txid.to_owned()),
+            code: code.to_owned(),
+        }))
+    };
+    let bad = || Err(FailureKind::Unreadable);
+    let table = [
+        (
+            json!({"verification_code": "481", "txid": "45f7", "expiration": 1}),
+            good("481", "45f7"),
+        ),
+        (
+            json!({"verification_code": "aB3d5678", "txid": "45f7"}),
+            good("aB3d5678", "45f7"),
+        ),
+        (
+            json!({"verification_code": "1", "txid": longest}),
+            good("1", &longest),
+        ),
+        (json!({"txid": "45f7"}), Ok(None)),
+        (json!({"verification_code": null, "txid": null}), Ok(None)),
+        (json!({"verification_code": "", "txid": "45f7"}), bad()),
+        (
+            json!({"verification_code": "123456789", "txid": "45f7"}),
+            bad(),
+        ),
+        (json!({"verification_code": "4 81", "txid": "45f7"}), bad()),
+        (json!({"verification_code": "<b>", "txid": "45f7"}), bad()),
+        (
+            json!({"verification_code": "４８１", "txid": "45f7"}),
+            bad(),
+        ),
+        (json!({"verification_code": 481, "txid": "45f7"}), bad()),
+        (json!({"verification_code": "481"}), bad()),
+        (json!({"verification_code": "481", "txid": ""}), bad()),
+        (json!({"verification_code": "481", "txid": "a b"}), bad()),
+        (json!({"verification_code": "481", "txid": ["45f7"]}), bad()),
+        (json!({"verification_code": "481", "txid": long}), bad()),
+    ];
+    for (mut answer, want) in table {
+        answer["result"] = "auth".into();
+        answer["devices"] = json!([]);
+        let body = ok(&answer.to_string());
+        let number = |shows| match read_preauth(&body, shows) {
+            Ok(Preauth::Auth { number, .. }) => Ok(number),
+            Ok(other) => panic!("{other:?}"),
+            Err(failure) => Err(failure.kind),
+        };
+        assert_eq!(number(true), want, "{answer}");
+        // Where none was asked for, nothing of it counts.
+        assert_eq!(number(false), Ok(None), "{answer}");
     }
 }
 
@@ -226,13 +319,16 @@ fn what_makes_no_sense_is_unreadable() {
     ];
     for (name, body) in table {
         assert_eq!(
-            read_preauth(body).map_err(|f| f.kind),
+            read_preauth(body, true).map_err(|f| f.kind),
             Err(FailureKind::Unreadable),
             "{name}"
         );
     }
     let nameless = ok(r#"{"result":"auth","devices":[{"name":"x"}]}"#);
-    assert!(read_preauth(&nameless).is_err(), "a device without an id");
+    assert!(
+        read_preauth(&nameless, true).is_err(),
+        "a device without an id"
+    );
     assert!(read_time(&ok(r#"{"time":-5}"#)).is_err());
     assert_eq!(read_time(&ok(r#"{"time":17}"#)), Ok(17));
 }
@@ -307,7 +403,7 @@ fn a_fail_under_200_never_counts_as_unavailable() {
 proptest! {
     #[test]
     fn no_body_stops_a_reader(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-        drop(read_preauth(&body));
+        drop(read_preauth(&body, true));
         drop(read_auth(&body, true));
         drop(read_time(&body));
         drop(accepted(StatusCode::BAD_REQUEST, &body));

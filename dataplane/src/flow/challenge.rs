@@ -6,11 +6,11 @@ use std::time::Instant;
 use proto::config::{Append, Mode};
 use proto::event::{Factor, Reason};
 
-use super::factor::{MenuDigest, Offer, Typed, Unusable};
+use super::factor::{Kind, MenuDigest, Offer, Typed, Unusable};
 use super::prompt::{self, Parts};
 use super::{Action, Answer, AnswerCode, Flow, Pending, Prompted, reject, texts};
 use crate::duo::failure::{Call, FailureKind};
-use crate::duo::message::{AuthStatus, Decision, Device};
+use crate::duo::message::{AuthFactor, AuthStatus, Decision, Device, PushNumber, Txid};
 use crate::primary::{Credential, Method, UpstreamAttribute, UpstreamValue};
 
 /// How a user who typed no factor is asked for one.
@@ -30,6 +30,7 @@ pub(super) struct Round {
     menu: MenuDigest,
     wrong: u8,
     repeats: u8,
+    number: Option<Box<PushNumber>>,
 }
 
 /// What the second factor said no to, while the user is asked again.
@@ -72,13 +73,20 @@ impl Flow {
             menu,
             wrong,
             repeats,
+            number,
             attributes,
         } = prompted;
         self.attributes = attributes;
+        // Who types the number here and not on the phone means the push, and is no wrong passcode.
+        let typed = match &number {
+            Some(number) => typed.map(|typed| typed.or_push(&number.code)),
+            None => typed,
+        };
         self.round = Some(Round {
             menu,
             wrong,
             repeats,
+            number,
         });
         // What can only be a passcode needs no list of devices.
         let passcode = typed.as_ref().filter(|typed| !typed.may_be_listed());
@@ -125,6 +133,10 @@ impl Flow {
             return self.ask_again(&offer, texts::MENU_CHANGED);
         }
         match typed.choose(&offer) {
+            // One is wanted that was not shown, so that nobody could approve the push.
+            Ok(AuthFactor::Push(_)) if self.number.is_some() && round.number.is_none() => {
+                self.ask_again(&offer, texts::NUMBER_WANTED)
+            }
             Ok(factor) => self.send_auth(now, factor),
             Err(Unusable::Passcode) => match typed.option_number() {
                 Some(number) => self.ask_again(&offer, &texts::no_option(number)),
@@ -133,11 +145,21 @@ impl Flow {
             Err(Unusable::NoSuchFactor { kind, number }) => {
                 let line = match typed.choose(&Offer::all(devices)) {
                     Ok(_) => texts::not_here(kind, number),
+                    // No list follows that says what there is.
+                    Err(_) if offer.listed().is_empty() => {
+                        texts::no_such_factor(kind, number, &offer.entries)
+                    }
                     Err(_) => texts::you_have_no(kind, number),
                 };
                 self.ask_again(&offer, &line)
             }
         }
+    }
+
+    /// What goes along with a push, when the prompt showed a number for it.
+    pub(super) fn shown_txid(&self) -> Option<Txid> {
+        let number = self.round.as_ref()?.number.as_ref()?;
+        Some(number.txid.clone())
     }
 
     /// Asks again, because the answer was none.
@@ -180,10 +202,13 @@ impl Flow {
             let text = texts::nothing_automatic(&self.integration.append);
             return Action::Answer(Answer::reject_with(Reason::NoUsableFactor, &text));
         }
+        let pushes = offer.listed().iter().any(|entry| entry.kind == Kind::Push);
+        let number = self.number.take().filter(|_| pushes);
         let parts = Parts {
             user: &self.request.user,
             offer,
             line,
+            number: number.as_ref().map(|number| number.code.as_str()),
         };
         let text = match self.integration.mode {
             Mode::Challenge => prompt::write(parts, &self.integration.prompt, self.reply_room),
@@ -204,6 +229,7 @@ impl Flow {
                 menu: offer.digest(),
                 wrong,
                 repeats,
+                number: number.map(Box::new),
                 attributes: self.attributes.drain(..).filter(survives).collect(),
             })),
         })

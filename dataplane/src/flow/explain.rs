@@ -92,12 +92,18 @@ pub fn detail(event: &Event) -> String {
 fn preauth_detail(preauth: &Preauth) -> String {
     match preauth {
         Preauth::Auth { devices, .. } if devices.is_empty() => "auth: no devices".to_owned(),
-        Preauth::Auth { devices, .. } => {
+        Preauth::Auth {
+            devices, number, ..
+        } => {
+            let number = match number {
+                Some(_) => "; a push needs the number shown",
+                None => "",
+            };
             let shown: Vec<String> = devices.iter().take(SHOWN_DEVICES).map(device).collect();
             let more = devices.len().saturating_sub(SHOWN_DEVICES);
             match more {
-                0 => format!("auth: {}", shown.join("; ")),
-                more => format!("auth: {}; and {more} more", shown.join("; ")),
+                0 => format!("auth: {}{number}", shown.join("; ")),
+                more => format!("auth: {}; and {more} more{number}", shown.join("; ")),
             }
         }
         Preauth::Allow { status_msg } => said("allow", status_msg),
@@ -181,7 +187,7 @@ const DEVICE_OCTETS: usize = 48;
 mod tests {
     use super::*;
     use crate::duo::failure::{Failure, FailureKind};
-    use crate::duo::message::{AuthStatus, Txid};
+    use crate::duo::message::{AuthStatus, PushNumber, Txid};
     use crate::primary::{Acceptance, PrimaryFailure, Rejection};
 
     fn decided(result: AuthResult, status_msg: &str) -> Decision {
@@ -280,14 +286,27 @@ mod tests {
             (
                 Event::Preauth(Ok(Preauth::Auth {
                     status_msg: status_msg.clone(),
-                    devices: vec![phone, token],
+                    devices: vec![phone.clone(), token],
+                    number: None,
                 })),
                 "auth: Marx iPhone 13 (XXX-XXX-4788) (push, sms); 0 (passcodes only)",
             ),
             (
                 Event::Preauth(Ok(Preauth::Auth {
                     status_msg: status_msg.clone(),
+                    devices: vec![phone],
+                    number: Some(PushNumber {
+                        txid: Txid("t".to_owned()),
+                        code: "481".to_owned(),
+                    }),
+                })),
+                "auth: Marx iPhone 13 (XXX-XXX-4788) (push, sms); a push needs the number shown",
+            ),
+            (
+                Event::Preauth(Ok(Preauth::Auth {
+                    status_msg: status_msg.clone(),
                     devices: Vec::new(),
+                    number: None,
                 })),
                 "auth: no devices",
             ),
@@ -340,6 +359,7 @@ mod tests {
             "misconfigured",
             "auth",
             "auth",
+            "auth",
             "allow",
             "deny",
             "enroll",
@@ -371,6 +391,7 @@ mod tests {
             Event::Preauth(Ok(Preauth::Auth {
                 status_msg: long.clone(),
                 devices: many,
+                number: None,
             })),
         ];
         for event in events {

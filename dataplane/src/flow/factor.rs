@@ -81,6 +81,18 @@ impl Typed {
         Some(named.unwrap_or_else(|| Self::Text(ungrouped(text))))
     }
 
+    /// The first push, when it is the number that was shown for pushes and no option's.
+    pub(crate) fn or_push(self, number: &str) -> Self {
+        match &self {
+            Self::Text(text)
+                if self.option_number().is_none() && text.expose().eq_ignore_ascii_case(number) =>
+            {
+                Self::Named(Kind::Push, None)
+            }
+            _ => self,
+        }
+    }
+
     /// What [`Typed::parse`] makes the same of.
     pub(crate) fn text(&self) -> Secret<String> {
         match self {

@@ -8,6 +8,8 @@
 mod challenge;
 pub mod explain;
 mod factor;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod password;
 mod prompt;
 pub mod request;
@@ -17,6 +19,7 @@ pub(crate) mod texts;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,7 +33,9 @@ use self::factor::Typed;
 use self::request::Request;
 use self::second::{Polling, Sent};
 use crate::duo::failure::{Call, Failure, FailureKind};
-use crate::duo::message::{AuthReply, AuthRequest, Decision, Preauth, PreauthRequest, Txid};
+use crate::duo::message::{
+    AuthReply, AuthRequest, Decision, Preauth, PreauthRequest, PushNumber, Txid,
+};
 use crate::primary::{Asked, Credential, PrimaryFailure, UpstreamAttribute, Verdict};
 
 /// What happened.
@@ -134,6 +139,8 @@ pub struct Prompted {
     pub wrong: u8,
     /// How often the login was asked again for another reason.
     pub repeats: u8,
+    /// The number for a push that the prompt showed; few prompts show one.
+    pub number: Option<Box<PushNumber>>,
     /// What the upstream's accept carried, for the login's own.
     pub attributes: Vec<UpstreamAttribute>,
 }
@@ -213,6 +220,10 @@ pub struct Flow {
     round: Option<Round>,
     /// What the second factor has just refused, while the user is asked again.
     refusal: Option<Refusal>,
+    /// The client that the request came from.
+    client: Option<IpAddr>,
+    /// What a push wants to be approved with, as the second factor said last.
+    number: Option<PushNumber>,
     /// Octets that the Reply-Message attributes of a prompt may take, framing included.
     reply_room: usize,
     /// Whether the user can be asked anything.
@@ -269,6 +280,8 @@ impl Flow {
             resumed: None,
             round: None,
             refusal: None,
+            client: None,
+            number: None,
             reply_room: ONE_REPLY_MESSAGE,
             asks: true,
             primary_only: false,
@@ -300,6 +313,12 @@ impl Flow {
         Self { reply_room, ..self }
     }
 
+    /// Says which client the request came from.
+    #[must_use]
+    pub fn from_client(self, client: Option<IpAddr>) -> Self {
+        Self { client, ..self }
+    }
+
     /// Says that the user can be asked nothing, because the device or the method has no way to. It
     /// is so in modes `concat` and `duo_only` in any case.
     #[must_use]
@@ -315,6 +334,16 @@ impl Flow {
     /// password, and nothing for the answer to a prompt, which goes on with the second factor.
     pub fn set_primary_only(&mut self, granted: bool) {
         self.primary_only = granted;
+    }
+
+    /// Whose login it is.
+    pub(crate) const fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Ends it; gives back whose login it was.
+    pub(crate) fn into_request(self) -> Request {
+        self.request
     }
 
     /// Takes what happened and says what to do.

@@ -25,7 +25,9 @@ impl Flow {
             }
             Some(Pending::Refusal) => return reject(Reason::SecondFactorRefused),
         }
-        match self.request.credential.clone() {
+        // Nothing asks for it again: it is not kept for as long as a person takes.
+        let none = Credential::Password(Secret::default());
+        match std::mem::replace(&mut self.request.credential, none) {
             Credential::Password(typed) if typed.expose().is_empty() => {
                 reject(Reason::EmptyPassword)
             }

@@ -19,6 +19,8 @@ pub(super) struct Parts<'a> {
     pub(super) offer: &'a Offer<'a>,
     /// What is said above it.
     pub(super) line: Option<&'a str>,
+    /// What a push is approved with: letters and digits, never left out.
+    pub(super) number: Option<&'a str>,
 }
 
 /// Writes a prompt: the whole list where it fits, else a short one, else none.
@@ -30,15 +32,21 @@ pub(super) fn write(parts: Parts<'_>, settings: &Prompt, room: usize) -> String 
     let format = settings.format;
     let line = parts.line.map(one_line);
     let line = line.as_deref();
+    let number = parts.number.map(texts::number_on_phone);
+    let number = number.as_deref();
     let full = (format != PromptFormat::Short).then(|| above(line, &full(parts, format), format));
     full.into_iter()
-        .chain([above(line, &listed(parts.offer), format)])
+        .chain([above(
+            line,
+            &above(number, &listed(parts.offer), format),
+            format,
+        )])
         .find(fits)
         .unwrap_or_else(|| {
-            let bare = bare(parts.offer);
+            let bare = above(number, bare(parts.offer), format);
             let left = REPLY_OCTETS.saturating_sub(bare.len() + joint(format).len());
             let line = line.map(|line| fitted(line, left, format));
-            above(line, bare, format)
+            above(line, &bare, format)
         })
 }
 
@@ -127,6 +135,9 @@ fn full(parts: Parts<'_>, format: PromptFormat) -> String {
                 .map(|(number, one)| option(number, one, options)),
         );
         lines.push(String::new());
+    }
+    if let Some(number) = parts.number {
+        lines.extend([texts::number_on_phone(number), String::new()]);
     }
     lines.push(match (passcodes, options.len()) {
         (true, 0) => "Passcode: ".to_owned(),

@@ -40,6 +40,7 @@ fn shown(devices: &[Device], factors: &[FactorChoice], format: PromptFormat) -> 
         user: "alice",
         offer: &offer,
         line: None,
+        number: None,
     };
     write(parts, &settings(format), 255)
 }
@@ -110,6 +111,75 @@ fn each_shape_of_a_prompt() {
 }
 
 #[test]
+fn a_number_stands_in_every_shape() {
+    use PromptFormat::{Console, Html, Short};
+    let phones = [phone("XXX-XXX-0100")];
+    let many = vec![phone("XXX-XXX-0100"); 20];
+    let shown = |devices, line, format| {
+        let offer = Offer::filtered(devices, AUTO);
+        let parts = Parts {
+            user: "alice",
+            offer: &offer,
+            line,
+            number: Some("481"),
+        };
+        write(parts, &settings(format), 255)
+    };
+    let console = "Second factor for alice\n\nType a passcode, or the number of an option:\n\n\
+         1. Duo Push to XXX-XXX-0100\n\n\
+         If you choose a push, type 481 on your phone.\n\nPasscode or option (1-1): ";
+    let push_only = [Device {
+        capabilities: Capabilities {
+            push: true,
+            ..Capabilities::default()
+        },
+        ..phone("XXX-XXX-0100")
+    }];
+    let list = "Choose a secondary factor from ('push1', 'phone1', 'sms1') or enter passcode:";
+    let number = "If you choose a push, type 481 on your phone.";
+    let bare = "Choose a secondary factor or enter passcode:";
+    let wrong = Some("Wrong passcode.");
+    for (devices, line, format, want) in [
+        (&push_only[..], None, Console, console.to_owned()),
+        (
+            &push_only,
+            None,
+            Html,
+            console.trim_end().replace('\n', "<br>"),
+        ),
+        // The whole list with the number is longer than a Reply-Message.
+        (&phones, None, Console, format!("{number}\n{list}")),
+        (&phones, None, Short, format!("{number} {list}")),
+        (
+            &phones,
+            wrong,
+            Short,
+            format!("Wrong passcode. {number} {list}"),
+        ),
+        (
+            &many,
+            wrong,
+            Short,
+            format!("Wrong passcode. {number} {bare}"),
+        ),
+        (
+            &many,
+            wrong,
+            Console,
+            format!("Wrong passcode.\n{number}\n{bare}"),
+        ),
+        (
+            &many,
+            wrong,
+            Html,
+            format!("Wrong passcode.<br>{number}<br>{bare}"),
+        ),
+    ] {
+        assert_eq!(shown(devices, line, format), want);
+    }
+}
+
+#[test]
 fn a_device_is_told_by_its_number_where_that_tells_it() {
     let numbered = |name: &str, number: &str| Device {
         number: Some(number.to_owned()),
@@ -148,6 +218,7 @@ fn a_long_prompt_becomes_shorter_exactly_when_it_does_not_fit() {
             user,
             offer: &offer,
             line: None,
+            number: None,
         };
         write(parts, &settings(PromptFormat::Console), 255)
     };
@@ -165,6 +236,7 @@ fn a_split_prompt_is_whole_while_the_answer_has_room() {
         user: "alice",
         offer: &offer,
         line: None,
+        number: None,
     };
     let split = Prompt {
         split: true,
@@ -191,6 +263,7 @@ fn a_line_stands_above() {
             user: "alice",
             offer: &offer,
             line: Some(line),
+            number: None,
         };
         write(parts, &settings(format), 255)
     };
@@ -233,6 +306,7 @@ fn nothing_of_others_becomes_markup() {
         user: "<b>",
         offer: &offer,
         line: None,
+        number: None,
     };
     let text = write(parts, &settings(PromptFormat::Html), 255);
     assert_eq!(
@@ -334,13 +408,15 @@ proptest! {
         user in any::<String>(),
         names in proptest::collection::vec(any::<String>(), 0..6),
         line in any::<Option<String>>(),
+        number in proptest::option::of("[0-9A-Za-z]{1,8}"),
         format in proptest::sample::select(PromptFormat::ALL),
         split in any::<bool>(),
         room in 255_usize..4_096,
     ) {
         let devices: Vec<_> = names.iter().map(|name| phone(name)).collect();
         let offer = Offer::filtered(&devices, AUTO);
-        let parts = Parts { user: &user, offer: &offer, line: line.as_deref() };
+        let number = number.as_deref();
+        let parts = Parts { user: &user, offer: &offer, line: line.as_deref(), number };
         let text = write(parts, &Prompt { split, ..settings(format) }, room);
         if split {
             prop_assert!(framed(&text) <= room, "{}", text.len());
@@ -348,6 +424,9 @@ proptest! {
             prop_assert!(text.len() <= REPLY_OCTETS, "{}", text.len());
         }
         prop_assert!(!text.is_empty());
+        if let Some(number) = number {
+            prop_assert!(text.contains(&texts::number_on_phone(number)), "{text:?}");
+        }
         if format == PromptFormat::Html {
             prop_assert!(!text.replace("<br>", "").contains('<'));
         }

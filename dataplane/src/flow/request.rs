@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use proto::config::{AttributeType as DataType, Integration, PasswordCodec};
 use proto::event::{AuthEvent, Reason};
 use proto::secret::Secret;
+use zeroize::Zeroizing;
 
 use super::{Answer, texts};
 use crate::primary::{Credential, request_attributes};
@@ -171,10 +172,25 @@ fn typed(
         None => return Err(bad(texts::NO_PASSWORD)),
         // No password, and as the answer to a question nothing.
         Some([]) => return Ok(Secret::new(String::new())),
-        Some(hidden) => password::unhide(hidden, packet.authenticator(), secret)
+        Some(hidden) => password::unhidden(hidden, packet.authenticator(), secret)
             .map_err(|_| bad(texts::MALFORMED_PASSWORD))?,
     };
-    decode(octets.expose(), codec).ok_or_else(|| bad(texts::UNDECODABLE_PASSWORD))
+    let text = match codec {
+        PasswordCodec::Utf8 => in_place(octets),
+        PasswordCodec::Latin1 => decode(&octets, codec),
+    };
+    text.ok_or_else(|| bad(texts::UNDECODABLE_PASSWORD))
+}
+
+/// The octets as the text that they are, without another copy of them; none when they are no UTF-8.
+fn in_place(mut octets: Zeroizing<Vec<u8>>) -> Option<Secret<String>> {
+    match String::from_utf8(std::mem::take(&mut *octets)) {
+        Ok(text) => Some(Secret::new(text)),
+        Err(error) => {
+            drop(Zeroizing::new(error.into_bytes()));
+            None
+        }
+    }
 }
 
 /// A text as a codec spells it; none when it does not.

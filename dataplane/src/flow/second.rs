@@ -45,6 +45,8 @@ impl Flow {
             request: PreauthRequest {
                 username: self.request.user.clone(),
                 ipaddr: self.request.ip_address(),
+                hostname: self.hostname(),
+                shows_numbers: self.is_built_in() && self.asking() == Asking::Menu,
             },
             deadline: after(now, self.integration.api_timeout.unwrap_or(MACHINE_ANSWERS)),
         }
@@ -52,10 +54,15 @@ impl Flow {
 
     pub(super) fn preauth_answered(&mut self, now: Instant, preauth: Preauth) -> Action {
         match preauth {
-            Preauth::Auth { devices, .. } => match self.refusal.take() {
-                Some(refusal) => self.ask_after(refusal, &devices),
-                None => self.use_or_ask(now, &devices),
-            },
+            Preauth::Auth {
+                devices, number, ..
+            } => {
+                self.number = number;
+                match self.refusal.take() {
+                    Some(refusal) => self.ask_after(refusal, &devices),
+                    None => self.use_or_ask(now, &devices),
+                }
+            }
             Preauth::Allow { status_msg } => {
                 self.accept(Reason::Bypassed, texts::quoted(&status_msg), None)
             }
@@ -110,10 +117,27 @@ impl Flow {
             request: AuthRequest {
                 username: self.request.user.clone(),
                 ipaddr: self.request.ip_address(),
+                hostname: self.hostname(),
+                txid: match factor {
+                    AuthFactor::Push(_) => self.shown_txid(),
+                    _ => None,
+                },
                 factor,
             },
             deadline: answered_by,
         }
+    }
+
+    /// Only the built-in service is told more than a login needs: the hosted one's way to take it is
+    /// not ours to try.
+    pub(super) fn is_built_in(&self) -> bool {
+        self.integration.application.pinned_ca.is_some()
+    }
+
+    /// What the user logs in to, as an operator knows it.
+    fn hostname(&self) -> Option<String> {
+        let client = self.client.filter(|_| self.is_built_in())?;
+        Some(client.to_canonical().to_string())
     }
 
     fn auth_phase(&self, factor: &AuthFactor) -> Duration {

@@ -48,6 +48,7 @@ pub(crate) const NO_LINK: &str = "(the text and the link of an enrolment, which 
 pub(crate) const ENROL_FIRST: &str = "Finish the enrolment first, then log in again.";
 pub(crate) const NOTHING_TYPED: &str = "Nothing was typed.";
 pub(crate) const MENU_CHANGED: &str = "The menu has changed. Please choose again.";
+pub(crate) const NUMBER_WANTED: &str = "A push needs a number now. Please choose again.";
 pub(crate) const NO_PASSCODES: &str = "Passcodes cannot be used here.";
 pub(crate) const PASSCODES_SENT: &str = "New passcodes were sent.";
 pub(crate) const WRONG_PASSCODE: &str = "Wrong passcode. Please try again.";
@@ -159,6 +160,11 @@ pub(crate) fn not_here(kind: Kind, number: Option<usize>) -> String {
 fn as_typed(kind: Kind, number: Option<usize>) -> String {
     let number = number.map(|n| n.to_string()).unwrap_or_default();
     format!("{}{number}", kind.as_str())
+}
+
+/// How a push is approved that wants a number: 47 octets and the number.
+pub(crate) fn number_on_phone(number: &str) -> String {
+    format!("If you choose a push, type {number} on your phone.")
 }
 
 /// A number that the list does not have, where it can be nothing else.

@@ -63,6 +63,7 @@ pub(super) fn preauth(input: &mut Input<'_>) -> Event {
         _ => Ok(Preauth::Auth {
             status_msg: input.text(),
             devices: devices(input),
+            number: None,
         }),
     })
 }

@@ -15,7 +15,10 @@ mod packet;
 
 pub use self::answer::answer;
 pub use self::packet::packet;
+pub use crate::duo::fuzzing::duo_answer;
 pub use crate::eap::fuzzing::{eap_packet, inner, peap};
+pub use crate::flow::fuzzing::typed;
+pub use crate::primary::fuzzing::ldap_answer;
 pub use crate::state::fuzzing::state;
 
 /// Takes octets off the front of an input; what is not there is zero or empty, so that every input

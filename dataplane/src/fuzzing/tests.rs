@@ -1,8 +1,7 @@
 //! The targets over the seeds, which are made here, and over random octets.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
+#[path = "../../../fuzz/harness.rs"]
+mod harness;
 
 use hex_literal::hex;
 use proptest::prelude::*;
@@ -10,6 +9,7 @@ use proto::event::Reason;
 use proto::id::LoginId;
 use proto::secret::Secret;
 
+use crate::duo::message::PushNumber;
 use crate::eap;
 use crate::flow::{AnswerCode, Pending, Prompted};
 use crate::primary::{Asked, UpstreamAttribute, UpstreamValue};
@@ -18,51 +18,21 @@ use crate::radius::{AttributeType, Code, EncodeError, RequestBuilder, SharedSecr
 use crate::state::Context;
 use crate::state::fuzzing::{clear_seed, seed};
 
-type Target = fn(&[u8]);
-
-const TARGETS: [(&str, Target); 6] = [
-    ("answer", super::answer),
-    ("eap_packet", super::eap_packet),
-    ("inner", super::inner),
-    ("packet", super::packet),
-    ("peap", super::peap),
-    ("state", super::state),
+harness::targets![
+    answer,
+    duo_answer,
+    eap_packet,
+    inner,
+    ldap_answer,
+    packet,
+    peap,
+    state,
+    typed
 ];
-
-/// Set to write the seeds down instead of comparing them.
-const UPDATE: &str = "UPDATE_SEEDS";
-
-fn folder(target: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "..", "fuzz", "seeds", target]
-        .iter()
-        .collect()
-}
-
-/// Every seed of a target: those made here, and what a fuzzer found.
-fn seeds(target: &str) -> BTreeMap<String, Vec<u8>> {
-    fs::read_dir(folder(target))
-        .unwrap()
-        .map(|entry| {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            (name, fs::read(path).unwrap())
-        })
-        .collect()
-}
-
-#[test]
-fn what_must_hold_holds_for_every_seed() {
-    for (target, run) in TARGETS {
-        for (name, octets) in seeds(target) {
-            eprintln!("{target}/{name}");
-            run(&octets);
-        }
-    }
-}
 
 #[test]
 fn seeds_are_what_the_standards_and_today_s_code_make() {
-    let mut made: Vec<(&str, String, Vec<u8>)> = Vec::new();
+    let mut made: Vec<(&'static str, String, Vec<u8>)> = Vec::new();
     for (name, octets) in PACKETS {
         made.push(("packet", (*name).to_owned(), octets.to_vec()));
     }
@@ -85,19 +55,13 @@ fn seeds_are_what_the_standards_and_today_s_code_make() {
     for (target, name, octets) in eap::fuzzing::seeds() {
         made.push((target, name.to_owned(), octets));
     }
-    for (target, name, octets) in made {
-        let path = folder(target).join(&name);
-        if std::env::var_os(UPDATE).is_some() {
-            fs::create_dir_all(folder(target)).unwrap();
-            fs::write(&path, &octets).unwrap();
-        }
-        let written = fs::read(&path).unwrap_or_default();
-        assert!(
-            written == octets,
-            "{} is not as it is made now: {UPDATE}=1 cargo test -p dataplane --lib seeds_are",
-            path.display()
-        );
+    for (name, octets) in crate::primary::fuzzing::seeds() {
+        made.push(("ldap_answer", name.to_owned(), octets));
     }
+    for (target, name, text) in TEXTS {
+        made.push((target, (*name).to_owned(), text.as_bytes().to_vec()));
+    }
+    harness::seeds_are(made);
 }
 
 #[test]
@@ -167,19 +131,24 @@ fn contexts() -> Vec<(&'static str, Context)> {
         attribute(None, 69, salted, false),
         attribute(Some(311), 12, UpstreamValue::Hidden(clear()), true),
     ];
-    let prompt = |attributes| {
+    let prompt = |txid: Option<&str>, attributes| {
         Pending::Prompt(Prompted {
             menu: [3; 8],
             wrong: 1,
             repeats: 2,
+            number: txid.and_then(|txid| PushNumber::new(txid, "481").map(Box::new)),
             attributes,
         })
     };
     [
         ("upstream", upstream(Some(&[7; 40]), Some("push2"))),
         ("upstream-bare", upstream(None, None)),
-        ("prompt", prompt(Vec::new())),
-        ("prompt-attributes", prompt(attributes)),
+        ("prompt", prompt(None, Vec::new())),
+        ("prompt-attributes", prompt(None, attributes.clone())),
+        (
+            "prompt-number",
+            prompt(Some("45f7c92b-f45f-4862-8545-e0f58e78075a"), attributes),
+        ),
         ("enrolment", Pending::Enrolment),
     ]
     .map(|(name, pending)| {
@@ -393,26 +362,101 @@ proptest! {
             run(&octets);
         }
     }
-
-    #[test]
-    fn what_must_hold_holds_near_the_seeds(
-        seed: prop::sample::Index,
-        changes in proptest::collection::vec(any::<(prop::sample::Index, u8)>(), 1..8),
-        cut: Option<prop::sample::Index>,
-    ) {
-        for (target, run) in TARGETS {
-            let seeds: Vec<_> = seeds(target).into_values().collect();
-            let mut octets = seed.get(&seeds).clone();
-            for (at, octet) in &changes {
-                *at.get_mut(&mut octets) = *octet;
-            }
-            if let Some(cut) = cut {
-                octets.truncate(cut.index(octets.len()));
-            }
-            run(&octets);
-        }
-    }
 }
+
+/// Answers as the documentation of the Auth API has them, and what users type.
+const TEXTS: &[(&str, &str, &str)] = &[
+    (
+        "duo_answer",
+        "preauth-auth",
+        r#"200
+Tue, 21 Aug 2012 17:29:18 GMT
+{"stat":"OK","response":{"result":"auth","status_msg":"Account is active","devices":[
+{"device":"DPFZRS9FB0D46QFTM891","type":"phone","number":"XXX-XXX-0100","name":"","capabilities":["auto","push","sms","phone","mobile_otp"],"display_name":"iOS (XXX-XXX-0100)","sms_nextcode":"1"},
+{"device":"DHEKH0JJIYC1LX3AZWO4","type":"token","name":"0"}],"txid":"45f7c92b-f45f-4862-8545-e0f58e78075a","verification_code":"481"}}"#,
+    ),
+    (
+        "duo_answer",
+        "preauth-allow",
+        "200\n\n{\"stat\":\"OK\",\"response\":{\"result\":\"allow\",\"status_msg\":\"Account is active\"}}",
+    ),
+    (
+        "duo_answer",
+        "preauth-enroll",
+        r#"200
+
+{"stat":"OK","response":{"result":"enroll","status_msg":"Enroll an authentication device to proceed","enroll_portal_url":"https://api.example.com/portal?a=1"}}"#,
+    ),
+    (
+        "duo_answer",
+        "auth-started",
+        r#"200
+
+{"stat":"OK","response":{"txid":"45f7c92b-f45f-4862-8545-e0f58e78075a"}}"#,
+    ),
+    (
+        "duo_answer",
+        "auth-denied",
+        r#"200
+
+{"stat":"OK","response":{"result":"deny","status":"locked_out","status_msg":"Login request denied."}}"#,
+    ),
+    (
+        "duo_answer",
+        "status-waiting",
+        r#"200
+
+{"stat":"OK","response":{"result":"waiting","status":"pushed","status_msg":"Pushed a login request to your phone..."}}"#,
+    ),
+    (
+        "duo_answer",
+        "status-sent",
+        r#"200
+
+{"stat":"OK","response":{"result":"allow","status":"sent","status_msg":"New SMS passcodes sent.","trusted_device_token":"x"}}"#,
+    ),
+    (
+        "duo_answer",
+        "time",
+        r#"200
+Fri, 31 Dec 9999 23:59:60 GMT
+{"stat":"OK","response":{"time":1357020061}}"#,
+    ),
+    (
+        "duo_answer",
+        "bad-signature",
+        r#"401
+
+{"code":40103,"message":"Invalid signature in request credentials","stat":"FAIL"}"#,
+    ),
+    (
+        "duo_answer",
+        "bad-parameter",
+        r#"400
+
+{"code":40002,"message":"Invalid request parameters","message_detail":"username","stat":"FAIL"}"#,
+    ),
+    (
+        "duo_answer",
+        "fails-under-200",
+        r#"200
+
+{"code":"40104","message":"Missing request timestamp","stat":"FAIL"}"#,
+    ),
+    (
+        "duo_answer",
+        "no-json",
+        "503\n\n<html>Service Unavailable</html>",
+    ),
+    ("duo_answer", "rate-limited", "429\n\n"),
+    ("typed", "appended-push", ",\n8\nhunter2!,push2"),
+    ("typed", "appended-passcode", "||\n4\npw||pw||123 456"),
+    ("typed", "fixed-length", ",\n3\np\u{e9}w,123456"),
+    ("typed", "option", "\n\n 12 "),
+    ("typed", "named", ",\n1\n Phone 2"),
+    ("typed", "passcode-in-groups", ",\n1\n123 456 7"),
+    ("typed", "no-name", "a\n1\nphoney smsx push-1 \u{a0}"),
+];
 
 /// The examples of RFC 2865 section 7 and RFC 5997 section 6.
 const PACKETS: &[(&str, &[u8])] = &[

@@ -1,6 +1,8 @@
 //! A node: applies revisions, and is what the control link and the admin socket talk to.
 
 mod ending;
+#[cfg(test)]
+mod here;
 mod succession;
 
 pub(crate) use self::ending::{After, LAST_WORDS};
@@ -34,6 +36,7 @@ use crate::server::eap::certificate::{self, CertificateWatch};
 use crate::server::eap::{self, EapThreads, sessions_under_way, tls};
 use crate::server::interface::Interface;
 use crate::server::receive::Shared;
+use crate::server::room::Room;
 use crate::server::served::{Series, Served, ServedClient, Site};
 use crate::server::sites::{Clients, Place, Sites};
 use crate::server::threads::ReceiveThreads;
@@ -205,6 +208,17 @@ impl Node {
         Some(Arc::clone(&found.served))
     }
 
+    /// The primary of a section, where logins are served by it.
+    pub(crate) fn primary(&self, section: &str) -> Option<Arc<Primary>> {
+        let facts = self.facts();
+        let mut primaries = facts
+            .targets
+            .iter()
+            .filter_map(|one| one.served.primary.as_ref());
+        let found = primaries.find(|one| one.settings().id.as_str() == section)?;
+        Some(Arc::clone(found))
+    }
+
     fn certificates(&self) -> std::sync::MutexGuard<'_, CertificateWatch> {
         self.certificates
             .lock()
@@ -285,7 +299,8 @@ impl Node {
             .prepare(&wanted, self.interface, &self.threads, &mut faults);
         let (prepared, served) = faults.into_result((prepared, served))?;
         // From here on nothing can fail.
-        let tables = client_tables(self.interface, served.into_iter().flatten());
+        let room = &self.shared.room;
+        let tables = client_tables(self.interface, room, served.into_iter().flatten());
         let sites = running
             .sites
             .commit(prepared, &tables, &self.shared, &self.threads);
@@ -452,6 +467,7 @@ impl Node {
             secret: SharedSecret::new(secret.as_bytes()),
             policy: MessageAuthenticator::Require,
             served,
+            waiting: Arc::default(),
         };
         site.admit(clock::now(), source, client)
     }
@@ -521,6 +537,7 @@ impl Node {
 /// Which clients each place has.
 fn client_tables(
     interface: Interface,
+    room: &Room,
     served: impl Iterator<Item = Arc<Served>>,
 ) -> HashMap<Place, Clients> {
     let mut tables: HashMap<Place, Clients> = HashMap::new();
@@ -532,10 +549,12 @@ fn client_tables(
                 secret: SharedSecret::new(client.secret.expose().as_bytes()),
                 policy: client.message_authenticator,
                 served: Arc::clone(&served),
+                waiting: room.of(&served.config.id, client.address),
             };
             clients.push((client.address, Arc::new(one)));
         }
     }
+    room.clients(tables.values().map(Vec::len).sum());
     tables
 }
 

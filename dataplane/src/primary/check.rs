@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus::{IntCounterVec, Registry};
+use proto::command::ListedPeople;
 use proto::config::{Authenticator, AuthenticatorKind, Host, PassThrough};
 use proto::event::Reason;
 use tokio_util::task::TaskTracker;
@@ -218,6 +219,23 @@ impl Primary {
             Kind::AnyPassword => Trial::default(),
             Kind::Directory(directory) => directory.try_host(place, gate, limit).await,
             Kind::Radius(upstream) => upstream.try_host(place, limit).await,
+        }
+    }
+
+    /// Lists the people of a directory, or of a group in it, by a deadline.
+    ///
+    /// # Errors
+    /// Why there is no list, for a person.
+    pub(crate) async fn list(
+        &self,
+        group: Option<&str>,
+        deadline: Instant,
+    ) -> Result<ListedPeople, String> {
+        match &self.kind {
+            Kind::Directory(directory) => directory.list(group, deadline).await,
+            Kind::AnyPassword | Kind::Radius(_) => {
+                Err(format!("[{}] is no directory", self.settings.id))
+            }
         }
     }
 

@@ -4,6 +4,13 @@
 
 mod check;
 mod hop;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing {
+    //! What must hold for what a primary says.
+    pub use super::ldap::fuzzing::ldap_answer;
+    #[cfg(test)]
+    pub(crate) use super::ldap::fuzzing::seeds;
+}
 mod ldap;
 mod radius;
 pub mod reply_attributes;

@@ -19,6 +19,8 @@ pub enum DiscardReason {
     ProxyStateTooLong(ProxyStateTooLong),
     /// As many logins run as may.
     Overloaded,
+    /// Few more logins may run, and this client has many.
+    ClientOverloaded,
     /// The node is about to stop.
     Draining,
     /// There is no configuration to answer by.
@@ -47,6 +49,7 @@ impl DiscardReason {
             Self::UnservedCode(_) => "unserved_code",
             Self::ProxyStateTooLong(_) => "proxy_state_too_long",
             Self::Overloaded => "overloaded",
+            Self::ClientOverloaded => "client_overloaded",
             Self::Draining => "draining",
             Self::NoConfiguration => "no_configuration",
         }

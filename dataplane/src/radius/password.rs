@@ -43,6 +43,16 @@ pub fn unhide(
     request_authenticator: &Authenticator,
     secret: &SharedSecret,
 ) -> Result<Secret<Vec<u8>>, PasswordError> {
+    let mut clear = unhidden(value, request_authenticator, secret)?;
+    Ok(Secret::new(std::mem::take(&mut *clear)))
+}
+
+/// The same for who makes something else of the octets, in the place where they are.
+pub(crate) fn unhidden(
+    value: &[u8],
+    request_authenticator: &Authenticator,
+    secret: &SharedSecret,
+) -> Result<Zeroizing<Vec<u8>>, PasswordError> {
     let octets = value.len();
     if octets == 0 || octets > MAX_PASSWORD_OCTETS || !octets.is_multiple_of(AUTHENTICATOR_OCTETS) {
         return Err(PasswordError { octets });
@@ -62,7 +72,7 @@ pub fn unhide(
     }
     let padding = clear.iter().rev().take_while(|octet| **octet == 0).count();
     clear.truncate(octets - padding);
-    Ok(Secret::new(std::mem::take(&mut *clear)))
+    Ok(clear)
 }
 
 /// A password is longer than User-Password holds.

@@ -40,8 +40,10 @@ pub fn verify_request(
 /// Verifies an answer to a request of ours: its Response Authenticator (RFC 2865 section 3), and
 /// its Message-Authenticator whenever that is there.
 ///
-/// Absence is accepted unless the policy is `require` or there is an EAP-Message. The caller has
-/// paired the identifier and looks at the code.
+/// Absence is accepted unless the policy is `require`, or there is an EAP-Message, or a Proxy-State:
+/// we send none, so none can come back (RFC 2865 section 5.33), and it is where a forged answer keeps
+/// the octets that make the digests collide (CVE-2024-3596). The caller has paired the identifier and
+/// looks at the code.
 ///
 /// # Errors
 /// Says why the answer is to be discarded.
@@ -59,8 +61,13 @@ pub fn verify_response(
     match verify_slot(response, request_authenticator, secret)? {
         Slot::Verified => Ok(()),
         Slot::Absent if response.marks.eap => Err(VerifyError::MissingWithEap.into()),
-        Slot::Absent if policy == MessageAuthenticator::Require => Err(VerifyError::Missing.into()),
-        Slot::Absent => Ok(()),
+        Slot::Absent => match policy {
+            MessageAuthenticator::Require => Err(VerifyError::Missing.into()),
+            MessageAuthenticator::Auto if response.marks.proxy_state => {
+                Err(VerifyError::MissingWithProxyState.into())
+            }
+            MessageAuthenticator::Auto | MessageAuthenticator::Off => Ok(()),
+        },
     }
 }
 

@@ -85,7 +85,9 @@ impl OfLabel {
 
 /// What is mostly wrong.
 const fn hint(reason: DiscardReason) -> &'static str {
-    use DiscardReason::{Accounting, NoConfiguration, Overloaded, UnknownClient, Unverified};
+    use DiscardReason::{
+        Accounting, ClientOverloaded, NoConfiguration, Overloaded, UnknownClient, Unverified,
+    };
     use VerifyError::{
         Missing, MissingInStatusServer, MissingWithEap, MissingWithProxyState, Wrong,
     };
@@ -97,6 +99,7 @@ const fn hint(reason: DiscardReason) -> &'static str {
         }
         Accounting => ": accounting is not served; switch it off on the device",
         Overloaded => ": too many logins wait",
+        ClientOverloaded => ": too many logins wait, and most of them are of this client",
         NoConfiguration => ": there is nothing to answer by yet",
         _ => "",
     }

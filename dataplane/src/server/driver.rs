@@ -10,12 +10,12 @@ use std::time::Duration;
 use proto::event::{Outcome, Reason, Stage};
 
 use super::exchange::Exchange;
-use super::perform::{InFlight, Performer};
-use super::record::Record;
+use super::perform::{self, InFlight, Performer};
+use super::record::{Record, written};
 use super::reply::{self, EapReply};
 use crate::clock;
 use crate::eap;
-use crate::flow::request::{Request, shown_user};
+use crate::flow::request::{Request, calling_station, shown_user};
 use crate::flow::{Action, Answer, AnswerCode, Flow};
 use crate::primary::request_attributes;
 use crate::radius::{AttributeType, Packet};
@@ -60,26 +60,12 @@ impl Login {
                 return login.finish(answer);
             }
         };
-        login.record.user = Some(request.user.clone());
-        login
-            .record
-            .calling_station
-            .clone_from(&request.calling_station);
-        let performer = Performer {
-            shared: Arc::clone(&login.exchange.shared),
-            user: request.user.clone(),
-            calling_station: request.calling_station.clone(),
-            pass_through: match &served.primary {
-                Some(primary) if primary.is_radius() => {
-                    request_attributes::select(packet, &served.config.pass_through)
-                }
-                _ => Vec::new(),
-            },
-            served: Arc::clone(&served),
-        };
         let context = match login.opened(packet, &request) {
             Ok(context) => context,
-            Err(answer) => return login.finish(answer),
+            Err(answer) => {
+                login.record.of(request);
+                return login.finish(answer);
+            }
         };
         let (config, primary) = (Arc::clone(&served.config), served.primary_use);
         let flow = match context {
@@ -87,8 +73,12 @@ impl Login {
             Some(context) => Flow::resume(config, request, primary, context.pending),
         };
         let mut flow = match flow {
-            Ok(flow) => flow.with_reply_room(login.exchange.reply_to.challenge_room()),
+            Ok(flow) => flow
+                .with_reply_room(login.exchange.reply_to.challenge_room())
+                .from_client(Some(login.exchange.arrival.source.ip())),
             Err(error) => {
+                login.record.user = shown_user(packet);
+                login.record.calling_station = calling_station(packet, &served.config);
                 tracing::error!(
                     integration = %served.config.id,
                     error = &error as &dyn std::error::Error,
@@ -97,9 +87,33 @@ impl Login {
                 return login.finish(Answer::reject(Reason::Internal));
             }
         };
-        match performer.begin(&mut flow, login.exchange.arrival.now) {
-            Action::Answer(answer) => login.finish(answer),
-            action => login.spawn(performer, flow, action),
+        let now = login.exchange.arrival.now;
+        match perform::begin(&login.exchange.shared, &served, &mut flow, now) {
+            // Most of what a login needs only while it waits is not made for one that does not.
+            Action::Answer(answer) => {
+                login.record.of(flow.into_request());
+                login.finish(answer);
+            }
+            action => {
+                let performer = Performer {
+                    shared: Arc::clone(&login.exchange.shared),
+                    user: flow.request().user.clone(),
+                    calling_station: flow.request().calling_station.clone(),
+                    pass_through: match &served.primary {
+                        Some(primary) if primary.is_radius() => {
+                            request_attributes::select(packet, &served.config.pass_through)
+                        }
+                        _ => Vec::new(),
+                    },
+                    served,
+                };
+                login.record.user = Some(performer.user.clone());
+                login
+                    .record
+                    .calling_station
+                    .clone_from(&performer.calling_station);
+                login.spawn(performer, flow, action);
+            }
         }
     }
 
@@ -166,7 +180,11 @@ impl Login {
 
     fn spawn(mut self, performer: Performer, mut flow: Flow, action: Action) {
         let shared = Arc::clone(&self.exchange.shared);
-        let guard = InFlight::begin(Arc::clone(&shared), Arc::clone(self.record.served()));
+        let guard = InFlight::begin(
+            Arc::clone(&shared),
+            Arc::clone(self.record.served()),
+            Some(&self.exchange.client),
+        );
         // Boxed, so that the task does not hold it twice: before and while it runs.
         let run = Box::pin(async move {
             let answer = performer.run(&mut flow, action, &mut self.record).await;
@@ -202,7 +220,7 @@ impl Login {
             AnswerCode::Reject => ("Access-Reject", Outcome::Reject),
             AnswerCode::Challenge => ("Access-Challenge", Outcome::Challenge),
         };
-        let detail = format!("{name} ({})", answer.reason);
+        let detail = written(format_args!("{name} ({})", answer.reason));
         self.record.note(Stage::Answer, now, Duration::ZERO, detail);
         self.record.tell(
             &self.exchange.shared,

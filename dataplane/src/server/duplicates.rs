@@ -24,6 +24,15 @@ impl Default for Duplicates {
 }
 
 impl Duplicates {
+    /// Keeps less than usual.
+    #[cfg(test)]
+    pub(crate) fn with(limits: Limits) -> Self {
+        Self {
+            eap: Mutex::new(DuplicateCache::new(limits)),
+            others: Mutex::new(DuplicateCache::new(limits)),
+        }
+    }
+
     /// The cache for requests of an integration in this mode.
     pub(crate) fn of(&self, mode: Mode) -> MutexGuard<'_, DuplicateCache> {
         let cache = match mode {

@@ -9,7 +9,8 @@ use proto::rpc::PrimaryOnlyGrant;
 
 use super::receive::Shared;
 use super::record::Record;
-use super::served::Served;
+use super::room::Waits;
+use super::served::{Served, ServedClient};
 use crate::clock;
 use crate::duo::failure::Failure;
 use crate::flow::{Action, Answer, Event, Flow, explain};
@@ -25,6 +26,16 @@ pub(super) struct Performer {
     pub(super) calling_station: Option<String>,
     /// Framed attributes of the request that go on to a RADIUS primary.
     pub(super) pass_through: Vec<u8>,
+}
+
+/// Takes a flow's first step, which may wait for nobody.
+pub(super) fn begin(shared: &Shared, served: &Served, flow: &mut Flow, now: Instant) -> Action {
+    flow.set_primary_only(grant(shared, served).is_some());
+    flow.step(now, Event::Begin)
+}
+
+fn grant(shared: &Shared, served: &Served) -> Option<Arc<PrimaryOnlyGrant>> {
+    shared.primary_only.of(clock::moment(), &served.config.id)
 }
 
 impl Performer {
@@ -77,14 +88,12 @@ impl Performer {
 
     /// The grant that is in force for the login's integration.
     fn grant(&self) -> Option<Arc<PrimaryOnlyGrant>> {
-        let grants = &self.shared.primary_only;
-        grants.of(clock::moment(), &self.served.config.id)
+        grant(&self.shared, &self.served)
     }
 
     /// Takes the first step, which may wait for nobody.
     pub(super) fn begin(&self, flow: &mut Flow, now: Instant) -> Action {
-        flow.set_primary_only(self.grant().is_some());
-        flow.step(now, Event::Begin)
+        begin(&self.shared, &self.served, flow, now)
     }
 
     /// Performs one action. Each kind of call has its own short-lived allocation, so that a login
@@ -173,13 +182,23 @@ fn second_factor(served: &Served) -> String {
 pub(super) struct InFlight {
     shared: Arc<Shared>,
     served: Arc<Served>,
+    /// Nothing for a login that no client asked for.
+    _of_client: Option<Waits>,
 }
 
 impl InFlight {
-    pub(super) fn begin(shared: Arc<Shared>, served: Arc<Served>) -> Self {
+    pub(super) fn begin(
+        shared: Arc<Shared>,
+        served: Arc<Served>,
+        client: Option<&ServedClient>,
+    ) -> Self {
         shared.in_flight.fetch_add(1, Ordering::Relaxed);
         served.series.in_flight.inc();
-        Self { shared, served }
+        Self {
+            shared,
+            served,
+            _of_client: client.map(|one| Arc::clone(&one.waiting).one()),
+        }
     }
 }
 

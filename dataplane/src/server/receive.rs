@@ -22,6 +22,7 @@ use super::duplicates::Duplicates;
 use super::eap::{self, EapThreads, Line, QueueFull, Sessions};
 use super::exchange::Exchange;
 use super::handover::{self, Forward, Gate, Heir, Predecessor, Reply, Which};
+use super::room::{Full, Room};
 use super::served::{ServedClient, Site};
 use super::socket::Asked;
 use crate::clock;
@@ -56,7 +57,8 @@ pub(crate) struct Shared {
     /// Ends the logins that the grace period did not suffice for.
     pub(crate) abandoned: CancellationToken,
     pub(crate) in_flight: AtomicUsize,
-    pub(crate) max_in_flight: usize,
+    /// Who may have how much of what is bounded by it.
+    pub(crate) room: Room,
     discards: Discards,
     in_progress: IntCounter,
     replayed: IntCounter,
@@ -72,7 +74,7 @@ impl Shared {
         eap_threads: EapThreads,
     ) -> Result<Self, getrandom::Error> {
         let mut process = [0; 8];
-        getrandom::fill(&mut process)?;
+        crate::random::fill(&mut process)?;
         Ok(Self {
             node,
             states: States::new(metrics.states.clone(), metrics.state_spills.clone())?,
@@ -93,7 +95,7 @@ impl Shared {
             draining: AtomicBool::new(false),
             abandoned: CancellationToken::new(),
             in_flight: AtomicUsize::new(0),
-            max_in_flight,
+            room: Room::new(max_in_flight),
             login_ids: LoginIds {
                 process,
                 count: AtomicU64::new(0),
@@ -109,6 +111,12 @@ impl Shared {
     /// Who goes on with this process's logins, where somebody does.
     pub(crate) fn heir(&self) -> &Heir {
         self.states.heir()
+    }
+
+    /// Whether one more login of this client may wait.
+    pub(crate) fn room_for(&self, client: &ServedClient) -> Result<(), Full> {
+        let all = self.in_flight.load(Ordering::Relaxed);
+        self.room.check(all, &client.waiting)
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -166,7 +174,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, site: Arc<Site>, stop: Cancellati
                 () = &mut closed => break,
                 received = site.socket.receive(|datagram, source, asked| {
                     let arrival = Arrival { now: clock::now(), source, asked };
-                    drop(guarded(&shared, &site, datagram, arrival, Way::Socket));
+                    handle(&shared, &site, datagram, arrival);
                 }) => received,
             };
             if let Err(error) = received {
@@ -181,6 +189,12 @@ pub(crate) async fn serve(shared: Arc<Shared>, site: Arc<Site>, stop: Cancellati
         }
         drop(reading);
     }
+}
+
+/// Takes a datagram that was read from the socket.
+pub(crate) fn handle(shared: &Arc<Shared>, site: &Arc<Site>, datagram: &[u8], arrival: Arrival) {
+    // Who sent what is dropped is told nothing; it is counted.
+    drop(guarded(shared, site, datagram, arrival, Way::Socket));
 }
 
 /// Takes a datagram that the process which took over cannot answer.
@@ -322,8 +336,8 @@ fn receive(
             return Err(DiscardReason::Draining);
         }
         // One that goes on may need nobody who waits.
-        if begins && shared.in_flight.load(Ordering::Relaxed) >= shared.max_in_flight {
-            return Err(DiscardReason::Overloaded);
+        if begins {
+            shared.room_for(&client)?;
         }
         if eap.is_some_and(|line| !shared.eap_threads.has_room(line)) {
             return Err(DiscardReason::Overloaded);
@@ -406,5 +420,68 @@ pub(crate) fn send(site: &Site, reply: &[u8], arrival: Arrival) {
             error = &error as &dyn std::error::Error,
             "answer not sent"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::config::MessageAuthenticator;
+
+    use super::*;
+    use crate::radius::{AttributeType, RequestBuilder, SharedSecret};
+    use crate::server::clients::ClientTable;
+    use crate::server::eap::harness::Node;
+    use crate::server::perform::InFlight;
+
+    #[tokio::test]
+    async fn a_client_that_floods_leaves_room_for_the_others() {
+        let node = Node::new().await;
+        let clients = ["127.0.0.2", "127.0.0.3"].map(|name| {
+            let client = ServedClient {
+                name: name.to_owned(),
+                secret: SharedSecret::new(b"shared"),
+                policy: MessageAuthenticator::Require,
+                served: Arc::clone(&node.client.served),
+                waiting: Arc::default(),
+            };
+            (name.parse().unwrap(), Arc::new(client))
+        });
+        node.site.set_clients(ClientTable::new(clients.clone()));
+        node.shared.room.clients(clients.len());
+        let [flooding, other] = clients.map(|(_, client)| client);
+        let mut identifier = 0;
+        let mut sent_by = |client: &ServedClient| {
+            identifier += 1;
+            let authenticator = [identifier; 16];
+            let code = Code::ACCESS_REQUEST;
+            let mut request = RequestBuilder::new(code, identifier, authenticator, &client.secret);
+            request
+                .attribute(AttributeType::USER_NAME, b"alice")
+                .unwrap();
+            let arrival = Arrival {
+                now: clock::now(),
+                source: SocketAddr::new(client.name.parse().unwrap(), 1_024),
+                asked: Asked::THE_BOUND_ONE,
+            };
+            receive(
+                &node.shared,
+                &node.site,
+                &request.finish(),
+                arrival,
+                Way::Socket,
+            )
+        };
+        let waits = |client: &Arc<ServedClient>| {
+            let served = Arc::clone(&client.served);
+            InFlight::begin(Arc::clone(&node.shared), served, Some(client))
+        };
+        // There is room for ten.
+        let flood: Vec<_> = (0..9).map(|_| waits(&flooding)).collect();
+        assert_eq!(sent_by(&flooding), Err(DiscardReason::ClientOverloaded));
+        assert_eq!(sent_by(&other), Ok(()));
+        let last = waits(&other);
+        assert_eq!(sent_by(&other), Err(DiscardReason::Overloaded));
+        drop((flood, last));
+        assert_eq!(sent_by(&flooding), Ok(()), "what has ended is not counted");
     }
 }

@@ -1,17 +1,21 @@
 //! What happened in a login, step by step, until it is told as one event.
 
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::config::FailMode;
-use proto::event::{AuthEvent, CALLS_PER_STEP, Call, Factor, Outcome, Reason, Stage, Step};
+use proto::event::{
+    AuthEvent, CALLS_PER_STEP, Call, Factor, Outcome, Reason, Stage, Step, USER_CHARACTERS,
+};
 use proto::id::LoginId;
 
 use super::exchange::Exchange;
 use super::receive::Shared;
 use super::served::{NO_FACTOR, Served};
 use crate::clock::{self, micros};
+use crate::flow::request::Request;
 use crate::flow::texts;
 use crate::primary::HostAsked;
 use crate::radius::Packet;
@@ -72,17 +76,24 @@ impl Record {
         } else {
             "no Message-Authenticator"
         };
-        let detail = format!(
+        let detail = written(format_args!(
             "{} id {} from {}, {} octets, {signed}",
             packet.code(),
             packet.identifier(),
             exchange.arrival.source,
             packet.octets().len(),
-        );
+        ));
         record.note(Stage::Packet, record.began, Duration::ZERO, detail);
-        let detail = format!("client {} of {}", client.name, record.served.config.id);
+        let id = &record.served.config.id;
+        let detail = written(format_args!("client {} of {id}", client.name));
         record.note(Stage::Client, record.began, Duration::ZERO, detail);
         record
+    }
+
+    /// Notes whose login it is.
+    pub(super) fn of(&mut self, request: Request) {
+        self.user = Some(request.user);
+        self.calling_station = request.calling_station;
     }
 
     /// The configuration that the login runs under, from its first request to its end.
@@ -229,7 +240,7 @@ impl Record {
             client: self.client,
             signed: self.signed,
             test: self.test,
-            user: self.user.as_deref().map(AuthEvent::shown_user),
+            user: self.user.take().map(shown),
             calling_station: self.calling_station.take(),
             outcome,
             reason,
@@ -248,6 +259,24 @@ impl Record {
     }
 }
 
+/// A detail, in room enough for an ordinary one: growing is another allocation.
+pub(super) fn written(detail: fmt::Arguments<'_>) -> String {
+    let mut text = String::with_capacity(TYPICAL_OCTETS);
+    // A text takes whatever is written to it.
+    let _ = text.write_fmt(detail);
+    text
+}
+
+/// As [`AuthEvent::shown_user`], without a copy of what need not be cut.
+fn shown(user: String) -> String {
+    match user.char_indices().nth(USER_CHARACTERS) {
+        None => user,
+        Some(_) => AuthEvent::shown_user(&user),
+    }
+}
+
+/// What the detail of an ordinary step needs.
+const TYPICAL_OCTETS: usize = 112;
 /// What the steps of an ordinary login need.
 const TYPICAL_STEPS: usize = 8;
 /// The most steps a timeline holds: a login that is polled on and on keeps its first ones.

@@ -157,7 +157,7 @@ fn attributes(
         AnswerCode::Accept | AnswerCode::Challenge => served.reply_rules().collect(),
     };
     let mut salt = [0; SALT_OCTETS];
-    getrandom::fill(&mut salt).map_err(|_| EncodeFailure::NoRandom)?;
+    crate::random::fill(&mut salt).map_err(|_| EncodeFailure::NoRandom)?;
     let hop = Hop {
         authenticator: to.authenticator(),
         secret,

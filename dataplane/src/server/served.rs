@@ -11,6 +11,7 @@ use proto::event::{Outcome, Reason, Stage};
 use proto::id::Revision;
 
 use super::clients::ClientTable;
+use super::room::Waiting;
 use super::socket::Socket;
 use crate::duo::client::DuoClient;
 use crate::flow::PrimaryUse;
@@ -128,6 +129,8 @@ pub(crate) struct ServedClient {
     pub(crate) secret: SharedSecret,
     pub(crate) policy: MessageAuthenticator,
     pub(crate) served: Arc<Served>,
+    /// Its logins that wait, under whichever revision.
+    pub(crate) waiting: Arc<Waiting>,
 }
 
 /// One socket and who may talk to it. The socket outlives the clients: a reload swaps those.

@@ -14,15 +14,26 @@ use nix::sys::socket::{
 use socket2::{Domain, Protocol, Type};
 use tokio::io::Interest;
 
+#[cfg(test)]
+use crate::simulation::network::Port;
+
 /// A bound socket. Made inside the runtime that reads it; any thread may send on it.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    fd: tokio::net::UdpSocket,
+    carrier: Carrier,
     address: SocketAddr,
     /// Bound to all addresses: the one asked must be remembered for the answer.
     wildcard: bool,
     /// Datagrams read since other sockets had their turn.
     taken: AtomicUsize,
+}
+
+/// What datagrams come and go by.
+#[derive(Debug)]
+enum Carrier {
+    System(tokio::net::UdpSocket),
+    #[cfg(test)]
+    Simulated(Port),
 }
 
 /// The address a datagram was sent to, where the socket is bound to all.
@@ -37,10 +48,17 @@ impl Asked {
 /// A bound socket that no runtime watches yet, so that all can be bound before one is served.
 #[derive(Debug)]
 pub(crate) struct Bound {
-    socket: UdpSocket,
+    socket: Unwatched,
     address: SocketAddr,
     /// Octets of receive buffer that the system granted.
     pub(crate) receive_buffer: usize,
+}
+
+#[derive(Debug)]
+enum Unwatched {
+    System(UdpSocket),
+    #[cfg(test)]
+    Simulated(Port),
 }
 
 impl Bound {
@@ -48,10 +66,18 @@ impl Bound {
     ///
     /// `leaving` are sockets of ours on the same port that close after this: only they may overlap.
     pub(crate) fn new(listen: Option<IpAddr>, port: u16, leaving: &[&Socket]) -> io::Result<Self> {
+        #[cfg(test)]
+        if let Some(port) = Port::bind(listen, port) {
+            return Ok(Self {
+                address: port.address(),
+                socket: Unwatched::Simulated(port),
+                receive_buffer: RECEIVE_BUFFER,
+            });
+        }
         let share = |shared: bool| {
-            leaving
-                .iter()
-                .try_for_each(|socket| socket2::SockRef::from(&socket.fd).set_reuse_address(shared))
+            leaving.iter().try_for_each(|socket| {
+                socket2::SockRef::from(socket.system()).set_reuse_address(shared)
+            })
         };
         share(true)?;
         let on = |address: IpAddr| Self::on(SocketAddr::new(address, port), !leaving.is_empty());
@@ -114,7 +140,7 @@ impl Bound {
         let socket = UdpSocket::from(socket);
         let address = socket.local_addr()?;
         Ok(Self {
-            socket,
+            socket: Unwatched::System(socket),
             address,
             receive_buffer,
         })
@@ -122,10 +148,15 @@ impl Bound {
 
     /// Hands it to the current runtime.
     pub(crate) fn watch(self) -> io::Result<Socket> {
+        let carrier = match self.socket {
+            Unwatched::System(socket) => Carrier::System(tokio::net::UdpSocket::from_std(socket)?),
+            #[cfg(test)]
+            Unwatched::Simulated(port) => Carrier::Simulated(port),
+        };
         Ok(Socket {
             wildcard: self.address.ip().is_unspecified(),
             address: self.address,
-            fd: tokio::net::UdpSocket::from_std(self.socket)?,
+            carrier,
             taken: AtomicUsize::new(0),
         })
     }
@@ -147,14 +178,20 @@ impl Socket {
             self.taken.fetch_add(1, Ordering::Relaxed);
             each(octets, source, asked);
         };
+        #[cfg(test)]
+        if let Carrier::Simulated(port) = &self.carrier {
+            port.receive(&mut each).await;
+            return Ok(());
+        }
+        let fd = self.system();
         loop {
-            self.fd.readable().await?;
-            let read = self.fd.try_io(Interest::READABLE, || {
+            fd.readable().await?;
+            let read = fd.try_io(Interest::READABLE, || {
                 BUFFERS.with_borrow_mut(|batches| {
                     batches
                         .entry((self.address.is_ipv6(), self.wildcard))
                         .or_insert_with(Batch::new)
-                        .read(self.fd.as_raw_fd(), self.wildcard, &mut each)
+                        .read(fd.as_raw_fd(), self.wildcard, &mut each)
                         .map_err(io::Error::from)
                 })
             });
@@ -168,7 +205,12 @@ impl Socket {
     /// Sends one datagram from the address that was asked. Does not wait: a full send buffer drops
     /// it, as the network may, and the client asks again.
     pub(crate) fn send(&self, octets: &[u8], to: SocketAddr, from: Asked) -> io::Result<()> {
-        let fd = self.fd.as_raw_fd();
+        #[cfg(test)]
+        if let Carrier::Simulated(port) = &self.carrier {
+            port.send(octets, to);
+            return Ok(());
+        }
+        let fd = self.system().as_raw_fd();
         let octets = [IoSlice::new(octets)];
         let flags = MsgFlags::MSG_DONTWAIT;
         let sent = match (self.address, to) {
@@ -205,7 +247,15 @@ impl Socket {
 
     /// The socket itself, to be handed to another process.
     pub(crate) fn fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        std::os::fd::AsFd::as_fd(&self.fd)
+        std::os::fd::AsFd::as_fd(self.system())
+    }
+
+    const fn system(&self) -> &tokio::net::UdpSocket {
+        match &self.carrier {
+            Carrier::System(fd) => fd,
+            #[cfg(test)]
+            Carrier::Simulated(_) => panic!("a simulation has no socket of the system"),
+        }
     }
 }
 
@@ -238,11 +288,12 @@ impl Batch {
         wildcard: bool,
         each: &mut impl FnMut(&[u8], SocketAddr, Asked),
     ) -> nix::Result<()> {
-        let mut slices: Vec<[IoSliceMut<'_>; 1]> = self
-            .buffers
-            .iter_mut()
-            .map(|buffer| [IoSliceMut::new(buffer)])
-            .collect();
+        // There are as many, so that none is empty.
+        let mut buffers = self.buffers.iter_mut();
+        let mut slices: [[IoSliceMut<'_>; 1]; BATCH] = std::array::from_fn(|_| {
+            let buffer = buffers.next().map(|buffer| &mut buffer[..]);
+            [IoSliceMut::new(buffer.unwrap_or_default())]
+        });
         let received = recvmmsg(
             fd,
             &mut self.headers,

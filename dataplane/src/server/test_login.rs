@@ -15,6 +15,7 @@ use proto::event::{AuthEvent, Outcome, Reason, Stage};
 use super::perform::{InFlight, Performer};
 use super::receive::Shared;
 use super::record::Record;
+use super::room::Waiting;
 use super::served::Served;
 use crate::clock;
 use crate::flow::request::Request;
@@ -259,10 +260,11 @@ async fn run(
     mut flow: Flow,
     record: &mut Record,
 ) -> Answer {
-    if shared.in_flight.load(Ordering::Relaxed) >= shared.max_in_flight {
+    let all = shared.in_flight.load(Ordering::Relaxed);
+    if shared.room.check(all, &Waiting::default()).is_err() {
         return Answer::reject(Reason::Overloaded);
     }
-    let _guard = InFlight::begin(Arc::clone(shared), Arc::clone(&performer.served));
+    let _guard = InFlight::begin(Arc::clone(shared), Arc::clone(&performer.served), None);
     match performer.begin(&mut flow, clock::now()) {
         Action::Answer(answer) => answer,
         action => performer.run(&mut flow, action, record).await,

@@ -38,6 +38,16 @@ impl ReceiveThreads {
         })
     }
 
+    /// None: sockets are read by the runtime that binds them.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self {
+            handles: Vec::new(),
+            turn: AtomicUsize::new(0),
+            stop: CancellationToken::new(),
+        }
+    }
+
     /// The runtime for the next socket, in turn.
     pub(crate) fn next(&self) -> Handle {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);

@@ -85,7 +85,7 @@ impl States {
         spills: IntCounter,
     ) -> Result<Self, getrandom::Error> {
         let mut key = Zeroizing::new([0; seal::KEY_OCTETS]);
-        getrandom::fill(&mut *key)?;
+        crate::random::fill(&mut *key)?;
         Ok(Self {
             keys: ArcSwap::from_pointee(vec![Arc::new(Key::new(&key))]),
             tables: Mutex::default(),
@@ -219,7 +219,7 @@ impl States {
             Body::Whole(&whole)
         } else {
             let mut name = [0; tables::NAME_OCTETS];
-            getrandom::fill(&mut name).map_err(|_| SealError::Random)?;
+            crate::random::fill(&mut name).map_err(|_| SealError::Random)?;
             let evicted = self
                 .spill(now, (until, name), written)
                 .ok_or(SealError::TooLong)?;
@@ -230,7 +230,7 @@ impl States {
             Body::Spilled(name)
         };
         let mut nonce = [0; seal::NONCE_OCTETS];
-        getrandom::fill(&mut nonce).map_err(|_| SealError::Random)?;
+        crate::random::fill(&mut nonce).map_err(|_| SealError::Random)?;
         let keys = self.keys.load();
         keys.first()
             .and_then(|key| key.seal(nonce, until, digest, body))

@@ -3,6 +3,7 @@
 //! ```text
 //! first 16 | 1 upstream  | host 1 | part state | part typed
 //! first 16 | 2 prompt    | menu 8 | wrong 1 | repeats 1 | attribute ..
+//! first 16 | 5 numbered  | length 1 | txid .. | length 1 | code .. | menu 8 | wrong 1 | repeats 1 | attribute ..
 //! first 16 | 3 enrolment
 //! first 16 | 4 refusal
 //! part:      0 | 1 length 2 octets ..
@@ -14,6 +15,7 @@ use proto::secret::Secret;
 use zeroize::Zeroizing;
 
 use super::Context;
+use crate::duo::message::PushNumber;
 use crate::flow::{MenuDigest, Pending, Prompted};
 use crate::primary::{Asked, UpstreamAttribute, UpstreamValue};
 
@@ -37,7 +39,16 @@ pub(super) fn write(context: &Context) -> Option<Zeroizing<Vec<u8>>> {
             }
         }
         Pending::Prompt(prompted) => {
-            written.push(PROMPT);
+            match prompted.number.as_deref() {
+                None => written.push(PROMPT),
+                Some(PushNumber { txid, code }) => {
+                    written.push(NUMBERED);
+                    for text in [&txid.0, code] {
+                        written.push(u8::try_from(text.len()).ok()?);
+                        written.extend_from_slice(text.as_bytes());
+                    }
+                }
+            }
             written.extend_from_slice(&prompted.menu);
             written.extend_from_slice(&[prompted.wrong, prompted.repeats]);
             for attribute in &prompted.attributes {
@@ -57,11 +68,14 @@ pub(super) fn octets(pending: &Pending) -> usize {
             asked.state.as_ref().map_or(0, Vec::len)
                 + typed.as_ref().map_or(0, |typed| typed.expose().len())
         }
-        Pending::Prompt(prompted) => prompted
-            .attributes
-            .iter()
-            .map(|attribute| ATTRIBUTE_FRAME + value(&attribute.value).len())
-            .sum(),
+        Pending::Prompt(prompted) => {
+            let attributes = prompted.attributes.iter();
+            let attributes: usize = attributes
+                .map(|attribute| ATTRIBUTE_FRAME + value(&attribute.value).len())
+                .sum();
+            let number = prompted.number.as_ref();
+            attributes + number.map_or(0, |one| 2 + one.txid.0.len() + one.code.len())
+        }
         Pending::Enrolment | Pending::Refusal => 0,
     };
     FRAME + body
@@ -110,7 +124,13 @@ pub(super) fn read(written: &[u8]) -> Option<Context> {
     let (first, rest) = written.split_first_chunk()?;
     let pending = match rest {
         [UPSTREAM, host, rest @ ..] => read_upstream(*host, rest)?,
-        [PROMPT, rest @ ..] => Pending::Prompt(read_prompt(rest)?),
+        [PROMPT, rest @ ..] => Pending::Prompt(read_prompt(None, rest)?),
+        [NUMBERED, rest @ ..] => {
+            let (txid, rest) = short_text(rest)?;
+            let (code, rest) = short_text(rest)?;
+            let number = Box::new(PushNumber::new(txid, code)?);
+            Pending::Prompt(read_prompt(Some(number), rest)?)
+        }
         [ENROLMENT] => Pending::Enrolment,
         [REFUSAL] => Pending::Refusal,
         _ => return None,
@@ -148,7 +168,14 @@ fn part(octets: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     }
 }
 
-fn read_prompt(rest: &[u8]) -> Option<Prompted> {
+/// A text of at most 255 octets, and what follows it.
+fn short_text(octets: &[u8]) -> Option<(&str, &[u8])> {
+    let (length, rest) = octets.split_first()?;
+    let (text, rest) = rest.split_at_checked((*length).into())?;
+    Some((std::str::from_utf8(text).ok()?, rest))
+}
+
+fn read_prompt(number: Option<Box<PushNumber>>, rest: &[u8]) -> Option<Prompted> {
     let (menu, rest) = rest.split_first_chunk::<MENU_OCTETS>()?;
     let [wrong, repeats, rest @ ..] = rest else {
         return None;
@@ -164,6 +191,7 @@ fn read_prompt(rest: &[u8]) -> Option<Prompted> {
         menu: *menu,
         wrong: *wrong,
         repeats: *repeats,
+        number,
         attributes,
     })
 }
@@ -210,6 +238,7 @@ const UPSTREAM: u8 = 1;
 const PROMPT: u8 = 2;
 const ENROLMENT: u8 = 3;
 const REFUSAL: u8 = 4;
+const NUMBERED: u8 = 5;
 const ABSENT: u8 = 0;
 const PRESENT: u8 = 1;
 const PLAIN: u8 = 0;

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proto::secret::Secret;
 
 use super::*;
+use crate::duo::message::PushNumber;
 use crate::flow::Prompted;
 use crate::primary::{Asked, UpstreamAttribute, UpstreamValue};
 use crate::radius::MAX_VALUE_OCTETS;
@@ -363,9 +364,11 @@ proptest! {
         menu: [u8; 8],
         wrong: u8,
         repeats: u8,
+        number in proptest::option::of(("[!-~]{1,64}", "[0-9A-Za-z]{1,8}")),
         attributes in proptest::collection::vec(attribute(), 0..40),
     ) {
-        let context = of(Pending::Prompt(Prompted { menu, wrong, repeats, attributes }));
+        let number = number.map(|(txid, code)| Box::new(PushNumber::new(&txid, &code).unwrap()));
+        let context = of(Pending::Prompt(Prompted { menu, wrong, repeats, number, attributes }));
         let written = pending::write(&context).unwrap();
         prop_assert_eq!(pending::read(&written), Some(context));
         for octets in 0..26 {

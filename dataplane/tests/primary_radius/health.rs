@@ -85,7 +85,7 @@ async fn silence_says_what_to_check() {
         (
             Upstream::LeavesUnsigned,
             "answers came without Message-Authenticator, which force_message_authenticator=true \
-             refuses",
+             refuses, as every setting does where they have a Proxy-State",
         ),
     ] {
         let double = Double::new().await;

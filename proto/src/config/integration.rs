@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -45,7 +46,7 @@ pub struct Integration {
 #[non_exhaustive]
 #[expect(missing_docs, reason = "documented once, on the raw form")]
 pub struct Application {
-    pub ikey: String,
+    pub ikey: Arc<str>,
     pub skey: Secret<String>,
     /// Lower case.
     pub host: String,
@@ -292,7 +293,7 @@ impl Application {
         }
         faults.no_key(format!("{path}.pinned_ca"), raw.pinned_ca.as_deref());
         Self {
-            ikey: raw.ikey,
+            ikey: raw.ikey.into(),
             skey: raw.skey,
             host: raw.host.to_ascii_lowercase(),
             port: raw.port,

@@ -272,6 +272,7 @@ pub const DISCARD_REASONS: &[&str] = &[
     "unserved_code",
     "proxy_state_too_long",
     "overloaded",
+    "client_overloaded",
     "draining",
     "no_configuration",
 ];

@@ -122,7 +122,10 @@ impl From<LoginError> for ApiError {
 impl From<EnrollError> for ApiError {
     fn from(error: EnrollError) -> Self {
         match error {
-            EnrollError::Invalid(_) | EnrollError::Missing(_) => Self::invalid("username"),
+            EnrollError::Invalid(_)
+            | EnrollError::Taken(_)
+            | EnrollError::Directorys(_)
+            | EnrollError::Missing(_) => Self::invalid("username"),
             EnrollError::Store(StoreError::Taken) => Self::invalid("username"),
             EnrollError::Store(error) => error.into(),
         }

@@ -8,15 +8,42 @@ use serde::Serialize;
 
 use super::answer::{Answer, ApiError, success};
 use crate::account::{Account, Application, Device, bare_name, is_user_name};
-use crate::admin::{DeviceKind, UsernameNormalization};
+use crate::admin::{Capabilities, DeviceKind, UsernameNormalization};
 use crate::clock;
-use crate::gate::{Inside, Talk};
+use crate::gate::{self, Inside, Talk};
+use crate::metrics::Factor;
 use crate::params::{Pairs, Params, encode};
 use crate::push::Details;
 use crate::service::{
-    AuthAnswer, AuthRequest, Choice, Enrollee, Preauth, Service, State, Wait, Who,
+    AuthAnswer, AuthRequest, Choice, Enrollee, Held, Offer, Preauth, PreauthRequest, Service,
+    Shows, State, Status, Wait, Who,
 };
+use crate::short_code::ShortCode;
+use crate::store::Attempt;
 use crate::verdict::Verdict;
+
+/// What is said, or will be.
+pub(super) enum Reply {
+    Now(Answer),
+    Later(Later),
+}
+
+/// An answer that waits for a person. Small: it is all that is kept of a request meanwhile.
+pub(super) struct Later {
+    held: Held,
+    how: Wait,
+    #[expect(dead_code, reason = "noted at the connection until it is answered")]
+    noted: Option<gate::Held>,
+}
+
+impl Later {
+    pub(super) async fn answer(self, service: &Service) -> Answer {
+        match self.how {
+            Wait::Hold => ended(service.held(self.held).await),
+            Wait::Poll => told(service.polled(self.held).await),
+        }
+    }
+}
 
 /// ping and check.
 pub(super) fn time() -> Answer {
@@ -34,16 +61,43 @@ pub(super) async fn preauth(
     application: &Application,
     params: &Params,
 ) -> Result<Answer, ApiError> {
-    let preauth = service.preauth(application, who(params)?).await?;
-    Ok(match &preauth {
-        Preauth::Auth(account) => success(PreauthAnswer {
+    let request = PreauthRequest {
+        who: who(params)?,
+        ip: short(params, "ipaddr")?,
+        client: short(params, "hostname")?,
+        shows: match params.get("client_supports_verified_push") {
+            Some("1" | "true") => Shows::Numbers,
+            None | Some("0" | "false" | "") => Shows::Nothing,
+            Some(_) => return Err(ApiError::invalid("client_supports_verified_push")),
+        },
+    };
+    Ok(said(&service.preauth(application, request).await?))
+}
+
+/// The devices that preauth lists, for whoever has asked it already.
+pub(super) async fn devices(
+    service: &Service,
+    application: &Application,
+    params: &Params,
+    shows: Shows,
+) -> Result<Answer, ApiError> {
+    let offer = service.offered_devices(application, who(params)?, shows);
+    Ok(said(&Preauth::Auth(offer.await?)))
+}
+
+fn said(preauth: &Preauth) -> Answer {
+    match preauth {
+        Preauth::Auth(Offer { devices, shown }) => success(PreauthAnswer {
             devices: Some(
-                account
-                    .devices
+                devices
                     .iter()
-                    .map(|device| device_of(device))
+                    .map(|(device, can)| device_of(device, *can))
+                    .filter(DeviceAnswer::is_of_use)
                     .collect(),
             ),
+            txid: shown.map(|shown| shown.txid.to_string()),
+            verification_code: shown.map(|shown| shown.number.to_string()),
+            expiration: shown.map(|shown| shown.expires_at_s),
             ..PreauthAnswer::new("auth", "Account is active")
         }),
         Preauth::Allow(text) => success(PreauthAnswer::new("allow", text)),
@@ -52,7 +106,7 @@ pub(super) async fn preauth(
             enroll_portal_url: Some(portal_url),
             ..PreauthAnswer::new("enroll", "Enroll an authentication device to proceed")
         }),
-    })
+    }
 }
 
 pub(super) async fn auth(
@@ -60,7 +114,7 @@ pub(super) async fn auth(
     application: &Arc<Application>,
     params: &Params,
     (inside, talk): (Inside, &Arc<Talk>),
-) -> Result<Answer, ApiError> {
+) -> Result<Reply, ApiError> {
     let request = AuthRequest {
         who: who(params)?,
         choice: choice(params)?,
@@ -70,41 +124,66 @@ pub(super) async fn auth(
             Some(_) => return Err(ApiError::invalid("async")),
         },
         details: details(params)?,
+        txid: params.get("txid").filter(|txid| !txid.is_empty()),
     };
-    Ok(match service.auth(application, request).await? {
-        AuthAnswer::Ended(verdict) => ended(verdict),
-        AuthAnswer::Held(held) => {
-            let _held = talk.holds();
-            // What waits here changes nothing any more, whoever decides about it.
-            drop(inside);
-            ended(service.held(held).await)
-        }
-        AuthAnswer::Txid(txid) => {
-            #[derive(Serialize)]
-            struct Begun {
-                txid: String,
+    Ok(Reply::Now(
+        match service.auth(application, request).await? {
+            AuthAnswer::Ended(verdict) => ended(verdict),
+            AuthAnswer::Held(held) => {
+                let noted = Some(talk.holds());
+                // What waits changes nothing any more, whoever decides about it.
+                drop(inside);
+                return Ok(Reply::Later(Later {
+                    held,
+                    how: Wait::Hold,
+                    noted,
+                }));
             }
-            success(Begun {
-                txid: txid.to_string(),
-            })
-        }
-    })
+            AuthAnswer::Sending(sending) => {
+                let _held = talk.holds();
+                drop(inside);
+                let verdict = service.passcode_sent(sending).await;
+                service.metrics.ended(Factor::Sms, verdict);
+                ended(verdict)
+            }
+            AuthAnswer::Txid(txid) => {
+                #[derive(Serialize)]
+                struct Begun {
+                    txid: String,
+                }
+                success(Begun {
+                    txid: txid.to_string(),
+                })
+            }
+        },
+    ))
 }
 
-pub(super) async fn auth_status(
+pub(super) fn auth_status(
     service: &Service,
     application: &Application,
     params: &Params,
-) -> Result<Answer, ApiError> {
+) -> Result<Reply, ApiError> {
     let txid = params.get("txid").ok_or(ApiError::Missing("txid"))?;
-    Ok(match service.auth_status(application, txid).await? {
-        State::Ended(verdict) => ended(verdict),
-        State::Waiting(asked) => success(Ended {
-            result: "waiting",
-            status: asked.status(),
-            status_msg: asked.text(),
+    Ok(match service.auth_status(application, txid)? {
+        Status::Now(state) => Reply::Now(told(state)),
+        Status::Later(held) => Reply::Later(Later {
+            held,
+            how: Wait::Poll,
+            noted: None,
         }),
     })
+}
+
+fn told(state: State) -> Answer {
+    match state {
+        State::Ended(verdict) => ended(verdict),
+        State::Waiting(status, status_msg) => success(Ended {
+            result: "waiting",
+            status,
+            status_msg,
+        }),
+    }
 }
 
 pub(super) async fn enroll(
@@ -129,13 +208,14 @@ pub(super) async fn enroll(
             .ok_or_else(|| ApiError::invalid("valid_secs"))?,
     };
     let account = service.open_user(&name, normalization).await?;
-    if account.is_enrolled() {
+    if account.is_enrolled(service.reach_of()) {
         return Err(ApiError::invalid("username"));
     }
     let enrollee = Enrollee {
         name: &account.name,
         user_id: Some(&account.id),
         may_add: false,
+        signed_in_at_ms: None,
     };
     let begun = service
         .begin_enrollment(enrollee, Duration::from_secs(valid_s))
@@ -161,7 +241,10 @@ pub(super) async fn enroll_status(service: &Service, params: &Params) -> Result<
         .ok_or(ApiError::Missing("activation_code"))?;
     let code = code.strip_prefix("duo://").unwrap_or(code);
     let code = code.split_once('-').map_or(code, |(code, _)| code);
-    let activation = service.enrollment(code).await?;
+    let activation = match ShortCode::parse(code) {
+        Some(code) => service.enrollment(&code).await?,
+        None => None,
+    };
     let own = activation.filter(|found| found.user_id.as_deref() == Some(user_id));
     Ok(success(match own {
         Some(found) if found.used => "success",
@@ -180,13 +263,8 @@ impl Service {
         if let Some(account) = self.account_named(name, normalization).await? {
             return Ok(account);
         }
-        let new = crate::admin::NewUser {
-            name: bare_name(name, normalization),
-            status: None,
-            script: None,
-            devices: Vec::new(),
-        };
-        let (account, _) = self.create_user(&new).await?;
+        let new = crate::admin::NewUser::named(bare_name(name, normalization));
+        let (account, _) = self.create_user(&new, Attempt::Real).await?;
         Ok(Arc::new(account))
     }
 }
@@ -226,20 +304,25 @@ fn choice(params: &Params) -> Result<Choice<'_>, ApiError> {
 }
 
 fn details(params: &Params) -> Result<Details, ApiError> {
-    let short = |name: &'static str| match params.get(name) {
-        Some(text) if text.len() > DETAIL_OCTETS => Err(ApiError::invalid(name)),
-        text => Ok(Box::from(text.unwrap_or_default())),
-    };
     let info = params.get("pushinfo").unwrap_or_default();
     if info.len() >= PUSHINFO_OCTETS {
         return Err(ApiError::invalid("pushinfo"));
     }
     Ok(Details {
-        ip: short("ipaddr")?,
-        kind: short("type")?,
-        display_name: short("display_username")?,
+        ip: short(params, "ipaddr")?.into(),
+        client: short(params, "hostname")?.into(),
+        kind: short(params, "type")?.into(),
+        display_name: short(params, "display_username")?.into(),
         info: Pairs::parse(info.as_bytes()).shown(SHOWN_PAIRS, SHOWN_CHARACTERS),
     })
+}
+
+/// A text that is kept; empty when it is absent.
+fn short<'a>(params: &'a Params, name: &'static str) -> Result<&'a str, ApiError> {
+    match params.get(name) {
+        Some(text) if text.len() > DETAIL_OCTETS => Err(ApiError::invalid(name)),
+        text => Ok(text.unwrap_or_default()),
+    }
 }
 
 fn ended(verdict: Verdict) -> Answer {
@@ -266,6 +349,12 @@ struct PreauthAnswer<'a> {
     devices: Option<Vec<DeviceAnswer<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     enroll_portal_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    txid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verification_code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiration: Option<u64>,
 }
 
 impl<'a> PreauthAnswer<'a> {
@@ -275,6 +364,9 @@ impl<'a> PreauthAnswer<'a> {
             status_msg,
             devices: None,
             enroll_portal_url: None,
+            txid: None,
+            verification_code: None,
+            expiration: None,
         }
     }
 }
@@ -295,8 +387,16 @@ struct DeviceAnswer<'a> {
     sms_nextcode: Option<&'a str>,
 }
 
-fn device_of(device: &Device) -> DeviceAnswer<'_> {
-    if device.kind != DeviceKind::Phone {
+impl DeviceAnswer<'_> {
+    /// Whether anything can be done with it: not with an address that no e-mail goes to now.
+    fn is_of_use(&self) -> bool {
+        let capabilities = self.capabilities.as_ref();
+        capabilities.is_none_or(|capabilities| !capabilities.is_empty())
+    }
+}
+
+fn device_of(device: &Device, can: Capabilities) -> DeviceAnswer<'_> {
+    if matches!(device.kind, DeviceKind::Totp | DeviceKind::Hotp) {
         return DeviceAnswer {
             device: &device.id,
             kind: "token",
@@ -307,7 +407,6 @@ fn device_of(device: &Device) -> DeviceAnswer<'_> {
             sms_nextcode: None,
         };
     }
-    let can = device.capabilities;
     let capabilities = [
         ("auto", can.push || can.phone),
         ("push", can.push),
@@ -322,10 +421,13 @@ fn device_of(device: &Device) -> DeviceAnswer<'_> {
         device: &device.id,
         kind: "phone",
         name: &device.name,
-        number: Some(device.masked_number()),
+        number: Some(match device.kind {
+            DeviceKind::Email => String::new(),
+            _ => device.masked_number(),
+        }),
         display_name: Some(device.display_name()),
         capabilities: Some(capabilities.collect()),
-        sms_nextcode: device.sms_next.as_deref(),
+        sms_nextcode: device.sms_next.as_deref().filter(|_| can.sms),
     }
 }
 
@@ -412,6 +514,7 @@ mod tests {
         assert_eq!(info, [("Group", "VPN Users"), ("From", "gw/1")]);
         for (name, length) in [
             ("ipaddr", 257),
+            ("hostname", 257),
             ("type", 257),
             ("display_username", 257),
             ("pushinfo", 20_000),

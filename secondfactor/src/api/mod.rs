@@ -1,26 +1,33 @@
-//! The HTTPS side: routes, credentials, and the endpoints of the Auth API v2.
+//! The HTTPS side: routes, credentials, and the endpoints of the Auth API v2. `legacy` is what older
+//! clients speak.
 
 mod answer;
 mod endpoints;
+mod forms;
+mod legacy;
+mod voice;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, header};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use answer::{Answer, ApiError, text};
+pub(crate) use forms::form_of;
 
+use self::endpoints::Reply;
+use self::legacy::Dialect;
 use crate::account::Application;
 use crate::gate::{Inside, Talk};
 use crate::metrics::Endpoint;
-use crate::pages;
 use crate::params::{Pairs, Params};
 use crate::service::Service;
 use crate::sign::{self, Signed};
+use crate::{app, pages};
 use crate::{clock, date};
 
 /// Answers a request of a connection.
@@ -30,25 +37,57 @@ pub(crate) async fn respond(
     request: Request<Incoming>,
 ) -> Answer {
     let _answers = talk.answers();
-    let endpoint = endpoint(request.uri().path());
+    let (endpoint, dialect) = endpoint(&service, request.uri().path());
     let answer = match endpoint {
         Endpoint::Unknown => ApiError::NotFound.answer(),
-        // What only reads ends with its caller.
-        Endpoint::Page if request.method() == Method::GET => {
-            pages::respond(&service, request).await
-        }
-        Endpoint::Page => {
+        Endpoint::Voice => {
             let own = Arc::clone(&service);
-            let work = async move { pages::respond(&own, request).await };
+            let work = async move { voice::respond(&own, request).await };
             let done = service.tasks.spawn(work).await;
             done.unwrap_or_else(|_| ApiError::Internal.answer())
         }
-        _ => match serve(&service, &talk, endpoint, request).await {
-            Ok(answer) => answer,
-            Err(error) => error.answer(),
-        },
+        // What only reads ends with its caller. In boxes, as what follows: nothing of it is kept while an
+        // answer waits for a person, as 20,000 may.
+        Endpoint::Page if request.method() == Method::GET => {
+            Box::pin(page(&service, request)).await
+        }
+        Endpoint::Page => {
+            let own = Arc::clone(&service);
+            let work = async move { page(&own, request).await };
+            let done = service.tasks.spawn(work).await;
+            done.unwrap_or_else(|_| ApiError::Internal.answer())
+        }
+        _ => {
+            let served = Box::pin(serve(&service, &talk, (endpoint, dialect), request)).await;
+            let answer = match served {
+                Ok(Reply::Now(answer)) => Ok(answer),
+                Ok(Reply::Later(later)) => {
+                    let answer = later.answer(&service).await;
+                    Box::pin(dialect.decided(answer)).await
+                }
+                Err(error) => Err(error),
+            };
+            let answer = answer.unwrap_or_else(|error| error.answer());
+            Box::pin(dialect.written(answer)).await
+        }
     };
     service.metrics.answered(endpoint, answer.status().as_u16());
+    answer
+}
+
+async fn page(service: &Service, request: Request<Incoming>) -> Answer {
+    let host = text_of(request.headers(), header::HOST.as_str())
+        .or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
+    let https_alone = host.is_some_and(|host| service.is_by_https_alone(host));
+    let mut answer = if app::owns(service, request.uri().path()) {
+        app::respond(service, request).await
+    } else {
+        pages::respond(service, request).await
+    };
+    if https_alone {
+        let headers = answer.headers_mut();
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT);
+    }
     answer
 }
 
@@ -60,7 +99,7 @@ pub(crate) struct Whole {
     share: Option<OwnedSemaphorePermit>,
 }
 
-/// Reads a whole body.
+/// Reads a whole body of somebody whose credential was looked at.
 ///
 /// # Errors
 /// [`ApiError::TooLong`] over 64 KiB; [`ApiError::Invalid`] when it breaks off or takes too long;
@@ -70,12 +109,16 @@ pub(crate) async fn body_of(service: &Service, body: Incoming) -> Result<Whole, 
         return Ok(Whole::default());
     }
     let share = share(&service.bodies, body.size_hint().upper())?;
-    let whole = Limited::new(body, BODY_OCTETS).collect();
+    Ok(Whole {
+        octets: read(body, BODY_OCTETS).await?,
+        share: Some(share),
+    })
+}
+
+async fn read(body: Incoming, most: usize) -> Result<Bytes, ApiError> {
+    let whole = Limited::new(body, most).collect();
     match tokio::time::timeout(BODY_TIME, whole).await {
-        Ok(Ok(collected)) => Ok(Whole {
-            octets: collected.to_bytes(),
-            share: Some(share),
-        }),
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::TooLong),
         Ok(Err(_)) | Err(_) => Err(ApiError::invalid("body")),
     }
@@ -90,8 +133,11 @@ fn share(bodies: &Arc<Semaphore>, octets: Option<u64>) -> Result<OwnedSemaphoreP
     permit.map_err(|_| ApiError::TooMany)
 }
 
-fn endpoint(path: &str) -> Endpoint {
-    match path.strip_prefix("/auth/v2/") {
+fn endpoint(service: &Service, path: &str) -> (Endpoint, Dialect) {
+    if let Some((endpoint, format)) = legacy::endpoint(path).filter(|_| service.rules.legacy_api) {
+        return (endpoint, Dialect::One(format));
+    }
+    let endpoint = match path.strip_prefix("/auth/v2/") {
         Some("ping") => Endpoint::Ping,
         Some("check") => Endpoint::Check,
         Some("logo") => Endpoint::Logo,
@@ -101,17 +147,19 @@ fn endpoint(path: &str) -> Endpoint {
         Some("auth") => Endpoint::Auth,
         Some("auth_status") => Endpoint::AuthStatus,
         Some(_) => Endpoint::Unknown,
-        None if pages::owns(path) => Endpoint::Page,
+        None if pages::owns(path) || app::owns(service, path) => Endpoint::Page,
+        None if voice::owns(path) => Endpoint::Voice,
         None => Endpoint::Unknown,
-    }
+    };
+    (endpoint, Dialect::Two)
 }
 
 async fn serve(
     service: &Arc<Service>,
     talk: &Arc<Talk>,
-    endpoint: Endpoint,
+    (endpoint, dialect): (Endpoint, Dialect),
     request: Request<Incoming>,
-) -> Result<Answer, ApiError> {
+) -> Result<Reply, ApiError> {
     let wanted = match endpoint {
         Endpoint::Ping | Endpoint::Check | Endpoint::Logo | Endpoint::AuthStatus => Method::GET,
         _ => Method::POST,
@@ -120,19 +168,25 @@ async fn serve(
         return Err(ApiError::Method);
     }
     if endpoint == Endpoint::Ping {
-        return Ok(endpoints::time());
+        return Ok(Reply::Now(dialect.pong()));
     }
     let (head, body) = request.into_parts();
     // Before the body: a stranger's is not waited for.
-    let claim = claim(service, &head)?;
+    let version_one = dialect.version_one(service.rules.version_one);
+    let claim = claim(service, &head, version_one)?;
     let body = body_of(service, body).await?;
-    verify(service, &claim, &head, &body.octets)?;
+    verify(&claim, &head, &body.octets, version_one)?;
     let application = Arc::clone(&claim.application);
-    let params = params(&head, &body.octets)?;
-    // Held while the call waits, which may be long: what is not needed any more goes.
-    drop((claim, head, body));
+    let params = dialect.read(params(&head, &body.octets)?);
+    if endpoint == Endpoint::AuthStatus {
+        return match endpoints::auth_status(service, &application, &params)? {
+            Reply::Now(answer) => Ok(Reply::Now(dialect.decided(answer).await?)),
+            later => Ok(later),
+        };
+    }
     if !matches!(endpoint, Endpoint::Auth | Endpoint::Enroll) {
-        return call(service, endpoint, &application, &params).await;
+        let answer = call(service, endpoint, &application, &params).await?;
+        return Ok(Reply::Now(dialect.say(endpoint, &params, answer).await?));
     }
     // Whose caller has hung up meanwhile is not begun.
     let inside = enter(service).await?;
@@ -141,9 +195,17 @@ async fn serve(
         match endpoint {
             Endpoint::Enroll => {
                 let _inside = inside;
-                endpoints::enroll(&own, &application, &params).await
+                let answer = endpoints::enroll(&own, &application, &params).await?;
+                Ok(Reply::Now(answer))
             }
-            _ => endpoints::auth(&own, &application, &params, (inside, &talk)).await,
+            _ => {
+                let params = dialect.chosen(&own, &application, params).await?;
+                let door = (inside, &talk);
+                match endpoints::auth(&own, &application, &params, door).await? {
+                    Reply::Now(answer) => Ok(Reply::Now(dialect.decided(answer).await?)),
+                    later => Ok(later),
+                }
+            }
         }
     };
     let done = service.tasks.spawn(work).await;
@@ -157,9 +219,6 @@ async fn call(
     application: &Arc<Application>,
     params: &Params,
 ) -> Result<Answer, ApiError> {
-    if endpoint == Endpoint::AuthStatus {
-        return endpoints::auth_status(service, application, params).await;
-    }
     let _inside = enter(service).await?;
     match endpoint {
         Endpoint::Check => Ok(endpoints::time()),
@@ -203,7 +262,11 @@ struct Claim {
 }
 
 /// Reads and checks what can be checked without the body: the integration key and the date.
-fn claim(service: &Service, head: &http::request::Parts) -> Result<Claim, ApiError> {
+fn claim(
+    service: &Service,
+    head: &http::request::Parts,
+    version_one: sign::VersionOne,
+) -> Result<Claim, ApiError> {
     let headers = &head.headers;
     let credentials = text_of(headers, header::AUTHORIZATION.as_str()).and_then(sign::credentials);
     let (ikey, signature) = credentials.ok_or(ApiError::NoCredentials)?;
@@ -213,7 +276,7 @@ fn claim(service: &Service, head: &http::request::Parts) -> Result<Claim, ApiErr
         .or_else(|| headers.get(header::DATE));
     let date = match sent {
         Some(value) => Some(value.to_str().map_err(|_| ApiError::BadDate)?),
-        None if service.rules.version_one == sign::VersionOne::Refused => {
+        None if version_one == sign::VersionOne::Refused => {
             return Err(ApiError::NoDate);
         }
         None => None,
@@ -234,10 +297,10 @@ fn claim(service: &Service, head: &http::request::Parts) -> Result<Claim, ApiErr
 
 /// Whether the application made the signature over all of a request.
 fn verify(
-    service: &Service,
     claim: &Claim,
     head: &http::request::Parts,
     body: &[u8],
+    version_one: sign::VersionOne,
 ) -> Result<(), ApiError> {
     let headers = &head.headers;
     let host = text_of(headers, header::HOST.as_str())
@@ -258,7 +321,6 @@ fn verify(
         date: claim.date.as_deref(),
         x_duo: &x_duo,
     };
-    let version_one = service.rules.version_one;
     let signed = claim
         .application
         .keys_of(&claim.ikey, clock::unix_ms())
@@ -283,6 +345,9 @@ pub(crate) const BODIES_OCTETS: usize = 64 * 1024 * 1024;
 
 /// How long a body may take.
 const BODY_TIME: Duration = Duration::from_secs(15);
+
+/// A year, for this name alone (RFC 6797).
+const STRICT_TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// How far a request's date may be from now, either way.
 const WINDOW_SECONDS: u64 = 300;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use super::{Details, MAX_ENDED, MAX_WAITING, Push, Pushes, Table, Txid, Waiting};
+use super::{Details, MAX_ENDED, MAX_WAITING, Number, Push, Pushes, Table, Txid, Waiting};
 use crate::verdict::{Asked, Verdict};
 
 /// A request that waits.
@@ -23,7 +23,15 @@ pub(crate) struct Waits {
     pub(super) device: Box<str>,
     pub(super) asked: Asked,
     pub(super) details: Details,
+    /// What who approves must type; a process of before knows of no such thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) number: Option<Number>,
     pub(super) polled: bool,
+    /// Whether the call was picked up, and whether somebody was told so.
+    #[serde(default)]
+    pub(super) answered: bool,
+    #[serde(default)]
+    pub(super) told: bool,
     pub(super) age_ms: u64,
     /// After which it ends by itself, and how.
     pub(super) left_ms: u64,
@@ -81,7 +89,10 @@ impl Pushes {
                 device: push.device.as_ref().into(),
                 asked: push.asked,
                 details: push.details.clone(),
+                number: push.number,
                 polled: push.polled.load(Ordering::Relaxed),
+                answered: push.answered.load(Ordering::Relaxed),
+                told: push.told.load(Ordering::Relaxed),
                 age_ms: passed(push.sent),
                 left_ms: millis(due.saturating_duration_since(now)),
                 verdict: *verdict,
@@ -162,6 +173,7 @@ impl Table {
         let device: Arc<str> = waits.device.into();
         self.due.insert((due, waits.txid));
         self.by_device.insert((Arc::clone(&device), waits.txid));
+        self.one_more_of(&waits.user_id);
         let push = Push {
             txid: waits.txid,
             application: waits.application.into(),
@@ -170,8 +182,11 @@ impl Table {
             device,
             asked: waits.asked,
             details: waits.details,
+            number: waits.number,
             sent: before(waits.age_ms),
             polled: AtomicBool::new(waits.polled),
+            answered: AtomicBool::new(waits.answered),
+            told: AtomicBool::new(waits.told),
             verdict: std::sync::OnceLock::new(),
             changed: Notify::new(),
         };
@@ -216,11 +231,13 @@ mod tests {
     prop_compose! {
         fn details()(
             (ip, kind, display_name) in ("\\PC{0,8}", "\\PC{0,8}", "\\PC{0,8}"),
+            client in "\\PC{0,8}",
             info in prop::collection::vec((".{0,8}", ".{0,8}"), 0..4),
         ) -> Details {
             let info = info.into_iter().map(|(name, value)| (name.into(), value.into()));
             Details {
                 ip: ip.into(),
+                client: client.into(),
                 kind: kind.into(),
                 display_name: display_name.into(),
                 info: info.collect(),
@@ -233,7 +250,9 @@ mod tests {
             (application, user, device) in ("[a-c]", ".{1,12}", "DP[0-9]"),
             phone in any::<bool>(),
             details in details(),
+            typed in prop::option::of(0_u16..1_000),
             polled in any::<bool>(),
+            (answered, told) in any::<(bool, bool)>(),
             (age_ms, left_ms) in (0_u64..60_000, 0_u64..60_000),
             verdict in verdict(),
         ) -> Waits {
@@ -245,7 +264,10 @@ mod tests {
                 device: device.into(),
                 asked: if phone { Asked::Phone } else { Asked::Push },
                 details,
+                number: typed.map(|number| serde_json::from_value(number.into()).unwrap()),
                 polled,
+                answered,
+                told,
                 age_ms,
                 left_ms,
                 verdict,
@@ -329,11 +351,49 @@ mod tests {
             device: "DP".into(),
             asked: Asked::Push,
             details: Details::default(),
+            number: None,
             polled: true,
+            answered: false,
+            told: false,
             age_ms: 0,
             left_ms,
             verdict: Verdict::Timeout,
         }
+    }
+
+    #[test]
+    fn what_a_process_of_before_numbers_wrote_is_read() {
+        let mut json = serde_json::to_value(one(1, 60_000)).unwrap();
+        assert!(json.get("number").is_none());
+        json["details"].as_object_mut().unwrap().remove("client");
+        for later in ["answered", "told"] {
+            assert!(json.as_object_mut().unwrap().remove(later).is_some());
+        }
+        assert_eq!(
+            serde_json::from_value::<Waits>(json).unwrap(),
+            one(1, 60_000)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_call_that_was_picked_up_is_so_in_the_next_process() {
+        let (old, new) = (Pushes::default(), Pushes::default());
+        let now = Instant::now();
+        let call = Waits {
+            asked: Asked::Phone,
+            ..one(1, 60_000)
+        };
+        let exported = Exported {
+            waiting: vec![call],
+            ended: Vec::new(),
+        };
+        assert!(old.take_in(exported, now, queue().0));
+        old.get(Txid(1)).unwrap().set_answered();
+        assert!(new.take_in(old.export(now), now, queue().0));
+        let push = new.get(Txid(1)).unwrap();
+        assert!(push.is_news(), "nobody was told");
+        assert_eq!(push.progress().0, "answered");
+        assert!(!push.is_news());
     }
 
     #[tokio::test(start_paused = true)]

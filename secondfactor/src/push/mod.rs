@@ -5,6 +5,8 @@
 //! due.
 
 mod handed;
+mod number;
+mod watch;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
@@ -13,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch as channel};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +23,8 @@ use crate::account::{Account, Application, Device};
 use crate::clock::{self, NoRandomness};
 use crate::verdict::{Asked, Verdict};
 pub(crate) use handed::{Ended, Exported, TOLD, Waits};
+pub(crate) use number::{NUMBER_SECONDS, NoNumber, Number};
+pub(crate) use watch::MAX_WATCHERS;
 
 /// A transaction's id: a UUID of version 4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -82,6 +86,9 @@ impl TryFrom<String> for Txid {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Details {
     pub(crate) ip: Box<str>,
+    /// The RADIUS client, as the application names it.
+    #[serde(default)]
+    pub(crate) client: Box<str>,
     pub(crate) kind: Box<str>,
     pub(crate) display_name: Box<str>,
     /// Names and values, in the order given.
@@ -101,7 +108,13 @@ pub(crate) struct Push {
     pub(crate) asked: Asked,
     pub(crate) details: Details,
     pub(crate) sent: Instant,
+    /// What the login shows, and who approves must type.
+    number: Option<Number>,
     polled: AtomicBool,
+    /// Whether the call was picked up.
+    answered: AtomicBool,
+    /// Whether somebody was told so.
+    told: AtomicBool,
     verdict: OnceLock<Verdict>,
     changed: Notify,
 }
@@ -124,15 +137,57 @@ impl Push {
             asked,
             details,
             sent: now,
+            number: None,
             polled: AtomicBool::new(false),
+            answered: AtomicBool::new(false),
+            told: AtomicBool::new(false),
             verdict: OnceLock::new(),
             changed: Notify::new(),
         })
     }
 
-    /// Whether this is the first time that its state is asked for.
-    pub(crate) fn is_first_poll(&self) -> bool {
-        !self.polled.swap(true, Ordering::Relaxed)
+    /// The same under an id that [`Txid::numbered`] made: who approves must type its number.
+    pub(crate) fn with_number(self, txid: Txid, number: Number) -> Self {
+        Self {
+            txid,
+            number: Some(number),
+            ..self
+        }
+    }
+
+    /// Whether who approves must type the number that the login shows.
+    pub(crate) const fn needs_number(&self) -> bool {
+        self.number.is_some()
+    }
+
+    /// Whether this may be approved by a person who typed this.
+    pub(crate) fn takes(&self, typed: Option<&str>) -> bool {
+        self.number
+            .is_none_or(|number| typed.is_some_and(|typed| number.is(typed)))
+    }
+
+    /// Whether who asks for its state now hears something new: it is the first time, or the call was
+    /// picked up meanwhile.
+    pub(crate) fn is_news(&self) -> bool {
+        let first = !self.polled.swap(true, Ordering::Relaxed);
+        first || (self.answered.load(Ordering::Relaxed) && !self.told.load(Ordering::Relaxed))
+    }
+
+    /// Notes that the call was picked up, and tells who waits.
+    pub(crate) fn set_answered(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+        self.changed.notify_waiters();
+    }
+
+    /// `status` and `status_msg` while it waits.
+    pub(crate) fn progress(&self) -> (&'static str, &'static str) {
+        match self.asked {
+            Asked::Phone if self.answered.load(Ordering::Relaxed) => {
+                self.told.store(true, Ordering::Relaxed);
+                ("answered", "Answered. Press '#' on your phone to log in.")
+            }
+            asked => (asked.status(), asked.text()),
+        }
     }
 
     /// How it ended; none while it waits.
@@ -185,10 +240,14 @@ struct Table {
     waiting: HashMap<Txid, Waiting>,
     due: BTreeSet<(Instant, Txid)>,
     by_device: BTreeSet<(Arc<str>, Txid)>,
+    /// How many wait of each user, by its id.
+    by_user: HashMap<Box<str>, u32>,
     ended: HashMap<Txid, (Arc<str>, Verdict)>,
     ended_order: VecDeque<(Instant, Txid)>,
     /// Whether another process decides, or may be about to: nothing ends by itself.
     paused: bool,
+    /// The devices whose pages wait for a change.
+    watched: HashMap<Arc<str>, channel::Sender<()>>,
     /// The process before this one, and what it waits to hear of.
     predecessor: Option<handed::Predecessor>,
 }
@@ -199,35 +258,56 @@ struct Waiting {
     verdict: Verdict,
 }
 
-/// The table of waiting requests is full, or too many wait on that device.
+/// Why a request is not taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Full;
+pub(crate) enum Refused {
+    /// The table of waiting requests is full, or too many wait on that device.
+    Full,
+    /// There is one of that id, or was a moment ago.
+    Used,
+    /// More of its user's would wait than may.
+    TooMany,
+}
 
 impl Pushes {
-    /// Takes a request in.
+    /// Takes a request in, where fewer of its user's wait than `most`, if that is said.
     ///
     /// # Errors
-    /// [`Full`].
-    pub(crate) fn insert(&self, push: Push, due: Due) -> Result<Arc<Push>, Full> {
+    /// [`Refused`].
+    pub(crate) fn insert(
+        &self,
+        push: Push,
+        due: Due,
+        most: Option<u32>,
+    ) -> Result<Arc<Push>, Refused> {
         let push = Arc::new(push);
         let at = push.sent + due.after;
         let mut table = self.table();
         if table.waiting.len() >= MAX_WAITING
             || table.of_device(&push.device).count() >= MAX_WAITING_ON_A_DEVICE
         {
-            return Err(Full);
+            return Err(Refused::Full);
+        }
+        if table.knows(push.txid) {
+            return Err(Refused::Used);
+        }
+        // Under the lock: of many that are asked for at once no more go out.
+        if most.is_some_and(|most| table.of_user(&push.user_id) >= most) {
+            return Err(Refused::TooMany);
         }
         let first = table.due.first().is_none_or(|(first, _)| at < *first);
         table.due.insert((at, push.txid));
         table
             .by_device
             .insert((Arc::clone(&push.device), push.txid));
+        table.one_more_of(&push.user_id);
         let waiting = Waiting {
             push: Arc::clone(&push),
             due: at,
             verdict: due.verdict,
         };
         table.waiting.insert(push.txid, waiting);
+        table.wake(&push.device);
         drop(table);
         if first {
             self.sooner.notify_one();
@@ -244,6 +324,11 @@ impl Pushes {
         now: Instant,
     ) {
         self.table().remember(txid, Arc::clone(owner), verdict, now);
+    }
+
+    /// Whether there is such a transaction, or was a moment ago.
+    pub(crate) fn knows(&self, txid: Txid) -> bool {
+        self.table().knows(txid)
     }
 
     /// Finds a transaction of the application of a name.
@@ -302,6 +387,11 @@ impl Pushes {
         pushes.sort_by_key(|push| push.sent);
         pushes.truncate(most);
         pushes
+    }
+
+    /// How many of a user's wait, by its id.
+    pub(crate) fn of_user(&self, user_id: &str) -> u32 {
+        self.table().of_user(user_id)
     }
 
     /// A request that waits; none when it ended or never was.
@@ -367,6 +457,28 @@ impl Table {
         found.filter_map(|(_, txid)| self.waiting.get(txid).map(|found| &found.push))
     }
 
+    fn of_user(&self, user_id: &str) -> u32 {
+        self.by_user.get(user_id).copied().unwrap_or(0)
+    }
+
+    fn one_more_of(&mut self, user_id: &str) {
+        match self.by_user.get_mut(user_id) {
+            Some(count) => *count = count.saturating_add(1),
+            None => drop(self.by_user.insert(user_id.into(), 1)),
+        }
+    }
+
+    fn one_less_of(&mut self, user_id: &str) {
+        match self.by_user.get_mut(user_id) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(self.by_user.remove(user_id)),
+        }
+    }
+
+    fn knows(&self, txid: Txid) -> bool {
+        self.waiting.contains_key(&txid) || self.ended.contains_key(&txid)
+    }
+
     fn take_due(&mut self, now: Instant) -> (Vec<(Arc<Push>, Verdict)>, Option<Instant>) {
         let mut ended = Vec::new();
         if self.paused {
@@ -393,6 +505,7 @@ impl Table {
         };
         self.due.remove(&(due, txid));
         self.by_device.remove(&(Arc::clone(&push.device), txid));
+        self.one_less_of(&push.user_id);
         self.remember(txid, Arc::clone(&push.application), verdict, now);
         if let Some(predecessor) = &mut self.predecessor {
             predecessor.tell(txid, verdict);
@@ -401,6 +514,7 @@ impl Table {
         if push.verdict.set(verdict).is_ok() {
             push.changed.notify_waiters();
         }
+        self.wake(&push.device);
     }
 
     fn remember(&mut self, txid: Txid, owner: Arc<str>, verdict: Verdict, now: Instant) {
@@ -435,8 +549,8 @@ const MAX_WAITING_ON_A_DEVICE: usize = 5;
 /// The most ended transactions that still repeat their answer; the oldest goes first.
 const MAX_ENDED: usize = 50_000;
 
-/// How long an ended transaction repeats its answer.
-const ENDED_LIFE: Duration = Duration::from_secs(120);
+/// How long an ended transaction repeats its answer: as long as its number could be used once more.
+const ENDED_LIFE: Duration = Duration::from_secs(NUMBER_SECONDS);
 
 #[cfg(test)]
 mod tests;

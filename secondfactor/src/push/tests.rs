@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::account::NameRules;
-use crate::admin::{Capabilities, DeviceKind, UserStatus};
+use crate::admin::DeviceKind;
 use crate::sign::SigningKeys;
 
 fn application(name: &str) -> Arc<Application> {
@@ -17,24 +17,8 @@ fn application(name: &str) -> Arc<Application> {
 }
 
 fn push_on(device: &str) -> Push {
-    let device = Device {
-        id: device.into(),
-        kind: DeviceKind::Phone,
-        name: String::new(),
-        number: String::new(),
-        capabilities: Capabilities::default(),
-        sms_next: None,
-    };
-    let account = Account {
-        id: "DU".to_owned(),
-        name: "alice".to_owned(),
-        lookup: "alice".to_owned(),
-        status: UserStatus::Active,
-        script: None,
-        failures: 0,
-        bypass_codes: 0,
-        devices: Vec::new(),
-    };
+    let device = Device::new(device, DeviceKind::Phone, "");
+    let account = Account::new("DU".to_owned(), "alice");
     let parties = (application("vpn"), Arc::new(account), Arc::new(device));
     Push::new(parties, Asked::Push, Details::default(), Instant::now()).unwrap()
 }
@@ -71,8 +55,8 @@ fn ids_are_uuids_of_version_four_and_are_read_back() {
 async fn a_request_times_out_and_repeats_its_answer_for_a_while() {
     let pushes = Arc::new(Pushes::default());
     let stop = CancellationToken::new();
-    let push = pushes.insert(push_on("DP1"), timeout(60)).unwrap();
-    let sooner = pushes.insert(push_on("DP1"), timeout(5)).unwrap();
+    let push = pushes.insert(push_on("DP1"), timeout(60), None).unwrap();
+    let sooner = pushes.insert(push_on("DP1"), timeout(5), None).unwrap();
     let start = Instant::now();
     let scene = async {
         let far = start + Duration::from_secs(1_000);
@@ -92,8 +76,8 @@ async fn a_request_times_out_and_repeats_its_answer_for_a_while() {
                 Some(Found::Ended(Verdict::Timeout))
             )
         };
-        assert!(find(120));
-        assert!(!find(121));
+        assert!(find(300));
+        assert!(!find(301));
         assert_eq!(pushes.waiting(), 0);
         stop.cancel();
     };
@@ -104,9 +88,11 @@ async fn a_request_times_out_and_repeats_its_answer_for_a_while() {
 async fn a_decision_wakes_those_who_wait_and_comes_once() {
     let pushes = Pushes::default();
     let stop = CancellationToken::new();
-    let push = pushes.insert(push_on("DP1"), timeout(60)).unwrap();
-    assert!(push.is_first_poll());
-    assert!(!push.is_first_poll());
+    let push = pushes.insert(push_on("DP1"), timeout(60), None).unwrap();
+    assert!(push.is_news());
+    assert!(!push.is_news());
+    push.set_answered();
+    assert!(push.is_news());
     let far = Instant::now() + Duration::from_secs(1_000);
     let decide = async {
         let now = Instant::now();
@@ -138,7 +124,7 @@ async fn a_decision_wakes_those_who_wait_and_comes_once() {
 async fn the_shutdown_ends_a_wait_but_not_the_request() {
     let pushes = Pushes::default();
     let stop = CancellationToken::new();
-    let push = pushes.insert(push_on("DP1"), timeout(60)).unwrap();
+    let push = pushes.insert(push_on("DP1"), timeout(60), None).unwrap();
     let far = Instant::now() + Duration::from_secs(1_000);
     let (waited, ()) = tokio::join!(push.ended(far, &stop), async { stop.cancel() });
     assert_eq!(waited, None);
@@ -149,7 +135,7 @@ async fn the_shutdown_ends_a_wait_but_not_the_request() {
 async fn a_transaction_is_its_applications_alone() {
     let pushes = Pushes::default();
     let now = Instant::now();
-    let push = pushes.insert(push_on("DP1"), timeout(60)).unwrap();
+    let push = pushes.insert(push_on("DP1"), timeout(60), None).unwrap();
     assert!(pushes.find(push.txid, "DX", now).is_none());
     assert!(matches!(
         pushes.find(push.txid, "vpn", now),
@@ -169,7 +155,7 @@ async fn requests_are_listed_by_device_and_ended_together() {
     let pushes = Pushes::default();
     let now = Instant::now();
     for device in ["DP1", "DP2", "DP1"] {
-        pushes.insert(push_on(device), timeout(60)).unwrap();
+        pushes.insert(push_on(device), timeout(60), None).unwrap();
     }
     assert_eq!(pushes.of_device(&"DP1".into(), 10).len(), 2);
     assert_eq!(pushes.of_device(&"DP1".into(), 1).len(), 1);
@@ -186,17 +172,25 @@ async fn a_device_has_few_requests_and_the_oldest_are_listed() {
     let pushes = Pushes::default();
     let mut sent = Vec::new();
     for _ in 0..MAX_WAITING_ON_A_DEVICE {
-        sent.push(pushes.insert(push_on("DP1"), timeout(60)).unwrap().txid);
+        sent.push(
+            pushes
+                .insert(push_on("DP1"), timeout(60), None)
+                .unwrap()
+                .txid,
+        );
         tokio::time::advance(Duration::from_secs(1)).await;
     }
-    assert_eq!(pushes.insert(push_on("DP1"), timeout(60)).err(), Some(Full));
+    assert_eq!(
+        pushes.insert(push_on("DP1"), timeout(60), None).err(),
+        Some(Refused::Full)
+    );
     let listed = pushes.of_device(&"DP1".into(), 3);
     let listed: Vec<_> = listed.iter().map(|push| push.txid).collect();
     assert_eq!(listed, sent[..3], "oldest first");
-    pushes.insert(push_on("DP2"), timeout(60)).unwrap();
+    pushes.insert(push_on("DP2"), timeout(60), None).unwrap();
     let ended = pushes.end(sent[0], Verdict::Deny, Instant::now(), |_| true);
     assert!(ended.is_some());
-    pushes.insert(push_on("DP1"), timeout(60)).unwrap();
+    pushes.insert(push_on("DP1"), timeout(60), None).unwrap();
 }
 
 #[tokio::test]
@@ -204,9 +198,12 @@ async fn the_table_has_an_end() {
     let pushes = Pushes::default();
     for number in 0..MAX_WAITING {
         let device = format!("DP{}", number / MAX_WAITING_ON_A_DEVICE);
-        pushes.insert(push_on(&device), timeout(60)).unwrap();
+        pushes.insert(push_on(&device), timeout(60), None).unwrap();
     }
-    assert_eq!(pushes.insert(push_on("DPX"), timeout(60)).err(), Some(Full));
+    assert_eq!(
+        pushes.insert(push_on("DPX"), timeout(60), None).err(),
+        Some(Refused::Full)
+    );
     let owner: Arc<str> = "vpn".into();
     let first = Txid::random().unwrap();
     let now = Instant::now();
@@ -217,4 +214,27 @@ async fn the_table_has_an_end() {
     assert!(pushes.find(first, "vpn", now).is_some());
     pushes.insert_ended(Txid::random().unwrap(), &owner, Verdict::Allow, now);
     assert!(pushes.find(first, "vpn", now).is_none(), "the oldest went");
+}
+
+#[test]
+fn of_a_user_no_more_wait_than_may() {
+    let pushes = Pushes::default();
+    let now = Instant::now();
+    let insert = |most| pushes.insert(push_on("DP1"), timeout(60), most);
+    let first = insert(Some(2)).unwrap();
+    insert(Some(2)).unwrap();
+    assert_eq!(insert(Some(2)).err(), Some(Refused::TooMany));
+    assert_eq!(insert(Some(0)).err(), Some(Refused::TooMany));
+    insert(None).unwrap();
+    assert_eq!((pushes.of_user("DU"), pushes.of_user("DU2")), (3, 0));
+    // They are counted after a handover too.
+    let next = Pushes::default();
+    let queue = tokio::sync::mpsc::channel(TOLD).0;
+    assert!(next.take_in(pushes.export(now), now, queue));
+    assert_eq!(next.of_user("DU"), 3);
+    assert!(next.end(first.txid, Verdict::Deny, now, |_| true).is_some());
+    assert_eq!(next.of_user("DU"), 2);
+    next.end_all(Verdict::Deny, now, |_| true);
+    assert_eq!(next.of_user("DU"), 0);
+    assert!(next.table().by_user.is_empty());
 }

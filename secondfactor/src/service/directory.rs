@@ -11,7 +11,7 @@ use crate::account::{Account, Application, NameRules, lookup_key};
 use crate::admin::{NewApplication, UsernameNormalization};
 use crate::clock;
 use crate::sign::SigningKeys;
-use crate::store::StoreError;
+use crate::store::{Attempt, StoreError};
 
 /// What is kept.
 #[derive(Default)]
@@ -24,9 +24,46 @@ pub(super) struct Directory {
 
 #[derive(Default)]
 struct Users {
+    /// By the lookup key of the name.
     kept: HashMap<String, Arc<Account>>,
+    /// The lookup key of a kept user's name, by those of its aliases.
+    aliases: HashMap<String, String>,
     /// Counts the writes: what was read before one is not kept after it.
     writes: u64,
+}
+
+impl Users {
+    fn get(&self, lookup: &str) -> Option<&Arc<Account>> {
+        let named = self.kept.get(lookup);
+        named.or_else(|| self.kept.get(self.aliases.get(lookup)?))
+    }
+
+    fn keep(&mut self, account: &Arc<Account>) {
+        if self.kept.len() >= MAX_KEPT_USERS || self.aliases.len() >= MAX_KEPT_ALIASES {
+            self.clear();
+        }
+        for alias in &account.aliases {
+            let alias = lookup_key(alias, UsernameNormalization::None);
+            self.aliases.insert(alias, account.lookup.clone());
+        }
+        self.kept
+            .insert(account.lookup.clone(), Arc::clone(account));
+    }
+
+    fn forget(&mut self, lookup: &str) {
+        let Some(account) = self.kept.remove(lookup) else {
+            return;
+        };
+        for alias in &account.aliases {
+            self.aliases
+                .remove(&lookup_key(alias, UsernameNormalization::None));
+        }
+    }
+
+    fn clear(&mut self) {
+        self.kept.clear();
+        self.aliases.clear();
+    }
 }
 
 impl Directory {
@@ -77,10 +114,11 @@ impl Service {
     /// The application of a name, or with these keys; made when neither is there.
     ///
     /// # Errors
-    /// [`StoreError`]; [`StoreError::Taken`] when two ask for one new name at once.
+    /// [`StoreError`]; [`StoreError::Taken`] when it is there and must be new, or its keys are another's.
     pub(crate) async fn open_application(
         &self,
         wanted: &NewApplication,
+        attempt: Attempt,
     ) -> Result<Arc<Application>, StoreError> {
         // Two at once would each keep the other's keys as the previous ones, or read too early.
         let _alone = self.directory.changes.lock().await;
@@ -95,6 +133,9 @@ impl Service {
             known.iter().find(same)
         };
         let found = named.or_else(meant).cloned();
+        if wanted.must_be_new && found.is_some() {
+            return Err(StoreError::Taken);
+        }
         let old = found.as_ref().map_or(NameRules::NEW, |found| found.rules);
         let rules = NameRules {
             new_user_policy: wanted.new_user_policy.unwrap_or(old.new_user_policy),
@@ -111,6 +152,12 @@ impl Service {
                     .filter(|keys| *found.ikey != *keys.ikey || found.skey != keys.skey);
                 if rules == found.rules && others.is_none() {
                     return Ok(found);
+                }
+                if attempt == Attempt::Tried {
+                    return Ok(Arc::new(Application {
+                        rules,
+                        ..found.as_ref().clone()
+                    }));
                 }
                 let until_ms = clock::unix_ms().saturating_add(PREVIOUS_KEYS_MS);
                 self.store
@@ -139,6 +186,13 @@ impl Service {
                     previous: None,
                     rules,
                 };
+                if attempt == Attempt::Tried {
+                    let taken = known.iter().any(|found| found.ikey == application.ikey);
+                    return match taken {
+                        true => Err(StoreError::Taken),
+                        false => Ok(Arc::new(application)),
+                    };
+                }
                 self.store
                     .insert_application(&self.vault, &application, clock::unix_ms())
                     .await?;
@@ -156,7 +210,7 @@ impl Service {
     /// [`StoreError`].
     pub(crate) async fn delete_application(&self, name: &str) -> Result<bool, StoreError> {
         let _alone = self.directory.changes.lock().await;
-        let deleted = self.store.delete_application(name).await?;
+        let deleted = self.delete_application_and_policy(name).await?;
         self.reload_applications().await?;
         Ok(deleted)
     }
@@ -167,14 +221,14 @@ impl Service {
         Ok(())
     }
 
-    /// A user by its lookup key, from memory if it is there.
+    /// A user by the lookup key of its name or of an alias, from memory if it is there.
     ///
     /// # Errors
     /// [`StoreError`].
     pub(crate) async fn account(&self, lookup: &str) -> Result<Option<Arc<Account>>, StoreError> {
         let writes = {
             let users = self.directory.users();
-            if let Some(account) = users.kept.get(lookup) {
+            if let Some(account) = users.get(lookup) {
                 return Ok(Some(Arc::clone(account)));
             }
             users.writes
@@ -184,12 +238,7 @@ impl Service {
         };
         let mut users = self.directory.users();
         if users.writes == writes {
-            if users.kept.len() >= MAX_KEPT_USERS {
-                users.kept.clear();
-            }
-            users
-                .kept
-                .insert(account.lookup.clone(), Arc::clone(&account));
+            users.keep(&account);
             self.metrics
                 .cached_users
                 .set(i64::try_from(users.kept.len()).unwrap_or(i64::MAX));
@@ -197,8 +246,9 @@ impl Service {
         Ok(Some(account))
     }
 
-    /// A user by name, as an application gives it. Where nobody has the name that is left of it,
-    /// one of the whole name is taken: an administrator may have made `alice@corp.example`.
+    /// A user by name or alias, as an application gives it. Who has the whole of it is meant before
+    /// who has what is left: `alice@other.example` may be an alias of somebody who is not `alice`,
+    /// and whose password was asked for.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -209,8 +259,8 @@ impl Service {
     ) -> Result<Option<Arc<Account>>, StoreError> {
         let bare = lookup_key(name, normalization);
         let whole = lookup_key(name, UsernameNormalization::None);
-        match self.account(&bare).await? {
-            None if whole != bare => self.account(&whole).await,
+        match self.account(&whole).await? {
+            None if whole != bare => self.account(&bare).await,
             found => Ok(found),
         }
     }
@@ -219,7 +269,14 @@ impl Service {
     pub(crate) fn forget_account(&self, lookup: &str) {
         let mut users = self.directory.users();
         users.writes = users.writes.wrapping_add(1);
-        users.kept.remove(lookup);
+        users.forget(lookup);
+    }
+
+    /// Drops everybody from memory, after a write that touched many.
+    pub(crate) fn forget_all_accounts(&self) {
+        let mut users = self.directory.users();
+        users.writes = users.writes.wrapping_add(1);
+        users.clear();
     }
 }
 
@@ -239,3 +296,6 @@ const PREVIOUS_KEYS_MS: u64 = 10 * 60 * 1_000;
 
 /// The most users kept in memory, about 500 octets each; when there are more, all go.
 const MAX_KEPT_USERS: usize = 50_000;
+
+/// The most aliases of them; when there are more, all go too.
+const MAX_KEPT_ALIASES: usize = 200_000;

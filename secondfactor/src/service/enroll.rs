@@ -1,51 +1,28 @@
-//! Making users, devices and codes: by an administrator, or by enrollment.
+//! Making users, devices and codes.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::BASE32_NOPAD;
 use zeroize::Zeroizing;
 
-use super::Service;
 use super::directory::new_id;
-use super::login::LoginError;
 use super::passcode::{bypass_place, generator_place, random_digits, sms_place};
-use crate::account::{Account, Device, bare_name, is_user_name, lookup_key};
-use crate::admin::{
-    Capabilities, ChangeUser, DeviceKind, NewDevice, NewUser, OtpAlgorithm, ScriptChange,
-    UserStatus, UsernameNormalization,
-};
+use super::{Service, Session};
+use crate::account::{Account, Device, is_email_address};
+use crate::admin::{Capabilities, DeviceKind, NewDevice, NewUser, OtpAlgorithm};
 use crate::clock;
 use crate::params::encode;
-use crate::store::{Activation, DeviceRow, StoreError, Transaction};
+use crate::store::{Approver, Attempt, DeviceRow, StoreError, Transaction};
 use crate::verdict::Verdict;
 
 /// What a new device's owner is given, once.
 pub(crate) enum NewSecret {
+    /// Nothing.
+    None,
     /// The address of the approval page.
     ApprovalUrl(String),
     /// The secret in base32, and the `otpauth://` address with it.
     Generator { secret: String, uri: String },
-}
-
-/// An enrollment that was begun.
-pub(crate) struct Begun {
-    /// The code in the address.
-    pub(crate) code: String,
-    /// The address of the page.
-    pub(crate) url: String,
-    /// Seconds since 1970, UTC.
-    pub(crate) expires_at_s: u64,
-}
-
-/// Who enrolls.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Enrollee<'a> {
-    pub(crate) name: &'a str,
-    /// None for a user who is not there yet.
-    pub(crate) user_id: Option<&'a str>,
-    /// Whether devices may be there already.
-    pub(crate) may_add: bool,
 }
 
 /// Why nothing was made.
@@ -55,6 +32,12 @@ pub(crate) enum EnrollError {
     /// A value is not possible.
     #[error("{0}")]
     Invalid(&'static str),
+    /// It is somebody else's.
+    #[error("{0}")]
+    Taken(&'static str),
+    /// Only a directory can.
+    #[error("{0}")]
+    Directorys(String),
     /// There is no such thing.
     #[error("there is no such {0}")]
     Missing(&'static str),
@@ -69,7 +52,7 @@ impl From<clock::NoRandomness> for EnrollError {
     }
 }
 
-type MadeDevice = (Device, NewSecret);
+pub(super) type MadeDevice = (Device, NewSecret);
 
 impl Service {
     /// Makes a user with its devices, or nothing at all.
@@ -79,6 +62,7 @@ impl Service {
     pub(crate) async fn create_user(
         &self,
         new: &NewUser,
+        attempt: Attempt,
     ) -> Result<(Account, Vec<MadeDevice>), EnrollError> {
         let mut tx = self.store.write().await?;
         let account = self.add_user(&mut tx, new).await?;
@@ -86,7 +70,7 @@ impl Service {
         for device in &new.devices {
             made.push(self.add_device(&mut tx, &account, device).await?);
         }
-        let account = self.finish(tx, account).await?;
+        let account = self.finish(tx, account, attempt).await?;
         Ok((account, made))
     }
 
@@ -98,48 +82,13 @@ impl Service {
         &self,
         account: &Account,
         new: &NewDevice,
+        attempt: Attempt,
     ) -> Result<MadeDevice, EnrollError> {
         let mut tx = self.store.write().await?;
         let made = self.add_device(&mut tx, account, new).await?;
-        tx.commit().await.map_err(StoreError::from)?;
+        attempt.end(tx).await?;
         self.forget_account(&account.lookup);
         Ok(made)
-    }
-
-    /// Changes a user. One that may no longer log in has its waiting pushes refused.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub(crate) async fn change_user(
-        &self,
-        account: Account,
-        change: ChangeUser,
-    ) -> Result<Account, EnrollError> {
-        let mut tx = self.store.write().await?;
-        if let Some(status) = change.status {
-            self.store.set_status(&mut tx, &account.id, status).await?;
-        }
-        match change.script {
-            Some(ScriptChange::Set(script)) => {
-                self.store
-                    .set_script(&mut tx, &account.id, Some(script))
-                    .await?;
-            }
-            Some(ScriptChange::Clear) => {
-                self.store.set_script(&mut tx, &account.id, None).await?;
-            }
-            None => {}
-        }
-        let account = self.finish(tx, account).await?;
-        let refused = match account.status {
-            UserStatus::Disabled => Some(Verdict::Disabled),
-            UserStatus::LockedOut => Some(Verdict::LockedOut),
-            UserStatus::Active | UserStatus::Bypass => None,
-        };
-        if let Some(verdict) = refused {
-            self.refuse_pushes(verdict, |push| *push.user_id == *account.id);
-        }
-        Ok(account)
     }
 
     /// Removes a user; its waiting pushes are refused.
@@ -153,7 +102,8 @@ impl Service {
         Ok(())
     }
 
-    /// Removes a device, and refuses what waits on it; false when the user has no such device.
+    /// Removes a device, and refuses what waits on it; false when the user has no such device. Sessions
+    /// that a passcode began end, but for the one that does this.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -161,8 +111,11 @@ impl Service {
         &self,
         account: &Account,
         device_id: &str,
+        by: Option<&Session>,
     ) -> Result<bool, StoreError> {
-        let deleted = self.store.delete_device(&account.id, device_id).await?;
+        let keep = by.map(|session| session.hash.as_slice());
+        let deleted = self.store.delete_device(&account.id, device_id, keep);
+        let deleted = deleted.await?;
         self.forget_account(&account.lookup);
         self.refuse_pushes(Verdict::Disabled, |push| {
             deleted && *push.device == *device_id
@@ -221,144 +174,30 @@ impl Service {
         Ok(codes)
     }
 
-    /// Begins an enrollment.
-    ///
-    /// # Errors
-    /// [`LoginError::Full`] when too many wait.
-    pub(crate) async fn begin_enrollment(
-        &self,
-        of: Enrollee<'_>,
-        life: Duration,
-    ) -> Result<Begun, LoginError> {
-        let code = BASE32_NOPAD.encode(&clock::random::<20>()?);
-        let now_ms = clock::unix_ms();
-        let expires_at_ms = now_ms.saturating_add(milliseconds(life));
-        let activation = Activation {
-            user_name: of.name.to_owned(),
-            user_id: of.user_id.map(str::to_owned),
-            may_add: of.may_add,
-            used: false,
-        };
-        let hash = self.vault.hash(ACTIVATION_PLACE, &code);
-        let mut tx = self.store.write().await?;
-        let lives = (now_ms, expires_at_ms);
-        let begun = self
-            .store
-            .insert_activation(&mut tx, &hash, &activation, lives, MAX_ACTIVATIONS)
-            .await?;
-        tx.commit().await.map_err(StoreError::from)?;
-        if !begun {
-            return Err(LoginError::Full);
-        }
-        Ok(Begun {
-            url: format!("{}/activate/{code}", self.public_url),
-            code,
-            expires_at_s: expires_at_ms / 1_000,
-        })
-    }
-
-    /// An enrollment that is not over.
+    /// The user and device of an approval page. Its address is good as long as the device is: for how
+    /// long it binds that is another thing.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(crate) async fn enrollment(&self, code: &str) -> Result<Option<Activation>, StoreError> {
-        let hash = self.vault.hash(ACTIVATION_PLACE, code);
-        self.store.activation(&hash, clock::unix_ms()).await
-    }
-
-    /// Ends an enrollment with a new device; none when it is over or was used.
-    ///
-    /// # Errors
-    /// [`EnrollError`].
-    pub(crate) async fn finish_enrollment(
-        &self,
-        code: &str,
-        new: &NewDevice,
-    ) -> Result<Option<MadeDevice>, EnrollError> {
-        let Some(activation) = self.enrollment(code).await?.filter(|found| !found.used) else {
-            return Ok(None);
-        };
-        let mut tx = self.store.write().await?;
-        let account = match &activation.user_id {
-            Some(id) => self.store.account_in(&mut tx, id).await?,
-            None => {
-                let new = NewUser {
-                    name: activation.user_name.clone(),
-                    status: None,
-                    script: None,
-                    devices: Vec::new(),
-                };
-                match self.add_user(&mut tx, &new).await {
-                    Ok(account) => Some(account),
-                    // Somebody else enrolled under that name meanwhile.
-                    Err(EnrollError::Store(StoreError::Taken)) => None,
-                    Err(error) => return Err(error),
-                }
-            }
-        };
-        // A second address for the same person ends when the first was used.
-        let open = |account: &Account| activation.may_add || account.devices.is_empty();
-        let Some(account) = account.filter(open) else {
-            return Ok(None);
-        };
-        let hash = self.vault.hash(ACTIVATION_PLACE, code);
-        let now_ms = clock::unix_ms();
-        if !self
-            .store
-            .use_activation(&mut tx, &hash, &account.id, now_ms)
-            .await?
-        {
-            return Ok(None);
-        }
-        let made = self.add_device(&mut tx, &account, new).await?;
-        tx.commit().await.map_err(StoreError::from)?;
-        self.forget_account(&account.lookup);
-        Ok(Some(made))
-    }
-
-    /// The user and device of an approval page.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub(crate) async fn approver(
-        &self,
-        token: &str,
-    ) -> Result<Option<(Account, Arc<Device>)>, StoreError> {
+    pub(crate) async fn approver(&self, token: &str) -> Result<Option<Approver>, StoreError> {
         self.store
             .device_by_approval(&self.vault.hash(APPROVAL_PLACE, token))
             .await
     }
 
-    async fn finish(&self, mut tx: Transaction, account: Account) -> Result<Account, EnrollError> {
+    pub(super) async fn finish(
+        &self,
+        mut tx: Transaction,
+        account: Account,
+        attempt: Attempt,
+    ) -> Result<Account, EnrollError> {
         let found = self.store.account_in(&mut tx, &account.id).await?;
-        tx.commit().await.map_err(StoreError::from)?;
+        attempt.end(tx).await?;
         self.forget_account(&account.lookup);
         found.ok_or(EnrollError::Missing("user"))
     }
 
-    async fn add_user(&self, tx: &mut Transaction, new: &NewUser) -> Result<Account, EnrollError> {
-        if !is_user_name(&new.name) {
-            return Err(EnrollError::Invalid(
-                "a user's name has 1 to 256 characters, all of them to be seen",
-            ));
-        }
-        let account = Account {
-            id: new_id("DU")?,
-            lookup: lookup_key(&new.name, UsernameNormalization::None),
-            name: bare_name(&new.name, UsernameNormalization::None),
-            status: new.status.unwrap_or(UserStatus::Active),
-            script: new.script,
-            failures: 0,
-            bypass_codes: 0,
-            devices: Vec::new(),
-        };
-        self.store
-            .insert_user(tx, &account, clock::unix_ms())
-            .await?;
-        Ok(account)
-    }
-
-    async fn add_device(
+    pub(super) async fn add_device(
         &self,
         tx: &mut Transaction,
         account: &Account,
@@ -391,6 +230,7 @@ impl Service {
                 let secret = secret.as_ref().map(|secret| secret.expose().as_str());
                 self.generator(&account.name, name, shape, secret)?
             }
+            NewDevice::Email { name, address } => self.email(name, address)?,
             NewDevice::Hotp {
                 name,
                 digits,
@@ -431,17 +271,16 @@ impl Service {
             push: true,
             ..Capabilities::default()
         };
+        let until_ms = clock::unix_ms().saturating_add(milliseconds(APPROVAL_LIFE));
         let device = Device {
-            id: new_id("DP")?.into(),
-            kind: DeviceKind::Phone,
-            name: checked_name(name)?,
             number: number.to_owned(),
+            answered_until_ms: Some(until_ms),
             capabilities: capabilities.unwrap_or(only_push),
-            sms_next: None,
+            ..Device::new(new_id("DP")?, DeviceKind::Phone, checked_name(name)?)
         };
         let row = DeviceRow {
             device,
-            approval_hash: Some(self.vault.hash(APPROVAL_PLACE, &token)),
+            approval: Some((self.vault.hash(APPROVAL_PLACE, &token), until_ms)),
             secret_sealed: None,
             algorithm: None,
             digits: None,
@@ -450,6 +289,28 @@ impl Service {
         };
         let url = format!("{}/approve/{token}", self.public_url);
         Ok((row, NewSecret::ApprovalUrl(url)))
+    }
+
+    fn email(&self, name: &str, address: &str) -> Result<(DeviceRow, NewSecret), EnrollError> {
+        if !is_email_address(address) {
+            return Err(EnrollError::Invalid(
+                "an e-mail address is a name, '@' and a domain, without blanks",
+            ));
+        }
+        let device = Device {
+            number: address.to_owned(),
+            ..Device::new(new_id("DE")?, DeviceKind::Email, checked_name(name)?)
+        };
+        let row = DeviceRow {
+            device,
+            approval: None,
+            secret_sealed: None,
+            algorithm: None,
+            digits: None,
+            period_s: None,
+            position: None,
+        };
+        Ok((row, NewSecret::None))
     }
 
     fn generator(
@@ -489,46 +350,45 @@ impl Service {
                     .seal(&generator_place(&id), &secret)
                     .map_err(StoreError::from)?,
             ),
-            device: Device {
-                id: id.into(),
-                kind: shape.kind,
-                name: checked_name(name)?,
-                number: String::new(),
-                capabilities: Capabilities::default(),
-                sms_next: None,
-            },
-            approval_hash: None,
+            device: Device::new(id, shape.kind, checked_name(name)?),
+            approval: None,
             algorithm: Some(shape.algorithm.as_str()),
             digits: Some(shape.digits),
             period_s: shape.period_s,
             position: shape.position,
         };
         let text = BASE32_NOPAD.encode(&secret);
-        let moving = match (shape.period_s, shape.position) {
-            (Some(period), _) => format!("period={period}"),
-            (None, position) => format!("counter={}", position.unwrap_or(0)),
-        };
-        let uri = format!(
-            "otpauth://{}/{ISSUER}:{}?secret={text}&issuer={ISSUER}&algorithm={}&digits={}&{moving}",
-            shape.kind.as_str(),
-            encode(user.as_bytes()),
-            shape.algorithm.as_str(),
-            shape.digits,
-        );
+        let uri = otpauth_uri(user, &text, &shape);
         Ok((row, NewSecret::Generator { secret: text, uri }))
     }
 }
 
+/// What a generator of passcodes is like.
 #[derive(Clone, Copy)]
-struct Shape {
-    kind: DeviceKind,
-    algorithm: OtpAlgorithm,
-    digits: u32,
-    period_s: Option<u32>,
-    position: Option<u64>,
+pub(super) struct Shape {
+    pub(super) kind: DeviceKind,
+    pub(super) algorithm: OtpAlgorithm,
+    pub(super) digits: u32,
+    pub(super) period_s: Option<u32>,
+    pub(super) position: Option<u64>,
 }
 
-fn checked_name(name: &str) -> Result<String, EnrollError> {
+/// What an authenticator app reads; the secret is in base32.
+pub(super) fn otpauth_uri(user: &str, secret: &str, shape: &Shape) -> String {
+    let moving = match (shape.period_s, shape.position) {
+        (Some(period), _) => format!("period={period}"),
+        (None, position) => format!("counter={}", position.unwrap_or(0)),
+    };
+    format!(
+        "otpauth://{}/{ISSUER}:{}?secret={secret}&issuer={ISSUER}&algorithm={}&digits={}&{moving}",
+        shape.kind.as_str(),
+        encode(user.as_bytes()),
+        shape.algorithm.as_str(),
+        shape.digits,
+    )
+}
+
+pub(super) fn checked_name(name: &str) -> Result<String, EnrollError> {
     if name.chars().count() > 64 || name.chars().any(char::is_control) {
         return Err(EnrollError::Invalid(
             "a device's name has at most 64 characters and no control characters",
@@ -537,14 +397,14 @@ fn checked_name(name: &str) -> Result<String, EnrollError> {
     Ok(name.to_owned())
 }
 
-fn milliseconds(duration: Duration) -> u64 {
+pub(super) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The most enrollments that wait or were used and are not over.
-const MAX_ACTIVATIONS: u32 = 100_000;
-const MAX_DEVICES: usize = 100;
+pub(super) const MAX_DEVICES: usize = 100;
 const MAX_BYPASS_CODES: u32 = 100;
 const ISSUER: &str = "Countersign";
-const ACTIVATION_PLACE: &str = "activation";
 const APPROVAL_PLACE: &str = "approval";
+
+/// How long the address of a phone binds it, once: nobody comes in by one that was left lying about.
+const APPROVAL_LIFE: Duration = Duration::from_hours(7 * 24);

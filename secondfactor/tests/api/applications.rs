@@ -204,3 +204,56 @@ async fn the_enroll_endpoint_takes_names_as_its_application_does() {
     assert_eq!(enrolled["response"]["username"], "carol");
     running.stop().await;
 }
+
+#[tokio::test]
+async fn one_that_must_be_new_is_made_once_and_tried_before() {
+    let (_folder, running) = started().await;
+    let admin = &running.admin;
+    let refused = |error: local::CallError| match error {
+        local::CallError::Refused { status, body } => (status, body),
+        error => panic!("{error}"),
+    };
+    let new = |name: &str| NewApplication {
+        must_be_new: true,
+        ..NewApplication::named(name)
+    };
+    let tried = "/applications?dry_run=true";
+    let would: ApplicationSummary = admin.post(tried, &new("shells"), LIMIT).await.unwrap();
+    assert_eq!(would.new_user_policy, NewUserPolicy::Enroll);
+    let all: Vec<ApplicationSummary> = admin.get("/applications", LIMIT).await.unwrap();
+    assert_eq!(all.len(), 1, "none was made");
+    let made: secondfactor::admin::Application = admin
+        .post("/applications", &new("shells"), LIMIT)
+        .await
+        .unwrap();
+    assert!(
+        made.names.iter().any(|name| name == "localhost"),
+        "{made:?}"
+    );
+    for path in ["/applications", tried] {
+        for (name, want, remedy) in [
+            ("shells", 409, "choose another name"),
+            ("", 400, "1 to 128 characters"),
+            (" shells2", 400, "no blanks around"),
+            ("a\nb", 400, "no"),
+            ("Radius_server_auto9", 400, "choose another name"),
+        ] {
+            let answer = admin
+                .post::<_, serde_json::Value>(path, &new(name), LIMIT)
+                .await;
+            let (status, said) = refused(answer.unwrap_err());
+            assert_eq!(status, want, "{path} {name}: {said}");
+            assert!(said.contains(remedy), "{path} {name}: {said}");
+        }
+    }
+    let gone = "/applications/shells/delete";
+    for (path, left) in [(format!("{gone}?dry_run=true"), 2), (gone.to_owned(), 1)] {
+        let _: Done = admin.post(&path, &Done {}, LIMIT).await.unwrap();
+        let all: Vec<ApplicationSummary> = admin.get("/applications", LIMIT).await.unwrap();
+        assert_eq!(all.len(), left, "{path}");
+    }
+    let tried = format!("{gone}?dry_run=true");
+    let missing = admin.post::<_, Done>(&tried, &Done {}, LIMIT);
+    assert_eq!(refused(missing.await.unwrap_err()).0, 404);
+    running.stop().await;
+}

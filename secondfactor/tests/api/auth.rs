@@ -281,7 +281,7 @@ async fn preauth_lists_devices_as_the_reference_does() {
             {"device": ids[0], "type": "phone", "name": "iPhone", "number": "XXX-XXX-4788",
              "display_name": "iPhone (XXX-XXX-4788)", "capabilities": ["auto", "push"]},
             {"device": ids[1], "type": "phone", "name": "", "number": "",
-             "display_name": "Phone", "capabilities": ["auto", "sms", "phone"]},
+             "display_name": "Phone", "capabilities": ["sms"]},
             {"device": ids[2], "type": "token", "name": "12345"},
         ],
     }});
@@ -314,7 +314,7 @@ async fn a_users_status_decides_before_any_factor() {
     ] {
         let change = ChangeUser {
             status: Some(status),
-            script: None,
+            ..ChangeUser::default()
         };
         let user: User = running
             .admin
@@ -520,11 +520,12 @@ async fn who_waits_at_the_shutdown_is_answered() {
 }
 
 #[tokio::test]
-async fn a_thousand_polls_wait_on_one_connection() {
+async fn hundreds_of_polls_wait_on_one_connection() {
     let (_folder, running) = started().await;
+    crate::numbers::off(&running).await;
     // Five wait on a device at most.
     let mut phones = Vec::new();
-    for number in 0..10 {
+    for number in 0..5 {
         let name = format!("user{number}");
         let made = running.user(&name, None, vec![phone(); 20]).await;
         phones.extend(made.devices.into_iter().map(|made| (name.clone(), made)));
@@ -555,11 +556,14 @@ async fn a_thousand_polls_wait_on_one_connection() {
             running.admin.get("/status", LIMIT).await.unwrap();
         status
     };
-    while status().await.pushes_waiting < 1_000 {}
+    while status().await.pushes_waiting < 500 {
+        let early = calls.try_join_next();
+        assert!(early.is_none(), "answered before all wait: {early:?}");
+    }
     assert_eq!(status().await.connections, 1);
     let change = ChangeUser {
         status: Some(UserStatus::Disabled),
-        script: None,
+        ..ChangeUser::default()
     };
     let full = [
         ("username", "user0"),
@@ -569,13 +573,13 @@ async fn a_thousand_polls_wait_on_one_connection() {
     ];
     let (status_code, body) = running.call("POST", "/auth/v2/auth", &full).await;
     assert_eq!((status_code, &body["code"]), (429, &json!(42901)));
-    for number in 0..10 {
+    for number in 0..5 {
         let path = format!("/users/user{number}");
         let user: User = running.admin.post(&path, &change, LIMIT).await.unwrap();
         assert_eq!(user.status, UserStatus::Disabled);
     }
     let answered = calls.join_all().await;
-    assert_eq!(answered, vec![200; 1_000]);
+    assert_eq!(answered, vec![200; 500]);
     assert_eq!(status().await.pushes_waiting, 0);
     running.stop().await;
 }

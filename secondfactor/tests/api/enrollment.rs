@@ -5,10 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use crate::support::{Call, LIMIT, Running, Signing, now_s, phone, totp};
 use http::HeaderMap;
 use secondfactor::admin::{
-    ApplicationSummary, CreatedDevice, Done, Enrollment, NewDevice, NewEnrollment, User, Users,
+    ApplicationSummary, CreatedDevice, Done, NewDevice, Status, User, Users,
 };
 
-async fn get(running: &Running, path: &str) -> (u16, HeaderMap, String) {
+pub(crate) async fn get(running: &Running, path: &str) -> (u16, HeaderMap, String) {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let mut call = Call::bare(&running.app, "GET", path);
     call.query = query.to_owned();
@@ -16,7 +16,12 @@ async fn get(running: &Running, path: &str) -> (u16, HeaderMap, String) {
     (status, headers, String::from_utf8(body.to_vec()).unwrap())
 }
 
-async fn submit(running: &Running, path: &str, form: &str, origin: &str) -> (u16, String) {
+pub(crate) async fn submit(
+    running: &Running,
+    path: &str,
+    form: &str,
+    origin: &str,
+) -> (u16, String) {
     let mut call = Call::bare(&running.app, "POST", path);
     call.body = form.to_owned();
     call.header("content-type", "application/x-www-form-urlencoded");
@@ -25,14 +30,19 @@ async fn submit(running: &Running, path: &str, form: &str, origin: &str) -> (u16
     (status, String::from_utf8(body.to_vec()).unwrap())
 }
 
-fn path_of(url: &str) -> String {
+pub(crate) fn path_of(url: &str) -> String {
     format!("/{}", url.splitn(4, '/').nth(3).unwrap())
 }
 
 #[tokio::test]
 async fn an_enrolled_browser_approves_logins_on_its_page() {
     let folder = tempfile::tempdir().unwrap();
-    let running = Running::start(folder.path(), |_| {}).await;
+    let running = Running::start(folder.path(), |settings| {
+        settings.approve_by_link = true;
+        // No name, no passkeys.
+        settings.public_url = Some("https://127.0.0.1:8402".to_owned());
+    })
+    .await;
     let own = format!("https://127.0.0.1:{}", running.address.port());
     let params = [("username", "bob"), ("valid_secs", "600")];
     let call = Call::signed_with(
@@ -79,17 +89,16 @@ async fn an_enrolled_browser_approves_logins_on_its_page() {
     );
     assert_eq!(headers["cache-control"], "no-store");
     assert!(html.contains("bob") && !html.contains("<script"));
-    assert_eq!(
-        submit(&running, &page, "kind=phone", "https://evil.example")
-            .await
-            .0,
-        403
-    );
-    assert_eq!(submit(&running, &page, "kind=car", &own).await.0, 400);
-    let (status, done) = submit(&running, &page, "kind=phone", &own).await;
+    let phone = format!("{page}/phone");
+    assert_eq!(get(&running, &phone).await.0, 200);
+    let evil = "https://evil.example";
+    assert_eq!(submit(&running, &phone, "name=x", evil).await.0, 403);
+    let car = format!("{page}/car");
+    assert_eq!(submit(&running, &car, "name=x", &own).await.0, 404);
+    let (status, done) = submit(&running, &phone, "name=x", &own).await;
     assert_eq!(status, 200);
     assert_eq!(
-        submit(&running, &page, "kind=phone", &own).await.0,
+        submit(&running, &phone, "name=x", &own).await.0,
         404,
         "it works once"
     );
@@ -148,8 +157,11 @@ async fn an_enrolled_browser_approves_logins_on_its_page() {
 #[tokio::test]
 async fn a_device_answers_its_own_pushes_only() {
     let folder = tempfile::tempdir().unwrap();
-    let running = Running::start(folder.path(), |_| {}).await;
+    let running = Running::start(folder.path(), |settings| settings.approve_by_link = true).await;
     let own = format!("https://127.0.0.1:{}", running.address.port());
+    // What people cannot do at this address is told all the same.
+    let told: Status = running.admin.get("/status", LIMIT).await.unwrap();
+    assert!(told.lacks.is_some(), "{told:?}");
     running.user("alice", None, vec![phone()]).await;
     let mallory = running.user("mallory", None, vec![phone()]).await;
     let push = [("username", "alice"), ("factor", "auto"), ("async", "1")];
@@ -187,7 +199,11 @@ async fn a_device_answers_its_own_pushes_only() {
 #[tokio::test]
 async fn who_may_not_log_in_any_more_approves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let running = Running::start(folder.path(), |settings| settings.lockout_after = 1).await;
+    let running = Running::start(folder.path(), |settings| {
+        settings.approve_by_link = true;
+        settings.lockout_after = 1;
+    })
+    .await;
     let own = format!("https://127.0.0.1:{}", running.address.port());
     let made = running.user("alice", None, vec![phone()]).await;
     let page = path_of(made.devices[0].approval_url.as_ref().unwrap().expose());
@@ -244,70 +260,6 @@ async fn who_may_not_log_in_any_more_approves_nothing() {
         }
         set("active").await;
     }
-    running.stop().await;
-}
-
-#[tokio::test]
-async fn an_authenticator_app_enrolls_from_the_portal() {
-    let folder = tempfile::tempdir().unwrap();
-    let running = Running::start(folder.path(), |_| {}).await;
-    let own = format!("https://127.0.0.1:{}", running.address.port());
-    running.user("carol", None, Vec::new()).await;
-    let (_, preauth) = running
-        .call("POST", "/auth/v2/preauth", &[("username", "carol")])
-        .await;
-    assert_eq!(preauth["response"]["result"], "enroll");
-    let portal = path_of(preauth["response"]["enroll_portal_url"].as_str().unwrap());
-    let (_, second) = running
-        .call("POST", "/auth/v2/preauth", &[("username", "carol")])
-        .await;
-    let second = path_of(second["response"]["enroll_portal_url"].as_str().unwrap());
-    let (status, html) = submit(&running, &portal, "kind=totp", &own).await;
-    assert_eq!(status, 200);
-    let secret = html
-        .split("<code>")
-        .nth(1)
-        .unwrap()
-        .split('<')
-        .next()
-        .unwrap();
-    assert!(
-        html.contains("<p><svg") && !html.contains("otpauth"),
-        "{html}"
-    );
-    let query = format!("/frame/qr?value=otpauth%3A%2F%2Ftotp%2Fx%3Fsecret%3D{secret}");
-    assert_eq!(
-        get(&running, &query).await.0,
-        400,
-        "no secret in an address"
-    );
-    let code = totp(secret, now_s() / 30);
-    let params = [
-        ("username", "carol"),
-        ("factor", "passcode"),
-        ("passcode", &code),
-    ];
-    let (_, auth) = running.call("POST", "/auth/v2/auth", &params).await;
-    assert_eq!(auth["response"]["result"], "allow");
-    assert_eq!(
-        submit(&running, &second, "kind=totp", &own).await.0,
-        404,
-        "enrolled meanwhile"
-    );
-    let new = NewEnrollment::default();
-    let more: Enrollment = running
-        .admin
-        .post("/users/carol/enroll", &new, LIMIT)
-        .await
-        .unwrap();
-    let more = path_of(more.url.expose());
-    assert_eq!(
-        submit(&running, &more, "kind=phone", &own).await.0,
-        200,
-        "an administrator may"
-    );
-    let user: User = running.admin.get("/users/carol", LIMIT).await.unwrap();
-    assert_eq!(user.devices.len(), 2);
     running.stop().await;
 }
 

@@ -96,6 +96,12 @@ impl Running {
         self.stop.cancel();
     }
 
+    /// The metrics, as Prometheus reads them.
+    pub(crate) async fn metrics(&self) -> String {
+        let octets = self.admin.get_octets("/metrics", LIMIT).await.unwrap();
+        String::from_utf8(octets.to_vec()).unwrap()
+    }
+
     /// Makes a user.
     pub(crate) async fn user(
         &self,
@@ -104,10 +110,9 @@ impl Running {
         devices: Vec<NewDevice>,
     ) -> CreatedUser {
         let new = NewUser {
-            name: name.to_owned(),
-            status: None,
             script,
             devices,
+            ..NewUser::named(name)
         };
         self.admin.post("/users", &new, LIMIT).await.unwrap()
     }
@@ -267,6 +272,10 @@ impl Call {
         let host = "127.0.0.1";
         let mut text = format!("{date}\n{method}\n{host}\n{path}\n");
         match signing {
+            Signing::V1 => {
+                call = call.without("date");
+                text = format!("{method}\n{host}\n{path}\n{line}");
+            }
             Signing::V2Sha512 | Signing::V2Sha1 => text.push_str(&line),
             Signing::V5 => {
                 let line = if method == "POST" { "" } else { &line };
@@ -275,7 +284,7 @@ impl Call {
             }
         }
         let algorithm = match signing {
-            Signing::V2Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+            Signing::V1 | Signing::V2Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
             Signing::V2Sha512 | Signing::V5 => hmac::HMAC_SHA512,
         };
         let signature = hex(hmac::sign(
@@ -308,6 +317,8 @@ impl Call {
 /// The ways to sign.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Signing {
+    /// With SHA-1, and no date.
+    V1,
     V2Sha1,
     V2Sha512,
     V5,

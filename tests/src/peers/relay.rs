@@ -1,5 +1,5 @@
 //! A TCP relay in front of a peer: keeps every octet that passed, counts connections, and falls
-//! silent or breaks connections when told to.
+//! silent, speaks an octet at a time or breaks connections when told to.
 
 use std::{
     io::{Read, Write},
@@ -36,6 +36,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     frozen: bool,
+    /// How long the peer takes for each octet.
+    pace: Option<Duration>,
     accepted: usize,
     to_peer: Vec<u8>,
     from_peer: Vec<u8>,
@@ -110,6 +112,13 @@ impl Relay {
         self.shared.thawed.notify_all();
     }
 
+    /// From now on the peer's octets come one by one, with this pause before each. Without one they come
+    /// as they are, those that wait too.
+    pub fn drip(&self, pace: Option<Duration>) {
+        self.shared.state.lock().unwrap().pace = pace;
+        self.shared.thawed.notify_all();
+    }
+
     /// Breaks all connections; new ones are taken.
     pub fn cut(&self) {
         self.shared.cut();
@@ -129,6 +138,7 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.shared.ends.store(true, Ordering::SeqCst);
         self.thaw();
+        self.drip(None);
         self.cut();
         // One more connection wakes the thread.
         drop(TcpStream::connect(self.address));
@@ -145,28 +155,39 @@ fn begin(shared: &Arc<Shared>, client: TcpStream) {
     let [client_copy, peer_copy] = [&client, &peer].map(|stream| stream.try_clone().unwrap());
     shared.state.lock().unwrap().streams.extend(copies);
     let (there, back) = (Arc::clone(shared), Arc::clone(shared));
-    thread::spawn(move || pass(&there, client, peer, |state| &mut state.to_peer));
-    thread::spawn(move || pass(&back, peer_copy, client_copy, |state| &mut state.from_peer));
+    thread::spawn(move || pass(&there, client, peer, false));
+    thread::spawn(move || pass(&back, peer_copy, client_copy, true));
 }
 
 /// Passes octets on until one side closes, then closes both.
-fn pass(
-    shared: &Shared,
-    mut from: TcpStream,
-    mut to: TcpStream,
-    record: fn(&mut State) -> &mut Vec<u8>,
-) {
+fn pass(shared: &Shared, mut from: TcpStream, mut to: TcpStream, from_peer: bool) {
     let mut buffer = [0; 16_384];
-    while let Ok(length @ 1..) = from.read(&mut buffer) {
+    'copy: while let Ok(length @ 1..) = from.read(&mut buffer) {
         let mut state = shared.state.lock().unwrap();
-        record(&mut state).extend_from_slice(&buffer[..length]);
-        drop(
-            shared
+        let record = match from_peer {
+            true => &mut state.from_peer,
+            false => &mut state.to_peer,
+        };
+        record.extend_from_slice(&buffer[..length]);
+        state = shared
+            .thawed
+            .wait_while(state, |state| state.frozen)
+            .unwrap();
+        let mut rest = &buffer[..length];
+        while let (true, Some(pace), [octet, more @ ..]) = (from_peer, state.pace, rest) {
+            // Woken before when it is to drip no more.
+            let waited = shared
                 .thawed
-                .wait_while(state, |state| state.frozen)
-                .unwrap(),
-        );
-        if to.write_all(&buffer[..length]).is_err() {
+                .wait_timeout_while(state, pace, |state| state.pace.is_some())
+                .unwrap();
+            state = waited.0;
+            if to.write_all(&[*octet]).is_err() {
+                break 'copy;
+            }
+            rest = more;
+        }
+        drop(state);
+        if to.write_all(rest).is_err() {
             break;
         }
     }

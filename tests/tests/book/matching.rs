@@ -205,6 +205,13 @@ fn kind(word: &str) -> Option<Kind> {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
     let hex = |text: &str| !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_hexdigit());
     let pieces: Vec<&str> = word.split('-').collect();
+    let capitals = |octet: u8| octet.is_ascii_uppercase() || octet.is_ascii_digit();
+    // The code of an enrollment.
+    if pieces.iter().map(|piece| piece.len()).eq([4, 4, 4])
+        && pieces.iter().all(|piece| piece.bytes().all(capitals))
+    {
+        return Some(Kind::Id);
+    }
     if let [year, month, day, ..] = *pieces
         && year.len() == 4
         && digits(year)
@@ -250,7 +257,6 @@ fn kind(word: &str) -> Option<Kind> {
     {
         return Some(Kind::Hex);
     }
-    let capitals = |octet: u8| octet.is_ascii_uppercase() || octet.is_ascii_digit();
     (word.len() >= 16 && word.bytes().all(capitals)).then_some(Kind::Id)
 }
 
@@ -283,6 +289,8 @@ fn what_differs_each_time_agrees() {
             "00000000-2769-4483-be5b-245c9ac99b63  bob",
             true,
         ),
+        ("e/K7QM-2F9X-4T3B", "e/2026-0102-0304", true),
+        ("e/K7QM-2F9X-4T3B", "e/K7QM-2F9X-4t3b", false),
         ("cst_5f2c…", "cst_3b50c5676c974498_6a97132b2ebe", true),
         ("State = 0x029c5ce1233a4c1d…78f5fa", "State = 0x0312", true),
         ("…\nlast", "one\ntwo\nlast", true),

@@ -3,24 +3,30 @@ import { useDisclosure } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import { LockKeyhole, LockKeyholeOpen, Trash2, TriangleAlert, UserPlus, UserX } from 'lucide-react';
-import { useRef } from 'react';
+import { useRef, useState } from 'react';
 import { Empty } from '@/components/empty';
 import { Loaded, Page } from '@/components/page';
 import { ProblemAlert } from '@/components/problem';
+import { Time } from '@/components/time';
 import { useSession } from '@/session';
 import { Approvals } from './second-factor/approvals';
 import { BypassCodes } from './second-factor/bypass-codes';
 import { CreateUser } from './second-factor/create-user';
 import { useDeeds } from './second-factor/deeds';
 import { Devices } from './second-factor/devices';
+import { ApplicationSelect, Effective } from './second-factor/effective';
+import { Incidents } from './second-factor/incidents';
 import { NotUsed } from './second-factor/not-used';
+import { Person } from './second-factor/person';
 import { approvalsQuery, isNotUsed, userQuery } from './second-factor/queries';
 import { RecentLogins } from './second-factor/recent-logins';
+import { RememberedApprovals } from './second-factor/remembered';
 import { Script } from './second-factor/script';
 import classes from './second-factor/second-factor.module.css';
+import { Section } from './second-factor/section';
 import { SmsCodes } from './second-factor/sms-codes';
 import { StatusBadge, StatusMenu } from './second-factor/status';
-import { canUnlock, FAILURES_TO_LOCK, isBare, STATUSES, type User } from './second-factor/words';
+import { canLock, canUnlock, FAILURES_TO_LOCK, isBare, STATUSES, type User } from './second-factor/words';
 
 /** A user of the built-in second factor: what they can pass it with, and what became of their logins. */
 export function SecondFactorUserPage() {
@@ -77,7 +83,7 @@ function NoUser({ name }: { name: string }) {
 
 function OfUser({ user, failed }: { user: User; failed: unknown }) {
   const { may } = useSession();
-  const { unlock, remove } = useDeeds();
+  const { lock, unlock, remove } = useDeeds();
   const navigate = useNavigate();
   const waits = useQuery({
     ...approvalsQuery,
@@ -106,14 +112,25 @@ function OfUser({ user, failed }: { user: User; failed: unknown }) {
                 Unlock
               </Button>
             )}
+            {canLock(user) && (
+              <Button
+                variant="default"
+                leftSection={<LockKeyhole size={16} aria-hidden />}
+                onClick={() => lock(user)}
+              >
+                Lock
+              </Button>
+            )}
             <StatusMenu user={user} />
-            <Button
-              variant="default"
-              leftSection={<Trash2 size={16} aria-hidden />}
-              onClick={() => remove(user, () => navigate({ to: '/second-factor' }))}
-            >
-              Delete
-            </Button>
+            {may('admin') && (
+              <Button
+                variant="default"
+                leftSection={<Trash2 size={16} aria-hidden />}
+                onClick={() => remove(user, () => navigate({ to: '/second-factor' }))}
+              >
+                Delete
+              </Button>
+            )}
           </>
         )
       }
@@ -123,13 +140,19 @@ function OfUser({ user, failed }: { user: User; failed: unknown }) {
       </Anchor>
       <ProblemAlert error={failed} title="What is shown may be out of date" />
       <Notices user={user} />
-      {waits.data && <Approvals users={[user]} only={user.name} answered={() => place.current?.focus()} />}
+      {waits.data && <Approvals only={user.name} answered={() => place.current?.focus()} />}
       <div className={classes.columns} ref={place} tabIndex={-1} style={{ outline: 'none' }}>
         <Stack gap="md">
           <Devices user={user} />
           <RecentLogins name={user.name} />
+          <OfPolicy name={user.name} />
+          <Section title="Incidents">
+            <Incidents narrowed={{ user: user.name }} ofOne />
+          </Section>
+          <RememberedApprovals user={user.name} ofOne />
         </Stack>
         <Stack gap="md">
+          <Person user={user} />
           <BypassCodes user={user} />
           <SmsCodes user={user} />
           <Script user={user} />
@@ -139,6 +162,22 @@ function OfUser({ user, failed }: { user: User; failed: unknown }) {
         </Stack>
       </div>
     </Page>
+  );
+}
+
+/** What holds for the user's logins, and which policy says so. */
+function OfPolicy({ name }: { name: string }) {
+  const [application, setApplication] = useState<string | null>(null);
+  return (
+    <Section title="Policy">
+      <Stack gap="sm">
+        {/* In a row: what it has of width there would be its height in a column. */}
+        <Group>
+          <ApplicationSelect value={application} onChange={setApplication} />
+        </Group>
+        <Effective name={name} application={application} />
+      </Stack>
+    </Section>
   );
 }
 
@@ -175,8 +214,15 @@ function Notices({ user }: { user: User }) {
           title="No second factor is asked for"
         >
           <Text size="sm">
-            Whoever has the password of {user.name} is let in. Set the status back to active when it is no
-            longer needed.
+            Whoever has the password of {user.name} is let in
+            {user.bypass_until ? (
+              <>
+                {' '}
+                until <Time ms={user.bypass_until * 1_000} />.
+              </>
+            ) : (
+              '. Set the status back to active when it is no longer needed.'
+            )}
           </Text>
         </Alert>
       )}

@@ -7,6 +7,10 @@ export const device = (more: Partial<User['devices'][number]> = {}): User['devic
   name: '',
   number: 'XXX-XXX-0100',
   capabilities: { push: true, phone: false, sms: false },
+  bound: false,
+  synced: false,
+  notified: false,
+  drift: 0,
   ...more,
 });
 export const user = (name: string, more: Partial<User> = {}): User => ({
@@ -16,6 +20,10 @@ export const user = (name: string, more: Partial<User> = {}): User => ({
   failures: 0,
   bypass_codes: 0,
   devices: [],
+  full_name: '',
+  email: '',
+  aliases: [],
+  groups: [],
   ...more,
 });
 

@@ -235,6 +235,13 @@ impl Route<'_> {
         ])
     }
 
+    /// A table that is sent: in a JSON document, or its text alone.
+    pub(crate) fn csv<T: JsonSchema>(self) -> Self {
+        let schema = self.schemas.write::<T>();
+        let text = json!({"type": "string"});
+        self.bodies(&[("application/json", schema), ("text/csv", text)])
+    }
+
     fn bodies(self, kinds: &[(&str, Value)]) -> Self {
         let content: Map<String, Value> = kinds
             .iter()

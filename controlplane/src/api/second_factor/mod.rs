@@ -1,63 +1,110 @@
-//! Users, devices and approvals of the built-in second factor, which is a process of its own: what is
-//! asked here is handed on to its admin socket. What it checks is not checked here.
+//! The built-in second factor under the REST API. It is a process of its own: what is asked here is
+//! handed on to its admin socket. What it checks is not checked here.
 
-mod documents;
+mod applications;
+mod approvals;
+mod delivery;
+mod devices;
+mod enrollments;
+mod incidents;
+mod many;
+mod policies;
+mod remembered;
+mod sent_csv;
 mod service;
-mod tried;
+mod sync;
+mod tokens;
+mod users;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Query, State};
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequestParts, Query};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
 use axum::{Extension, Json, Router};
+use http::request::Parts;
 use http::{StatusCode, header};
-use proto::second_factor::{ChangeUser, NewBypassCodes, NewDevice, NewEnrollment};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::caller::Caller;
-use super::extract::{DryRun, Named};
+use super::extract::DryRun;
+use super::openapi::Api;
 use super::problem::{Kind, Problem};
 use super::tokens::refused;
-use crate::access::role::Role;
 use crate::app::App;
 
-pub(crate) use documents::document;
 pub(super) use service::is_used;
 use service::{at, encoded, of_user, read};
 
 /// Their routes.
 pub(crate) fn router() -> Router<Arc<App>> {
-    let user = "/second-factor/users/{name}";
-    Router::new()
-        .route("/second-factor/users", get(users).post(create_user))
-        .route(user, get(user_of).patch(change_user).delete(delete_user))
-        .route(&format!("{user}/unlock"), post(unlock))
-        .route(&format!("{user}/enroll"), post(enroll))
-        .route(&format!("{user}/bypass-codes"), post(bypass_codes))
-        .route(&format!("{user}/sms-codes"), get(sms_codes))
-        .route(&format!("{user}/devices"), post(create_device))
-        .route(&format!("{user}/devices/{{id}}"), delete(delete_device))
-        .route("/second-factor/devices", get(devices))
-        .route("/second-factor/approvals", get(approvals))
-        .route("/second-factor/approvals/{txid}/approve", post(approve))
-        .route("/second-factor/approvals/{txid}/deny", post(deny))
-        .route("/second-factor/approvals/{txid}/fraud", post(fraud))
+    users::router()
+        .merge(sync::router())
+        .merge(devices::router())
+        .merge(approvals::router())
+        .merge(policies::router())
+        .merge(applications::router())
+        .merge(remembered::router())
+        .merge(incidents::router())
+        .merge(enrollments::router())
+        .merge(tokens::router())
+        .merge(delivery::router())
 }
 
-/// Which page of users.
+/// What the OpenAPI document says of them.
+pub(crate) fn document(api: &mut Api) {
+    api.group(
+        "second-factor",
+        "Users, devices, policies and approvals of the built-in second factor. Where no integration uses \
+         it, it does not run, and everything here is answered with 409.",
+        &[
+            ("name", "The user's name or an alias, whatever its case."),
+            ("id", "Its id, as the list of them has it."),
+            ("txid", "The push's id, of the list of those that wait."),
+            ("serial", "What is printed on the token."),
+            ("application", "The application's name."),
+            ("group", "The group's name, whatever its case."),
+        ],
+    );
+    users::document(api);
+    sync::document(api);
+    devices::document(api);
+    approvals::document(api);
+    policies::document(api);
+    applications::document(api);
+    remembered::document(api);
+    incidents::document(api);
+    enrollments::document(api);
+    tokens::document(api);
+    delivery::document(api);
+}
+
+/// Which page.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Paging {
-    /// At most so many users: 1 to 500, default 100.
+    /// At most so many: 1 to 500, default 100.
     #[schemars(range(min = 1, max = 500))]
     limit: Option<u32>,
     /// `next` of the page before.
     cursor: Option<String>,
+}
+
+/// The query of a request that reads.
+struct Narrowed<T>(T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Narrowed<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Query(narrowed) = Query::<T>::try_from_uri(&parts.uri)
+            .map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
+        Ok(Self(narrowed))
+    }
 }
 
 type Asked = Result<Json<Value>, JsonRejection>;
@@ -68,64 +115,201 @@ struct Asks {
     caller: Caller,
 }
 
-/// What is made for a user.
-struct Making {
-    /// Its path, below the user's.
-    below: &'static str,
-    action: &'static str,
-    /// What the audit is told, of what was made and what was asked for.
-    detail: fn(&Value, &Value) -> Value,
+impl FromRequestParts<Arc<App>> for Asks {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = Extension::<Caller>::from_request_parts(parts, app).await;
+        let Extension(caller) = caller.map_err(|error| Problem::internal(&error))?;
+        let app = Arc::clone(app);
+        Ok(Self { app, caller })
+    }
 }
 
-async fn users(
-    State(app): State<Arc<App>>,
-    paging: Result<Query<Paging>, QueryRejection>,
-) -> Result<Json<Value>, Problem> {
-    let (users, next) = page(&app, paging).await?;
-    Ok(Json(listed(&users, &next)))
+/// What the service is asked to do, and what the audit calls it.
+struct Deed<'a> {
+    /// Its path there.
+    path: String,
+    asked: &'a Value,
+    /// Behind `second-factor.`.
+    action: &'a str,
+    target: String,
 }
 
-/// Of the users of one page.
-async fn devices(
-    State(app): State<Arc<App>>,
-    paging: Result<Query<Paging>, QueryRejection>,
-) -> Result<Json<Value>, Problem> {
-    let (users, next) = page(&app, paging).await?;
-    let mut devices = Vec::new();
-    for mut user in users {
-        let name = taken(&mut user, "name");
-        let Value::Array(of_user) = taken(&mut user, "devices") else {
-            continue;
-        };
-        for mut device in of_user {
-            if let Value::Object(fields) = &mut device {
-                fields.insert("user".to_owned(), name.clone());
-            }
-            devices.push(device);
+impl Asks {
+    async fn read(&self, path: &str) -> Result<Value, Problem> {
+        read(&self.app, path).await
+    }
+
+    async fn user(&self, name: &str) -> Result<Value, Problem> {
+        self.read(&of_user(name, "")).await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Result<Value, Problem> {
+        service::post(&self.app, path, body, SOON).await
+    }
+
+    /// What takes its time.
+    async fn post_many(&self, path: &str, body: &Value) -> Result<Value, Problem> {
+        service::post(&self.app, path, body, MANY).await
+    }
+
+    async fn note(&self, action: &str, target: String, detail: &Value) -> Result<(), Problem> {
+        let store = &self.app.store;
+        self.caller.audit(store, action, target, detail).await
+    }
+
+    /// Does something, and tells the audit of it; or has the service only try it, which checks all as if it
+    /// were done.
+    async fn does(
+        &self,
+        deed: Deed<'_>,
+        DryRun(dry): DryRun,
+        detail: impl FnOnce(&Value) -> Value,
+    ) -> Result<Value, Problem> {
+        if dry {
+            return self.post(&format!("{}{TRY}", deed.path), deed.asked).await;
+        }
+        let done = self.post(&deed.path, deed.asked).await?;
+        let action = format!("second-factor.{}", deed.action);
+        self.note(&action, deed.target, &detail(&done)).await?;
+        Ok(done)
+    }
+
+    /// Makes something for a user, and shows it once. Tried only, it is not known what it would be.
+    async fn makes(
+        &self,
+        deed: Deed<'_>,
+        DryRun(dry): DryRun,
+        detail: impl FnOnce(&Value) -> Value,
+    ) -> Result<Response, Problem> {
+        let made = self.does(deed, DryRun(dry), detail).await?;
+        Ok(match dry {
+            true => shown_once(StatusCode::OK, &json!({})),
+            false => shown_once(StatusCode::CREATED, &made),
+        })
+    }
+
+    /// Does what there is no answer to.
+    async fn ends(
+        &self,
+        deed: Deed<'_>,
+        dry: DryRun,
+        detail: &Value,
+    ) -> Result<StatusCode, Problem> {
+        self.does(deed, dry, |_| detail.clone()).await?;
+        Ok(StatusCode::NO_CONTENT)
+    }
+}
+
+impl<'a> Deed<'a> {
+    const fn new(path: String, asked: &'a Value, action: &'a str, target: String) -> Self {
+        Self {
+            path,
+            asked,
+            action,
+            target,
         }
     }
-    Ok(Json(listed(&devices, &next)))
+
+    /// Something of a user.
+    fn of(name: &str, below: &str, asked: &'a Value, action: &'a str) -> Self {
+        Self::new(of_user(name, below), asked, action, user_named(name))
+    }
 }
 
-async fn page(
-    app: &App,
-    paging: Result<Query<Paging>, QueryRejection>,
-) -> Result<(Vec<Value>, Value), Problem> {
-    let bad = |text: String| Problem::new(Kind::BadRequest, text);
-    let Query(paging) = paging.map_err(|error| bad(error.body_text()))?;
-    let limit = paging.limit.unwrap_or(100);
-    if !(1..=USERS_PER_PAGE).contains(&limit) {
-        return Err(bad(format!("limit is 1 to {USERS_PER_PAGE}")));
+/// What is sent to do something.
+fn sent(asked: Asked) -> Result<Value, Problem> {
+    asked
+        .map(|Json(asked)| asked)
+        .map_err(|error| refused(&error))
+}
+
+/// What is sent where there is nothing to say.
+fn nothing() -> Value {
+    json!({})
+}
+
+/// A list of the service, that comes in pages.
+#[derive(Clone, Copy)]
+struct Listing {
+    /// Where it is.
+    path: &'static str,
+    /// What the answer calls its items.
+    items: &'static str,
+    /// What the query calls the place where a page begins.
+    after: &'static str,
+}
+
+impl Listing {
+    /// One page, and where the next begins.
+    async fn page(
+        self,
+        app: &App,
+        paging: &Paging,
+        narrowed: &[(&str, Option<&str>)],
+    ) -> Result<(Vec<Value>, Value), Problem> {
+        let limit = paging.limit.unwrap_or(100);
+        if !(1..=PER_PAGE).contains(&limit) {
+            let detail = format!("limit is 1 to {PER_PAGE}");
+            return Err(Problem::new(Kind::BadRequest, detail));
+        }
+        let mut path = format!("{}?limit={limit}", self.path);
+        let after = (self.after, paging.cursor.as_deref());
+        for (name, value) in [after].iter().chain(narrowed) {
+            if let Some(value) = value {
+                path = format!("{path}&{name}={}", encoded(value));
+            }
+        }
+        let mut page = read(app, &path).await?;
+        let next = match taken(&mut page, "next") {
+            Value::Number(number) => number.to_string().into(),
+            next => next,
+        };
+        match taken(&mut page, self.items) {
+            Value::Array(items) => Ok((items, next)),
+            _ => Ok((Vec::new(), next)),
+        }
     }
-    let mut path = format!("/users?limit={limit}");
-    if let Some(after) = &paging.cursor {
-        path = format!("{path}&after={}", encoded(after));
+
+    /// One page, as it is answered.
+    async fn answer(
+        self,
+        app: &App,
+        paging: &Paging,
+        narrowed: &[(&str, Option<&str>)],
+    ) -> Result<Json<Value>, Problem> {
+        let (items, next) = self.page(app, paging, narrowed).await?;
+        Ok(Json(listed(&items, &next)))
     }
-    let mut page: Value = read(app, &path).await?;
-    let next = taken(&mut page, "next");
-    match taken(&mut page, "users") {
-        Value::Array(users) => Ok((users, next)),
-        _ => Ok((Vec::new(), next)),
+
+    /// The one whose field has this text, whichever page it is on.
+    ///
+    /// # Errors
+    /// There is none, which `missing` says.
+    async fn find(
+        self,
+        app: &App,
+        field: &str,
+        text: &str,
+        missing: String,
+    ) -> Result<Value, Problem> {
+        let mut paging = Paging {
+            limit: Some(PER_PAGE),
+            cursor: None,
+        };
+        for _ in 0..MOST_PAGES {
+            let (items, next) = self.page(app, &paging, &[]).await?;
+            let found = items
+                .into_iter()
+                .find(|one| one.get(field).is_some_and(|is| is == text));
+            match (found, next) {
+                (Some(found), _) => return Ok(found),
+                (None, Value::String(next)) => paging.cursor = Some(next),
+                (None, _) => break,
+            }
+        }
+        Err(Problem::new(Kind::NotFound, missing))
     }
 }
 
@@ -141,270 +325,9 @@ fn taken(document: &mut Value, field: &str) -> Value {
     field.map(Value::take).unwrap_or_default()
 }
 
-async fn user_of(
-    State(app): State<Arc<App>>,
-    Named(name): Named<String>,
-) -> Result<Json<Value>, Problem> {
-    read(&app, &of_user(&name, "")).await.map(Json)
-}
-
-async fn sms_codes(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    Named(name): Named<String>,
-) -> Result<Response, Problem> {
-    let asks = Asks { app, caller };
-    asks.note("second-factor.sms-codes", user_named(&name), &json!({}))
-        .await?;
-    let codes = read(&asks.app, &of_user(&name, "/sms-codes")).await?;
-    Ok(shown_once(StatusCode::OK, &json!({ "items": codes })))
-}
-
-async fn approvals(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
-    let waiting = read(&app, "/pushes").await?;
-    Ok(Json(json!({ "items": waiting })))
-}
-
-async fn create_user(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    DryRun(dry): DryRun,
-    asked: Asked,
-) -> Result<Response, Problem> {
-    let Json(asked) = asked.map_err(|error| refused(&error))?;
-    needs_no_admin(&caller, &asked)?;
-    let asks = Asks { app, caller };
-    if dry {
-        let user = tried::created(&asks.app, &asked).await?;
-        return Ok(shown_once(StatusCode::OK, &json!({ "user": user })));
-    }
-    let made = asks.post("/users", &asked).await?;
-    let name = at(&asked, "/name").as_str().unwrap_or_default();
-    let detail = json!({
-        "status": at(&made, "/user/status"), "script": at(&asked, "/script"),
-        "devices": at(&made, "/user/devices"),
-    });
-    asks.note("second-factor.user.create", user_named(name), &detail)
-        .await?;
-    Ok(shown_once(StatusCode::CREATED, &made))
-}
-
-async fn change_user(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    DryRun(dry): DryRun,
-    Named(name): Named<String>,
-    asked: Asked,
-) -> Result<Json<Value>, Problem> {
-    let Json(asked) = asked.map_err(|error| refused(&error))?;
-    needs_no_admin(&caller, &asked)?;
-    let asks = Asks { app, caller };
-    let before = read(&asks.app, &of_user(&name, "")).await?;
-    if dry {
-        tried::readable::<ChangeUser>(&asked)?;
-        return Ok(Json(tried::changed(before, &asked)));
-    }
-    let now = asks.post(&of_user(&name, ""), &asked).await?;
-    let of = |user: &Value| json!({ "status": at(user, "/status"), "script": at(user, "/script") });
-    let detail = json!({ "before": of(&before), "after": of(&now) });
-    asks.note("second-factor.user.change", user_named(&name), &detail)
-        .await?;
-    Ok(Json(now))
-}
-
-async fn delete_user(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    DryRun(dry): DryRun,
-    Named(name): Named<String>,
-) -> Result<StatusCode, Problem> {
-    let asks = Asks { app, caller };
-    if dry {
-        read(&asks.app, &of_user(&name, "")).await?;
-        return Ok(StatusCode::NO_CONTENT);
-    }
-    asks.post(&of_user(&name, "/delete"), &json!({})).await?;
-    asks.note("second-factor.user.delete", user_named(&name), &json!({}))
-        .await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-async fn unlock(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    DryRun(dry): DryRun,
-    Named(name): Named<String>,
-) -> Result<Json<Value>, Problem> {
-    let asks = Asks { app, caller };
-    if dry {
-        let user = read(&asks.app, &of_user(&name, "")).await?;
-        return tried::unlocked(user).map(Json);
-    }
-    let now = asks.post(&of_user(&name, "/unlock"), &json!({})).await?;
-    asks.note("second-factor.user.unlock", user_named(&name), &json!({}))
-        .await?;
-    Ok(Json(now))
-}
-
-async fn enroll(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    DryRun(dry): DryRun,
-    Named(name): Named<String>,
-    asked: Asked,
-) -> Result<Response, Problem> {
-    let making = Making {
-        below: "/enroll",
-        action: "second-factor.user.enroll",
-        detail: |made, _| json!({ "expires_at": at(made, "/expires_at") }),
-    };
-    let asks = Asks { app, caller };
-    asks.make::<NewEnrollment>(making, &name, asked, dry).await
-}
-
-async fn bypass_codes(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    DryRun(dry): DryRun,
-    Named(name): Named<String>,
-    asked: Asked,
-) -> Result<Response, Problem> {
-    let making = Making {
-        below: "/bypass-codes",
-        action: "second-factor.bypass-codes",
-        detail: |made, asked| {
-            let codes = at(made, "/codes").as_array();
-            json!({ "count": codes.map(Vec::len), "asked": asked })
-        },
-    };
-    let asks = Asks { app, caller };
-    asks.make::<NewBypassCodes>(making, &name, asked, dry).await
-}
-
-async fn create_device(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    DryRun(dry): DryRun,
-    Named(name): Named<String>,
-    asked: Asked,
-) -> Result<Response, Problem> {
-    let making = Making {
-        below: "/devices",
-        action: "second-factor.device.create",
-        detail: |made, _| json!({ "device": at(made, "/device") }),
-    };
-    let asks = Asks { app, caller };
-    asks.make::<NewDevice>(making, &name, asked, dry).await
-}
-
-async fn delete_device(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    DryRun(dry): DryRun,
-    Named((name, id)): Named<(String, String)>,
-) -> Result<StatusCode, Problem> {
-    let asks = Asks { app, caller };
-    if dry {
-        let user = read(&asks.app, &of_user(&name, "")).await?;
-        tried::device_of(&user, &id)?;
-        return Ok(StatusCode::NO_CONTENT);
-    }
-    let path = of_user(&name, &format!("/devices/{}/delete", encoded(&id)));
-    asks.post(&path, &json!({})).await?;
-    let detail = json!({ "device": id });
-    asks.note("second-factor.device.delete", user_named(&name), &detail)
-        .await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-async fn approve(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    DryRun(dry): DryRun,
-    Named(txid): Named<String>,
-) -> Result<StatusCode, Problem> {
-    Asks { app, caller }.decide(&txid, "approve", dry).await
-}
-
-async fn deny(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    DryRun(dry): DryRun,
-    Named(txid): Named<String>,
-) -> Result<StatusCode, Problem> {
-    Asks { app, caller }.decide(&txid, "deny", dry).await
-}
-
-async fn fraud(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    DryRun(dry): DryRun,
-    Named(txid): Named<String>,
-) -> Result<StatusCode, Problem> {
-    Asks { app, caller }.decide(&txid, "fraud", dry).await
-}
-
-impl Asks {
-    async fn post(&self, path: &str, body: &Value) -> Result<Value, Problem> {
-        service::post(&self.app, path, body).await
-    }
-
-    async fn note(&self, action: &str, target: String, detail: &Value) -> Result<(), Problem> {
-        let store = &self.app.store;
-        self.caller.audit(store, action, target, detail).await
-    }
-
-    /// Makes something for a user, and shows it once. Tried only, it is not known what it would be.
-    async fn make<T: DeserializeOwned>(
-        &self,
-        making: Making,
-        name: &str,
-        asked: Asked,
-        dry: bool,
-    ) -> Result<Response, Problem> {
-        let Json(asked) = asked.map_err(|error| refused(&error))?;
-        if dry {
-            tried::readable::<T>(&asked)?;
-            read(&self.app, &of_user(name, "")).await?;
-            return Ok(shown_once(StatusCode::OK, &json!({})));
-        }
-        let made = self.post(&of_user(name, making.below), &asked).await?;
-        let detail = (making.detail)(&made, &asked);
-        self.note(making.action, user_named(name), &detail).await?;
-        Ok(shown_once(StatusCode::CREATED, &made))
-    }
-
-    /// Answers a push in its user's place.
-    async fn decide(&self, txid: &str, answer: &str, dry: bool) -> Result<StatusCode, Problem> {
-        let waiting = read(&self.app, "/pushes").await?;
-        let mut all = waiting.as_array().into_iter().flatten();
-        let push = all.find(|push| at(push, "/txid") == txid);
-        if dry {
-            let none = || Problem::new(Kind::NotFound, "no such push waits for an answer");
-            return push.map(|_| StatusCode::NO_CONTENT).ok_or_else(none);
-        }
-        let path = format!("/pushes/{}/{answer}", encoded(txid));
-        self.post(&path, &json!({})).await?;
-        let action = format!("second-factor.push.{answer}");
-        let detail = json!({ "push": push });
-        self.note(&action, format!("push {txid}"), &detail).await?;
-        Ok(StatusCode::NO_CONTENT)
-    }
-}
-
-/// What lets somebody in in a user's place, or again, is not for operators.
-fn needs_no_admin(caller: &Caller, asked: &Value) -> Result<(), Problem> {
-    let status = at(asked, "/status");
-    let opens = !status.is_null() && status != "disabled";
-    let opens = opens
-        || ["/script", "/devices"]
-            .iter()
-            .any(|field| !at(asked, field).is_null());
-    if opens && caller.role < Role::Admin {
-        let detail = "devices, scripts and a status other than disabled are for the role admin";
-        return Err(Problem::new(Kind::Forbidden, detail));
-    }
-    Ok(())
+/// How many a list has.
+fn count(document: &Value, path: &str) -> usize {
+    at(document, path).as_array().map_or(0, Vec::len)
 }
 
 /// What may be a secret, and is not shown again.
@@ -416,4 +339,33 @@ fn user_named(name: &str) -> String {
     format!("user {name}")
 }
 
-const USERS_PER_PAGE: u32 = 500;
+/// A page of a list.
+#[derive(JsonSchema)]
+#[schemars(rename = "PartOf{T}")]
+#[expect(dead_code, reason = "describes a document, and is none")]
+struct PartOf<T> {
+    /// What it holds.
+    items: Vec<T>,
+    /// Where the next page begins, for `cursor`; none when this is the last.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// A list without pages.
+#[derive(JsonSchema)]
+#[schemars(rename = "AllOf{T}")]
+#[expect(dead_code, reason = "describes a document, and is none")]
+struct AllOf<T> {
+    /// What it holds.
+    items: Vec<T>,
+}
+
+/// What the service checks as if it were done, and does not do.
+const TRY: &str = "?dry_run=true";
+const PER_PAGE: u32 = 500;
+/// One is looked for on so many pages: half a million of them.
+const MOST_PAGES: usize = 1_000;
+/// For what is done at once.
+const SOON: Duration = Duration::from_secs(10);
+/// For what is done for thousands.
+const MANY: Duration = Duration::from_secs(120);

@@ -15,8 +15,13 @@ pub(super) async fn read(app: &App, path: &str) -> Result<Value, Problem> {
 }
 
 /// Has the service do something.
-pub(super) async fn post(app: &App, path: &str, body: &Value) -> Result<Value, Problem> {
-    let answer = client(app)?.post(path, body, LIMIT).await;
+pub(super) async fn post(
+    app: &App,
+    path: &str,
+    body: &Value,
+    limit: Duration,
+) -> Result<Value, Problem> {
+    let answer = client(app)?.post(path, body, limit).await;
     answer.map_err(|error| problem(app, error))
 }
 
@@ -41,6 +46,7 @@ fn problem(app: &App, error: CallError) -> Problem {
                 400 | 415 => Kind::BadRequest,
                 404 => Kind::NotFound,
                 409 => Kind::Conflict,
+                413 => Kind::TooLarge,
                 422 => Kind::Invalid,
                 429 => Kind::TooMany,
                 _ => Kind::Unavailable,
@@ -75,7 +81,16 @@ pub(super) fn at<'a>(document: &'a Value, path: &str) -> &'a Value {
 
 /// The path of a user, and of what is below.
 pub(super) fn of_user(name: &str, more: &str) -> String {
-    format!("/users/{}{more}", encoded(name))
+    let name = match name {
+        // What it would be called by itself is another route.
+        "import" | "sync" => wholly_encoded(name),
+        name => encoded(name),
+    };
+    format!("/users/{name}{more}")
+}
+
+fn wholly_encoded(text: &str) -> String {
+    text.bytes().map(|octet| format!("%{octet:02X}")).collect()
 }
 
 /// As it can stand between two slashes.
@@ -96,3 +111,22 @@ pub(super) fn encoded(text: &str) -> String {
 }
 
 const LIMIT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_user_is_taken_for_a_route() {
+        for (name, want) in [
+            ("alice", "/users/alice"),
+            ("a/b", "/users/a%2Fb"),
+            ("import", "/users/%69%6D%70%6F%72%74"),
+            ("sync", "/users/%73%79%6E%63"),
+            ("Import", "/users/Import"),
+        ] {
+            assert_eq!(of_user(name, ""), want);
+            assert_eq!(of_user(name, "/lock"), format!("{want}/lock"));
+        }
+    }
+}

@@ -178,7 +178,7 @@ allow_concat=false
     assert_eq!(imported.builtin()[0].integration, "radius_server_auto");
     let snapshot = snapshot(&report);
     let one = &snapshot.integrations[0];
-    assert_eq!(one.application.ikey, "made-for-radius_server_auto");
+    assert_eq!(*one.application.ikey, *"made-for-radius_server_auto");
     assert_eq!(
         one.clients[0].message_authenticator,
         MessageAuthenticator::Require

@@ -36,11 +36,7 @@ failmode=secure
         .iter()
         .map(|one| {
             let client = one.authenticator.as_ref().unwrap();
-            (
-                one.id.as_str(),
-                client.as_str(),
-                one.application.ikey.as_str(),
-            )
+            (one.id.as_str(), client.as_str(), &*one.application.ikey)
         })
         .collect();
     assert_eq!(

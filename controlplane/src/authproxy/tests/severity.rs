@@ -218,6 +218,12 @@ fn bad_values_are_errors() {
             "[radius_server_auto2 ]: there is no such section; did you mean [radius_server_auto2]?",
         ),
         (
+            "a section with a character that moves the cursor",
+            3,
+            "[radius_server_\tauto]",
+            "[radius_server_\\tauto]: there is no such section; did you mean [radius_server_auto]?",
+        ),
+        (
             "no equals sign",
             2,
             "hunter2",

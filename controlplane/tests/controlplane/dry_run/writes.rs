@@ -317,7 +317,9 @@ impl Lab {
                 "devices" => "second-factor/users/{name}/devices",
                 _ => "second-factor/users/{name}/bypass-codes",
             };
-            all.push(("POST", path, path.replace("{name}", "alice"), body, 200));
+            // The service has the word there, and says that it is full.
+            let status = if what == "enroll" { 409 } else { 200 };
+            all.push(("POST", path, path.replace("{name}", "alice"), body, status));
         }
         let device = "second-factor/users/{name}/devices/{id}";
         let at = "second-factor/users/alice/devices/DP1".to_owned();
@@ -329,6 +331,134 @@ impl Lab {
         ] {
             all.push(("POST", path, path.replace("{txid}", "t1"), Value::Null, 204));
         }
+        all.extend(of_many());
         all
     }
+}
+
+/// What the second factor's writes are besides those of users and approvals.
+fn of_many() -> impl Iterator<Item = Write> {
+    let policy = json!({"policy": {"remember_hours": 8}});
+    let smtp = json!({"smtp": {"set": {"host": "mail.example.com", "security": "tls",
+        "from": "a@example.com", "password": "PLANTED"}}, "sms": "clear"});
+    let csv = json!({"csv": "username\nbob"});
+    let names = [
+        ("{name}", "alice"),
+        ("{id}", "DP1"),
+        ("{application}", "vpn"),
+        ("{group}", "staff"),
+        ("{serial}", "S1"),
+    ];
+    let none = Value::Null;
+    [
+        ("POST", "second-factor/import", csv.clone(), 200),
+        (
+            "POST",
+            "second-factor/sync",
+            json!({"ad_client": "ad_client99"}),
+            422,
+        ),
+        ("POST", "second-factor/users/{name}/lock", none.clone(), 200),
+        (
+            "DELETE",
+            "second-factor/users/{name}/remembered",
+            none.clone(),
+            204,
+        ),
+        (
+            "PATCH",
+            "second-factor/users/{name}/devices/{id}",
+            json!({"name": "new"}),
+            200,
+        ),
+        (
+            "POST",
+            "second-factor/users/{name}/devices/{id}/resync",
+            json!({"first": "1", "second": "2"}),
+            200,
+        ),
+        ("PUT", "second-factor/policies/default", policy.clone(), 200),
+        (
+            "DELETE",
+            "second-factor/policies/default",
+            none.clone(),
+            204,
+        ),
+        (
+            "PUT",
+            "second-factor/policies/applications/{application}",
+            policy.clone(),
+            200,
+        ),
+        (
+            "DELETE",
+            "second-factor/policies/applications/{application}",
+            none.clone(),
+            204,
+        ),
+        ("PUT", "second-factor/policies/groups/{group}", policy, 200),
+        (
+            "DELETE",
+            "second-factor/policies/groups/{group}",
+            none.clone(),
+            204,
+        ),
+        (
+            "PATCH",
+            "second-factor/applications/{application}",
+            json!({"open_enrollment": true}),
+            200,
+        ),
+        (
+            "POST",
+            "second-factor/applications",
+            json!({"name": "shells"}),
+            200,
+        ),
+        (
+            "DELETE",
+            "second-factor/applications/{application}",
+            none.clone(),
+            204,
+        ),
+        ("DELETE", "second-factor/remembered/{id}", none.clone(), 204),
+        (
+            "POST",
+            "second-factor/enrollments",
+            json!({"users": ["alice"]}),
+            200,
+        ),
+        (
+            "DELETE",
+            "second-factor/enrollments/{id}",
+            none.clone(),
+            204,
+        ),
+        ("POST", "second-factor/tokens", csv, 200),
+        ("DELETE", "second-factor/tokens/{serial}", none.clone(), 204),
+        (
+            "POST",
+            "second-factor/tokens/{serial}/assign",
+            json!({"user": "alice"}),
+            200,
+        ),
+        ("POST", "second-factor/tokens/{serial}/unassign", none, 200),
+        ("PATCH", "second-factor/delivery", smtp, 200),
+        (
+            "POST",
+            "second-factor/delivery/test",
+            json!({"channel": "sms", "to": "+1 555 010 0100"}),
+            204,
+        ),
+    ]
+    .into_iter()
+    .map(move |(method, path, body, status)| {
+        let mut at = path.to_owned();
+        for (name, value) in names {
+            at = at.replace(name, value);
+        }
+        let at = at.replace("remembered/DP1", "remembered/RM1");
+        let at = at.replace("enrollments/DP1", "enrollments/EN1");
+        (method, path, at, body, status)
+    })
 }

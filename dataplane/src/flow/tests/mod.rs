@@ -3,6 +3,7 @@
 mod append;
 mod challenge;
 mod eap;
+mod numbers;
 mod outcomes;
 mod polls;
 mod primary_only;
@@ -266,6 +267,7 @@ fn can_use(devices: Vec<Device>) -> Event {
     Event::Preauth(Ok(Preauth::Auth {
         status_msg: "Account is active".to_owned(),
         devices,
+        number: None,
     }))
 }
 

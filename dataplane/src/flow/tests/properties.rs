@@ -56,10 +56,12 @@ fn preauths() -> impl Strategy<Value = Preauth> {
             3 => Preauth::Auth {
                 status_msg,
                 devices: Vec::new(),
+                number: None,
             },
             _ => Preauth::Auth {
                 status_msg,
                 devices: devices(),
+                number: None,
             },
         }
     })

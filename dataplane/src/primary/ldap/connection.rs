@@ -1,8 +1,7 @@
 //! One connection to one host: opening it, and its operations, one at a time. Whoever has a
 //! connection has it alone: a request goes out and its answers are read by the same task.
 //!
-//! A connection whose operation did not end well is not used again; to drop it is all that is
-//! needed.
+//! A connection whose operation did not end well is dropped, and not used again.
 //!
 //! After a bind by NTLM over a clear transport everything is sealed: each sealed part has its length
 //! before it, in four octets (RFC 4422 section 3.7).
@@ -111,11 +110,13 @@ pub(super) struct Connection {
     /// Of the last message sent.
     number: u32,
     sealed: Option<Sealed>,
+    /// The most octets of a message, and of all entries that a search brings.
+    most: usize,
     /// Kept once they are known.
     bindings: Option<Option<ChannelBindings>>,
 }
 
-/// A layer below the messages.
+/// Below the messages.
 struct Sealed {
     seal: Seal,
     /// What has come and was not yet opened.
@@ -138,6 +139,7 @@ impl Connection {
             outbox: Zeroizing::default(),
             number: 0,
             sealed: None,
+            most: MESSAGE_OCTETS,
             bindings: None,
         }
     }
@@ -249,6 +251,26 @@ impl Connection {
         self.sealed.is_some()
     }
 
+    /// Lets a group name many members, for a connection that is asked for all of them.
+    pub(super) const fn takes_long_messages(&mut self) {
+        self.most = LONG_MESSAGE_OCTETS;
+    }
+
+    /// Finds a page of entries, and says how the search ended and what brings the next one.
+    pub(super) async fn page(
+        &mut self,
+        search: &Search<'_>,
+        size: u32,
+        cookie: &[u8],
+        deadline: Instant,
+    ) -> Result<(Vec<Found>, Outcome, Vec<u8>), Fault> {
+        let id = self.next();
+        message::page(&mut self.outbox, id, search, size, cookie);
+        timeout_at(deadline.into(), self.entries(id, size))
+            .await
+            .map_err(|_| Fault::TimedOut(Wait::Search))?
+    }
+
     /// Finds entries, and says how the search ended.
     pub(super) async fn search(
         &mut self,
@@ -263,8 +285,18 @@ impl Connection {
     async fn found(&mut self, search: &Search<'_>) -> Result<(Vec<Found>, Outcome), Fault> {
         let id = self.next();
         message::search(&mut self.outbox, id, search);
+        let (found, outcome, _) = self.entries(id, search.limit).await?;
+        Ok((found, outcome))
+    }
+
+    /// Sends a search, and takes what it brings.
+    async fn entries(
+        &mut self,
+        id: u32,
+        limit: u32,
+    ) -> Result<(Vec<Found>, Outcome, Vec<u8>), Fault> {
         self.send().await?;
-        let wanted = usize::try_from(search.limit).unwrap_or(usize::MAX);
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut found = Vec::new();
         let mut others = 0_usize;
         let mut octets = 0_usize;
@@ -272,7 +304,10 @@ impl Connection {
             let part = self
                 .receive(id, |message| match message.answer {
                     Answer::Entry(content) => message::entry(content).map(Part::Entry),
-                    Answer::SearchEnd(content) => message::ended(content).map(Part::End),
+                    Answer::SearchEnd(content) => {
+                        let outcome = message::ended(content)?;
+                        Ok(Part::End(outcome, message.next_page()))
+                    }
                     Answer::Reference | Answer::Intermediate => Ok(Part::Other),
                     Answer::Bind(_) | Answer::Extended(_) => Err(Malformed),
                 })
@@ -282,10 +317,10 @@ impl Connection {
                     octets += entry.octets();
                     found.push(entry);
                 }
-                Part::End(outcome) => return Ok((found, outcome)),
+                Part::End(outcome, next) => return Ok((found, outcome, next)),
                 Part::Other => others += 1,
             }
-            if found.len() > wanted || others > OTHERS || octets > MESSAGE_OCTETS {
+            if found.len() > wanted || others > OTHERS || octets > self.most {
                 return Err(BEYOND_THE_LIMIT);
             }
         }
@@ -361,7 +396,7 @@ impl Connection {
         read: impl FnOnce(&Message<'_>) -> Result<T, Malformed>,
     ) -> Result<T, Fault> {
         let length = loop {
-            if let Some(length) = whole(&self.inbox).map_err(|_| NO_LDAP)? {
+            if let Some(length) = whole(&self.inbox, self.most).map_err(|_| NO_LDAP)? {
                 break length;
             }
             let into = match &mut self.sealed {
@@ -418,12 +453,13 @@ impl Sealed {
 /// What a search brings.
 enum Part {
     Entry(Found),
-    End(Outcome),
+    /// And what brings the next page.
+    End(Outcome, Vec<u8>),
     Other,
 }
 
 /// The length of the message at the front, when all of it is there.
-fn whole(octets: &[u8]) -> Result<Option<usize>, Malformed> {
+fn whole(octets: &[u8], most: usize) -> Result<Option<usize>, Malformed> {
     let Some(header) = ber::header(octets)? else {
         return match octets.first() {
             Some(&first) if first != ber::SEQUENCE => Err(Malformed),
@@ -431,7 +467,7 @@ fn whole(octets: &[u8]) -> Result<Option<usize>, Malformed> {
         };
     };
     let length = header.octets + header.length;
-    if header.tag != ber::SEQUENCE || length > MESSAGE_OCTETS {
+    if header.tag != ber::SEQUENCE || length > most {
         return Err(Malformed);
     }
     Ok((octets.len() >= length).then_some(length))
@@ -527,6 +563,8 @@ const SUCCESS: u32 = 0;
 
 /// The most octets of a message, and of all entries that a search brings: they are held together.
 const MESSAGE_OCTETS: usize = 1024 * 1024;
+/// The same where people are listed.
+const LONG_MESSAGE_OCTETS: usize = 16 * 1024 * 1024;
 /// Octets of the length before a sealed part.
 const LENGTH_OCTETS: usize = 4;
 /// Octets that are made room for at a time. Room grows with what has come, not with what was

@@ -9,11 +9,13 @@ mod ber;
 mod certificate;
 mod connection;
 mod dial;
-mod dn;
 mod fault;
 mod filter;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod groups;
 mod host;
+mod listing;
 mod login;
 mod membership;
 mod message;
@@ -24,6 +26,7 @@ mod sign_on;
 mod tls;
 mod trial;
 
+use proto::dn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -175,8 +175,8 @@ async fn ntlm_bind(
 
 fn entropy() -> Result<Entropy, Fault> {
     let mut entropy = Entropy::default();
-    getrandom::fill(&mut entropy.client_challenge)
-        .and_then(|()| getrandom::fill(&mut *entropy.session_key))
+    crate::random::fill(&mut entropy.client_challenge)
+        .and_then(|()| crate::random::fill(&mut *entropy.session_key))
         .map_err(|error| Fault::Internal(format!("no random octets: {error}")))?;
     Ok(entropy)
 }

@@ -20,6 +20,7 @@ mod socket;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod udp;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -375,7 +376,7 @@ impl Random {
             return Ok(one);
         }
         let mut drawn = [0; AUTHENTICATOR_OCTETS * DRAWN];
-        getrandom::fill(&mut drawn)?;
+        crate::random::fill(&mut drawn)?;
         let (chunks, _) = drawn.as_chunks();
         ready.extend_from_slice(chunks);
         ready.pop().ok_or(getrandom::Error::UNEXPECTED)

@@ -55,7 +55,7 @@ pub(super) async fn probe(host: &Arc<Inner>) {
 async fn ask(host: &Arc<Inner>, until: Instant) -> Option<Ticket> {
     let peer = &host.peer;
     let mut authenticator = [0; AUTHENTICATOR_OCTETS];
-    getrandom::fill(&mut authenticator).ok()?;
+    crate::random::fill(&mut authenticator).ok()?;
     let waiter = Waiter {
         authenticator,
         answers: None,

@@ -41,7 +41,7 @@ impl fmt::Display for Silence {
             }
             Self::Unanswered(_, Some(Sign::Unsigned)) => f.write_str(
                 "answers came without Message-Authenticator, which \
-                 force_message_authenticator=true refuses",
+                 force_message_authenticator=true refuses, as every setting does where they have a Proxy-State",
             ),
             Self::Unanswered(from, None) => write!(
                 f,
@@ -135,7 +135,7 @@ mod tests {
                 ],
                 PrimaryFailureKind::Unavailable,
                 "a:1812: answers came that are not signed with this secret; check secret; \
-                 b:1812: answers came without Message-Authenticator, which force_message_authenticator=true refuses"
+                 b:1812: answers came without Message-Authenticator, which force_message_authenticator=true refuses, as every setting does where they have a Proxy-State"
                     .to_owned(),
             ),
             (

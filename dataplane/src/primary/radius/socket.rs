@@ -4,18 +4,18 @@
 //! requests use more sockets, each with its own source port. Sockets close again when idle.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::health::Sign;
 use super::host::{Inner, Peer};
+use super::udp::Udp;
 use crate::primary::check::now;
 use crate::radius::{
     Authenticator, Code, MAX_PACKET_OCTETS, Packet, ResponseError, VerifyError, verify_response,
@@ -23,7 +23,7 @@ use crate::radius::{
 
 #[derive(Debug)]
 pub(super) struct Socket {
-    udp: UdpSocket,
+    udp: Udp,
     peer: Arc<Peer>,
     /// Where its requests go.
     pub(super) address: SocketAddr,
@@ -82,16 +82,10 @@ impl Socket {
         peer: &Arc<Peer>,
         open: &Arc<AtomicUsize>,
     ) -> io::Result<Self> {
-        let any = match address {
-            SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
-            SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
-        };
-        let udp = UdpSocket::bind((any, 0)).await?;
-        // From then on the system drops what comes from elsewhere.
-        udp.connect(address).await?;
+        let udp = Udp::connected(address).await?;
         Ok(Self {
             address,
-            local: udp.local_addr()?.ip().to_canonical(),
+            local: udp.local()?,
             udp,
             peer: Arc::clone(peer),
             waiting: Mutex::new(Waiting {
@@ -218,7 +212,7 @@ pub(super) async fn receive(socket: Arc<Socket>, host: Weak<Inner>, stop: Cancel
         let received = tokio::select! {
             () = stop.cancelled() => return,
             () = socket.ended.cancelled() => return,
-            received = timeout(IDLE, socket.udp.recv(&mut datagram)) => received,
+            received = timeout(IDLE, socket.udp.receive(&mut datagram)) => received,
         };
         match received {
             Ok(Ok(octets)) => {
@@ -267,11 +261,11 @@ fn deliver(socket: &Socket, datagram: &[u8]) -> Result<(), &'static str> {
         if gone.is_some_and(|request| verify(&request).is_ok()) {
             return "late";
         }
-        let unsigned = ResponseError::MessageAuthenticator(VerifyError::Missing);
-        let sign = if error == unsigned {
-            Sign::Unsigned
-        } else {
-            Sign::Forged
+        let sign = match error {
+            ResponseError::MessageAuthenticator(
+                VerifyError::Missing | VerifyError::MissingWithProxyState,
+            ) => Sign::Unsigned,
+            _ => Sign::Forged,
         };
         peer.health.seen(now(), sign);
         error.reason()

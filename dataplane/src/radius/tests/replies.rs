@@ -1,8 +1,9 @@
 //! Answers.
 
+use md5::Digest;
 use proto::config::MessageAuthenticator;
 
-use crate::radius::tests::{REQUEST_AUTHENTICATOR, packet, secret};
+use crate::radius::tests::{REQUEST_AUTHENTICATOR, SECRET, packet, secret};
 use crate::radius::{
     AttributeType, Code, DecodeError, EncodeError, Packet, ProxyStateTooLong, ReplyBuilder,
     ReplyTo, ResponseError, VerifyError, verify_response,
@@ -64,6 +65,30 @@ fn an_answer_begins_with_a_message_authenticator_and_ends_with_proxy_state_in_or
         (33, b"1".to_vec()),
     ];
     assert_eq!(rest, want);
+}
+
+/// What a forger of CVE-2024-3596 has: a Response Authenticator that is right, and no secret.
+#[test]
+fn an_unsigned_answer_is_taken_only_where_it_has_nothing_that_a_forgery_needs() {
+    use MessageAuthenticator::{Auto, Require};
+    let missing = |error: VerifyError| Err(ResponseError::MessageAuthenticator(error));
+    for (name, kind, policy, want) in [
+        ("a text, auto", 18, Auto, Ok(())),
+        ("a text, require", 18, Require, missing(VerifyError::Missing)),
+        ("a proxy-state, auto", 33, Auto, missing(VerifyError::MissingWithProxyState)),
+        ("a proxy-state, require", 33, Require, missing(VerifyError::Missing)),
+        ("an eap-message, auto", 79, Auto, missing(VerifyError::MissingWithEap)),
+    ] {
+        let mut octets = vec![2, 7, 0, 23];
+        octets.extend(REQUEST_AUTHENTICATOR);
+        octets.extend([kind, 3, b'x']);
+        let digest = md5::Md5::new()
+            .chain_update(&octets).chain_update(SECRET);
+        octets[4..20].copy_from_slice(&digest.finalize());
+        let answer = Packet::parse(&octets).unwrap();
+        let got = verify_response(&answer, &REQUEST_AUTHENTICATOR, &secret(), policy);
+        assert_eq!(got, want, "{name}");
+    }
 }
 
 #[test]

@@ -30,17 +30,17 @@ use crate::server::served::{Series, Served, ServedClient, Site};
 use crate::server::socket::{Asked, Bound};
 
 /// A node that serves one integration to one client, handed its requests without a network.
-pub(super) struct Node {
-    pub(super) shared: Arc<Shared>,
-    site: Arc<Site>,
-    pub(super) client: Arc<ServedClient>,
+pub(in crate::server) struct Node {
+    pub(in crate::server) shared: Arc<Shared>,
+    pub(in crate::server) site: Arc<Site>,
+    pub(in crate::server) client: Arc<ServedClient>,
     pub(super) device: UdpSocket,
     pub(super) events: broadcast::Receiver<Arc<AuthEvent>>,
     pub(super) requests: u8,
 }
 
 impl Node {
-    pub(super) async fn new() -> Self {
+    pub(in crate::server) async fn new() -> Self {
         let metrics = Metrics::new().unwrap();
         let (reports, _) = Reports::new(Arc::clone(&metrics));
         let events = reports.watch();
@@ -73,6 +73,7 @@ impl Node {
             secret: SharedSecret::new(b"shared"),
             policy: MessageAuthenticator::Auto,
             served: Arc::new(served),
+            waiting: Arc::default(),
         };
         let address = Some([127, 0, 0, 1].into());
         let socket = Bound::new(address, 0, &[]).unwrap().watch().unwrap();

@@ -3,7 +3,7 @@
 mod accept;
 pub(crate) mod certificate;
 #[cfg(test)]
-mod harness;
+pub(super) mod harness;
 mod last_words;
 mod session;
 mod sessions;
@@ -173,7 +173,7 @@ fn begin(exchange: Exchange, packet: &Packet<'_>, response: &Response<'_>, eap: 
         }
     };
     let mut token = [0; TOKEN_OCTETS];
-    if getrandom::fill(&mut token).is_err() {
+    if crate::random::fill(&mut token).is_err() {
         let answer = Answer::reject(Reason::Internal);
         return refuse(
             exchange,

@@ -198,6 +198,8 @@ impl Session {
             None => Flow::new(config, request, served.primary_use),
             Some(pending) => Flow::resume(config, request, served.primary_use, pending),
         };
+        let client = exchange.arrival.source.ip();
+        let flow = flow.map(|flow| flow.from_client(Some(client)));
         let mut flow = match flow {
             Ok(flow) if talk.conversation.can_ask() => flow,
             Ok(flow) => flow.without_questions(),
@@ -224,7 +226,8 @@ impl Session {
             action => action,
         };
         performer.pass_through = std::mem::take(&mut talk.pass_through);
-        if shared.in_flight.load(Ordering::Relaxed) >= shared.max_in_flight {
+        let device = Arc::clone(&exchange.client);
+        if shared.room_for(&device).is_err() {
             let answer = Answer::reject(Reason::Overloaded);
             return self.decided(talk, exchange, answer);
         }
@@ -236,7 +239,7 @@ impl Session {
         }
         let mut steps = talk.record.aside();
         drop(talk);
-        let guard = InFlight::begin(Arc::clone(&shared), served);
+        let guard = InFlight::begin(Arc::clone(&shared), served, Some(&device));
         let mut undecided = Undecided {
             session: Arc::clone(self),
             shared: Arc::clone(&shared),

@@ -87,7 +87,7 @@ impl Talk {
     ) -> Option<T> {
         let config = served.eap.as_ref()?;
         let mut nonce = [0; 32];
-        getrandom::fill(&mut nonce).ok()?;
+        crate::random::fill(&mut nonce).ok()?;
         let tunnel = || -> Box<dyn Tunnel> {
             match RustlsTunnel::new(config) {
                 Ok(tunnel) => Box::new(tunnel),

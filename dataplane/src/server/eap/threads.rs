@@ -86,6 +86,13 @@ impl EapThreads {
         Ok(Self { queue })
     }
 
+    /// None at all: what is handed over waits for ever.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        let queue = Arc::new(Queue::new());
+        Self { queue }
+    }
+
     /// Whether there is room in this line, as far as can be said without a lock: a flood is
     /// discarded before it costs anybody anything.
     pub(crate) fn has_room(&self, line: Line) -> bool {

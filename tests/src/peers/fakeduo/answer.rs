@@ -61,7 +61,7 @@ pub(super) async fn answer(
     let verdict = if unsigned {
         Ok(())
     } else {
-        signature::judge(&parts, state.host(), &pairs)
+        signature::judge(&parts, state.asked_as(), &pairs)
     };
     let params: BTreeMap<String, String> = pairs.into_iter().collect();
 

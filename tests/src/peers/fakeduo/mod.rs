@@ -106,6 +106,11 @@ impl FakeDuo {
         self.state.host()
     }
 
+    /// From now on it is asked by this host and port, which lead to it; once.
+    pub fn stand_behind(&self, host: &str) {
+        self.state.stand_behind(host.to_owned());
+    }
+
     /// What the official client needs to call it.
     #[must_use]
     pub fn account(&self) -> DuoAccount {

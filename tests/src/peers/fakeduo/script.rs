@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -257,6 +257,8 @@ pub(super) struct Script {
 #[derive(Debug)]
 pub(super) struct State {
     host: String,
+    /// What clients call it, where that is not its own address.
+    front: OnceLock<String>,
     script: Mutex<Script>,
     decisions: watch::Sender<()>,
 }
@@ -265,6 +267,7 @@ impl State {
     pub(super) fn new(host: String) -> Self {
         Self {
             host,
+            front: OnceLock::new(),
             script: Mutex::default(),
             decisions: watch::Sender::new(()),
         }
@@ -272,6 +275,14 @@ impl State {
 
     pub(super) fn host(&self) -> &str {
         &self.host
+    }
+
+    pub(super) fn asked_as(&self) -> &str {
+        self.front.get().unwrap_or(&self.host)
+    }
+
+    pub(super) fn stand_behind(&self, host: String) {
+        self.front.set(host).unwrap();
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Script> {

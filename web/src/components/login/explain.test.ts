@@ -156,7 +156,7 @@ describe('a second factor that refuses the user', () => {
   const is = (state: Person['is'], name = 'mallory'): Person => ({ is: state, name });
 
   it('is told apart by the words that the built-in one has', () => {
-    const words = ['service/login.rs', 'verdict.rs'].flatMap((file) => {
+    const words = ['service/preauth.rs', 'verdict.rs'].flatMap((file) => {
       const source = readFileSync(`../secondfactor/src/${file}`, 'utf8');
       return [...source.matchAll(/const (NOT_ENROLLED|LOCKED_OUT|DISABLED): &str =\s*"([^"]+)"/g)];
     });

@@ -4,20 +4,32 @@ import { expect, test } from 'vitest';
 import { ACTIONS, actionInWords } from './words';
 
 const root = resolve(import.meta.dirname, '../../../../controlplane/src');
-const sources = readdirSync(root, { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.rs') && !/tests?(\/|\.rs$)/.test(file))
-  .map((file) => readFileSync(resolve(root, file), 'utf8').split('#[cfg(test)]')[0] ?? '')
-  .join('\n');
+const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
+  (file) => file.endsWith('.rs') && !/tests?(\/|\.rs$)/.test(file),
+);
+const textOf = (some: string[]) =>
+  some.map((file) => readFileSync(resolve(root, file), 'utf8').split('#[cfg(test)]')[0] ?? '').join('\n');
+/** Deeds of the second factor are written without what they all begin with. */
+const ofFactor = (file: string) => file.startsWith('api/second_factor/');
+const sources = textOf(files.filter((file) => !ofFactor(file)));
+const factor = textOf(files.filter(ofFactor));
 
 /** What the gateway writes into its audit: texts like `token.create`, where a deed is made. */
 function written(): string[] {
   const kinds = [...new Set(Object.keys(ACTIONS).map((action) => action.split('.')[0]))].join('|');
-  const names = sources.matchAll(new RegExp(`"((?:${kinds})\\.[a-z_.-]+)"`, 'g'));
+  const whole = new RegExp(`"((?:${kinds})\\.[a-z_.-]+)"`, 'g');
+  const names = [...sources.matchAll(whole), ...factor.matchAll(/"(second-factor\.[a-z_.-]+)"/g)];
+  const parts = [
+    ...factor.matchAll(
+      /"((?:user|device|token|application|policy|enrollment|remembered|delivery)\.[a-z-]+)"/g,
+    ),
+    ...factor.matchAll(/, "(bypass-codes)"\)/g),
+  ].map(([, part]) => `second-factor.${part}`);
   const answers = ['approve', 'deny', 'fraud'].map((answer) => `second-factor.push.${answer}`);
   const drafts = [...sources.matchAll(/deed\(by, "(\w+)"/g)].map(([, what]) => `draft.${what}`);
-  const files = /\.(?:pem|key|http_ca_certs)$/;
-  return [...new Set([...[...names].map(([, name]) => name ?? ''), ...answers, ...drafts])].filter(
-    (name) => !files.test(name),
+  const paths = /\.(?:pem|key|http_ca_certs)$/;
+  return [...new Set([...names.map(([, name]) => name ?? ''), ...parts, ...answers, ...drafts])].filter(
+    (name) => !paths.test(name),
   );
 }
 
@@ -33,7 +45,9 @@ test('what was done to a draft is among them', () => {
 });
 
 test('what a user’s push was answered with is one of them', () => {
-  expect(sources).toContain('format!("second-factor.push.{answer}")');
+  expect(factor).toContain('format!("push.{answer}")');
+  expect(factor).toContain('format!("second-factor.{}", deed.action)');
+  expect(written()).toContain('second-factor.user.lock');
   expect(actionInWords('second-factor.push.approve')).toBe('Push approved in a user’s place');
 });
 

@@ -86,6 +86,7 @@ export const CHECKS: Record<CheckRow['what'], string> = {
   authorities: 'trusted CAs',
   admin_certificate: 'admin address’s certificate',
   node_certificate: 'node’s certificate',
+  public_address: 'public address',
   unknown: 'what a later version tries',
 };
 

@@ -2,7 +2,6 @@ import {
   Button,
   Checkbox,
   Collapse,
-  Group,
   NumberInput,
   Radio,
   Select,
@@ -10,15 +9,16 @@ import {
   Stack,
   TextInput,
 } from '@mantine/core';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { notifications } from '@mantine/notifications';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { ChevronDown, ChevronRight } from 'lucide-react';
 import { useState } from 'react';
 import { api, ask, type Schemas } from '@/api/client';
+import { FormEnd } from '@/components/form-modal';
 import { OnceDialog } from '@/components/once-dialog';
-import { ProblemAlert } from '@/components/problem';
 import { DeviceOnce } from './once';
-import { changed } from './queries';
-import { KINDS, type Kind, type User } from './words';
+import { changed, deliveryQuery } from './queries';
+import { deviceName, KINDS, type User } from './words';
 
 export function AddDevice({ user, opened, close }: { user: User; opened: boolean; close: () => void }) {
   const client = useQueryClient();
@@ -30,10 +30,16 @@ export function AddDevice({ user, opened, close }: { user: User; opened: boolean
       );
       return answer as Schemas['CreatedDevice'];
     },
-    onSuccess: () => void changed(client),
+    onSuccess: ({ device, approval_url, secret }) => {
+      void changed(client);
+      if (approval_url || secret) return;
+      notifications.show({ message: `${deviceName(device)} of ${user.name} is added.` });
+      close();
+    },
     gcTime: 0,
   });
-  const made = create.data;
+  // Of an address there is nothing to hand over.
+  const made = create.data?.approval_url || create.data?.secret ? create.data : undefined;
   return (
     <OnceDialog
       opened={opened}
@@ -46,28 +52,34 @@ export function AddDevice({ user, opened, close }: { user: User; opened: boolean
       {made ? (
         <DeviceOnce made={made} user={user.name} done={close} />
       ) : (
-        <Form busy={create.isPending} error={create.error} send={create.mutate} cancel={close} />
+        <Form user={user} busy={create.isPending} error={create.error} send={create.mutate} cancel={close} />
       )}
     </OnceDialog>
   );
 }
 
 type Digits = '6' | '7' | '8';
+const MADE = ['totp', 'phone', 'email', 'hotp'] as const;
+type Made = (typeof MADE)[number];
 
 function Form({
+  user,
   busy,
   error,
   send,
   cancel,
 }: {
+  user: User;
   busy: boolean;
   error: unknown;
   send: (device: Schemas['NewDeviceWrite']) => void;
   cancel: () => void;
 }) {
-  const [kind, setKind] = useState<Kind>('totp');
+  const [kind, setKind] = useState<Made>('totp');
   const [name, setName] = useState('');
   const [number, setNumber] = useState('');
+  const [address, setAddress] = useState(user.email);
+  const delivery = useQuery(deliveryQuery).data;
   const [can, setCan] = useState<string[]>(['push']);
   const [more, setMore] = useState(false);
   const [algorithm, setAlgorithm] = useState<Schemas['OtpAlgorithm']>('SHA1');
@@ -81,6 +93,7 @@ function Form({
     const generator = { name: name.trim(), digits: Number(digits), ...(own ? { secret: own } : {}) };
     if (kind === 'totp') return { kind, ...generator, algorithm, period: Number(period) };
     if (kind === 'hotp') return { kind, ...generator, counter: Number(counter) };
+    if (kind === 'email') return { kind, name: name.trim(), address: address.trim() };
     return {
       kind,
       name: name.trim(),
@@ -91,15 +104,16 @@ function Form({
 
   return (
     <form
+      noValidate
       onSubmit={(event) => {
         event.preventDefault();
         if (!busy) send(body());
       }}
     >
       <Stack gap="md">
-        <Radio.Group label="Kind" value={kind} onChange={(value) => setKind(value as Kind)}>
+        <Radio.Group label="Kind" value={kind} onChange={(value) => setKind(value as Made)}>
           <Stack gap="xs" mt={6}>
-            {(['totp', 'phone', 'hotp'] as const).map((one) => (
+            {MADE.map((one) => (
               <Radio key={one} value={one} label={KINDS[one].word} description={KINDS[one].about} />
             ))}
           </Stack>
@@ -112,11 +126,27 @@ function Form({
           maxLength={64}
           autoComplete="off"
         />
+        {kind === 'email' && (
+          <TextInput
+            label="Address"
+            description={
+              delivery && !delivery.smtp
+                ? 'Passcodes go there. No e-mail is sent yet: set up E-mail under Delivery first.'
+                : 'Passcodes go there.'
+            }
+            placeholder={`${user.name}@example.com`}
+            type="email"
+            value={address}
+            onChange={(event) => setAddress(event.currentTarget.value)}
+            maxLength={254}
+            autoComplete="off"
+          />
+        )}
         {kind === 'phone' && (
           <>
             <TextInput
               label="Number"
-              description="Shown masked, in menus and here. No call is made and no SMS is sent. May be empty."
+              description="Shown masked, in menus and here. Calls and SMS want one."
               placeholder="+1 555 010 0199"
               type="tel"
               value={number}
@@ -138,18 +168,26 @@ function Form({
                 <Checkbox
                   value="phone"
                   label="call"
-                  description="For logins that ask for phone. No call is placed: it is answered as a push."
+                  description={
+                    delivery && !delivery.voice
+                      ? 'No call is placed yet: set up Calls under Delivery first.'
+                      : 'A call that approves the login.'
+                  }
                 />
                 <Checkbox
                   value="sms"
                   label="SMS passcodes"
-                  description="For logins that ask for sms. None is sent: administrators read the codes here."
+                  description={
+                    delivery && !delivery.sms
+                      ? 'None is sent yet: administrators read the passcodes here, or set up SMS under Delivery.'
+                      : 'Passcodes by SMS.'
+                  }
                 />
               </Stack>
             </Checkbox.Group>
           </>
         )}
-        {kind !== 'phone' && (
+        {(kind === 'totp' || kind === 'hotp') && (
           <div>
             <Button
               variant="subtle"
@@ -204,15 +242,13 @@ function Form({
             </Collapse>
           </div>
         )}
-        <ProblemAlert error={error} />
-        <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={cancel} disabled={busy}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={busy} disabled={kind === 'phone' && can.length === 0}>
-            Add the device
-          </Button>
-        </Group>
+        <FormEnd
+          error={error}
+          submit="Add the device"
+          ready={kind === 'phone' ? can.length > 0 : kind !== 'email' || address.trim() !== ''}
+          busy={busy}
+          cancel={cancel}
+        />
       </Stack>
     </form>
   );

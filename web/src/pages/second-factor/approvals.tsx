@@ -11,9 +11,9 @@ import { Loaded } from '@/components/page';
 import { useNow } from '@/components/time';
 import { plural } from '@/lib/format';
 import { useSession } from '@/session';
-import { approvalsQuery } from './queries';
+import { approvalsQuery, userQuery } from './queries';
 import classes from './second-factor.module.css';
-import { deviceLabel, PUSH_WAITS, type Push, secondsLeft, type User } from './words';
+import { deviceLabel, PUSH_WAITS, type Push, secondsLeft } from './words';
 
 type Deed = 'approve' | 'deny' | 'fraud';
 
@@ -40,11 +40,9 @@ const DEEDS: Record<Deed, { title: (user: string) => string; body: string; verb:
 
 /** Pushes that wait for an answer, as they come and go; all, or those of one user. */
 export function Approvals({
-  users,
   only,
   answered,
 }: {
-  users: readonly User[];
   only?: string;
   /** Gives the focus to something that stays, where this goes with the last push. */
   answered?: () => void;
@@ -63,7 +61,7 @@ export function Approvals({
         <Stack gap="xs">
           <span>{body}</span>
           <span>
-            {deviceOf(push, users)}, {push.application}, from {push.ip || 'an unknown address'}.
+            <DeviceOf push={push} />, {push.application}, from {push.ip || 'an unknown address'}.
           </span>
           <span>This is done in place of {push.user}, and is in the audit under your name.</span>
         </Stack>
@@ -123,7 +121,6 @@ export function Approvals({
                   <Waiting
                     key={push.txid}
                     push={push}
-                    device={deviceOf(push, users)}
                     at={query.dataUpdatedAt}
                     named={only === undefined}
                     {...(may('admin') ? { approve: () => answer(push, 'approve') } : {})}
@@ -149,15 +146,14 @@ export function Approvals({
 }
 
 /** Which device is asked; its id, where the user is not known yet. */
-function deviceOf(push: Push, users: readonly User[]): string {
-  const devices = users.find(({ name }) => name === push.user)?.devices;
-  const device = devices?.find(({ id }) => id === push.device);
+function DeviceOf({ push }: { push: Push }) {
+  const { data } = useQuery({ ...userQuery(push.user), refetchInterval: false });
+  const device = data?.devices.find(({ id }) => id === push.device);
   return device ? deviceLabel(device) : push.device;
 }
 
 function Waiting({
   push,
-  device,
   at,
   named,
   approve,
@@ -165,7 +161,6 @@ function Waiting({
   fraud,
 }: {
   push: Push;
-  device: string;
   /** When its age was read. */
   at: number;
   /** Whether to name the user: not on the user's own page. */
@@ -190,12 +185,18 @@ function Waiting({
             </Text>
           )}
           <Text size="sm" c="dimmed" className="wrap">
-            {device}
+            <DeviceOf push={push} />
           </Text>
         </Group>
         <Text size="sm" className="wrap">
           {push.application}, from <b>{push.ip || 'an unknown address'}</b>
+          {push.client && `, through ${push.client}`}
         </Text>
+        {push.number_matching && (
+          <Text size="sm" c="dimmed">
+            The person types the number that the login shows. Who approves here does not.
+          </Text>
+        )}
         <Group gap="xs" mt={6} wrap="nowrap">
           <Progress
             value={(100 * left) / PUSH_WAITS}

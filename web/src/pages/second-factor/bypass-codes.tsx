@@ -4,8 +4,8 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Copy, KeyRound, Printer } from 'lucide-react';
 import { useState } from 'react';
 import { api, ask, type Schemas } from '@/api/client';
+import { FormEnd } from '@/components/form-modal';
 import { OnceDialog } from '@/components/once-dialog';
-import { ProblemAlert } from '@/components/problem';
 import { localTime, plural } from '@/lib/format';
 import { useSession } from '@/session';
 import { changed } from './queries';
@@ -130,15 +130,7 @@ function Form({
             <Text size="sm">The new codes replace all earlier ones.</Text>
           </Alert>
         )}
-        <ProblemAlert error={error} />
-        <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={cancel} disabled={busy}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={busy} disabled={count === ''}>
-            Create the codes
-          </Button>
-        </Group>
+        <FormEnd error={error} submit="Create the codes" ready={count !== ''} busy={busy} cancel={cancel} />
       </Stack>
     </form>
   );

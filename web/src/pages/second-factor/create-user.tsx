@@ -1,9 +1,10 @@
-import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
+import { Text, TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
 import { ApiError, api, ask, type Schemas } from '@/api/client';
-import { ProblemAlert } from '@/components/problem';
+import { FormModal } from '@/components/form-modal';
+import { isBarely, NOTHING, PersonFields, saidOf } from './person-fields';
 import { changed, userQuery } from './queries';
 
 /** Makes a user, then shows them: there they get a device. */
@@ -19,83 +20,55 @@ export function CreateUser({
   const client = useQueryClient();
   const navigate = useNavigate();
   const [name, setName] = useState(suggested);
+  const [more, setMore] = useState(NOTHING);
   const [fault, setFault] = useState<string | null>(null);
-  const [error, setError] = useState<unknown>(null);
-  const [busy, setBusy] = useState(false);
   useEffect(() => {
     if (!opened) return;
     setName(suggested);
+    setMore(NOTHING);
     setFault(null);
-    setError(null);
   }, [opened, suggested]);
 
   const create = async () => {
     const wanted = name.trim();
-    setError(null);
-    if (!wanted) {
-      setFault('Type the name this person logs in with.');
-      return;
-    }
-    setFault(null);
-    setBusy(true);
+    setFault(wanted ? null : 'Type the name this person logs in with.');
+    if (!wanted) return false;
     try {
-      const made = await ask(api.POST('/api/v1/second-factor/users', { body: { name: wanted } }));
+      const made = await ask(
+        api.POST('/api/v1/second-factor/users', { body: { name: wanted, ...saidOf(more) } }),
+      );
       client.setQueryData(userQuery(wanted).queryKey, (made as Schemas['CreatedUser']).user);
       void changed(client);
       close();
       await navigate({ to: '/second-factor/users/$name', params: { name: wanted } });
+      return true;
     } catch (failure) {
-      if (failure instanceof ApiError && [400, 409, 422].includes(failure.status)) {
+      if (failure instanceof ApiError && [400, 409, 422].includes(failure.status) && isBarely(more)) {
         setFault(failure.problem.errors?.[0]?.message ?? failure.problem.detail);
-      } else setError(failure);
-    } finally {
-      setBusy(false);
+        return false;
+      }
+      throw failure;
     }
   };
 
   return (
-    <Modal
-      opened={opened}
-      onClose={() => {
-        if (!busy) close();
-      }}
-      title="Add a user"
-      closeButtonProps={{ 'aria-label': 'Close', disabled: busy }}
-    >
-      <form
-        noValidate
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!busy) void create();
-        }}
-      >
-        <Stack gap="sm">
-          <TextInput
-            label="Name"
-            description="As the person types it when logging in. Letter case is ignored, and so are DOMAIN\ before it and @domain after it."
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
-            error={fault}
-            required
-            maxLength={256}
-            autoComplete="off"
-            spellCheck={false}
-            data-autofocus
-          />
-          <Text size="sm" c="dimmed">
-            A device comes next. Until there is one, a login is rejected with a link to enrol.
-          </Text>
-          <ProblemAlert error={error} />
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={close} disabled={busy}>
-              Cancel
-            </Button>
-            <Button type="submit" loading={busy}>
-              Add the user
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <FormModal opened={opened} close={close} title="Add a user" submit="Add the user" send={create}>
+      <TextInput
+        label="Name"
+        description="As the person types it when logging in. Letter case is ignored, and so are DOMAIN\ before it and @domain after it."
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+        error={fault}
+        required
+        maxLength={256}
+        autoComplete="off"
+        spellCheck={false}
+        data-autofocus
+      />
+      <PersonFields value={more} onChange={setMore} />
+      <Text size="sm" c="dimmed">
+        A device comes next. Until there is one, a login is rejected with a link to enrol.
+      </Text>
+    </FormModal>
   );
 }

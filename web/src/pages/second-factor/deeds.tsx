@@ -1,11 +1,12 @@
 import { notifications } from '@mantine/notifications';
 import { useQueryClient } from '@tanstack/react-query';
-import { api, ask } from '@/api/client';
+import { api, ask, type Schemas } from '@/api/client';
 import { useConfirm } from '@/components/confirm';
 import { plural } from '@/lib/format';
 import { unlessGone } from '@/lib/gone';
 import { useSession } from '@/session';
-import { changed, KEY, put, type Users, userQuery, usersQuery } from './queries';
+import { statusBody } from './bypass-words';
+import { changed, drop, KEY, put, userQuery, usersQuery } from './queries';
 import { tellFailure, tellWithUndo } from './tell';
 import { FAILURES_TO_LOCK, goesWith, STATUSES, type Status, type User } from './words';
 
@@ -22,11 +23,12 @@ export function useDeeds() {
   };
 
   /** Shown at once, taken back where the gateway refuses. */
-  const setAtOnce = async (user: User, status: Status) => {
+  const setAtOnce = async (user: User, status: Status, until: number | null = null) => {
     await client.cancelQueries({ queryKey: [KEY] });
-    put(client, { ...user, status, failures: status === 'locked_out' ? user.failures : 0 });
+    const failures = status === 'locked_out' ? user.failures : 0;
+    put(client, { ...user, status, failures, bypass_until: status === 'bypass' ? until : null });
     try {
-      await write(user, { status });
+      await write(user, statusBody(status, until));
       return true;
     } catch (error) {
       put(client, user);
@@ -48,30 +50,57 @@ export function useDeeds() {
       });
       return;
     }
-    if (await setAtOnce(user, status)) {
-      tellWithUndo(`${user.name} is ${STATUSES[status].word} now.`, async () => {
-        // Somebody else may have decided meanwhile: theirs holds.
-        const now = await ask(
-          api.GET('/api/v1/second-factor/users/{name}', { params: { path: { name: user.name } } }),
-        );
-        if (now.status !== status) {
-          put(client, now);
-          notifications.show({
-            message: `${user.name} is ${STATUSES[now.status].word} by now: somebody else changed it, and it was left so.`,
-          });
-          return;
-        }
-        const before = { ...user, status };
-        if (await setAtOnce(before, user.status)) {
-          notifications.show({ message: `${user.name} is ${STATUSES[user.status].word} again.` });
-        }
-      });
-    }
+    if (await setAtOnce(user, status)) tellSet(user, status, null);
+  };
+
+  /** Says what a user is now, and offers the way back to what they were. */
+  const tellSet = (user: User, status: Status, until: number | null) =>
+    tellWithUndo(`${user.name} is ${STATUSES[status].word} now.`, async () => {
+      // Somebody else may have decided meanwhile: theirs holds.
+      const now = await ask(
+        api.GET('/api/v1/second-factor/users/{name}', { params: { path: { name: user.name } } }),
+      );
+      if (now.status !== status || (now.bypass_until ?? null) !== until) {
+        put(client, now);
+        notifications.show({
+          message: `${user.name} is ${STATUSES[now.status].word} by now: somebody else changed it, and it was left so.`,
+        });
+        return;
+      }
+      // A bypass that had an end has it again.
+      if (await setAtOnce(now, user.status, user.bypass_until ?? null)) {
+        notifications.show({ message: `${user.name} is ${STATUSES[user.status].word} again.` });
+      }
+    });
+
+  /** A bypass until a time in seconds since 1970, or lasting. */
+  const setBypass = async (user: User, until: number | null) => {
+    await write(user, statusBody('bypass', until));
+    tellSet(user, 'bypass', until);
   };
 
   const setScript = async (user: User, script: User['script']) => {
     await write(user, { script: script ? { set: script } : 'clear' });
   };
+
+  const lock = (user: User) =>
+    confirm({
+      title: `Lock ${user.name}?`,
+      body: (
+        <>
+          From now on no login of {user.name} passes, with whatever factor, and pushes that wait are refused.
+          It lasts until somebody unlocks {user.name}.
+          {user.status === 'bypass' && ' The bypass is over with it, and does not come back.'}
+        </>
+      ),
+      confirm: `Lock ${user.name}`,
+      danger: true,
+      action: async () => {
+        const path = { name: user.name };
+        put(client, await ask(api.POST('/api/v1/second-factor/users/{name}/lock', { params: { path } })));
+        notifications.show({ message: `${user.name} is locked.` });
+      },
+    });
 
   const unlock = (user: User) =>
     confirm({
@@ -113,18 +142,14 @@ export function useDeeds() {
         notifications.show({ message: `${user.name} is deleted.` });
         await done();
         client.removeQueries({ queryKey: userQuery(user.name).queryKey });
-        client.setQueryData<Users>(
-          usersQuery.queryKey,
-          (users) => users && { ...users, items: users.items.filter((one) => one.id !== user.id) },
-        );
+        drop(client, user);
+        await client.invalidateQueries({ queryKey: [KEY, 'found'] });
         await client.invalidateQueries({ queryKey: usersQuery.queryKey });
       },
     });
 
-  return { setStatus, setScript, unlock, remove };
+  return { setStatus, setBypass, setScript, lock, unlock, remove };
 }
 
-const patch = (
-  name: string,
-  body: { status: Status } | { script: { set: NonNullable<User['script']> } | 'clear' },
-) => ask(api.PATCH('/api/v1/second-factor/users/{name}', { params: { path: { name } }, body }));
+const patch = (name: string, body: Schemas['ChangeUserWrite']) =>
+  ask(api.PATCH('/api/v1/second-factor/users/{name}', { params: { path: { name } }, body }));

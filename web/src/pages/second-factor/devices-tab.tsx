@@ -10,7 +10,7 @@ import { devicesOf, isKind } from './narrow';
 import type { Users } from './queries';
 import { useRemoveDevice } from './remove-device';
 import classes from './second-factor.module.css';
-import { type Device, deviceName, KINDS, type Kind, type User, uses } from './words';
+import { anotherAnswers, type Device, deviceName, KINDS, type Kind, type User, uses } from './words';
 
 const WORDS = Object.fromEntries(Object.entries(KINDS).map(([kind, { word }]) => [kind, word]));
 
@@ -85,7 +85,7 @@ function Row({ user, device, gone }: { user: User; device: Device; gone: () => v
         <span className="mono">{device.id}</span>
       </Cell>
       <Actions>
-        {may('operator') && (
+        {(may('admin') || (may('operator') && anotherAnswers(user, device))) && (
           <Tooltip label="Remove">
             <ActionIcon
               variant="subtle"

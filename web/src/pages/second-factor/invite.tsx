@@ -2,8 +2,8 @@ import { Button, Group, Select, Stack, Text } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, ask, type Schemas } from '@/api/client';
+import { FormEnd } from '@/components/form-modal';
 import { OnceDialog } from '@/components/once-dialog';
-import { ProblemAlert } from '@/components/problem';
 import { Time } from '@/components/time';
 import { LinkOnce } from './once';
 import { LIVES, type User } from './words';
@@ -16,7 +16,7 @@ export function Invite({ user, opened, close }: { user: User; opened: boolean; c
       const answer = await ask(
         api.POST('/api/v1/second-factor/users/{name}/enroll', {
           params: { path: { name: user.name } },
-          body: { valid_seconds: Number(life) },
+          body: { valid_seconds: Number(life), by_email: false },
         }),
       );
       return answer as Schemas['Enrollment'];
@@ -73,15 +73,12 @@ export function Invite({ user, opened, close }: { user: User; opened: boolean; c
               allowDeselect={false}
               data-autofocus
             />
-            <ProblemAlert error={create.error} />
-            <Group justify="flex-end" gap="xs">
-              <Button variant="default" onClick={close} disabled={create.isPending}>
-                Cancel
-              </Button>
-              <Button type="submit" loading={create.isPending}>
-                Create the invitation
-              </Button>
-            </Group>
+            <FormEnd
+              error={create.error}
+              submit="Create the invitation"
+              busy={create.isPending}
+              cancel={close}
+            />
           </Stack>
         </form>
       )}

@@ -6,7 +6,7 @@ import { type ReactNode, useRef } from 'react';
 import { Empty } from '@/components/empty';
 import { Find } from '@/components/find';
 import { StackedTable } from '@/components/stacked';
-import { plural } from '@/lib/format';
+import { count, plural } from '@/lib/format';
 import { pageOf } from './narrow';
 import classes from './second-factor.module.css';
 
@@ -30,6 +30,8 @@ export function List<T>({
   label,
   placeholder,
   choice,
+  also,
+  clears = [],
   all,
   found,
   isPart = false,
@@ -47,6 +49,10 @@ export function List<T>({
   placeholder: string;
   /** What narrows beside a text: its name in the address, how it is called, and what can be chosen. */
   choice: { name: string; label: string; value: string | undefined; words: Record<string, string> };
+  /** What narrows as well. */
+  also?: ReactNode;
+  /** What of it in the address is taken away to show all. */
+  clears?: readonly string[];
   /** How many there are. */
   all: number;
   /** Those that match, in order. */
@@ -89,6 +95,7 @@ export function List<T>({
           allowDeselect={false}
           className={classes.choice}
         />
+        {also}
         {orders && (
           <Box hiddenFrom="md" className={classes.choice}>
             <NativeSelect
@@ -100,7 +107,9 @@ export function List<T>({
           </Box>
         )}
         <Text size="sm" c="dimmed" role="status" pb={8}>
-          {found.length === all && !isPart ? plural(all, noun) : `${found.length} of ${plural(all, noun)}`}
+          {found.length === all && !isPart
+            ? plural(all, noun)
+            : `${count(found.length)} of ${plural(all, noun)}`}
         </Text>
       </Group>
       {notes}
@@ -109,7 +118,16 @@ export function List<T>({
           icon={Search}
           title={`No ${noun} matches`}
           action={
-            <Button variant="default" onClick={() => set({ q: undefined, [choice.name]: undefined })}>
+            <Button
+              variant="default"
+              onClick={() =>
+                set({
+                  q: undefined,
+                  [choice.name]: undefined,
+                  ...Object.fromEntries(clears.map((name) => [name, undefined])),
+                })
+              }
+            >
               Show all
             </Button>
           }

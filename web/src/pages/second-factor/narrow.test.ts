@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { alice, bob, carol, device, user } from '@/test/people';
-import { devicesOf, isFilter, listed, orderOf, pageOf } from './narrow';
+import { devicesOf, isFilter, listed, orderOf, pageOf, statusOf } from './narrow';
 import type { User } from './words';
 
 const users = [carol, bob, alice];
@@ -66,4 +66,11 @@ it('devices are listed by user, and narrowed by kind and text', () => {
   expect(devicesOf(all, { kind: 'totp' }).map(({ device: one }) => one.id)).toEqual(['DH1']);
   expect(devicesOf(all, { text: 'tok' }).map(({ device: one }) => one.id)).toEqual(['DH1']);
   expect(devicesOf(all, { text: 'zoe', kind: 'phone' })).toEqual([]);
+});
+
+it('the gateway narrows by a status, and by nothing else that is shown', () => {
+  expect(statusOf('locked_out')).toBe('locked_out');
+  expect(statusOf('bare')).toBeUndefined();
+  expect(statusOf('script')).toBeUndefined();
+  expect(statusOf(undefined)).toBeUndefined();
 });

@@ -1,5 +1,5 @@
 /** Which users and devices a list shows, in which order, and on which page. Pure. */
-import { type Device, isBare, KINDS, type Kind, type Status, type User } from './words';
+import { type Device, isBare, KINDS, type Kind, STATUSES, type Status, type User } from './words';
 
 /** What narrows the list beside a text. */
 export const FILTERS = {
@@ -15,6 +15,11 @@ export type Filter = keyof typeof FILTERS;
 
 export function isFilter(text: string | undefined): text is Filter {
   return text !== undefined && Object.hasOwn(FILTERS, text);
+}
+
+/** The status that a filter stands for: the gateway narrows by it. */
+export function statusOf(filter: Filter | undefined): Status | undefined {
+  return filter !== undefined && Object.hasOwn(STATUSES, filter) ? (filter as Status) : undefined;
 }
 
 function passes(user: User, filter: Filter): boolean {

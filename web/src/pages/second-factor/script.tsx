@@ -3,7 +3,7 @@ import { useDisclosure } from '@mantine/hooks';
 import { useMutation } from '@tanstack/react-query';
 import { FlaskConical } from 'lucide-react';
 import { useState } from 'react';
-import { ProblemAlert } from '@/components/problem';
+import { FormEnd } from '@/components/form-modal';
 import { useSession } from '@/session';
 import { useDeeds } from './deeds';
 import { Section } from './section';
@@ -134,15 +134,7 @@ function Form({
             </Text>
           </Alert>
         )}
-        <ProblemAlert error={error} />
-        <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={cancel} disabled={busy}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={busy}>
-            Set the script
-          </Button>
-        </Group>
+        <FormEnd error={error} submit="Set the script" busy={busy} cancel={cancel} />
       </Stack>
     </form>
   );

@@ -1,20 +1,24 @@
 import { Button, Group, Stack, Text } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
 import { Eye, EyeOff } from 'lucide-react';
 import { useState } from 'react';
 import { api, ask, type Schemas } from '@/api/client';
 import { CopyIcon } from '@/components/copy';
 import { ProblemAlert } from '@/components/problem';
 import { useSession } from '@/session';
+import { deliveryQuery } from './queries';
 import { Section } from './section';
 import { deviceName, type User } from './words';
 
-/** The passcodes of phones that take them by SMS: none is sent, so somebody reads them here. */
+/** The passcodes of phones that take them by SMS: where none is sent, somebody reads them here. */
 export function SmsCodes({ user }: { user: User }) {
   const { may } = useSession();
   const [codes, setCodes] = useState<Schemas['SmsCodes'][] | null>(null);
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
-  if (!user.devices.some((device) => device.capabilities.sms)) return null;
+  const takes = user.devices.some((device) => device.capabilities.sms && device.kind === 'phone');
+  const delivery = useQuery({ ...deliveryQuery, enabled: takes }).data;
+  if (!takes) return null;
 
   const read = async () => {
     setBusy(true);
@@ -64,7 +68,9 @@ export function SmsCodes({ user }: { user: User }) {
       }
     >
       <Text size="sm" c="dimmed">
-        No SMS is sent. When {user.name} asks for passcodes, they appear here for you to pass on.{' '}
+        {delivery?.sms
+          ? `A gateway sends them to ${user.name}. Should it not, what was sent and not used yet is here to pass on.`
+          : `No SMS is sent. When ${user.name} asks for passcodes, they appear here for you to pass on.`}{' '}
         {may('admin') ? 'Looking at them is recorded in the audit.' : 'Only administrators can see them.'}
       </Text>
       <Stack gap={4} mt="xs" aria-live="polite">

@@ -1,6 +1,8 @@
 import { Badge, Button, Menu, Text, Tooltip } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
 import { Ban, ChevronDown, CircleCheck, CircleSlash, LockKeyhole } from 'lucide-react';
 import { useSession } from '@/session';
+import { BypassForm } from './bypass-form';
 import { useDeeds } from './deeds';
 import { CHOICES, STATUSES, type Status, type User } from './words';
 
@@ -27,13 +29,13 @@ export function StatusBadge({ status, size = 'md' }: { status: Status; size?: 'm
 }
 
 /** The entries of a menu that set a status; what only administrators may is there, and says so. */
-export function StatusItems({ user }: { user: User }) {
+export function StatusItems({ user, bypass }: { user: User; bypass: () => void }) {
   const { setStatus } = useDeeds();
   const { may } = useSession();
   return (
     <>
       <Menu.Label>Status</Menu.Label>
-      {CHOICES.filter((status) => status !== user.status).map((status) => {
+      {CHOICES.filter((status) => status !== user.status || status === 'bypass').map((status) => {
         const Icon = ICONS[status];
         const allowed = may('admin') || (may('operator') && status === 'disabled');
         return (
@@ -41,9 +43,9 @@ export function StatusItems({ user }: { user: User }) {
             key={status}
             disabled={!allowed}
             leftSection={<Icon size={16} aria-hidden />}
-            onClick={() => setStatus(user, status)}
+            onClick={() => (status === 'bypass' ? bypass() : setStatus(user, status))}
           >
-            Set to {STATUSES[status].word}
+            {status === user.status ? 'Change how long the bypass lasts' : `Set to ${STATUSES[status].word}`}
             <Text size="xs" c="dimmed">
               {allowed ? STATUSES[status].about : 'For administrators.'}
             </Text>
@@ -56,16 +58,20 @@ export function StatusItems({ user }: { user: User }) {
 
 /** A button that opens them. */
 export function StatusMenu({ user }: { user: User }) {
+  const [bypassing, bypass] = useDisclosure();
   return (
-    <Menu position="bottom-end" width={280}>
-      <Menu.Target>
-        <Button variant="default" rightSection={<ChevronDown size={16} aria-hidden />}>
-          Change the status
-        </Button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <StatusItems user={user} />
-      </Menu.Dropdown>
-    </Menu>
+    <>
+      <Menu position="bottom-end" width={280}>
+        <Menu.Target>
+          <Button variant="default" rightSection={<ChevronDown size={16} aria-hidden />}>
+            Change the status
+          </Button>
+        </Menu.Target>
+        <Menu.Dropdown>
+          <StatusItems user={user} bypass={bypass.open} />
+        </Menu.Dropdown>
+      </Menu>
+      <BypassForm user={user} opened={bypassing} close={bypass.close} />
+    </>
   );
 }

@@ -1,9 +1,23 @@
-import { ActionIcon, Badge, Button, Group, Menu, Table, Text, UnstyledButton } from '@mantine/core';
+import {
+  ActionIcon,
+  Alert,
+  Badge,
+  Button,
+  Group,
+  Menu,
+  Select,
+  Table,
+  Text,
+  UnstyledButton,
+} from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import {
   ArrowDown,
   ArrowUp,
   ArrowUpDown,
   EllipsisVertical,
+  LockKeyhole,
   LockKeyholeOpen,
   Trash2,
   TriangleAlert,
@@ -13,23 +27,40 @@ import {
 import type { ReactNode } from 'react';
 import { Empty } from '@/components/empty';
 import { TextLink } from '@/components/links';
+import { Loading } from '@/components/page';
+import { ProblemAlert } from '@/components/problem';
 import { Actions, Cell, WholeCell } from '@/components/stacked';
-import { plural } from '@/lib/format';
+import { count } from '@/lib/format';
 import { useSession } from '@/session';
+import { BypassForm } from './bypass-form';
 import { useDeeds } from './deeds';
 import { List, useFilters } from './list';
-import { FILTERS, isFilter, listed, ORDERS, orderOf, type Sort, sortOf } from './narrow';
-import type { Users } from './queries';
+import { ReadOn } from './more';
+import { FILTERS, isFilter, listed, ORDERS, orderOf, type Sort, sortOf, statusOf } from './narrow';
+import { A_PAGE, foundQuery, groupsQuery, statusQuery } from './queries';
 import classes from './second-factor.module.css';
 import { StatusBadge, StatusItems } from './status';
-import { canUnlock, deviceLabel, FAILURES_TO_LOCK, isBare, scriptWords, type User } from './words';
+import { behind, behindSaid } from './sync-words';
+import { canLock, canUnlock, deviceLabel, FAILURES_TO_LOCK, isBare, scriptWords, type User } from './words';
 
-export function UsersTab({ users, create }: { users: Users; create: () => void }) {
-  const { search } = useFilters();
+export function UsersTab({ create }: { create: () => void }) {
+  const { search, set } = useFilters();
   const { may } = useSession();
   const filter = isFilter(search.show) ? search.show : undefined;
+  const status = useQuery(statusQuery);
+  const groups = useQuery(groupsQuery);
+  const sought = { search: search.q?.trim(), status: statusOf(filter), group: search.group };
+  const query = useInfiniteQuery(foundQuery(sought));
 
-  if (users.items.length === 0) {
+  if (query.error && !query.data) {
+    return <ProblemAlert error={query.error} retry={() => void query.refetch()} />;
+  }
+  if (!query.data) return <Loading />;
+  const items = query.data.pages.flatMap((part) => part.items);
+  const all = Math.max(status.data?.users ?? 0, items.length);
+  const late = behind(status.data?.syncs ?? []);
+
+  if (all === 0) {
     return (
       <Empty
         icon={UsersIcon}
@@ -52,28 +83,59 @@ export function UsersTab({ users, create }: { users: Users; create: () => void }
     <List
       noun="user"
       label="Users"
-      placeholder="Name, device or number"
+      placeholder="Name, e-mail or alias"
       choice={{ name: 'show', label: 'Show', value: filter, words: FILTERS }}
-      all={users.items.length}
-      found={listed(users.items, { text: search.q ?? '', filter, order: search.sort })}
-      isPart={users.more}
+      also={
+        <Select
+          label="Group"
+          placeholder="all"
+          data={(groups.data?.items ?? []).map(({ name, users }) => ({
+            value: name,
+            label: `${name} (${count(users)})`,
+          }))}
+          value={search.group ?? null}
+          onChange={(group) => set({ group: group ?? undefined })}
+          clearable
+          clearButtonProps={{ 'aria-label': 'All groups' }}
+          searchable
+          nothingFoundMessage="No such group"
+          className={classes.choice}
+        />
+      }
+      clears={['group']}
+      all={all}
+      found={listed(items, { filter, order: search.sort })}
+      isPart={query.hasNextPage}
       notes={
         <>
+          <ProblemAlert
+            error={query.error}
+            retry={() => void query.refetch()}
+            title="What is shown may be out of date"
+          />
+          {late.length > 0 && (
+            <Alert color="orange" icon={<TriangleAlert size={18} aria-hidden />}>
+              <Text size="sm" className="wrap">
+                {behindSaid(late)}{' '}
+                <TextLink underline="always" to="/second-factor" search={{ tab: 'directories' }} size="sm">
+                  What came of it
+                </TextLink>
+              </Text>
+            </Alert>
+          )}
           {!may('operator') && (
             <Text size="sm" c="dimmed">
               You can look at everything here. Changes are for operators and administrators.
             </Text>
           )}
-          {users.more && (
-            <Text size="sm">
-              There are more users than are listed here. These are the first{' '}
-              {plural(users.items.length, 'user')} by name.{' '}
-              {search.q && (
-                <TextLink to="/second-factor/users/$name" params={{ name: search.q.trim() }}>
-                  Open {search.q}
-                </TextLink>
-              )}
-            </Text>
+          {query.hasNextPage && (
+            <ReadOn
+              said={`More users match than are listed: these are the first ${count(items.length)} by name. What is sorted and narrowed is those.`}
+              more
+              busy={query.isFetchingNextPage}
+              read={async () => (await query.fetchNextPage()).hasNextPage}
+              verb={`Read ${A_PAGE} more`}
+            />
           )}
         </>
       }
@@ -131,6 +193,11 @@ function Row({ user, gone }: { user: User; gone: () => void }) {
         >
           {user.name}
         </TextLink>
+        {(user.full_name || user.groups.length > 0) && (
+          <Text size="xs" c="dimmed" className="wrap">
+            {[user.full_name, user.groups.join(', ')].filter(Boolean).join(' · ')}
+          </Text>
+        )}
       </WholeCell>
       <Cell of="Status">
         <Group gap={6}>
@@ -187,37 +254,53 @@ function Failures({ user }: { user: User }) {
 }
 
 function RowMenu({ user, gone }: { user: User; gone: () => void }) {
-  const { unlock, remove } = useDeeds();
+  const { lock, unlock, remove } = useDeeds();
   const { may } = useSession();
+  const [bypassing, bypass] = useDisclosure();
   return (
-    <Menu position="bottom-end" width={280}>
-      <Menu.Target>
-        <ActionIcon variant="subtle" color="gray" aria-label={`What can be done to ${user.name}`}>
-          <EllipsisVertical size={18} aria-hidden />
-        </ActionIcon>
-      </Menu.Target>
-      <Menu.Dropdown>
-        {may('operator') ? (
-          <>
-            {canUnlock(user) && (
-              <Menu.Item leftSection={<LockKeyholeOpen size={16} aria-hidden />} onClick={() => unlock(user)}>
-                Unlock
-              </Menu.Item>
-            )}
-            <StatusItems user={user} />
-            <Menu.Divider />
-            <Menu.Item
-              color="red"
-              leftSection={<Trash2 size={16} aria-hidden />}
-              onClick={() => remove(user, gone)}
-            >
-              Delete
-            </Menu.Item>
-          </>
-        ) : (
-          <Menu.Label>Changes are for operators and administrators.</Menu.Label>
-        )}
-      </Menu.Dropdown>
-    </Menu>
+    <>
+      <Menu position="bottom-end" width={280}>
+        <Menu.Target>
+          <ActionIcon variant="subtle" color="gray" aria-label={`What can be done to ${user.name}`}>
+            <EllipsisVertical size={18} aria-hidden />
+          </ActionIcon>
+        </Menu.Target>
+        <Menu.Dropdown>
+          {may('operator') ? (
+            <>
+              {canUnlock(user) && (
+                <Menu.Item
+                  leftSection={<LockKeyholeOpen size={16} aria-hidden />}
+                  onClick={() => unlock(user)}
+                >
+                  Unlock
+                </Menu.Item>
+              )}
+              {canLock(user) && (
+                <Menu.Item leftSection={<LockKeyhole size={16} aria-hidden />} onClick={() => lock(user)}>
+                  Lock
+                </Menu.Item>
+              )}
+              <StatusItems user={user} bypass={bypass.open} />
+              {may('admin') && (
+                <>
+                  <Menu.Divider />
+                  <Menu.Item
+                    color="red"
+                    leftSection={<Trash2 size={16} aria-hidden />}
+                    onClick={() => remove(user, gone)}
+                  >
+                    Delete
+                  </Menu.Item>
+                </>
+              )}
+            </>
+          ) : (
+            <Menu.Label>Changes are for operators and administrators.</Menu.Label>
+          )}
+        </Menu.Dropdown>
+      </Menu>
+      <BypassForm user={user} opened={bypassing} close={bypass.close} />
+    </>
   );
 }

@@ -2,12 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { alice, carol, device, user } from '@/test/people';
 import {
   canUnlock,
+  deviceFacts,
   deviceLabel,
   goesWith,
   isBare,
   isLocalOnly,
   scriptWords,
   secondsLeft,
+  tokensFound,
   uses,
 } from './words';
 
@@ -70,4 +72,51 @@ describe('words', () => {
       expect(isLocalOnly(url), url).toBe(want);
     }
   });
+});
+
+it('finds tokens by serial number and by who has them', () => {
+  const token = (serial: string, user?: string) => ({
+    id: 'DH',
+    serial,
+    kind: 'hotp' as const,
+    digits: 6,
+    ...(user ? { user } : {}),
+  });
+  const all = [token('A-1'), token('A-2', 'erin'), token('B-1')];
+  const found = (...how: [string, 'free' | 'given' | undefined]) =>
+    tokensFound(all, ...how).map(({ serial }) => serial);
+  expect(found('', undefined)).toEqual(['A-1', 'A-2', 'B-1']);
+  expect(found('a-', 'free')).toEqual(['A-1']);
+  expect(found(' ERIN ', 'given')).toEqual(['A-2']);
+});
+
+it('says what is known of a device, and nothing where nothing is', () => {
+  const device = {
+    id: 'DH',
+    kind: 'totp' as const,
+    name: '',
+    number: '',
+    capabilities: { push: false, phone: false, sms: false },
+    bound: false,
+    synced: false,
+    notified: false,
+    drift: 0,
+  };
+  expect(deviceFacts(device)).toEqual([]);
+  expect(deviceFacts({ ...device, serial: 'T-1', drift: -2 })).toEqual([
+    'serial T-1',
+    'clock 2 steps behind',
+  ]);
+  expect(deviceFacts({ ...device, bound: true, notified: true, drift: 1 })).toEqual([
+    'bound by a passkey',
+    'gets notices',
+    'clock 1 step ahead',
+  ]);
+  expect(deviceFacts({ ...device, bound: true, synced: true })).toEqual([
+    'bound by a passkey that is synced',
+  ]);
+  expect(deviceFacts({ ...device, bindable_until: 20 }, 19_000)).toEqual(['no passkey yet']);
+  expect(deviceFacts({ ...device, bindable_until: 20 }, 21_000)).toEqual([
+    'no passkey, and its address is over',
+  ]);
 });

@@ -7,6 +7,7 @@ export type Device = Schemas['Device'];
 export type Push = Schemas['WaitingPush'];
 export type Status = Schemas['UserStatus'];
 export type Kind = Schemas['DeviceKind'];
+export type HardwareToken = Schemas['HardwareToken'];
 export type Answer = Schemas['ScriptAnswer'];
 
 /** Wrong passcodes in a row that lock a user out. */
@@ -22,7 +23,8 @@ export const STATUSES: Record<Status, { word: string; colour: string; about: str
   locked_out: {
     word: 'locked out',
     colour: 'red',
-    about: 'A login is refused, after too many wrong passcodes, until somebody unlocks the user.',
+    about:
+      'A login is refused until somebody unlocks the user: after too many wrong passcodes, or because somebody locked them.',
   },
 };
 
@@ -33,6 +35,8 @@ export const KINDS: Record<Kind, { word: string; about: string }> = {
   phone: { word: 'phone', about: 'A browser that opens its approval page and answers pushes there.' },
   totp: { word: 'authenticator app', about: 'Shows a new passcode every 30 seconds (TOTP).' },
   hotp: { word: 'counter token', about: 'Shows the next passcode at the press of a button (HOTP).' },
+  security_key: { word: 'security key', about: 'Answers pushes in a browser.' },
+  email: { word: 'e-mail', about: 'Gets passcodes by e-mail.' },
 };
 
 export const ANSWERS: Record<Answer, string> = {
@@ -56,10 +60,30 @@ export function deviceLabel(device: Device): string {
 
 /** What one can do with it at a login. */
 export function uses(device: Device): string[] {
+  if (device.kind === 'security_key') return ['push'];
   if (device.kind !== 'phone') return ['passcodes'];
   const { push, phone, sms } = device.capabilities;
   return [push && 'push', phone && 'call', sms && 'SMS passcodes'].filter((use) => use !== false);
 }
+
+/** What else is known of a device, at a time. */
+export function deviceFacts(device: Device, now = Date.now()): string[] {
+  const steps = Math.abs(device.drift);
+  return [
+    device.serial && `serial ${device.serial}`,
+    device.bound && (device.synced ? 'bound by a passkey that is synced' : 'bound by a passkey'),
+    typeof device.bindable_until === 'number' &&
+      (device.bindable_until * 1000 < now ? 'no passkey, and its address is over' : 'no passkey yet'),
+    device.notified && 'gets notices',
+    device.drift !== 0 && `clock ${plural(steps, 'step')} ${device.drift > 0 ? 'ahead' : 'behind'}`,
+  ].filter((fact) => typeof fact === 'string' && fact !== '') as string[];
+}
+
+/** What an application does to names. */
+export const NAMES: Record<Schemas['UsernameNormalization'], string> = {
+  simple: 'without DOMAIN\\ and @domain',
+  none: 'as they are',
+};
 
 /** How long what is made for somebody can be good for, in seconds. */
 export const LIVES: readonly { value: string; label: string }[] = [
@@ -77,6 +101,21 @@ export function isBare(user: User): boolean {
 /** Whether there is a lock-out to end, or wrong passcodes to forget. */
 export function canUnlock(user: User): boolean {
   return user.status === 'locked_out' || (user.status === 'active' && user.failures > 0);
+}
+
+/** Whether nobody has shut them out yet. */
+export function canLock(user: User): boolean {
+  return user.status === 'active' || user.status === 'bypass';
+}
+
+/**
+ * Whether another device answers for the user: a generator, or what a passkey binds. Without one, whoever
+ * knows the password could enrol a device of their own, so that administrators alone take the last.
+ */
+export function anotherAnswers(user: User, device: Device): boolean {
+  return user.devices.some(
+    ({ id, kind, bound }) => id !== device.id && (kind === 'totp' || kind === 'hotp' || bound),
+  );
 }
 
 /** What a deletion takes along. */
@@ -110,4 +149,18 @@ export function isLocalOnly(url: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** The tokens whose serial number or user has a text, and that somebody has or nobody. */
+export function tokensFound(
+  tokens: readonly HardwareToken[],
+  text: string,
+  show: 'free' | 'given' | undefined,
+): HardwareToken[] {
+  const wanted = text.trim().toLowerCase();
+  return tokens.filter(
+    ({ serial, user }) =>
+      (show === undefined || (show === 'free') === !user) &&
+      [serial, user ?? ''].some((each) => each.toLowerCase().includes(wanted)),
+  );
 }

@@ -45,6 +45,18 @@ impl Sid {
     }
 }
 
+/// What a person's entry matches in Active Directory when a group has it as a member, by any number of
+/// groups where they are followed, or as its primary group.
+pub(super) fn members(group_dn: &str, group: &Sid, nested: bool) -> [Filter; 2] {
+    let member = match nested {
+        true => Filter::by_rule("memberOf", MATCHING_RULE_IN_CHAIN, group_dn.as_bytes()),
+        false => Filter::equals("memberOf", group_dn.as_bytes()),
+    };
+    let relative = group.sub_authorities.last().copied().unwrap_or_default();
+    let primary = Filter::equals("primaryGroupID", relative.to_string().as_bytes());
+    [member, primary]
+}
+
 impl fmt::Display for Sid {
     /// `S-1-5-21-…` (MS-DTYP section 2.4.2.1). Active Directory takes it in a filter on `objectSid`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -194,6 +194,24 @@ impl<'a> Message<'a> {
         None
     }
 
+    /// What brings the next page of a search (RFC 2696 section 3); empty after the last one, and from
+    /// a directory that knows no pages.
+    pub(super) fn next_page(&self) -> Vec<u8> {
+        let mut controls = Reader::new(self.controls.unwrap_or_default());
+        while let Ok(control) = controls.expect(ber::SEQUENCE) {
+            let mut parts = Reader::new(control);
+            if parts.expect(ber::OCTETS) != Ok(PAGED_RESULTS) {
+                continue;
+            }
+            while let Ok(Some((tag, value))) = parts.next() {
+                if tag == ber::OCTETS {
+                    return cookie(value).unwrap_or_default();
+                }
+            }
+        }
+        Vec::new()
+    }
+
     /// Reads the answer to a bind.
     ///
     /// # Errors
@@ -232,6 +250,14 @@ fn policy_error(value: &[u8]) -> Option<PolicyError> {
         }
     }
     None
+}
+
+/// `SEQUENCE { size INTEGER, cookie OCTET STRING }`
+fn cookie(value: &[u8]) -> Option<Vec<u8>> {
+    let mut parts = Reader::new(Reader::new(value).expect(ber::SEQUENCE).ok()?);
+    // An estimate, which may be none: what it says is not needed.
+    parts.expect(ber::INTEGER).ok()?;
+    parts.expect(ber::OCTETS).ok().map(<[u8]>::to_vec)
 }
 
 /// Reads how an operation ended from the content of its last answer.
@@ -298,27 +324,49 @@ pub(super) fn sasl_bind(out: &mut Vec<u8>, id: u32, mechanism: &str, credentials
 
 /// Writes a search.
 pub(super) fn search(out: &mut Vec<u8>, id: u32, search: &Search<'_>) {
+    request(out, id, |out| search_request(out, search));
+}
+
+/// Writes a search for one page of entries (RFC 2696), the first one where the cookie is empty.
+pub(super) fn page(out: &mut Vec<u8>, id: u32, search: &Search<'_>, size: u32, cookie: &[u8]) {
     request(out, id, |out| {
-        ber::nest(out, SEARCH_REQUEST, |out| {
-            ber::write(out, ber::OCTETS, search.base.as_bytes());
-            let scope = match search.scope {
-                Scope::Base => 0,
-                Scope::Subtree => 2,
-            };
-            ber::write_number(out, ber::ENUMERATED, scope);
-            ber::write_number(out, ber::ENUMERATED, NEVER_DEREFERENCE);
-            ber::write_number(out, ber::INTEGER, search.limit);
-            ber::write_number(out, ber::INTEGER, NO_TIME_LIMIT);
-            ber::write(out, ber::BOOLEAN, &[0]);
-            out.extend_from_slice(search.filter.octets());
+        search_request(out, search);
+        ber::nest(out, CONTROLS, |out| {
             ber::nest(out, ber::SEQUENCE, |out| {
-                if search.attributes.is_empty() {
-                    ber::write(out, ber::OCTETS, NO_ATTRIBUTES);
-                }
-                for attribute in search.attributes {
-                    ber::write(out, ber::OCTETS, attribute.as_bytes());
-                }
+                ber::write(out, ber::OCTETS, PAGED_RESULTS);
+                // Critical: all entries at once may be more than the directory gives.
+                ber::write(out, ber::BOOLEAN, &[0xff]);
+                ber::nest(out, ber::OCTETS, |out| {
+                    ber::nest(out, ber::SEQUENCE, |out| {
+                        ber::write_number(out, ber::INTEGER, size);
+                        ber::write(out, ber::OCTETS, cookie);
+                    });
+                });
             });
+        });
+    });
+}
+
+fn search_request(out: &mut Vec<u8>, search: &Search<'_>) {
+    ber::nest(out, SEARCH_REQUEST, |out| {
+        ber::write(out, ber::OCTETS, search.base.as_bytes());
+        let scope = match search.scope {
+            Scope::Base => 0,
+            Scope::Subtree => 2,
+        };
+        ber::write_number(out, ber::ENUMERATED, scope);
+        ber::write_number(out, ber::ENUMERATED, NEVER_DEREFERENCE);
+        ber::write_number(out, ber::INTEGER, search.limit);
+        ber::write_number(out, ber::INTEGER, NO_TIME_LIMIT);
+        ber::write(out, ber::BOOLEAN, &[0]);
+        out.extend_from_slice(search.filter.octets());
+        ber::nest(out, ber::SEQUENCE, |out| {
+            if search.attributes.is_empty() {
+                ber::write(out, ber::OCTETS, NO_ATTRIBUTES);
+            }
+            for attribute in search.attributes {
+                ber::write(out, ber::OCTETS, attribute.as_bytes());
+            }
         });
     });
 }
@@ -354,6 +402,9 @@ const NO_ATTRIBUTES: &[u8] = b"1.1";
 const START_TLS: &[u8] = b"1.3.6.1.4.1.1466.20037";
 /// draft-behera-ldap-password-policy section 6: of the request and of the response.
 const PASSWORD_POLICY: &[u8] = b"1.3.6.1.4.1.42.2.27.8.5.1";
+
+/// RFC 2696 section 2: of the request and of the response.
+const PAGED_RESULTS: &[u8] = b"1.2.840.113556.1.4.319";
 
 const BIND_REQUEST: u8 = 0x60;
 const BIND_RESPONSE: u8 = 0x61;

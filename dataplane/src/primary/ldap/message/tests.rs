@@ -202,6 +202,44 @@ fn a_password_policy_says_why() {
 }
 
 #[test]
+fn pages_are_asked_for_and_told_as_another_does() {
+    let any = Filter::any();
+    let search = Search {
+        base: "dc=example,dc=com",
+        scope: Scope::Subtree,
+        filter: &any,
+        attributes: &["uid"],
+        limit: 0,
+    };
+    let mut out = Vec::new();
+    page(&mut out, 7, &search, 500, b"next");
+    let control = |size, cookie: &[u8]| LdapControl::SimplePagedResults {
+        size,
+        cookie: cookie.to_vec(),
+    };
+    assert_eq!(read_by_another(&out).ctrl, [control(500, b"next")]);
+    let end = LdapOp::SearchResultDone(LdapResult {
+        code: LdapResultCode::Success,
+        matcheddn: String::new(),
+        message: String::new(),
+        referral: Vec::new(),
+    });
+    for (ctrl, want) in [
+        (vec![control(0, b"more")], &b"more"[..]),
+        (vec![control(0, b"")], b""),
+        (vec![], b""),
+    ] {
+        let mut octets = BytesMut::new();
+        let message = LdapMsg {
+            ctrl,
+            ..LdapMsg::new(7, end.clone())
+        };
+        LdapCodec::default().encode(message, &mut octets).unwrap();
+        assert_eq!(Message::read(&octets).unwrap().next_page(), want);
+    }
+}
+
+#[test]
 fn what_no_client_is_sent_is_refused() {
     for (name, octets) in [
         ("no sequence", &hex!("3103 020101")[..]),
